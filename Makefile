@@ -1,0 +1,107 @@
+# Postern: build, test, check. `make help` lists the targets.
+CC ?= cc
+B ?= build
+VERSION := $(shell cat VERSION)
+PKGS := libmicrohttpd jansson openssl hiredis libevent libevent_openssl libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
+LIBPKGS := libmicrohttpd jansson libssl libcrypto hiredis libevent libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+	-Wformat=2 -Wno-format-truncation -Wvla -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wno-overlength-strings
+CPPFLAGS += -I. -I$(B)/gen -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPOSTERN_VERSION='"$(VERSION)"'
+MODE := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+export CPPFLAGS
+CFLAGS += -std=c17 -g -fPIE $(WARN) $(WERROR) $(MODE)
+LDFLAGS += -pie -Wl,-z,relro,-z,now $(filter -fsanitize%,$(MODE))
+LDLIBS = $(shell pkg-config --libs $(LIBPKGS)) -pthread
+
+# One archive a folder, floor last, so that no folder can link against one above it.
+DIRS := server/cli api api/http smtp server/hooks server/fetch server/route server/store server/mail server/base
+dirs := $(foreach d,$(DIRS),$(if $(wildcard $(d)/*.c),$(d)))
+archive = $(B)/$(subst /,_,$(1)).a
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+ARCHIVES := $(foreach d,$(dirs),$(call archive,$(d)))
+comma := ,
+# api and api/http are one door: the router reads the table of routes, whose handlers answer by it.
+LINKED := $(patsubst $(B)/api.a,-Wl$(comma)--start-group $(B)/api.a,$(patsubst $(B)/api_http.a,$(B)/api_http.a -Wl$(comma)--end-group,$(ARCHIVES)))
+FRONT := $(B)/server/main.o
+UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
+SOURCES := $(shell find server smtp api tests -name '*.[ch]')
+
+all: $(B)/postern ## build build/postern
+
+$(B)/postern: $(FRONT) $(ARCHIVES)
+	$(CC) $(LDFLAGS) -o $@ $(FRONT) $(LINKED) $(LDLIBS)
+
+define folder
+$(call archive,$(1)): $(call objects,$(1))
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach d,$(dirs),$(eval $(call folder,$(d))))
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The Lua transitions are compiled in, as text.
+LUA := $(wildcard server/store/lua/*.lua)
+$(B)/gen/lua_sources.h: $(LUA) server/store/lua/embed.sh
+	@mkdir -p $(@D)
+	sh server/store/lua/embed.sh $(LUA) >$@
+$(B)/server/store/script.o: $(B)/gen/lua_sources.h
+OPENAPI := openapi/openapi.yaml
+$(B)/gen/openapi_text.h: $(OPENAPI) openapi/embed.py
+	@mkdir -p $(@D)
+	/usr/bin/python3 openapi/embed.py $(OPENAPI) >$@
+$(B)/api/meta.o: $(B)/gen/openapi_text.h
+
+$(B)/unit/%: tests/unit/%.c $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS) -lcmocka
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+deps: ## install what building and running needs (root, Debian 12)
+	sh tests/support/install.sh run
+deps-test: deps ## install what the tests and checks need too
+	sh tests/support/install.sh test
+ready = command -v pkg-config redis-server >/dev/null && pkg-config --exists $(PKGS)
+run: ## install what is missing, build, start `postern dev`
+	@$(ready) || $(MAKE) deps
+	@$(MAKE) -s all && exec $(B)/postern dev
+
+asan: ## build/asan/postern, with ASan and UBSan
+	@$(MAKE) B=build/asan MODE="$(SAN)" all
+test: deps-test ## everything: sets itself up, then unit, property and integration tests
+	@$(MAKE) -s test-unit test-property test-integration
+test-unit: ## cmocka tests under ASan and UBSan
+	@$(MAKE) B=build/asan MODE="$(SAN)" units
+	sh tests/support/run-units.sh build/asan/unit
+units: $(UNITS)
+test-property: ## random interleavings of the store's transitions
+	sh tests/store/run.sh
+test-integration: all asan ## the real binary, redis-server and real SMTP servers
+	/usr/bin/python3 -m pytest -q tests/integration
+kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
+	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
+bench: all ## the goals table: accept, deliver, latency, memory, bytes
+	/usr/bin/python3 tests/bench/bench.py
+fuzz: ## FUZZ_S seconds (default 30) a parser
+	sh tests/fuzz/run.sh $(or $(FUZZ_S),30)
+
+fmt: ## format all C
+	clang-format -i $(SOURCES)
+fmt-check:
+	clang-format --dry-run -Werror $(SOURCES)
+lint: $(B)/gen/lua_sources.h $(B)/gen/openapi_text.h ## clang-tidy and cppcheck
+	FLAGS="$$CPPFLAGS" sh tests/support/lint.sh
+layers: ## who may include whom
+	sh tests/support/layers.sh
+install: all ## to $(DESTDIR)/usr/local/bin
+	install -D -m 755 $(B)/postern $(DESTDIR)/usr/local/bin/postern
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
+.PHONY: all deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt \
+	fmt-check lint layers install clean help
+.DELETE_ON_ERROR:

@@ -1,0 +1,106 @@
+/* New connections from the listening sockets. All API processes watch the same sockets, and all
+ * wake when a client comes: libevent cannot ask for EPOLLEXCLUSIVE, and through an epoll of our own
+ * nested in libevent's the kernel does not honour it. With a process a core that costs one accept
+ * that finds nothing. A turn takes few, so that the others get theirs. */
+#define _GNU_SOURCE /* accept4 */
+#include "api/http/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/base/log.h"
+
+#define A_TURN 16
+
+struct listener {
+	struct http_server *server;
+	struct loop_fd watch;
+	struct loop_timer timer;
+};
+
+static void back_to_work(void *arg)
+{
+	struct listener *l = arg;
+
+	if (loop_fd_want(&l->watch, LOOP_READ) < 0)
+		loop_timer_set(&l->timer, l->server->limits.back_off_ms);
+}
+
+/* Out of descriptors or memory: the socket stays readable, so look away for a while. */
+static void back_off(struct listener *l, int error)
+{
+	LOG(LOG_WARN, "http.accept_failed", LOG_S("reason", strerror(error)),
+	    LOG_N("connections", l->server->n_connections));
+	loop_fd_want(&l->watch, 0);
+	loop_timer_set(&l->timer, l->server->limits.back_off_ms);
+}
+
+static void take(struct http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	if (s->n_connections < (size_t)s->api->config->http_connections) {
+		MHD_add_connection(s->daemon, fd, peer, len);
+		return;
+	}
+	linger_last_words(s, fd, PROBLEM_NOT_ACCEPTED, NULL, "Too many connections.");
+	linger_take(s, fd);
+}
+
+/* Is it the client's affair that there is nothing to accept? accept(2) passes on network errors. */
+static bool is_passing(int error)
+{
+	return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM &&
+	       error != EBADF && error != EINVAL && error != ENOTSOCK;
+}
+
+static void on_client(int fd, unsigned what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)what;
+	for (int i = 0; i < A_TURN; i++) {
+		struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+		socklen_t len = sizeof(peer);
+		int client =
+			accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (client >= 0) {
+			take(l->server, client, (struct sockaddr *)&peer, len);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (!is_passing(errno)) {
+			back_off(l, errno);
+			return;
+		}
+	}
+}
+
+int accept_start(struct http_server *s, const int *fds, size_t n, struct err *e)
+{
+	s->listeners = calloc(n ? n : 1, sizeof(*s->listeners));
+	if (!s->listeners)
+		return err_oom(e);
+	for (size_t i = 0; i < n; i++) {
+		struct listener *l = &s->listeners[s->n_listeners++];
+
+		l->server = s;
+		loop_fd_init(&l->watch, s->api->loop, fds[i], on_client, l);
+		if (loop_timer_init(&l->timer, s->api->loop, back_to_work, l) < 0 ||
+		    loop_fd_want(&l->watch, LOOP_READ) < 0)
+			return err_oom(e);
+	}
+	return 0;
+}
+
+void accept_stop(struct http_server *s)
+{
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		loop_fd_deinit(&s->listeners[i].watch);
+		loop_timer_deinit(&s->listeners[i].timer);
+	}
+	free(s->listeners);
+	s->listeners = NULL;
+	s->n_listeners = 0;
+}

@@ -1,0 +1,54 @@
+/* Who asks: Authorization: Bearer, and nothing else (RFC 6750 2.1). */
+#include "api/http/engine.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* One sentence for every way of having no valid key, so that the answer tells nothing. */
+static void refuse(struct request *r)
+{
+	answer_problem(r, PROBLEM_UNAUTHORIZED, NULL,
+		       "Send a valid API key as \"Authorization: Bearer pn_...\".");
+}
+
+static void on_key(const struct key *key, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (key) {
+		r->key = *key;
+		r->is_admitted = true;
+		exchange_resume(r);
+	} else if (!why || why->kind == ERR_NOT_FOUND) {
+		refuse(r);
+	} else if (r->route->method == HTTP_GET) {
+		answer_problem(r, PROBLEM_UNAVAILABLE, NULL, "The API key cannot be checked now.");
+	} else {
+		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
+			       "The API key cannot be checked now; nothing was done.");
+	}
+}
+
+/* The key in the header, or NULL: one space after the scheme, then visible ASCII to the end. */
+static const char *bearer(const char *header)
+{
+	const char *key;
+
+	if (!header || strncasecmp(header, "Bearer ", 7) != 0)
+		return NULL;
+	key = header + 7;
+	for (const char *p = key; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || p - key >= KEY_TEXT_MAX)
+			return NULL;
+	return *key ? key : NULL;
+}
+
+void auth_check(struct request *r)
+{
+	const char *key = bearer(request_header(r, "Authorization"));
+
+	if (key)
+		keys_find(r->api->store, key, strlen(key), on_key, r);
+	else
+		refuse(r);
+}

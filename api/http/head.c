@@ -1,0 +1,208 @@
+/* The request head: refused unless every reader on the way must have understood it the same way. */
+#include "api/http/engine.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* libmicrohttpd 0.9.75 folds continuation lines into the header's name, takes bare LF, ignores a
+ * second Content-Length, and lets a blank stand before the colon. All of that shows in where the
+ * parts lie: it cuts lines in place, so in a well-formed head each part starts where the one before
+ * ended, less the colon or CRLF that became NULs. Later versions have checks of their own. */
+#define PARTS_LIE_IN_PLACE (MHD_VERSION < 0x00097700)
+
+enum { SEEN_LENGTH, SEEN_TRANSFER, SEEN_HOST, SEEN_ENCODING, SEEN_REQUEST_ID, SEEN_OTHER };
+
+/* Headers that must not come twice (RFC 9110 5.3). */
+static const struct {
+	const char *name;
+	size_t len;
+	int seen;
+} single[] = {
+	{"Content-Length", 14, SEEN_LENGTH},
+	{"Transfer-Encoding", 17, SEEN_TRANSFER},
+	{"Host", 4, SEEN_HOST},
+	{"Content-Encoding", 16, SEEN_ENCODING},
+	{"X-Request-Id", 12, SEEN_REQUEST_ID},
+	{"Authorization", 13, SEEN_OTHER + 0},
+	{"Content-Type", 12, SEEN_OTHER + 1},
+	{"Idempotency-Key", 15, SEEN_OTHER + 2},
+	{"Expect", 6, SEEN_OTHER + 3},
+};
+
+struct head {
+	const char *at;    /* where the next header must begin */
+	const char *fault; /* NULL: none yet */
+	unsigned seen;     /* bits of single[].seen */
+	const char *values[SEEN_OTHER];
+};
+
+/* tchar of RFC 9110 5.6.2 */
+static bool is_token(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+			continue;
+		if (!c || !strchr("!#$%&'*+-.^_`|~", c))
+			return false;
+	}
+	return len > 0;
+}
+
+static bool is_value(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* Does the value begin after name, colon and blanks only? */
+static bool is_in_place(const char *name, size_t name_len, const char *value)
+{
+	const char *p = name + name_len + 1;
+
+	while (p < value && (*p == ' ' || *p == '\t'))
+		p++;
+	return p == value;
+}
+
+static void note(struct head *h, const char *name, size_t len, const char *value)
+{
+	for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++) {
+		if (len != single[i].len || strncasecmp(name, single[i].name, len) != 0)
+			continue;
+		if (h->seen & 1u << single[i].seen)
+			h->fault = "a header that must come once comes twice";
+		h->seen |= 1u << single[i].seen;
+		if (single[i].seen < SEEN_OTHER)
+			h->values[single[i].seen] = value;
+		return;
+	}
+}
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t len,
+				 const char *value, size_t value_len)
+{
+	struct head *h = arg;
+
+	(void)kind;
+	if (!value || !is_token(name, len) || !is_value(value, value_len)) {
+		h->fault = "a header is malformed";
+	} else if (PARTS_LIE_IN_PLACE && (name != h->at || !is_in_place(name, len, value))) {
+		h->fault = "the head has a line that is folded or does not end in CRLF";
+	} else {
+		h->at = value + value_len + 2;
+		note(h, name, len, value);
+	}
+	return h->fault ? MHD_NO : MHD_YES;
+}
+
+static bool begins_in_place(const struct request *r, const char *url, const char *method,
+			    const char *version)
+{
+	return url == method + strlen(method) + 1 && version == url + r->target_len + 1;
+}
+
+/* The empty line ends the head, two octets after the last header. */
+static bool ends_in_place(const struct request *r, const struct head *h, const char *method)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info && h->at + 2 == method + info->header_size;
+}
+
+static const char *check_lines(struct request *r, struct head *h, const char *url,
+			       const char *method, const char *version)
+{
+	if (PARTS_LIE_IN_PLACE && !begins_in_place(r, url, method, version))
+		return "the request line is malformed";
+	h->at = version + strlen(version) + 2;
+	MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, on_header, h);
+	if (h->fault)
+		return h->fault;
+	if (PARTS_LIE_IN_PLACE && !ends_in_place(r, h, method))
+		return "the head has a line that does not end in CRLF";
+	return NULL;
+}
+
+/* RFC 9112 6.1-6.3; what a proxy in front could frame otherwise is refused. */
+static const char *check_framing(struct request *r, const struct head *h)
+{
+	const char *length = h->values[SEEN_LENGTH], *transfer = h->values[SEEN_TRANSFER];
+
+	if (length && transfer)
+		return "Content-Length and Transfer-Encoding exclude each other";
+	if (transfer && (r->is_http_1_0 || strcasecmp(transfer, "chunked") != 0))
+		return "the only Transfer-Encoding is chunked, with HTTP/1.1";
+	if (transfer)
+		r->content_length = UINT64_MAX;
+	if (length &&
+	    (*length == 0 || strlen(length) > 18 || strspn(length, "0123456789") != strlen(length)))
+		return "Content-Length is not a number";
+	for (; length && *length; length++)
+		r->content_length = r->content_length * 10 + (uint64_t)(*length - '0');
+	r->has_body = r->content_length > 0;
+	return NULL;
+}
+
+static const char *check_host(const struct request *r, const struct head *h)
+{
+	const char *host = h->values[SEEN_HOST];
+
+	if (!host)
+		return r->is_http_1_0 ? NULL : "the Host header is missing";
+	return strpbrk(host, " \t,/?#@\\") ? "the Host header is malformed" : NULL;
+}
+
+static void take_request_id(struct request *r, const char *id)
+{
+	static const char alphabet[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t len = id ? strlen(id) : 0;
+
+	if (len > 0 && len < sizeof(r->id) && strspn(id, alphabet) == len)
+		memcpy(r->id, id, len + 1);
+}
+
+bool head_check(struct request *r, const char *url, const char *method, const char *version)
+{
+	struct head h = {.at = NULL};
+	const char *fault = check_lines(r, &h, url, method, version);
+
+	r->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
+	take_request_id(r, h.values[SEEN_REQUEST_ID]);
+	if (!fault)
+		fault = check_framing(r, &h);
+	if (!fault)
+		fault = check_host(r, &h);
+	if (fault) {
+		r->must_close = true;
+		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", fault);
+		return false;
+	}
+	r->is_encoded =
+		h.values[SEEN_ENCODING] && strcasecmp(h.values[SEEN_ENCODING], "identity") != 0;
+	return true;
+}
+
+bool head_is_json(const char *type)
+{
+	const char *p;
+
+	if (!type || strncasecmp(type, "application/json", 16) != 0)
+		return false;
+	p = type + 16;
+	p += strspn(p, " \t");
+	if (*p == 0)
+		return true;
+	if (*p++ != ';')
+		return false;
+	p += strspn(p, " \t");
+	if (strncasecmp(p, "charset=", 8) != 0)
+		return false;
+	p += 8;
+	return strcasecmp(p, "utf-8") == 0 || strcasecmp(p, "\"utf-8\"") == 0;
+}

@@ -1,0 +1,106 @@
+/* Closing so that the last answer arrives: a close with unread bytes makes TCP send a reset, which
+ * may overtake the answer (RFC 9112 9.6). So: end our side, read on for a while, then close. */
+#include "api/http/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LINGERING_MAX 256
+
+struct lingering {
+	struct http_server *server;
+	struct lingering *prev, *next;
+	struct loop_fd watch;
+	struct loop_timer timer;
+	int fd;
+};
+
+static void end(void *arg)
+{
+	struct lingering *l = arg;
+	struct http_server *s = l->server;
+
+	loop_fd_deinit(&l->watch);
+	loop_timer_deinit(&l->timer);
+	close(l->fd);
+	if (l->prev)
+		l->prev->next = l->next;
+	else
+		s->lingering = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	s->n_lingering--;
+	free(l);
+	drain_check(s);
+}
+
+static void on_readable(int fd, unsigned what, void *arg)
+{
+	char sink[16384];
+	ssize_t n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
+
+	(void)what;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		end(arg);
+}
+
+void linger_take(struct http_server *s, int fd)
+{
+	struct lingering *l = s->n_lingering < LINGERING_MAX ? calloc(1, sizeof(*l)) : NULL;
+
+	shutdown(fd, SHUT_WR);
+	if (!l || loop_timer_init(&l->timer, s->api->loop, end, l) < 0) {
+		free(l);
+		close(fd);
+		return;
+	}
+	l->server = s;
+	l->fd = fd;
+	l->next = s->lingering;
+	if (l->next)
+		l->next->prev = l;
+	s->lingering = l;
+	s->n_lingering++;
+	loop_fd_init(&l->watch, s->api->loop, fd, on_readable, l);
+	loop_timer_set(&l->timer, s->limits.linger_ms);
+	if (loop_fd_want(&l->watch, LOOP_READ) < 0)
+		end(l);
+}
+
+void linger_free_all(struct http_server *s)
+{
+	for (struct lingering *l = s->lingering, *next; l; l = next) {
+		next = l->next;
+		end(l);
+	}
+}
+
+void linger_last_words(const struct http_server *s, int fd, enum problem problem, const char *id,
+		       const char *detail)
+{
+	struct buf answer = {0};
+	size_t len = 0;
+	char *text;
+
+	if (s->is_tls)
+		return;
+	text = problem_text(problem, id ? id : "-", detail, NULL, &len);
+	if (!text)
+		return;
+	buf_fmt(&answer,
+		"HTTP/1.1 %u %s\r\nConnection: close\r\n%sContent-Type: "
+		"application/problem+json\r\n"
+		"X-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n",
+		problem_status(problem), problem_title(problem),
+		problem_status(problem) == 503 ? "Retry-After: 5\r\n" : "", id ? id : "-", len);
+	buf_append(&answer, text, len);
+	/* A few hundred octets into an empty socket buffer: all or nothing will do. */
+	if (!answer.failed)
+		(void)!send(fd, answer.data, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_deinit(&answer);
+	free(text);
+}

@@ -1,0 +1,121 @@
+/* The life of a request, and what a handler may ask of it. */
+#include "api/http/engine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+
+struct request *request_new(struct http_server *s, const char *target)
+{
+	size_t len = strlen(target);
+	struct request *r = calloc(1, sizeof(*r) + len + 1 + URI_SCRATCH(len));
+
+	if (!r)
+		return NULL;
+	r->server = s;
+	r->api = s->api;
+	r->began_us = clock_mono_us();
+	r->body.limit = (size_t)s->api->config->max_body_bytes;
+	r->target_len = len;
+	memcpy(r->target, target, len + 1);
+	r->uri.path = "";
+	snprintf(r->id, sizeof(r->id), "%s-%" PRIx64, s->id_prefix, s->id_count++);
+	r->next = s->requests;
+	if (r->next)
+		r->next->prev = r;
+	s->requests = r;
+	return r;
+}
+
+void request_leave(struct request *r)
+{
+	struct http_server *s = r->server;
+
+	if (!s)
+		return;
+	s->body_bytes -= r->body.len;
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		s->requests = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	r->server = NULL;
+	r->connection = NULL;
+	r->mhd = NULL;
+}
+
+void request_free(struct request *r)
+{
+	if (!r)
+		return;
+	request_leave(r);
+	if (r->free_state)
+		r->free_state(r->state);
+	buf_deinit(&r->body);
+	buf_deinit(&r->headers);
+	free(r->text);
+	free(r);
+}
+
+const struct api *request_api(const struct request *r)
+{
+	return r->api;
+}
+
+const struct key *request_key(const struct request *r)
+{
+	return r->route && r->route->scope ? &r->key : NULL;
+}
+
+const char *request_id(const struct request *r)
+{
+	return r->id;
+}
+
+const char *request_param(const struct request *r, size_t i)
+{
+	return i < r->match.n_params ? r->match.params[i] : NULL;
+}
+
+const char *request_query(const struct request *r, const char *name)
+{
+	return uri_query(&r->uri, name);
+}
+
+const char *request_header(const struct request *r, const char *name)
+{
+	return r->mhd ? MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name) : NULL;
+}
+
+const char *request_body(const struct request *r, size_t *len)
+{
+	*len = r->body.len;
+	return buf_text(&r->body);
+}
+
+const char *request_method_text(const struct request *r)
+{
+	return r->method;
+}
+
+const char *request_path(const struct request *r)
+{
+	return r->uri.path;
+}
+
+void request_set_state(struct request *r, void *state, void (*free_fn)(void *))
+{
+	if (r->free_state)
+		r->free_state(r->state);
+	r->state = state;
+	r->free_state = free_fn;
+}
+
+void *request_state(const struct request *r)
+{
+	return r->state;
+}

@@ -1,0 +1,192 @@
+/* Request targets: split, decoded, and refused where two readers could disagree. */
+#include "api/http/uri.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/mail/utf8.h"
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* pchar of RFC 3986, less the percent sign; a query may hold any other visible ASCII too. */
+static bool is_plain(char c, bool in_query)
+{
+	if (in_query)
+		return c > 0x20 && c < 0x7f && c != '%' && c != '#';
+	return is_alnum(c) || (c && strchr("-._~!$&'()*+,;=:@", c));
+}
+
+static bool is_text(const char *text, size_t len)
+{
+	uint32_t cp;
+	size_t n;
+
+	for (; len; text += n, len -= n) {
+		n = utf8_next(text, len, &cp);
+		if (n == 0 || cp < 0x20 || cp == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* The octet that an escape at in stands for, or -1. */
+static int escaped(const char *in, size_t len)
+{
+	int high = len < 3 ? -1 : hex(in[1]), low = len < 3 ? -1 : hex(in[2]);
+
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* Decodes len octets to out and ends them with a NUL. Gives the length, or -1. */
+static long decode(const char *in, size_t len, bool in_query, char *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		int c = (unsigned char)in[i];
+
+		if (c == '%') {
+			c = escaped(in + i, len - i);
+			i += 2;
+		} else if (c == '+' && in_query) {
+			c = ' ';
+		} else if (!is_plain(in[i], in_query)) {
+			c = -1;
+		}
+		if (c < 0)
+			return -1;
+		out[n++] = (char)c;
+	}
+	out[n] = 0;
+	return is_text(out, n) ? (long)n : -1;
+}
+
+/* Is this segment one that names something? "//", "." and ".." never are cleaned up: a proxy in
+ * front may have done it otherwise. */
+static bool is_name(const char *segment)
+{
+	return *segment && strcmp(segment, ".") != 0 && strcmp(segment, "..") != 0 &&
+	       !strpbrk(segment, "/\\");
+}
+
+static enum uri_verdict split_path(struct uri *u, char **scratch, const char **why)
+{
+	enum uri_verdict verdict = URI_OK;
+
+	for (const char *p = u->path; *p == '/';) {
+		size_t len = strcspn(++p, "/");
+		long n = decode(p, len, false, *scratch);
+
+		if (n < 0) {
+			*why = "the path has a character that it must not have";
+			return URI_BAD;
+		}
+		if (u->n_segments == URI_SEGMENTS || !is_name(*scratch))
+			verdict = URI_NOT_FOUND;
+		else
+			u->segments[u->n_segments++] = *scratch;
+		*scratch += n + 1;
+		p += len;
+	}
+	return verdict;
+}
+
+static enum uri_verdict add_pair(struct uri *u, const char *pair, size_t len, char **scratch,
+				 const char **why)
+{
+	const char *equals = memchr(pair, '=', len);
+	size_t name_len = equals ? (size_t)(equals - pair) : len;
+	struct uri_pair *to = &u->pairs[u->n_pairs];
+	long n = decode(pair, name_len, true, *scratch);
+
+	*why = "the query has a character that it must not have";
+	if (n < 0)
+		return URI_BAD;
+	to->name = *scratch;
+	to->value = "";
+	*scratch += n + 1;
+	if (equals) {
+		n = decode(equals + 1, len - name_len - 1, true, *scratch);
+		if (n < 0)
+			return URI_BAD;
+		to->value = *scratch;
+		*scratch += n + 1;
+	}
+	*why = "a query parameter is given twice";
+	if (uri_query(u, to->name))
+		return URI_BAD;
+	u->n_pairs++;
+	return URI_OK;
+}
+
+static enum uri_verdict split_query(struct uri *u, const char *query, char *scratch,
+				    const char **why)
+{
+	while (*query) {
+		size_t len = strcspn(query, "&");
+
+		if (len && u->n_pairs == URI_PAIRS) {
+			*why = "too many query parameters";
+			return URI_BAD;
+		}
+		if (len && add_pair(u, query, len, &scratch, why) != URI_OK)
+			return URI_BAD;
+		query += len;
+		query += *query == '&';
+	}
+	return URI_OK;
+}
+
+/* Absolute form: what follows the authority. RFC 9112 3.2.2: a server must take it. */
+static const char *skip_authority(const char *target)
+{
+	if (strncasecmp(target, "http://", 7) == 0)
+		target += 7;
+	else if (strncasecmp(target, "https://", 8) == 0)
+		target += 8;
+	else
+		return target;
+	return target + strcspn(target, "/?");
+}
+
+enum uri_verdict uri_parse(struct uri *u, const char *target, char *scratch, const char **why)
+{
+	const char *path = skip_authority(target);
+	size_t path_len = strcspn(path, "?");
+	enum uri_verdict verdict;
+
+	*u = (struct uri){.path = scratch};
+	memcpy(scratch, path, path_len);
+	scratch[path_len] = 0;
+	scratch += path_len + 1;
+	*why = "the request target must be a path";
+	if (strlen(target) > URI_MAX)
+		return URI_NOT_FOUND;
+	if (*u->path != '/')
+		return URI_BAD;
+	verdict = split_path(u, &scratch, why);
+	if (verdict == URI_OK && path[path_len] == '?')
+		verdict = split_query(u, path + path_len + 1, scratch, why);
+	return verdict;
+}
+
+const char *uri_query(const struct uri *u, const char *name)
+{
+	for (size_t i = 0; i < u->n_pairs; i++)
+		if (strcmp(u->pairs[i].name, name) == 0)
+			return u->pairs[i].value;
+	return NULL;
+}

@@ -1,0 +1,47 @@
+#ifndef API_HTTP_URI_H
+#define API_HTTP_URI_H
+
+#include <stddef.h>
+
+/* The request target (RFC 9112 3.2), split and percent-decoded (RFC 3986 2.1). Pure.
+ *
+ *	target  = ( "/" *( pchar / "/" ) / scheme "://" authority [ path ] ) [ "?" query ]
+ *	query   = pair *( "&" pair ) ; pair = name [ "=" value ], "+" is a space
+ *
+ * What decodes to a control, to a slash within a segment or to bytes that are not UTF-8 is refused,
+ * so that everything in a struct uri is a C string that may be compared and logged. */
+
+#define URI_MAX 4096
+#define URI_SEGMENTS 8
+#define URI_PAIRS 16
+
+enum uri_verdict {
+	URI_OK,
+	URI_BAD,       /* not a target: 400 */
+	URI_NOT_FOUND, /* a target that names nothing here: 404 */
+};
+
+struct uri_pair {
+	const char *name;
+	const char *value;
+};
+
+struct uri {
+	const char *path; /* as received, without the query */
+	size_t n_segments;
+	const char *segments[URI_SEGMENTS];
+	size_t n_pairs; /* no name twice */
+	struct uri_pair pairs[URI_PAIRS];
+};
+
+/* Room that uri_parse needs for a target of len octets. */
+#define URI_SCRATCH(len) (2 * (len) + 4)
+
+/* scratch: URI_SCRATCH(strlen(target)) octets; *u points into it. u->path is set ("" at worst)
+ * whatever the verdict. *why, on URI_BAD: a sentence for the user. */
+enum uri_verdict uri_parse(struct uri *u, const char *target, char *scratch, const char **why);
+
+/* NULL if there is none. */
+const char *uri_query(const struct uri *u, const char *name);
+
+#endif

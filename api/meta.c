@@ -1,0 +1,52 @@
+/* Health, metrics, and the contract itself. */
+#include "api/meta.h"
+
+#include <string.h>
+
+#include "openapi_text.h"
+#include "server/base/buf.h"
+#include "server/base/metrics.h"
+#include "server/store/store.h"
+
+/* Alive, whatever the store does: a restart would not help it. */
+void meta_healthz(struct request *r)
+{
+	answer_json(r, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+void meta_readyz(struct request *r)
+{
+	const char *why = NULL;
+
+	if (request_api(r)->is_draining)
+		why = "shutting down";
+	else if (store_is_ready(request_api(r)->store, &why))
+		why = NULL;
+	else if (!why)
+		why = "the store is not ready";
+	if (!why) {
+		answer_json(r, 200, json_pack("{s:s}", "status", "ready"));
+		return;
+	}
+	answer_header(r, "Retry-After", "1");
+	answer_json(r, 503, json_pack("{s:s, s:s}", "status", "not ready", "reason", why));
+}
+
+void meta_metrics(struct request *r)
+{
+	struct buf text = {0};
+
+	metrics_render(&text);
+	answer_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_text(&text), text.len);
+	buf_deinit(&text);
+}
+
+void meta_openapi_json(struct request *r)
+{
+	answer_text(r, 200, "application/json", openapi_json, sizeof(openapi_json) - 1);
+}
+
+void meta_openapi_yaml(struct request *r)
+{
+	answer_text(r, 200, "application/yaml", openapi_yaml, sizeof(openapi_yaml) - 1);
+}

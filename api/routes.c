@@ -1,0 +1,17 @@
+/* The one route table: every path of the API, and the scope that it needs. */
+#include "api/http/request.h"
+#include "api/messages.h"
+#include "api/meta.h"
+#include "api/test_inbox.h"
+
+const struct route_entry api_routes[] = {
+	{HTTP_POST, "/v1/messages", SCOPE_SEND, messages_create, NULL, true},
+	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, messages_show, "msg", false},
+	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, false},
+	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, false},
+	{HTTP_GET, "/readyz", 0, meta_readyz, NULL, false},
+	{HTTP_GET, "/metrics", 0, meta_metrics, NULL, false},
+	{HTTP_GET, "/openapi.json", 0, meta_openapi_json, NULL, false},
+	{HTTP_GET, "/openapi.yaml", 0, meta_openapi_yaml, NULL, false},
+};
+const size_t api_routes_count = sizeof(api_routes) / sizeof(*api_routes);

@@ -1,0 +1,135 @@
+/* The test inbox: shows the mail that the built-in sink took for test keys. */
+#include "api/test_inbox.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/duration.h"
+#include "api/http/text.h"
+#include "api/mail_view.h"
+#include "api/render.h"
+#include "server/mail/address.h"
+#include "server/store/inbox.h"
+
+#define WAIT_MAX_S 60
+#define LIMIT_DEFAULT 10
+#define LIMIT_MAX 100
+/* Reading mail is work in the loop: an answer holds the newest mails up to this many bytes. */
+#define ANSWER_MAX_BYTES ((size_t)4 << 20)
+
+struct inbox_query {
+	struct address to;
+	size_t limit;
+	int64_t wait_ms;
+};
+
+static int read_to(const char *text, struct inbox_query *q, struct err *e)
+{
+	if (!text)
+		return err_set(e, ERR_INPUT, "the query parameter `to` is required: ?to=<address>");
+	if (address_make(text, strlen(text), NULL, 0, &q->to, e) < 0)
+		return err_prefix(e, "query parameter to%s",
+				  strchr(text, ' ') ? " (a + is written %2B there)" : "");
+	return 0;
+}
+
+static int read_limit(const char *text, struct inbox_query *q, struct err *e)
+{
+	size_t len = text ? strlen(text) : 0;
+	long n;
+
+	q->limit = LIMIT_DEFAULT;
+	if (!text)
+		return 0;
+	n = len >= 1 && len <= 3 && strspn(text, "0123456789") == len ? strtol(text, NULL, 10) : 0;
+	if (n < 1 || n > LIMIT_MAX)
+		return err_set(e, ERR_INPUT,
+			       "query parameter limit: must be a number between 1 and %d",
+			       LIMIT_MAX);
+	q->limit = (size_t)n;
+	return 0;
+}
+
+static int read_wait(const char *text, struct inbox_query *q, struct err *e)
+{
+	q->wait_ms = 0;
+	if (!text)
+		return 0;
+	if (duration_parse(text, strlen(text), 0, WAIT_MAX_S, &q->wait_ms, e) < 0)
+		return err_prefix(e, "query parameter wait");
+	return 0;
+}
+
+static json_t *mail_json(const struct inbox_mail *m)
+{
+	json_t *view = mail_view(m->mail, m->mail_len);
+	json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "id", m->message, "to",
+				 text_json(m->recipient, strlen(m->recipient)), "from",
+				 text_json(m->sender, strlen(m->sender)), "received_at",
+				 render_time(m->received_ms));
+
+	if (!view || !json || json_object_update(json, view) < 0) {
+		json_decref(json);
+		json = NULL;
+	}
+	json_decref(view);
+	return json;
+}
+
+static json_t *mails_json(const struct inbox_mail *mails, size_t n)
+{
+	json_t *list = json_array();
+	size_t i, bytes = 0;
+
+	for (i = 0; i < n; i++) {
+		bytes += mails[i].mail_len;
+		if (i > 0 && bytes > ANSWER_MAX_BYTES)
+			break;
+		if (json_array_append_new(list, mail_json(&mails[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static void on_mails(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	json_t *body;
+
+	if (why) {
+		answer_err(r, why);
+		return;
+	}
+	body = json_pack("{s:o}", "data", mails_json(mails, n));
+	if (body)
+		answer_json(r, 200, body);
+	else
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+}
+
+void test_inbox_show(struct request *r)
+{
+	const struct key *key = request_key(r);
+	struct store *store = request_api(r)->store;
+	struct inbox_query q;
+	struct err e;
+
+	if (!key->is_test) {
+		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
+			       "the test inbox is for test keys (pn_test_...) only");
+		return;
+	}
+	if (read_to(request_query(r, "to"), &q, &e) < 0 ||
+	    read_limit(request_query(r, "limit"), &q, &e) < 0 ||
+	    read_wait(request_query(r, "wait"), &q, &e) < 0) {
+		answer_err(r, &e);
+		return;
+	}
+	if (q.wait_ms)
+		inbox_wait(store, key->project, q.to.email, q.limit, q.wait_ms, on_mails, r);
+	else
+		inbox_list(store, key->project, q.to.email, q.limit, on_mails, r);
+}

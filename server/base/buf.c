@@ -1,0 +1,114 @@
+/* A growing byte string with a limit. */
+#include "server/base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_deinit(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){.limit = b->limit};
+}
+
+void buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
+char *buf_reserve(struct buf *b, size_t len)
+{
+	size_t limit = b->limit ? b->limit : BUF_LIMIT;
+	size_t cap = b->cap ? b->cap : 256;
+	char *data;
+
+	if (b->failed || len > limit || b->len > limit - len) {
+		b->failed = true;
+		return NULL;
+	}
+	if (b->len + len + 1 <= b->cap)
+		return b->data + b->len;
+	while (cap < b->len + len + 1)
+		cap *= 2;
+	data = realloc(b->data, cap);
+	if (!data) {
+		b->failed = true;
+		return NULL;
+	}
+	b->data = data;
+	b->cap = cap;
+	return data + b->len;
+}
+
+void buf_append(struct buf *b, const void *bytes, size_t len)
+{
+	char *to = buf_reserve(b, len);
+
+	if (!to)
+		return;
+	if (len)
+		memcpy(to, bytes, len);
+	b->len += len;
+	b->data[b->len] = 0;
+}
+
+void buf_str(struct buf *b, const char *text)
+{
+	buf_append(b, text, strlen(text));
+}
+
+void buf_char(struct buf *b, char c)
+{
+	buf_append(b, &c, 1);
+}
+
+void buf_fmt(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int len;
+	char *to;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	to = len < 0 ? NULL : buf_reserve(b, (size_t)len);
+	if (to) {
+		vsnprintf(to, (size_t)len + 1, fmt, again);
+		b->len += (size_t)len;
+	} else {
+		b->failed = true;
+	}
+	va_end(again);
+}
+
+void buf_consume(struct buf *b, size_t len)
+{
+	if (len > b->len)
+		len = b->len;
+	b->len -= len;
+	if (b->len)
+		memmove(b->data, b->data + len, b->len);
+	if (b->data)
+		b->data[b->len] = 0;
+}
+
+const char *buf_text(const struct buf *b)
+{
+	return b->data && b->len ? b->data : "";
+}
+
+char *buf_give(struct buf *b)
+{
+	char *data;
+
+	if (!b->data)
+		buf_append(b, "", 0);
+	data = b->failed ? NULL : b->data;
+	if (!data)
+		free(b->data);
+	*b = (struct buf){.limit = b->limit};
+	return data;
+}

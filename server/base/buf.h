@@ -1,0 +1,36 @@
+#ifndef SERVER_BASE_BUF_H
+#define SERVER_BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A growing byte string with a limit. A failed append (no memory, over the limit) sets `failed` and
+ * makes all later appends do nothing, so a builder appends freely and checks once at the end.
+ * A zeroed struct buf is valid and has the limit BUF_LIMIT. data is NUL-terminated when len > 0. */
+
+#define BUF_LIMIT ((size_t)64 << 20)
+
+struct buf {
+	char *data;
+	size_t len;
+	size_t cap;
+	size_t limit; /* 0 = BUF_LIMIT */
+	bool failed;
+};
+
+void buf_deinit(struct buf *b);
+void buf_reset(struct buf *b); /* len = 0, failed = false; keeps the memory */
+void buf_append(struct buf *b, const void *bytes, size_t len);
+void buf_str(struct buf *b, const char *text);
+void buf_char(struct buf *b, char c);
+void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Room for len more bytes, not yet counted in len; NULL when failed. */
+char *buf_reserve(struct buf *b, size_t len);
+/* Drops len bytes from the front. */
+void buf_consume(struct buf *b, size_t len);
+/* The text, or "" when empty. */
+const char *buf_text(const struct buf *b);
+/* Gives the memory to the caller (free()); b is empty afterwards. NULL when failed. */
+char *buf_give(struct buf *b);
+
+#endif

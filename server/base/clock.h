@@ -1,0 +1,23 @@
+#ifndef SERVER_BASE_CLOCK_H
+#define SERVER_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Time. Intervals are measured by the monotonic clock; what is stored or shown is UTC. */
+
+int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void);
+int64_t clock_real_ms(void);
+
+#define CLOCK_RFC3339_LEN 25
+/* "2026-11-23T08:15:00.123Z" (RFC 3339, UTC, ms). */
+void clock_rfc3339(int64_t real_ms, char out[CLOCK_RFC3339_LEN]);
+/* Reads RFC 3339 with any offset. 0, or -1 when text is not such a time. */
+int clock_parse_rfc3339(const char *text, int64_t *real_ms);
+
+#define CLOCK_RFC5322_LEN 32
+/* "Mon, 23 Nov 2026 08:15:00 +0000" (RFC 5322 3.3), English in every locale. */
+void clock_rfc5322(int64_t real_ms, char out[CLOCK_RFC5322_LEN]);
+
+#endif

@@ -1,0 +1,80 @@
+/* Ids that sort by time, cannot be guessed, and name their partition. */
+#include "server/base/id.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "server/base/clock.h"
+
+static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+#define TIME_LEN 10
+#define RANDOM_LEN 14
+#define BODY_LEN (ID_LEN - 4)
+
+/* Random bytes are drawn 256 at a time: one system call for 18 ids. A forked child must not go on
+ * with its parent's bytes, hence the pid. */
+static struct {
+	uint8_t bytes[256];
+	size_t left;
+	pid_t filled_by;
+} pool;
+
+static void fill(void)
+{
+	if (getrandom(pool.bytes, sizeof(pool.bytes), 0) != (ssize_t)sizeof(pool.bytes))
+		abort();
+	pool.left = sizeof(pool.bytes);
+	pool.filled_by = getpid();
+}
+
+void id_random(char *out, size_t len)
+{
+	if (pool.filled_by != getpid())
+		fill();
+	for (size_t i = 0; i < len; i++) {
+		if (!pool.left)
+			fill();
+		out[i] = alphabet[pool.bytes[--pool.left] & 31];
+	}
+	out[len] = 0;
+}
+
+struct id id_make(const char *prefix, unsigned partition)
+{
+	uint64_t ms = (uint64_t)clock_real_ms();
+	struct id id;
+	char *p = id.text;
+
+	memcpy(p, prefix, 3);
+	p[3] = '_';
+	for (int i = TIME_LEN - 1; i >= 0; i--) {
+		p[4 + i] = alphabet[ms & 31];
+		ms >>= 5;
+	}
+	id_random(p + 4 + TIME_LEN, RANDOM_LEN);
+	p[ID_LEN - 2] = alphabet[partition >> 5 & 31];
+	p[ID_LEN - 1] = alphabet[partition & 31];
+	p[ID_LEN] = 0;
+	return id;
+}
+
+bool id_valid(const char *prefix, const char *text)
+{
+	if (strncmp(text, prefix, 3) != 0 || text[3] != '_' || strlen(text) != ID_LEN)
+		return false;
+	return strspn(text + 4, alphabet) == BODY_LEN;
+}
+
+static unsigned digit(char c)
+{
+	const char *at = c ? strchr(alphabet, c) : NULL;
+
+	return at ? (unsigned)(at - alphabet) : 0;
+}
+
+unsigned id_partition(const char *id)
+{
+	return digit(id[ID_LEN - 2]) << 5 | digit(id[ID_LEN - 1]);
+}

@@ -1,0 +1,51 @@
+#ifndef SERVER_BASE_LOG_H
+#define SERVER_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One line per fact on stderr, as JSON or as text. A fact has a name ("message.accepted") and
+ *fields. Values are escaped and cut at 512 bytes, a line at 4,096. Never give it a secret or a
+ *body. Logging never blocks: when stderr cannot take a line, the line is dropped and counted.
+ *
+ *	LOG(LOG_INFO, "message.accepted", LOG_S("message", id), LOG_N("recipients", n));
+ */
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+struct log_field {
+	const char *name; /* NULL ends the list */
+	const char *text; /* NULL: number is meant */
+	size_t len;
+	int64_t number;
+};
+
+#define LOG_S(name, text_)                                                                         \
+	{                                                                                          \
+		(name), (text_) ? (text_) : "", (size_t)-1, 0                                      \
+	}
+#define LOG_B(name, bytes, len)                                                                    \
+	{                                                                                          \
+		(name), (bytes), (len), 0                                                          \
+	}
+#define LOG_N(name, number_)                                                                       \
+	{                                                                                          \
+		(name), NULL, 0, (int64_t)(number_)                                                \
+	}
+
+#define LOG(level, fact, ...)                                                                      \
+	do {                                                                                       \
+		if (log_is_on(level))                                                              \
+			log_write((level), (fact),                                                 \
+				  (const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0, 0}});    \
+	} while (0)
+
+/* role goes into every line ("api", "relay", ...); it must outlive the process. */
+void log_init(enum log_level least, enum log_format format, const char *role);
+bool log_is_on(enum log_level level);
+void log_write(enum log_level level, const char *fact, const struct log_field *fields);
+uint64_t log_dropped(void);
+
+#endif

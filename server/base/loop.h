@@ -1,0 +1,65 @@
+#ifndef SERVER_BASE_LOOP_H
+#define SERVER_BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The one event loop of a process, on libevent. Create it after the fork. Callbacks run on the
+ * loop, never inside the call that armed them; any of them may stop, cancel or free what it likes.
+ */
+
+struct loop;
+struct event_base;
+
+typedef void loop_fn(void *arg);
+typedef void loop_fd_fn(int fd, unsigned what, void *arg);
+
+#define LOOP_READ 1u
+#define LOOP_WRITE 2u
+
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+int loop_run(struct loop *loop); /* until loop_stop */
+void loop_stop(struct loop *loop);
+/* For libraries that bring their own libevent glue (hiredis, libunbound). */
+struct event_base *loop_base(struct loop *loop);
+
+/* A timer. Embed it; zeroed is valid; init once, then set and cancel as often as you like. One
+ * shot. */
+struct loop_timer {
+	void *event;
+};
+int loop_timer_init(struct loop_timer *t, struct loop *loop, loop_fn *fn, void *arg);
+void loop_timer_set(struct loop_timer *t, int64_t ms); /* from now; replaces what was set */
+void loop_timer_cancel(struct loop_timer *t);
+void loop_timer_deinit(struct loop_timer *t);
+
+/* Work for the end of this loop turn: what arrived in one turn goes out as one batch. Posting a
+ * posted one does nothing. */
+struct loop_post {
+	void *event;
+	bool is_posted;
+	loop_fn *fn;
+	void *arg;
+};
+int loop_post_init(struct loop_post *p, struct loop *loop, loop_fn *fn, void *arg);
+void loop_post(struct loop_post *p);
+void loop_post_deinit(struct loop_post *p);
+
+/* A descriptor. fn gets LOOP_READ and/or LOOP_WRITE; level-triggered; stays until changed. */
+struct loop_fd {
+	void *event;
+	struct loop *loop;
+	loop_fd_fn *fn;
+	void *arg;
+	int fd;
+	unsigned want;
+};
+void loop_fd_init(struct loop_fd *w, struct loop *loop, int fd, loop_fd_fn *fn, void *arg);
+int loop_fd_want(struct loop_fd *w, unsigned what); /* 0 = nothing */
+void loop_fd_deinit(struct loop_fd *w);             /* does not close fd */
+
+/* A signal, delivered on the loop. */
+int loop_signal(struct loop *loop, int signal, loop_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,188 @@
+/* Counters, gauges and histograms in a shared mapping, one slot a process. */
+#include "server/base/metrics.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "server/base/buf.h"
+
+#define BUCKETS 12
+static const int64_t bounds_ms[BUCKETS] = {1,   2,   5,    10,   20,    50,
+					   100, 250, 1000, 5000, 60000, 3600000};
+
+struct histogram {
+	_Atomic int64_t buckets[BUCKETS + 1];
+	_Atomic int64_t sum;
+};
+
+struct slot {
+	_Atomic int64_t values[METRIC_COUNT];
+	struct histogram histograms[METRIC_HISTOGRAMS];
+};
+
+static struct slot *slots;
+static struct slot *mine;
+
+static const struct {
+	const char *name; /* the same name twice: one family, other labels */
+	const char *labels;
+	const char *type;
+	const char *help;
+} table[METRIC_COUNT] = {
+	[METRIC_REQUESTS_2XX] = {"postern_http_requests_total", "class=\"2xx\"", "counter",
+				 "API answers by status class"},
+	[METRIC_REQUESTS_4XX] = {"postern_http_requests_total", "class=\"4xx\"", "counter", NULL},
+	[METRIC_REQUESTS_5XX] = {"postern_http_requests_total", "class=\"5xx\"", "counter", NULL},
+	[METRIC_ACCEPTED] = {"postern_messages_accepted_total", "", "counter",
+			     "Messages committed to the store and answered with 202"},
+	[METRIC_REPLAYED] = {"postern_messages_replayed_total", "", "counter",
+			     "Requests answered from an Idempotency-Key"},
+	[METRIC_ACCEPT_BATCHES] = {"postern_accept_batches_total", "", "counter",
+				   "Accept transitions; accepted/batches is the batch size"},
+	[METRIC_TAKEN] = {"postern_jobs_taken_total", "", "counter", "Jobs leased by relays"},
+	[METRIC_GIVEN_BACK] = {"postern_jobs_given_back_total", "", "counter",
+			       "Jobs returned without an attempt"},
+	[METRIC_TAKE_CALLS] = {"postern_take_calls_total", "", "counter", "Take transitions"},
+	[METRIC_DELIVERED] = {"postern_recipients_total", "state=\"delivered\"", "counter",
+			      "Results of recipients"},
+	[METRIC_DEFERRED] = {"postern_recipients_total", "state=\"deferred\"", "counter", NULL},
+	[METRIC_BOUNCED] = {"postern_recipients_total", "state=\"bounced\"", "counter", NULL},
+	[METRIC_EXPIRED] = {"postern_recipients_total", "state=\"expired\"", "counter", NULL},
+	[METRIC_FAILED] = {"postern_recipients_total", "state=\"failed\"", "counter", NULL},
+	[METRIC_UNKNOWN_OUTCOMES] = {"postern_unknown_outcomes_total", "", "counter",
+				     "Final dots whose reply never came"},
+	[METRIC_CONNECTIONS_OPENED] = {"postern_smtp_connections_total", "", "counter",
+				       "SMTP connections opened"},
+	[METRIC_CONNECTIONS_OPEN] = {"postern_smtp_connections", "", "gauge",
+				     "SMTP connections open now"},
+	[METRIC_JOBS_HELD] = {"postern_jobs_held", "", "gauge", "Jobs in the hands of relays now"},
+	[METRIC_TLS_SESSIONS] = {"postern_smtp_tls_sessions_total", "", "counter",
+				 "SMTP sessions that were encrypted"},
+	[METRIC_TLS_FAILURES] = {"postern_smtp_tls_failures_total", "", "counter",
+				 "TLS handshakes with mail servers that failed"},
+	[METRIC_STORE_CALLS] = {"postern_store_calls_total", "", "counter",
+				"Transitions answered by Redis"},
+	[METRIC_STORE_RERUNS] =
+		{"postern_store_reruns_total", "", "counter",
+		 "Transitions run again after a lost connection or a not-now error"},
+	[METRIC_STORE_LOST] = {"postern_store_connections_lost_total", "", "counter",
+			       "Connections to Redis that were lost"},
+	[METRIC_STORE_READY] = {"postern_store_ready", "", "gauge",
+				"1 while Redis answers and its settings hold"},
+	[METRIC_QUEUE_READY_SITES] = {"postern_queue_ready_sites", "", "gauge",
+				      "Sites with ready jobs and room for a connection"},
+	[METRIC_QUEUE_DUE] = {"postern_queue_jobs", "where=\"due\"", "gauge", "Jobs by place"},
+	[METRIC_QUEUE_LEASED] = {"postern_queue_jobs", "where=\"leased\"", "gauge", NULL},
+	[METRIC_QUEUE_DAMAGED] = {"postern_queue_jobs", "where=\"damaged\"", "gauge", NULL},
+	[METRIC_QUEUE_OLDEST_READY_MS] = {"postern_queue_oldest_due_ms", "", "gauge",
+					  "How late the oldest due job is, in ms"},
+	[METRIC_STORE_BYTES] = {"postern_store_memory_bytes", "", "gauge", "used_memory of Redis"},
+	[METRIC_CHILD_RESTARTS] = {"postern_child_restarts_total", "", "counter",
+				   "Processes that died and were started again"},
+	[METRIC_LOG_DROPPED] = {"postern_log_lines_dropped", "", "gauge",
+				"Log lines dropped because stderr could not take them"},
+};
+
+static const struct {
+	const char *name;
+	const char *help;
+} histogram_table[METRIC_HISTOGRAMS] = {
+	[METRIC_ACCEPT_MS] = {"postern_accept_duration_ms", "POST /v1/messages, request to answer"},
+	[METRIC_DELIVERY_MS] = {"postern_delivery_duration_ms", "Accept to delivered"},
+};
+
+int metrics_init(void)
+{
+	void *map = mmap(NULL, sizeof(struct slot) * METRIC_SLOTS, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		return -1;
+	slots = map;
+	mine = slots;
+	return 0;
+}
+
+static bool is_gauge(enum metric m)
+{
+	return strcmp(table[m].type, "gauge") == 0;
+}
+
+void metrics_use_slot(unsigned slot)
+{
+	if (!slots)
+		return;
+	mine = &slots[slot % METRIC_SLOTS];
+	for (int m = 0; m < METRIC_COUNT; m++)
+		if (is_gauge((enum metric)m))
+			metric_set((enum metric)m, 0);
+}
+
+void metric_add(enum metric m, int64_t n)
+{
+	if (mine)
+		atomic_fetch_add_explicit(&mine->values[m], n, memory_order_relaxed);
+}
+
+void metric_set(enum metric m, int64_t value)
+{
+	if (mine)
+		atomic_store_explicit(&mine->values[m], value, memory_order_relaxed);
+}
+
+int64_t metric_sum(enum metric m)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; slots && i < METRIC_SLOTS; i++)
+		sum += atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
+	return sum;
+}
+
+void metric_observe(enum metric_histogram h, int64_t ms)
+{
+	int b = 0;
+
+	if (!mine)
+		return;
+	while (b < BUCKETS && ms > bounds_ms[b])
+		b++;
+	atomic_fetch_add_explicit(&mine->histograms[h].buckets[b], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mine->histograms[h].sum, ms, memory_order_relaxed);
+}
+
+static void render_histogram(struct buf *out, int h)
+{
+	const char *name = histogram_table[h].name;
+	int64_t count = 0, sum = 0;
+
+	buf_fmt(out, "# HELP %s %s\n# TYPE %s histogram\n", name, histogram_table[h].help, name);
+	for (int b = 0; b <= BUCKETS; b++) {
+		for (int i = 0; slots && i < METRIC_SLOTS; i++)
+			count += atomic_load(&slots[i].histograms[h].buckets[b]);
+		if (b < BUCKETS)
+			buf_fmt(out, "%s_bucket{le=\"%" PRId64 "\"} %" PRId64 "\n", name,
+				bounds_ms[b], count);
+		else
+			buf_fmt(out, "%s_bucket{le=\"+Inf\"} %" PRId64 "\n", name, count);
+	}
+	for (int i = 0; slots && i < METRIC_SLOTS; i++)
+		sum += atomic_load(&slots[i].histograms[h].sum);
+	buf_fmt(out, "%s_sum %" PRId64 "\n%s_count %" PRId64 "\n", name, sum, name, count);
+}
+
+void metrics_render(struct buf *out)
+{
+	for (int m = 0; m < METRIC_COUNT; m++) {
+		if (table[m].help)
+			buf_fmt(out, "# HELP %s %s\n# TYPE %s %s\n", table[m].name, table[m].help,
+				table[m].name, table[m].type);
+		buf_fmt(out, *table[m].labels ? "%s{%s} %" PRId64 "\n" : "%s%s %" PRId64 "\n",
+			table[m].name, table[m].labels, metric_sum((enum metric)m));
+	}
+	for (int h = 0; h < METRIC_HISTOGRAMS; h++)
+		render_histogram(out, h);
+}

@@ -1,0 +1,66 @@
+#ifndef SERVER_BASE_METRICS_H
+#define SERVER_BASE_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+/* Numbers that operators watch. They live in a mapping shared by all processes of one `postern`,
+ * one slot a process, so that counting is one add without a lock and any API process can show the
+ * sum. One table in metrics.c gives each its Prometheus name, labels, type, unit and help. */
+
+enum metric {
+	METRIC_REQUESTS_2XX,
+	METRIC_REQUESTS_4XX,
+	METRIC_REQUESTS_5XX,
+	METRIC_ACCEPTED,
+	METRIC_REPLAYED,
+	METRIC_ACCEPT_BATCHES,
+	METRIC_TAKEN,
+	METRIC_GIVEN_BACK,
+	METRIC_TAKE_CALLS,
+	METRIC_DELIVERED,
+	METRIC_DEFERRED,
+	METRIC_BOUNCED,
+	METRIC_EXPIRED,
+	METRIC_FAILED,
+	METRIC_UNKNOWN_OUTCOMES,
+	METRIC_CONNECTIONS_OPENED,
+	METRIC_CONNECTIONS_OPEN, /* gauge */
+	METRIC_JOBS_HELD,        /* gauge */
+	METRIC_TLS_SESSIONS,
+	METRIC_TLS_FAILURES,
+	METRIC_STORE_CALLS,
+	METRIC_STORE_RERUNS,
+	METRIC_STORE_LOST,
+	METRIC_STORE_READY,       /* gauge, keeper only: 1 while the store is as it must be */
+	METRIC_QUEUE_READY_SITES, /* gauges, keeper only */
+	METRIC_QUEUE_DUE,
+	METRIC_QUEUE_LEASED,
+	METRIC_QUEUE_DAMAGED,
+	METRIC_QUEUE_OLDEST_READY_MS,
+	METRIC_STORE_BYTES,
+	METRIC_CHILD_RESTARTS,
+	METRIC_LOG_DROPPED, /* gauge */
+	METRIC_COUNT,
+};
+
+/* Latency from accept to the delivered commit, a cumulative histogram in ms. */
+enum metric_histogram { METRIC_ACCEPT_MS, METRIC_DELIVERY_MS, METRIC_HISTOGRAMS };
+
+#define METRIC_SLOTS 128
+
+/* Makes the mapping; call it before any fork. 0 or -1. */
+int metrics_init(void);
+/* This process counts in slot (0 <= slot < METRIC_SLOTS). Counters survive a restart of the process
+ * in that slot; gauges are zeroed. */
+void metrics_use_slot(unsigned slot);
+void metric_add(enum metric m, int64_t n);
+void metric_set(enum metric m, int64_t value);
+int64_t metric_sum(enum metric m);
+void metric_observe(enum metric_histogram h, int64_t ms);
+/* Appends the Prometheus text exposition (version 0.0.4). */
+void metrics_render(struct buf *out);
+
+#endif

@@ -1,0 +1,81 @@
+/* A command's way to the store. */
+#include "server/cli/client.h"
+
+#include "server/base/loop.h"
+#include "server/cli/redis_child.h"
+#include "server/store/store.h"
+
+#define READY_MS 5000
+#define WAIT_MS 10000
+
+const struct config_preset client_presets[] = {{"log_level", "error"}, {NULL, NULL}};
+
+static int find_redis(const struct config *config, struct err *e)
+{
+	if (*config->redis_url || redis_child_is_up(config))
+		return 0;
+	return err_set(
+		e, ERR_RETRY,
+		"no Redis to talk to: POSTERN_REDIS_URL is not set, and no `postern serve` or "
+		"`postern dev` runs on %.100s; start one, or set POSTERN_REDIS_URL or "
+		"POSTERN_DATA_DIR",
+		config->data_dir);
+}
+
+int client_open(struct client *c, const struct config *config, struct err *e)
+{
+	*c = (struct client){.status = -1};
+	if (find_redis(config, e) < 0)
+		return -1;
+	c->loop = loop_new();
+	if (!c->loop)
+		return err_oom(e);
+	if (store_open(&c->store, c->loop, config, STORE_SCRIPTS, e) < 0 ||
+	    store_wait_ready(c->store, READY_MS, e) < 0) {
+		client_close(c);
+		return -1;
+	}
+	return 0;
+}
+
+void client_close(struct client *c)
+{
+	if (c->store)
+		store_close(c->store);
+	if (c->loop)
+		loop_free(c->loop);
+	*c = (struct client){0};
+}
+
+void client_end(struct client *c, const struct err *why)
+{
+	c->status = why ? -1 : 0;
+	if (why)
+		c->why = *why;
+	loop_stop(c->loop);
+}
+
+static void waited_long_enough(void *arg)
+{
+	struct client *c = arg;
+	struct err e;
+
+	err_set(&e, ERR_RETRY, "Redis did not answer within %d s", WAIT_MS / 1000);
+	client_end(c, &e);
+}
+
+int client_wait(struct client *c, struct err *e)
+{
+	struct loop_timer timer = {0};
+
+	if (c->status < 0 && c->why.kind == ERR_NONE) { /* it may have answered from within */
+		if (loop_timer_init(&timer, c->loop, waited_long_enough, c) < 0)
+			return err_oom(e);
+		loop_timer_set(&timer, WAIT_MS);
+		loop_run(c->loop);
+		loop_timer_deinit(&timer);
+	}
+	if (c->status < 0)
+		*e = c->why;
+	return c->status;
+}

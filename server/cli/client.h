@@ -1,0 +1,30 @@
+#ifndef SERVER_CLI_CLIENT_H
+#define SERVER_CLI_CLIENT_H
+
+#include "server/base/config.h"
+#include "server/base/err.h"
+
+struct loop;
+struct store;
+
+/* A command's way to the store: a loop, and a store that is ready. */
+struct client {
+	struct loop *loop;
+	struct store *store;
+	struct err why; /* what went wrong, for the command's callbacks */
+	int status;     /* -1 until one of them says otherwise */
+};
+
+/* Defaults of commands: their stderr is for the one sentence that matters. */
+extern const struct config_preset client_presets[];
+
+/* When redis_url is not set, the embedded Redis of a running postern on the same data directory is
+ * asked. ERR_RETRY: nobody there. */
+int client_open(struct client *c, const struct config *config, struct err *e);
+void client_close(struct client *c);
+/* From a callback: keep the outcome (why NULL = done) and end client_wait. */
+void client_end(struct client *c, const struct err *why);
+/* Until client_end, at most 10 s. 0, or -1 with the reason. */
+int client_wait(struct client *c, struct err *e);
+
+#endif

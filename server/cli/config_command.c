@@ -1,0 +1,100 @@
+/* postern config check, show and table: from the one table of settings. */
+#include <stdio.h>
+
+#include "server/base/buf.h"
+#include "server/cli/check.h"
+#include "server/cli/cli.h"
+#include "server/cli/options.h"
+
+static int print(const struct command *c, struct buf *out)
+{
+	struct err e;
+	int status = CLI_DONE;
+
+	if (out->failed) {
+		err_oom(&e);
+		status = cli_failed(c, &e);
+	} else {
+		fwrite(buf_text(out), 1, out->len, stdout);
+	}
+	buf_deinit(out);
+	return status;
+}
+
+static int load(const struct command *c, int argc, char **argv, struct config **config)
+{
+	const char *file = NULL;
+	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
+	struct err e;
+
+	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
+		return cli_usage(c, &e);
+	if (cli_config(config, file, NULL, &e) < 0)
+		return cli_failed(c, &e);
+	return CLI_DONE;
+}
+
+static int check(int argc, char **argv)
+{
+	struct config *config = NULL;
+	struct err e;
+	int status = load(&command_config_check, argc, argv, &config);
+
+	if (!config)
+		return status;
+	if (check_config(config, &e) < 0)
+		status = cli_failed(&command_config_check, &e);
+	else
+		puts("The configuration is usable.");
+	config_free(config);
+	return status;
+}
+
+static int show(int argc, char **argv)
+{
+	struct config *config = NULL;
+	struct buf out = {0};
+	int status = load(&command_config_show, argc, argv, &config);
+
+	if (!config)
+		return status;
+	config_show(config, &out);
+	config_free(config);
+	return print(&command_config_show, &out);
+}
+
+static int table(int argc, char **argv)
+{
+	const struct option_row rows[] = {{NULL, NULL, NULL}};
+	struct buf out = {0};
+	struct err e;
+
+	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
+		return cli_usage(&command_config_table, &e);
+	config_table(&out);
+	return print(&command_config_table, &out);
+}
+
+const struct command command_config_check = {
+	.name = "config check",
+	.summary = "check the configuration, and the files it names",
+	.help = "Usage: postern config check [--config FILE]\n\n"
+		"Exit status 0: usable; 1: not, and why.\n\n"
+		"Example:\n  postern config check --config /etc/postern/postern.yaml\n",
+	.run = check,
+};
+
+const struct command command_config_show = {
+	.name = "config show",
+	.summary = "print every setting and where it came from, secrets masked",
+	.help = "Usage: postern config show [--config FILE]\n\n"
+		"Example:\n  POSTERN_LISTEN=[::]:8080 postern config show\n",
+	.run = show,
+};
+
+const struct command command_config_table = {
+	.name = "config table",
+	.summary = "print all settings as a Markdown table",
+	.help = "Usage: postern config table\n\nExample:\n  postern config table >settings.md\n",
+	.run = table,
+};

@@ -1,0 +1,228 @@
+/* postern dev: a gateway to try things with, and the two lines that show that it works. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/base/clock.h"
+#include "server/base/id.h"
+#include "server/base/loop.h"
+#include "server/cli/client.h"
+#include "server/cli/data_dir.h"
+#include "server/cli/house.h"
+#include "server/cli/listen.h"
+#include "server/cli/options.h"
+#include "server/store/keys.h"
+
+#define KEY_PREFIX "pn_test_"
+#define KEY_RANDOM 40
+#define KEY_LEN (sizeof(KEY_PREFIX) - 1 + KEY_RANDOM)
+#define READY_MS 30000
+#define POLL_NS 50000000
+
+/* ---- the key, kept in a file so that it stays the same ---- */
+
+static int read_key(const char *file, char key[KEY_LEN + 1], struct err *e)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, key, KEY_LEN);
+
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, "%.200s: %s", file,
+			       strerror(errno));
+	key[n] = 0;
+	if ((size_t)n != KEY_LEN || strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) != 0)
+		return err_set(e, ERR_INPUT, "%.200s: this is no test key; remove the file", file);
+	return 0;
+}
+
+static int make_key(const char *file, char key[KEY_LEN + 1], struct err *e)
+{
+	char text[KEY_LEN + 2] = KEY_PREFIX;
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_set(e, ERR_INPUT, "%.200s: %s", file, strerror(errno));
+	id_random(text + strlen(KEY_PREFIX), KEY_RANDOM);
+	memcpy(key, text, KEY_LEN + 1);
+	text[KEY_LEN] = '\n';
+	n = write(fd, text, KEY_LEN + 1);
+	close(fd);
+	if (n != (ssize_t)KEY_LEN + 1) {
+		unlink(file);
+		return err_set(e, ERR_INPUT, "%.200s: it could not be written", file);
+	}
+	return 0;
+}
+
+static int load_key(const struct config *config, char key[KEY_LEN + 1], struct err *e)
+{
+	char file[PATH_MAX + 16];
+
+	if ((size_t)snprintf(file, sizeof(file), "%s/dev-key", config->data_dir) >= sizeof(file))
+		return err_set(e, ERR_INPUT, "data_dir: too long");
+	if (read_key(file, key, e) == 0)
+		return 0;
+	return e->kind == ERR_NOT_FOUND ? make_key(file, key, e) : -1;
+}
+
+static void imported(const struct key *key, const char *text, const struct err *why, void *arg)
+{
+	(void)key;
+	(void)text;
+	client_end(arg, why);
+}
+
+static int import_key(const struct config *config, const char *key, struct err *e)
+{
+	struct client c;
+	int status;
+
+	if (client_open(&c, config, e) < 0)
+		return -1;
+	keys_import(c.store, "default", "dev", SCOPE_SEND | SCOPE_READ | SCOPE_MANAGE, true, key,
+		    imported, &c);
+	status = client_wait(&c, e);
+	client_close(&c);
+	return status;
+}
+
+/* ---- until the API answers ---- */
+
+struct place {
+	char host[LISTEN_HOST_MAX];
+	char port[LISTEN_PORT_MAX];
+	bool is_tls;
+};
+
+static int connect_to(const struct place *at)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	const struct timeval patience = {.tv_sec = 2};
+	struct addrinfo *list;
+	int fd = -1;
+
+	if (getaddrinfo(at->host, at->port, &hints, &list) != 0)
+		return -1;
+	for (const struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next) {
+		fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			continue;
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(list);
+	return fd;
+}
+
+/* With TLS a connection has to do: whose certificate it is, is not for us to judge. */
+static bool answers(const struct place *at)
+{
+	static const char ask[] =
+		"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+	char reply[16] = "";
+	int fd = connect_to(at);
+	bool is_ready = fd >= 0 && at->is_tls;
+
+	if (fd >= 0 && !at->is_tls && send(fd, ask, strlen(ask), MSG_NOSIGNAL) > 0 &&
+	    recv(fd, reply, sizeof(reply) - 1, MSG_WAITALL) > 0)
+		is_ready = strncmp(reply, "HTTP/1.1 200", 12) == 0;
+	if (fd >= 0)
+		close(fd);
+	return is_ready;
+}
+
+static int wait_for_api(const struct place *at, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	int64_t until = clock_mono_ms() + READY_MS;
+
+	while (!answers(at)) {
+		if (clock_mono_ms() > until)
+			return err_set(e, ERR_RETRY, "the API was not ready within %d s",
+				       READY_MS / 1000);
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static void print_banner(const struct place *at, const char *key)
+{
+	bool is_v6 = strchr(at->host, ':') != NULL;
+	const char *scheme = at->is_tls ? "https" : "http";
+	char base[LISTEN_HOST_MAX + 32];
+
+	snprintf(base, sizeof(base), "%s://%s%s%s:%s", scheme, is_v6 ? "[" : "", at->host,
+		 is_v6 ? "]" : "", at->port);
+	printf("\nPostern %s listens on %s (Ctrl-C ends it)\n"
+	       "Test key, whose mail goes to the test inbox and nowhere else:\n  %s\n\n"
+	       "Send a message, then read it:\n\n"
+	       "curl -s '%s/v1/messages' -H 'Authorization: Bearer %s' -H 'Content-Type: "
+	       "application/json' -d "
+	       "'{\"from\":\"you@example.com\",\"to\":[\"someone@example.com\"],"
+	       "\"subject\":\"Hello\",\"text\":\"It works.\"}'\n\n"
+	       "curl -s -H 'Authorization: Bearer %s' "
+	       "'%s/v1/test/inbox?to=someone@example.com&wait=10s'\n\n",
+	       POSTERN_VERSION, base, key, base, key, key, base);
+	fflush(stdout);
+}
+
+/* A child beside the others. */
+static int greet(const struct role_context *ctx)
+{
+	struct place at = {.is_tls = *ctx->config->tls_cert != 0};
+	char key[KEY_LEN + 1];
+	struct err e;
+
+	if (load_key(ctx->config, key, &e) < 0 || import_key(ctx->config, key, &e) < 0)
+		return cli_failed(&command_dev, &e);
+	if (!(ctx->config->roles & ROLE_API))
+		return CLI_DONE;
+	if (listen_local(ctx->config->listen, at.host, at.port) < 0 || wait_for_api(&at, &e) < 0)
+		return cli_failed(&command_dev, &e);
+	print_banner(&at, key);
+	explicit_bzero(key, sizeof(key));
+	return CLI_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct config_preset presets[] = {
+		{"workers_api", "1"}, {"workers_relay", "1"}, {"log_level", "warn"}, {NULL, NULL}};
+	const char *file = NULL;
+	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
+	struct config *config;
+	struct err e;
+	int status;
+
+	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
+		return cli_usage(&command_dev, &e);
+	if (cli_config(&config, file, presets, &e) < 0)
+		return cli_failed(&command_dev, &e);
+	status = house_run(&command_dev, config, greet, true);
+	config_free(config);
+	return status;
+}
+
+const struct command command_dev = {
+	.name = "dev",
+	.summary = "run a gateway to try things with, with a test key and an embedded Redis",
+	.help = "Usage: postern dev [--config FILE]\n\n"
+		"Listens on 127.0.0.1:8080 and keeps everything in ./postern-data, unless "
+		"settings\n"
+		"say otherwise. Prints a test key and two curl lines once it is ready. Ctrl-C ends "
+		"it.\n\n"
+		"Example:\n  POSTERN_LISTEN=127.0.0.1:8081 postern dev\n",
+	.run = run,
+};

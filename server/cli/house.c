@@ -1,0 +1,137 @@
+/* Puts the house together. */
+#include "server/cli/house.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/role.h"
+#include "server/base/clock.h"
+#include "server/base/metrics.h"
+#include "server/cli/check.h"
+#include "server/cli/data_dir.h"
+#include "server/cli/listen.h"
+#include "server/cli/process.h"
+#include "server/cli/redis_child.h"
+#include "server/cli/supervisor.h"
+#include "server/store/keeper.h"
+#include "smtp/journal.h"
+#include "smtp/role.h"
+
+#define OWNERS_MAX 64
+#define JOBS_MAX 8
+#define PORT_MS 1000
+#define SLOT_KEEPER 1
+#define SLOT_GREET 2
+#define SLOT_REDIS 3
+#define SLOT_API 4
+#define SLOT_RELAY 64 /* 60 workers of each kind at most (config_table.c) */
+
+struct house {
+	struct listen listen;
+	struct redis_child redis;
+	struct supervisor_job jobs[JOBS_MAX];
+	size_t n_jobs;
+	char *owners[OWNERS_MAX]; /* with a journal from an earlier run */
+	size_t n_owners;
+};
+
+static unsigned workers(int64_t setting)
+{
+	return setting ? (unsigned)setting : process_cores();
+}
+
+static void add(struct house *h, struct supervisor_job job)
+{
+	h->jobs[h->n_jobs++] = job;
+}
+
+static void add_jobs(struct house *h, const struct config *config, role_fn *greet)
+{
+	if (h->redis.lock_fd >= 0)
+		add(h, (struct supervisor_job){.role = "redis",
+					       .run = redis_child_run,
+					       .count = 1,
+					       .slot = SLOT_REDIS,
+					       .is_floor = true,
+					       .is_up = redis_child_is_up,
+					       .hint = "its log is redis/redis.log in data_dir"});
+	if (config->roles & ROLE_KEEPER)
+		add(h,
+		    (struct supervisor_job){
+			    .role = "keeper", .run = role_keeper, .count = 1, .slot = SLOT_KEEPER});
+	if (config->roles & ROLE_RELAY)
+		add(h, (struct supervisor_job){.role = "relay",
+					       .run = role_relay,
+					       .recover = role_recover,
+					       .count = workers(config->workers_relay),
+					       .slot = SLOT_RELAY});
+	if (config->roles & ROLE_API)
+		add(h, (struct supervisor_job){.role = "api",
+					       .run = role_api,
+					       .count = workers(config->workers_api),
+					       .slot = SLOT_API,
+					       .listens = true});
+	if (greet)
+		add(h, (struct supervisor_job){.role = "dev",
+					       .run = greet,
+					       .count = 1,
+					       .slot = SLOT_GREET,
+					       .is_once = true});
+}
+
+/* The children of a killed postern may hold the port a moment longer. */
+static int open_port(struct house *h, const struct config *config, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = 50000000};
+	int64_t until = clock_mono_ms() + PORT_MS;
+	int status = listen_open(&h->listen, config->listen, e);
+
+	while (status < 0 && e->kind == ERR_RETRY && clock_mono_ms() < until) {
+		nanosleep(&pause, NULL);
+		status = listen_open(&h->listen, config->listen, e);
+	}
+	return status;
+}
+
+static int open_house(struct house *h, struct config *config, struct err *e)
+{
+	if (check_config(config, e) < 0 || data_dir_make(config->data_dir, e) < 0)
+		return -1;
+	if ((config->roles & ROLE_API) && open_port(h, config, e) < 0)
+		return -1;
+	if (!*config->redis_url && redis_child_prepare(&h->redis, config, e) < 0)
+		return -1;
+	if (metrics_init() < 0)
+		return err_oom(e);
+	metrics_use_slot(0);
+	return 0;
+}
+
+int house_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends)
+{
+	struct house h = {.redis.lock_fd = -1};
+	struct supervisor_plan plan = {.config = config, .hangup_ends = hangup_ends};
+	struct err e;
+	int status;
+
+	if (open_house(&h, config, &e) < 0) {
+		status = cli_failed(c, &e);
+	} else {
+		add_jobs(&h, config, greet);
+		plan.listen_fds = h.listen.fds;
+		plan.n_listen_fds = h.listen.n;
+		plan.lock_fd = h.redis.lock_fd;
+		plan.jobs = h.jobs;
+		plan.n_jobs = h.n_jobs;
+		h.n_owners = journal_owners(config->data_dir, h.owners, OWNERS_MAX);
+		plan.dead_owners = (const char *const *)h.owners;
+		plan.n_dead_owners = h.n_owners;
+		status = supervisor_run(&plan);
+		for (size_t i = 0; i < h.n_owners; i++)
+			free(h.owners[i]);
+	}
+	listen_close(&h.listen);
+	redis_child_release(&h.redis);
+	return status;
+}

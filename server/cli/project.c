@@ -1,0 +1,54 @@
+/* postern project create. */
+#include <string.h>
+
+#include "server/cli/cli.h"
+#include "server/cli/client.h"
+#include "server/cli/options.h"
+#include "server/store/keys.h"
+
+static void created(const struct err *why, void *arg)
+{
+	client_end(arg, why);
+}
+
+static int create_project(const char *file, const char *name, struct err *e)
+{
+	struct config *config;
+	struct client c;
+	int status = -1;
+
+	if (cli_config(&config, file, client_presets, e) < 0)
+		return -1;
+	if (client_open(&c, config, e) == 0) {
+		projects_create(c.store, name, created, &c);
+		status = client_wait(&c, e);
+		if (status < 0)
+			err_prefix(e, "%.60s", name);
+		client_close(&c);
+	}
+	config_free(config);
+	return status;
+}
+
+static int create(int argc, char **argv)
+{
+	const char *file = NULL, *name = NULL;
+	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
+	struct err e;
+	int n = options_read(argc, argv, rows, &name, 1, &e);
+
+	if (n >= 0 && (n != 1 || !*name || strlen(name) > 100))
+		n = err_set(&e, ERR_INPUT, "a name of 1 to 100 characters is expected");
+	if (n < 0)
+		return cli_usage(&command_project_create, &e);
+	return create_project(file, name, &e) < 0 ? cli_failed(&command_project_create, &e)
+						  : CLI_DONE;
+}
+
+const struct command command_project_create = {
+	.name = "project create",
+	.summary = "make a project: a tenant with keys and messages of its own",
+	.help = "Usage: postern project create NAME [--config FILE]\n\n"
+		"Example:\n  postern project create shop && postern key create --project shop\n",
+	.run = create,
+};

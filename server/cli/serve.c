@@ -1,0 +1,40 @@
+/* postern serve: the gateway, until SIGTERM. */
+#include <stdlib.h>
+
+#include "server/cli/cli.h"
+#include "server/cli/house.h"
+#include "server/cli/options.h"
+
+static int run(int argc, char **argv)
+{
+	const char *file = NULL, *roles = NULL;
+	const struct option_row rows[] = {
+		{"--config", &file, NULL}, {"--roles", &roles, NULL}, {NULL, NULL, NULL}};
+	struct config *config;
+	struct err e;
+	int status;
+
+	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
+		return cli_usage(&command_serve, &e);
+	if (roles && setenv("POSTERN_ROLES", roles, 1) < 0) {
+		err_oom(&e);
+		return cli_failed(&command_serve, &e);
+	}
+	if (cli_config(&config, file, NULL, &e) < 0)
+		return cli_failed(&command_serve, &e);
+	status = house_run(&command_serve, config, NULL, false);
+	config_free(config);
+	return status;
+}
+
+const struct command command_serve = {
+	.name = "serve",
+	.summary = "run the gateway",
+	.help = "Usage: postern serve [--config FILE] [--roles LIST]\n\n"
+		"  --config FILE   instead of ./postern.yaml\n"
+		"  --roles LIST    some of api,relay,keeper; needs redis_url\n\n"
+		"SIGTERM ends it in order: no new requests, open deliveries finish (drain_s).\n\n"
+		"Example:\n"
+		"  POSTERN_LISTEN=0.0.0.0:8080 POSTERN_DATA_DIR=/var/lib/postern postern serve\n",
+	.run = run,
+};

@@ -1,0 +1,33 @@
+#ifndef SERVER_MAIL_DKIM_H
+#define SERVER_MAIL_DKIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+
+struct buf;
+struct dkim_key;
+
+/* DKIM signatures (RFC 6376; Ed25519 by RFC 8463; key sizes by RFC 8301), relaxed/relaxed, no l=,
+ * no x=. Signed and oversigned: From, To, Cc, Subject, Date, Message-ID, Reply-To, MIME-Version,
+ * Content-Type, Content-Transfer-Encoding, In-Reply-To, References, List-Unsubscribe,
+ * List-Unsubscribe-Post. */
+
+/* Reads a PEM private key, RSA of 2048-4096 bits or Ed25519, without a password. domain and
+ * selector are checked as DNS names. ERR_INPUT names file and reason, never key material. */
+int dkim_key_load(struct dkim_key **key, const char *file, const char *domain, const char *selector,
+		  struct err *e);
+void dkim_key_free(struct dkim_key *key);
+/* The TXT record for <selector>._domainkey.<domain>: "v=DKIM1; k=...; p=...". */
+int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *e);
+
+/* Appends "DKIM-Signature: ...\r\n", folded, to out. mail is complete, with CRLF line ends; t_s is
+ * the t= tag, fixed at accept, so that a second signing of the same mail gives the same bytes (RSA
+ * PKCS#1 v1.5 and Ed25519 are deterministic). ERR_INPUT: a bare CR or LF, no From, a broken header
+ * line, more than four fields of one signed name. One thread may use a key at a time: it holds the
+ * working memory too. */
+int dkim_sign(const struct dkim_key *key, const char *mail, size_t len, int64_t t_s,
+	      struct buf *out, struct err *e);
+
+#endif

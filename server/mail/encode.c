@@ -1,0 +1,258 @@
+/* Chooses and writes the transfer encoding of a body. */
+#include "server/mail/encode.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "server/base/buf.h"
+#include "server/mail/base64.h"
+#include "server/mail/utf8.h"
+
+#define LINE_MAX_7BIT 998 /* RFC 5322 2.1.1 */
+#define LINE_MAX_ENCODED 76
+#define BASE64_LINE_BYTES 57
+
+/* What an octet is to the encodings: literal in each, an equals sign, white space, a line end, or
+ * to be escaped. */
+enum octet { OCTET_ESCAPE, OCTET_LITERAL, OCTET_EQUALS, OCTET_SPACE, OCTET_END };
+
+static enum octet octet_of(char c)
+{
+	switch (c) {
+	case '=':
+		return OCTET_EQUALS;
+	case ' ':
+	case '\t':
+		return OCTET_SPACE;
+	case '\r':
+	case '\n':
+		return OCTET_END;
+	default:
+		return c > ' ' && c < 0x7F ? OCTET_LITERAL : OCTET_ESCAPE;
+	}
+}
+
+/* Some servers and mailbox formats change lines that begin so. */
+static bool begins_with_from(const char *p, const char *end)
+{
+	return end - p >= 5 && memcmp(p, "From ", 5) == 0;
+}
+
+enum encode encode_choose(const char *text, size_t len)
+{
+	const char *line = text, *end = text + len;
+	size_t escaped = 0, equals = 0;
+	bool fits_7bit = !begins_with_from(text, end);
+
+	for (const char *p = text; p < end; p++) {
+		enum octet octet = octet_of(*p);
+
+		if (octet == OCTET_END) {
+			fits_7bit = fits_7bit && p - line <= LINE_MAX_7BIT;
+			line = p + 1;
+			fits_7bit = fits_7bit && !begins_with_from(line, end);
+		}
+		escaped += octet == OCTET_ESCAPE;
+		equals += octet == OCTET_EQUALS;
+	}
+	if (fits_7bit && !escaped && end - line <= LINE_MAX_7BIT)
+		return ENCODE_7BIT;
+	return (escaped + equals) * 6 <= len ? ENCODE_QP : ENCODE_BASE64;
+}
+
+const char *encode_name(enum encode how)
+{
+	switch (how) {
+	case ENCODE_7BIT:
+		return "7bit";
+	case ENCODE_QP:
+		return "quoted-printable";
+	case ENCODE_BASE64:
+		break;
+	}
+	return "base64";
+}
+
+/* Steps over one line end in any form; false at the end of the text. */
+static bool skip_line_end(const char **p, const char *end)
+{
+	if (*p >= end)
+		return false;
+	if (**p == '\r' && end - *p > 1 && (*p)[1] == '\n')
+		(*p)++;
+	(*p)++;
+	return true;
+}
+
+static const char *find_line_end(const char *p, const char *end)
+{
+	while (p < end && *p != '\r' && *p != '\n')
+		p++;
+	return p;
+}
+
+static void write_7bit(const char *p, const char *end, struct buf *out)
+{
+	for (;;) {
+		const char *stop = find_line_end(p, end);
+
+		buf_append(out, p, (size_t)(stop - p));
+		p = stop;
+		if (!skip_line_end(&p, end))
+			return;
+		buf_append(out, "\r\n", 2);
+	}
+}
+
+/* A line of quoted-printable in the making. */
+struct qp {
+	struct buf *out;
+	char line[LINE_MAX_ENCODED + 2];
+	size_t len;
+};
+
+static void qp_flush(struct qp *q, const char *line_end, size_t len)
+{
+	memcpy(q->line + q->len, line_end, len);
+	buf_append(q->out, q->line, q->len + len);
+	q->len = 0;
+}
+
+/* Room for `need` columns and the "=" of a soft line break. */
+static void qp_room(struct qp *q, size_t need)
+{
+	if (q->len + need > LINE_MAX_ENCODED - 1)
+		qp_flush(q, "=\r\n", 3);
+}
+
+static void qp_escape(struct qp *q, char c)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	qp_room(q, 3);
+	q->line[q->len++] = '=';
+	q->line[q->len++] = hex[(unsigned char)c >> 4];
+	q->line[q->len++] = hex[(unsigned char)c & 15];
+}
+
+static void qp_literal(struct qp *q, char c)
+{
+	qp_room(q, 1);
+	/* A dot here depends on dot-stuffing, and "From " on the mailbox format: spare them. */
+	if (!q->len && (c == '.' || c == 'F')) {
+		qp_escape(q, c);
+		return;
+	}
+	q->line[q->len++] = c;
+}
+
+/* A character of several octets stays on one line; returns how many were written. */
+static size_t qp_character(struct qp *q, const char *p, size_t left)
+{
+	uint32_t cp;
+	size_t n = utf8_next(p, left, &cp);
+
+	if (!n)
+		n = 1;
+	qp_room(q, 3 * n);
+	for (size_t i = 0; i < n; i++)
+		qp_escape(q, p[i]);
+	return n;
+}
+
+static void write_qp(const char *p, const char *end, struct buf *out)
+{
+	struct qp q = {.out = out};
+
+	while (p < end) {
+		switch (octet_of(*p)) {
+		case OCTET_LITERAL:
+			qp_literal(&q, *p++);
+			break;
+		case OCTET_SPACE:
+			if (p + 1 == end || octet_of(p[1]) == OCTET_END)
+				qp_escape(&q, *p++);
+			else
+				qp_literal(&q, *p++);
+			break;
+		case OCTET_END:
+			skip_line_end(&p, end);
+			qp_flush(&q, "\r\n", 2);
+			break;
+		case OCTET_EQUALS:
+		case OCTET_ESCAPE:
+			p += qp_character(&q, p, (size_t)(end - p));
+			break;
+		}
+	}
+	buf_append(out, q.line, q.len);
+}
+
+/* A line of base64 in the making; a full one waits, so that no line end follows the last. */
+struct b64 {
+	struct buf *out;
+	unsigned char group[BASE64_LINE_BYTES];
+	size_t len;
+	bool has_line;
+};
+
+static void b64_line(struct b64 *b, const unsigned char *bytes, size_t len)
+{
+	char line[2 + LINE_MAX_ENCODED] = "\r\n";
+	size_t n;
+
+	if (!len)
+		return;
+	n = base64_encode(line + 2, bytes, len);
+	buf_append(b->out, b->has_line ? line : line + 2, b->has_line ? n + 2 : n);
+	b->has_line = true;
+}
+
+static void b64_put(struct b64 *b, char c)
+{
+	b->group[b->len++] = (unsigned char)c;
+	if (b->len == BASE64_LINE_BYTES) {
+		b64_line(b, b->group, b->len);
+		b->len = 0;
+	}
+}
+
+static void write_base64(const char *p, const char *end, struct buf *out)
+{
+	struct b64 b = {.out = out};
+
+	while (p < end) {
+		if (octet_of(*p) != OCTET_END) {
+			b64_put(&b, *p++);
+			continue;
+		}
+		skip_line_end(&p, end);
+		b64_put(&b, '\r');
+		b64_put(&b, '\n');
+	}
+	b64_line(&b, b.group, b.len);
+}
+
+void encode_text(enum encode how, const char *text, size_t len, struct buf *out)
+{
+	switch (how) {
+	case ENCODE_7BIT:
+		write_7bit(text, text + len, out);
+		break;
+	case ENCODE_QP:
+		write_qp(text, text + len, out);
+		break;
+	case ENCODE_BASE64:
+		write_base64(text, text + len, out);
+		break;
+	}
+}
+
+void encode_bytes(const unsigned char *bytes, size_t len, struct buf *out)
+{
+	struct b64 b = {.out = out};
+
+	for (; len > BASE64_LINE_BYTES; bytes += BASE64_LINE_BYTES, len -= BASE64_LINE_BYTES)
+		b64_line(&b, bytes, BASE64_LINE_BYTES);
+	b64_line(&b, bytes, len);
+}

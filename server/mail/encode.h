@@ -1,0 +1,21 @@
+#ifndef SERVER_MAIL_ENCODE_H
+#define SERVER_MAIL_ENCODE_H
+
+#include <stddef.h>
+
+struct buf;
+
+/* Content-Transfer-Encodings (RFC 2045 section 6): only the three that pass any server unchanged,
+ * so that nothing is converted after signing. */
+enum encode { ENCODE_7BIT, ENCODE_QP, ENCODE_BASE64 };
+
+/* The shortest one that keeps text whole: 7bit where it is ASCII in lines of at most 998. */
+enum encode encode_choose(const char *text, size_t len);
+/* "7bit", "quoted-printable", "base64". */
+const char *encode_name(enum encode how);
+/* Appends text; each LF, CR and CRLF becomes one CRLF. Nothing is added at the end. */
+void encode_text(enum encode how, const char *text, size_t len, struct buf *out);
+/* Appends base64 in lines of 76; no line end after the last. */
+void encode_bytes(const unsigned char *bytes, size_t len, struct buf *out);
+
+#endif

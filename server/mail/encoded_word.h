@@ -1,0 +1,13 @@
+#ifndef SERVER_MAIL_ENCODED_WORD_H
+#define SERVER_MAIL_ENCODED_WORD_H
+
+#include <stddef.h>
+
+struct header;
+
+/* Appends text (UTF-8) as encoded words (RFC 2047), each at most 75 characters long, none splitting
+ * a code point, folded so that no line exceeds 76. Q or B, whichever is shorter. What is written is
+ * safe in a phrase too (RFC 2047 section 5 (3)). */
+void encoded_word_write(struct header *h, const char *text, size_t len);
+
+#endif

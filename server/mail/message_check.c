@@ -1,0 +1,271 @@
+/* Refuses what must not get into a mail: the last check before its bytes are written. */
+#include "server/mail/message_check.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "server/mail/header.h"
+#include "server/mail/param.h"
+#include "server/mail/utf8.h"
+
+#define NAME_MAX_LEN 76
+#define VALUE_MAX 2000
+#define HEADERS_MAX 100
+#define ID_MAX 250
+#define TYPE_MAX 127 /* RFC 6838 4.2, each half */
+
+/* "*" at the end: all that begin so. */
+static const char *const reserved[] = {
+	"From",
+	"To",
+	"Cc",
+	"Bcc",
+	"Subject",
+	"Date",
+	"Message-ID",
+	"Reply-To",
+	"Sender",
+	"Return-Path",
+	"Received",
+	"Received-SPF",
+	"Resent-*",
+	"ARC-*",
+	"Authentication-Results",
+	"MIME-Version",
+	"Content-*",
+	"DKIM-Signature",
+	"Delivered-To",
+	"Apparently-To",
+	"DomainKey-Signature",
+};
+
+static const char *const structured[] = {
+	"In-Reply-To", "References",     "List-Unsubscribe",
+	"List-Help",   "List-Subscribe", "List-Post",
+	"List-Owner",  "List-Archive",   "List-Unsubscribe-Post",
+};
+
+static bool is_listed(const char *name, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(list[i]);
+
+		if (list[i][len - 1] == '*' ? strncasecmp(name, list[i], len - 1) == 0
+					    : strcasecmp(name, list[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool message_header_is_structured(const char *name)
+{
+	return is_listed(name, structured, sizeof(structured) / sizeof(structured[0]));
+}
+
+static int check_header_name(const char *name, struct err *e)
+{
+	size_t len = strnlen(name, NAME_MAX_LEN + 1);
+
+	if (!len || len > NAME_MAX_LEN)
+		return err_set(e, ERR_INPUT, "a header name has 1 to %d characters", NAME_MAX_LEN);
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] <= ' ' || name[i] > '~' || name[i] == ':')
+			return err_set(e, ERR_INPUT,
+				       "a header name is printable ASCII without "
+				       "spaces and colons");
+	}
+	if (is_listed(name, reserved, sizeof(reserved) / sizeof(reserved[0])))
+		return err_set(e, ERR_INPUT, "the header %s cannot be set this way", name);
+	return 0;
+}
+
+/* Nothing here can be encoded, so it must be right as it is. */
+static int check_structured(const char *name, const char *value, size_t len, struct err *e)
+{
+	size_t word = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)value[i] >= 0x80)
+			return err_set(e, ERR_INPUT, "the value of %s must be ASCII", name);
+		word = value[i] == ' ' ? 0 : word + 1;
+		if (word > HEADER_WORD_MAX)
+			return err_set(e, ERR_INPUT,
+				       "the value of %s has more than %d octets without a space",
+				       name, HEADER_WORD_MAX);
+	}
+	return 0;
+}
+
+int message_check_header(const char *name, const char *value, struct err *e)
+{
+	size_t len = strnlen(value, VALUE_MAX + 1);
+
+	if (check_header_name(name, e))
+		return -1;
+	if (len > VALUE_MAX)
+		return err_set(e, ERR_INPUT, "the value of %s is longer than 2,000 octets", name);
+	if (utf8_check_line(value, len, "the header value", e))
+		return -1;
+	return message_header_is_structured(name) ? check_structured(name, value, len, e) : 0;
+}
+
+/* RFC 2045 section 5.1 */
+static size_t token_len(const char *p)
+{
+	size_t len = 0;
+
+	while (p[len] > ' ' && p[len] <= '~' && !strchr("()<>@,;:\\\"/[]?=", p[len]))
+		len++;
+	return len;
+}
+
+int message_check_content_type(const char *content_type, struct err *e)
+{
+	size_t type = token_len(content_type), subtype;
+
+	if (!type || type > TYPE_MAX || content_type[type] != '/')
+		return err_set(e, ERR_INPUT, "a content type has the form type/subtype");
+	subtype = token_len(content_type + type + 1);
+	if (!subtype || subtype > TYPE_MAX || content_type[type + 1 + subtype])
+		return err_set(e, ERR_INPUT,
+			       "a content type has the form type/subtype, without parameters");
+	if (strncasecmp(content_type, "multipart/", 10) == 0 ||
+	    strncasecmp(content_type, "message/", 8) == 0)
+		return err_set(e, ERR_INPUT,
+			       "content types multipart/* and message/* are not accepted");
+	return 0;
+}
+
+const char *message_part_name(const struct message_part *part)
+{
+	const char *name = part->filename ? part->filename : "";
+
+	for (const char *p = name; *p; p++) {
+		if (*p == '/' || *p == '\\')
+			name = p + 1;
+	}
+	return name;
+}
+
+/* The characters of a URL that need no escape, so that "cid:..." in the HTML reads the same. */
+static int check_content_id(const char *id, struct err *e)
+{
+	size_t len = strnlen(id, ID_MAX + 1);
+
+	if (!len || len > ID_MAX)
+		return err_set(e, ERR_INPUT, "a content id has 1 to %d characters", ID_MAX);
+	for (size_t i = 0; i < len; i++) {
+		if (id[i] <= ' ' || id[i] > '~' || strchr("<>()[]\\\",;:", id[i]))
+			return err_set(e, ERR_INPUT,
+				       "a content id is printable ASCII without "
+				       "spaces, brackets and quotation marks");
+	}
+	return 0;
+}
+
+static int check_part(const struct message_part *part, struct err *e)
+{
+	const char *name = message_part_name(part);
+	size_t len = strlen(name);
+
+	if (part->filename && *part->filename &&
+	    (!len || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
+		return err_set(e, ERR_INPUT, "the file name is only a path");
+	if (len > PARAM_VALUE_MAX)
+		return err_set(e, ERR_INPUT, "the file name is longer than 1,000 octets");
+	if (part->filename &&
+	    utf8_check_name(part->filename, strlen(part->filename), "the file name", e))
+		return -1;
+	if (part->content_type && message_check_content_type(part->content_type, e))
+		return -1;
+	return part->content_id ? check_content_id(part->content_id, e) : 0;
+}
+
+static int check_message_id(const char *id, struct err *e)
+{
+	size_t len = strnlen(id, ID_MAX + 1);
+	size_t ats = 0;
+
+	if (len < 5 || len > ID_MAX || id[0] != '<' || id[len - 1] != '>')
+		return err_set(e, ERR_INPUT, "a message id has the form <left@right>");
+	for (size_t i = 1; i + 1 < len; i++) {
+		if (id[i] <= ' ' || id[i] > '~' || strchr("<>()[]\\\",;:", id[i]))
+			return err_set(e, ERR_INPUT,
+				       "the message id has a character that is not "
+				       "allowed there");
+		ats += id[i] == '@';
+	}
+	if (ats != 1 || id[1] == '@' || id[len - 2] == '@')
+		return err_set(e, ERR_INPUT, "a message id has the form <left@right>");
+	return 0;
+}
+
+static int check_address(const struct address *a, struct err *e)
+{
+	size_t len = strnlen(a->email, sizeof(a->email));
+
+	if (!len || len > ADDRESS_EMAIL_MAX || !memchr(a->email, '@', len))
+		return err_set(e, ERR_INPUT, "an address is missing or too long");
+	for (size_t i = 0; i < len; i++) {
+		if (a->email[i] <= ' ' || a->email[i] > '~' || strchr("<>()[]\\\",;:", a->email[i]))
+			return err_set(e, ERR_INPUT,
+				       "an address has a character that is not allowed there");
+	}
+	len = strnlen(a->name, sizeof(a->name));
+	if (len > ADDRESS_NAME_MAX)
+		return err_set(e, ERR_INPUT, "the display name is longer than 320 octets");
+	return utf8_check_name(a->name, len, "the display name", e);
+}
+
+static int check_addresses(const struct address *list, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (check_address(&list[i], e))
+			return -1;
+	}
+	return 0;
+}
+
+/* Names that differ only in case are the same field, and most fields may be there once only. */
+static int check_headers(const struct message *m, struct err *e)
+{
+	if (m->n_headers > HEADERS_MAX)
+		return err_set(e, ERR_INPUT, "more than %d custom headers", HEADERS_MAX);
+	for (size_t i = 0; i < m->n_headers; i++) {
+		if (message_check_header(m->headers[i].name, m->headers[i].value, e))
+			return -1;
+		for (size_t k = 0; k < i; k++) {
+			if (strcasecmp(m->headers[i].name, m->headers[k].name) == 0)
+				return err_set(e, ERR_INPUT, "the header %s is given twice",
+					       m->headers[i].name);
+		}
+	}
+	return 0;
+}
+
+static int check_body(const char *body, size_t len, const char *what, struct err *e)
+{
+	if (body && len && memchr(body, 0, len))
+		return err_set(e, ERR_INPUT, "%s has a NUL character", what);
+	return 0;
+}
+
+int message_check(const struct message *m, struct err *e)
+{
+	if (!m->from || !m->message_id)
+		return err_set(e, ERR_INTERNAL, "a message without sender or message id");
+	if (check_address(m->from, e) || check_addresses(m->to, m->n_to, e) ||
+	    check_addresses(m->cc, m->n_cc, e) || check_addresses(m->reply_to, m->n_reply_to, e))
+		return -1;
+	if (m->subject && utf8_check_line(m->subject, strlen(m->subject), "the subject", e))
+		return -1;
+	if (check_message_id(m->message_id, e) || check_headers(m, e))
+		return -1;
+	for (size_t i = 0; i < m->n_parts; i++) {
+		if (check_part(&m->parts[i], e))
+			return -1;
+	}
+	if (check_body(m->text, m->text_len, "the text", e))
+		return -1;
+	return check_body(m->html, m->html_len, "the HTML", e);
+}

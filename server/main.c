@@ -1,0 +1,9 @@
+/* The front door: prepares the process and hands over to the command line. */
+#include "server/cli/cli.h"
+#include "server/cli/process.h"
+
+int main(int argc, char **argv)
+{
+	process_prepare();
+	return cli_run(argc, argv);
+}

@@ -1,0 +1,33 @@
+#ifndef SERVER_ROUTE_HOSTS_H
+#define SERVER_ROUTE_HOSTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/route/dns.h"
+#include "server/route/lookup.h"
+
+/* What the DNS said about one host's addresses, and which of them enter a finding. Pure. */
+
+struct host_addresses {
+	size_t n_v4, n_v6;
+	struct in_addr v4[ROUTE_HOSTS_MAX];
+	struct in6_addr v6[ROUTE_HOSTS_MAX];
+	unsigned no_names;  /* answers of A and AAAA that said: no such name */
+	bool is_failed;     /* one of them failed */
+	bool has_forbidden; /* one was dropped because of what it is */
+	bool is_own;        /* one of them is an address of this host */
+};
+
+/* Takes what answer holds for type, less what ctx forbids. */
+void hosts_note(struct host_addresses *h, const struct lookup_context *ctx, enum dns_type type,
+		const struct dns_answer *answer);
+
+/* Appends h's addresses, at most max of them, to f. */
+void hosts_append(struct finding *f, const struct host_addresses *h, const char *name,
+		  uint16_t rank, uint16_t port, size_t max);
+
+/* Random order of the hosts of equal rank; the addresses of a host stay together. */
+void hosts_shuffle(struct finding *f, uint64_t *random);
+
+#endif

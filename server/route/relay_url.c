@@ -1,0 +1,255 @@
+/* Reads the URL of a smarthost. */
+#include "server/route/relay_url.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#define URL_MAX 4096 /* every byte of user and password may take three */
+
+struct span {
+	const char *text;
+	size_t len;
+};
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* One byte at s->text, decoded, or -1; moves s on. */
+static int take_byte(struct span *s)
+{
+	size_t used = 1;
+	int byte = (unsigned char)s->text[0];
+
+	if (byte == '%') {
+		int high = s->len > 2 ? hex_value(s->text[1]) : -1;
+		int low = s->len > 2 ? hex_value(s->text[2]) : -1;
+
+		if (high < 0 || low < 0)
+			return -1;
+		byte = high * 16 + low;
+		used = 3;
+	}
+	s->text += used;
+	s->len -= used;
+	return byte;
+}
+
+static int decode(struct span s, char *out, size_t max, const char *what, struct err *e)
+{
+	size_t len = 0;
+
+	if (!s.len)
+		return err_set(e, ERR_INPUT, "the %s is empty", what);
+	while (s.len) {
+		int byte = take_byte(&s);
+
+		if (byte < 0)
+			return err_set(
+				e, ERR_INPUT,
+				"a %% in the %s must be followed by two hex digits (write %% "
+				"itself as %%25)",
+				what);
+		if (byte < 0x20 || byte == 0x7f)
+			return err_set(e, ERR_INPUT, "the %s holds a control character", what);
+		if (len == max)
+			return err_set(e, ERR_INPUT, "the %s is longer than %zu bytes", what, max);
+		out[len++] = (char)byte;
+	}
+	out[len] = '\0';
+	return 0;
+}
+
+static int read_scheme(struct span *s, struct relay_url *u, struct err *e)
+{
+	static const struct {
+		const char *prefix;
+		bool is_implicit_tls;
+	} schemes[] = {{"smtp://", false}, {"smtps://", true}};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+		size_t len = strlen(schemes[i].prefix);
+
+		if (s->len < len || strncasecmp(s->text, schemes[i].prefix, len) != 0)
+			continue;
+		u->is_implicit_tls = schemes[i].is_implicit_tls;
+		s->text += len;
+		s->len -= len;
+		return 0;
+	}
+	return err_set(e, ERR_INPUT, "must begin with smtp:// or smtps://");
+}
+
+static const char *last_at(const struct span *s)
+{
+	for (size_t i = s->len; i > 0; i--) {
+		if (s->text[i - 1] == '@')
+			return s->text + i - 1;
+	}
+	return NULL;
+}
+
+static uint16_t default_port(const struct relay_url *u)
+{
+	if (u->is_implicit_tls)
+		return 465;
+	return u->has_user ? 587 : 25;
+}
+
+static int read_user(struct span *s, struct relay_url *u, struct err *e)
+{
+	const char *at = last_at(s);
+	const char *colon;
+	size_t len;
+
+	if (!at)
+		return 0;
+	len = (size_t)(at - s->text);
+	colon = memchr(s->text, ':', len);
+	if (!colon)
+		return err_set(e, ERR_INPUT, "a user needs a password: smtp://user:password@host");
+	if (decode((struct span){s->text, (size_t)(colon - s->text)}, u->user, RELAY_URL_USER_MAX,
+		   "user", e) < 0)
+		return -1;
+	if (decode((struct span){colon + 1, (size_t)(at - colon - 1)}, u->password,
+		   RELAY_URL_PASSWORD_MAX, "password", e) < 0)
+		return -1;
+	u->has_user = true;
+	s->text = at + 1;
+	s->len -= len + 1;
+	return 0;
+}
+
+/* Underscores pass: names in container networks have them. */
+static bool is_name(const char *host)
+{
+	size_t label = 0;
+	bool is_number = true; /* of the last label: such a name is a bad IPv4 address */
+
+	for (const char *c = host; *c; c++) {
+		if (*c == '.') {
+			if (label == 0 || c[-1] == '-')
+				return false;
+			label = 0;
+			is_number = true;
+			continue;
+		}
+		if (!isalnum((unsigned char)*c) && *c != '_' && (*c != '-' || label == 0))
+			return false;
+		if (!isdigit((unsigned char)*c))
+			is_number = false;
+		if (++label > 63)
+			return false;
+	}
+	return label > 0 && !is_number && host[strlen(host) - 1] != '-';
+}
+
+static int set_host(struct relay_url *u, struct span s, bool is_bracketed, struct err *e)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (!is_bracketed && s.len && s.text[s.len - 1] == '.')
+		s.len--;
+	if (!s.len)
+		return err_set(e, ERR_INPUT, "the host is missing");
+	if (s.len >= sizeof(u->host))
+		return err_set(e, ERR_INPUT, "the host is longer than 253 bytes");
+	for (size_t i = 0; i < s.len; i++)
+		u->host[i] = (char)tolower((unsigned char)s.text[i]);
+	u->host[s.len] = '\0';
+	if (is_bracketed) {
+		u->is_address = true;
+		return inet_pton(AF_INET6, u->host, &v6) == 1
+			       ? 0
+			       : err_set(e, ERR_INPUT, "no IPv6 address between the brackets");
+	}
+	u->is_address = inet_pton(AF_INET, u->host, &v4) == 1;
+	if (u->is_address || is_name(u->host))
+		return 0;
+	return err_set(e, ERR_INPUT,
+		       "the host is neither a name (A-labels) nor an address ([...] for IPv6)");
+}
+
+static int read_host(struct span *s, struct relay_url *u, struct err *e)
+{
+	bool is_bracketed = s->len && s->text[0] == '[';
+	struct span host = *s;
+	size_t used;
+
+	if (is_bracketed) {
+		const char *end = memchr(s->text, ']', s->len);
+
+		if (!end)
+			return err_set(e, ERR_INPUT, "a [ without ]");
+		host = (struct span){s->text + 1, (size_t)(end - s->text - 1)};
+		used = host.len + 2;
+	} else {
+		host.len = 0;
+		while (host.len < s->len && s->text[host.len] != ':' && s->text[host.len] != '/')
+			host.len++;
+		used = host.len;
+	}
+	s->text += used;
+	s->len -= used;
+	return set_host(u, host, is_bracketed, e);
+}
+
+static int read_port(struct span *s, struct relay_url *u, struct err *e)
+{
+	unsigned port = 0;
+	size_t digits = 0;
+
+	if (!s->len || s->text[0] != ':')
+		return 0;
+	s->text++;
+	s->len--;
+	while (digits < s->len && digits < 6 && isdigit((unsigned char)s->text[digits]))
+		port = port * 10 + (unsigned)(s->text[digits++] - '0');
+	if (digits == 0 || port < 1 || port > 65535)
+		return err_set(e, ERR_INPUT, "the port must be a number from 1 to 65535");
+	u->port = (uint16_t)port;
+	s->text += digits;
+	s->len -= digits;
+	return 0;
+}
+
+static int parse(struct span s, struct relay_url *u, struct err *e)
+{
+	if (s.len > URL_MAX)
+		return err_set(e, ERR_INPUT, "longer than %d bytes", URL_MAX);
+	if (read_scheme(&s, u, e) < 0 || read_user(&s, u, e) < 0)
+		return -1;
+	u->port = default_port(u);
+	if (read_host(&s, u, e) < 0 || read_port(&s, u, e) < 0)
+		return -1;
+	if (s.len == 0 || (s.len == 1 && s.text[0] == '/'))
+		return 0;
+	return err_set(e, ERR_INPUT, "nothing may follow the host and port");
+}
+
+int relay_url_parse(const char *text, struct relay_url *out, struct err *e)
+{
+	struct relay_url u = {0};
+	int rc = parse((struct span){text, strlen(text)}, &u, e);
+
+	if (rc == 0)
+		*out = u;
+	relay_url_wipe(&u);
+	return rc;
+}
+
+void relay_url_wipe(struct relay_url *u)
+{
+	explicit_bzero(u, sizeof(*u));
+}

@@ -1,0 +1,106 @@
+/* Commands for Redis as RESP. */
+#include "server/store/command.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/store/script.h"
+
+#define COMMAND_HEAD 16 /* "*4294967295\r\n", right-aligned */
+
+void command_start(struct command *c, const char *name)
+{
+	static const char room[COMMAND_HEAD];
+
+	c->n = 0;
+	buf_reset(&c->bytes);
+	buf_append(&c->bytes, room, sizeof(room));
+	command_str(c, name);
+}
+
+void command_script(struct command *c, enum script script, unsigned partition)
+{
+	command_start(c, "EVALSHA");
+	command_str(c, script_sha(script));
+	command_str(c, "1");
+	command_key(c, partition, "%s", "");
+}
+
+void command_arg(struct command *c, const void *bytes, size_t len)
+{
+	buf_fmt(&c->bytes, "$%zu\r\n", len);
+	buf_append(&c->bytes, bytes, len);
+	buf_append(&c->bytes, "\r\n", 2);
+	c->n++;
+}
+
+void command_str(struct command *c, const char *text)
+{
+	command_arg(c, text, strlen(text));
+}
+
+void command_num(struct command *c, int64_t n)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRId64, n);
+
+	command_arg(c, text, (size_t)len);
+}
+
+void command_key(struct command *c, unsigned partition, const char *fmt, ...)
+{
+	char key[1024];
+	va_list ap;
+	size_t root;
+	int rest;
+
+	if (partition == STORE_GLOBAL)
+		root = (size_t)snprintf(key, sizeof(key), "pn:{g}:");
+	else
+		root = (size_t)snprintf(key, sizeof(key), "pn:{p%u}:", partition);
+	va_start(ap, fmt);
+	rest = vsnprintf(key + root, sizeof(key) - root, fmt, ap);
+	va_end(ap);
+	if (rest < 0 || root + (size_t)rest >= sizeof(key)) {
+		c->bytes.failed = true; /* a key that was cut would be another key */
+		return;
+	}
+	command_arg(c, key, root + (size_t)rest);
+}
+
+void command_args(struct command *c)
+{
+	c->n = 0;
+	buf_reset(&c->bytes);
+}
+
+void command_append(struct command *c, const struct command *args)
+{
+	if (args->bytes.failed)
+		c->bytes.failed = true;
+	buf_append(&c->bytes, args->bytes.data, args->bytes.len);
+	c->n += args->n;
+}
+
+const char *command_finish(struct command *c, size_t *len)
+{
+	char head[COMMAND_HEAD + 1];
+	int n;
+	char *start;
+
+	if (c->bytes.failed)
+		return NULL;
+	n = snprintf(head, sizeof(head), "*%u\r\n", c->n);
+	start = c->bytes.data + COMMAND_HEAD - n;
+	memcpy(start, head, (size_t)n);
+	*len = c->bytes.len - (size_t)(COMMAND_HEAD - n);
+	return start;
+}
+
+void command_deinit(struct command *c)
+{
+	buf_deinit(&c->bytes);
+	c->n = 0;
+}

@@ -1,0 +1,15 @@
+#ifndef SERVER_STORE_JOBS_INTERNAL_H
+#define SERVER_STORE_JOBS_INTERNAL_H
+
+#include "server/store/command.h"
+
+struct config;
+
+#define JOBS_LEASE_MS 60000 /* renewed every third of it */
+#define JOBS_OWNER_MS 60000 /* an owner unheard of for so long is taken for dead */
+
+/* The release transition: owner "" = leases and owners whose time ran out. */
+void command_release(struct command *c, unsigned partition, const char *owner,
+		     const struct config *config);
+
+#endif

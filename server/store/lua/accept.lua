@@ -1,0 +1,116 @@
+#!lua
+-- accept: makes a batch of messages durable, each whole or not at all. No flags: Redis refuses it when it is out of memory.
+-- KEYS 1 partition root
+-- ARGV 1 acceptance deadline, ms of Redis time   2 how long an Idempotency-Key is kept, ms
+--      then for each message 8: id | "lane mode on_unknown project within_ms not_before_ms bytes chunks sender" | idempotency hash or ''
+--      | fingerprint | job lines | recipient lines | facts | content ('' if chunked)
+-- returns per message: status, id, accepted ms. Status 1 accepted, 2 replayed (id is the first one's), 3 conflict (same key, other
+--      fingerprint), 4 late, 5 malformed, 6 chunks missing. Run again: the same answer, but for a 5 or 6 whose key another of the batch took.
+--@include base
+--@include record
+--@include ready
+local late, ttl = tonumber(ARGV[1]), ARGV[2]
+local N = (#ARGV - 2) / 8
+if N ~= floor(N) then return redis.error_reply('PNARG accept') end
+local keys, idem = {}, {}
+for i = 1, N do
+	local b = 2 + (i - 1) * 8
+	keys[#keys + 1] = P .. 'm:' .. ARGV[b + 1]
+	local project = match(ARGV[b + 2], '^%l+ %l+ %l+ (%d+) ')
+	idem[i] = ARGV[b + 3] ~= '' and project and (P .. 'i:' .. project .. ':' .. ARGV[b + 3]) or false
+	keys[#keys + 1] = idem[i] or P .. 'm:' .. ARGV[b + 1]
+end
+local got = many('MGET', nil, keys)
+local function check(b)                        -- the message as a table, or nil when malformed
+	local lane, mode, unknown, project, within, not_before, bytes, chunks, sender =
+		match(ARGV[b + 2], '^(%l+) (%l+) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
+	if not sender or #ARGV[b + 7] == 0 or match(ARGV[b + 7], '\n') then return nil end
+	local t = { id = ARGV[b + 1], lane = lane, project = project, chunks = tonumber(chunks), b = b, dests = {} }
+	local nb, J, R, total, left = tonumber(not_before), 0, 0, 0, {}
+	for open, dest in string.gmatch(ARGV[b + 5], '(%d+) 0 0 0 (%S+)\n') do
+		J, total = J + 1, total + #open + #dest + 8
+		t.dests[J], left[J] = dest, tonumber(open)
+		if left[J] == 0 or (mode == 'test') ~= (sub(dest, 1, 5) == 'sink/') then return nil end
+	end
+	for state, job, email in string.gmatch(ARGV[b + 6], '(%l+) (%d+) 0 0 0 0 (%S+)\n') do
+		local j = tonumber(job) + 1
+		R, total = R + 1, total + #state + #job + #email + 11
+		if not left[j] or (state ~= 'queued' and state ~= 'scheduled') then return nil end
+		left[j] = left[j] - 1
+	end
+	for j = 1, J do if left[j] ~= 0 then return nil end end
+	if J == 0 or J > 4096 or total ~= #ARGV[b + 5] + #ARGV[b + 6] then return nil end
+	if (lane ~= 'otp' and lane ~= 'normal' and lane ~= 'bulk') or (mode ~= 'live' and mode ~= 'test') then return nil end
+	t.start = nb > now and nb or 0
+	local deadline = (nb > now and nb or now) + tonumber(within)
+	t.deadline = deadline
+	t.record = '1 ' .. lane .. ' ' .. mode .. ' ' .. unknown .. ' ' .. project .. ' ' .. num(now) .. ' ' .. num(deadline) .. ' ' .. R .. ' 1 ' .. J .. ' ' .. R ..
+		' ' .. bytes .. ' ' .. chunks .. ' ' .. sender .. '\n' .. ARGV[b + 5] .. ARGV[b + 6] .. ARGV[b + 7] .. '\n' .. '1 queued - ' .. num(now) .. ' 0 - \n'
+	return t
+end
+local function chunks_missing(t)
+	for k = 0, t.chunks - 1 do
+		if call('EXISTS', P .. 'c:' .. t.id .. ':' .. k) == 0 then return true end
+	end
+	return false
+end
+local out, todo, seen = {}, {}, {}
+for i = 1, N do                                -- look and check; nothing is written in this loop
+	local b = 2 + (i - 1) * 8
+	local id, status, stands, at = ARGV[b + 1], 0, ARGV[b + 1], 0
+	local known = got[i * 2 - 1]
+	local before = idem[i] and (seen[idem[i]] or got[i * 2])
+	if known or seen[id] then
+		status, at = 1, tonumber(known and match(known, '^1 %l+ %l+ %l+ %d+ (%d+) ') or now)
+	elseif before then
+		local print, first = match(before, '^(%S+) (%S+)$')
+		stands = first
+		status = print == ARGV[b + 4] and 2 or 3
+	elseif late > 0 and now > late then status = 4
+	else
+		local t = check(b)
+		if not t then status = 5
+		elseif chunks_missing(t) then status = 6
+		else
+			status, at = 1, now
+			todo[#todo + 1] = t
+			seen[id] = true
+			if idem[i] then t.idem = idem[i]; seen[idem[i]] = ARGV[b + 4] .. ' ' .. id end
+		end
+	end
+	out[i * 3 - 2], out[i * 3 - 1], out[i * 3] = status, stands, at
+end
+local sets, wheel, due, entries = {}, {}, {}, {}
+local cursor = tonumber(call('GET', P .. 'x_cursor') or '0')
+for i = 1, #todo do
+	local t = todo[i]
+	sets[#sets + 1] = P .. 'm:' .. t.id
+	sets[#sets + 1] = t.record
+	if t.chunks == 0 then
+		sets[#sets + 1] = P .. 'c:' .. t.id
+		sets[#sets + 1] = ARGV[t.b + 8]
+	end
+	for j = 1, #t.dests do
+		local ref = ref_of(t.id, j - 1)
+		if t.start > 0 then due[#due + 1] = num(t.start); due[#due + 1] = ref else ready(t.lane, t.project, t.dests[j], ref) end
+	end
+	local minute = floor(t.deadline / 60000) + 1
+	if minute < cursor then cursor = minute; call('SET', P .. 'x_cursor', minute) end    -- the clock went back
+	local w = wheel[minute]
+	if not w then w = {}; wheel[minute] = w end
+	w[#w + 1] = t.id
+	local l = entries[t.project]
+	if not l then l = {}; entries[t.project] = l end
+	l[#l + 1] = t.id .. ' 1\n'
+end
+chunked('MSET', nil, sets, 4000)               -- the growing write first
+for i = 1, #todo do
+	local t = todo[i]
+	for k = 0, t.chunks - 1 do call('PERSIST', P .. 'c:' .. t.id .. ':' .. k) end
+	if t.idem then call('SET', t.idem, seen[t.idem], 'PX', ttl) end
+end
+for minute, w in pairs(wheel) do chunked('RPUSH', P .. 'x:' .. minute, w, 4000) end
+for project, l in pairs(entries) do call('XADD', P .. 'ev:' .. project, '*', 'e', concat(l)) end
+chunked('ZADD', P .. 'due', due, 4000)
+flush_ready('RPUSH')
+return out

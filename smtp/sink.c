@@ -1,0 +1,316 @@
+/* The built-in sink: an SMTP responder that keeps what it receives in the test inbox. */
+#include "smtp/sink.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/base/buf.h"
+#include "server/base/clock.h"
+#include "server/base/loop.h"
+#include "server/store/inbox.h"
+
+#define LINE_MAX_BYTES 2048
+#define RECIPIENTS_MAX 1000
+
+struct sink {
+	struct loop *loop;
+	struct store *store;
+	struct sink_peer *peers;
+};
+
+struct sink_peer {
+	struct sink *sink;
+	struct sink_peer *next;
+	struct loop_fd watch;
+	int fd;
+	struct buf in, out, mail;
+	char project[12];
+	char message[31];
+	char sender[320];
+	char *recipients[RECIPIENTS_MAX];
+	size_t n_recipients;
+	bool is_in_data, is_gone;
+	size_t n_storing;
+	bool has_failed;
+};
+
+static void say(struct sink_peer *p, const char *text)
+{
+	buf_str(&p->out, text);
+	buf_str(&p->out, "\r\n");
+}
+
+static void forget_mail(struct sink_peer *p)
+{
+	for (size_t i = 0; i < p->n_recipients; i++)
+		free(p->recipients[i]);
+	p->n_recipients = 0;
+	buf_deinit(&p->mail);
+	p->sender[0] = 0;
+}
+
+static void peer_free(struct sink_peer *p)
+{
+	struct sink_peer **at = &p->sink->peers;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	forget_mail(p);
+	buf_deinit(&p->in);
+	buf_deinit(&p->out);
+	free(p);
+}
+
+/* The descriptor closes at once; the rest goes when the store has answered. */
+static void hang_up(struct sink_peer *p)
+{
+	if (!p->is_gone) {
+		loop_fd_deinit(&p->watch);
+		close(p->fd);
+	}
+	p->is_gone = true;
+	if (p->n_storing == 0)
+		peer_free(p);
+}
+
+static bool flush(struct sink_peer *p)
+{
+	while (p->out.len) {
+		ssize_t n = send(p->fd, p->out.data, p->out.len, MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0)
+			return false;
+		buf_consume(&p->out, (size_t)n);
+	}
+	loop_fd_want(&p->watch, p->out.len ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+	return true;
+}
+
+/* ---- a mail is complete ---- */
+
+static void work(struct sink_peer *p);
+
+static void on_stored(const struct err *why, void *arg)
+{
+	struct sink_peer *p = arg;
+
+	if (why)
+		p->has_failed = true;
+	if (--p->n_storing)
+		return;
+	if (p->is_gone) {
+		peer_free(p);
+		return;
+	}
+	say(p, p->has_failed ? "451 4.3.0 the inbox could not be written"
+			     : "250 2.0.0 kept in the test inbox");
+	forget_mail(p);
+	work(p);
+	if (!flush(p))
+		hang_up(p);
+}
+
+static void store_mail(struct sink_peer *p)
+{
+	struct inbox_mail m = {.sender = p->sender,
+			       .received_ms = clock_real_ms(),
+			       .mail = buf_text(&p->mail),
+			       .mail_len = p->mail.len};
+
+	memcpy(m.message, p->message, sizeof(m.message));
+	p->has_failed = p->mail.failed;
+	p->n_storing = p->n_recipients;
+	for (size_t i = 0; i < p->n_recipients; i++) {
+		m.recipient = p->recipients[i];
+		inbox_put(p->sink->store, p->project, &m, on_stored, p);
+	}
+}
+
+/* One line of the body: un-stuffed (RFC 5321 4.5.2), or the end. */
+static void body_line(struct sink_peer *p, const char *line, size_t len)
+{
+	if (len == 1 && *line == '.') {
+		p->is_in_data = false;
+		store_mail(p);
+		return;
+	}
+	if (len && *line == '.') {
+		line++;
+		len--;
+	}
+	buf_append(&p->mail, line, len);
+	buf_append(&p->mail, "\r\n", 2);
+}
+
+/* ---- commands ---- */
+
+/* The address between the angle brackets; NULL when there is none. */
+static char *path_of(char *line)
+{
+	char *open = strchr(line, '<'), *close = open ? strchr(open, '>') : NULL;
+
+	if (!close)
+		return NULL;
+	*close = 0;
+	return open + 1;
+}
+
+static void do_mail(struct sink_peer *p, char *line)
+{
+	char *path = path_of(line);
+
+	forget_mail(p);
+	snprintf(p->sender, sizeof(p->sender), "%s", path ? path : "");
+	say(p, path ? "250 2.1.0 ok" : "501 5.5.4 MAIL FROM:<address>");
+}
+
+static void do_rcpt(struct sink_peer *p, char *line)
+{
+	char *path = path_of(line);
+
+	if (!path || p->n_recipients == RECIPIENTS_MAX) {
+		say(p, path ? "452 4.5.3 too many recipients" : "501 5.5.4 RCPT TO:<address>");
+		return;
+	}
+	p->recipients[p->n_recipients] = strdup(path);
+	if (p->recipients[p->n_recipients])
+		p->n_recipients++;
+	say(p, "250 2.1.5 ok");
+}
+
+static void do_data(struct sink_peer *p)
+{
+	p->is_in_data = p->n_recipients > 0;
+	say(p, p->is_in_data ? "354 go ahead" : "503 5.5.1 RCPT first");
+}
+
+static void command(struct sink_peer *p, char *line)
+{
+	if (strncasecmp(line, "EHLO ", 5) == 0)
+		say(p,
+		    "250-sink\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE 67108864");
+	else if (strncasecmp(line, "MAIL ", 5) == 0)
+		do_mail(p, line);
+	else if (strncasecmp(line, "RCPT ", 5) == 0)
+		do_rcpt(p, line);
+	else if (strcasecmp(line, "DATA") == 0)
+		do_data(p);
+	else if (strcasecmp(line, "RSET") == 0)
+		forget_mail(p), say(p, "250 2.0.0 ok");
+	else if (strcasecmp(line, "QUIT") == 0)
+		say(p, "221 2.0.0 bye");
+	else
+		say(p, "500 5.5.2 what?");
+}
+
+/* Works off whole lines, until a mail is being stored. */
+static void work(struct sink_peer *p)
+{
+	size_t at = 0;
+
+	while (p->n_storing == 0) {
+		char *line = p->in.data + at;
+		char *end = at < p->in.len ? memchr(line, '\n', p->in.len - at) : NULL;
+		size_t len;
+
+		if (!end)
+			break;
+		at += (size_t)(end - line) + 1;
+		len = (size_t)(end - line);
+		if (len && line[len - 1] == '\r')
+			len--;
+		if (p->is_in_data) {
+			body_line(p, line, len);
+			continue;
+		}
+		line[len] = 0;
+		command(p, line);
+	}
+	buf_consume(&p->in, at);
+}
+
+static void on_socket(int fd, unsigned what, void *arg)
+{
+	struct sink_peer *p = arg;
+
+	if (what & LOOP_READ) {
+		char *to = buf_reserve(&p->in, 65536);
+		ssize_t n = to ? recv(fd, to, 65536, 0) : -1;
+
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+			hang_up(p);
+			return;
+		}
+		if (n > 0)
+			p->in.len += (size_t)n;
+		work(p);
+		if (!p->is_in_data && p->n_storing == 0 && p->in.len > LINE_MAX_BYTES) {
+			hang_up(p);
+			return;
+		}
+	}
+	if (!flush(p))
+		hang_up(p);
+}
+
+/* ---- connections ---- */
+
+struct sink *sink_new(struct loop *loop, struct store *store)
+{
+	struct sink *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->loop = loop;
+	s->store = store;
+	return s;
+}
+
+void sink_free(struct sink *s)
+{
+	if (!s)
+		return;
+	while (s->peers) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed was unlinked first */
+		s->peers->n_storing = 0;
+		hang_up(s->peers);
+	}
+	free(s);
+}
+
+int sink_connect(struct sink *s, struct sink_peer **peer, struct err *e)
+{
+	struct sink_peer *p = calloc(1, sizeof(*p));
+	int fds[2];
+
+	if (!p)
+		return err_oom(e);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
+		free(p);
+		return err_set(e, ERR_RETRY, "socketpair: %s", strerror(errno));
+	}
+	p->sink = s;
+	p->fd = fds[0];
+	p->next = s->peers;
+	s->peers = p;
+	loop_fd_init(&p->watch, s->loop, p->fd, on_socket, p);
+	say(p, "220 sink ESMTP");
+	loop_fd_want(&p->watch, LOOP_READ | LOOP_WRITE);
+	*peer = p;
+	return fds[1];
+}
+
+void sink_announce(struct sink_peer *p, const char *project, const char *message)
+{
+	snprintf(p->project, sizeof(p->project), "%s", project);
+	snprintf(p->message, sizeof(p->message), "%s", message);
+}

@@ -1,0 +1,66 @@
+/* Signing hostile bytes as a mail: refused, or a field in whole lines that is the same each time.
+ */
+/* needs: server/mail/address.c server/mail/base64.c server/mail/canon.c server/mail/dkim.c
+ * server/mail/dkim_key.c server/mail/utf8.c server/base/err.c server/base/buf.c */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/buf.h"
+#include "server/mail/dkim.h"
+
+static void require(int claim)
+{
+	if (!claim)
+		abort();
+}
+
+/* The key of RFC 8463, appendix A.2. */
+static struct dkim_key *load_key(void)
+{
+	static const char pem[] =
+		"-----BEGIN PRIVATE KEY-----\n"
+		"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+		"-----END PRIVATE KEY-----\n";
+	char file[] = "/tmp/postern-fuzz-dkim-XXXXXX";
+	int fd = mkstemp(file);
+	struct dkim_key *key = NULL;
+
+	require(fd >= 0 && write(fd, pem, sizeof(pem) - 1) == (ssize_t)sizeof(pem) - 1);
+	close(fd);
+	require(dkim_key_load(&key, file, "x.test", "s", NULL) == 0);
+	unlink(file);
+	return key;
+}
+
+static void check(const struct buf *out)
+{
+	require(strncmp(out->data, "DKIM-Signature: v=1;", 20) == 0);
+	require(memcmp(out->data + out->len - 2, "\r\n", 2) == 0);
+	for (size_t i = 0; i + 2 < out->len; i++) {
+		require(out->data[i] > 0);
+		require((out->data[i] == '\r') == (out->data[i + 1] == '\n'));
+		require(out->data[i] != '\n' || out->data[i + 1] == ' ');
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct dkim_key *key;
+	struct buf one = {0}, two = {0};
+	struct err e;
+
+	if (!key)
+		key = load_key();
+	if (dkim_sign(key, (const char *)data, size, 1, &one, &e) == 0) {
+		check(&one);
+		require(dkim_sign(key, (const char *)data, size, 1, &two, &e) == 0);
+		require(one.len == two.len && memcmp(one.data, two.data, one.len) == 0);
+	}
+	buf_deinit(&one);
+	buf_deinit(&two);
+	return 0;
+}

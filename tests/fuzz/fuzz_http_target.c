@@ -1,0 +1,68 @@
+/* needs: api/http/uri.c api/http/json.c server/mail/utf8.c server/base/err.c */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/http/json.h"
+#include "api/http/uri.h"
+#include "server/mail/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_text(const char *text)
+{
+	size_t len = strlen(text);
+	uint32_t cp;
+
+	for (size_t n; len; text += n, len -= n) {
+		n = utf8_next(text, len, &cp);
+		assert(n && cp >= 0x20 && cp != 0x7f);
+	}
+}
+
+static void try_target(const char *target)
+{
+	char *room = malloc(URI_SCRATCH(strlen(target)));
+	const char *why = NULL;
+	struct uri u;
+
+	assert(room);
+	if (uri_parse(&u, target, room, &why) == URI_OK) {
+		assert(u.n_segments > 0 && *u.path == '/' && !strchr(u.path, '?'));
+		for (size_t i = 0; i < u.n_segments; i++) {
+			check_text(u.segments[i]);
+			assert(*u.segments[i] && !strpbrk(u.segments[i], "/\\"));
+			assert(strcmp(u.segments[i], "..") != 0);
+		}
+		for (size_t i = 0; i < u.n_pairs; i++) {
+			check_text(u.pairs[i].name);
+			check_text(u.pairs[i].value);
+			assert(uri_query(&u, u.pairs[i].name) == u.pairs[i].value);
+		}
+	}
+	free(room);
+}
+
+/* The first octet says what the rest is for. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	json_t *json = NULL;
+	struct err e;
+	char *text;
+
+	if (size == 0)
+		return 0;
+	text = malloc(size);
+	assert(text);
+	memcpy(text, data + 1, size - 1);
+	text[size - 1] = 0;
+	if (data[0] & 1)
+		try_target(text);
+	else if (json_parse_body(text, size - 1, &json, &e) == 0)
+		assert(json_is_object(json) || json_is_array(json));
+	json_decref(json);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,85 @@
+/* Bodies of POST /v1/messages: refused with faults, or fit to be built into a clean mail. */
+/* needs: api/send.c api/send_rules.c api/send_parts.c api/check.c api/duration.c api/base64.c
+ * api/http/rules.c api/http/text.c api/http/json.c server/mail/address.c server/mail/base64.c
+ * server/mail/canon.c server/mail/encode.c server/mail/encoded_word.c server/mail/header.c
+ * server/mail/message.c server/mail/message_check.c server/mail/param.c server/mail/utf8.c
+ * server/base/buf.c server/base/err.c server/base/clock.c
+ * server/base/id.c */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "api/http/json.h"
+#include "api/send.h"
+#include "server/base/buf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Of the store, which is not linked here. */
+const char *lane_name(enum lane lane)
+{
+	static const char *const names[] = {"otp", "normal", "bulk"};
+
+	return names[lane];
+}
+
+/* No line of a mail ends but by CRLF, none is too long, and its header has no Bcc. */
+static void check_mail(const struct buf *mail)
+{
+	size_t i, begin = 0;
+
+	for (i = 0; i < mail->len; i++) {
+		assert(mail->data[i] != 0);
+		assert(mail->data[i] != '\n' || (i && mail->data[i - 1] == '\r'));
+		assert(mail->data[i] != '\r' || mail->data[i + 1] == '\n');
+		if (mail->data[i] != '\n')
+			continue;
+		assert(i - begin <= 999);
+		begin = i + 1;
+	}
+	assert(begin == mail->len);
+	assert(strncmp(mail->data, "Bcc:", 4) != 0);
+	assert(!strstr(mail->data, "\r\nBcc:") ||
+	       strstr(mail->data, "\r\n\r\n") < strstr(mail->data, "\r\nBcc:"));
+}
+
+static void build(struct send *s)
+{
+	const struct send_extra extra = {"<id@shop.example>", 1, "fsync", "1"};
+	json_t *facts = send_facts(s, &extra), *envelope = send_envelope(facts);
+	struct buf mail = {0};
+	struct err e;
+
+	assert(facts && envelope);
+	assert(json_object_size(envelope) == s->n_emails && s->n_emails > 0);
+	s->message.message_id = "<id@shop.example>";
+	s->message.date_ms = 1700000000000;
+	/* What the rules let through must be fit to be built. */
+	if (message_build(&s->message, &mail, &e) < 0)
+		assert(e.kind == ERR_INTERNAL || strstr(e.text, "larger"));
+	else
+		check_mail(&mail);
+	buf_deinit(&mail);
+	json_decref(envelope);
+	json_decref(facts);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct config config = {.max_recipients = 50, .default_deadline_s = 172800};
+	json_t *body, *faults = NULL;
+	struct send s;
+	struct err e;
+
+	if (json_parse_body((const char *)data, size, &body, &e) < 0)
+		return 0;
+	if (send_read(&s, body, &config, &faults, &e) == 0)
+		build(&s);
+	else
+		assert(e.kind != ERR_INPUT || json_array_size(faults) > 0);
+	json_decref(faults);
+	json_decref(body);
+	send_deinit(&s);
+	return 0;
+}

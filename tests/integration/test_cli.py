@@ -1,0 +1,242 @@
+"""The command line and the configuration, by the real binary."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from support import harness
+
+CANARY = "canary7canary7canary7canary7"
+COMMANDS = ["serve", "dev", "key create", "key revoke", "project create", "config check", "config show",
+            "config table"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run("config", "check", drain_s="x") -> CompletedProcess, in a directory of its own."""
+    def do(*words, cwd=tmp_path, timeout=20, **settings):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
+        env.update({"POSTERN_" + k.upper(): v for k, v in settings.items()})
+        return subprocess.run([harness.binary(), *words], cwd=cwd, env=env, capture_output=True, text=True,
+                              timeout=timeout, check=False)
+    return do
+
+
+def test_every_command_shows_its_help_with_an_example(run):
+    overview = run("help")
+    assert overview.returncode == 0
+    for command in COMMANDS:
+        assert f"postern {command} " in overview.stdout
+        shown = run(*command.split(), "--help")
+        assert shown.returncode == 0 and "Usage: postern " + command in shown.stdout
+        assert "Example:\n  " in shown.stdout, command
+
+
+def test_version(run):
+    version = (harness.ROOT / "VERSION").read_text().strip()
+    for word in ("version", "--version"):
+        assert run(word).stdout == f"postern {version}\n"
+
+
+@pytest.mark.parametrize("words, sentence", [
+    ([], "postern serve"),
+    (["sreve"], 'no command "sreve"'),
+    (["key"], "postern key create"),
+    (["serve", "--rolse", "api"], "--rolse: no such option"),
+    (["serve", "now"], "now: one argument too many"),
+    (["serve", "--config"], "--config needs a value"),
+    (["key", "create", "--scopes", "send,fly"], "some of send,read,manage"),
+    (["key", "create", "--scopes", ""], "some of send,read,manage"),
+    (["key", "create", "--test=1"], "--test takes no value"),
+    (["key", "create", "--name", "x" * 101], "1 to 100 characters"),
+    (["key", "revoke"], "the id of a key"),
+    (["key", "revoke", "pn_live_x"], "the id of a key"),
+    (["project", "create"], "a name"),
+])
+def test_wrong_usage_is_2_and_says_what_would_be_right(run, words, sentence):
+    done = run(*words)
+    assert done.returncode == 2
+    assert sentence in done.stderr and done.stdout == ""
+
+
+def test_a_usable_configuration_is_0(run):
+    done = run("config", "check")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("settings, sentence", [
+    ({"listen": "8080"}, "address:port is expected"),
+    ({"listen": "::1:8080"}, "address:port is expected"),
+    ({"listen": "127.0.0.1:0"}, "address:port is expected"),
+    ({"listen": "127.0.0.1:65536"}, "address:port is expected"),
+    ({"listn": "127.0.0.1:1"}, "did you mean POSTERN_LISTEN?"),
+    ({"drain_s": "-1"}, "a time like 30s"),
+    ({"data_dir": "/dev/null/x"}, "/dev/null"),
+    ({"relay_url": "smtp://:bad:url"}, "POSTERN_RELAY_URL"),
+    ({"dns_servers": "nowhere"}, "POSTERN_DNS_SERVERS"),
+    ({"redis_url": "redis://h:99999"}, "port"),
+    ({"roles": "api"}, "nobody would drain a private store"),
+    ({"tls_cert": "absent.pem", "tls_key": "absent.pem"}, "absent.pem"),
+    ({"dkim_key": "absent.pem", "dkim_domain": "shop.example", "dkim_selector": "s1"}, "absent.pem"),
+])
+@pytest.mark.parametrize("words", [["config", "check"], ["serve"]])
+def test_a_bad_setting_stops_the_start_with_a_sentence(run, words, settings, sentence):
+    done = run(*words, **settings)
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_fault_of_the_file_names_its_line(run, tmp_path):
+    (tmp_path / "postern.yaml").write_text("listen: 127.0.0.1:1\n# comment\nlisten_addr: x\n")
+    done = run("config", "check")
+    assert done.returncode == 1
+    assert "postern.yaml:3: listen_addr: unknown key; did you mean listen?" in done.stderr
+    (tmp_path / "other.yaml").write_text("drain_s: soon\n")
+    done = run("config", "check", "--config", "other.yaml")
+    assert "other.yaml:1: drain_s: \"soon\" is refused" in done.stderr
+
+
+def test_show_masks_secrets_and_says_where_values_came_from(run, tmp_path):
+    (tmp_path / "postern.yaml").write_text("drain_s: 5m\n")
+    done = run("config", "show", root_key=CANARY, relay_url=f"smtp://u:{CANARY}@h", listen="[::1]:1")
+    assert done.returncode == 0, done.stderr
+    assert CANARY not in done.stdout + done.stderr
+    assert 'root_key: "********" # POSTERN_ROOT_KEY' in done.stdout
+    assert "drain_s: 5m # postern.yaml:1" in done.stdout
+    assert 'listen: "[::1]:1" # POSTERN_LISTEN' in done.stdout
+
+
+def test_a_key_needs_a_store_and_says_how_to_get_one(run):
+    done = run("key", "create")
+    assert done.returncode == 1
+    assert "POSTERN_REDIS_URL" in done.stderr and done.stdout == ""
+
+
+def test_keys_and_projects_on_a_redis_of_ones_own(make_redis, run):
+    redis = make_redis()
+    done = run("project", "create", "shop", redis_url=redis.url)
+    assert done.returncode == 0, done.stderr
+    again = run("project", "create", "shop", redis_url=redis.url)
+    assert again.returncode == 1 and "shop" in again.stderr
+    live = run("key", "create", "--project", "shop", "--name", "web", redis_url=redis.url)
+    test = run("key", "create", "--test", redis_url=redis.url)
+    assert re.fullmatch(r"pn_live_\S{40}\n", live.stdout), live.stderr
+    assert re.fullmatch(r"pn_test_\S{40}\n", test.stdout), test.stderr
+    missing = run("key", "create", "--project", "absent", redis_url=redis.url)
+    assert missing.returncode == 1 and missing.stdout == ""
+
+
+def test_a_revoked_key_is_refused_within_a_second(make_postern):
+    server = make_postern()
+    key = server.create_key("soon gone", test=True)
+    assert server.request("GET", "/v1/test/inbox?to=a@b.example", key=key).status == 200
+    server.cli("key", "revoke", server.key_id(key))
+    time.sleep(1.1)
+    assert server.request("GET", "/v1/test/inbox?to=a@b.example", key=key).status == 401
+    gone = server.cli("key", "revoke", "key_" + "0" * 26, check=False)
+    assert gone.returncode == 1
+
+
+# ---- postern dev ----
+
+class Dev:
+    def __init__(self, directory, **settings):
+        self.port = harness.free_port()
+        self.directory = directory
+        env = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
+        env.update({"POSTERN_LISTEN": f"127.0.0.1:{self.port}"})
+        env.update({"POSTERN_" + k.upper(): v for k, v in settings.items()})
+        self.process = subprocess.Popen([harness.binary(), "dev"], cwd=directory, env=env, text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+    def banner(self):
+        lines = []
+        while len([line for line in lines if line.startswith("curl ")]) < 2:
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr.read()
+            lines.append(line)
+        return lines
+
+    def stop(self, sig=signal.SIGINT):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, sig)
+        self.process.wait(20)
+        errors = self.process.stderr.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        assert not harness.SANITIZER.search(errors), errors
+        return errors
+
+
+@pytest.fixture
+def make_dev(tmp_path):
+    devs = []
+
+    def make(**settings):
+        devs.append(Dev(tmp_path, **settings))
+        return devs[-1]
+    yield make
+    for dev in devs:
+        if dev.process.poll() is None:
+            dev.stop()
+
+
+def test_dev_prints_two_lines_that_work_when_pasted(make_dev, tmp_path):
+    dev = make_dev()
+    lines = [line for line in dev.banner() if line.startswith("curl ")]
+    sent = subprocess.run(["sh", "-c", lines[0]], capture_output=True, text=True, timeout=20, check=True).stdout
+    assert '"msg_' in sent, sent
+    read = subprocess.run(["sh", "-c", lines[1]], capture_output=True, text=True, timeout=20, check=True).stdout
+    assert "It works." in read or "Hello" in read, read
+    assert (tmp_path / "postern-data" / "dev-key").stat().st_mode & 0o777 == 0o600
+    start = time.monotonic()
+    assert dev.stop() == ""  # Ctrl-C to the whole group: quiet, and quick
+    assert dev.process.returncode == 0
+    assert time.monotonic() - start < 5
+
+
+def test_dev_keeps_its_key_also_when_the_store_was_wiped(make_dev, tmp_path):
+    def key_of(dev):
+        return re.search(r"pn_test_\w{40}", "".join(dev.banner())).group()
+    first = make_dev()
+    key = key_of(first)
+    first.stop()
+    shutil.rmtree(tmp_path / "postern-data" / "redis")
+    (tmp_path / "postern-data" / "instance").unlink()
+    second = make_dev()
+    assert key_of(second) == key
+    assert re.search(r"pn_test_\w{40}", (tmp_path / "postern-data" / "dev-key").read_text()).group() == key
+
+
+def test_dev_uses_a_redis_that_it_is_given(make_dev, make_redis, tmp_path):
+    redis = make_redis()
+    dev = make_dev(redis_url=redis.url)
+    dev.banner()
+    assert not (tmp_path / "postern-data" / "redis.sock").exists()
+    assert int(redis.info("clients")["connected_clients"]) > 1
+
+
+def test_dev_says_when_its_port_is_in_use_and_how_to_go_on(make_dev):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        dev = make_dev(listen=f"127.0.0.1:{port}")
+        dev.process.wait(20)
+    errors = dev.stop()
+    assert dev.process.returncode == 1
+    assert f"127.0.0.1:{port} is in use" in errors and f"POSTERN_LISTEN=127.0.0.1:{port + 1}" in errors
+
+
+def test_dev_ends_with_its_terminal(make_dev):
+    dev = make_dev()
+    dev.banner()
+    os.kill(dev.process.pid, signal.SIGHUP)
+    dev.process.wait(20)
+    assert dev.process.returncode == 0

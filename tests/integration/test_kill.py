@@ -1,0 +1,39 @@
+"""The kill test as part of the suite. KILL_S sets its seconds (60)."""
+import os
+
+import pytest
+
+from support import killtest
+
+SECONDS = float(os.environ.get("KILL_S", "60"))
+
+
+def options(*words):
+    return killtest.parse([*words])
+
+
+def test_under_kill_nothing_is_lost_and_every_duplicate_is_flagged(tmp_path, capsys):
+    r = killtest.run(options("--seconds", str(SECONDS)), tmp_path)
+    with capsys.disabled():
+        print("\n" + r.text())
+    assert sum(n for name, n in r.kills().items() if name.startswith("kill -9")) >= SECONDS / 2 - 3
+    assert r.report.told["accepted"] > SECONDS * 20
+    assert r.report.is_clean, r.text()
+
+
+def test_with_the_embedded_redis_too(tmp_path):
+    r = killtest.run(options("--seconds", "12", "--redis", "embedded", "--rate", "100"), tmp_path)
+    assert r.report.is_clean, r.text()
+
+
+def test_a_disk_that_loses_what_it_confirmed_turns_the_ledger_red(tmp_path):
+    """The negative control: if this is green, the ledger proves nothing."""
+    r = killtest.run(options("--seconds", "6", "--drain", "2", "--negative", "cut-aof", "--targets", "redis"), tmp_path)
+    assert r.kills().get("kill -9 redis", 0) >= 1, r.text()
+    assert r.report.bad["lost"], r.text()
+
+
+@pytest.mark.parametrize("words", [["--seconds", "4", "--every", "10", "--negative", "drop-line"]])
+def test_a_mail_missing_at_the_sink_turns_the_ledger_red(tmp_path, words):
+    r = killtest.run(options(*words), tmp_path)
+    assert r.report.bad["lost"], r.text()

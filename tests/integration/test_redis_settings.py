@@ -1,0 +1,216 @@
+"""A Redis that would lose mail, or is not ours, is refused: not ready, and no 202."""
+import time
+
+import pytest
+
+from support import harness
+
+
+def not_ready(server, *words):
+    """/readyz says 503 and names the reason; a send is refused as definitely not accepted."""
+    def reason():
+        try:
+            answer = server.request("GET", "/readyz", key=None)
+        except OSError:
+            return None
+        assert answer.status == 503, answer
+        text = answer.body.decode().lower()
+        return answer if all(word in text for word in words) else None
+    answer = harness.wait_for(reason, 20, what=f"/readyz names {words}")
+    assert server.request("GET", "/healthz", key=None).status == 200
+    return answer
+
+
+def refuses_to_send(server, key):
+    answer = server.send("ok-refused@d35.test", key=key)
+    assert answer.status == 503, answer
+    assert answer.json()["type"] == "/problems/not-accepted"
+
+
+def launched(make_postern, redis, **settings):
+    """Started, but not yet ready; alive."""
+    server = make_postern(settings, redis=redis, start=False, crashes=True).launch()
+
+    def lives():
+        assert server.process.poll() is None, server.log()[-2000:]
+        try:
+            return server.request("GET", "/healthz", key=None).status == 200
+        except OSError:
+            return False
+    harness.wait_for(lives, 20)
+    return server
+
+
+BAD_SETTINGS = [("appendonly", "no", "appendonly"), ("appendfsync", "everysec", "appendfsync"),
+                ("maxmemory-policy", "allkeys-lru", "maxmemory"),
+                ("no-appendfsync-on-rewrite", "yes", "no-appendfsync-on-rewrite")]
+
+
+@pytest.mark.parametrize("name, value, word", BAD_SETTINGS, ids=[f"{n}-{v}" for n, v, _ in BAD_SETTINGS])
+def test_a_setting_that_loses_mail_is_refused_by_name(make_redis, make_postern, name, value, word):
+    redis = make_redis()
+    server = make_postern(redis=redis, crashes=True)
+    server.stop()
+    redis("CONFIG", "SET", name, value)
+    server.launch()
+    harness.wait_for(lambda: is_alive(server), 20)
+    not_ready(server, word)
+    refuses_to_send(server, server.live_key)
+
+
+def test_a_setting_put_right_makes_the_server_ready(make_redis, make_postern):
+    redis = make_redis(appendfsync="everysec")
+    server = launched(make_postern, redis)
+    not_ready(server, "appendfsync")
+    redis("CONFIG", "SET", "appendfsync", "always")
+    server.wait_ready(80)
+    server.make_keys()
+    assert server.send("ok-x@d35.test").json()["durability"] == "fsync"
+
+
+def test_relaxed_durability_accepts_and_every_202_says_so(make_redis, make_postern):
+    server = make_postern({"durability": "relaxed"}, redis=make_redis(appendfsync="everysec"))
+    answer = server.send("ok-relaxed@d35.test")
+    assert answer.status == 202
+    assert answer.json()["durability"] == "relaxed"
+
+
+def test_fsync_durability_says_so(make_redis, make_postern):
+    server = make_postern(redis=make_redis())
+    assert server.send("ok-fsync@d35.test").json()["durability"] == "fsync"
+
+
+def test_redis_down_at_the_start_is_waited_for(make_redis, make_postern):
+    redis = make_redis()
+    redis.kill()
+    server = launched(make_postern, redis)
+    not_ready(server)
+    refuses_to_send(server, "pn_live_0123456789abcdefghjkmnpqrstvwxyz01234567")
+    redis.start()
+    server.wait_ready()
+    server.make_keys()
+    assert server.send("ok-late@d35.test").status == 202
+
+
+# ---- whose store is it ----
+
+def wipe(redis):
+    redis("FLUSHALL")
+    redis.kill()
+    for path in (redis.directory / "appendonlydir").glob("*"):
+        path.unlink()
+    redis.start()
+
+
+def test_a_redis_that_comes_back_empty_is_not_taken_for_ours(make_redis, make_postern):
+    redis = make_redis()
+    server = make_postern(crashes=True, redis=redis)
+    assert server.send("ok-before@d35.test").status == 202
+    wipe(redis)
+    answer = server.send("ok-into-the-void@d35.test")
+    assert answer.status in (401, 503), answer
+    not_ready(server)
+    time.sleep(2)
+    not_ready(server)
+    assert redis("DBSIZE") == 0
+
+
+def test_a_server_started_on_an_emptied_redis_is_not_ready(make_redis, make_postern):
+    """Its data directory remembers which store it belonged to."""
+    redis = make_redis()
+    server = make_postern(crashes=True, redis=redis)
+    server.stop()
+    wipe(redis)
+    server.launch()
+    harness.wait_for(lambda: is_alive(server), 20)
+    not_ready(server)
+
+
+def is_alive(server):
+    try:
+        return server.request("GET", "/healthz", key=None).status == 200
+    except OSError:
+        return False
+
+
+def test_a_store_of_a_newer_schema_is_left_alone(make_redis, make_postern):
+    redis = make_redis()
+    server = make_postern(crashes=True, redis=redis, keys=False)
+    server.stop()
+    redis("HSET", "pn:{g}:meta", "schema", "9999")
+    before = redis("HGETALL", "pn:{g}:meta")
+    server.launch()
+    harness.wait_for(lambda: is_alive(server), 20)
+    not_ready(server)
+    assert redis("HGETALL", "pn:{g}:meta") == before
+
+
+# ---- CONFIG denied ----
+
+def restrict(redis, *rules):
+    redis("ACL", "SETUSER", "postern", "on", ">secret", "~*", "&*", "+@all", *rules)
+
+
+def tcp_redis(make_redis):
+    port = harness.free_port()
+    redis = make_redis(port=str(port))
+    return redis, f"redis://postern:secret@127.0.0.1:{port}"
+
+
+def test_settings_that_cannot_be_read_do_not_count_as_held(make_redis, make_postern):
+    redis, url = tcp_redis(make_redis)
+    restrict(redis, "-config")
+    server = launched(make_postern, redis, redis_url=url)
+    not_ready(server, "config")
+
+
+def test_an_operator_may_vouch_for_settings_that_cannot_be_read(make_redis, make_postern):
+    redis, url = tcp_redis(make_redis)
+    restrict(redis, "-config")
+    server = make_postern({"redis_url": url, "assert_redis_settings": True}, redis=redis)
+    assert server.send("ok-vouched@d35.test").json()["durability"] == "fsync"
+
+
+def test_a_redis_behind_tcp_with_user_and_password_serves(make_redis, make_postern):
+    redis, url = tcp_redis(make_redis)
+    restrict(redis)
+    server = make_postern({"redis_url": url}, redis=redis)
+    assert server.deliver("ok-tcp@d35.test")["status"] == "delivered"
+    assert "secret" not in server.log()
+
+
+def test_a_wrong_password_is_a_reason_and_no_crash(make_redis, make_postern):
+    redis, url = tcp_redis(make_redis)
+    restrict(redis)
+    server = launched(make_postern, redis, redis_url=url.replace("secret", "wrongword"))
+    not_ready(server)
+    assert "wrongword" not in server.log()
+
+
+# ---- full, read only ----
+
+def test_a_full_redis_refuses_new_mail_and_drains_the_old(make_redis, make_postern, world):
+    redis = make_redis()
+    server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
+    id = server.send("first1fail-full@d36.test", key=server.live_key).json()["id"]
+    server.wait_status(id, "deferred", key=server.live_key)
+    redis("CONFIG", "SET", "maxmemory", "1mb")
+    answer = server.send("ok-toomuch@d36.test", key=server.live_key)
+    assert answer.status == 503 and answer.json()["type"] == "/problems/not-accepted"
+    assert server.wait_terminal(id, key=server.live_key)["status"] == "delivered"
+    redis("CONFIG", "SET", "maxmemory", "0")
+    harness.wait_for(lambda: server.send("ok-room@d36.test", key=server.live_key).status == 202, 20)
+    assert world.sink.wait_taken("ok-room@d36.test")
+
+
+def test_a_read_only_redis_is_later_not_never(make_redis, make_postern, world):
+    """A demoted primary: nothing accepted, nothing failed, and it goes on when it is back."""
+    redis = make_redis()
+    server = make_postern(world.settings, redis=redis)
+    redis("CONFIG", "SET", "replica-serve-stale-data", "yes")
+    redis("REPLICAOF", "127.0.0.1", "1")
+    answer = server.send("ok-readonly@d36.test", key=server.live_key)
+    assert answer.status == 503 and answer.json()["type"] == "/problems/not-accepted"
+    redis("REPLICAOF", "NO", "ONE")
+    harness.wait_for(lambda: server.send("ok-writable@d36.test", key=server.live_key).status == 202, 80)
+    assert world.sink.wait_taken("ok-writable@d36.test")

@@ -1,0 +1,215 @@
+"""The supervisor and its embedded Redis: who is started again, who goes when, and what nobody may see."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support import harness
+from support.harness import wait_for
+
+CANARY = "canary7canary7canary7canary7"
+
+
+def pids(server, role):
+    return set(server.children(role))
+
+
+def restart_of(server, role, sig=signal.SIGKILL):
+    """Kills one child of a role; gives (old, new)."""
+    before = pids(server, role)
+    old = sorted(before)[0]
+    os.kill(old, sig)
+    new = wait_for(lambda: pids(server, role) - before, 15, what=f"another {role}")
+    return old, new.pop()
+
+
+def test_one_child_a_role_and_worker(make_postern):
+    server = make_postern({"workers_api": 2, "workers_relay": 3}, keys=False)
+    assert {role: len(pids(server, role)) for role in ("api", "relay", "keeper", "redis")} == {
+        "api": 2, "relay": 3, "keeper": 1, "redis": 1}
+
+
+@pytest.mark.parametrize("role", ["api", "relay", "keeper"])
+def test_a_killed_child_is_started_again_and_the_others_stay(make_postern, role):
+    server = make_postern()
+    others = {r: pids(server, r) for r in ("api", "relay", "keeper", "redis") if r != role}
+    restart_of(server, role)
+    assert {r: pids(server, r) for r in others} == others
+    server.wait_ready()
+    assert server.deliver("a@example.com")["recipients"][0]["status"] == "delivered"
+    assert server.metric("postern_child_restarts_total") == 1
+
+
+def test_a_killed_redis_is_started_again_on_the_same_files(make_postern):
+    server = make_postern()
+    done = server.deliver("before@example.com")
+    restart_of(server, "redis")
+    server.wait_ready()
+    assert server.message(done["id"])["recipients"][0]["status"] == "delivered"
+    assert server.deliver("after@example.com")["recipients"][0]["status"] == "delivered"
+
+
+def test_after_a_relays_death_its_owner_is_recovered(make_postern):
+    server = make_postern({"workers_relay": 1})
+    relay = pids(server, "relay").pop()
+    owner = next(x["owner"] for x in server.log_lines() if x.get("child_pid") == relay and x.get("owner"))
+    assert re.fullmatch(r"[A-Za-z0-9-]+\.[0-9a-z]{12}", owner)
+    os.kill(relay, signal.SIGKILL)
+
+    def recovered():
+        lines = list(server.log_lines())
+        started = [x for x in lines if x.get("child") == "recover" and x["fact"] == "child.started"]
+        ended = [x for x in lines if x.get("child") == "recover" and x["fact"] == "child.ended"]
+        return ended and started[0]["owner"] == owner
+    wait_for(recovered, 15, what="the recovery")
+    wait_for(lambda: pids(server, "relay"), 15, what="another relay")
+    owners = {x["owner"] for x in server.log_lines() if x.get("child") == "relay" and x.get("owner")}
+    assert len(owners) == 2
+
+
+def test_sigterm_ends_all_in_order(make_postern):
+    server = make_postern()
+    everyone = list(harness.descendants_of(server.process.pid))
+    start = time.monotonic()
+    server.stop()
+    assert time.monotonic() - start < 10
+    assert not [pid for pid in everyone if Path(f"/proc/{pid}").exists()]
+    ends = [x["child"] for x in server.log_lines() if x["fact"] == "child.ended"]
+    assert ends[-1] == "redis"
+    assert not [x for x in server.log_lines() if x["fact"] == "child.died"]
+
+
+def test_ctrl_c_does_not_reach_redis_before_the_relays_have_ended(make_postern):
+    server = make_postern()
+    redis = pids(server, "redis").pop()
+    assert os.getpgid(redis) == redis
+    os.killpg(server.process.pid, signal.SIGINT)
+    server.process.wait(20)
+    ends = [x["child"] for x in server.log_lines() if x["fact"] == "child.ended"]
+    assert ends[-1] == "redis" and ends.count("relay") == 2
+    server.stop()
+
+
+def test_nobody_outlives_a_killed_supervisor_and_the_next_start_works(make_postern):
+    server = make_postern()
+    done = server.deliver("a@example.com")
+    everyone = list(harness.descendants_of(server.process.pid))
+    server.process.kill()
+    server.process.wait()
+    server.launch()
+    server.wait_ready(30)
+    wait_for(lambda: not [pid for pid in everyone if Path(f"/proc/{pid}/exe").exists()], 15, what="the old ones' end")
+    assert server.message(done["id"])["recipients"][0]["status"] == "delivered"
+
+
+def test_a_second_postern_on_the_same_data_directory_is_refused(make_postern):
+    server = make_postern(keys=False)
+    env = dict(server.env(), POSTERN_LISTEN=f"127.0.0.1:{harness.free_port()}")
+    done = subprocess.run([harness.binary(), "serve"], env=env, cwd=server.directory, capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode == 1
+    assert f"(pid {server.process.pid})" in done.stderr and "another postern is using" in done.stderr
+    server.wait_ready()
+
+
+def test_a_second_postern_on_the_same_port_is_refused(make_postern, tmp_path):
+    server = make_postern(keys=False)
+    env = dict(server.env(), POSTERN_DATA_DIR=str(tmp_path / "other"))
+    done = subprocess.run([harness.binary(), "serve"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20,
+                          check=False)
+    assert done.returncode == 1
+    assert f"{server.host} is in use" in done.stderr
+
+
+def test_a_data_directory_too_long_for_a_socket_is_refused(make_postern, tmp_path):
+    server = make_postern({"data_dir": str(tmp_path / ("x" * 110))}, start=False)
+    done = server.cli("serve", check=False)
+    assert done.returncode == 1
+    assert "too long" in done.stderr
+
+
+def test_without_redis_server_the_start_says_what_to_install(make_postern, tmp_path):
+    server = make_postern(start=False)
+    done = subprocess.run([harness.binary(), "serve"], env=dict(server.env(), PATH=str(tmp_path)), cwd=tmp_path,
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert "apt-get install redis-server" in done.stderr
+
+
+def test_a_redis_that_cannot_start_ends_the_start(make_postern, tmp_path):
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "redis-server").write_text("#!/bin/sh\nexit 3\n")
+    (fake / "redis-server").chmod(0o755)
+    server = make_postern(start=False)
+    done = subprocess.run([harness.binary(), "serve"], env=dict(server.env(), PATH=f"{fake}:/usr/bin:/bin"), cwd=tmp_path,
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "redis.log" in done.stderr
+
+
+def test_the_embedded_redis_has_the_settings_that_are_promised(make_postern):
+    server = make_postern(keys=False)
+    with harness.RedisClient(server.redis_socket) as redis:
+        def get(name):
+            return redis("CONFIG", "GET", name)[1].decode()
+        assert get("appendonly") == "yes" and get("appendfsync") == "always"
+        assert get("maxmemory-policy") == "noeviction" and get("save") == ""
+        assert get("port") == "0" and get("databases") == "1"
+    assert os.stat(server.redis_socket).st_mode & 0o077 == 0
+    assert os.stat(server.settings["data_dir"]).st_mode & 0o077 == 0
+
+
+def test_roles_can_run_apart_on_one_redis(make_postern, make_redis):
+    redis = make_redis()
+    api = make_postern({"roles": "api", "workers_api": 1}, redis=redis)
+    make_relay = make_postern({"roles": "relay,keeper", "workers_relay": 1}, redis=redis, start=False)
+    make_relay.launch()
+    assert api.deliver("a@example.com")["recipients"][0]["status"] == "delivered"
+    assert set(api.children().values()) == {"api"}
+    wait_for(lambda: set(make_relay.children().values()) == {"relay", "keeper"}, what="relay and keeper")
+
+
+def test_a_relay_machine_opens_no_port(make_postern, make_redis):
+    server = make_postern({"roles": "relay,keeper"}, redis=make_redis(), start=False).launch()
+    wait_for(lambda: len(server.children()) == 3, what="two relays and a keeper")
+    with socket.socket() as s:
+        assert s.connect_ex(("127.0.0.1", server.port)) != 0
+
+
+def test_hangup_does_not_end_serve(make_postern):
+    server = make_postern(keys=False)
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "supervisor.hangup_ignored" in server.log(), what="the log line")
+    server.wait_ready()
+
+
+def limits_of(pid, name):
+    line = re.search(rf"(?m)^{name}\s+(\S+)\s+(\S+)", Path(f"/proc/{pid}/limits").read_text())
+    return line.group(1), line.group(2)
+
+
+def test_processes_take_the_descriptors_they_may_have_and_leave_no_cores(make_postern):
+    server = make_postern(keys=False)
+    for pid in [server.process.pid, *server.children()]:
+        soft, hard = limits_of(pid, "Max open files")
+        assert soft == hard or int(soft) >= 10000
+        if "asan" not in harness.binary():
+            assert limits_of(pid, "Max core file size")[0] == "0"
+
+
+def test_secrets_are_nowhere_to_be_seen(make_postern):
+    server = make_postern({"root_key": CANARY, "relay_url": f"smtp://user:{CANARY}@127.0.0.1:1"})
+    server.send("a@example.com")
+    for pid in [server.process.pid, *harness.descendants_of(server.process.pid)]:
+        for name in ("environ", "cmdline"):
+            assert CANARY.encode() not in Path(f"/proc/{pid}/{name}").read_bytes(), (pid, name)
+    server.stop()
+    for file in Path(server.directory).rglob("*"):
+        if file.is_file():
+            assert CANARY.encode() not in file.read_bytes(), file

@@ -1,0 +1,346 @@
+"""What the actors do: clients, relays that crash and come back, supervisors, the keeper, a clock that jumps."""
+from collections import Counter, deque
+
+import invariants
+import rules
+from scripts import ROOT, Clock
+from snapshot import Reader, need
+from world import IDEMPOTENCY, PROJECTS, RETENTION, SITES, Message, World
+
+PROGRESS = {"promote", "release", "expire", "sweep"}
+DELAYS = (0, 10, 3000, 90_000)
+
+
+class Command:
+    def __init__(self, name, args, messages=(), results=()):
+        self.name, self.args, self.messages, self.results = name, args, messages, results
+        first, step = {"dot": (4, 2), "settle": (2, 4), "giveback": (2, 4)}.get(name, (0, 0))
+        self.jobs = list(zip(args[first::step], args[first + 1::step])) if step else []
+        self.refs_once = len({ref for ref, _ in self.jobs}) == len(self.jobs)
+        self.learned = args[4::4] if name == "giveback" else []
+
+    def __str__(self):
+        return f"{self.now} {self.name} {self.args} -> {self.answer}"[:600]
+
+
+class Relay:
+    def __init__(self, name):
+        self.name, self.jobs, self.request, self.last = name, {}, 0, None
+
+
+class Actors:
+    """One round on an empty store."""
+
+    def __init__(self, client, scripts, rnd):
+        self.client, self.scripts, self.rnd = client, scripts, rnd
+        client("FLUSHDB")
+        self.clock = Clock(client, 1_600_000_000_000 + rnd.randrange(10 ** 9))
+        scripts("init")
+        self.world, self.reader, self.done = World(), Reader(client), Counter()
+        self.before = self.reader.read()
+        self.relays, self.dead, self.ghosts = [self.relay() for _ in range(3)], [], deque(maxlen=40)
+        self.history, self.trace = deque(maxlen=60), deque(maxlen=12)
+        self.limit, self.poison = rnd.randint(1, 4), rnd.choice((1, 2, 3, 5))
+        self.has_backward_clock = rnd.random() < .3
+        self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (7, self.giveback), (5, self.slot),
+                        (6, self.promote), (5, self.release), (3, self.release_dead), (3, self.expire), (3, self.cancel), (1, self.sweep),
+                        (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (9, self.tick)]
+        self.weights = [w for w, _ in self.actions]
+
+    def relay(self):
+        self.done["relays"] += 1
+        return Relay(f"w{self.done['relays']}")
+
+    # ---- running and checking ----
+
+    def run(self, command):
+        """Runs it, sometimes twice at once, and holds the store against every rule."""
+        self.before_words(command)
+        command.now = self.clock.now
+        command.answer = self.scripts(command.name, *command.args)
+        self.trace.append(command)
+        self.count(command)
+        if command.name not in PROGRESS and self.rnd.random() < .12:
+            self.again(command)
+        after = self.reader.read()
+        if command.name == "accept":
+            self.world.expect_accept(self.before, command.args[0], command.messages, command.answer, command.now)
+            for message_id in after.records.keys() - self.before.records.keys():
+                self.world.check_accepted(message_id, after, command.now)
+        if command.name == "slot":
+            for site, count in zip(command.args[2::2], command.args[3::2]):
+                self.world.close(command.args[0], site, count)
+        if command.name == "giveback":
+            self.learn(command)
+        rules.check(self.before, after, command, self.world)
+        invariants.check(after, self.world)
+        self.before = after
+        return command.answer
+
+    def count(self, command):
+        self.done[command.name] += 1
+        if command.name in ("accept", "settle", "dot", "giveback"):
+            step, first = (3, 0) if command.name == "accept" else (1, command.name == "dot")
+            for status in command.answer[first::step]:
+                self.done[f"{command.name}={status}"] += 1
+
+    def before_words(self, command):
+        """Chunks are written before the accept that names them, and would be gone after a while."""
+        for m in command.messages:
+            if m.id not in self.world.messages:
+                for k, text in list(m.chunks.items())[int(m.is_missing_chunks):]:
+                    self.client("SET", f"{ROOT}c:{m.id}:{k}", text, "PX", 3_600_000)
+        if any(m.chunks for m in command.messages):
+            self.before = self.reader.read()
+
+    def again(self, command):
+        digest = self.client("DEBUG", "DIGEST")
+        answer = self.scripts(command.name, *command.args)
+        need(self.client("DEBUG", "DIGEST") == digest, command.name, "run again changed the store", command.args)
+        self.done["run again"] += 1
+        want = command.answer
+        if command.name == "take":
+            answer, want = answer[:3], want[:3]
+        elif command.name == "settle":         # applied becomes applied before; so does a late delivery, if no later attempt was settled
+            if not command.refs_once:
+                return
+            want = [a if a in (0, 2) and was == 3 else {1: 2, 3: None}.get(was, was) for was, a in zip(want, answer)]
+        elif command.name == "accept":
+            want = list(want)
+            taken = {(m.project, m.idempotency): want[3 * i + 1] for i, m in enumerate(command.messages) if want[3 * i] == 1 and m.idempotency}
+            for i, m in enumerate(command.messages):
+                first = taken.get((m.project, m.idempotency))
+                if want[3 * i] in (5, 6) and first and answer[3 * i] in (2, 3):
+                    want[3 * i:3 * i + 3] = [answer[3 * i], first, 0]
+        elif command.name == "giveback":
+            want = [0] * len(want)
+        elif command.name == "cancel":
+            seen = {i for i, over in enumerate(want[::2]) if over > 0}
+            want = [0 if i % 2 == 0 and i // 2 in seen else v for i, v in enumerate(want)]
+        need(answer == want, command.name, "run again answered", answer, "after", want)
+
+    def learn(self, command):
+        seen = set()
+        for (ref, _), given, site in zip(command.jobs, command.answer, command.learned):
+            if not given or not site:
+                continue
+            dest = self.before.records[ref[:-3]].jobs[int(ref[-3:], 16)].dest
+            if dest.startswith("sink/") or dest in seen:
+                continue
+            seen.add(dest)
+            self.world.sites.pop(dest, None)
+            if site != dest:
+                self.world.sites[dest] = site
+
+    def step(self):
+        self.rnd.choices([a for _, a in self.actions], self.weights)[0]()
+
+    # ---- clients ----
+
+    def accept(self):
+        if sum(1 for m in self.before.records.values() if m.open) > 40:
+            return
+        now, rnd = self.clock.now, self.rnd
+        messages = [Message(rnd, now) for _ in range(rnd.randint(1, 3))]
+        for m in messages:
+            if rnd.random() < .08:
+                m.damage(rnd)
+        if rnd.random() < .03:
+            messages.append(messages[0])
+        late = rnd.choice((0, now + 1000, now + 1000, now, now - 5))
+        args = [late, IDEMPOTENCY] + [w for m in messages for w in m.words()]
+        command = Command("accept", args, messages=messages)
+        answer = self.run(command)
+        self.history.append(command)
+        for m, status in zip(messages, answer[::3]):
+            if status == 1 and m.chunks and m.id in self.before.chunks:
+                need(self.client("PTTL", f"{ROOT}c:{m.id}:0") == -1, "a chunk of an accepted message expires", m.id)
+
+    def cancel(self):
+        ids = sorted(self.before.records)
+        if ids:
+            args = [RETENTION] + self.rnd.choices(ids, k=self.rnd.randint(1, 3)) + (["msg_none"] if self.rnd.random() < .1 else [])
+            self.remember(Command("cancel", args))
+
+    def remember(self, command):
+        self.run(command)
+        self.history.append(command)
+
+    def old_command(self):
+        if self.history:
+            old = self.rnd.choice(self.history)
+            if any(m.id in self.world.messages and self.world.messages[m.id].is_swept for m in old.messages):
+                return
+            self.done["old command"] += 1
+            self.run(Command(old.name, old.args, old.messages, old.results))
+
+    # ---- relays ----
+
+    def take(self, relay=None, n=None):
+        rnd, relay = self.rnd, relay or self.rnd.choice(self.relays)
+        relay.request += 1
+        args = [relay.name, f"{relay.name}-{relay.request}", n or rnd.randint(1, 12), rnd.choice((1000, 5000, 1 << 20)),
+                rnd.choice((500, 5000, 60_000)), rnd.choice((3000, 60_000)), self.limit, rnd.randint(0, 4), 100, 200, RETENTION]
+        for site, count in self.world.owned.get(relay.name, {}).items():
+            if rnd.random() < .8:
+                args += [site, rnd.randint(0, count), rnd.randint(0, 2)]
+        relay.last = args
+        answer = self.run(Command("take", args))
+        if rnd.random() < .95:
+            self.receive(relay, answer)
+
+    def receive(self, relay, answer):
+        for ref, epoch, *_ in zip(*[iter(answer[2])] * 5):
+            relay.jobs[ref] = epoch
+
+    def take_again(self):
+        """The answer was lost, and the request comes again, later."""
+        relay = self.rnd.choice(self.relays)
+        if not relay.last:
+            return
+        last = self.before.last.get(relay.name, "")
+        if not last.startswith(relay.last[1] + "\n"):
+            return self.run(Command("take", relay.last))
+        answer = self.scripts("take", *relay.last)
+        want = [ref for line in [last.split("\n")[2]] if line for ref in line.split(" ")[::2]
+                if self.before.leases.get(ref, ("", "", ""))[2] == relay.name]
+        got = list(zip(*[iter(answer[2])] * 5))
+        need([g[0] for g in got] == want, "take again: jobs", got, want)
+        need(all(self.before.leases[ref][0] == epoch for ref, epoch, *_ in got), "take again: epochs", got)
+        need(all(g[3] == self.before.records[g[0][:-3]].text for g in got), "take again: records")
+        self.receive(relay, answer)
+        self.done["take again"] += 1
+
+    def some_jobs(self):
+        """Jobs of one relay, or of one that crashed and still talks."""
+        rnd = self.rnd
+        if self.ghosts and rnd.random() < .12:
+            owner, ref, epoch = rnd.choice(self.ghosts)
+            return None, owner, [(ref, epoch)]
+        relay = rnd.choice(self.relays)
+        if not relay.jobs:
+            return relay, relay.name, []
+        if rnd.random() < .03:                 # it says what is not its own
+            return None, rnd.choice(self.relays).name, [rnd.choice(sorted(relay.jobs.items()))]
+        return relay, relay.name, rnd.sample(sorted(relay.jobs.items()), min(len(relay.jobs), rnd.randint(1, 3)))
+
+    def dot(self):
+        relay, owner, jobs = self.some_jobs()
+        if not jobs:
+            return
+        if self.rnd.random() < .05:
+            jobs = [(ref, epoch + self.rnd.choice((-1, 1))) for ref, epoch in jobs]
+        args = [owner, self.rnd.choice((3000, 660_000)), self.rnd.choice((1, 1, 0)), self.rnd.choice((3000, 60_000))]
+        self.remember(Command("dot", args + [w for job in jobs for w in job]))
+
+    def results(self, ref, outcome=None):
+        rnd = self.rnd
+        m = self.before.records.get(ref[:-3])
+        outcomes = [outcome] if outcome else ["delivered", "delivered", "delivered", "bounced", "deferred", "failed"]
+        if rnd.random() < .3 and not outcome:
+            outcomes = ["delivered"]
+        numbers = [r for r, o in enumerate(m.recipients) if o.job == int(ref[-3:], 16)] if m else [0]
+        if not outcome and rnd.random() < .1:
+            numbers = [r for r in numbers if rnd.random() < .5] + [99]
+        return [(r, rnd.choice(outcomes), rnd.choice((250, 450, 550)), rnd.choice(("-", "dup")), rnd.choice(("", "2.0.0 ok", "said: no"))) for r in numbers]
+
+    def settle(self):
+        relay, owner, jobs = self.some_jobs()
+        if not jobs:
+            return
+        if self.rnd.random() < .02:
+            jobs.append(jobs[0])
+        self.settle_jobs(owner, jobs)
+        if relay and self.rnd.random() < .9:
+            for ref, _ in jobs:
+                relay.jobs.pop(ref, None)
+
+    def settle_jobs(self, owner, jobs, outcome=None):
+        args, results = [owner, RETENTION], []
+        for ref, epoch in jobs:
+            results.append(self.results(ref, outcome))
+            args += [ref, epoch, self.rnd.choice(DELAYS), "".join(f"{r} {o} {c} {d} {t}\n" for r, o, c, d, t in results[-1])]
+        self.remember(Command("settle", args, results=results))
+
+    def giveback(self):
+        relay, owner, jobs = self.some_jobs()
+        if not jobs:
+            return
+        if self.rnd.random() < .02:
+            jobs.append(jobs[0])
+        args = [owner, 86400]
+        for ref, epoch in jobs:
+            m = self.before.records.get(ref[:-3])
+            own = m.jobs[int(ref[-3:], 16)].dest if m else ""
+            args += [ref, epoch, self.rnd.choice(SITES + (own,)), self.rnd.choice((0, 0, 2000))]
+            if relay:
+                relay.jobs.pop(ref, None)
+        self.remember(Command("giveback", args))
+
+    def slot(self):
+        relay = self.rnd.choice(self.relays)
+        owned = self.world.owned.get(relay.name)
+        relay.request += 1
+        args = [relay.name, f"{relay.name}-{relay.request}"]
+        for site, count in list((owned or {"mx.one": 0}).items()):
+            if self.rnd.random() < .6:
+                args += [site, self.rnd.randint(1, count + 1)]
+        self.run(Command("slot", args))
+
+    def crash(self):
+        relay = self.relays.pop(self.rnd.randrange(len(self.relays)))
+        self.ghosts.extend((relay.name, ref, epoch) for ref, epoch in relay.jobs.items())
+        self.dead.append(relay.name)
+        self.relays.append(self.relay())
+        self.done["crash"] += 1
+
+    # ---- supervisor and keeper ----
+
+    def promote(self, n=None):
+        return self.run(Command("promote", [n or self.rnd.randint(1, 10)]))
+
+    def release(self, n=None, dead=""):
+        args = [n or self.rnd.randint(1, 10), RETENTION, 3000, self.poison, dead, self.rnd.randrange(1000)]
+        return self.run(Command("release", args))
+
+    def release_dead(self):
+        if not self.dead:
+            if self.rnd.random() < .1:
+                self.release(dead=self.rnd.choice(self.relays).name)
+            return
+        owner = self.rnd.choice(self.dead)
+        if not self.release(dead=owner)[5]:
+            self.dead.remove(owner)
+
+    def expire(self, n=None):
+        return self.run(Command("expire", [n or self.rnd.randint(1, 10), RETENTION]))
+
+    def sweep(self, n=None):
+        return self.run(Command("sweep", [n or self.rnd.randint(1, 10), RETENTION, *PROJECTS]))
+
+    # ---- the world around ----
+
+    def tick(self):
+        ms = self.rnd.choice((1, 10, 100, 1000, 1000, 1000, 3000, 5000, 20_000, 70_000, 70_000, 400_000))
+        if self.has_backward_clock and self.rnd.random() < .1:
+            ms = -self.rnd.choice((5, 3000, 200_000, 4_000_000))
+            self.world.stepped_back -= ms
+        self.clock.move(ms)
+
+    def change_limit(self):
+        self.limit = self.rnd.randint(1, 4)
+
+    def forget(self):
+        """Keys with a time to live go, as they would."""
+        kind, names = self.rnd.choice((("site", list(self.world.sites)), ("i", list(self.world.idempotency)), ("last", sorted(self.before.last))))
+        if not names:
+            return
+        name = self.rnd.choice(names)
+        if kind == "site":
+            del self.world.sites[name]
+        elif kind == "i":
+            del self.world.idempotency[name]
+            name = ":".join(name)
+        self.client("DEL", f"{ROOT}{kind}:{name}")
+        self.before = self.reader.read()
+        self.done["forget"] += 1

@@ -1,0 +1,112 @@
+"""What holds in every snapshot of the store, whatever happened before."""
+from snapshot import LANES, need
+
+
+def check(s, world):
+    check_jobs(s, world)
+    check_turns(s)
+    check_slots(s, world)
+    check_messages(s, world)
+    check_wheels(s)
+    check_log(s, world)
+    need(not s.damaged, "damaged refs", s.damaged)
+    need(s.numbers.get("taken", 0) == world.n_granted, "jobs taken", s.numbers.get("taken"), world.n_granted)
+    need(s.idempotency == world.idempotency, "idempotency records", s.idempotency, world.idempotency)
+    need(s.sites == world.sites, "sites learned", s.sites, world.sites)
+
+
+def check_jobs(s, world):
+    """Every open job is in one place, a held one in none, a finished one nowhere but where it does no harm."""
+    need(s.leases.keys() == s.ends.keys(), "lease and lease_end differ", s.leases.keys() ^ s.ends.keys())
+    known = set()
+    for message_id, m in s.records.items():
+        for j, job in enumerate(m.jobs):
+            ref = f"{message_id}{j:03x}"
+            known.add(ref)
+            place, due, lease = s.place.get(ref), ref in s.due, s.leases.get(ref)
+            where = (place is not None) + due + (lease is not None)
+            if job.open == 0:
+                need(not due, "finished job is due", ref)
+                need(not lease or lease[1], "finished job is leased before its dot", ref, lease)
+                need(where <= 1, "finished job in two places", ref)
+            elif job.is_held:
+                need(where == 0, "held job is in a queue", ref, place, due, lease)
+            else:
+                need(where == 1, "open job is in", where, "places", ref, place, due, lease)
+            need(place is None or place == (m.lane, m.project, job.dest), "job in another's list", ref, place)
+            need(lease is None or lease[0] == job.epoch + 1, "epoch of the lease", ref, lease, job.epoch)
+    for ref in (s.place.keys() | s.due.keys() | s.leases.keys()) - known:
+        message = world.messages.get(ref[:-3])
+        need(message and message.is_swept and ref not in s.due, "a place of no job", ref)
+        need(ref not in s.leases or s.leases[ref][1], "a lease of a forgotten job", ref)
+
+
+def check_turns(s):
+    """Projects have turns at a destination, destinations at a site, sites in a lane: each where there is work, once."""
+    rotation = {}
+    for lane, project, dest in s.queues:
+        rotation.setdefault((lane, dest), []).append(project)
+    need(rotation.keys() == s.rotation.keys(), "destinations with work", rotation.keys() ^ s.rotation.keys())
+    for key, projects in s.rotation.items():
+        need(sorted(projects) == sorted(rotation[key]), "turns of projects", key, projects, rotation[key])
+    need(s.stand.keys() == rotation.keys(), "turns of destinations", s.stand.keys() ^ rotation.keys())
+    for (_, dest), site in s.stand.items():
+        need(dest.startswith("sink/") == (site == "sink"), "only test mail goes to the sink", dest, site)
+    for lane in LANES:
+        want = {site for (at, site) in s.turns if at == lane} - s.full
+        need(want == s.active[lane].keys(), "active sites of", lane, want ^ s.active[lane].keys())
+
+
+def check_slots(s, world):
+    total = {}
+    for owned in s.owned.values():
+        for site, c in owned.items():
+            need(c > 0, "slots of an owner", owned)
+            total[site] = total.get(site, 0) + c
+    need(total == s.slots, "slots are not the sum over owners", s.slots, s.owned)
+    need({o: c for o, c in s.owned.items() if c} == world.owned, "slots of owners", s.owned, world.owned)
+    for site in s.full:
+        need(s.slots.get(site, 0) > 0, "a full site without connections", site)
+    for owner in s.owned.keys() | s.last.keys():
+        need(owner in s.owners, "nobody watches owner", owner)
+    need({lease[2] for lease in s.leases.values()} <= s.owners.keys() | world.silent, "nobody watches an owner of leases")
+
+
+def check_messages(s, world):
+    for message_id, message in world.messages.items():
+        m = s.records.get(message_id)
+        need((m is None) == message.is_swept, "record lost or never swept", message_id)
+        if not m:
+            need(message_id not in s.contents and message_id not in s.chunks, "content of a forgotten message", message_id)
+            continue
+        if message.chunks:
+            need(message_id not in s.contents, "two contents", message_id)
+            need(s.chunks.get(message_id) == (message.chunks if m.open else None), "chunks", message_id, s.chunks.get(message_id))
+        else:
+            need(s.contents.get(message_id) == (message.content if m.open else None), "content", message_id, m.open)
+    need(s.records.keys() <= world.messages.keys(), "records of nobody")
+
+
+def check_wheels(s):
+    cursor = s.numbers["x_cursor"]
+    reached = {i for minute, ids in s.wheel.items() if minute >= cursor for i in ids}
+    need(all(minute >= cursor for minute in s.wheel), "deadlines behind the cursor", cursor, s.wheel.keys())
+    need(all(hour >= s.numbers["ret_cursor"] for hour in s.retention), "retention behind the cursor")
+    ended = [i for ids in s.retention.values() for i in ids]
+    once = set(ended)
+    need(len(once) == len(ended), "a message ends twice", ended)
+    for message_id, m in s.records.items():
+        if m.open:
+            need(message_id in reached, "open message without a deadline", message_id)
+        need((m.open == 0) == (message_id in once), "retention of", message_id, m.open)
+
+
+def check_log(s, world):
+    """Every event is in its project's log once, in order."""
+    logged = world.logged
+    for project, message_id, n in s.log:
+        need(logged.get(message_id, 0) + 1 == n, "log of", message_id, "has", logged.get(message_id, 0), "then", n)
+        need(world.messages[message_id].project == project, "event in another project's log", message_id, project)
+        logged[message_id] = n
+    for message_id, m in s.records.items():
+        need(logged.get(message_id) == m.n, "events not in the log", message_id, logged.get(message_id), m.n)

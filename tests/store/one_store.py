@@ -1,0 +1,92 @@
+"""A store with short calls, for tests of one thing at a time; and what runs such tests."""
+import random
+import signal
+import sys
+import time
+import traceback
+
+from redis_server import RedisError, Server
+from scripts import ROOT, Clock, Scripts
+from snapshot import Reader
+from world import RETENTION
+
+
+class Store:
+    def __init__(self, client, scripts):
+        self.client, self.scripts, self.rnd = client, scripts, random.Random(1)
+        client("FLUSHDB")
+        self.clock = Clock(client, 1_700_000_000_000)
+        scripts("init")
+        self.n_ids = self.n_requests = 0
+
+    def message(self, dest="a.ex", lane="normal", project="1", within=3_600_000, unknown="retry", chunks=0, content="C", start=0, bytes=100):
+        """The eight words of accept for one recipient."""
+        self.n_ids += 1
+        mode, state = "test" if dest.startswith("sink/") else "live", "scheduled" if start else "queued"
+        return [f"msg_{self.n_ids:026d}", f"{lane} {mode} {unknown} {project} {within} {start} {bytes} {chunks} s@x.ex", "", "fp",
+                f"1 0 0 0 {dest}\n", f"{state} 0 0 0 0 0 u@{dest}\n", "{}", content]
+
+    def accept(self, *messages):
+        answer = self.scripts("accept", 0, 86_400_000, *[w for m in messages for w in m])
+        assert all(status == 1 for status in answer[::3]), answer
+        return [m[0] for m in messages]
+
+    def fill(self, n, **what):
+        for i in range(0, n, 100):
+            self.accept(*[self.message(**what) for _ in range(min(100, n - i))])
+
+    def take(self, n=64, owner="w", free=0, limit=1000, sites=(), max_bytes=1 << 20, lease=60_000, shares=(100, 200)):
+        """sites: (name, jobs wanted, connections wanted); gives ({site: connections}, [(ref, epoch, site, record, content)])."""
+        self.n_requests += 1
+        _, slots, jobs, _ = self.scripts("take", owner, f"r{self.n_requests}", n, max_bytes, lease, 120_000, limit, free, *shares, RETENTION,
+                                         *[w for site in sites for w in site])
+        return dict(zip(slots[::2], slots[1::2])), list(zip(*[iter(jobs)] * 5))
+
+    def settle(self, jobs, owner="w", outcome="delivered"):
+        return self.scripts("settle", owner, RETENTION, *[w for ref, epoch, *_ in jobs for w in (ref, epoch, 0, f"0 {outcome} 250 - ok\n")])
+
+    def giveback(self, jobs, owner="w", site="", delay=0):
+        return self.scripts("giveback", owner, 86400, *[w for ref, epoch, *_ in jobs for w in (ref, epoch, site, delay)])
+
+    def slot(self, *words, owner="w"):
+        self.n_requests += 1
+        return self.scripts("slot", owner, f"r{self.n_requests}", *words)
+
+    def release(self, dead=""):
+        return self.scripts("release", 100, RETENTION, 3000, 3, dead, 0)
+
+    def get(self, key):
+        return self.client("GET", ROOT + key)
+
+    def read(self):
+        return Reader(self.client).read()
+
+
+def field(job, i):
+    return job[3].split("\n")[0].split(" ")[i]
+
+
+def lane_of(job):
+    return field(job, 1)
+
+
+def project_of(job):
+    return field(job, 4)
+
+
+def run_tests(module):
+    """Runs the test functions of a module, each on an empty store; gives how many failed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    failed = 0
+    with Server() as server:
+        client = server.client()
+        scripts = Scripts(client)
+        for name, test in [(n, f) for n, f in vars(module).items() if n.startswith("test_")]:
+            start = time.monotonic()
+            try:
+                test(Store(client, scripts))
+                print(f"ok {name[5:].replace('_', ' ')} ({time.monotonic() - start:.1f} s)", flush=True)
+            except (AssertionError, RedisError):
+                failed += 1
+                print(f"FAILED {name[5:].replace('_', ' ')}\n{traceback.format_exc()}", flush=True)
+    return 1 if failed else 0

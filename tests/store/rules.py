@@ -1,0 +1,320 @@
+"""What one command may change: the snapshot before it, the one after it, its arguments and its answer."""
+import math
+
+from snapshot import OPEN, TERMINAL, need
+
+NEVER_CHANGES = ("fixed", "sender", "facts", "unknown")
+
+
+def check(before, after, command, world):
+    leases(before, after, command, world)
+    for message_id, new in after.records.items():
+        old = before.records.get(message_id)
+        if old is None:
+            need(command.name == "accept" and new.n == 1, "a record out of nothing", message_id)
+        elif old is not new:
+            record(old, new, command)
+    stands(before, after, command)
+    if command.name != "take":
+        woken = after.place.keys() - before.place.keys() or any(after.active[lane].keys() - before.active[lane].keys() for lane in after.active)
+        need(not (woken and after.hungry), command.name, "made work ready and woke nobody")
+    rule = RULES.get(command.name)
+    if rule:
+        rule(before, after, command, world)
+
+
+# ---- leases ----
+
+def leases(before, after, command, world):
+    for ref, lease in before.leases.items():
+        new = after.leases.get(ref)
+        if new is None:
+            need(may_end(before, command, ref, lease), command.name, "ended the lease", ref, lease, "ends", before.ends[ref], "now", command.now)
+        else:
+            need(new[0] == lease[0] and new[2] == lease[2] and new[1] >= lease[1], "lease changed", ref, lease, new)
+            need(new[1] == lease[1] or command.name == "dot" and command.args[2] == 1, "dot without a fence", ref)
+            need(after.ends[ref] >= before.ends[ref], "lease grew shorter", ref)
+    for ref in after.leases.keys() - before.leases.keys():
+        epoch, dot, owner = after.leases[ref]
+        need(command.name == "take" and owner == command.args[0] and not dot, "a lease out of nothing", ref)
+        need(world.granted.get(ref, 0) < epoch, "epoch granted twice", ref, epoch)
+        world.granted[ref] = epoch
+        world.n_granted += 1
+
+
+def may_end(before, command, ref, lease):
+    epoch, dot, owner = lease
+    if command.name in ("settle", "giveback"):
+        if command.args[0] == owner and (ref, epoch) in command.jobs:
+            return True
+        return command.name == "settle" and not dot and any(r == ref and a == 3 for (r, _), a in zip(command.jobs, command.answer))
+    if command.name == "release":
+        return command.args[4] == owner or (command.args[4] == "" and before.ends[ref] <= command.now)
+    if command.name == "cancel":
+        return not dot and ref[:-3] in command.args[1:]
+    if command.name == "expire":
+        return not dot and before.records[ref[:-3]].deadline <= command.now
+    return False
+
+
+# ---- records ----
+
+def record(old, new, command):
+    me = new.id
+    for name in NEVER_CHANGES:
+        need(getattr(old, name) == getattr(new, name), me, name, "changed")
+    need(new.events[:len(old.events)] == old.events, me, "events were rewritten")
+    for r, (a, b) in enumerate(zip(old.recipients, new.recipients)):
+        need(a.email == b.email and a.job == b.job, me, "recipient changed", r)
+        if a.state in TERMINAL:
+            need(a.line == b.line, me, "a terminal state was left or changed", a.line, b.line)
+        elif a.line != b.line:
+            need(new.events[b.n - 1][2] == r and b.n > old.n, me, "recipient changed without an event", r)
+            attempt(old, new, r, command)
+    for j, (a, b) in enumerate(zip(old.jobs, new.jobs)):
+        need(a.dest == b.dest and b.epoch >= a.epoch and b.settled >= a.settled, me, "job", j, "went back")
+        need(b.crashes == a.crashes or command.name == "release" and b.crashes == a.crashes + 1 or command.name == "settle" and b.crashes == 0,
+             me, "crashes of job", j, a.crashes, b.crashes)
+
+
+BY = {"take": {"expired"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
+      "cancel": {"canceled"}, "expire": {"expired"}}
+
+
+def attempt(old, new, r, command):
+    """The event that a recipient got, and whether this command may give it."""
+    a, b = old.recipients[r], new.recipients[r]
+    text, event = (new.id, r, a.state, "->", b.state), new.events[b.n - 1]
+    need(b.state in BY.get(command.name, ()), command.name, "set", *text)
+    need(event[3] == command.now, "time of the event", *text)
+    tried = command.name == "settle" or command.name == "release" and b.state != "held"
+    need(b.attempts == a.attempts + tried, "attempts", *text)
+    if b.state == "expired":
+        need(new.deadline <= command.now, "expired too early", *text)
+    if command.name == "release":
+        job = new.jobs[b.job]
+        if b.state == "held":
+            need(job.crashes >= command.args[3], "held after", job.crashes, "crashes", *text)
+        else:
+            need(event[5] == "dup" and (b.state == "failed") == (new.unknown == "fail"), "unknown outcome", event)
+    if command.name == "settle":
+        said = [v for (ref, _), results in zip(command.jobs, command.results) if ref == f"{new.id}{b.job:03x}" for v in results if v[0] == r]
+        need((b.state, b.code, event[5], event[6]) in [v[1:] for v in said], "not what was settled", *text, said)
+
+
+# ---- turns ----
+
+def stands(before, after, command):
+    """A destination keeps its turn where it is; a new turn is at its site; what giveback learned moves it."""
+    learned = {}
+    if command.name == "giveback":
+        for (ref, _), given, site in zip(command.jobs, command.answer, command.learned):
+            dest = given and before.records[ref[:-3]].jobs[int(ref[-3:], 16)].dest
+            if given and site and not dest.startswith("sink/"):
+                learned.setdefault(dest, site)
+    for dest, site in learned.items():
+        need(after.site_of(dest) == site, "site was not learned", dest, site)
+    for (lane, dest), site in after.stand.items():
+        was = before.stand.get((lane, dest))
+        if was is None:
+            need(site == after.site_of(dest), "new turn of", dest, "at", site)
+        elif dest in learned and was == before.site_of(dest):
+            need(site == learned[dest], "turn of", dest, "stays at", site)
+        else:
+            need(site == was, "turn of", dest, "went from", was, "to", site)
+
+
+# ---- the commands ----
+
+def take(before, after, command, world):
+    owner, _, n, max_bytes, lease, silent, limit, free = command.args[:8]
+    now, slots, jobs, n_expired = command.answer
+    need(now == command.now, "time of take")
+    lists = [(before.stand[key[0], key[2]], r) for key, refs in before.queues.items() for r in refs]
+    wants = {site: (want, grow) for site, want, grow in zip(command.args[11::3], command.args[12::3], command.args[13::3])}
+    granted, per_site, got_bytes, last_lane = dict(zip(slots[::2], slots[1::2])), {}, 0, 0
+    need(len(granted) * 2 == len(slots), "a site granted twice", slots)
+    sites = {ref: site for site, ref in lists}
+    for ref, epoch, site, text, content in zip(*[iter(jobs)] * 5):
+        m, message = after.records[ref[:-3]], world.messages[ref[:-3]]
+        job = before.records[ref[:-3]].jobs[int(ref[-3:], 16)]
+        need(sites.get(ref) == site and ref in after.leases, "took", ref, "from", site, "but it was at", sites.get(ref))
+        need(after.leases[ref] == (epoch, False, owner) and after.ends[ref] == now + lease, "lease of", ref, after.leases[ref])
+        need(job.open > 0 and epoch == job.epoch + 1, "took a job that is over", ref)
+        need(m.deadline > now, "took a job past its deadline", ref, m.deadline, now)
+        need((m.mode == "test") == (site == "sink"), "mode and site", m.mode, site)
+        need(text == m.text and content == message.content, "record or content of", ref)
+        lane = ("otp", "normal", "bulk").index(m.lane)
+        need(lane >= last_lane, "lanes out of order")
+        last_lane, got_bytes = lane, got_bytes + (0 if message.chunks else m.bytes)
+        per_site[site] = per_site.get(site, 0) + 1
+    n_jobs = len(jobs) // 5
+    need(n_jobs == len(after.leases.keys() - before.leases.keys()) and n_jobs <= n, "leased", n_jobs, "of", n)
+    n_past = sum(1 for m in after.records.values() for j, job in enumerate(m.jobs)
+                 if not job.open and before.records[m.id].jobs[j].open)
+    need(n_expired == n_past, "expired", n_expired, n_past)
+    known = before.owned.get(owner, {}).keys() | wants.keys()
+    need(sum(granted.values()) <= free, "more connections than free", granted, free)
+    for site, c in granted.items():
+        need(before.slots.get(site, 0) + c <= limit, "slots above the limit", site, before.slots.get(site, 0), c, limit)
+        need(c <= wants[site][1] if site in known else c == 1, "connections", site, c, wants.get(site))
+        world.open(owner, site, c)
+    for site, c in per_site.items():
+        want = wants.get(site, (0, 0))[0]
+        need(c <= want + granted.get(site, 0), "jobs of", site, c, "wanted", want, "granted", granted.get(site))
+    for site, c in granted.items():
+        need(per_site.get(site, 0) >= c, "connections without jobs", site)
+    if n_jobs < n and got_bytes < max_bytes:
+        need(after.hungry, "a short take that is not hungry")
+        waiting, has_free = {site for _, site in after.turns}, free > sum(granted.values())
+        for site, (want, grow) in wants.items():
+            c = min(grow, limit - before.slots.get(site, 0))
+            is_full = per_site.get(site, 0) >= want and (not has_free or granted.get(site, 0) >= c)
+            need(is_full or site not in waiting, "work left at", site)
+        if has_free:
+            left = {site for active in after.active.values() for site in active} - known - granted.keys()
+            need(not left, "work left at new sites", left)
+
+
+def dot(before, after, command, _):
+    owner, lease, kind = command.args[:3]
+    need(command.answer[0] == command.now + lease, "lease end")
+    for (ref, epoch), ok in zip(command.jobs, command.answer[1:]):
+        old = before.leases.get(ref)
+        need(ok == int(old is not None and old[0] == epoch and old[2] == owner), "fence answered", ok, "for", ref, epoch, owner, old)
+        if ok:
+            need(after.leases[ref][1] >= kind and after.ends[ref] >= command.answer[0], "lease after the fence", ref, after.leases[ref])
+
+
+def settle(before, after, command, _):
+    owner, retention = command.args[:2]
+    seen = set()
+    for (ref, epoch), status, results, delay in zip(command.jobs, command.answer, command.results, command.args[4::4]):
+        old, lease = before.records.get(ref[:-3]), before.leases.get(ref)
+        if old is None:
+            need(status == 4, "settled no job", ref)
+            continue
+        j = int(ref[-3:], 16)
+        job, new = old.jobs[j], after.records[ref[:-3]]
+        if ref in seen:
+            continue
+        seen.add(ref)
+        if lease and lease[0] == epoch and lease[2] == owner:
+            need(status == 1 and ref not in after.leases, "settle answered", status, ref)
+            need(new.jobs[j].settled == epoch, "settled epoch", ref)
+            if new.jobs[j].open and command.refs_once:
+                at = max(min(command.now + delay, new.deadline), command.now)
+                need(after.due.get(ref) == at, "due", ref, after.due.get(ref), at)
+            for r, outcome, *_ in results:
+                if r < len(old.recipients) and old.recipients[r].job == j and old.recipients[r].state in OPEN:
+                    need(new.recipients[r].state in [v[1] for v in results if v[0] == r], "result not applied", ref, r)
+            continue
+        first_delivered = [v for v in results if v[1] == "delivered" and v[0] < len(old.recipients)
+                           and old.recipients[v[0]].job == j and old.recipients[v[0]].state in OPEN]
+        if job.settled == epoch:
+            need(status == 2, "settle answered", status, "for an epoch settled before", ref)
+        elif first_delivered and epoch <= job.epoch:
+            need(status == 3, "late delivery not taken", ref, status)
+            need(all(new.recipients[v[0]].state == "delivered" for v in first_delivered), "late delivery not written", ref)
+            need(not new.jobs[j].open or not lease or lease[1] or after.due.get(ref) == command.now, "a holder before its dot goes on", ref)
+        else:
+            need(status == 0, "settle answered", status, ref)
+
+
+def giveback(before, after, command, _):
+    given = set()
+    for (ref, epoch), ok, delay in zip(command.jobs, command.answer, command.args[5::4]):
+        lease = before.leases.get(ref)
+        mine = lease is not None and lease[0] == epoch and lease[2] == command.args[0] and ref not in given
+        if ref[:-3] not in before.records:
+            continue
+        need(ok == int(mine), "giveback answered", ok, "for", ref, lease)
+        if not ok:
+            continue
+        given.add(ref)
+        job = after.records[ref[:-3]].jobs[int(ref[-3:], 16)]
+        need(ref not in after.leases, "still leased", ref)
+        if job.open and delay:
+            need(after.due.get(ref) == command.now + delay, "due after giveback", ref)
+        elif job.open:
+            need(ref in after.place, "not ready after giveback", ref)
+
+
+def promote(before, after, command, _):
+    gone = before.due.keys() - after.due.keys()
+    need(all(before.due[ref] <= command.now for ref in gone), "promoted too early")
+    need(command.answer[0] == len(gone), "promoted", command.answer[0], len(gone))
+    late = [ref for ref, at in after.due.items() if at <= command.now]
+    need(not late or len(gone) == command.args[0], "left due jobs behind", late)
+    wait = max(0, math.ceil(min(after.due.values()) - command.now)) if after.due else -1
+    need(command.answer[1] == wait, "next due", command.answer[1], wait)
+
+
+def release(before, after, command, world):
+    n, dead = command.args[0], command.args[4]
+    gone = {ref: before.leases[ref] for ref in before.leases.keys() - after.leases.keys()}
+    taken, deferred, failed, held, silent, more = command.answer
+    need(taken == len(gone), "took back", taken, len(gone))
+    want = [0, 0, 0]
+    for ref, (_, is_dot, _) in gone.items():
+        m = after.records.get(ref[:-3])
+        if not m or not before.records[ref[:-3]].jobs[int(ref[-3:], 16)].open:
+            continue
+        job = m.jobs[int(ref[-3:], 16)]
+        if is_dot:
+            want[m.unknown == "fail"] += 1
+            need(ref in after.due or m.unknown == "fail", "unknown outcome", ref)
+        else:
+            want[2] += job.is_held
+            need(job.is_held == (job.crashes >= command.args[3]), "held", ref, job.crashes)
+            need(job.is_held or ref in after.place or ref in after.due, "taken back to nowhere", ref)
+    need([deferred, failed, held] == want, "release counts", command.answer, want)
+    if dead:
+        if not more:
+            need(not any(lease[2] == dead for lease in after.leases.values()), "leases of the dead")
+            need(dead not in after.owned and dead not in after.owners and dead not in after.last, "the dead is not forgotten")
+            world.bury(dead)
+        return
+    need(more or not any(at <= command.now for at in after.ends.values()), "expired leases left", n)
+    buried = before.owners.keys() - after.owners.keys()
+    need(silent == len(buried) and all(before.owners[o] <= command.now for o in buried), "owners that fell silent", silent, buried)
+    need(not any(at <= command.now for at in after.owners.values()), "silent owners left")
+    for owner in buried:
+        world.bury(owner)
+
+
+def cancel(before, after, command, _):
+    seen = set()
+    for i, message_id in enumerate(command.args[1:]):
+        over, kept = command.answer[2 * i:2 * i + 2]
+        old, new = before.records.get(message_id), after.records.get(message_id)
+        if old is None:
+            need((over, kept) == (-1, 0), "canceled nothing", over, kept)
+        elif message_id in seen:
+            need((over, kept) == (0, 0), "canceled twice", over, kept)
+        else:
+            need(over == old.open - new.open and kept == new.open, "canceled", over, kept, old.open, new.open)
+            for j, job in enumerate(new.jobs):
+                lease = before.leases.get(f"{message_id}{j:03x}")
+                need(job.open == 0 or lease and lease[1], "not canceled", message_id, j)
+        seen.add(message_id)
+
+
+def expire(before, after, command, _):
+    n = sum(old.open - after.records[i].open for i, old in before.records.items())
+    need(command.answer[1] == n, "expired", command.answer, n)
+    minute = command.now // 60000
+    need(command.answer[2] == minute - after.numbers["x_cursor"] and after.numbers["x_cursor"] <= minute + 1, "cursor", command.answer)
+
+
+def sweep(before, after, command, world):
+    gone = before.records.keys() - after.records.keys()
+    for message_id in gone:
+        m = before.records[message_id]
+        ended = max(r.at for r in m.recipients)
+        need(m.open == 0 and ended + world.min_retention <= command.now + world.stepped_back, "swept too early", message_id, ended, command.now)
+        world.messages[message_id].is_swept = True
+
+
+RULES = {"take": take, "dot": dot, "settle": settle, "giveback": giveback, "promote": promote, "release": release, "cancel": cancel,
+         "expire": expire, "sweep": sweep}

@@ -1,0 +1,49 @@
+"""The transitions as the server loads them, with a clock that the test moves, and with seeded bugs."""
+import functools
+import subprocess
+from pathlib import Path
+
+LUA = Path(__file__).resolve().parents[2] / "server" / "store" / "lua"
+ROOT = "pn:{p0}:"
+NAMES = ["init", "accept", "take", "dot", "settle", "giveback", "slot", "promote", "release", "cancel", "expire", "sweep"]
+REAL_CLOCK, TEST_CLOCK = "call('TIME')", "call('HMGET', 'clock', 's', 'us')"
+
+
+@functools.cache
+def source(name):
+    return subprocess.run(["sh", str(LUA / "expand.sh"), str(LUA / f"{name}.lua")], check=True, capture_output=True, text=True).stdout
+
+
+class Scripts:
+    """Calls transitions on one partition. patch: (script, text, broken text), applied where script matches."""
+
+    def __init__(self, client, patch=None, real_clock=False):
+        self.client, self.hashes = client, {}
+        applied = 0
+        for name in NAMES:
+            text = source(name)
+            if not real_clock:
+                if "local tm = " + REAL_CLOCK not in text and name != "slot":
+                    raise AssertionError(f"{name}.lua does not read the clock as the test expects")
+                text = text.replace(REAL_CLOCK, TEST_CLOCK)
+            if patch and name in patch[0].split() and patch[1] in text:
+                text = text.replace(patch[1], patch[2])
+                applied += 1
+            self.hashes[name] = client("SCRIPT", "LOAD", text)
+        if patch and applied != len(patch[0].split()):
+            raise AssertionError(f"the seeded bug does not apply: {patch[1]!r}")
+
+    def __call__(self, name, *args):
+        return self.client("EVALSHA", self.hashes[name], 1, ROOT, *args)
+
+
+class Clock:
+    """Redis time for the transitions, in ms."""
+
+    def __init__(self, client, now):
+        self.client, self.now = client, now
+        self.move(0)
+
+    def move(self, ms):
+        self.now += ms
+        self.client("HSET", "clock", "s", self.now // 1000, "us", self.now % 1000 * 1000)

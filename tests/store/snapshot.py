@@ -1,0 +1,270 @@
+"""Reads the whole store in one call, and the records in it: written against base.lua and record.lua, using neither."""
+import json
+
+from scripts import ROOT
+
+DUMP = """
+local root, last, out = KEYS[1], {}, {}
+for i = 1, #ARGV, 2 do last[ARGV[i]] = '(' .. ARGV[i + 1] end
+for _, k in ipairs(redis.call('KEYS', root .. '*')) do
+	local t, name, v = redis.call('TYPE', k).ok, string.sub(k, #root + 1)
+	if t == 'string' then v = redis.call('GET', k)
+	elseif t == 'list' then v = redis.call('LRANGE', k, 0, -1)
+	elseif t == 'set' then v = redis.call('SMEMBERS', k)
+	elseif t == 'hash' then v = redis.call('HGETALL', k)
+	elseif t == 'zset' then v = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES')
+	else v = redis.call('XRANGE', k, last[name] or '-', '+') end
+	out[#out + 1] = { name, t, v }
+end
+return cjson.encode(out)
+"""
+OPEN = {"queued", "scheduled", "deferred", "held"}
+TERMINAL = {"delivered", "bounced", "expired", "canceled", "suppressed", "failed"}
+LANES = ("otp", "normal", "bulk")
+
+
+class Violation(Exception):
+    pass
+
+
+def need(claim, *words):
+    if not claim:
+        raise Violation(" ".join(str(w) for w in words))
+
+
+class Job:
+    __slots__ = ("open", "crashes", "epoch", "settled", "dest", "states", "is_held")
+
+
+class Recipient:
+    __slots__ = ("state", "job", "attempts", "code", "at", "n", "email", "line")
+
+
+class Record:
+    """A message's record. Construction checks all that can be checked from the record alone."""
+
+    def __init__(self, message_id, text):
+        self.id, self.text = message_id, text
+        need(text.endswith("\n"), message_id, "record has no end")
+        lines = text[:-1].split("\n")
+        head = lines[0].split(" ")
+        need(len(head) == 14 and head[0] == "1", message_id, "head", head)
+        self.lane, self.mode, self.unknown, self.project = head[1:5]
+        self.accepted, self.deadline, self.open, self.n, jobs, recipients, self.bytes, self.chunks = map(int, head[5:13])
+        self.sender = head[13]
+        self.fixed = (head[1:7], head[9:])
+        self.jobs = [self.job(line) for line in lines[1:1 + jobs]]
+        self.recipients = [self.recipient(line) for line in lines[1 + jobs:1 + jobs + recipients]]
+        self.facts = lines[1 + jobs + recipients]
+        self.events = [self.event(line) for line in lines[2 + jobs + recipients:]]
+        self.check()
+
+    @staticmethod
+    def job(line):
+        j, words = Job(), line.split(" ")
+        need(len(words) == 5, "job line", line)
+        j.open, j.crashes, j.epoch, j.settled = map(int, words[:4])
+        j.dest, j.states = words[4], []
+        return j
+
+    def recipient(self, line):
+        r, words = Recipient(), line.split(" ")
+        need(len(words) == 7, "recipient line", line)
+        r.state, r.email, r.line = words[0], words[6], line
+        r.job, r.attempts, r.code, r.at, r.n = map(int, words[1:6])
+        self.jobs[r.job].states.append(r.state)
+        return r
+
+    @staticmethod
+    def event(line):
+        words = line.split(" ", 6)
+        need(len(words) == 7, "event line", line)
+        return (int(words[0]), words[1], None if words[2] == "-" else int(words[2]), int(words[3]), int(words[4]), words[5], words[6])
+
+    def check(self):
+        me = self.id
+        need(self.lane in LANES and self.mode in ("live", "test") and self.unknown in ("retry", "fail"), me, "head words")
+        need([e[0] for e in self.events] == list(range(1, self.n + 1)), me, "events are not 1..n", self.n, self.events)
+        need(self.events[0][1:3] == ("queued", None), me, "first event")
+        last = {}
+        for e in self.events[1:]:
+            need(last.get(e[2], ("", "queued"))[1] not in TERMINAL, me, "an event after a terminal one", e)
+            last[e[2]] = e
+        for i, r in enumerate(self.recipients):
+            need(r.state in OPEN or r.state in TERMINAL, me, "state", r.state)
+            e = last.pop(i, None)
+            if e:
+                need((e[1], e[0], e[3], e[4]) == (r.state, r.n, r.at, r.code), me, "recipient", i, r.line, "does not match its last event", e)
+            else:
+                need(r.state in ("queued", "scheduled") and r.attempts == r.code == r.n == 0, me, "recipient", i, r.line, "has no event")
+        need(not last, me, "events of nobody", last)
+        total = 0
+        for j, job in enumerate(self.jobs):
+            open_states = [s for s in job.states if s in OPEN]
+            need(job.states and len(open_states) == job.open, me, "open count of job", j, job.open, job.states)
+            total += job.open
+            job.is_held = "held" in open_states
+            need(not job.is_held or set(open_states) == {"held"}, me, "job", j, "is held in part", job.states)
+            need(job.settled <= job.epoch, me, "settled epoch above epoch", j)
+            need((self.mode == "test") == job.dest.startswith("sink/"), me, "mode and destination", self.mode, job.dest)
+        need(total == self.open, me, "open count", self.open, total)
+
+
+def pairs(flat):
+    return zip(flat[::2], flat[1::2])
+
+
+class Snapshot:
+    """The store at one moment; log: entries since the last snapshot, as (project, id, n)."""
+
+    def __init__(self):
+        self.records, self.contents, self.chunks, self.idempotency = {}, {}, {}, {}
+        self.queues, self.rotation, self.turns = {}, {}, {}
+        self.active = {lane: {} for lane in LANES}
+        self.full, self.sites, self.slots, self.owned, self.owners, self.last = set(), {}, {}, {}, {}, {}
+        self.leases, self.ends, self.due = {}, {}, {}
+        self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
+        self.damaged, self.hungry = [], False
+
+    def index(self):
+        """What the rules ask for often."""
+        self.place, self.stand = {}, {}
+        for key, refs in self.queues.items():
+            for ref in refs:
+                need(ref not in self.place, "ref twice in the ready lists", ref)
+                self.place[ref] = key
+        for (lane, site), dests in self.turns.items():
+            for d in dests:
+                need((lane, d) not in self.stand, "destination has two turns", lane, d)
+                self.stand[lane, d] = site
+        return self
+
+    def site_of(self, dest):
+        return "sink" if dest.startswith("sink/") else self.sites.get(dest, dest)
+
+
+class Reader:
+    """Makes snapshots; keeps parsed records and stream positions."""
+
+    KINDS = {"m": "string", "c": "string", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
+             "site": "string", "slots": "hash", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
+             "due": "zset", "x": "list", "ret": "list", "ev": "stream", "damaged": "list", "x_cursor": "string",
+             "ret_cursor": "string", "turn": "string", "taken": "string", "hungry": "string"}
+
+    def __init__(self, client):
+        self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)
+        self.positions, self.parsed = {}, {}
+
+    def read(self):
+        s, fresh = Snapshot(), {}
+        words = [w for kv in self.positions.items() for w in kv]
+        text = self.client("EVALSHA", self.sha, 1, ROOT, *words)
+        for name, kind, value in json.loads(text):
+            family, _, rest = name.partition(":")
+            need(self.KINDS.get(family) == kind, "unexpected key", name, kind)
+            if family == "m":
+                known = self.parsed.get(rest)
+                s.records[rest] = fresh[rest] = known if known and known.text == value else Record(rest, value)
+            else:
+                getattr(self, "key_" + family)(s, rest, value)
+        self.parsed = fresh
+        return s.index()
+
+    @staticmethod
+    def key_c(s, rest, value):
+        message_id, _, chunk = rest.partition(":")
+        if chunk:
+            s.chunks.setdefault(message_id, {})[int(chunk)] = value
+        else:
+            s.contents[message_id] = value
+
+    @staticmethod
+    def key_i(s, rest, value):
+        s.idempotency[tuple(rest.split(":"))] = tuple(value.split(" "))
+
+    @staticmethod
+    def key_q(s, rest, value):
+        s.queues[tuple(rest.split(":", 2))] = value
+
+    @staticmethod
+    def key_r(s, rest, value):
+        s.rotation[tuple(rest.split(":", 1))] = value
+
+    @staticmethod
+    def key_s(s, rest, value):
+        s.turns[tuple(rest.split(":", 1))] = value
+
+    @staticmethod
+    def key_act(s, rest, value):
+        s.active[rest] = {site: float(turn) for site, turn in pairs(value)}
+
+    @staticmethod
+    def key_full(s, _, value):
+        s.full = set(value)
+
+    @staticmethod
+    def key_site(s, rest, value):
+        s.sites[rest] = value
+
+    @staticmethod
+    def key_slots(s, rest, value):
+        if rest:
+            s.owned[rest] = {site: int(c) for site, c in pairs(value) if site != "#"}
+        else:
+            s.slots = {site: int(c) for site, c in pairs(value)}
+
+    @staticmethod
+    def key_owners(s, _, value):
+        s.owners = {owner: int(at) for owner, at in pairs(value)}
+
+    @staticmethod
+    def key_last(s, rest, value):
+        s.last[rest] = value
+
+    @staticmethod
+    def key_lease(s, _, value):
+        for ref, text in pairs(value):
+            epoch, dot, owner = text.split(" ")
+            s.leases[ref] = (int(epoch), dot == "1", owner)
+
+    @staticmethod
+    def key_lease_end(s, _, value):
+        s.ends = {ref: int(at) for ref, at in pairs(value)}
+
+    @staticmethod
+    def key_due(s, _, value):
+        s.due = {ref: int(at) for ref, at in pairs(value)}
+
+    @staticmethod
+    def key_x(s, rest, value):
+        s.wheel[int(rest)] = value
+
+    @staticmethod
+    def key_ret(s, rest, value):
+        s.retention[int(rest)] = value
+
+    @staticmethod
+    def key_damaged(s, _, value):
+        s.damaged = value
+
+    @staticmethod
+    def key_hungry(s, _, value):
+        s.hungry = value == "1"
+
+    def key_ev(self, s, rest, value):
+        for entry_id, fields in value:
+            self.positions["ev:" + rest] = entry_id
+            need(fields[0] == "e" and len(fields) == 2 and fields[1].endswith("\n"), "log entry", fields)
+            for line in fields[1][:-1].split("\n"):
+                message_id, n = line.split(" ")
+                s.log.append((rest, message_id, int(n)))
+
+
+def _number(name):
+    def read(s, _, value):
+        s.numbers[name] = int(value)
+    return staticmethod(read)
+
+
+for _name in ("x_cursor", "ret_cursor", "turn", "taken"):
+    setattr(Reader, "key_" + _name, _number(_name))

@@ -1,0 +1,173 @@
+"""Single cases that random steps seldom meet: damage, a full store, long lists, time."""
+import sys
+import time
+
+from one_store import run_tests
+from redis_server import RedisError
+from scripts import ROOT
+from world import RETENTION
+
+
+def states(store, ids):
+    records = store.read().records
+    return [records[i].recipients[0].state for i in ids]
+
+
+def test_a_damaged_record_is_put_aside_and_stops_nobody(store):
+    ids = store.accept(*[store.message() for _ in range(5)])
+    whole = store.get("m:" + ids[1])
+    for message_id, text in zip(ids[1:4], ("", "rubbish", whole[:60])):
+        store.client("SET", f"{ROOT}m:{message_id}", text)
+    _, jobs = store.take(8, free=1, sites=[("a.ex", 8, 0)])
+    assert [j[0][:-3] for j in jobs] == [ids[0], ids[4]]
+    assert store.client("LRANGE", ROOT + "damaged", 0, -1) == [i + "000" for i in ids[1:4]]
+    assert store.settle(jobs) == [1, 1]
+
+
+def test_damaged_records_raise_in_no_transition(store):
+    ids = store.accept(store.message(), store.message(start=store.clock.now + 10), store.message())
+    _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
+    for i in ids:
+        store.client("SET", f"{ROOT}m:{i}", "rubbish")
+    store.clock.move(100)
+    assert store.settle(jobs) == [4]
+    assert store.scripts("cancel", RETENTION, *ids) == [-1, 0] * 3
+    assert store.scripts("promote", 10)[0] == 0
+    store.clock.move(100_000)
+    store.release()
+    assert store.take(8, free=8)[1] == []
+    assert sorted(store.client("LRANGE", ROOT + "damaged", 0, -1)) == sorted(i + "000" for i in ids)
+
+
+def test_wrong_arguments_are_refused_before_anything_is_written(store):
+    store.accept(store.message())
+    _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
+    ref, epoch = jobs[0][:2]
+    digest = store.client("DEBUG", "DIGEST")
+    good = [ref, epoch, 0, "0 delivered 250 - ok\n"]
+    for bad in (["0 sent 250 - ok\n"], ["0 delivered 250 - ok"], ["0 delivered 250 - ok\nrubbish\n"], ["0 delivered 250 -\n"]):
+        try:
+            store.scripts("settle", "w", RETENTION, *good, ref, epoch, 0, *bad)
+            raise AssertionError(f"taken: {bad}")
+        except RedisError as e:
+            assert str(e).startswith("PNARG"), e
+    for name, args in (("settle", ["w", RETENTION, ref]), ("accept", [0, 1, "id"])):
+        try:
+            store.scripts(name, *args)
+            raise AssertionError(f"taken: {name} {args}")
+        except RedisError as e:
+            assert str(e).startswith("PNARG"), e
+    assert store.client("DEBUG", "DIGEST") == digest
+
+
+def refused_for_memory(store, message):
+    keys = store.client("DBSIZE")
+    try:
+        store.accept(message)
+    except RedisError as e:
+        return "OOM" in str(e) and store.client("DBSIZE") == keys
+    return False
+
+
+def test_a_full_store_takes_nothing_new_and_drains(store):
+    ids = store.accept(*[store.message() for _ in range(40)])
+    store.accept(store.message(start=store.clock.now + 5))
+    _, jobs = store.take(30, owner="a", sites=[("a.ex", 30, 0)])
+    try:
+        store.client("CONFIG", "SET", "maxmemory", 1)
+        assert refused_for_memory(store, store.message())
+        assert store.settle(jobs[:10], owner="a") == [1] * 10
+        assert store.scripts("dot", "a", 60_000, 1, 60_000, jobs[10][0], jobs[10][1])[1] == 1
+        assert store.giveback(jobs[11:12], owner="a") == [1]
+        store.slot("a.ex", 1, owner="a")
+        assert store.release("a")[0] == 19
+        assert store.scripts("cancel", RETENTION, ids[39]) == [1, 0]
+        store.client("CONFIG", "SET", "maxmemory", 0)
+        store.clock.move(7_200_000)
+        store.client("CONFIG", "SET", "maxmemory", 1)
+        assert store.scripts("promote", 10)[0] == 2
+        while store.scripts("expire", 100, RETENTION)[2] > 0:
+            pass
+    finally:
+        store.client("CONFIG", "SET", "maxmemory", 0)
+    assert not set(states(store, ids)) & {"queued", "deferred"}
+
+
+def test_twenty_thousand_places_of_canceled_jobs_block_no_take(store):
+    ids = []
+    for _ in range(200):
+        ids += store.accept(*[store.message() for _ in range(100)])
+    for i in range(0, len(ids), 500):
+        store.scripts("cancel", RETENTION, *ids[i:i + 500])
+    last = store.accept(store.message())
+    worst, got = 0, []
+    for n in range(50):
+        start = time.perf_counter()
+        _, got = store.take(8, free=8)
+        worst = max(worst, time.perf_counter() - start)
+        if got:
+            break
+    assert [j[0][:-3] for j in got] == last and n == 10, (n, got)
+    assert worst < 0.5, worst
+
+
+def test_a_take_that_only_cleaned_up_gives_the_same_answer_again(store):
+    ids = [i for _ in range(30) for i in store.accept(*[store.message() for _ in range(100)])]
+    for i in range(0, len(ids), 500):
+        store.scripts("cancel", RETENTION, *ids[i:i + 500])
+    words = ["w", "again", 8, 1 << 20, 60_000, 60_000, 4, 8, 100, 200, RETENTION]
+    first, digest = store.scripts("take", *words), store.client("DEBUG", "DIGEST")
+    assert first[1:3] == [[], []]
+    assert store.scripts("take", *words)[:3] == first[:3] and store.client("DEBUG", "DIGEST") == digest
+
+
+def test_the_log_is_trimmed_after_the_retention(store):
+    for i in range(500):
+        store.accept(store.message())
+    name = ROOT + "ev:1"
+    assert store.client("XLEN", name) == 500
+    store.clock.move(round(time.time() * 1000) - store.clock.now)
+    store.scripts("sweep", 10, 3_600_000, 1, 2)
+    assert store.client("XLEN", name) == 500
+    store.clock.move(3_700_000)
+    store.scripts("sweep", 10, 3_600_000, 1, 2)
+    assert store.client("XLEN", name) < 100
+
+
+def test_an_idempotency_key_is_kept_for_its_time(store):
+    message = store.message()
+    message[2] = "hash"
+    store.accept(message)
+    assert 86_000_000 < store.client("PTTL", f"{ROOT}i:1:hash") <= 86_400_000
+
+
+def test_the_clock_may_jump_a_year_and_back(store):
+    old = store.accept(store.message(within=10 ** 12))
+    store.clock.move(400 * 86_400_000)
+    while store.scripts("expire", 100, RETENTION)[2] > 0:
+        pass
+    while store.scripts("sweep", 100, RETENTION)[1] > 0:
+        pass
+    store.clock.move(-400 * 86_400_000)
+    new = store.accept(store.message(within=60_000))
+    assert states(store, old + new) == ["queued"] * 2
+    for _ in range(4):
+        store.clock.move(60_000)
+        store.scripts("expire", 100, RETENTION)
+    assert states(store, old + new) == ["queued", "expired"]
+    for _ in range(4):
+        store.clock.move(3_600_000)
+        store.scripts("sweep", 100, RETENTION)
+    assert store.get("m:" + new[0]) is None and store.get("m:" + old[0])
+
+
+def test_jobs_given_back_together_keep_their_order(store):
+    ids = store.accept(*[store.message() for _ in range(6)])
+    _, jobs = store.take(4, sites=[("a.ex", 4, 0)])
+    store.giveback(jobs)
+    _, jobs = store.take(6, sites=[("a.ex", 6, 0)])
+    assert [j[0][:-3] for j in jobs] == ids
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests(sys.modules["__main__"]))

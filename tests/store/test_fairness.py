@@ -1,0 +1,246 @@
+"""Who is served when: lanes, projects, destinations, sites, connections, and who is woken."""
+import sys
+import time
+from collections import Counter
+
+from one_store import lane_of, project_of, run_tests
+from redis_server import Client
+from scripts import ROOT
+
+
+def shares(store, n_takes, wanted, **how):
+    lanes = Counter()
+    for _ in range(n_takes):
+        _, jobs = store.take(wanted, sites=[("a.ex", wanted, 0)], **how)
+        assert len(jobs) == wanted
+        lanes.update(lane_of(j) for j in jobs)
+    return lanes
+
+
+def full_lanes(store, n=2000, dest="a.ex"):
+    for lane in ("otp", "normal", "bulk"):
+        store.fill(n, lane=lane, dest=dest)
+
+
+def test_full_lanes_share_70_20_10_exactly(store):
+    full_lanes(store)
+    assert shares(store, 50, 40) == {"otp": 1400, "normal": 400, "bulk": 200}
+
+
+def test_shares_are_exact_with_small_takes(store):
+    full_lanes(store)
+    assert shares(store, 1000, 1) == {"otp": 700, "normal": 200, "bulk": 100}
+
+
+def test_takes_of_one_size_do_not_starve_a_lane(store):
+    for size in (2, 3, 5, 8, 10, 20):
+        full_lanes(store)
+        lanes = shares(store, 1000 // size, size)
+        assert abs(lanes["bulk"] - 100) <= 5 and abs(lanes["normal"] - 200) <= 5, (size, lanes)
+
+
+def test_each_of_ten_sites_gets_its_shares(store):
+    """One job for each of ten connections, again and again: no site always meets the same lane."""
+    sites = [f"s{i}.ex" for i in range(10)]
+    for site in sites:
+        full_lanes(store, 300, dest=site)
+    lanes = {site: Counter() for site in sites}
+    for _ in range(200):
+        _, jobs = store.take(64, sites=[(site, 1, 0) for site in sites])
+        assert len(jobs) == 10
+        for j in jobs:
+            lanes[j[2]][lane_of(j)] += 1
+    assert all(15 <= c["bulk"] <= 25 and 30 <= c["normal"] <= 50 for c in lanes.values()), lanes
+
+
+def test_new_sites_get_their_shares(store):
+    for lane in ("otp", "normal", "bulk"):
+        for i in range(300):
+            store.accept(store.message(dest=f"{lane}{i}.ex", lane=lane))
+    lanes = Counter()
+    for i in range(30):
+        slots, jobs = store.take(64, owner=f"w{i}", free=10)
+        assert len(jobs) == sum(slots.values()) == 10
+        lanes.update(lane_of(j) for j in jobs)
+    assert abs(lanes["otp"] - 210) <= 3 and abs(lanes["normal"] - 60) <= 3, lanes
+
+
+def test_a_lane_alone_gets_everything(store):
+    for lane in ("otp", "normal", "bulk"):
+        store.fill(64, lane=lane)
+        assert shares(store, 1, 64) == {lane: 64}
+
+
+def test_two_otp_behind_5000_bulk_are_in_the_next_take(store):
+    store.fill(5000, lane="bulk")
+    store.fill(2, lane="otp")
+    _, jobs = store.take(8, sites=[("a.ex", 8, 0)])
+    assert [lane_of(j) for j in jobs] == ["otp"] * 2 + ["bulk"] * 6
+
+
+def test_one_message_behind_100000_of_another_project_is_among_the_first(store):
+    store.fill(100_000, project="1")
+    store.fill(1, project="2")
+    _, jobs = store.take(4, sites=[("a.ex", 4, 0)])
+    assert "2" in [project_of(j) for j in jobs]
+
+
+def test_eleven_projects_get_equal_turns(store):
+    for i in range(1, 12):
+        store.fill(200, project=str(i))
+    projects = Counter()
+    for _ in range(121):
+        projects.update(project_of(j) for j in store.take(10, sites=[("a.ex", 10, 0)])[1])
+    assert set(projects.values()) == {110}, projects
+
+
+def test_destinations_of_a_site_get_equal_turns(store):
+    for d in range(5):
+        store.client("SET", f"{ROOT}site:d{d}.ex", "mx.one")
+        store.fill(1000 if d == 0 else 100, dest=f"d{d}.ex")
+    dests = Counter()
+    for _ in range(50):
+        dests.update(j[3].split("\n")[1].split(" ")[4] for j in store.take(8, sites=[("mx.one", 8, 0)])[1])
+    assert set(dests.values()) == {80}, dests
+
+
+def test_new_sites_have_equal_turns(store):
+    for i in range(100):
+        store.fill(20, dest=f"d{i}.ex")
+    sites = Counter()
+    for t in range(50):
+        slots, jobs = store.take(20, owner=f"w{t}", free=20)
+        assert len(jobs) == sum(slots.values()) == 20
+        sites.update(slots)
+    assert set(sites.values()) == {10}, sites
+
+
+def test_one_take_opens_all_the_sites_it_may(store):
+    for lane in ("normal", "bulk", "otp"):
+        for i in range(150):
+            store.fill(2, dest=f"{lane}{i}.ex", lane=lane)
+        slots, jobs = store.take(256, owner=lane, free=150)
+        assert len(slots) == len(jobs) == 150, (lane, len(slots))
+
+
+def test_a_site_is_never_open_above_its_limit(store):
+    store.fill(50)
+    total = 0
+    for i in range(20):
+        slots, _ = store.take(8, owner=f"w{i}", free=8, limit=7)
+        total += sum(slots.values())
+        slots, _ = store.take(8, owner=f"w{i}", free=8, limit=7, sites=[("a.ex", 0, 3)])
+        total += sum(slots.values())
+    assert total == 7, total
+    assert store.client("HGET", ROOT + "slots", "a.ex") == "7"
+
+
+def empty_take_us(store):
+    best = 1e9
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(40):
+            assert store.take(8, owner="other", free=8, limit=1) == ({}, [])
+        best = min(best, (time.perf_counter() - start) / 40 * 1e6)
+    return best
+
+
+def test_full_sites_cost_nothing(store):
+    before = empty_take_us(store)
+    for i in range(3000):
+        store.accept(*[store.message(dest=f"d{i}.ex") for _ in range(2)])
+    for i in range(30):
+        slots, _ = store.take(200, owner=f"w{i}", free=100, limit=1)
+        assert len(slots) == 100
+    after = empty_take_us(store)
+    assert after < before * 2 + 100, (before, after)
+    store.slot("d5.ex", 1, owner="w0")
+    freed = [k for k in range(30) if store.client("HEXISTS", f"{ROOT}slots:w{k}", "d7.ex")]
+    store.slot("d7.ex", 1, owner=f"w{freed[0]}")
+    slots, _ = store.take(8, owner="other", free=8, limit=1)
+    assert "d7.ex" in slots
+
+
+def test_bytes_bound_a_take(store):
+    store.accept(*[store.message(bytes=60_000) for _ in range(100)])
+    _, jobs = store.take(100, sites=[("a.ex", 100, 0)], max_bytes=1 << 20)
+    assert 17 <= len(jobs) <= 34, len(jobs)
+
+
+# ---- wake-ups ----
+
+class Ear:
+    """Counts what is published on `wake`."""
+
+    def __init__(self, store):
+        self.client = Client(store.client.socket.getpeername())
+        self.client("SUBSCRIBE", ROOT + "wake")
+
+    def heard(self):
+        self.client.socket.settimeout(0.05)
+        n = 0
+        try:
+            while self.client.read():
+                n += 1
+        except TimeoutError:
+            self.client.file = self.client.socket.makefile("rb")
+        self.client.socket.settimeout(None)
+        return n
+
+
+def test_ready_work_wakes_once_when_somebody_is_hungry(store):
+    ear = Ear(store)
+    store.fill(3)
+    assert ear.heard() == 0, "nobody was hungry"
+    store.take(64, free=8)
+    assert ear.heard() == 0
+    store.fill(3)
+    store.fill(3)
+    assert ear.heard() == 1, "the first ready job wakes, the others do not"
+    store.take(1, sites=[("a.ex", 1, 0)])
+    store.fill(1)
+    assert ear.heard() == 0, "a take that got all it asked for is not hungry"
+
+
+def test_a_scheduled_message_wakes_when_it_is_due(store):
+    ear = Ear(store)
+    store.take(8, free=8)
+    store.accept(store.message(start=store.clock.now + 1000))
+    assert ear.heard() == 0
+    store.clock.move(1000)
+    store.scripts("promote", 10)
+    assert ear.heard() == 1
+
+
+def test_room_at_a_full_site_wakes(store):
+    ear = Ear(store)
+    store.fill(10)
+    store.take(8, owner="a", free=1, limit=1)
+    assert store.take(8, owner="b", free=8, limit=1) == ({}, [])
+    store.slot("a.ex", 1, owner="a")
+    assert ear.heard() == 1
+    assert store.take(8, owner="b", free=8, limit=1)[0] == {"a.ex": 1}
+
+
+def test_a_dead_owner_wakes_for_its_jobs_and_its_room(store):
+    ear = Ear(store)
+    store.fill(10)
+    store.take(8, owner="a", free=1, limit=1)
+    store.take(8, owner="b", free=8, limit=1)
+    store.release("a")
+    assert ear.heard() == 1
+    assert len(store.take(8, owner="b", free=8, limit=1)[1]) == 1
+
+
+def test_a_job_given_back_to_another_site_wakes_for_those_behind_it(store):
+    ear = Ear(store)
+    store.fill(10)
+    _, jobs = store.take(8, owner="a", free=1, limit=1)
+    store.take(8, owner="b", free=8, limit=1)
+    store.giveback(jobs, owner="a", site="mx.one", delay=5000)
+    assert ear.heard() == 1
+    assert store.take(8, owner="b", free=8, limit=1)[0] == {"mx.one": 1}
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests(sys.modules["__main__"]))

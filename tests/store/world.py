@@ -1,0 +1,112 @@
+"""What the test knows: messages, idempotency records, owners and their connections; and the making of messages."""
+from snapshot import LANES, need
+
+DESTS = ("a.ex", "b.ex", "c.ex", "d.ex")
+SITES = ("", "", "mx.one", "mx.two", "a.ex", "b.ex")
+PROJECTS = ("1", "2", "3")
+RETENTION = 7_200_000
+IDEMPOTENCY = 86_400_000
+
+
+class Message:
+    """One message as the API would hand it to accept."""
+
+    def __init__(self, rnd, now):
+        self.id = "msg_%026x" % rnd.getrandbits(100)
+        self.lane, self.project = rnd.choice(LANES), rnd.choice(PROJECTS)
+        self.mode = "test" if rnd.random() < .2 else "live"
+        self.unknown = rnd.choice(("retry", "fail"))
+        self.within = rnd.choice((3000, 40_000, 100_000, 3_600_000, 3_600_000))
+        self.start = rnd.choice((0, 0, 0, now - 5, now + 4000))
+        self.idempotency = rnd.choice(("", "", f"k{rnd.randint(0, 9)}"))
+        self.fingerprint = rnd.choice(("fp-a", "fp-b"))
+        emails = [f"u{i}@{rnd.choice(DESTS)}" for i in range(rnd.choice((1, 1, 1, 1, 2, 3, 4)))]
+        domains = list(dict.fromkeys(e.split("@")[1] for e in emails))
+        self.dests = ["sink/" + d if self.mode == "test" else d for d in domains]
+        state = "scheduled" if self.start > now else "queued"
+        self.job_lines = "".join(f"{sum(e.endswith('@' + d) for e in emails)} 0 0 0 {dest}\n" for d, dest in zip(domains, self.dests))
+        self.recipient_lines = "".join(f"{state} {domains.index(e.split('@')[1])} 0 0 0 0 {e}\n" for e in emails)
+        self.facts, self.content, self.chunks = '{"subject":"x"}', "C" * rnd.randint(1, 40), {}
+        self.bytes = rnd.choice((100, 1000, 3000))
+        self.is_malformed = self.is_swept = self.is_missing_chunks = False
+        if rnd.random() < .1:
+            self.chunks, self.content = {k: f"part {k} of {self.id}" for k in range(rnd.randint(1, 3))}, ""
+            self.is_missing_chunks = rnd.random() < .2
+        self.head = f"{self.lane} {self.mode} {self.unknown} {self.project} {self.within} {self.start} {self.bytes} {len(self.chunks)} s@x.ex"
+
+    def damage(self, rnd):
+        """Makes it something that accept must refuse whole."""
+        self.is_malformed = True
+        name, text = rnd.choice((("head", self.head + " more"), ("head", self.head.replace(self.lane, "fast", 1)), ("head", ""),
+                                 ("job_lines", ""), ("job_lines", self.job_lines + "0 0 0 0 z.ex\n"), ("job_lines", self.job_lines + "x"),
+                                 ("job_lines", self.job_lines + "1 0 0 0 z.ex\n"), ("recipient_lines", ""),
+                                 ("recipient_lines", self.recipient_lines * 2), ("recipient_lines", self.recipient_lines.replace(" 0 0 0 0 u", " 0 0 0 0 u u", 1)),
+                                 ("recipient_lines", self.recipient_lines[:-1]), ("facts", ""), ("facts", "{}\n"),
+                                 ("recipient_lines", self.recipient_lines.replace("queued 0", "queued 7", 1).replace("scheduled 0", "scheduled 7", 1)),
+                                 ("head", self.head.replace(" live ", " test ") if self.mode == "live" else self.head.replace(" test ", " live "))))
+        setattr(self, name, text)
+        return self
+
+    def words(self):
+        return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, self.content]
+
+
+class World:
+    def __init__(self):
+        self.messages, self.idempotency, self.sites = {}, {}, {}
+        self.owned, self.silent, self.granted, self.logged = {}, set(), {}, {}
+        self.n_granted = self.stepped_back = 0
+        self.min_retention = RETENTION
+
+    def open(self, owner, site, count):
+        slots = self.owned.setdefault(owner, {})
+        slots[site] = slots.get(site, 0) + count
+
+    def close(self, owner, site, count):
+        slots = self.owned.get(owner, {})
+        if site in slots:
+            slots[site] -= min(count, slots[site])
+            if not slots[site]:
+                del slots[site]
+        if not slots:
+            self.owned.pop(owner, None)
+
+    def bury(self, owner):
+        self.owned.pop(owner, None)
+        self.silent.add(owner)
+
+    def expect_accept(self, before, late, messages, answer, now):
+        """Holds the answer of accept against what is known, and learns the messages it took."""
+        chunks = before.chunks
+        for m, (status, stands, at) in zip(messages, zip(*[iter(answer)] * 3), strict=True):
+            key = (m.project, m.idempotency)
+            known = self.messages.get(m.id)
+            if known:
+                want = (1, m.id, before.records[m.id].accepted if m.id in before.records else now)
+            elif m.idempotency and m.head and key in self.idempotency:
+                fingerprint, first = self.idempotency[key]
+                want = (2 if fingerprint == m.fingerprint else 3, first, 0)
+            elif late and now > late:
+                want = (4, m.id, 0)
+            elif m.is_malformed:
+                want = (5, m.id, 0)
+            elif chunks.get(m.id, {}).keys() != m.chunks.keys():
+                want = (6, m.id, 0)
+            else:
+                want = (1, m.id, now)
+                self.messages[m.id] = m
+                if m.idempotency:
+                    self.idempotency[key] = (m.fingerprint, m.id)
+            need((status, stands, at) == want, "accept answered", status, stands, at, "not", want)
+
+    def check_accepted(self, message_id, after, now):
+        """A new record is what was asked for, in the right places."""
+        m, message = after.records[message_id], self.messages[message_id]
+        start = message.start if message.start > now else 0
+        need((m.lane, m.mode, m.unknown, m.project, m.accepted, m.deadline, m.bytes, m.chunks, m.facts)
+             == (message.lane, message.mode, message.unknown, message.project, now, (start or now) + message.within, message.bytes,
+                 len(message.chunks), message.facts), "record of", message_id)
+        need([job.dest for job in m.jobs] == message.dests, "destinations of", message_id)
+        for j in range(len(m.jobs)):
+            ref = f"{message_id}{j:03x}"
+            need(after.due.get(ref) == start if start else ref in after.place, "new job is nowhere", ref)

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Installs what Postern needs on Debian 12: `install.sh run` to build and run it, `install.sh test`
+# for tests and checks too. Does nothing when everything is there.
+set -eu
+
+run="gcc libc6-dev make pkg-config python3 python3-yaml redis-server ca-certificates
+	libmicrohttpd-dev libjansson-dev libssl-dev libhiredis-dev libevent-dev libunbound-dev
+	libzstd-dev libidn2-dev libcyaml-dev libyaml-dev"
+checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck libcmocka-dev postfix curl procps
+	python3-pytest python3-aiosmtpd python3-dkim python3-nacl python3-dnspython
+	python3-jsonschema python3-yaml python3-redis python3-cryptography"
+
+case "${1:-}" in
+run) wanted=$run ;;
+test) wanted="$run $checks" ;;
+*)
+	echo "usage: install.sh run|test" >&2
+	exit 2
+	;;
+esac
+
+missing=
+for package in $wanted; do
+	status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+	[ "$status" = "install ok installed" ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "These Debian packages are missing:$missing" >&2
+	echo "Install them as root: apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+
+log=$(mktemp)
+made=
+trap 'rm -f "$log" $made' EXIT
+trap 'exit 1' INT TERM
+
+# Services must not start: Postern and its tests start their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	made=$policy
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+case " $missing " in
+*" postfix "*) echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections ;;
+esac
+echo "installing:$missing"
+apt-get update -qq
+# shellcheck disable=SC2086 # one word a package
+apt-get install -qq -y --no-install-recommends $missing </dev/null >"$log" 2>&1 || {
+	cat "$log" >&2
+	exit 1
+}

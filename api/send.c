@@ -8,15 +8,6 @@
 #include "api/http/text.h"
 #include "api/send_rules.h"
 
-void *send_room(void *items, size_t n, size_t size)
-{
-	if (n == 0)
-		return malloc(size);
-	if (n & (n - 1))
-		return items;
-	return reallocarray(items, 2 * n, size);
-}
-
 /* ---- across fields ---- */
 
 static int add_recipients(json_t *envelope, const struct send_addresses *list)

@@ -6,6 +6,7 @@
 #include "api/check.h"
 #include "api/send.h"
 #include "api/send_rules.h"
+#include "server/base/buf.h"
 #include "server/mail/utf8.h"
 
 #define FILENAME_MAX_BYTES 1000
@@ -122,7 +123,7 @@ const size_t send_part_rules_count = sizeof(send_part_rules) / sizeof(send_part_
 static int take_part(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	struct send *s = at;
-	struct send_part *parts = send_room(s->parts, s->n_parts, sizeof(*parts));
+	struct send_part *parts = list_room(s->parts, s->n_parts, sizeof(*parts));
 
 	if (!parts)
 		return err_oom(e);

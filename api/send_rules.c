@@ -7,6 +7,7 @@
 #include "api/check.h"
 #include "api/duration.h"
 #include "api/send.h"
+#include "server/base/buf.h"
 
 #define DELIVER_WITHIN_MIN_S 60
 #define DELIVER_WITHIN_MAX_S ((int64_t)5 * 86400)
@@ -126,7 +127,7 @@ static int take_address_of_list(struct rules_run *run, const struct rule_value *
 
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	items = send_room(list->items, list->n, sizeof(*items));
+	items = list_room(list->items, list->n, sizeof(*items));
 	if (!items)
 		return err_oom(e);
 	list->items = items;
@@ -161,7 +162,7 @@ static int take_header(struct rules_run *run, const struct rule_value *v, void *
 		return -1;
 	if (has_header(s, v->name))
 		return err_set(e, ERR_INPUT, "is there already, in other letter case");
-	headers = send_room(s->headers, s->n_headers, sizeof(*headers));
+	headers = list_room(s->headers, s->n_headers, sizeof(*headers));
 	if (!headers)
 		return err_oom(e);
 	s->headers = headers;

@@ -18,7 +18,4 @@ extern const size_t send_part_rules_count;
 /* An item of `attachments`. */
 extern const struct rule send_part_item;
 
-/* Makes room for one more in a list that grows by doubling; NULL: out of memory. */
-void *send_room(void *items, size_t n, size_t size);
-
 #endif

@@ -112,3 +112,12 @@ char *buf_give(struct buf *b)
 	*b = (struct buf){.limit = b->limit};
 	return data;
 }
+
+void *list_room(void *items, size_t n, size_t size)
+{
+	if (n == 0)
+		return items ? items : malloc(size);
+	if (n & (n - 1))
+		return items;
+	return reallocarray(items, 2 * n, size);
+}

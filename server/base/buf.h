@@ -33,4 +33,8 @@ const char *buf_text(const struct buf *b);
 /* Gives the memory to the caller (free()); b is empty afterwards. NULL when failed. */
 char *buf_give(struct buf *b);
 
+/* Room for one more of size bytes in a list of n that grows by doubling; NULL when memory ran out
+ * (the list stays). */
+void *list_room(void *items, size_t n, size_t size);
+
 #endif

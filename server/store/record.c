@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/buf.h"
+
 /* m:<id> is lines of words; lua/record.lua has the grammar. */
 
 #define RECIPIENTS_MAX 100000
@@ -140,29 +142,56 @@ static int recipients(struct cursor *c, struct record *r)
 	return 0;
 }
 
-/* <n> <type> <recipient or -> <at ms> <code> <dup or -> <text> */
-static void events(struct cursor *c, struct record *r)
+static int event(struct cursor *c, struct record *r)
 {
-	while (c->p && *c->p) {
-		const char *who, *dup, *text;
-		size_t i;
+	struct record_event *list = list_room(r->events, r->n_events, sizeof(*list)), *ev;
+	const char *who;
 
-		number(c, ' ');
-		word(c, ' ');
-		who = word(c, ' ');
-		number(c, ' ');
-		number(c, ' ');
-		dup = word(c, ' ');
-		text = word(c, '\n');
-		if (!text || !who || *who == '-')
-			continue;
-		i = strtoul(who, NULL, 10);
-		if (i >= r->n_recipients)
-			continue;
-		r->recipients[i].text = text;
-		if (is(dup, "dup"))
-			r->recipients[i].possible_duplicate = true;
+	if (!list)
+		return -1;
+	r->events = list;
+	ev = &list[r->n_events];
+	ev->n = (unsigned)number(c, ' ');
+	ev->type = word(c, ' ');
+	who = word(c, ' ');
+	ev->at_ms = number(c, ' ');
+	ev->code = (int)number(c, ' ');
+	ev->possible_duplicate = is(word(c, ' '), "dup");
+	ev->text = word(c, '\n');
+	if (!ev->text)
+		return 0;
+	ev->recipient = *who == '-' ? SIZE_MAX : strtoul(who, NULL, 10);
+	if (ev->recipient < r->n_recipients) {
+		r->recipients[ev->recipient].text = ev->text;
+		r->recipients[ev->recipient].possible_duplicate |= ev->possible_duplicate;
+	} else if (ev->recipient != SIZE_MAX) {
+		return 0;
 	}
+	r->n_events++;
+	return 0;
+}
+
+static int attempt(struct cursor *c, struct record *r)
+{
+	const char **list = list_room(r->attempts, r->n_attempts, sizeof(*list));
+
+	if (!list)
+		return -1;
+	r->attempts = list;
+	c->p += 2;
+	list[r->n_attempts] = word(c, '\n');
+	if (list[r->n_attempts])
+		r->n_attempts++;
+	return 0;
+}
+
+/* <n> <type> <recipient or -> <at ms> <code> <dup or -> <text>, and "a ..." for attempts */
+static int history(struct cursor *c, struct record *r)
+{
+	while (c->p && *c->p)
+		if ((strncmp(c->p, "a ", 2) == 0 ? attempt(c, r) : event(c, r)) < 0)
+			return -1;
+	return 0;
 }
 
 int record_parse(const char *text, size_t len, struct record *out, struct err *e)
@@ -189,7 +218,10 @@ int record_parse(const char *text, size_t len, struct record *out, struct err *e
 	r.facts = word(&c, '\n');
 	if (!r.facts)
 		goto damaged;
-	events(&c, &r);
+	if (history(&c, &r) < 0) {
+		record_deinit(&r);
+		return err_oom(e);
+	}
 	*out = r;
 	return 0;
 damaged:
@@ -201,6 +233,8 @@ void record_deinit(struct record *r)
 {
 	free(r->jobs);
 	free(r->recipients);
+	free(r->events);
+	free(r->attempts);
 	free(r->copy);
 	*r = (struct record){0};
 }

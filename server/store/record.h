@@ -8,8 +8,8 @@
 #include "server/base/err.h"
 #include "server/store/queue.h"
 
-/* The record of a message, as lua/lib.lua writes it under `m:<id>`: text, so that an operator can
- * read it with `redis-cli --raw get`. */
+/* The record of a message, as lua/record.lua writes it under `m:<id>`: text, so that an operator
+ * can read it with `redis-cli --raw get`. */
 
 enum recipient_state {
 	STATE_QUEUED,
@@ -37,6 +37,17 @@ struct record_recipient {
 	bool possible_duplicate; /* some event of this recipient was flagged */
 };
 
+/* A fact about the message or one recipient; n counts them within the message, from 1. */
+struct record_event {
+	unsigned n;
+	const char *type; /* "queued", or a state's name */
+	size_t recipient; /* SIZE_MAX: of the message as a whole */
+	int64_t at_ms;
+	int code; /* of the reply, 0 = none */
+	bool possible_duplicate;
+	const char *text;
+};
+
 struct record_job {
 	bool is_done;
 	const char *destination; /* a domain; test messages: "sink/" and the domain */
@@ -57,6 +68,10 @@ struct record {
 	size_t n_jobs;
 	struct record_recipient *recipients;
 	size_t n_recipients;
+	struct record_event *events; /* in order */
+	size_t n_events;
+	const char **attempts; /* in order; each as lua/record.lua says, without its "a " */
+	size_t n_attempts;
 	size_t packed_bytes; /* of the content in the store */
 	size_t chunks;       /* it lies in; 0 = in one piece */
 	/* private */

@@ -4,6 +4,7 @@
 --   a line a recipient:  <state> <job> <attempts> <code> <at ms> <n> <email>
 --   the facts            one line of JSON, never changed
 --   a line an event      <n> <type> <recipient or -> <at ms> <code> <dup or -> <text>
+--   a line an attempt    a <job> <epoch> <what the relay says of it: smtp/ writes it, api/ reads it>, between the events
 -- n counts the message's events. A job is over when its open recipients are 0.
 local function parse(s)                        -- nil when absent or damaged; never raises
 	if not s then return nil end

@@ -84,6 +84,33 @@ static void the_last_event_of_a_recipient_gives_its_text_and_any_its_flag(void *
 	record_deinit(&r);
 }
 
+static void events_and_attempts_are_read_in_order(void **state)
+{
+	struct record r;
+
+	(void)state;
+	assert_int_equal(parse(HEAD JOBS RECIPIENTS FACTS "1 queued - 5 0 - \n"
+							  "a 0 1 first try\n"
+							  "2 deferred 0 9 451 dup 4.7.1 later\n"
+							  "a 0 2 second\n"
+							  "3 delivered 0 10 250 - ok\na torn",
+			       &r),
+			 0);
+	assert_int_equal(r.n_events, 3);
+	assert_int_equal(r.events[0].n, 1);
+	assert_string_equal(r.events[0].type, "queued");
+	assert_true(r.events[0].recipient == SIZE_MAX);
+	assert_int_equal(r.events[1].recipient, 0);
+	assert_int_equal(r.events[1].at_ms, 9);
+	assert_int_equal(r.events[1].code, 451);
+	assert_true(r.events[1].possible_duplicate);
+	assert_string_equal(r.events[2].text, "ok");
+	assert_int_equal(r.n_attempts, 2);
+	assert_string_equal(r.attempts[0], "0 1 first try");
+	assert_string_equal(r.attempts[1], "0 2 second");
+	record_deinit(&r);
+}
+
 static void events_that_belong_to_nobody_are_passed_over(void **state)
 {
 	struct record r;
@@ -221,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_fields_are_read),
+		cmocka_unit_test(events_and_attempts_are_read_in_order),
 		cmocka_unit_test(the_last_event_of_a_recipient_gives_its_text_and_any_its_flag),
 		cmocka_unit_test(events_that_belong_to_nobody_are_passed_over),
 		cmocka_unit_test(the_status_is_the_least_finished_state),

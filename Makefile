@@ -84,6 +84,7 @@ test-integration: all asan ## the real binary, redis-server and real SMTP server
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
 bench: all ## the goals table: accept, deliver, latency, memory, bytes
+	sh tests/support/install.sh bench
 	/usr/bin/python3 tests/bench/bench.py
 fuzz: ## FUZZ_S seconds (default 30) a parser
 	sh tests/fuzz/run.sh $(or $(FUZZ_S),30)

@@ -27,7 +27,7 @@ static int hash(const struct piece *pieces, size_t n, char out[IDEMPOTENCY_HEX],
 	EVP_MD_CTX_free(ctx);
 	if (!ok || len != 32)
 		return err_set(e, ERR_INTERNAL, "SHA-256 failed");
-	for (i = 0; i < len; i++)
+	for (i = 0; i < IDEMPOTENCY_HEX / 2; i++)
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);
 	return 0;
 }

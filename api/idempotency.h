@@ -7,9 +7,11 @@
 #include "server/base/err.h"
 
 /* The Idempotency-Key header and the fingerprint of a request, as the store takes them: hex
- * SHA-256. */
+ * SHA-256, cut to 128 bits: each project has its own keys, so the only one to collide with is
+ * oneself.
+ */
 
-#define IDEMPOTENCY_HEX 65
+#define IDEMPOTENCY_HEX 33
 
 /* Reads the header: 1-255 characters of printable ASCII, bare or as a quoted string (RFC 8941
  * 3.3.3); `"a"` and `a` are the same key. The mode goes into the hash, so that a test send can

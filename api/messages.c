@@ -231,11 +231,13 @@ static int build_mail(struct request *r, struct creation *c)
 
 static int make_facts(struct request *r, struct creation *c)
 {
+	const char *durability = store_durability(request_api(r)->store);
+	bool is_synced = strcmp(durability, "fsync") == 0;
 	struct send_extra extra = {
 		.message_id = c->message_id,
 		.size_bytes = c->mail_bytes,
-		.durability = store_durability(request_api(r)->store),
-		.request_id = request_id(r),
+		.durability = is_synced ? NULL : durability,
+		.request_id = request_header(r, "X-Request-Id") ? request_id(r) : NULL,
 	};
 	char detail[160];
 

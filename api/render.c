@@ -41,9 +41,11 @@ static json_t *queued_recipients(const json_t *facts)
 
 json_t *render_accepted(const char *id, int64_t at_ms, const json_t *facts)
 {
-	return json_pack("{s:s, s:s, s:O, s:o, s:O, s:o}", "id", id, "status",
+	const char *durability = json_string_value(json_object_get(facts, "durability"));
+
+	return json_pack("{s:s, s:s, s:s, s:o, s:O, s:o}", "id", id, "status",
 			 recipient_state_name(STATE_QUEUED), "durability",
-			 json_object_get(facts, "durability"), "created_at", render_time(at_ms),
+			 durability ? durability : "fsync", "created_at", render_time(at_ms),
 			 "message_id", json_object_get(facts, "message_id"), "recipients",
 			 queued_recipients(facts));
 }

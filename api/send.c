@@ -215,7 +215,7 @@ static int put_options(json_t *facts, const struct send *s)
 json_t *send_facts(const struct send *s, const struct send_extra *extra)
 {
 	json_t *facts = json_object();
-	json_t *rest = json_pack("{s:s, s:I, s:s, s:s}", "message_id", extra->message_id,
+	json_t *rest = json_pack("{s:s, s:I, s:s*, s:s*}", "message_id", extra->message_id,
 				 "size_bytes", (json_int_t)extra->size_bytes, "durability",
 				 extra->durability, "request_id", extra->request_id);
 

@@ -30,8 +30,8 @@ struct queue_accept {
 	size_t n_emails;
 	int64_t within_ms;       /* deadline, from acceptance (or from not_before) */
 	int64_t not_before_ms;   /* real time ms; 0 = now */
-	const char *idempotency; /* hex SHA-256 of the Idempotency-Key, or NULL */
-	const char *fingerprint; /* hex SHA-256 of method, path and body */
+	const char *idempotency; /* hash of the Idempotency-Key, hex, or NULL */
+	const char *fingerprint; /* hash of method, path and body, hex */
 	const char *facts; /* one line of JSON, < 64 KB: what GET shows of the message; frozen */
 	const char *mail;  /* final bytes */
 	size_t mail_len;

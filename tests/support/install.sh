@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what Postern needs on Debian 12: `install.sh run` to build and run it, `install.sh test`
-# for tests and checks too. Does nothing when everything is there.
+# for tests and checks too, `bench` for benchmarks. Does nothing when everything is there.
 set -eu
 
 run="gcc libc6-dev make pkg-config python3 python3-yaml redis-server ca-certificates
@@ -13,8 +13,9 @@ checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck libcmocka-dev 
 case "${1:-}" in
 run) wanted=$run ;;
 test) wanted="$run $checks" ;;
+bench) wanted="$run $checks wrk" ;;
 *)
-	echo "usage: install.sh run|test" >&2
+	echo "usage: install.sh run|test|bench" >&2
 	exit 2
 	;;
 esac

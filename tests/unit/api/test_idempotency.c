@@ -56,7 +56,7 @@ static void keys_are_taken_or_refused(void **state)
 		if (rc < 0)
 			assert_int_equal(e.kind, ERR_INPUT);
 		else
-			assert_int_equal(strlen(hex), 64);
+			assert_int_equal(strlen(hex), 32);
 	}
 }
 
@@ -88,8 +88,8 @@ static void a_fingerprint_is_of_method_path_and_body(void **state)
 
 	(void)state;
 	assert_int_equal(idempotency_fingerprint("POST", "/v1/messages", "{}", 2, a, NULL), 0);
-	/* printf 'POST\n/v1/messages\n{}' | sha256sum */
-	assert_string_equal(a, "a1b05e7d44b27bc4fe3f577b9aa11d1de5518463ab98f59012cf3474bcaf125b");
+	/* printf 'POST\n/v1/messages\n{}' | sha256sum | head -c 32 */
+	assert_string_equal(a, "a1b05e7d44b27bc4fe3f577b9aa11d1d");
 	assert_int_equal(idempotency_fingerprint("POST", "/v1/messages", "{ }", 3, b, NULL), 0);
 	assert_string_not_equal(a, b);
 	assert_int_equal(idempotency_fingerprint("POST", "/v1/message", "{}", 2, b, NULL), 0);

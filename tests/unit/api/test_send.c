@@ -434,6 +434,10 @@ static void facts_hold_what_was_given_and_nothing_else(void **state)
 				  "\"durability\":\"fsync\",\"request_id\":\"req-1\"}");
 	free(text);
 	json_decref(facts);
+	facts = send_facts(&s, &(struct send_extra){"<id@shop.example>", 1, NULL, NULL});
+	assert_null(json_object_get(facts, "durability"));
+	assert_null(json_object_get(facts, "request_id"));
+	json_decref(facts);
 	send_deinit(&s);
 	buf_deinit(&said);
 }

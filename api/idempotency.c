@@ -1,10 +1,11 @@
 /* Reads the Idempotency-Key header and takes the fingerprint of a request. */
 #include "api/idempotency.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <openssl/evp.h>
+
+#include "server/base/hex.h"
 
 #define KEY_MAX 255
 
@@ -27,8 +28,7 @@ static int hash(const struct piece *pieces, size_t n, char out[IDEMPOTENCY_HEX],
 	EVP_MD_CTX_free(ctx);
 	if (!ok || len != 32)
 		return err_set(e, ERR_INTERNAL, "SHA-256 failed");
-	for (i = 0; i < IDEMPOTENCY_HEX / 2; i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, IDEMPOTENCY_HEX / 2, out);
 	return 0;
 }
 

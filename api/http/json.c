@@ -22,9 +22,17 @@ static int too_deep(const char *text, const char *at, struct err *e)
 /* Behind the quote that ends the string whose first octet is p. */
 static const char *skip_string(const char *p, const char *end)
 {
-	while (p < end && *p != '"')
-		p += *p == '\\' && end - p > 1 ? 2 : 1;
-	return p < end ? p + 1 : end;
+	for (;;) {
+		const char *quote = memchr(p, '"', (size_t)(end - p)), *slash = quote;
+
+		if (!quote)
+			return end;
+		while (slash > p && slash[-1] == '\\')
+			slash--;
+		if ((quote - slash) % 2 == 0)
+			return quote + 1;
+		p = quote + 1; /* an escaped one */
+	}
 }
 
 /* Counts levels before the parser sees the text, as it recurses once a level. */

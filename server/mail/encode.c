@@ -38,24 +38,36 @@ static bool begins_with_from(const char *p, const char *end)
 	return end - p >= 5 && memcmp(p, "From ", 5) == 0;
 }
 
+/* The first CR or LF, or end. */
+static const char *find_line_end(const char *p, const char *end)
+{
+	const char *lf = memchr(p, '\n', (size_t)(end - p)), *stop = lf ? lf : end;
+	const char *cr = memchr(p, '\r', (size_t)(stop - p));
+
+	return cr ? cr : stop;
+}
+
 enum encode encode_choose(const char *text, size_t len)
 {
 	const char *line = text, *end = text + len;
 	size_t escaped = 0, equals = 0;
-	bool fits_7bit = !begins_with_from(text, end);
+	bool fits_7bit = true;
 
-	for (const char *p = text; p < end; p++) {
-		enum octet octet = octet_of(*p);
+	for (;;) {
+		const char *stop = find_line_end(line, end);
 
-		if (octet == OCTET_END) {
-			fits_7bit = fits_7bit && p - line <= LINE_MAX_7BIT;
-			line = p + 1;
-			fits_7bit = fits_7bit && !begins_with_from(line, end);
+		for (const char *p = line; p < stop; p++) {
+			escaped += ((unsigned char)*p < ' ' && *p != '\t') ||
+				   (unsigned char)*p >= 0x7F;
+			equals += *p == '=';
 		}
-		escaped += octet == OCTET_ESCAPE;
-		equals += octet == OCTET_EQUALS;
+		fits_7bit =
+			fits_7bit && stop - line <= LINE_MAX_7BIT && !begins_with_from(line, end);
+		if (stop == end)
+			break;
+		line = stop + 1;
 	}
-	if (fits_7bit && !escaped && end - line <= LINE_MAX_7BIT)
+	if (fits_7bit && !escaped)
 		return ENCODE_7BIT;
 	return (escaped + equals) * 6 <= len ? ENCODE_QP : ENCODE_BASE64;
 }
@@ -82,13 +94,6 @@ static bool skip_line_end(const char **p, const char *end)
 		(*p)++;
 	(*p)++;
 	return true;
-}
-
-static const char *find_line_end(const char *p, const char *end)
-{
-	while (p < end && *p != '\r' && *p != '\n')
-		p++;
-	return p;
 }
 
 static void write_7bit(const char *p, const char *end, struct buf *out)

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "server/base/clock.h"
+#include "server/base/hex.h"
 #include "server/base/id.h"
 #include "server/store/call.h"
 #include "server/store/store.h"
@@ -43,12 +44,6 @@ static void digest_of(const char *text, size_t len, unsigned char out[DIGEST])
 {
 	if (EVP_Digest(text, len, out, NULL, EVP_sha256(), NULL) != 1)
 		abort();
-}
-
-static void hex_of(const unsigned char digest[DIGEST], char out[DIGEST * 2 + 1])
-{
-	for (int i = 0; i < DIGEST; i++)
-		snprintf(out + (ptrdiff_t)i * 2, 3, "%02x", digest[i]);
 }
 
 static struct entry *slot_of(struct cache *c, const unsigned char digest[DIGEST])
@@ -152,7 +147,7 @@ void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *
 	f->fn = fn;
 	f->arg = arg;
 	memcpy(f->digest, digest, DIGEST);
-	hex_of(digest, hex);
+	hex_encode(digest, DIGEST, hex);
 	command_start(&c, "HGET");
 	command_key(&c, STORE_GLOBAL, "keys");
 	command_str(&c, hex);
@@ -209,7 +204,7 @@ void keys_import(struct store *s, const char *project, const char *name, unsigne
 	m->created = fn;
 	m->arg = arg;
 	digest_of(text, strlen(text), digest);
-	hex_of(digest, hex);
+	hex_encode(digest, DIGEST, hex);
 	command_script(&c, SCRIPT_KEY, STORE_GLOBAL);
 	command_str(&c, "make");
 	command_str(&c, project);

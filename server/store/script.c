@@ -1,13 +1,13 @@
 /* The Lua transitions and their SHA-1 names. */
 #include "server/store/script.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 
 #include "lua_sources.h"
+#include "server/base/hex.h"
 
 static const char *const names[SCRIPTS] = {
 	[SCRIPT_INIT] = "init",       [SCRIPT_ACCEPT] = "accept",   [SCRIPT_TAKE] = "take",
@@ -42,7 +42,6 @@ const char *script_sha(enum script script)
 	text = script_text(script);
 	if (EVP_Digest(text, strlen(text), digest, &len, EVP_sha1(), NULL) != 1 || len != 20)
 		abort();
-	for (unsigned i = 0; i < 20; i++)
-		snprintf(shas[script] + (size_t)i * 2, 3, "%02x", digest[i]);
+	hex_encode(digest, len, shas[script]);
 	return shas[script];
 }

@@ -1,0 +1,9 @@
+#ifndef SERVER_BASE_HEX_H
+#define SERVER_BASE_HEX_H
+
+#include <stddef.h>
+
+/* Lower-case hex digits and a NUL: out has room for 2 * len + 1. */
+void hex_encode(const unsigned char *bytes, size_t len, char *out);
+
+#endif

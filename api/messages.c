@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/json.h"
+#include "api/body.h"
 #include "api/idempotency.h"
 #include "api/render.h"
 #include "api/send.h"
@@ -29,6 +29,7 @@ struct creation {
 	char message_id[MESSAGE_ID_MAX];
 	json_t *facts;
 	char *facts_text;
+	struct buf tags;
 	int64_t began_ms;
 	size_t mail_bytes, n_recipients;
 };
@@ -37,6 +38,7 @@ static void drop_input(struct creation *c)
 {
 	send_deinit(&c->send);
 	buf_deinit(&c->mail);
+	buf_deinit(&c->tags);
 	free(c->facts_text);
 	c->facts_text = NULL;
 }
@@ -144,38 +146,22 @@ static void answer_fault(struct request *r, const char *pointer, const char *det
 	answer_problem(r, PROBLEM_VALIDATION, send_fault(pointer, detail), "the body has 1 fault");
 }
 
-static void answer_faults(struct request *r, json_t *take_faults)
-{
-	size_t n = json_array_size(take_faults);
-
-	answer_problem(r, PROBLEM_VALIDATION, take_faults, "the body has %zu fault%s", n,
-		       n == 1 ? "" : "s");
-}
-
 /* ---- steps of messages_create: 0, or -1 and the request is answered ---- */
 
 static int read_send(struct request *r, struct creation *c)
 {
 	json_t *body = NULL, *faults = NULL;
-	const char *text;
 	struct err e;
-	size_t len;
 	int rc;
 
-	text = request_body(r, &len);
-	if (json_parse_body(text, len, &body, &e) < 0) {
-		if (e.kind == ERR_INPUT)
-			answer_problem(r, PROBLEM_INVALID_JSON, NULL, "%s", e.text);
-		else
-			answer_err(r, &e);
+	if (body_parse(r, &body) < 0)
 		return -1;
-	}
 	rc = send_read(&c->send, body, request_api(r)->config, &faults, &e);
 	json_decref(body);
 	if (rc == 0)
 		return 0;
 	if (faults)
-		answer_faults(r, faults);
+		body_answer_faults(r, faults);
 	else
 		answer_err(r, &e);
 	return -1;
@@ -257,6 +243,17 @@ static int make_facts(struct request *r, struct creation *c)
 	return -1;
 }
 
+/* A line each; none: NULL. */
+static const char *tag_lines(struct creation *c)
+{
+	const json_t *tag;
+	size_t i;
+
+	json_array_foreach (c->send.tags, i, tag)
+		buf_fmt(&c->tags, "%s\n", json_string_value(tag));
+	return c->tags.len ? buf_text(&c->tags) : NULL;
+}
+
 static void accept_send(struct request *r, struct creation *c)
 {
 	const struct key *key = request_key(r);
@@ -271,6 +268,7 @@ static void accept_send(struct request *r, struct creation *c)
 	c->accept.n_emails = c->send.n_emails;
 	c->accept.within_ms = c->send.within_ms;
 	c->accept.facts = c->facts_text;
+	c->accept.tags = tag_lines(c);
 	c->accept.mail = c->mail.data;
 	c->accept.mail_len = c->mail.len;
 	queue_accept(request_api(r)->store, &c->accept, on_accept, r);

@@ -2,11 +2,19 @@
 #include "api/http/request.h"
 #include "api/messages.h"
 #include "api/meta.h"
+#include "api/suppressions.h"
 #include "api/test_inbox.h"
 
 const struct route_entry api_routes[] = {
 	{HTTP_POST, "/v1/messages", SCOPE_SEND, messages_create, NULL, true},
+	{HTTP_GET, "/v1/messages", SCOPE_READ, messages_list, NULL, false},
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, messages_show, "msg", false},
+	{HTTP_POST, "/v1/messages/{id}/cancel", SCOPE_SEND, messages_cancel_post, "msg", false},
+	{HTTP_POST, "/v1/messages/{id}/retry", SCOPE_SEND, messages_retry_post, "msg", false},
+	{HTTP_GET, "/v1/suppressions", SCOPE_READ, suppressions_list_get, NULL, false},
+	{HTTP_POST, "/v1/suppressions", SCOPE_MANAGE, suppressions_post, NULL, true},
+	{HTTP_GET, "/v1/suppressions/{email}", SCOPE_READ, suppressions_show, NULL, false},
+	{HTTP_DELETE, "/v1/suppressions/{email}", SCOPE_MANAGE, suppressions_delete, NULL, false},
 	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, false},
 	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, false},
 	{HTTP_GET, "/readyz", 0, meta_readyz, NULL, false},

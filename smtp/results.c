@@ -3,6 +3,7 @@
 
 #include "server/base/config.h"
 #include "server/base/id.h"
+#include "server/route/bounce.h"
 
 static const char *outcome_of(const struct delivery *d, enum connection_outcome outcome)
 {
@@ -26,6 +27,14 @@ static void put_line_text(struct buf *out, const char *text)
 		buf_char(out, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
 }
 
+/* What the store should know beside the state: lua/settle.lua. */
+static const char *flag_of(const struct connection_result *r)
+{
+	if (r->outcome == OUTCOME_UNKNOWN)
+		return "dup";
+	return r->outcome == OUTCOME_BOUNCED && bounce_is_recipient(r->code, r->text) ? "sup" : "-";
+}
+
 void results_write(const struct delivery *d, const struct connection_result *results,
 		   struct buf *out)
 {
@@ -33,7 +42,7 @@ void results_write(const struct delivery *d, const struct connection_result *res
 		const struct connection_result *r = &results[i];
 
 		buf_fmt(out, "%u %s %d %s ", d->numbers[i], outcome_of(d, r->outcome), r->code,
-			r->outcome == OUTCOME_UNKNOWN ? "dup" : "-");
+			flag_of(r));
 		put_line_text(out, r->text);
 		buf_char(out, '\n');
 	}

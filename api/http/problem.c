@@ -22,6 +22,7 @@ static const struct {
 	[PROBLEM_NOT_FOUND] = {404, "not-found", "There is no such thing"},
 	[PROBLEM_METHOD_NOT_ALLOWED] = {405, "method-not-allowed",
 					"The method is not allowed here"},
+	[PROBLEM_CONFLICT] = {409, "conflict", "It is not in a state for this"},
 	[PROBLEM_TOO_LARGE] = {413, "too-large", "The body is too large"},
 	[PROBLEM_UNSUPPORTED_TYPE] = {415, "unsupported-type", "The body must be application/json"},
 	[PROBLEM_VALIDATION] = {422, "validation", "The body has faults"},

@@ -86,6 +86,11 @@ const char *request_query(const struct request *r, const char *name)
 	return uri_query(&r->uri, name);
 }
 
+const char *request_query_name(const struct request *r, size_t i)
+{
+	return i < r->uri.n_pairs ? r->uri.pairs[i].name : NULL;
+}
+
 const char *request_header(const struct request *r, const char *name)
 {
 	return r->mhd ? MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name) : NULL;

@@ -60,6 +60,8 @@ const char *request_id(const struct request *r);
 const char *request_param(const struct request *r, size_t i);
 /* Query parameter, NULL if absent. */
 const char *request_query(const struct request *r, const char *name);
+/* The name of query parameter i (0 = first), NULL behind the last. */
+const char *request_query_name(const struct request *r, size_t i);
 /* Header, NULL if absent. (Duplicates of single-valued ones were refused before.) */
 const char *request_header(const struct request *r, const char *name);
 /* The raw body. */
@@ -86,6 +88,7 @@ enum problem {
 	PROBLEM_FORBIDDEN,            /* 403: scope */
 	PROBLEM_NOT_FOUND,            /* 404 */
 	PROBLEM_METHOD_NOT_ALLOWED,   /* 405 + Allow */
+	PROBLEM_CONFLICT,             /* 409: not in this state */
 	PROBLEM_TOO_LARGE,            /* 413 */
 	PROBLEM_UNSUPPORTED_TYPE,     /* 415 */
 	PROBLEM_VALIDATION,           /* 422 + errors[] */

@@ -236,6 +236,7 @@ static void send_batch(struct waiting *q)
 	command_script(&c, SCRIPT_ACCEPT, q->partition);
 	command_num(&c, late);
 	command_num(&c, store_config(a->store)->idempotency_s * 1000);
+	command_num(&c, store_config(a->store)->retention_s * 1000);
 	while (b->n < BATCH_MAX && c.bytes.len < BATCH_BYTES && (it = next_item(q))) {
 		command_append(&c, &it->args);
 		b->items[b->n++] = it;
@@ -364,6 +365,7 @@ static int put_message(struct item *it, const struct queue_accept *m, const stru
 	if (put_jobs(args, m) < 0)
 		return -1;
 	command_str(args, m->facts);
+	command_str(args, m->tags ? m->tags : "");
 	command_arg(args, chunks ? "" : packed->data, chunks ? 0 : packed->len);
 	return args->bytes.failed ? -1 : 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/config.h"
 #include "server/base/id.h"
 #include "server/store/call.h"
 #include "server/store/store.h"
@@ -105,4 +106,59 @@ void messages_get(struct store *s, const char *project, const char *id, messages
 	command_start(&c, "GET");
 	command_key(&c, id_partition(id), "m:%s", id);
 	store_call(s, &c, 1, LIMIT_MS, on_record, r);
+}
+
+/* ---- cancel, retry ---- */
+
+struct order {
+	messages_done_fn *fn;
+	void *arg;
+};
+
+static void on_done(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+{
+	struct order *o = arg;
+	struct messages_done done;
+	struct err e;
+
+	if (end != CALL_ANSWERED) {
+		o->fn(NULL, why, o->arg);
+	} else if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
+		err_set(&e, ERR_INTERNAL, "the store gave an odd answer");
+		o->fn(NULL, &e, o->arg);
+	} else if (reply->element[0]->integer < 0) {
+		err_set(&e, ERR_NOT_FOUND, "there is no such message");
+		o->fn(NULL, &e, o->arg);
+	} else {
+		done = (struct messages_done){reply->element[0]->integer,
+					      reply->element[1]->integer};
+		o->fn(&done, NULL, o->arg);
+	}
+	free(o);
+}
+
+static void give_order(struct store *s, enum script script, const char *id, messages_done_fn *fn,
+		       void *arg)
+{
+	struct order *o = calloc(1, sizeof(*o));
+	struct command c = {0};
+
+	if (!o)
+		abort();
+	o->fn = fn;
+	o->arg = arg;
+	command_script(&c, script, id_partition(id));
+	command_num(&c, store_config(s)->retention_s * 1000);
+	command_str(&c, id);
+	store_call(s, &c, 1, LIMIT_MS, on_done, o);
+}
+
+void messages_cancel(struct store *s, const char *id, messages_done_fn *fn, void *arg)
+{
+	give_order(s, SCRIPT_CANCEL, id, fn, arg);
+}
+
+void messages_retry(struct store *s, const char *id, messages_done_fn *fn, void *arg)
+{
+	give_order(s, SCRIPT_RETRY, id, fn, arg);
 }

@@ -33,6 +33,7 @@ struct queue_accept {
 	const char *idempotency; /* hash of the Idempotency-Key, hex, or NULL */
 	const char *fingerprint; /* hash of method, path and body, hex */
 	const char *facts; /* one line of JSON, < 64 KB: what GET shows of the message; frozen */
+	const char *tags;  /* a line each; NULL: none */
 	const char *mail;  /* final bytes */
 	size_t mail_len;
 };

@@ -42,6 +42,10 @@ def response_of(method, path, status):
 def hold(answer, method, path):
     """Is this answer what the document says it is?"""
     response = response_of(method, path, answer.status)
+    assert answer.headers["X-Request-Id"]
+    if "content" not in response:
+        assert answer.status == 204 and answer.body == b""
+        return
     media = answer.headers["Content-Type"].split(";")[0]
     assert media in response["content"], (media, answer)
     if media.endswith("json"):
@@ -49,12 +53,11 @@ def hold(answer, method, path):
     if media == "application/problem+json":
         assert answer.json()["status"] == answer.status
         assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
-    assert answer.headers["X-Request-Id"]
     for name, header in response.get("headers", {}).items():
         if answer.headers[name] is not None:
             validate(answer.headers[name], resolve(header).get("schema", {}))
         else:
-            assert name == "Idempotent-Replayed", f"{name} is missing"
+            assert name in ("Idempotent-Replayed", "Link"), f"{name} is missing"
 
 
 # ---- probes: (method, path, status) -> how to get that answer ----
@@ -106,6 +109,49 @@ def received(p):
     return answer
 
 
+def finished(p):
+    """The path of a message that has come to its end."""
+    answer = post({**LEAST, "to": ["finished@inbox.example"]})(p)
+    p.wait_terminal(answer.json()["id"])
+    return answer.headers["Location"]
+
+
+def waiting(p):
+    """The path of a message that waits, as it has nobody to go to on this machine."""
+    answer = p.request("POST", "/v1/messages", json={**LEAST, "to": ["nobody@nowhere.invalid-domain.test"]}, key=p.live_key)
+    return answer.headers["Location"]
+
+
+def order(name, where):
+    return lambda p: p.request("POST", f"{where(p)}/{name}", key=p.live_key if where is waiting else p.test_key)
+
+
+def scoped(method, path, scopes, **more):
+    return lambda p: p.request(method, path, key=p.create_key(f"scoped-{scopes}", scopes=scopes, test=True), **more)
+
+
+def suppress(email, **more):
+    return lambda p: p.request("POST", SUPPRESSIONS, json={"email": email}, **more)
+
+
+def suppressed_twice(p):
+    assert suppress("twice@inbox.example")(p).status == 201
+    return suppress("Twice@inbox.example")(p)
+
+
+def unsuppress(p):
+    assert suppress("gone@inbox.example")(p).status == 201
+    return p.request("DELETE", f"{SUPPRESSIONS}/gone@inbox.example")
+
+
+def suppression(p):
+    suppress("shown@inbox.example")(p)
+    return p.request("GET", f"{SUPPRESSIONS}/shown@inbox.example")
+
+
+SUPPRESSIONS, SUPPRESSION = "/v1/suppressions", "/v1/suppressions/{email}"
+NOBODY = SUPPRESSIONS + "/nobody@inbox.example"
+CANCEL, RETRY = "/v1/messages/{id}/cancel", "/v1/messages/{id}/retry"
 MESSAGES, MESSAGE, INBOX = "/v1/messages", "/v1/messages/{id}", "/v1/test/inbox"
 PROBES = [
     ("post", MESSAGES, 202, post()),
@@ -124,6 +170,43 @@ PROBES = [
     ("get", MESSAGE, 401, get(f"/v1/messages/{MISSING}", key="pn_test_" + "x" * 40)),
     ("get", MESSAGE, 403, get_scoped(f"/v1/messages/{MISSING}", "send")),
     ("get", MESSAGE, 404, get(f"/v1/messages/{MISSING}")),
+    ("get", MESSAGES, 200, get("/v1/messages?limit=3")),
+    ("get", MESSAGES, 400, get("/v1/messages?limit=0")),
+    ("get", MESSAGES, 401, get("/v1/messages", key=None)),
+    ("get", MESSAGES, 403, get_scoped("/v1/messages", "send")),
+    ("post", CANCEL, 200, order("cancel", waiting)),
+    ("post", CANCEL, 400, lambda p: p.request("POST", f"/v1/messages/{MISSING}/cancel?a=%00")),
+    ("post", CANCEL, 401, lambda p: p.request("POST", f"/v1/messages/{MISSING}/cancel", key=None)),
+    ("post", CANCEL, 403, scoped("POST", f"/v1/messages/{MISSING}/cancel", "read")),
+    ("post", CANCEL, 404, lambda p: p.request("POST", f"/v1/messages/{MISSING}/cancel")),
+    ("post", CANCEL, 409, order("cancel", finished)),
+    ("post", RETRY, 200, order("retry", waiting)),
+    ("post", RETRY, 400, lambda p: p.request("POST", f"/v1/messages/{MISSING}/retry?a=%00")),
+    ("post", RETRY, 401, lambda p: p.request("POST", f"/v1/messages/{MISSING}/retry", key=None)),
+    ("post", RETRY, 403, scoped("POST", f"/v1/messages/{MISSING}/retry", "read")),
+    ("post", RETRY, 404, lambda p: p.request("POST", f"/v1/messages/{MISSING}/retry")),
+    ("post", RETRY, 409, order("retry", finished)),
+    ("get", SUPPRESSIONS, 200, get(SUPPRESSIONS)),
+    ("get", SUPPRESSIONS, 400, get(SUPPRESSIONS + "?cursor=x")),
+    ("get", SUPPRESSIONS, 401, get(SUPPRESSIONS, key=None)),
+    ("get", SUPPRESSIONS, 403, get_scoped(SUPPRESSIONS, "send")),
+    ("post", SUPPRESSIONS, 201, suppress("new@inbox.example")),
+    ("post", SUPPRESSIONS, 200, suppressed_twice),
+    ("post", SUPPRESSIONS, 400, lambda p: p.request("POST", SUPPRESSIONS, {"Content-Type": "application/json"}, data=b"{")),
+    ("post", SUPPRESSIONS, 401, suppress("a@b.example", key=None)),
+    ("post", SUPPRESSIONS, 403, scoped("POST", SUPPRESSIONS, "read", json={"email": "a@b.example"})),
+    ("post", SUPPRESSIONS, 415, lambda p: p.request("POST", SUPPRESSIONS, {"Content-Type": "text/plain"}, data=b"{}")),
+    ("post", SUPPRESSIONS, 422, suppress("no address")),
+    ("get", SUPPRESSION, 200, suppression),
+    ("get", SUPPRESSION, 400, get(NOBODY + "?a=%00")),
+    ("get", SUPPRESSION, 401, get(NOBODY, key=None)),
+    ("get", SUPPRESSION, 403, get_scoped(NOBODY, "send")),
+    ("get", SUPPRESSION, 404, get(NOBODY)),
+    ("delete", SUPPRESSION, 204, unsuppress),
+    ("delete", SUPPRESSION, 400, lambda p: p.request("DELETE", NOBODY + "?a=%00")),
+    ("delete", SUPPRESSION, 401, lambda p: p.request("DELETE", NOBODY, key=None)),
+    ("delete", SUPPRESSION, 403, scoped("DELETE", NOBODY, "read")),
+    ("delete", SUPPRESSION, 404, lambda p: p.request("DELETE", NOBODY)),
     ("get", INBOX, 200, get("/v1/test/inbox?to=nobody@inbox.example")),
     ("get", INBOX, 200, received),
     ("get", INBOX, 400, get("/v1/test/inbox")),
@@ -140,6 +223,13 @@ PROBES_WITHOUT_STORE = [
     ("post", MESSAGES, 503, post()),
     ("get", MESSAGE, 503, get(f"/v1/messages/{MISSING}")),
     ("get", INBOX, 503, get("/v1/test/inbox?to=a@b.example")),
+    ("get", MESSAGES, 503, get("/v1/messages")),
+    ("post", CANCEL, 503, lambda p: p.request("POST", f"/v1/messages/{MISSING}/cancel")),
+    ("post", RETRY, 503, lambda p: p.request("POST", f"/v1/messages/{MISSING}/retry")),
+    ("get", SUPPRESSIONS, 503, get(SUPPRESSIONS)),
+    ("post", SUPPRESSIONS, 503, suppress("a@b.example")),
+    ("get", SUPPRESSION, 503, get(NOBODY)),
+    ("delete", SUPPRESSION, 503, lambda p: p.request("DELETE", NOBODY)),
     ("get", "/readyz", 503, get("/readyz", key=None)),
 ]
 
@@ -224,7 +314,7 @@ def test_every_problem_type_is_explained():
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_head_options_and_other_methods(postern, path):
-    target = path.replace("{id}", MISSING) + ("?to=a@b.example" if path == INBOX else "")
+    target = path.replace("{id}", MISSING).replace("{email}", "nobody@inbox.example") + ("?to=a@b.example" if path == INBOX else "")
     known = {m.upper() for m in DOCUMENT["paths"][path]} | {"OPTIONS"}
     known |= {"HEAD"} if "GET" in known else set()
     options = postern.request("OPTIONS", target, key=None)

@@ -5,7 +5,7 @@ import invariants
 import rules
 from scripts import ROOT, Clock
 from snapshot import Reader, need
-from world import IDEMPOTENCY, PROJECTS, RETENTION, SITES, Message, World
+from world import DESTS, IDEMPOTENCY, PROJECTS, RETENTION, SITES, Message, World
 
 PROGRESS = {"promote", "release", "expire", "sweep"}
 DELAYS = (0, 10, 3000, 90_000)
@@ -43,8 +43,8 @@ class Actors:
         self.limit, self.poison = rnd.randint(1, 4), rnd.choice((1, 2, 3, 5))
         self.has_backward_clock = rnd.random() < .3
         self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (7, self.giveback), (5, self.slot),
-                        (6, self.promote), (5, self.release), (3, self.release_dead), (3, self.expire), (3, self.cancel), (1, self.sweep),
-                        (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (9, self.tick)]
+                        (6, self.promote), (5, self.release), (3, self.release_dead), (3, self.expire), (3, self.cancel), (2, self.retry), (1, self.sweep),
+                        (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (1, self.change_suppressed), (9, self.tick)]
         self.weights = [w for w, _ in self.actions]
 
     def relay(self):
@@ -112,6 +112,8 @@ class Actors:
                 first = taken.get((m.project, m.idempotency))
                 if want[3 * i] in (5, 6) and first and answer[3 * i] in (2, 3):
                     want[3 * i:3 * i + 3] = [answer[3 * i], first, 0]
+        elif command.name == "retry":
+            want = [-1, 0, 0] if want[0] < 0 else [0, want[1], want[0] + want[2]]
         elif command.name == "giveback":
             want = [0] * len(want)
         elif command.name == "cancel":
@@ -148,7 +150,7 @@ class Actors:
         if rnd.random() < .03:
             messages.append(messages[0])
         late = rnd.choice((0, now + 1000, now + 1000, now, now - 5))
-        args = [late, IDEMPOTENCY] + [w for m in messages for w in m.words()]
+        args = [late, IDEMPOTENCY, RETENTION] + [w for m in messages for w in m.words()]
         command = Command("accept", args, messages=messages)
         answer = self.run(command)
         self.history.append(command)
@@ -161,6 +163,22 @@ class Actors:
         if ids:
             args = [RETENTION] + self.rnd.choices(ids, k=self.rnd.randint(1, 3)) + (["msg_none"] if self.rnd.random() < .1 else [])
             self.remember(Command("cancel", args))
+
+    def change_suppressed(self):
+        """The API puts addresses on a project's list and takes them off."""
+        rnd, listed = self.rnd, [(tenant, email) for tenant, emails in self.before.suppressed.items() for email in emails]
+        if listed and (len(listed) > 4 or rnd.random() < .5):
+            (mode, project), email = rnd.choice(listed)
+            self.scripts("suppression", f"{mode}:{project}", "remove", email)
+        else:
+            email = f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
+            self.scripts("suppression", f"{rnd.choice(('live', 'test'))}:{rnd.choice(PROJECTS)}", "add", email, "manual")
+        self.before = self.reader.read()
+
+    def retry(self):
+        ids = [i for i, m in self.before.records.items() if m.open] if self.rnd.random() < .9 else list(self.before.records)
+        if ids:
+            self.remember(Command("retry", [RETENTION, self.rnd.choice(sorted(ids))]))
 
     def remember(self, command):
         self.run(command)
@@ -242,7 +260,7 @@ class Actors:
         numbers = [r for r, o in enumerate(m.recipients) if o.job == int(ref[-3:], 16)] if m else [0]
         if not outcome and rnd.random() < .1:
             numbers = [r for r in numbers if rnd.random() < .5] + [99]
-        return [(r, rnd.choice(outcomes), rnd.choice((250, 450, 550)), rnd.choice(("-", "dup")), rnd.choice(("", "2.0.0 ok", "said: no"))) for r in numbers]
+        return [(r, rnd.choice(outcomes), rnd.choice((250, 450, 550)), rnd.choice(("-", "-", "dup", "dup", "sup")), rnd.choice(("", "2.0.0 ok", "said: no"))) for r in numbers]
 
     def settle(self):
         relay, owner, jobs = self.some_jobs()

@@ -1,6 +1,6 @@
 """The end of a round: all relays die, time goes on, every recipient ends, and nothing is left but the logs."""
 from snapshot import need
-from world import PROJECTS
+from world import PROJECTS, RETENTION
 
 MAY_STAY = {"x_cursor", "ret_cursor", "turn", "taken"}
 
@@ -88,7 +88,9 @@ def forget(actors):
     if orphans:
         c("DEL", *orphans)
         s = actors.reader.read()
-    left = {k: v for k, v in vars(s).items() if v and k not in ("numbers", "log", "idempotency", "sites", "hungry", "active")}
+    left = {k: v for k, v in vars(s).items() if v and k not in ("numbers", "log", "idempotency", "sites", "hungry", "active", "lists", "suppressed", "suppressed_at")}
     need(not left and not any(s.active.values()), "left over", left)
+    for name in s.lists:                       # they go by themselves, after the last of their messages
+        need(c("PTTL", f"pn:{{p0}}:l:{name}") >= RETENTION - 60_000, "a list that stays for ever, or not long enough", name)
     need(set(s.numbers) <= MAY_STAY, "left over", s.numbers)
     need(actors.world.logged.keys() == actors.world.messages.keys(), "messages without a log", PROJECTS)

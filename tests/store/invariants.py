@@ -1,4 +1,7 @@
 """What holds in every snapshot of the store, whatever happened before."""
+from collections import Counter
+from hashlib import sha1
+
 from snapshot import LANES, need
 
 
@@ -9,6 +12,8 @@ def check(s, world):
     check_messages(s, world)
     check_wheels(s)
     check_log(s, world)
+    check_lists(s, world)
+    need({t: set(e) for t, e in s.suppressed.items()} == s.suppressed_at, "suppressions by time", s.suppressed_at, s.suppressed)
     need(not s.damaged, "damaged refs", s.damaged)
     need(s.numbers.get("taken", 0) == world.n_granted, "jobs taken", s.numbers.get("taken"), world.n_granted)
     need(s.idempotency == world.idempotency, "idempotency records", s.idempotency, world.idempotency)
@@ -110,3 +115,28 @@ def check_log(s, world):
         logged[message_id] = n
     for message_id, m in s.records.items():
         need(logged.get(message_id) == m.n, "events not in the log", message_id, logged.get(message_id), m.n)
+
+
+def check_lists(s, world):
+    """A message is once in each list that it can be asked for by. (A look at all is dear: each twentieth time.)"""
+    world.looks += 1
+    if world.looks % 20:
+        return
+    want = Counter()
+    for message_id, message in world.messages.items():
+        m, at = s.records.get(message_id), f"{message.project}:{message.accepted // 3_600_000}"
+        want[at, message_id] += 1
+        for tag in message.tags:
+            want[f"{at}:t:{tag}", message_id] += 1
+        for email in message.emails:
+            digest = sha1(email.lower().encode()).hexdigest()
+            want[f"{at}:r:{digest[:2]}", message_id + digest[2:6]] += 1
+        if m:
+            for state in {e[1] for e in m.events} - {"queued", "delivered"}:
+                want[f"{at}:s:{state}", message_id] += 1
+            if not m.open and len({r.state for r in m.recipients}) > 1:
+                want[f"{at}:s:mixed", message_id] += 1
+    got = Counter({(name, entry): n for name, entries in s.lists.items() for entry, n in Counter(entries).items()})
+    swept = {i for i, message in world.messages.items() if message.is_swept}
+    differ = {key for key in want.keys() | got.keys() if want[key] != got[key] and not (":s:" in key[0] and key[1] in swept)}
+    need(not differ, "lists", differ)

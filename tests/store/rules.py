@@ -11,9 +11,10 @@ def check(before, after, command, world):
     for message_id, new in after.records.items():
         old = before.records.get(message_id)
         if old is None:
-            need(command.name == "accept" and new.n == 1, "a record out of nothing", message_id)
+            need(command.name == "accept", "a record out of nothing", message_id)
         elif old is not new:
             record(old, new, command)
+    suppressed(before, after, command)
     stands(before, after, command)
     if command.name != "take":
         woken = after.place.keys() - before.place.keys() or any(after.active[lane].keys() - before.active[lane].keys() for lane in after.active)
@@ -73,12 +74,12 @@ def record(old, new, command):
             attempt(old, new, r, command)
     for j, (a, b) in enumerate(zip(old.jobs, new.jobs)):
         need(a.dest == b.dest and b.epoch >= a.epoch and b.settled >= a.settled, me, "job", j, "went back")
-        need(b.crashes == a.crashes or command.name == "release" and b.crashes == a.crashes + 1 or command.name == "settle" and b.crashes == 0,
+        need(b.crashes == a.crashes or command.name == "release" and b.crashes == a.crashes + 1 or command.name in ("settle", "retry") and b.crashes == 0,
              me, "crashes of job", j, a.crashes, b.crashes)
 
 
 BY = {"take": {"expired"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
-      "cancel": {"canceled"}, "expire": {"expired"}}
+      "cancel": {"canceled"}, "expire": {"expired"}, "retry": {"queued"}}
 
 
 def attempt(old, new, r, command):
@@ -91,6 +92,8 @@ def attempt(old, new, r, command):
     need(b.attempts == a.attempts + tried, "attempts", *text)
     if b.state == "expired":
         need(new.deadline <= command.now, "expired too early", *text)
+    if command.name == "retry":
+        need(a.state == "held", "let go of what was not held", *text)
     if command.name == "release":
         job = new.jobs[b.job]
         if b.state == "held":
@@ -99,7 +102,25 @@ def attempt(old, new, r, command):
             need(event[5] == "dup" and (b.state == "failed") == (new.unknown == "fail"), "unknown outcome", event)
     if command.name == "settle":
         said = [v for (ref, _), results in zip(command.jobs, command.results) if ref == f"{new.id}{b.job:03x}" for v in results if v[0] == r]
-        need((b.state, b.code, event[5], event[6]) in [v[1:] for v in said], "not what was settled", *text, said)
+        need((b.state, b.code, event[5], event[6]) in [(o, c, "-" if d == "sup" else d, t) for _, o, c, d, t in said], "not what was settled", *text, said)
+
+
+# ---- suppressions ----
+
+def suppressed(before, after, command):
+    """An address is on the list from the bounce that says so on; nothing else changes the list."""
+    want = {tenant: set(emails) for tenant, emails in before.suppressed.items()}
+    if command.name == "settle":
+        for (ref, _), results in zip(command.jobs, command.results):
+            old, new = before.records.get(ref[:-3]), after.records.get(ref[:-3])
+            for r, outcome, _, flag, _ in results:
+                if outcome == "bounced" and flag == "sup" and new and r < len(new.recipients) and old.recipients[r].state in OPEN \
+                        and new.recipients[r].state == "bounced" and command.refs_once:
+                    want.setdefault((new.mode, new.project), set()).add(new.recipients[r].email.lower())
+        if not command.refs_once:
+            return
+    need({t: set(e) for t, e in after.suppressed.items() if e} == {t: e for t, e in want.items() if e},
+         command.name, "suppressions", after.suppressed, "not", want)
 
 
 # ---- turns ----

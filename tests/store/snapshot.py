@@ -125,6 +125,7 @@ class Snapshot:
         self.leases, self.ends, self.due = {}, {}, {}
         self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
         self.damaged, self.hungry = [], False
+        self.lists, self.suppressed, self.suppressed_at = {}, {}, {}
 
     def index(self):
         """What the rules ask for often."""
@@ -149,7 +150,7 @@ class Reader:
     KINDS = {"m": "string", "c": "string", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "damaged": "list", "x_cursor": "string",
-             "ret_cursor": "string", "turn": "string", "taken": "string", "hungry": "string"}
+             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "turn": "string", "taken": "string", "hungry": "string"}
 
     def __init__(self, client):
         self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)
@@ -246,6 +247,18 @@ class Reader:
     @staticmethod
     def key_damaged(s, _, value):
         s.damaged = value
+
+    @staticmethod
+    def key_l(s, rest, value):
+        s.lists[rest] = value
+
+    @staticmethod
+    def key_sup(s, rest, value):
+        s.suppressed[tuple(rest.split(":"))] = dict(pairs(value))
+
+    @staticmethod
+    def key_sup_at(s, rest, value):
+        s.suppressed_at[tuple(rest.split(":"))] = {email for email, _ in pairs(value)}
 
     @staticmethod
     def key_hungry(s, _, value):

@@ -51,7 +51,7 @@ def test_wrong_arguments_are_refused_before_anything_is_written(store):
             raise AssertionError(f"taken: {bad}")
         except RedisError as e:
             assert str(e).startswith("PNARG"), e
-    for name, args in (("settle", ["w", RETENTION, ref]), ("accept", [0, 1, "id"])):
+    for name, args in (("settle", ["w", RETENTION, ref]), ("accept", [0, 1, 2, "id"])):
         try:
             store.scripts(name, *args)
             raise AssertionError(f"taken: {name} {args}")

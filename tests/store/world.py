@@ -20,14 +20,15 @@ class Message:
         self.start = rnd.choice((0, 0, 0, now - 5, now + 4000))
         self.idempotency = rnd.choice(("", "", f"k{rnd.randint(0, 9)}"))
         self.fingerprint = rnd.choice(("fp-a", "fp-b"))
-        emails = [f"u{i}@{rnd.choice(DESTS)}" for i in range(rnd.choice((1, 1, 1, 1, 2, 3, 4)))]
+        emails = [f"{rnd.choice('uU')}{i}@{rnd.choice(DESTS)}" for i in range(rnd.choice((1, 1, 1, 1, 2, 3, 4)))]
         domains = list(dict.fromkeys(e.split("@")[1] for e in emails))
         self.dests = ["sink/" + d if self.mode == "test" else d for d in domains]
         state = "scheduled" if self.start > now else "queued"
         self.job_lines = "".join(f"{sum(e.endswith('@' + d) for e in emails)} 0 0 0 {dest}\n" for d, dest in zip(domains, self.dests))
         self.recipient_lines = "".join(f"{state} {domains.index(e.split('@')[1])} 0 0 0 0 {e}\n" for e in emails)
         self.facts, self.content, self.chunks = '{"subject":"x"}', "C" * rnd.randint(1, 40), {}
-        self.bytes = rnd.choice((100, 1000, 3000))
+        self.bytes, self.emails = rnd.choice((100, 1000, 3000)), emails
+        self.tags = rnd.sample(("order", "reset", "x:y"), rnd.choice((0, 0, 1, 2)))
         self.is_malformed = self.is_swept = self.is_missing_chunks = False
         if rnd.random() < .1:
             self.chunks, self.content = {k: f"part {k} of {self.id}" for k in range(rnd.randint(1, 3))}, ""
@@ -40,7 +41,7 @@ class Message:
         name, text = rnd.choice((("head", self.head + " more"), ("head", self.head.replace(self.lane, "fast", 1)), ("head", ""),
                                  ("job_lines", ""), ("job_lines", self.job_lines + "0 0 0 0 z.ex\n"), ("job_lines", self.job_lines + "x"),
                                  ("job_lines", self.job_lines + "1 0 0 0 z.ex\n"), ("recipient_lines", ""),
-                                 ("recipient_lines", self.recipient_lines * 2), ("recipient_lines", self.recipient_lines.replace(" 0 0 0 0 u", " 0 0 0 0 u u", 1)),
+                                 ("recipient_lines", self.recipient_lines * 2), ("recipient_lines", self.recipient_lines.replace(" 0 0 0 0 ", " 0 0 0 0 u ", 1)),
                                  ("recipient_lines", self.recipient_lines[:-1]), ("facts", ""), ("facts", "{}\n"),
                                  ("recipient_lines", self.recipient_lines.replace("queued 0", "queued 7", 1).replace("scheduled 0", "scheduled 7", 1)),
                                  ("head", self.head.replace(" live ", " test ") if self.mode == "live" else self.head.replace(" test ", " live "))))
@@ -48,14 +49,14 @@ class Message:
         return self
 
     def words(self):
-        return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, self.content]
+        return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, "".join(t + "\n" for t in self.tags), self.content]
 
 
 class World:
     def __init__(self):
         self.messages, self.idempotency, self.sites = {}, {}, {}
         self.owned, self.silent, self.granted, self.logged = {}, set(), {}, {}
-        self.n_granted = self.stepped_back = 0
+        self.n_granted = self.stepped_back = self.looks = 0
         self.min_retention = RETENTION
 
     def open(self, owner, site, count):
@@ -107,6 +108,12 @@ class World:
              == (message.lane, message.mode, message.unknown, message.project, now, (start or now) + message.within, message.bytes,
                  len(message.chunks), message.facts), "record of", message_id)
         need([job.dest for job in m.jobs] == message.dests, "destinations of", message_id)
-        for j in range(len(m.jobs)):
+        message.accepted, stopped = now, after.suppressed.get((m.mode, m.project), {})
+        for r in m.recipients:
+            want = "suppressed" if r.email.lower() in stopped else "scheduled" if start else "queued"
+            need(r.state == want, "recipient", r.line, "is not", want)
+        for j, job in enumerate(m.jobs):
+            if job.open == 0:
+                continue
             ref = f"{message_id}{j:03x}"
             need(after.due.get(ref) == start if start else ref in after.place, "new job is nowhere", ref)

@@ -251,7 +251,7 @@ class Postern:
         defaults = {
             "listen": self.host, "data_dir": str(self.directory / "data"), "log_format": "json",
             "redis_url": redis.url if redis else None, "root_key": ROOT_KEY, "secret": SECRET,
-            "helo_name": "postern.test", "workers_api": 2, "workers_relay": 2,
+            "helo_name": "postern.test", "dns_servers": "127.0.0.1@1", "workers_api": 2, "workers_relay": 2,
         }
         self.settings = {**defaults, **(settings or {})}
         self.log_path = self.directory / "postern.log"

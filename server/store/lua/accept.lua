@@ -1,20 +1,22 @@
 #!lua
 -- accept: makes a batch of messages durable, each whole or not at all. No flags: Redis refuses it when it is out of memory.
 -- KEYS 1 partition root
--- ARGV 1 acceptance deadline, ms of Redis time   2 how long an Idempotency-Key is kept, ms
---      then for each message 8: id | "lane mode on_unknown project within_ms not_before_ms bytes chunks sender" | idempotency hash or ''
---      | fingerprint | job lines | recipient lines | facts | content ('' if chunked)
+-- ARGV 1 acceptance deadline, ms of Redis time   2 how long an Idempotency-Key is kept, ms   3 retention ms
+--      then for each message 9: id | "lane mode on_unknown project within_ms not_before_ms bytes chunks sender" | idempotency hash or ''
+--      | fingerprint | job lines | recipient lines | facts | tags, a line each | content ('' if chunked)
 -- returns per message: status, id, accepted ms. Status 1 accepted, 2 replayed (id is the first one's), 3 conflict (same key, other
 --      fingerprint), 4 late, 5 malformed, 6 chunks missing. Run again: the same answer, but for a 5 or 6 whose key another of the batch took.
+--      Recipients on the project's suppression list end here, as `suppressed`.
 --@include base
 --@include record
 --@include ready
-local late, ttl = tonumber(ARGV[1]), ARGV[2]
-local N = (#ARGV - 2) / 8
+local late, ttl, retention = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local HEAD, WORDS = 3, 9
+local N = (#ARGV - HEAD) / WORDS
 if N ~= floor(N) then return redis.error_reply('PNARG accept') end
 local keys, idem = {}, {}
 for i = 1, N do
-	local b = 2 + (i - 1) * 8
+	local b = HEAD + (i - 1) * WORDS
 	keys[#keys + 1] = P .. 'm:' .. ARGV[b + 1]
 	local project = match(ARGV[b + 2], '^%l+ %l+ %l+ (%d+) ')
 	idem[i] = ARGV[b + 3] ~= '' and project and (P .. 'i:' .. project .. ':' .. ARGV[b + 3]) or false
@@ -25,7 +27,7 @@ local function check(b)                        -- the message as a table, or nil
 	local lane, mode, unknown, project, within, not_before, bytes, chunks, sender =
 		match(ARGV[b + 2], '^(%l+) (%l+) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
 	if not sender or #ARGV[b + 7] == 0 or match(ARGV[b + 7], '\n') then return nil end
-	local t = { id = ARGV[b + 1], lane = lane, project = project, chunks = tonumber(chunks), b = b, dests = {} }
+	local t = { id = ARGV[b + 1], lane = lane, project = project, tenant = mode .. ':' .. project, chunks = tonumber(chunks), b = b, dests = {}, emails = {} }
 	local nb, J, R, total, left = tonumber(not_before), 0, 0, 0, {}
 	for open, dest in string.gmatch(ARGV[b + 5], '(%d+) 0 0 0 (%S+)\n') do
 		J, total = J + 1, total + #open + #dest + 8
@@ -35,6 +37,7 @@ local function check(b)                        -- the message as a table, or nil
 	for state, job, email in string.gmatch(ARGV[b + 6], '(%l+) (%d+) 0 0 0 0 (%S+)\n') do
 		local j = tonumber(job) + 1
 		R, total = R + 1, total + #state + #job + #email + 11
+		t.emails[R] = email
 		if not left[j] or (state ~= 'queued' and state ~= 'scheduled') then return nil end
 		left[j] = left[j] - 1
 	end
@@ -56,7 +59,7 @@ local function chunks_missing(t)
 end
 local out, todo, seen = {}, {}, {}
 for i = 1, N do                                -- look and check; nothing is written in this loop
-	local b = 2 + (i - 1) * 8
+	local b = HEAD + (i - 1) * WORDS
 	local id, status, stands, at = ARGV[b + 1], 0, ARGV[b + 1], 0
 	local known = got[i * 2 - 1]
 	local before = idem[i] and (seen[idem[i]] or got[i * 2])
@@ -80,6 +83,36 @@ for i = 1, N do                                -- look and check; nothing is wri
 	end
 	out[i * 3 - 2], out[i * 3 - 1], out[i * 3] = status, stands, at
 end
+local asked = {}                               -- "mode:project" -> its recipients, to look up in one call
+for i = 1, #todo do
+	local t = todo[i]
+	local a = asked[t.tenant]
+	if not a then a = {}; asked[t.tenant] = a end
+	t.first = #a
+	for r = 1, #t.emails do a[#a + 1] = string.lower(t.emails[r]) end
+end
+local stopped = {}
+for tenant, emails in pairs(asked) do stopped[tenant] = many('HMGET', P .. 'sup:' .. tenant, emails) end
+local function suppress(t)                     -- the message as a record, if some of its recipients end here
+	local m
+	for r = 1, #t.emails do
+		if stopped[t.tenant][t.first + r] then
+			m = m or parse(t.record)
+			set_state(t.id, m, r - 1, 'suppressed', 0, false, 'the address is on the suppression list')
+		end
+	end
+	return m
+end
+local hour = floor(now / 3600000)
+local function file(t)                         -- puts the message into the lists it is found by
+	local at = t.project .. ':' .. hour
+	enlist(at, t.id, t.deadline)
+	for tag in string.gmatch(ARGV[t.b + 8], '[^\n]+') do enlist(at .. ':t:' .. tag, t.id, t.deadline) end
+	for r = 1, #t.emails do
+		local sha = redis.sha1hex(asked[t.tenant][t.first + r])
+		enlist(at .. ':r:' .. sub(sha, 1, 2), t.id .. sub(sha, 3, 6), t.deadline)
+	end
+end
 local sets, wheel, due, entries = {}, {}, {}, {}
 local cursor = tonumber(call('GET', P .. 'x_cursor') or '0')
 for i = 1, #todo do
@@ -88,11 +121,14 @@ for i = 1, #todo do
 	sets[#sets + 1] = t.record
 	if t.chunks == 0 then
 		sets[#sets + 1] = P .. 'c:' .. t.id
-		sets[#sets + 1] = ARGV[t.b + 8]
+		sets[#sets + 1] = ARGV[t.b + 9]
 	end
+	file(t)
+	local m = suppress(t)
 	for j = 1, #t.dests do
 		local ref = ref_of(t.id, j - 1)
-		if t.start > 0 then due[#due + 1] = num(t.start); due[#due + 1] = ref else ready(t.lane, t.project, t.dests[j], ref) end
+		if m and m.jobs[j - 1].open == 0 then      -- nobody left
+		elseif t.start > 0 then due[#due + 1] = num(t.start); due[#due + 1] = ref else ready(t.lane, t.project, t.dests[j], ref) end
 	end
 	local minute = floor(t.deadline / 60000) + 1
 	if minute < cursor then cursor = minute; call('SET', P .. 'x_cursor', minute) end    -- the clock went back
@@ -112,5 +148,6 @@ end
 for minute, w in pairs(wheel) do chunked('RPUSH', P .. 'x:' .. minute, w, 4000) end
 for project, l in pairs(entries) do call('XADD', P .. 'ev:' .. project, '*', 'e', concat(l)) end
 chunked('ZADD', P .. 'due', due, 4000)
+flush_facts(retention)
 flush_ready('RPUSH')
 return out

@@ -49,6 +49,28 @@ local function is_open(o) return o.state == 'queued' or o.state == 'deferred' or
 
 -- Facts of this call, written once by flush_facts: changed records, log entries, contents to drop.
 local changed, logs, ended = {}, {}, {}
+local lists = {}                               -- suffix of l:<project>: -> ids to add, and until when the list is wanted
+local function enlist(suffix, entry, till)
+	local l = lists[suffix]
+	if not l then l = { till = till }; lists[suffix] = l end
+	if till > l.till then l.till = till end
+	l[#l + 1] = entry
+end
+local function flush_lists(retention)
+	for suffix, l in pairs(lists) do
+		local key, life = P .. 'l:' .. suffix, num(math.max(l.till - now, 0) + retention)
+		local len
+		for i = 1, #l, 4000 do len = call('RPUSH', key, unpack(l, i, math.min(i + 3999, #l))) end
+		if len == #l then call('PEXPIRE', key, life) else call('PEXPIRE', key, life, 'GT') end
+	end
+end
+local function had(m, state)                   -- did a recipient of m come to this state before?
+	local line = '\n%d+ ' .. state .. ' '
+	return match(m.tail, line) or match('\n' .. concat(m.new), line)
+end
+local function enlist_state(id, m, state)
+	enlist(m.project .. ':' .. floor(tonumber(m.accepted) / 3600000) .. ':s:' .. state, id, m.deadline)
+end
 local function note(id, m, kind, r, code, dup, text)   -- an event of message m; r: recipient number or '-'
 	m.n = m.n + 1
 	m.new[#m.new + 1] = m.n .. ' ' .. kind .. ' ' .. r .. ' ' .. num(now) .. ' ' .. code .. ' ' .. (dup and 'dup' or '-') .. ' ' .. text .. '\n'
@@ -59,12 +81,17 @@ local function note(id, m, kind, r, code, dup, text)   -- an event of message m;
 end
 local function set_state(id, m, r, state, code, dup, text)   -- recipient r gets a state, and its event
 	local o = m.rcpts[r]
+	if state ~= 'delivered' and not had(m, state) then enlist_state(id, m, state) end
 	note(id, m, state, r, code, dup, text)
 	o.state, o.code, o.at, o.n = state, code, num(now), m.n
 	if is_open(o) then return end
 	local job = m.jobs[o.job]
 	job.open, m.open = job.open - 1, m.open - 1
-	if m.open == 0 then ended[#ended + 1] = id end
+	if m.open > 0 then return end
+	ended[#ended + 1] = id
+	for i = 1, m.R - 1 do
+		if m.rcpts[i].state ~= m.rcpts[0].state then enlist_state(id, m, 'mixed'); return end
+	end
 end
 local function flush_facts(retention)
 	local sets = {}
@@ -74,6 +101,7 @@ local function flush_facts(retention)
 	end
 	chunked('MSET', nil, sets, 4000)
 	for project, l in pairs(logs) do call('XADD', P .. 'ev:' .. project, '*', 'e', concat(l)) end
+	flush_lists(retention)
 	if #ended == 0 then return end
 	local gone = {}
 	for i = 1, #ended do

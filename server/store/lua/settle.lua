@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- settle: writes the results of finished attempts: states, events, retries; drops the content at the end.
 -- KEYS 1 partition root
--- ARGV 1 owner   2 retention ms   then per job 4: ref | epoch | retry delay ms | lines "<recipient> <outcome> <code> <dup or -> <text>\n"
---      outcome: delivered, bounced, deferred, failed
+-- ARGV 1 owner   2 retention ms   then per job 4: ref | epoch | retry delay ms | lines "<recipient> <outcome> <code> <dup, sup or -> <text>\n"
+--      outcome: delivered, bounced, deferred, failed; sup: bounced, and the address goes on the suppression list
 -- returns per job: 1 applied, 2 applied before, 3 the lease was lost but what was delivered is taken, 0 lost, 4 no such job.
 -- Run again: 2 where it was 1 or 3 (0 where a later attempt was settled since); nothing changes.
 -- A late "delivered" wins over a copy that waits or is held before its dot: it is the truth. Other late results are dropped.
@@ -19,7 +19,7 @@ for i = 1, N do                                -- check everything before the fi
 	local list, lines, total = {}, ARGV[i * 4 + 2], 0
 	for r, outcome, code, dup, text in string.gmatch(lines, '(%d+) (%l+) (%d+) (%S+) ([^\n]*)\n') do
 		if not OUTCOMES[outcome] then return redis.error_reply('PNARG settle outcome') end
-		list[#list + 1] = { tonumber(r), outcome, code, dup == 'dup', text }
+		list[#list + 1] = { tonumber(r), outcome, code, dup == 'dup', text, dup == 'sup' and outcome == 'bounced' }
 		total = total + #r + #outcome + #code + #dup + #text + 5
 	end
 	if total ~= #lines or not tonumber(ARGV[i * 4]) or not tonumber(ARGV[i * 4 + 1]) then return redis.error_reply('PNARG settle results') end
@@ -28,6 +28,12 @@ end
 local msgs, got = load(ids), many('HMGET', P .. 'lease', refs)
 local out, drop, due, undue, leases, due_at = {}, {}, {}, {}, {}, {}
 for i = 1, N do leases[refs[i]] = lease_of(got[i]) end
+local function suppress(m, id, email)
+	local tenant, address = m.mode .. ':' .. m.project, string.lower(email)
+	if call('HSETNX', P .. 'sup:' .. tenant, address, cjson.encode({ reason = 'bounce', at = num(now), message = id })) == 1 then
+		call('ZADD', P .. 'sup_at:' .. tenant, num(now), address)
+	end
+end
 local function apply(id, m, jn, list, only_delivered)    -- CAS: terminal states are never left
 	local took = 0
 	for x = 1, #list do
@@ -36,6 +42,7 @@ local function apply(id, m, jn, list, only_delivered)    -- CAS: terminal states
 		if o and o.job == jn and is_open(o) and (not only_delivered or v[2] == 'delivered') then
 			o.attempts = o.attempts + 1
 			set_state(id, m, v[1], v[2], v[3], v[4], v[5])
+			if v[6] then suppress(m, id, o.email) end
 			took = took + 1
 		end
 	end

@@ -1,11 +1,13 @@
 /* The real route table: what is open to all, and that nothing else is. */
 #define REAL_ROUTES
+/* The real handlers are linked; the linker sends their calls of these two here (see the Makefile).
+ */
+#define keys_find __wrap_keys_find           /* NOLINT(bugprone-reserved-identifier) */
+#define store_is_ready __wrap_store_is_ready /* NOLINT(bugprone-reserved-identifier) */
 #include "tests/unit/http/client.h"
 
 #include <sys/mman.h>
 
-#include "api/messages.h"
-#include "api/test_inbox.h"
 #include "server/store/store.h"
 
 static struct {
@@ -20,21 +22,6 @@ bool store_is_ready(const struct store *s, const char **why)
 	if (!store->is_ready && why)
 		*why = "no \"connection\" to Redis";
 	return store->is_ready;
-}
-
-void messages_create(struct request *r)
-{
-	answer_json(r, 202, json_object());
-}
-
-void messages_show(struct request *r)
-{
-	answer_json(r, 200, json_object());
-}
-
-void test_inbox_show(struct request *r)
-{
-	answer_json(r, 200, json_object());
 }
 
 static char answer[300000];
@@ -104,11 +91,11 @@ static void the_contract_is_served(void **state)
 
 static void fill(const char *path, const char *prefix, char *out, size_t size)
 {
-	const char *id = strstr(path, "{id}");
+	const char *id = strchr(path, '{');
 
 	if (id)
 		snprintf(out, size, "%.*s%s_01arz3ndektsv4rrffq69g5fav%s", (int)(id - path), path,
-			 prefix ? prefix : "x", id + 4);
+			 prefix ? prefix : "x", strchr(id, '}') + 1);
 	else
 		snprintf(out, size, "%s", path);
 }

@@ -1,0 +1,113 @@
+/* Lists, a page at a time. */
+#include "api/page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/buf.h"
+
+static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				 "._-";
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(name, *names) == 0)
+			return true;
+	return false;
+}
+
+int page_number(const struct request *r, const char *name, long min, long max, long *n,
+		struct err *e)
+{
+	const char *text = request_query(r, name);
+	size_t len = text ? strlen(text) : 0;
+	long value;
+
+	if (!text)
+		return 0;
+	value = len >= 1 && len <= 9 && strspn(text, "0123456789") == len ? strtol(text, NULL, 10)
+									  : min - 1;
+	if (value < min || value > max)
+		return err_set(e, ERR_INPUT,
+			       "query parameter %s: must be a number between %ld and %ld", name,
+			       min, max);
+	*n = value;
+	return 0;
+}
+
+int page_bad_cursor(struct err *e)
+{
+	return err_set(e, ERR_INPUT,
+		       "query parameter cursor: give `next_cursor` of the page before as it is");
+}
+
+int page_read(const struct request *r, const char *const *names, struct page *p, struct err *e)
+{
+	static const char *const own[] = {"limit", "cursor", NULL};
+	long limit = PAGE_LIMIT_DEFAULT;
+	const char *name;
+
+	for (size_t i = 0; (name = request_query_name(r, i)); i++)
+		if (!is_one_of(name, own) && !is_one_of(name, names))
+			return err_set(e, ERR_INPUT, "there is no query parameter `%.60s` here",
+				       name);
+	if (page_number(r, "limit", 1, PAGE_LIMIT_MAX, &limit, e) < 0)
+		return -1;
+	p->limit = (size_t)limit;
+	p->cursor = request_query(r, "cursor");
+	if (p->cursor && (!*p->cursor || strlen(p->cursor) > PAGE_CURSOR_MAX ||
+			  strspn(p->cursor, unreserved) != strlen(p->cursor)))
+		return page_bad_cursor(e);
+	return 0;
+}
+
+/* RFC 3986 2.1 */
+static void put_encoded(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (strchr(unreserved, *text))
+			buf_char(out, *text);
+		else
+			buf_fmt(out, "%%%02X", (unsigned)(unsigned char)*text);
+	}
+}
+
+static void put_pair(struct buf *out, char before, const char *name, const char *value)
+{
+	buf_char(out, before);
+	put_encoded(out, name);
+	buf_char(out, '=');
+	put_encoded(out, value);
+}
+
+/* RFC 8288: this request's target with another cursor. */
+static void add_link(struct request *r, const char *next)
+{
+	struct buf link = {0};
+	const char *name;
+
+	buf_fmt(&link, "<%s", request_path(r));
+	put_pair(&link, '?', "cursor", next);
+	for (size_t i = 0; (name = request_query_name(r, i)); i++)
+		if (strcmp(name, "cursor") != 0)
+			put_pair(&link, '&', name, request_query(r, name));
+	buf_str(&link, ">; rel=\"next\"");
+	if (!link.failed)
+		answer_header(r, "Link", buf_text(&link));
+	buf_deinit(&link);
+}
+
+void page_answer(struct request *r, json_t *take_data, const char *next)
+{
+	json_t *body =
+		take_data ? json_pack("{s:o, s:s?}", "data", take_data, "next_cursor", next) : NULL;
+
+	if (!body) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	if (next)
+		add_link(r, next);
+	answer_json(r, 200, body);
+}

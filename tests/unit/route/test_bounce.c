@@ -1,0 +1,54 @@
+/* Which refusals put an address on the suppression list. */
+#include "server/route/bounce.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void only_what_is_about_the_address_counts(void **state)
+{
+	static const struct {
+		int code;
+		const char *text;
+		bool is_recipient;
+	} cases[] = {
+		{550, "5.1.1 <a@b.example>: Recipient address rejected", true},
+		{550, "5.1.1", true},
+		{553, "5.1.3 bad address syntax", true},
+		{550, "5.1.10 RESOLVER.ADR.RecipientNotFound", true},
+		{550, "5.2.1 the account is disabled", true},
+		{550, "No such user here", true},
+		{550, "sorry, USER UNKNOWN", true},
+		{450, "4.1.1 user unknown in a moment", false},
+		{450, "5.1.1 mixed up", false},
+		{550, "5.2.2 mailbox full, no such user", false},
+		{550, "5.7.1 blocked, user unknown to us", false},
+		{550, "5.1.2 bad destination system", false},
+		{550, "5.1.8 bad sender's domain", false},
+		{554, "5.7.26 DMARC", false},
+		{552, "5.3.4 too big", false},
+		{550, "5.1.11 unassigned", false},
+		{550, "5.1.1.9 odd no words", false},
+		{550, "4.1.1 class and code differ", false},
+		{550, "mailbox unavailable", false},
+		{550, "", false},
+		{0, "the connection broke", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (bounce_is_recipient(cases[i].code, cases[i].text) != cases[i].is_recipient)
+			fail_msg("%d %s", cases[i].code, cases[i].text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_what_is_about_the_address_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -8,8 +8,8 @@
 
 static void log_order(struct request *r, const char *event, int64_t n)
 {
-	LOG(LOG_INFO, event, LOG_S("message", request_param(r, 0)),
-	    LOG_S("request", request_id(r)), LOG_N("done", n));
+	LOG(LOG_INFO, event, LOG_S("message", request_param(r, 0)), LOG_S("request", request_id(r)),
+	    LOG_N("done", n));
 }
 
 /* ---- cancel ---- */

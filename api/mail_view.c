@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/http/text.h"
+#include "server/mail/text.h"
 #include "api/mail_decode.h"
 #include "server/base/buf.h"
 

@@ -138,25 +138,13 @@ static bool has_status(const struct record *record, const char *status)
 	return false;
 }
 
-static bool has_tag(const struct record *record, const char *tag)
-{
-	json_t *facts = render_facts(record), *value;
-	bool is_there = false;
-	size_t i;
-
-	json_array_foreach (json_object_get(facts, "tags"), i, value)
-		is_there |=
-			strcmp(json_string_value(value) ? json_string_value(value) : "", tag) == 0;
-	json_decref(facts);
-	return is_there;
-}
-
 static bool is_wanted(const struct record *record, const struct list_query *q)
 {
 	return strcmp(record->project, q->project) == 0 && record->accepted_ms >= q->since_ms &&
 	       (!q->until_ms || record->accepted_ms < q->until_ms) &&
 	       (!q->to || has_recipient(record, q->to)) &&
-	       (!q->state || has_status(record, q->state)) && (!q->tag || has_tag(record, q->tag));
+	       (!q->state || has_status(record, q->state)) &&
+	       (!q->tag || render_has_tag(record, q->tag));
 }
 
 /* ---- a page ---- */

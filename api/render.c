@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "api/http/text.h"
+#include "server/mail/text.h"
 #include "api/send.h"
 #include "server/base/clock.h"
 
@@ -18,6 +18,18 @@ json_t *render_time(int64_t real_ms)
 json_t *render_facts(const struct record *record)
 {
 	return json_loads(record->facts, JSON_REJECT_DUPLICATES, NULL);
+}
+
+bool render_has_tag(const struct record *record, const char *tag)
+{
+	json_t *facts = render_facts(record), *value;
+	bool is_there = false;
+	size_t i;
+
+	json_array_foreach (json_object_get(facts, "tags"), i, value)
+		is_there |= json_is_string(value) && strcmp(json_string_value(value), tag) == 0;
+	json_decref(facts);
+	return is_there;
 }
 
 /* ---- 202 ---- */

@@ -19,6 +19,8 @@ json_t *render_message(const char *id, const struct record *record);
 /* record->facts, read. */
 json_t *render_facts(const struct record *record);
 
+bool render_has_tag(const struct record *record, const char *tag);
+
 /* "2026-11-23T08:15:00.123Z" */
 json_t *render_time(int64_t real_ms);
 

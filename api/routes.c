@@ -1,4 +1,5 @@
 /* The one route table: every path of the API, and the scope that it needs. */
+#include "api/events.h"
 #include "api/http/request.h"
 #include "api/messages.h"
 #include "api/meta.h"
@@ -9,6 +10,8 @@ const struct route_entry api_routes[] = {
 	{HTTP_POST, "/v1/messages", SCOPE_SEND, messages_create, NULL, true},
 	{HTTP_GET, "/v1/messages", SCOPE_READ, messages_list, NULL, false},
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, messages_show, "msg", false},
+	{HTTP_GET, "/v1/messages/{id}/events", SCOPE_READ, events_of_message, "msg", false},
+	{HTTP_GET, "/v1/events", SCOPE_READ, events_list, NULL, false},
 	{HTTP_POST, "/v1/messages/{id}/cancel", SCOPE_SEND, messages_cancel_post, "msg", false},
 	{HTTP_POST, "/v1/messages/{id}/retry", SCOPE_SEND, messages_retry_post, "msg", false},
 	{HTTP_GET, "/v1/suppressions", SCOPE_READ, suppressions_list_get, NULL, false},

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api/http/rules.h"
-#include "api/http/text.h"
+#include "server/mail/text.h"
 #include "api/send_rules.h"
 
 /* ---- across fields ---- */

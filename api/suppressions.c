@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/body.h"
-#include "api/http/text.h"
+#include "server/mail/text.h"
 #include "api/page.h"
 #include "api/render.h"
 #include "server/mail/address.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/duration.h"
-#include "api/http/text.h"
+#include "server/mail/text.h"
 #include "api/mail_view.h"
 #include "api/render.h"
 #include "server/mail/address.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/http/text.h"
+#include "server/mail/text.h"
 #include "server/base/log.h"
 
 #define RETRY_AFTER_S "5"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/http/text.h"
+#include "server/mail/text.h"
 
 #define NAME_MAX_BYTES 128 /* a longer member name is not echoed */
 #define GUESS_MAX 24       /* names above this length get no "did you mean" */

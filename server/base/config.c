@@ -304,6 +304,16 @@ int config_load(struct config **c, const char *file, struct err *e)
 	return config_load_preset(c, file, NULL, e);
 }
 
+int config_set(struct config *c, const char *name, const char *text, const char *source,
+	       struct err *e)
+{
+	const struct config_row *row = config_row_find(name);
+
+	if (!row || put((struct loaded *)c, row, text, source, e) < 0)
+		return err_prefix(e, "%s", name);
+	return 0;
+}
+
 void config_free(struct config *c)
 {
 	struct loaded *l = (struct loaded *)c;

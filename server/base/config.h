@@ -79,6 +79,9 @@ struct config_preset {
 };
 int config_load_preset(struct config **c, const char *file, const struct config_preset *presets,
 		       struct err *e);
+/* Gives a setting another value, as if from source. */
+int config_set(struct config *c, const char *name, const char *text, const char *source,
+	       struct err *e);
 /* Wipes the secrets in this process's environment, also for /proc/PID/environ. */
 void config_forget_environment(void);
 void config_free(struct config *c); /* wipes secrets */

@@ -13,6 +13,7 @@
 #include "server/cli/listen.h"
 #include "server/cli/process.h"
 #include "server/cli/redis_child.h"
+#include "server/cli/secret.h"
 #include "server/cli/supervisor.h"
 #include "server/store/keeper.h"
 #include "smtp/journal.h"
@@ -99,6 +100,8 @@ static int open_house(struct house *h, struct config *config, struct err *e)
 	if (check_config(config, e) < 0 || data_dir_make(config->data_dir, e) < 0)
 		return -1;
 	if ((config->roles & ROLE_API) && open_port(h, config, e) < 0)
+		return -1;
+	if (secret_prepare(config, e) < 0)
 		return -1;
 	if (!*config->redis_url && redis_child_prepare(&h->redis, config, e) < 0)
 		return -1;

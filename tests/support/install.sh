@@ -4,7 +4,7 @@
 set -eu
 
 run="gcc libc6-dev make pkg-config python3 python3-yaml redis-server ca-certificates
-	libmicrohttpd-dev libjansson-dev libssl-dev libhiredis-dev libevent-dev libunbound-dev
+	libmicrohttpd-dev libjansson-dev libssl-dev libhiredis-dev libcurl4-openssl-dev libevent-dev libunbound-dev
 	libzstd-dev libidn2-dev libcyaml-dev libyaml-dev"
 checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck libcmocka-dev postfix curl procps
 	python3-pytest python3-aiosmtpd python3-dkim python3-nacl python3-dnspython

@@ -26,7 +26,7 @@ own='^[[:space:]]*#[[:space:]]*include[[:space:]]*"'
 find server/base -name '*.[ch]' -exec grep -nHE "$own" {} + | grep -vE '"server/base/' |
 	sed 's|$|    <- server/base includes only itself|' >>"$found" || true
 for rule in "server/mail:server/(mail|base)" "server/store:server/(store|mail|base)" \
-	"server/route:server/(route|base)" "server/fetch:server/(fetch|base)" \
+	"server/route:server/(route|base)" "server/fetch:server/(fetch|route|base)" \
 	"server/hooks:server/(hooks|fetch|store|mail|base)"; do
 	dir=${rule%%:*} allowed=${rule#*:}
 	[ -d "$dir" ] || continue

@@ -1,5 +1,5 @@
 /* Turns any bytes into a JSON string. */
-#include "api/http/text.h"
+#include "server/mail/text.h"
 
 #include "server/base/buf.h"
 #include "server/mail/utf8.h"

@@ -1,5 +1,5 @@
-#ifndef API_HTTP_TEXT_H
-#define API_HTTP_TEXT_H
+#ifndef SERVER_MAIL_TEXT_H
+#define SERVER_MAIL_TEXT_H
 
 #include <stddef.h>
 

@@ -1,0 +1,19 @@
+#ifndef SERVER_BASE_SEAL_H
+#define SERVER_BASE_SEAL_H
+
+#include <stddef.h>
+
+#include "server/base/buf.h"
+#include "server/base/err.h"
+
+/* Seals what the store keeps and must be readable again (secrets of webhooks): AES-256-GCM with the
+ * setting `secret` (32 bytes, base64). `what` is bound into it, so that a sealed text is of no use
+ * in another place: "webhook whk_...". */
+
+/* Appends "s1:" and base64. ERR_REFUSED: there is no key, and what to do about it. */
+int seal_text(const char *key, const char *what, const char *text, struct buf *out, struct err *e);
+/* Appends the text. ERR_REFUSED: no key; ERR_INTERNAL: sealed with another key, or damaged. */
+int seal_open(const char *key, const char *what, const char *sealed, struct buf *out,
+	      struct err *e);
+
+#endif

@@ -1,0 +1,11 @@
+#ifndef SERVER_CLI_SECRET_H
+#define SERVER_CLI_SECRET_H
+
+#include "server/base/config.h"
+
+/* With an embedded Redis and no setting `secret`: reads it from the file "secret" in the data
+ * directory, which is made when it is not there. The machine is the only one that has to know it.
+ * ERR_INPUT. */
+int secret_prepare(struct config *config, struct err *e);
+
+#endif

@@ -1,0 +1,43 @@
+#ifndef SERVER_STORE_LOG_H
+#define SERVER_STORE_LOG_H
+
+#include "server/base/id.h"
+#include "server/store/record.h"
+
+struct store;
+
+/* The log of a project: one stream a partition, `ev:<project>`, whose entries name messages and the
+ * numbers of their events; the facts are in the records. Entries go after the retention. */
+
+/* A place in a partition's log: an entry, "<ms>-<seq>" in Redis. Ordered by ms, then seq. */
+struct log_place {
+	int64_t ms, seq;
+};
+/* <0, 0, >0 as strcmp. */
+int log_place_compare(const struct log_place *a, const struct log_place *b);
+
+struct log_event {
+	size_t entry;  /* of the entries read, from 0 */
+	unsigned line; /* in its entry, from 0 */
+	char message[ID_LEN + 1];
+	unsigned n;                       /* of the event in its message */
+	const struct record *record;      /* NULL: swept, or damaged */
+	const struct record_event *event; /* of the record; NULL with it */
+};
+
+struct log_page {
+	const struct log_place *entries; /* in order */
+	size_t n_entries;
+	const struct log_event *events; /* in order, of all entries */
+	size_t n_events;
+	bool is_full; /* as many entries as were asked for: there may be more */
+};
+
+/* page NULL: ERR_RETRY, the store cannot tell now. Borrowed for the call. fn fires exactly once,
+ * never from within, within 10 s. */
+typedef void log_fn(const struct log_page *page, const struct err *why, void *arg);
+/* Reads up to max entries from `from` on (is_after: behind it). */
+void log_read(struct store *s, const char *project, unsigned partition,
+	      const struct log_place *from, bool is_after, size_t max, log_fn *fn, void *arg);
+
+#endif

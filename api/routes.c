@@ -5,6 +5,7 @@
 #include "api/meta.h"
 #include "api/suppressions.h"
 #include "api/test_inbox.h"
+#include "api/webhooks.h"
 
 const struct route_entry api_routes[] = {
 	{HTTP_POST, "/v1/messages", SCOPE_SEND, messages_create, NULL, true},
@@ -18,6 +19,14 @@ const struct route_entry api_routes[] = {
 	{HTTP_POST, "/v1/suppressions", SCOPE_MANAGE, suppressions_post, NULL, true},
 	{HTTP_GET, "/v1/suppressions/{email}", SCOPE_READ, suppressions_show, NULL, false},
 	{HTTP_DELETE, "/v1/suppressions/{email}", SCOPE_MANAGE, suppressions_delete, NULL, false},
+	{HTTP_GET, "/v1/webhooks", SCOPE_READ, webhooks_list, NULL, false},
+	{HTTP_POST, "/v1/webhooks", SCOPE_MANAGE, webhooks_create, NULL, true},
+	{HTTP_GET, "/v1/webhooks/{id}", SCOPE_READ, webhooks_show, "whk", false},
+	{HTTP_PATCH, "/v1/webhooks/{id}", SCOPE_MANAGE, webhooks_update, "whk", true},
+	{HTTP_DELETE, "/v1/webhooks/{id}", SCOPE_MANAGE, webhooks_delete, "whk", false},
+	{HTTP_POST, "/v1/webhooks/{id}/rotate", SCOPE_MANAGE, webhooks_rotate, "whk", false},
+	{HTTP_POST, "/v1/webhooks/{id}/test", SCOPE_MANAGE, webhooks_test, "whk", false},
+	{HTTP_GET, "/v1/webhooks/{id}/deliveries", SCOPE_READ, webhooks_deliveries, "whk", false},
 	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, false},
 	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, false},
 	{HTTP_GET, "/readyz", 0, meta_readyz, NULL, false},

@@ -260,7 +260,7 @@ static bool is_set(const char *text)
 
 static int check_together(const struct config *c, struct err *e)
 {
-	const int64_t all = ROLE_API | ROLE_RELAY | ROLE_KEEPER;
+	const int64_t all = ROLE_API | ROLE_RELAY | ROLE_KEEPER | ROLE_HOOKS;
 	int dkim = is_set(c->dkim_key) + is_set(c->dkim_domain) + is_set(c->dkim_selector);
 
 	if (is_set(c->tls_cert) != is_set(c->tls_key))

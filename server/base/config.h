@@ -65,6 +65,7 @@ struct config {
 	int64_t partitions;         /* of the store; fixed at its first use; 1 */
 	int64_t retry_first_otp_s;  /* first retry in lane otp; 60 */
 	int64_t retry_first_s;      /* first retry in the other lanes; 300 */
+	int64_t webhook_retry_s;    /* second try of a webhook; 5 */
 	int64_t retry_max_s;        /* 4 h */
 };
 

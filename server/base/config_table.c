@@ -12,8 +12,11 @@
 /* Two kinds of them and six more must fit into METRIC_SLOTS (server/cli/house.c). */
 #define WORKERS_MAX 60
 
-static const struct config_choice role_names[] = {
-	{"api", ROLE_API}, {"relay", ROLE_RELAY}, {"keeper", ROLE_KEEPER}, {NULL, 0}};
+static const struct config_choice role_names[] = {{"api", ROLE_API},
+						  {"relay", ROLE_RELAY},
+						  {"keeper", ROLE_KEEPER},
+						  {"hooks", ROLE_HOOKS},
+						  {NULL, 0}};
 static const struct config_choice durability_names[] = {
 	{"fsync", DURABILITY_FSYNC}, {"relaxed", DURABILITY_RELAXED}, {NULL, 0}};
 static const struct config_choice tls_names[] = {
@@ -139,7 +142,7 @@ const struct config_row config_rows[] = {
 	 .help = "The signing domain (d=)."},
 	{ROW(dkim_selector, CONFIG_TEXT, ""), .check = check_host, .is_reloadable = true,
 	 .help = "The selector (s=)."},
-	{ROW(roles, CONFIG_SET, "api,relay,keeper"), .choices = role_names,
+	{ROW(roles, CONFIG_SET, "api,relay,keeper,hooks"), .choices = role_names,
 	 .help = "What this process runs; fewer than all needs redis_url."},
 	{ROW(workers_api, CONFIG_NUMBER, "0"), .max = WORKERS_MAX,
 	 .help = "API processes. 0: one a core."},
@@ -192,6 +195,10 @@ const struct config_row config_rows[] = {
 	 .help = "Delay before the first retry in the other lanes."},
 	{ROW(retry_max_s, CONFIG_SECONDS, "4h"), .min = 1, .max = DAY, .is_reloadable = true,
 	 .help = "Longest delay between two tries."},
+	{ROW(webhook_retry_s, CONFIG_SECONDS, "5s"), .min = 1, .max = 300, .is_reloadable = true,
+	 .help = "Delay before the second try of a webhook; the later ones keep their proportion "
+		 "to "
+		 "it: 5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h."},
 };
 
 const size_t config_rows_count = sizeof(config_rows) / sizeof(config_rows[0]);

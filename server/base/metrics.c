@@ -82,6 +82,17 @@ static const struct {
 	[METRIC_STORE_BYTES] = {"postern_store_memory_bytes", "", "gauge", "used_memory of Redis"},
 	[METRIC_CHILD_RESTARTS] = {"postern_child_restarts_total", "", "counter",
 				   "Processes that died and were started again"},
+	[METRIC_WEBHOOKS_DELIVERED] = {"postern_webhook_attempts_total", "result=\"delivered\"",
+				       "counter", "Webhook attempts by result"},
+	[METRIC_WEBHOOKS_FAILED] = {"postern_webhook_attempts_total", "result=\"failed\"",
+				    "counter", NULL},
+	[METRIC_WEBHOOK_ENDPOINTS] = {"postern_webhook_endpoints", "", "gauge",
+				      "Webhook endpoints that are enabled"},
+	[METRIC_WEBHOOK_RETRIES] = {"postern_webhook_retries", "", "gauge",
+				    "Webhook deliveries that wait for another try"},
+	[METRIC_WEBHOOK_LAG_MS] = {"postern_webhook_lag_ms", "", "gauge",
+				   "Age of the oldest event that no endpoint has answered or set "
+				   "aside yet"},
 	[METRIC_LOG_DROPPED] = {"postern_log_lines_dropped", "", "gauge",
 				"Log lines dropped because stderr could not take them"},
 };
@@ -92,6 +103,8 @@ static const struct {
 } histogram_table[METRIC_HISTOGRAMS] = {
 	[METRIC_ACCEPT_MS] = {"postern_accept_duration_ms", "POST /v1/messages, request to answer"},
 	[METRIC_DELIVERY_MS] = {"postern_delivery_duration_ms", "Accept to delivered"},
+	[METRIC_WEBHOOK_MS] = {"postern_webhook_duration_ms",
+			       "Event to the webhook's successful answer"},
 };
 
 int metrics_init(void)

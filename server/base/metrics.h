@@ -41,13 +41,23 @@ enum metric {
 	METRIC_QUEUE_DAMAGED,
 	METRIC_QUEUE_OLDEST_READY_MS,
 	METRIC_STORE_BYTES,
+	METRIC_WEBHOOKS_DELIVERED,
+	METRIC_WEBHOOKS_FAILED,
+	METRIC_WEBHOOK_ENDPOINTS, /* gauges, of the hooks process that delivers */
+	METRIC_WEBHOOK_RETRIES,
+	METRIC_WEBHOOK_LAG_MS,
 	METRIC_CHILD_RESTARTS,
 	METRIC_LOG_DROPPED, /* gauge */
 	METRIC_COUNT,
 };
 
-/* Latency from accept to the delivered commit, a cumulative histogram in ms. */
-enum metric_histogram { METRIC_ACCEPT_MS, METRIC_DELIVERY_MS, METRIC_HISTOGRAMS };
+/* Cumulative histograms in ms. */
+enum metric_histogram {
+	METRIC_ACCEPT_MS,
+	METRIC_DELIVERY_MS,
+	METRIC_WEBHOOK_MS,
+	METRIC_HISTOGRAMS
+};
 
 #define METRIC_SLOTS 128
 

@@ -198,8 +198,11 @@ static int greet(const struct role_context *ctx)
 
 static int run(int argc, char **argv)
 {
-	static const struct config_preset presets[] = {
-		{"workers_api", "1"}, {"workers_relay", "1"}, {"log_level", "warn"}, {NULL, NULL}};
+	static const struct config_preset presets[] = {{"workers_api", "1"},
+						       {"workers_relay", "1"},
+						       {"log_level", "warn"},
+						       {"webhook_allow_private", "true"},
+						       {NULL, NULL}};
 	const char *file = NULL;
 	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
 	struct config *config;

@@ -15,6 +15,7 @@
 #include "server/cli/redis_child.h"
 #include "server/cli/secret.h"
 #include "server/cli/supervisor.h"
+#include "server/hooks/role.h"
 #include "server/store/keeper.h"
 #include "smtp/journal.h"
 #include "smtp/role.h"
@@ -25,7 +26,8 @@
 #define SLOT_KEEPER 1
 #define SLOT_GREET 2
 #define SLOT_REDIS 3
-#define SLOT_API 4
+#define SLOT_API 4 /* up to 63 */
+#define SLOT_HOOKS 127
 #define SLOT_RELAY 64 /* 60 workers of each kind at most (config_table.c) */
 
 struct house {
@@ -61,6 +63,9 @@ static void add_jobs(struct house *h, const struct config *config, role_fn *gree
 		add(h,
 		    (struct supervisor_job){
 			    .role = "keeper", .run = role_keeper, .count = 1, .slot = SLOT_KEEPER});
+	if (config->roles & ROLE_HOOKS)
+		add(h, (struct supervisor_job){
+			       .role = "hooks", .run = role_hooks, .count = 1, .slot = SLOT_HOOKS});
 	if (config->roles & ROLE_RELAY)
 		add(h, (struct supervisor_job){.role = "relay",
 					       .run = role_relay,

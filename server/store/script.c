@@ -10,15 +10,27 @@
 #include "server/base/hex.h"
 
 static const char *const names[SCRIPTS] = {
-	[SCRIPT_INIT] = "init",       [SCRIPT_ACCEPT] = "accept",
-	[SCRIPT_TAKE] = "take",       [SCRIPT_DOT] = "dot",
-	[SCRIPT_SETTLE] = "settle",   [SCRIPT_GIVEBACK] = "giveback",
-	[SCRIPT_SLOT] = "slot",       [SCRIPT_PROMOTE] = "promote",
-	[SCRIPT_RELEASE] = "release", [SCRIPT_EXPIRE] = "expire",
-	[SCRIPT_CANCEL] = "cancel",   [SCRIPT_SWEEP] = "sweep",
-	[SCRIPT_PROJECT] = "project", [SCRIPT_KEY] = "key",
-	[SCRIPT_INBOX] = "inbox",     [SCRIPT_LIST] = "list",
-	[SCRIPT_RETRY] = "retry",     [SCRIPT_SUPPRESSION] = "suppression",
+	[SCRIPT_INIT] = "init",
+	[SCRIPT_ACCEPT] = "accept",
+	[SCRIPT_TAKE] = "take",
+	[SCRIPT_DOT] = "dot",
+	[SCRIPT_SETTLE] = "settle",
+	[SCRIPT_GIVEBACK] = "giveback",
+	[SCRIPT_SLOT] = "slot",
+	[SCRIPT_PROMOTE] = "promote",
+	[SCRIPT_RELEASE] = "release",
+	[SCRIPT_EXPIRE] = "expire",
+	[SCRIPT_CANCEL] = "cancel",
+	[SCRIPT_SWEEP] = "sweep",
+	[SCRIPT_PROJECT] = "project",
+	[SCRIPT_KEY] = "key",
+	[SCRIPT_INBOX] = "inbox",
+	[SCRIPT_LIST] = "list",
+	[SCRIPT_RETRY] = "retry",
+	[SCRIPT_ENDPOINT] = "endpoint",
+	[SCRIPT_HOOK] = "hook",
+	[SCRIPT_HOOKS] = "hooks",
+	[SCRIPT_SUPPRESSION] = "suppression",
 };
 static char shas[SCRIPTS][41];
 

@@ -1,6 +1,7 @@
 """openapi.yaml against the running server: every documented path and status is asked for, and every answer is held
 against its schema. tests/unit/api/test_contract.c holds the tables of the code against the same document."""
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
@@ -149,6 +150,44 @@ def suppression(p):
     return p.request("GET", f"{SUPPRESSIONS}/shown@inbox.example")
 
 
+WEBHOOKS, WEBHOOK = "/v1/webhooks", "/v1/webhooks/{id}"
+NO_HOOK = "whk_" + "0" * 26
+
+
+def hook(p, **fields):
+    answer = p.request("POST", WEBHOOKS, json={"url": "https://hooks.example/", "enabled": False, **fields})
+    if answer.status == 201:
+        p.cleanup.append(f"{WEBHOOKS}/{answer.json()['id']}")
+    return answer
+
+
+def with_hook(method, suffix="", **more):
+    return lambda p: p.request(method, f"{WEBHOOKS}/{hook(p).json()['id']}{suffix}", **more)
+
+
+def hook_out_of_reach(p):
+    """A webhook that cannot be reached: told as a result."""
+    id = hook(p, url="https://hooks.invalid/", enabled=True).json()["id"]
+    return p.request("POST", f"{WEBHOOKS}/{id}/test")
+
+
+def one_too_many(p):
+    while True:
+        answer = hook(p)
+        if answer.status != 201:
+            return answer
+
+
+def on_no_hook(method, suffix=""):
+    """The probes that any route on one webhook has; scope: what a key lacks."""
+    path, route, json = f"{WEBHOOKS}/{NO_HOOK}{suffix}", WEBHOOK + suffix, {} if method == "PATCH" else None
+    reads = method == "GET"
+    return [(method.lower(), route, 400, lambda p: p.request(method, path + "?a=%00", json=json)),
+            (method.lower(), route, 401, lambda p: p.request(method, path, key=None, json=json)),
+            (method.lower(), route, 403, scoped(method, path, "send" if reads else "read", json=json)),
+            (method.lower(), route, 404, lambda p: p.request(method, path, json=json))]
+
+
 SUPPRESSIONS, SUPPRESSION = "/v1/suppressions", "/v1/suppressions/{email}"
 NOBODY = SUPPRESSIONS + "/nobody@inbox.example"
 CANCEL, RETRY = "/v1/messages/{id}/cancel", "/v1/messages/{id}/retry"
@@ -186,6 +225,37 @@ PROBES = [
     ("post", RETRY, 403, scoped("POST", f"/v1/messages/{MISSING}/retry", "read")),
     ("post", RETRY, 404, lambda p: p.request("POST", f"/v1/messages/{MISSING}/retry")),
     ("post", RETRY, 409, order("retry", finished)),
+    ("get", MESSAGE + "/events", 200, lambda p: p.request("GET", finished(p) + "/events")),
+    ("get", MESSAGE + "/events", 400, get(f"/v1/messages/{MISSING}/events?a=%00")),
+    ("get", MESSAGE + "/events", 401, get(f"/v1/messages/{MISSING}/events", key=None)),
+    ("get", MESSAGE + "/events", 403, get_scoped(f"/v1/messages/{MISSING}/events", "send")),
+    ("get", MESSAGE + "/events", 404, get(f"/v1/messages/{MISSING}/events")),
+    ("get", "/v1/events", 200, get("/v1/events?limit=3")),
+    ("get", "/v1/events", 400, get("/v1/events?after=x")),
+    ("get", "/v1/events", 401, get("/v1/events", key=None)),
+    ("get", "/v1/events", 403, get_scoped("/v1/events", "send")),
+    ("get", WEBHOOKS, 200, lambda p: hook(p) and p.request("GET", WEBHOOKS)),
+    ("get", WEBHOOKS, 400, get(WEBHOOKS + "?a=%00")),
+    ("get", WEBHOOKS, 401, get(WEBHOOKS, key=None)),
+    ("get", WEBHOOKS, 403, get_scoped(WEBHOOKS, "send")),
+    ("post", WEBHOOKS, 201, hook),
+    ("post", WEBHOOKS, 400, lambda p: p.request("POST", WEBHOOKS, {"Content-Type": "application/json"}, data=b"{")),
+    ("post", WEBHOOKS, 401, lambda p: p.request("POST", WEBHOOKS, json={}, key=None)),
+    ("post", WEBHOOKS, 403, scoped("POST", WEBHOOKS, "read", json={})),
+    ("post", WEBHOOKS, 409, one_too_many),
+    ("post", WEBHOOKS, 415, lambda p: p.request("POST", WEBHOOKS, {"Content-Type": "text/plain"}, data=b"{}")),
+    ("post", WEBHOOKS, 422, lambda p: hook(p, url="http://localhost/")),
+    *on_no_hook("GET"), *on_no_hook("PATCH"), *on_no_hook("DELETE"), *on_no_hook("POST", "/rotate"), *on_no_hook("POST", "/test"),
+    *on_no_hook("GET", "/deliveries"),
+    ("get", WEBHOOK, 200, with_hook("GET")),
+    ("patch", WEBHOOK, 200, with_hook("PATCH", json={"description": "x"})),
+    ("patch", WEBHOOK, 415, with_hook("PATCH", data=b"{}")),
+    ("patch", WEBHOOK, 422, with_hook("PATCH", json={"x": 1})),
+    ("delete", WEBHOOK, 204, with_hook("DELETE")),
+    ("post", WEBHOOK + "/rotate", 200, with_hook("POST", "/rotate")),
+    ("post", WEBHOOK + "/test", 200, hook_out_of_reach),
+    ("post", WEBHOOK + "/test", 409, with_hook("POST", "/test")),
+    ("get", WEBHOOK + "/deliveries", 200, with_hook("GET", "/deliveries")),
     ("get", SUPPRESSIONS, 200, get(SUPPRESSIONS)),
     ("get", SUPPRESSIONS, 400, get(SUPPRESSIONS + "?cursor=x")),
     ("get", SUPPRESSIONS, 401, get(SUPPRESSIONS, key=None)),
@@ -226,6 +296,12 @@ PROBES_WITHOUT_STORE = [
     ("get", MESSAGES, 503, get("/v1/messages")),
     ("post", CANCEL, 503, lambda p: p.request("POST", f"/v1/messages/{MISSING}/cancel")),
     ("post", RETRY, 503, lambda p: p.request("POST", f"/v1/messages/{MISSING}/retry")),
+    ("get", MESSAGE + "/events", 503, get(f"/v1/messages/{MISSING}/events")),
+    ("get", "/v1/events", 503, get("/v1/events")),
+    ("get", WEBHOOKS, 503, get(WEBHOOKS)),
+    ("post", WEBHOOKS, 503, lambda p: p.request("POST", WEBHOOKS, json={"url": "https://hooks.example/"})),
+    *[(m.lower(), WEBHOOK + s, 503, lambda p, m=m, s=s: p.request(m, f"{WEBHOOKS}/{NO_HOOK}{s}", json={} if m == "PATCH" else None))
+      for m, s in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries"))],
     ("get", SUPPRESSIONS, 503, get(SUPPRESSIONS)),
     ("post", SUPPRESSIONS, 503, suppress("a@b.example")),
     ("get", SUPPRESSION, 503, get(NOBODY)),
@@ -241,7 +317,10 @@ def test_every_documented_status_has_a_probe():
 
 @pytest.mark.parametrize("method,path,status,probe", PROBES, ids=lambda v: None if callable(v) else str(v))
 def test_an_answer_is_as_documented(postern, method, path, status, probe):
+    postern.cleanup = []
     answer = probe(postern)
+    for made in postern.cleanup:
+        postern.request("DELETE", made)
     assert answer.status == status, answer
     hold(answer, method, path)
 
@@ -252,8 +331,9 @@ def test_without_a_store_answers_are_as_documented(make_redis, make_postern):
     assert post()(server).status == 202
     redis.kill()
     # A key may be answered from memory for a second, and the loss may show only at the first use.
-    for method, path, status, probe in PROBES_WITHOUT_STORE:
-        answer = probe(server)
+    with ThreadPoolExecutor(len(PROBES_WITHOUT_STORE)) as pool:
+        answers = list(pool.map(lambda probe: probe[3](server), PROBES_WITHOUT_STORE))
+    for (method, path, status, _), answer in zip(PROBES_WITHOUT_STORE, answers):
         assert answer.status == status, answer
         hold(answer, method, path)
         assert answer.headers["Retry-After"], answer
@@ -314,7 +394,7 @@ def test_every_problem_type_is_explained():
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_head_options_and_other_methods(postern, path):
-    target = path.replace("{id}", MISSING).replace("{email}", "nobody@inbox.example") + ("?to=a@b.example" if path == INBOX else "")
+    target = path.replace("{id}", NO_HOOK if "webhooks" in path else MISSING).replace("{email}", "nobody@inbox.example") + ("?to=a@b.example" if path == INBOX else "")
     known = {m.upper() for m in DOCUMENT["paths"][path]} | {"OPTIONS"}
     known |= {"HEAD"} if "GET" in known else set()
     options = postern.request("OPTIONS", target, key=None)

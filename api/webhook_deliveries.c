@@ -1,0 +1,159 @@
+/* What became of the deliveries to a webhook, and a test of one. */
+#include "api/webhooks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/page.h"
+#include "server/base/clock.h"
+#include "server/base/loop.h"
+#include "server/store/endpoints.h"
+
+#define TEST_WAIT_MS 20000 /* a delivery ends within 15 s */
+#define TEST_POLL_MS 150
+
+/* ---- deliveries ---- */
+
+struct listing {
+	struct page page;
+	bool failed_only;
+};
+
+static void on_log(json_t *list, const struct err *why, void *arg)
+{
+	if (why)
+		answer_err(arg, why);
+	else
+		page_answer(arg, list ? json_incref(list) : json_array(), NULL);
+}
+
+static void on_found(const struct endpoint *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	const struct listing *l = request_state(r);
+
+	(void)n;
+	if (why)
+		answer_err(r, why);
+	else
+		endpoints_deliveries(request_api(r)->store, list->id, l->failed_only, l->page.limit,
+				     on_log, r);
+}
+
+static int read_query(const struct request *r, struct listing *l, struct err *e)
+{
+	static const char *const names[] = {"failed", NULL};
+	const char *failed = request_query(r, "failed");
+
+	if (page_read(r, names, &l->page, e) < 0)
+		return -1;
+	if (l->page.cursor)
+		return page_bad_cursor(e);
+	if (failed && strcmp(failed, "true") != 0 && strcmp(failed, "false") != 0)
+		return err_set(e, ERR_INPUT, "query parameter failed: must be true or false");
+	l->failed_only = failed && strcmp(failed, "true") == 0;
+	return 0;
+}
+
+void webhooks_deliveries(struct request *r)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	struct err e;
+
+	if (!l) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	request_set_state(r, l, free);
+	if (read_query(r, l, &e) < 0)
+		answer_err(r, &e);
+	else
+		endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+			      on_found, r);
+}
+
+/* ---- a test ---- */
+
+struct test {
+	char event[ID_LEN + 1];
+	int64_t until_ms;
+	struct loop_timer timer;
+};
+
+static void test_free(void *state)
+{
+	struct test *t = state;
+
+	loop_timer_deinit(&t->timer);
+	free(t);
+}
+
+static void on_result(json_t *result, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct test *t = request_state(r);
+
+	if (why)
+		answer_err(r, why);
+	else if (result)
+		answer_json(r, 200, json_incref(result));
+	else if (clock_mono_ms() > t->until_ms || request_api(r)->is_draining)
+		answer_problem(r, PROBLEM_UNAVAILABLE, NULL,
+			       "the test was not delivered in time: does a process with the role "
+			       "hooks run?");
+	else
+		loop_timer_set(&t->timer, TEST_POLL_MS);
+}
+
+static void poll(void *arg)
+{
+	struct request *r = arg;
+	const struct test *t = request_state(r);
+
+	endpoints_get_test(request_api(r)->store, t->event, on_result, r);
+}
+
+static void on_asked(const struct err *why, void *arg)
+{
+	struct test *t = request_state(arg);
+
+	if (why)
+		answer_err(arg, why);
+	else
+		loop_timer_set(&t->timer, TEST_POLL_MS);
+}
+
+static void on_found_to_test(const struct endpoint *list, size_t n, const struct err *why,
+			     void *arg)
+{
+	struct request *r = arg;
+	struct test *t = request_state(r);
+
+	(void)n;
+	if (why)
+		answer_err(r, why);
+	else if (!list->is_enabled)
+		answer_problem(r, PROBLEM_CONFLICT, NULL,
+			       "the webhook is disabled: enable it first");
+	else
+		endpoints_ask_test(request_api(r)->store, list, t->event,
+				   request_key(r)->project_id, on_asked, r);
+}
+
+void webhooks_test(struct request *r)
+{
+	struct test *t = calloc(1, sizeof(*t));
+	struct id id = id_make("evt", 0);
+
+	if (!t || loop_timer_init(&t->timer, request_api(r)->loop, poll, r) < 0) {
+		free(t);
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	snprintf(t->event, sizeof(t->event), "%s", id.text);
+	t->until_ms = clock_mono_ms() + TEST_WAIT_MS;
+	request_set_state(r, t, test_free);
+	endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+		      on_found_to_test, r);
+}

@@ -1,0 +1,345 @@
+/* Webhook endpoints: made, shown, changed, deleted. */
+#include "api/webhooks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/check.h"
+#include "api/render.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/seal.h"
+#include "server/fetch/url.h"
+#include "server/hooks/event.h"
+#include "server/hooks/sign.h"
+#include "server/mail/text.h"
+#include "server/store/endpoints.h"
+
+#define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign for so long */
+#define DESCRIPTION_MAX 200
+#define FILTERS_MAX 20
+
+json_t *webhook_json(const struct endpoint *e, const char *secret)
+{
+	return json_pack("{s:s, s:s, s:O, s:o, s:b, s:s*, s:o, s:s*}", "id", e->id, "url", e->url,
+			 "events", e->events, "description",
+			 text_json(e->description, strlen(e->description)), "enabled",
+			 e->is_enabled, "disabled_reason",
+			 *e->disabled_reason ? e->disabled_reason : NULL, "created_at",
+			 render_time(e->created_ms), "secret", secret);
+}
+
+static void answer_endpoint(struct request *r, unsigned status, const struct endpoint *e,
+			    const char *secret)
+{
+	json_t *body = webhook_json(e, secret);
+
+	if (!body) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	if (secret)
+		answer_header(r, "Cache-Control", "no-store");
+	answer_json(r, status, body);
+}
+
+/* ---- the body ---- */
+
+struct body {
+	const struct config *config;
+	const char *url, *description;
+	json_t *events;
+	json_t *enabled;
+};
+
+static int take_url(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	struct body *b = at;
+
+	(void)run;
+	b->url = v->text;
+	return fetch_url_check(v->text, b->config->webhook_allow_private, e);
+}
+
+static int take_description(struct rules_run *run, const struct rule_value *v, void *at,
+			    struct err *e)
+{
+	(void)run;
+	*(const char **)at = v->text;
+	return check_line(v, e);
+}
+
+static int check_filter(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	(void)run;
+	(void)at;
+	if (event_filter_is_known(v->text))
+		return 0;
+	return err_set(
+		e, ERR_INPUT,
+		"is no type of event; say `message.delivered`, or the beginning of types and "
+		"a `*`: `message.*`, `*`");
+}
+
+static int take_value(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	(void)run;
+	(void)e;
+	*(json_t **)at = v->json;
+	return 0;
+}
+
+static const struct rule filter = {.types = RULE_STRING, .min = 1, .max = 64, .take = check_filter};
+
+#define RULES(url_is_required)                                                                     \
+	{                                                                                          \
+		{.field = "url",                                                                   \
+		 .types = RULE_STRING,                                                             \
+		 .is_required = (url_is_required),                                                 \
+		 .min = 1,                                                                         \
+		 .max = FETCH_URL_MAX,                                                             \
+		 .at = 0,                                                                          \
+		 .take = take_url},                                                                \
+			{.field = "events",                                                        \
+			 .types = RULE_ARRAY,                                                      \
+			 .min = 1,                                                                 \
+			 .max = FILTERS_MAX,                                                       \
+			 .at = offsetof(struct body, events),                                      \
+			 .take = take_value,                                                       \
+			 .each = &filter},                                                         \
+			{.field = "description",                                                   \
+			 .types = RULE_STRING,                                                     \
+			 .max = DESCRIPTION_MAX,                                                   \
+			 .at = offsetof(struct body, description),                                 \
+			 .take = take_description},                                                \
+			{.field = "enabled",                                                       \
+			 .types = RULE_BOOLEAN,                                                    \
+			 .at = offsetof(struct body, enabled),                                     \
+			 .take = take_value},                                                      \
+	}
+static const struct rule create_rules[] = RULES(true);
+static const struct rule update_rules[] = RULES(false);
+#define RULES_COUNT (sizeof(create_rules) / sizeof(*create_rules))
+
+/* ---- a change on its way ---- */
+
+struct change {
+	struct endpoint endpoint; /* as it will be; borrows from before, body and sealed */
+	struct endpoint before;
+	json_t *body, *events;
+	struct buf sealed;
+	char secret[SIGN_SECRET_TEXT]; /* "": it is not shown */
+	struct body fields;
+	unsigned status;
+};
+
+static void change_free(void *state)
+{
+	struct change *c = state;
+
+	explicit_bzero(c->secret, sizeof(c->secret));
+	endpoint_deinit(&c->before);
+	buf_deinit(&c->sealed);
+	json_decref(c->events);
+	json_decref(c->body);
+	free(c);
+}
+
+static struct change *change_new(struct request *r, unsigned status)
+{
+	struct change *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return NULL;
+	}
+	c->status = status;
+	c->fields.config = request_api(r)->config;
+	request_set_state(r, c, change_free);
+	return c;
+}
+
+static void on_written(const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct change *c = request_state(r);
+
+	if (why && why->kind == ERR_REFUSED)
+		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+	else if (why)
+		answer_err(r, why);
+	else
+		answer_endpoint(r, c->status, &c->endpoint, *c->secret ? c->secret : NULL);
+	if (!why)
+		LOG(LOG_INFO, "webhook.saved", LOG_S("webhook", c->endpoint.id),
+		    LOG_S("request", request_id(r)), LOG_N("enabled", c->endpoint.is_enabled));
+}
+
+/* -1 and the request is answered. */
+static int new_secret(struct request *r, struct change *c)
+{
+	char name[64];
+	struct err e;
+
+	sign_make_secret(c->secret);
+	endpoint_seal_name(c->endpoint.id, name);
+	if (seal_text(request_api(r)->config->secret, name, c->secret, &c->sealed, &e) < 0) {
+		if (e.kind == ERR_REFUSED)
+			answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", e.text);
+		else
+			answer_err(r, &e);
+		return -1;
+	}
+	c->endpoint.secret = buf_text(&c->sealed);
+	return 0;
+}
+
+void webhooks_create(struct request *r)
+{
+	struct change *c = change_new(r, 201);
+	struct id id = id_make("whk", 0);
+	struct endpoint *e;
+
+	if (!c || body_read(r, create_rules, RULES_COUNT, &c->fields, &c->body) < 0)
+		return;
+	e = &c->endpoint;
+	snprintf(e->id, sizeof(e->id), "%s", id.text);
+	snprintf(e->project, sizeof(e->project), "%s", request_key(r)->project);
+	c->events = c->fields.events ? json_incref(c->fields.events) : json_pack("[s]", "*");
+	e->url = c->fields.url;
+	e->description = c->fields.description ? c->fields.description : "";
+	e->events = c->events;
+	e->is_enabled = !json_is_false(c->fields.enabled);
+	e->disabled_reason = "";
+	e->created_ms = clock_real_ms();
+	if (!c->events || new_secret(r, c) < 0)
+		return;
+	endpoints_put(request_api(r)->store, e, NULL, on_written, r);
+}
+
+/* ---- change one that is there ---- */
+
+/* Keeps what is there for as long as the change takes. -1 and the request is answered. */
+static int keep(struct request *r, struct change *c, const struct endpoint *there,
+		const struct err *why)
+{
+	if (why) {
+		answer_err(r, why);
+		return -1;
+	}
+	if (endpoint_parse(there->id, there->project, there->text, strlen(there->text),
+			   &c->before) < 0) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return -1;
+	}
+	c->endpoint = c->before;
+	return 0;
+}
+
+static void on_found(const struct endpoint *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct change *c = request_state(r);
+	const struct body *b = &c->fields;
+	struct endpoint *e = &c->endpoint;
+
+	(void)n;
+	if (keep(r, c, list, why) < 0)
+		return;
+	if (b->url)
+		e->url = b->url;
+	if (b->description)
+		e->description = b->description;
+	if (b->events)
+		e->events = b->events;
+	if (b->enabled)
+		e->is_enabled = json_is_true(b->enabled);
+	if (e->is_enabled)
+		e->disabled_reason = "";
+	endpoints_put(request_api(r)->store, e, &c->before, on_written, r);
+}
+
+static void get(struct request *r, endpoints_fn *fn)
+{
+	endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), fn, r);
+}
+
+void webhooks_update(struct request *r)
+{
+	struct change *c = change_new(r, 200);
+
+	if (c && body_read(r, update_rules, RULES_COUNT, &c->fields, &c->body) == 0)
+		get(r, on_found);
+}
+
+static void on_found_to_rotate(const struct endpoint *list, size_t n, const struct err *why,
+			       void *arg)
+{
+	struct request *r = arg;
+	struct change *c = request_state(r);
+
+	(void)n;
+	if (keep(r, c, list, why) < 0)
+		return;
+	c->endpoint.old_secret = c->before.secret;
+	c->endpoint.old_until_ms = clock_real_ms() + OVERLAP_MS;
+	if (new_secret(r, c) == 0)
+		endpoints_put(request_api(r)->store, &c->endpoint, &c->before, on_written, r);
+}
+
+void webhooks_rotate(struct request *r)
+{
+	if (change_new(r, 200))
+		get(r, on_found_to_rotate);
+}
+
+/* ---- look, delete ---- */
+
+static void on_shown(const struct endpoint *list, size_t n, const struct err *why, void *arg)
+{
+	(void)n;
+	if (why)
+		answer_err(arg, why);
+	else
+		answer_endpoint(arg, 200, list, NULL);
+}
+
+void webhooks_show(struct request *r)
+{
+	get(r, on_shown);
+}
+
+static void on_list(const struct endpoint *list, size_t n, const struct err *why, void *arg)
+{
+	json_t *data = json_array();
+
+	if (why) {
+		json_decref(data);
+		answer_err(arg, why);
+		return;
+	}
+	for (size_t i = n; i-- > 0;) /* newest first */
+		json_array_append_new(data, webhook_json(&list[i], NULL));
+	answer_json(arg, 200, json_pack("{s:o, s:n}", "data", data, "next_cursor"));
+}
+
+void webhooks_list(struct request *r)
+{
+	endpoints_list(request_api(r)->store, request_key(r)->project, on_list, r);
+}
+
+static void on_deleted(const struct err *why, void *arg)
+{
+	if (why)
+		answer_err(arg, why);
+	else
+		answer_text(arg, 204, "", "", 0);
+}
+
+void webhooks_delete(struct request *r)
+{
+	endpoints_delete(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+			 on_deleted, r);
+}

@@ -1,0 +1,225 @@
+/* One POST of an event to an endpoint, and what its answer means. */
+#include "server/hooks/engine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/base/id.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
+#include "server/hooks/event.h"
+#include "server/hooks/sign.h"
+#include "server/mail/text.h"
+#include "server/store/store.h"
+
+#define TIMEOUT_MS 15000
+#define ANSWER_MAX ((size_t)16 << 10)
+#define EXCERPT_MAX 500
+#define WINDOW_MAX 32
+
+/* Seconds before try 2, 3 ...; in proportion when the first is set otherwise. */
+static const int64_t schedule_s[] = {5,     300,       1800,      7200,     18000,
+				     36000, 14 * 3600, 20 * 3600, 24 * 3600};
+#define TRIES (sizeof(schedule_s) / sizeof(*schedule_s) + 1)
+
+struct post *post_new(struct target *t, const char *message, unsigned n, char *take_body)
+{
+	struct post *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		abort(); /* crash-only: nothing was done with the event */
+	d->target = t;
+	snprintf(d->message, sizeof(d->message), "%s", message);
+	d->n = n;
+	d->body = take_body;
+	event_id(message, n, d->id);
+	return d;
+}
+
+void post_free(struct post *d)
+{
+	free(d->body);
+	free(d);
+}
+
+int post_read_member(const char *member, unsigned *tries, char message[ID_LEN + 1], unsigned *n)
+{
+	char rest;
+
+	return sscanf(member, "%3u %30s %9u%c", tries, message, n, &rest) == 3 &&
+			       id_valid("msg", message)
+		       ? 0
+		       : -1;
+}
+
+static void write_member(const struct post *d, unsigned tries, char out[MEMBER_MAX])
+{
+	snprintf(out, MEMBER_MAX, "%u %s %u", tries, d->message, d->n);
+}
+
+/* ---- what came of it ---- */
+
+/* From now to the next try: the schedule's, 20 % more or less, but what the endpoint asks for. */
+static int64_t wait_ms(const struct post *d, const struct fetch_answer *a)
+{
+	int64_t first = d->target->engine->config->webhook_retry_s * 1000;
+	int64_t ms = schedule_s[d->tries] * first / schedule_s[0];
+	char random[3];
+
+	id_random(random, 2);
+	ms = ms * (800 + ((random[0] * 37 + random[1]) * 7) % 400) / 1000;
+	return a->retry_after_ms > ms ? a->retry_after_ms : ms;
+}
+
+static json_t *log_json(const struct post *d, const struct fetch_answer *a, int64_t next_ms)
+{
+	size_t len = a->body_len < EXCERPT_MAX ? a->body_len : EXCERPT_MAX;
+	char now[CLOCK_RFC3339_LEN], next[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(clock_real_ms(), now);
+	if (next_ms)
+		clock_rfc3339(next_ms, next);
+	return json_pack("{s:s, s:s, s:s*, s:i, s:s, s:o, s:I, s:s*, s:o, s:s?}", "event", d->id,
+			 "type", d->type, "message", d->is_test ? NULL : d->message, "attempt",
+			 (int)d->tries + 1, "at", now, "status",
+			 a->status ? json_integer(a->status) : json_null(), "ms", (json_int_t)a->ms,
+			 "error", *a->error ? a->error : NULL, "excerpt", text_json(a->body, len),
+			 "next_attempt_at", next_ms ? next : NULL);
+}
+
+static void write_log(const struct post *d, const struct fetch_answer *a, int64_t next_ms,
+		      bool has_failed)
+{
+	struct target *t = d->target;
+	json_t *json = log_json(d, a, next_ms);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	if (!text)
+		return;
+	if (d->is_test)
+		hooks_tested(&t->engine->batch, t->endpoint.id, d->id, text);
+	else
+		hooks_log(&t->engine->batch, t->endpoint.id, text, has_failed);
+	free(text);
+}
+
+static void try_later(const struct post *d, const struct fetch_answer *a)
+{
+	struct target *t = d->target;
+	bool is_last = d->tries + 1 >= TRIES;
+	int64_t next =
+		is_last ? 0
+			: clock_real_ms() + store_clock_offset_ms(t->engine->store) + wait_ms(d, a);
+	char member[MEMBER_MAX];
+
+	metric_add(METRIC_WEBHOOKS_FAILED, 1);
+	write_log(d, a, next, true);
+	LOG(is_last ? LOG_ERROR : LOG_WARN, is_last ? "webhook.given_up" : "webhook.failed",
+	    LOG_S("webhook", t->endpoint.id), LOG_S("event", d->id), LOG_N("attempt", d->tries + 1),
+	    LOG_N("status", a->status), LOG_S("reason", a->error), LOG_N("ms", a->ms));
+	if (is_last)
+		return;
+	write_member(d, d->tries + 1, member);
+	target_again(t, next, member);
+}
+
+static void judge(const struct post *d, const struct fetch_answer *a)
+{
+	struct target *t = d->target;
+	bool is_good = a->status >= 200 && a->status < 300;
+
+	if (is_good || d->is_test) {
+		if (is_good) {
+			metric_add(METRIC_WEBHOOKS_DELIVERED, 1);
+			metric_observe(METRIC_WEBHOOK_MS, clock_real_ms() - d->at_ms);
+		}
+		write_log(d, a, 0, false);
+		if (is_good && t->is_failing && t->n_retries)
+			hooks_soon(&t->engine->batch, t->endpoint.id,
+				   clock_real_ms() + store_clock_offset_ms(t->engine->store));
+		t->is_failing = t->is_failing && !is_good;
+	} else if (a->status == 410) {
+		metric_add(METRIC_WEBHOOKS_FAILED, 1);
+		write_log(d, a, 0, true);
+		LOG(LOG_ERROR, "webhook.disabled", LOG_S("webhook", t->endpoint.id),
+		    LOG_S("reason", "it answered 410 Gone"));
+		hooks_disable(&t->engine->batch, t->endpoint.id, "it answered 410 Gone");
+		target_close(t);
+	} else {
+		t->is_failing = true;
+		try_later(d, a);
+	}
+	if (a->is_timeout)
+		t->window = t->window > 1 ? t->window / 2 : 1;
+	else if (is_good && t->window < WINDOW_MAX)
+		t->window++;
+}
+
+static void land(struct target *t, const struct post *d)
+{
+	struct post **at = &t->flying;
+
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
+}
+
+static void on_answer(const struct fetch_answer *a, void *arg)
+{
+	struct post *d = arg;
+	struct target *t = d->target;
+	char member[MEMBER_MAX];
+
+	t->in_flight--;
+	t->engine->in_flight--;
+	land(t, d);
+	judge(d, a);
+	if (d->tries && !d->is_test) {
+		write_member(d, d->tries, member);
+		hooks_over(&t->engine->batch, t->endpoint.id, member);
+	}
+	target_ended(t, d->entry, d->partition, d->tries && !d->is_test);
+	post_free(d);
+	target_go_on(t);
+}
+
+/* ---- sending ---- */
+
+static void sign(const struct post *d, int64_t now_s, struct buf *out)
+{
+	const struct target *t = d->target;
+	struct sign_input in = {d->id, now_s, d->body, strlen(d->body)};
+
+	if (t->secret)
+		sign_append(t->secret, &in, out);
+	if (t->old_secret && t->endpoint.old_until_ms > clock_real_ms())
+		sign_append(t->old_secret, &in, out);
+}
+
+void post_send(struct post *d)
+{
+	struct target *t = d->target;
+	int64_t now_s = clock_real_ms() / 1000;
+	char id[80], timestamp[64];
+	struct buf signatures = {0}, line = {0};
+	const char *headers[5] = {"Content-Type: application/json", id, timestamp, NULL, NULL};
+	struct fetch_request q = {t->endpoint.url, headers,    d->body,
+				  strlen(d->body), TIMEOUT_MS, ANSWER_MAX};
+
+	snprintf(id, sizeof(id), "webhook-id: %s", d->id);
+	snprintf(timestamp, sizeof(timestamp), "webhook-timestamp: %" PRId64, now_s);
+	sign(d, now_s, &signatures);
+	buf_fmt(&line, "webhook-signature: %s", buf_text(&signatures));
+	headers[3] = buf_text(&line);
+	d->next = t->flying;
+	t->flying = d;
+	t->in_flight++;
+	t->engine->in_flight++;
+	fetch_post(t->engine->fetch, &q, on_answer, d);
+	buf_deinit(&signatures);
+	buf_deinit(&line);
+}

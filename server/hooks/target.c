@@ -1,0 +1,384 @@
+/* One endpoint: what it has coming, in the order of its project's log. */
+#include "server/hooks/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
+#include "server/base/seal.h"
+#include "server/hooks/event.h"
+#include "server/store/messages.h"
+#include "server/store/store.h"
+
+#define ENTRIES_A_READ 8
+#define WAITING_MAX 200   /* events in memory; what comes behind waits in the log */
+#define RETRIES_MAX 10000 /* set aside; then the cursor stands still */
+#define RETRIES_AT_ONCE 16
+#define IN_FLIGHT_MAX 512 /* over all endpoints */
+#define RETRY_EVERY_MS 500
+
+/* ---- the entries whose events are under way ---- */
+
+static struct entry *entry_add(struct feed *f, const struct log_place *at)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		abort();
+	entry->at = *at;
+	*f->last = entry;
+	f->last = &entry->next;
+	return entry;
+}
+
+/* The cursor goes past the entries at the front that are done with. */
+static void settle(struct feed *f)
+{
+	struct target *t = f->target;
+	struct log_place done = {0};
+	struct entry *entry;
+
+	while ((entry = f->first) && entry->n_open == 0) {
+		done = entry->at;
+		f->first = entry->next;
+		if (!f->first)
+			f->last = &f->first;
+		free(entry);
+	}
+	if (done.ms && !t->is_gone)
+		hooks_cursor(&t->engine->batch, t->endpoint.id, f->partition, &done);
+}
+
+/* ---- reading ---- */
+
+static bool wants(const struct target *t, const char *type)
+{
+	const json_t *filter;
+	size_t i;
+
+	json_array_foreach (t->endpoint.events, i, filter)
+		if (event_filter_fits(json_string_value(filter), type))
+			return true;
+	return false;
+}
+
+static struct post *make_post(struct target *t, const char *message, const struct record *record,
+			      const struct record_event *ev, const char *cursor)
+{
+	struct event_about about = {message, t->project_id, cursor};
+	json_t *json = event_json(&about, record, ev);
+	char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	struct post *d;
+
+	json_decref(json);
+	if (!body)
+		return NULL;
+	d = post_new(t, message, ev->n, body);
+	snprintf(d->type, sizeof(d->type), "message.%s", ev->type);
+	d->at_ms = ev->at_ms;
+	return d;
+}
+
+static void enqueue(struct target *t, struct post *d)
+{
+	*t->last_waiting = d;
+	t->last_waiting = &d->next;
+	t->n_waiting++;
+}
+
+static void take_page(struct feed *f, const struct log_page *page)
+{
+	struct target *t = f->target;
+	char cursor[80];
+	size_t i = 0;
+
+	for (size_t k = 0; k < page->n_entries; k++) {
+		struct entry *entry = entry_add(f, &page->entries[k]);
+
+		for (; i < page->n_events && page->events[i].entry == k; i++) {
+			const struct log_event *ev = &page->events[i];
+			struct post *d;
+
+			if (!ev->record || !wants(t, ev->event->type))
+				continue;
+			snprintf(cursor, sizeof(cursor), "%lld.%lld.%u", (long long)entry->at.ms,
+				 (long long)entry->at.seq, ev->line + 1);
+			d = make_post(t, ev->message, ev->record, ev->event, cursor);
+			if (!d)
+				continue;
+			d->entry = entry;
+			d->partition = f->partition;
+			entry->n_open++;
+			enqueue(t, d);
+		}
+		f->read = entry->at;
+	}
+	f->has_news = page->is_full;
+	settle(f);
+}
+
+static void on_page(const struct log_page *page, const struct err *why, void *arg)
+{
+	struct feed *f = arg;
+
+	(void)why;
+	f->is_reading = false;
+	if (page && !f->target->is_gone)
+		take_page(f, page);
+	target_go_on(f->target);
+}
+
+static void read_on(struct target *t)
+{
+	for (size_t i = 0; i < t->n_feeds; i++) {
+		struct feed *f = &t->feeds[i];
+
+		if (!f->has_news || f->is_reading || t->n_waiting >= WAITING_MAX ||
+		    t->n_retries >= RETRIES_MAX)
+			continue;
+		f->is_reading = true;
+		log_read(t->engine->store, t->endpoint.project, f->partition, &f->read, true,
+			 ENTRIES_A_READ, on_page, f);
+	}
+}
+
+void target_hear_news(struct target *t, unsigned partition)
+{
+	t->feeds[partition].has_news = true;
+	target_go_on(t);
+}
+
+/* ---- retries ---- */
+
+struct retry {
+	struct target *target;
+	unsigned tries, n;
+	char message[ID_LEN + 1];
+};
+
+static void retry_ended(struct target *t, const char *member)
+{
+	if (member)
+		hooks_over(&t->engine->batch, t->endpoint.id, member);
+	target_ended(t, NULL, 0, true);
+}
+
+static const struct record_event *find_event(const struct record *record, unsigned n)
+{
+	for (size_t i = 0; i < record->n_events; i++)
+		if (record->events[i].n == n)
+			return &record->events[i];
+	return NULL;
+}
+
+static void on_record(const struct record *record, const struct err *why, void *arg)
+{
+	struct retry *r = arg;
+	struct target *t = r->target;
+	const struct record_event *ev = record ? find_event(record, r->n) : NULL;
+	struct post *d = ev ? make_post(t, r->message, record, ev, NULL) : NULL;
+	char member[MEMBER_MAX];
+
+	if (d && !t->is_gone) {
+		d->tries = r->tries;
+		post_send(d);
+	} else if (!record && why->kind != ERR_NOT_FOUND) {
+		retry_ended(t, NULL); /* the store is away: it stays due */
+	} else {
+		snprintf(member, sizeof(member), "%u %s %u", r->tries, r->message, r->n);
+		retry_ended(t, member); /* its message was swept */
+		if (d)
+			post_free(d);
+	}
+	free(r);
+}
+
+static void on_due(const char *const *members, size_t n, void *arg)
+{
+	struct target *t = arg;
+	size_t count = 0;
+
+	t->n_retries_open = 0;
+	if (n == 0)
+		t->retry_at = clock_mono_ms() + RETRY_EVERY_MS;
+	for (size_t i = 0; i < n && !t->is_gone; i++) {
+		struct retry *r = calloc(1, sizeof(*r));
+
+		if (!r)
+			abort();
+		r->target = t;
+		if (post_read_member(members[i], &r->tries, r->message, &r->n) < 0) {
+			hooks_over(&t->engine->batch, t->endpoint.id, members[i]);
+			free(r);
+			continue;
+		}
+		count++;
+		t->n_retries_open++;
+		messages_get(t->engine->store, t->endpoint.project, r->message, on_record, r);
+	}
+	if (count == 0)
+		target_go_on(t);
+}
+
+/* What changed the retries must be in the store before they are looked at again. */
+static void retry_some(struct target *t)
+{
+	struct engine *e = t->engine;
+
+	if (t->n_retries == 0 || t->n_retries_open || t->retries_in > e->committed ||
+	    clock_mono_ms() < t->retry_at)
+		return;
+	t->n_retries_open = 1;
+	hooks_due(e->store, t->endpoint.id, clock_real_ms() + store_clock_offset_ms(e->store),
+		  t->window < RETRIES_AT_ONCE ? t->window : RETRIES_AT_ONCE, on_due, t);
+}
+
+void target_again(struct target *t, int64_t due_ms, const char *member)
+{
+	hooks_again(&t->engine->batch, t->endpoint.id, due_ms, member);
+	t->n_retries++;
+	t->retries_in = t->engine->batch_number;
+}
+
+void target_ended(struct target *t, struct entry *entry, unsigned partition, bool is_retry)
+{
+	if (entry) {
+		entry->n_open--;
+		settle(&t->feeds[partition]);
+	}
+	if (!is_retry)
+		return;
+	t->n_retries_open--;
+	t->retries_in = t->engine->batch_number;
+	if (t->n_retries)
+		t->n_retries--;
+}
+
+/* ---- sending ---- */
+
+static void send_some(struct target *t)
+{
+	struct post *d;
+
+	while ((d = t->waiting) && t->in_flight < t->window &&
+	       t->engine->in_flight < IN_FLIGHT_MAX) {
+		t->waiting = d->next;
+		if (!t->waiting)
+			t->last_waiting = &t->waiting;
+		t->n_waiting--;
+		post_send(d);
+	}
+}
+
+void target_go_on(struct target *t)
+{
+	if (t->is_gone || !t->engine->is_active || t->engine->is_stopping || !t->secret)
+		return;
+	send_some(t);
+	retry_some(t);
+	read_on(t);
+}
+
+/* ---- birth, change, end ---- */
+
+static char *open_secret(const struct target *t, const char *sealed)
+{
+	struct buf text = {0};
+	char name[64];
+	struct err why;
+
+	if (!sealed)
+		return NULL;
+	endpoint_seal_name(t->endpoint.id, name);
+	if (seal_open(t->engine->config->secret, name, sealed, &text, &why) < 0) {
+		LOG(LOG_ERROR, "webhook.secret_unreadable", LOG_S("webhook", t->endpoint.id),
+		    LOG_S("reason", why.text));
+		return NULL;
+	}
+	return buf_give(&text);
+}
+
+static void wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+void target_update(struct target *t, struct hooks_endpoint *take)
+{
+	endpoint_deinit(&t->endpoint);
+	t->endpoint = take->endpoint;
+	take->endpoint = (struct endpoint){0};
+	wipe(t->secret);
+	wipe(t->old_secret);
+	t->secret = open_secret(t, t->endpoint.secret);
+	t->old_secret = open_secret(t, t->endpoint.old_secret);
+}
+
+struct target *target_new(struct engine *e, struct hooks_endpoint *take)
+{
+	struct target *t = calloc(1, sizeof(*t));
+	unsigned partitions = store_partitions(e->store);
+
+	if (!t || !(t->feeds = calloc(partitions, sizeof(*t->feeds))))
+		abort();
+	t->engine = e;
+	t->n_feeds = partitions;
+	t->window = 8;
+	t->last_waiting = &t->waiting;
+	t->n_retries = take->n_retries;
+	t->is_failing = take->n_retries > 0;
+	snprintf(t->project_id, sizeof(t->project_id), "%s", take->project_id);
+	for (unsigned p = 0; p < partitions; p++) {
+		t->feeds[p] = (struct feed){t, p, take->done[p], NULL, NULL, false, true};
+		t->feeds[p].last = &t->feeds[p].first;
+	}
+	target_update(t, take);
+	return t;
+}
+
+static void free_all(struct post **list)
+{
+	struct post *d;
+
+	while ((d = *list)) {
+		*list = d->next;
+		post_free(d);
+	}
+}
+
+static void drop_waiting(struct target *t)
+{
+	free_all(&t->waiting);
+	t->last_waiting = &t->waiting;
+	t->n_waiting = 0;
+}
+
+void target_close(struct target *t)
+{
+	t->is_gone = true;
+	drop_waiting(t);
+}
+
+void target_free(struct target *t)
+{
+	drop_waiting(t);
+	free_all(&t->flying);
+	for (size_t i = 0; i < t->n_feeds; i++) {
+		struct entry *entry;
+
+		while ((entry = t->feeds[i].first)) {
+			t->feeds[i].first = entry->next;
+			free(entry);
+		}
+	}
+	wipe(t->secret);
+	wipe(t->old_secret);
+	endpoint_deinit(&t->endpoint);
+	free(t->feeds);
+	free(t);
+}

@@ -1,0 +1,47 @@
+#!lua flags=allow-oom
+-- hook: what the active hooks process has done, in one step; also the lease that makes it the active one.
+-- KEYS 1 "pn:{g}:" (lua/endpoint.lua has the keys)
+--   hooks_lease  string, PX: the active process
+-- ARGV 1 process   2 lease ms, 0 = give it up   then words:
+--      "cursor" | id | partition | place     "again" | id | due ms | member      "over" | id | member
+--      "soon" | id | ms (the retries that wait are due by then, 20 ms apart)
+--      "log" | id | JSON | 1 if it failed    "tested" | id | evt_ id | JSON      "disable" | id | reason
+-- returns 1, or 0 when another process has the lease: nothing was done. Words for an endpoint that is gone are passed over.
+-- Run again: cursors and retries are the same, deliveries may be in the lists twice.
+local P, call = KEYS[1], redis.call
+local KEEP = 99                                -- deliveries in a list, less one
+local owner = call('GET', P .. 'hooks_lease')
+if owner and owner ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then call('DEL', P .. 'hooks_lease')
+else call('SET', P .. 'hooks_lease', ARGV[1], 'PX', ARGV[2]) end
+local WORDS = { cursor = 4, again = 4, over = 3, soon = 3, log = 4, tested = 4, disable = 3 }
+local i = 3
+while ARGV[i] do
+	local what, id, a, b = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+	local project = call('HGET', P .. 'hooks', id)
+	if not project then                        -- deleted meanwhile
+	elseif what == 'cursor' then call('HSET', P .. 'hc:' .. id, a, b)
+	elseif what == 'again' then call('ZADD', P .. 'hr:' .. id, a, b)
+	elseif what == 'over' then call('ZREM', P .. 'hr:' .. id, a)
+	elseif what == 'soon' then
+		local wait = call('ZRANGE', P .. 'hr:' .. id, '(' .. a, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)
+		for k = 1, #wait do call('ZADD', P .. 'hr:' .. id, 'LT', string.format('%d', tonumber(a) + k * 20), wait[k]) end
+	elseif what == 'log' then
+		call('LPUSH', P .. 'hd:' .. id, a)
+		call('LTRIM', P .. 'hd:' .. id, 0, KEEP)
+		if b == '1' then
+			call('LPUSH', P .. 'hf:' .. id, a)
+			call('LTRIM', P .. 'hf:' .. id, 0, KEEP)
+		end
+	elseif what == 'tested' then call('SET', P .. 'htr:' .. a, b, 'EX', 60)
+	elseif what == 'disable' then
+		local e = cjson.decode(call('HGET', P .. 'hook:' .. project, id))
+		if e.enabled then
+			e.enabled, e.disabled_reason = false, a
+			call('HSET', P .. 'hook:' .. project, id, cjson.encode(e))
+			call('INCR', P .. 'hooks_v')
+		end
+	end
+	i = i + (WORDS[what] or 1)
+end
+return 1

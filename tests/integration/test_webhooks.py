@@ -1,0 +1,352 @@
+"""Webhooks as a backend lives with them: what it is told, how often, and what it may point them at."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support import harness
+from support.receiver import Receiver, verify
+
+
+@pytest.fixture
+def receiver(stack):
+    made = []
+
+    def make(plan=None):
+        made.append(Receiver(plan))
+        stack.add(made[-1])
+        return made[-1]
+    return make
+
+
+@pytest.fixture
+def server(make_postern, world):
+    return make_postern({**world.settings, "webhook_allow_private": True, "webhook_retry_s": 1, "retry_first_s": 1, "retry_first_otp_s": 1, "retry_max_s": 2})
+
+
+def hook(server, url, key=None, **fields):
+    answer = server.request("POST", "/v1/webhooks", json={"url": url, **fields}, key=key or server.test_key)
+    assert answer.status == 201, answer
+    return answer.json()
+
+
+def types(receiver, path=None):
+    return [e["type"] for e in receiver.events(path)]
+
+
+def wait_types(receiver, *want, path=None, timeout=20):
+    harness.wait_for(lambda: set(want) <= set(types(receiver, path)), timeout, what=f"{want}, not {types(receiver, path)}")
+
+
+# ---- what is told ----
+
+def test_each_event_is_told_once_signed_with_the_secret_that_was_shown(server, receiver):
+    r = receiver()
+    made = hook(server, r.url())
+    assert made["events"] == ["*"] and made["enabled"] is True and made["secret"].startswith("whsec_")
+    id = server.deliver("told@hook.test", tags=["a"], metadata={"order": "7"})["id"]
+    wait_types(r, "message.queued", "message.delivered")
+    for request in r.requests():
+        assert verify(request, made["secret"]) == 1
+        assert request["headers"]["Content-Type"] == "application/json"
+        assert request["headers"]["User-Agent"].startswith("Postern/")
+    queued, delivered = sorted(r.events(), key=lambda e: e["n"])
+    assert [queued["n"], delivered["n"]] == [1, 2]
+    assert delivered["data"]["message"] == id and delivered["data"]["recipient"] == "told@hook.test"
+    assert delivered["data"]["metadata"] == {"order": "7"} and delivered["data"]["tags"] == ["a"]
+    assert delivered["data"]["mode"] == "test" and delivered["data"]["reply"]["code"] == 250
+    assert {request["headers"]["webhook-id"] for request in r.requests()} == {queued["id"], delivered["id"]}
+    shown = server.request("GET", f"/v1/messages/{id}/events").json()["data"]
+    assert [e["id"] for e in shown] == [queued["id"], delivered["id"]]
+    assert [{**e, "cursor": None} for e in (queued, delivered)] == [{**e, "cursor": None} for e in shown]
+    time.sleep(0.5)
+    assert len(r.events()) == 2
+
+
+def test_every_end_of_a_recipient_is_told(server, receiver, world):
+    r, live = receiver(), server.live_key
+    hook(server, r.url(), key=live)
+    ends = {"ok-hook@d15.test": "delivered", "rcpt550-hook@d15.test": "bounced", "rcpt450-hook@d15.test": "deferred",
+            "dot554-hook@d15.test": "bounced"}
+    for to in ends:
+        assert server.send(to, key=live).status == 202
+    server.request("POST", "/v1/suppressions", json={"email": "no@d15.test"}, key=live)
+    assert server.send("no@d15.test", key=live).status == 202
+    id = server.send("rcpt451-cancel@d15.test", key=live).json()["id"]
+    server.wait_status(id, "deferred", live)
+    assert server.request("POST", f"/v1/messages/{id}/cancel", key=live).status == 200
+
+    def told():
+        return {e["data"]["recipient"]: e["data"]["status"] for e in r.events() if "recipient" in e["data"]}
+    want = {**ends, "no@d15.test": "suppressed", "rcpt451-cancel@d15.test": "canceled"}
+    harness.wait_for(lambda: want.items() <= told().items(), 20, what=f"{want}, not {told()}")
+
+
+def test_an_endpoint_hears_what_it_asked_for_from_when_it_was_made(server, receiver):
+    server.deliver("before@hook.test")
+    r = receiver()
+    hook(server, r.url("/all"), events=["message.*"])
+    hook(server, r.url("/done"), events=["message.delivered", "message.bounced"])
+    hook(server, r.url("/off"), enabled=False)
+    server.deliver("after@hook.test")
+    wait_types(r, "message.delivered", path="/done")
+    wait_types(r, "message.queued", "message.delivered", path="/all")
+    assert types(r, "/done") == ["message.delivered"] and types(r, "/off") == []
+    assert {e["data"].get("recipient", "after@hook.test") for e in r.events()} == {"after@hook.test"}
+
+
+def test_the_log_can_be_read_on_and_on(server):
+    ids = [server.deliver(f"log{i}@hook.test", tags=[f"t{i % 2}"])["id"] for i in range(6)]
+    seen, after = [], ""
+    while True:
+        page = server.request("GET", f"/v1/events?limit=5{after}").json()
+        seen += page["data"]
+        if not page["data"]:
+            break
+        assert page["next_cursor"] == page["data"][-1]["cursor"]
+        after = f"&after={page['next_cursor']}"
+    assert len(seen) == 12 and len({e["id"] for e in seen}) == 12
+    assert [e["data"]["message"] for e in seen if e["type"] == "message.queued"] == ids
+    new = server.deliver("log9@hook.test")["id"]
+    assert [e["data"]["message"] for e in server.request("GET", f"/v1/events?{after[1:]}").json()["data"]] == [new, new]
+    tagged = server.request("GET", "/v1/events?type=message.del*&tag=t1&limit=100").json()["data"]
+    assert [e["data"]["message"] for e in tagged] == ids[1::2]
+    for query in ("after=x", "after=1.2", "type=message.sent", "limit=0", "cursor=1.2.3", "tpye=x"):
+        assert server.request("GET", "/v1/events?" + query).status == 400, query
+
+
+# ---- again ----
+
+def test_a_failure_is_tried_again_with_the_same_id_and_a_new_timestamp(server, receiver):
+    r = receiver(lambda path, n: 500 if n <= 2 else 200)
+    made = hook(server, r.url(), events=["message.delivered"])
+    server.deliver("again@hook.test")
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    first = r.requests()[0]
+    # 1 s, then 60 s (5 s and 5 min, in proportion): the second failure is seen in the list
+    harness.wait_for(lambda: len(r.requests()) == 2, 20)
+    second = r.requests()[1]
+    assert first["headers"]["webhook-id"] == second["headers"]["webhook-id"] and first["body"] and verify(second, made["secret"])
+    failed = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{made['id']}/deliveries?failed=true").json()["data"])
+                              and len(d) == 2 and d, 10)
+    assert [d["attempt"] for d in failed] == [2, 1] and failed[0]["status"] == 500 and failed[0]["excerpt"] == "ok"
+    assert failed[0]["event"] == first["headers"]["webhook-id"] and failed[0]["next_attempt_at"] > failed[0]["at"]
+    # An event that gets through shows that the receiver is back: what waits is sent soon, not after its minute.
+    server.deliver("through@hook.test")
+    harness.wait_for(lambda: len(r.requests()) == 4, 15)
+    assert sorted(g["headers"]["webhook-id"] for g in r.requests()).count(first["headers"]["webhook-id"]) == 3
+
+
+def test_retry_after_is_kept_and_a_redirect_is_a_failure(server, receiver):
+    r = receiver(lambda path, n: (302, {"Location": r.url("/elsewhere")}, b"") if path == "/moved"
+                 else (503, {"Retry-After": "3"}, b"") if n == 1 else 200)
+    hook(server, r.url("/busy"), events=["message.delivered"])
+    moved = hook(server, r.url("/moved"), events=["message.delivered"])
+    server.deliver("later@hook.test")
+    harness.wait_for(lambda: len(r.requests("/busy")) == 2, 20)
+    first, second = r.requests("/busy")
+    assert second["time"] - first["time"] >= 2.9
+    assert r.requests("/elsewhere") == []
+    last = server.request("GET", f"/v1/webhooks/{moved['id']}/deliveries").json()["data"][0]
+    assert last["status"] == 302 and last["next_attempt_at"]
+
+
+def test_gone_disables_and_enabling_goes_on_where_it_was(server, receiver):
+    r = receiver(lambda path, n: 410 if n == 1 else 200)
+    made = hook(server, r.url(), events=["message.delivered"])
+    server.deliver("gone1@hook.test")
+    shown = harness.wait_for(lambda: not (s := server.request("GET", f"/v1/webhooks/{made['id']}").json())["enabled"] and s, 10)
+    assert "410" in shown["disabled_reason"]
+    server.deliver("gone2@hook.test")
+    time.sleep(0.7)
+    assert len(r.requests()) == 1
+    assert server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": True}).json()["enabled"] is True
+    harness.wait_for(lambda: {e["data"]["recipient"] for e in r.events()[1:]} == {"gone1@hook.test", "gone2@hook.test"}, 10)
+
+
+def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
+    r = receiver(lambda path, n: 14.0 if path == "/hangs" else 200)
+    hook(server, r.url("/hangs"))
+    hook(server, r.url("/fast"), events=["message.delivered"])
+    for i in range(40):
+        assert server.send(f"hang{i}@hook.test").status == 202
+    harness.wait_for(lambda: len(r.requests("/fast")) == 40, 12, what="the fast one has all while the other hangs")
+    assert len(r.requests("/hangs")) <= 8
+
+
+@pytest.mark.parametrize("plan,want", [
+    ((200, {}, b"x" * 300_000), "delivered"),
+    ((204, {"Content-Length": "0"}, b""), "delivered"),
+    ((200, {"Content-Length": "10"}, b"cut"), "delivered"),
+    ((200, {"X-Long": "y" * 90_000}, b""), "failed"),
+], ids=["large", "empty", "cut", "endless-header"])
+def test_odd_answers(server, receiver, plan, want):
+    def plan_of(path, n):
+        return plan
+    r = receiver(plan_of)
+    made = hook(server, r.url(), events=["message.delivered"])
+    server.deliver("odd@hook.test")
+    path = f"/v1/webhooks/{made['id']}/deliveries"
+    delivery = harness.wait_for(lambda: (d := server.request("GET", path).json()["data"]) and d, 20)[0]
+    assert (200 <= (delivery["status"] or 0) < 300) == (want == "delivered"), delivery
+    assert len(delivery["excerpt"]) <= 500
+
+
+# ---- faults ----
+
+def test_a_killed_hooks_process_loses_nothing(server, receiver):
+    r = receiver()
+    hook(server, r.url(), events=["message.delivered"])
+    ids = set()
+    for i in range(60):
+        ids.add(server.send(f"kill{i}@hook.test").json()["id"])
+        if i % 15 == 10:
+            for pid in server.children("hooks"):
+                os.kill(pid, signal.SIGKILL)
+    # The lease of a process that was killed runs out by time.
+    harness.wait_for(lambda: ids == {e["data"]["message"] for e in r.events()}, 60)
+    by_message = {}
+    for e in r.events():
+        by_message.setdefault(e["data"]["message"], set()).add(e["id"])
+    assert all(len(event_ids) == 1 for event_ids in by_message.values())
+
+
+def test_redis_away_for_a_while_loses_no_webhook(make_redis, make_postern, receiver):
+    redis = make_redis()
+    server = make_postern({"webhook_allow_private": True}, redis=redis)
+    r = receiver()
+    hook(server, r.url(), events=["message.delivered"])
+    before = server.deliver("away1@hook.test")["id"]
+    redis.kill()
+    time.sleep(1)
+    redis.start()
+    server.wait_ready()
+    after = server.deliver("away2@hook.test")["id"]
+    harness.wait_for(lambda: {before, after} == {e["data"]["message"] for e in r.events()}, 30)
+
+
+def test_it_goes_on_after_a_restart(make_postern, receiver):
+    r = receiver(lambda path, n: 503 if n <= 1 else 200)
+    server = make_postern({"webhook_allow_private": True, "webhook_retry_s": 3})
+    hook(server, r.url(), events=["message.delivered"])
+    id = server.deliver("restart@hook.test")["id"]
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    time.sleep(0.5)
+    server.stop()
+    server.start()
+    harness.wait_for(lambda: len(r.requests()) == 2, 20)
+    assert {e["data"]["message"] for e in r.events()} == {id} and len({e["id"] for e in r.events()}) == 1
+
+
+# ---- managing ----
+
+def test_endpoints_are_listed_changed_rotated_and_deleted(server, receiver):
+    r = receiver()
+    made = hook(server, r.url("/a"), description="shop")
+    path = f"/v1/webhooks/{made['id']}"
+    assert "secret" not in server.request("GET", path).json()
+    assert server.request("GET", "/v1/webhooks").json()["data"] == [server.request("GET", path).json()]
+    changed = server.request("PATCH", path, json={"url": r.url("/b"), "events": ["message.delivered"]}).json()
+    assert changed["url"] == r.url("/b") and changed["description"] == "shop" and "secret" not in changed
+    rotated = server.request("POST", path + "/rotate").json()
+    assert rotated["secret"] != made["secret"]
+    time.sleep(1)
+    server.deliver("rotated@hook.test")
+    wait_types(r, "message.delivered", path="/b")
+    request, = r.requests("/b")
+    assert verify(request, rotated["secret"]) == 2 and verify(request, made["secret"]) == 2
+    assert r.requests("/a") == []
+    assert server.request("DELETE", path).status == 204
+    assert server.request("GET", path).status == 404 and server.request("DELETE", path).status == 404
+    time.sleep(1)
+    server.deliver("deleted@hook.test")
+    time.sleep(0.7)
+    assert len(r.requests("/b")) == 1
+
+
+def test_a_test_delivery_tells_its_result(server, receiver):
+    r = receiver(lambda path, n: 200 if path == "/good" else (500, {}, b"broken \xff here"))
+    good, bad = hook(server, r.url("/good")), hook(server, r.url("/bad"))
+    result = server.request("POST", f"/v1/webhooks/{good['id']}/test").json()
+    assert result["status"] == 200 and result["type"] == "webhook.test" and result["ms"] >= 0
+    request, = r.requests("/good")
+    assert verify(request, good["secret"]) and request["headers"]["webhook-id"] == result["event"]
+    result = server.request("POST", f"/v1/webhooks/{bad['id']}/test").json()
+    assert result["status"] == 500 and result["excerpt"] == "broken \ufffd here" and result["next_attempt_at"] is None
+    server.request("PATCH", f"/v1/webhooks/{good['id']}", json={"enabled": False})
+    assert server.request("POST", f"/v1/webhooks/{good['id']}/test").status == 409
+
+
+@pytest.mark.parametrize("body,pointer", [
+    ({}, "/url"), ({"url": 1}, "/url"), ({"url": "ftp://x.example/"}, "/url"), ({"url": "https://x.example/", "evnts": []}, "/evnts"),
+    ({"url": "https://x.example/", "events": []}, "/events"), ({"url": "https://x.example/", "events": ["message.sent"]}, "/events/0"),
+    ({"url": "https://u:p@x.example/"}, "/url"), ({"url": "https://x.example/#a"}, "/url"), ({"url": "https://x.example/a b"}, "/url"),
+    ({"url": "https://x.example/", "description": "a\nb"}, "/description"), ({"url": "https://x.example/", "enabled": "yes"}, "/enabled")])
+def test_bad_endpoints_are_refused(server, body, pointer):
+    answer = server.request("POST", "/v1/webhooks", json=body)
+    assert answer.status == 422, answer
+    assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
+
+
+def test_a_project_has_at_most_twenty(server):
+    for i in range(20):
+        hook(server, f"https://x{i}.example/hook", enabled=False)
+    answer = server.request("POST", "/v1/webhooks", json={"url": "https://x.example/"})
+    assert answer.status == 409 and "20" in answer.json()["detail"]
+
+
+def test_another_projects_webhooks_are_not_there(postern):
+    made = postern.request("POST", "/v1/webhooks", json={"url": "https://x.example/", "enabled": False}).json()
+    for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries")):
+        answer = postern.request(method, f"/v1/webhooks/{made['id']}{path}", key=postern.other_key, json={} if method == "PATCH" else None)
+        assert answer.status == 404, (method, path, answer)
+    assert postern.request("GET", "/v1/webhooks", key=postern.other_key).json()["data"] == []
+    assert postern.request("DELETE", f"/v1/webhooks/{made['id']}").status == 204
+
+
+# ---- where it may lead ----
+
+PRIVATE = ["http://127.0.0.1/", "https://127.0.0.1/", "https://[::1]/", "https://0.0.0.0/", "https://169.254.169.254/latest", "https://10.1.2.3/",
+           "https://[::ffff:169.254.169.254]/", "https://[::ffff:a9fe:a9fe]/", "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/",
+           "https://2130706433/", "https://0x7f.1/", "https://127.1/", "https://localhost/", "https://localhost./", "https://foo@127.0.0.1/",
+           "https://100.64.0.1/", "https://[fd00::1]/", "https://metadata.google.internal/", "https://x.example:6379/", "https://x.example:25/",
+           "file:///etc/passwd", "gopher://x.example/", "https://x.example%00.test/", "https://x.example\\@127.0.0.1/", "//x.example/", "https:///"]
+
+
+@pytest.mark.parametrize("url", PRIVATE)
+def test_a_private_url_is_refused_when_it_is_saved(postern, url):
+    answer = postern.request("POST", "/v1/webhooks", json={"url": url})
+    assert answer.status == 422 and answer.json()["errors"][0]["pointer"] == "/url", answer
+
+
+def test_a_private_address_is_refused_where_the_socket_is_made(make_redis, make_postern, receiver):
+    """The URL was saved where it was allowed; the process that delivers does not allow it."""
+    redis, r = make_redis(), receiver()
+    server = make_postern({"webhook_allow_private": True, "roles": "api,relay,keeper"}, redis=redis)
+    made = [hook(server, r.url()), hook(server, f"http://localhost:{r.port}/name")]
+    make_postern({"roles": "api,hooks", "webhook_retry_s": 300}, redis=redis, keys=False)
+    server.deliver("ssrf@hook.test")
+    for m in made:
+        delivery = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{m['id']}/deliveries").json()["data"]) and d, 20)[0]
+        assert delivery["status"] is None and "private" in delivery["error"], delivery
+    assert r.requests() == []
+
+
+# ---- secrets ----
+
+def test_a_secret_is_nowhere_in_clear(make_redis, make_postern, receiver):
+    redis = make_redis()
+    server = make_postern({"webhook_allow_private": True, "log_level": "debug"}, redis=redis)
+    made = hook(server, receiver().url())
+    server.deliver("secret@hook.test")
+    raw = made["secret"].removeprefix("whsec_")
+    dump = subprocess.run(["grep", "-rFl", "--", raw, str(redis.directory), str(server.directory)], capture_output=True, text=True)
+    assert dump.stdout == "", dump.stdout
+
+
+def test_without_a_secret_of_its_own_a_shared_redis_takes_no_webhooks(make_redis, make_postern):
+    server = make_postern({"secret": None}, redis=make_redis())
+    answer = server.request("POST", "/v1/webhooks", json={"url": "https://x.example/"})
+    assert answer.status == 409 and "POSTERN_SECRET" in answer.json()["detail"]

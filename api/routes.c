@@ -1,6 +1,7 @@
 /* The one route table: every path of the API, and the scope that it needs. */
 #include "api/events.h"
 #include "api/http/request.h"
+#include "api/keys.h"
 #include "api/messages.h"
 #include "api/meta.h"
 #include "api/suppressions.h"
@@ -19,6 +20,11 @@ const struct route_entry api_routes[] = {
 	{HTTP_POST, "/v1/suppressions", SCOPE_MANAGE, suppressions_post, NULL, true},
 	{HTTP_GET, "/v1/suppressions/{email}", SCOPE_READ, suppressions_show, NULL, false},
 	{HTTP_DELETE, "/v1/suppressions/{email}", SCOPE_MANAGE, suppressions_delete, NULL, false},
+	{HTTP_GET, "/v1/keys", SCOPE_MANAGE | SCOPE_ROOT, keys_list_get, NULL, false},
+	{HTTP_POST, "/v1/keys", SCOPE_MANAGE | SCOPE_ROOT, keys_post, NULL, true},
+	{HTTP_DELETE, "/v1/keys/{id}", SCOPE_MANAGE | SCOPE_ROOT, keys_delete, "key", false},
+	{HTTP_GET, "/v1/projects", SCOPE_ROOT, projects_list_get, NULL, false},
+	{HTTP_POST, "/v1/projects", SCOPE_ROOT, projects_post, NULL, true},
 	{HTTP_GET, "/v1/webhooks", SCOPE_READ, webhooks_list, NULL, false},
 	{HTTP_POST, "/v1/webhooks", SCOPE_MANAGE, webhooks_create, NULL, true},
 	{HTTP_GET, "/v1/webhooks/{id}", SCOPE_READ, webhooks_show, "whk", false},

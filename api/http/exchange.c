@@ -68,13 +68,23 @@ static void admit(struct request *r, const char *url, const char *method, const 
 		r->is_admitted = true;
 }
 
+static const char *why_not(const struct request *r)
+{
+	if (r->key.scopes & SCOPE_ROOT)
+		return "The root key is for projects and keys only: make a key with POST /v1/keys "
+		       "and use that.";
+	if (r->route->scope == SCOPE_ROOT)
+		return "This needs the root key (POSTERN_ROOT_KEY).";
+	return "The API key lacks the scope for this.";
+}
+
 /* What the key may do, and what the body is said to be. */
 static void screen(struct request *r)
 {
 	uint64_t most = r->route->wants_json ? r->body.limit : BODY_UNWANTED_MAX;
 
 	if (r->route->scope && !(r->key.scopes & r->route->scope))
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "The API key lacks the scope for this.");
+		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", why_not(r));
 	else if (r->is_encoded)
 		answer_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
 			       "Content-Encoding is not supported.");

@@ -44,7 +44,7 @@ typedef void request_fn(struct request *r);
 struct route_entry {
 	enum http_method method;
 	const char *path;
-	unsigned scope; /* one of enum key_scope */
+	unsigned scope; /* of enum key_scope: any of these */
 	request_fn *handle;
 	const char *id_prefix; /* "msg": {id} must be such an id, else 404 before the handler; NULL
 				  = any */

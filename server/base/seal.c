@@ -1,6 +1,7 @@
 /* Seals small secrets. */
 #include "server/base/seal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,13 +17,21 @@
 
 static int read_key(const char *text, unsigned char key[KEY_BYTES + 1], struct err *e)
 {
+	char padded[KEY_TEXT + 2];
+	int n;
+
 	if (!*text)
 		return err_set(e, ERR_REFUSED,
 			       "set POSTERN_SECRET to 32 bytes in base64 (openssl rand -base64 "
 			       "32), the same on every machine: without it secrets cannot be "
 			       "sealed");
-	if (strlen(text) != KEY_TEXT ||
-	    EVP_DecodeBlock(key, (const unsigned char *)text, KEY_TEXT) != KEY_BYTES + 1)
+	/* The pad may be left out. */
+	snprintf(padded, sizeof(padded), "%.44s%s", text, strlen(text) == KEY_TEXT - 1 ? "=" : "");
+	n = strlen(padded) == KEY_TEXT && strlen(text) <= KEY_TEXT
+		    ? EVP_DecodeBlock(key, (const unsigned char *)padded, KEY_TEXT)
+		    : 0;
+	explicit_bzero(padded, sizeof(padded));
+	if (n != KEY_BYTES + 1)
 		return err_set(e, ERR_REFUSED, "POSTERN_SECRET is not 32 bytes in base64");
 	return 0;
 }

@@ -157,7 +157,7 @@ static int wait_for_api(const struct place *at, struct err *e)
 	return 0;
 }
 
-static void print_banner(const struct place *at, const char *key)
+static void print_banner(const struct place *at, const char *key, const char *root_key)
 {
 	bool is_v6 = strchr(at->host, ':') != NULL;
 	const char *scheme = at->is_tls ? "https" : "http";
@@ -166,7 +166,8 @@ static void print_banner(const struct place *at, const char *key)
 	snprintf(base, sizeof(base), "%s://%s%s%s:%s", scheme, is_v6 ? "[" : "", at->host,
 		 is_v6 ? "]" : "", at->port);
 	printf("\nPostern %s listens on %s (Ctrl-C ends it)\n"
-	       "Test key, whose mail goes to the test inbox and nowhere else:\n  %s\n\n"
+	       "Test key, whose mail goes to the test inbox and nowhere else:\n  %s\n"
+	       "Root key, which makes projects and keys:\n  %s\n\n"
 	       "Send a message, then read it:\n\n"
 	       "curl -s '%s/v1/messages' -H 'Authorization: Bearer %s' -H 'Content-Type: "
 	       "application/json' -d "
@@ -174,7 +175,7 @@ static void print_banner(const struct place *at, const char *key)
 	       "\"subject\":\"Hello\",\"text\":\"It works.\"}'\n\n"
 	       "curl -s -H 'Authorization: Bearer %s' "
 	       "'%s/v1/test/inbox?to=someone@example.com&wait=10s'\n\n",
-	       POSTERN_VERSION, base, key, base, key, key, base);
+	       POSTERN_VERSION, base, key, root_key, base, key, key, base);
 	fflush(stdout);
 }
 
@@ -191,7 +192,7 @@ static int greet(const struct role_context *ctx)
 		return CLI_DONE;
 	if (listen_local(ctx->config->listen, at.host, at.port) < 0 || wait_for_api(&at, &e) < 0)
 		return cli_failed(&command_dev, &e);
-	print_banner(&at, key);
+	print_banner(&at, key, ctx->config->root_key);
 	explicit_bzero(key, sizeof(key));
 	return CLI_DONE;
 }

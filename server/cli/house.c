@@ -100,13 +100,13 @@ static int open_port(struct house *h, const struct config *config, struct err *e
 	return status;
 }
 
-static int open_house(struct house *h, struct config *config, struct err *e)
+static int open_house(struct house *h, struct config *config, bool is_dev, struct err *e)
 {
 	if (check_config(config, e) < 0 || data_dir_make(config->data_dir, e) < 0)
 		return -1;
 	if ((config->roles & ROLE_API) && open_port(h, config, e) < 0)
 		return -1;
-	if (secret_prepare(config, e) < 0)
+	if (secret_prepare(config, e) < 0 || (is_dev && secret_prepare_root_key(config, e) < 0))
 		return -1;
 	if (!*config->redis_url && redis_child_prepare(&h->redis, config, e) < 0)
 		return -1;
@@ -123,7 +123,7 @@ int house_run(const struct command *c, struct config *config, role_fn *greet, bo
 	struct err e;
 	int status;
 
-	if (open_house(&h, config, &e) < 0) {
+	if (open_house(&h, config, greet != NULL, &e) < 0) {
 		status = cli_failed(c, &e);
 	} else {
 		add_jobs(&h, config, greet);

@@ -6,8 +6,10 @@
 #include "server/cli/options.h"
 #include "server/store/keys.h"
 
-static void created(const struct err *why, void *arg)
+static void created(const struct project *list, size_t n, const struct err *why, void *arg)
 {
+	(void)list;
+	(void)n;
 	client_end(arg, why);
 }
 

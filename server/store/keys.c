@@ -73,6 +73,7 @@ static int key_parse(const char *text, size_t len, struct key *key)
 	copy_text(root, "mode", mode, sizeof(mode));
 	key->is_test = strcmp(mode, "test") == 0;
 	key->scopes = (unsigned)json_integer_value(json_object_get(root, "scopes"));
+	key->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
 	json_decref(root);
 	return *key->project && *key->id ? 0 : -1;
 }
@@ -178,6 +179,9 @@ static void on_made(enum call_end end, const redisReply *reply, const struct err
 
 	if (end != CALL_ANSWERED) {
 		m->created(NULL, NULL, why, m->arg);
+	} else if (reply->type == REDIS_REPLY_INTEGER) {
+		err_set(&e, ERR_REFUSED, "a project has at most %d keys", KEYS_MAX);
+		m->created(NULL, NULL, &e, m->arg);
 	} else if (reply->type != REDIS_REPLY_STRING || reply->len == 0) {
 		err_set(&e, ERR_NOT_FOUND, "there is no such project");
 		m->created(NULL, NULL, &e, m->arg);
@@ -213,6 +217,7 @@ void keys_import(struct store *s, const char *project, const char *name, unsigne
 	command_str(&c, name);
 	command_str(&c, is_test ? "test" : "live");
 	command_num(&c, scopes);
+	command_num(&c, KEYS_MAX);
 	store_call(s, &c, 1, LIMIT_MS, on_made, m);
 }
 
@@ -238,35 +243,129 @@ static void on_done(enum call_end end, const redisReply *reply, const struct err
 	forget(m);
 }
 
-static void call_done(struct store *s, struct command *c, const struct err *refusal,
-		      key_done_fn *fn, void *arg)
+void keys_revoke(struct store *s, const char *project, const char *id, key_done_fn *fn, void *arg)
 {
 	struct make *m = calloc(1, sizeof(*m));
+	struct command c = {0};
 
 	if (!m)
 		abort();
-	m->refusal = *refusal;
+	err_set(&m->refusal, ERR_NOT_FOUND, "there is no such key");
 	m->done = fn;
 	m->arg = arg;
-	store_call(s, c, 1, LIMIT_MS, on_done, m);
-}
-
-void keys_revoke(struct store *s, const char *id, key_done_fn *fn, void *arg)
-{
-	struct command c = {0};
-
 	command_script(&c, SCRIPT_KEY, STORE_GLOBAL);
 	command_str(&c, "revoke");
 	command_str(&c, id);
-	call_done(s, &c, &(struct err){ERR_NOT_FOUND, "there is no such key"}, fn, arg);
+	command_str(&c, project ? project : "");
+	store_call(s, &c, 1, LIMIT_MS, on_done, m);
 }
 
-void projects_create(struct store *s, const char *name, key_done_fn *fn, void *arg)
+/* ---- lists ---- */
+
+struct listing {
+	keys_fn *keys;
+	projects_fn *projects;
+	void *arg;
+};
+
+static void on_keys(enum call_end end, const redisReply *r, const struct err *why, void *arg)
 {
+	struct listing *l = arg;
+	size_t most = end == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY ? r->elements : 0, n = 0;
+	struct key *list = calloc(most + 1, sizeof(*list));
+
+	if (!list)
+		abort();
+	for (size_t i = 0; i < most; i++)
+		if (key_parse(r->element[i]->str, r->element[i]->len, &list[n]) == 0)
+			n++;
+	l->keys(list, n, end == CALL_ANSWERED ? NULL : why, l->arg);
+	free(list);
+	free(l);
+}
+
+void keys_list(struct store *s, const char *project, keys_fn *fn, void *arg)
+{
+	struct listing *l = calloc(1, sizeof(*l));
 	struct command c = {0};
 
+	if (!l)
+		abort();
+	*l = (struct listing){.keys = fn, .arg = arg};
+	command_script(&c, SCRIPT_KEY, STORE_GLOBAL);
+	command_str(&c, "list");
+	command_str(&c, project);
+	store_call(s, &c, 1, LIMIT_MS, on_keys, l);
+}
+
+/* ---- projects ---- */
+
+static int project_parse(const redisReply *r, struct project *p)
+{
+	json_t *root = r->type == REDIS_REPLY_STRING ? json_loadb(r->str, r->len, 0, NULL) : NULL;
+
+	if (!root)
+		return -1;
+	*p = (struct project){0};
+	copy_text(root, "id", p->id, sizeof(p->id));
+	copy_text(root, "name", p->name, sizeof(p->name));
+	p->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
+	json_decref(root);
+	return *p->id ? 0 : -1;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return strcmp(((const struct project *)b)->id, ((const struct project *)a)->id);
+}
+
+static void on_projects(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+{
+	struct listing *l = arg;
+	size_t most = end == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY ? r->elements : 1, n = 0;
+	struct project *list = calloc(most + 1, sizeof(*list));
+	struct err taken;
+
+	if (!list)
+		abort();
+	if (end == CALL_ANSWERED && r->type == REDIS_REPLY_STRING) {
+		n = project_parse(r, list) == 0;
+		err_set(&taken, ERR_INPUT, "the name is taken");
+		l->projects(list, n, n ? NULL : &taken, l->arg);
+	} else {
+		for (size_t i = 0; end == CALL_ANSWERED && i < most; i++)
+			if (project_parse(r->element[i], &list[n]) == 0)
+				n++;
+		qsort(list, n, sizeof(*list), newest_first);
+		l->projects(list, n, end == CALL_ANSWERED ? NULL : why, l->arg);
+	}
+	free(list);
+	free(l);
+}
+
+static void ask_projects(struct store *s, const char *name, projects_fn *fn, void *arg)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	struct command c = {0};
+
+	if (!l)
+		abort();
+	*l = (struct listing){.projects = fn, .arg = arg};
 	command_script(&c, SCRIPT_PROJECT, STORE_GLOBAL);
-	command_str(&c, id_make("prj", 0).text);
-	command_str(&c, name);
-	call_done(s, &c, &(struct err){ERR_INPUT, "the name is taken"}, fn, arg);
+	command_str(&c, name ? "make" : "list");
+	if (name) {
+		command_str(&c, id_make("prj", 0).text);
+		command_str(&c, name);
+	}
+	store_call(s, &c, 1, LIMIT_MS, on_projects, l);
+}
+
+void projects_create(struct store *s, const char *name, projects_fn *fn, void *arg)
+{
+	ask_projects(s, name, fn, arg);
+}
+
+void projects_list(struct store *s, projects_fn *fn, void *arg)
+{
+	ask_projects(s, NULL, fn, arg);
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "server/base/err.h"
 
@@ -10,7 +11,9 @@ struct store;
 
 /* Projects and their API keys. A key is shown once; the store has its SHA-256 only. */
 
-enum key_scope { SCOPE_SEND = 1, SCOPE_READ = 2, SCOPE_MANAGE = 4 };
+/* SCOPE_ROOT: of the root key of the configuration, which is not in the store. */
+enum key_scope { SCOPE_SEND = 1, SCOPE_READ = 2, SCOPE_MANAGE = 4, SCOPE_ROOT = 8 };
+#define KEYS_MAX 1000   /* a project */
 #define KEY_TEXT_MAX 80 /* "pn_live_" or "pn_test_" and 40 characters */
 
 struct key {
@@ -20,6 +23,13 @@ struct key {
 	bool is_test;
 	unsigned scopes;
 	char name[101];
+	int64_t created_ms; /* 0: not known */
+};
+
+struct project {
+	char id[31]; /* prj_... */
+	char name[101];
+	int64_t created_ms; /* 0: not known */
 };
 
 /* key is NULL when there is no such key or it was revoked (ERR_NOT_FOUND), or the store cannot tell
@@ -30,8 +40,8 @@ typedef void key_fn(const struct key *key, const struct err *why, void *arg);
  * is refused everywhere within 1 s; unknown keys take the same path. fn may fire from within. */
 void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *arg);
 
-/* Makes a key and gives its text once. ERR_NOT_FOUND: no such project (named by name or prj_ id).
- */
+/* Makes a key and gives its text once. ERR_NOT_FOUND: no such project (named by name or prj_ id);
+ * ERR_REFUSED: it has KEYS_MAX. */
 typedef void key_created_fn(const struct key *key, const char *text, const struct err *why,
 			    void *arg);
 void keys_create(struct store *s, const char *project, const char *name, unsigned scopes,
@@ -39,11 +49,19 @@ void keys_create(struct store *s, const char *project, const char *name, unsigne
 /* Makes the key with a given text (postern dev keeps one) unless it exists. */
 void keys_import(struct store *s, const char *project, const char *name, unsigned scopes,
 		 bool is_test, const char *text, key_created_fn *fn, void *arg);
-/* done(why): NULL = done, ERR_NOT_FOUND, ERR_RETRY. id: key_... */
+/* done(why): NULL = done, ERR_NOT_FOUND, ERR_RETRY. id: key_...; project (name or id) NULL: of any.
+ */
 typedef void key_done_fn(const struct err *why, void *arg);
-void keys_revoke(struct store *s, const char *id, key_done_fn *fn, void *arg);
+void keys_revoke(struct store *s, const char *project, const char *id, key_done_fn *fn, void *arg);
+/* Newest first; borrowed for the call. A project that is not there has none. */
+typedef void keys_fn(const struct key *list, size_t n, const struct err *why, void *arg);
+void keys_list(struct store *s, const char *project, keys_fn *fn, void *arg);
 
-/* Makes a project. ERR_INPUT when the name is taken. "default" exists from the first start on. */
-void projects_create(struct store *s, const char *name, key_done_fn *fn, void *arg);
+/* list: borrowed for the call; why: ERR_INPUT when the name is taken, ERR_RETRY. */
+typedef void projects_fn(const struct project *list, size_t n, const struct err *why, void *arg);
+/* Makes a project: a list of one. "default" exists from the first start on. */
+void projects_create(struct store *s, const char *name, projects_fn *fn, void *arg);
+/* All of them, newest first. */
+void projects_list(struct store *s, projects_fn *fn, void *arg);
 
 #endif

@@ -8,6 +8,8 @@ import jsonschema
 import pytest
 import yaml
 
+from support import harness
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -188,6 +190,38 @@ def on_no_hook(method, suffix=""):
             (method.lower(), route, 404, lambda p: p.request(method, path, json=json))]
 
 
+KEYS, KEY, PROJECTS = "/v1/keys", "/v1/keys/{id}", "/v1/projects"
+NO_KEY = "key_" + "0" * 26
+
+
+def root(method, path, **more):
+    return lambda p: p.request(method, path, key=harness.ROOT_KEY, **more)
+
+
+def key(**fields):
+    return lambda p: p.request("POST", KEYS, json={"name": "k", "scopes": ["read"], **fields})
+
+
+def revoked(p):
+    return p.request("DELETE", f"{KEYS}/{key()(p).json()['id']}")
+
+
+def project_twice(p):
+    assert root("POST", PROJECTS, json={"name": "twice"})(p).status == 201
+    return root("POST", PROJECTS, json={"name": "twice"})(p)
+
+
+def keys_to_the_limit(p):
+    """As many as a project may have, made by the store itself, as a thousand requests would take long."""
+    project = root("POST", PROJECTS, json={"name": "full"})(p).json()["id"]
+    answer = root("POST", KEYS, json={"name": "k", "scopes": ["read"], "project": project})(p)
+    assert answer.status == 201, answer
+    with ThreadPoolExecutor(8) as pool:
+        statuses = set(pool.map(lambda _: root("POST", KEYS, json={"name": "k", "scopes": ["read"], "project": project})(p).status, range(999)))
+    assert statuses == {201}
+    return root("POST", KEYS, json={"name": "k", "scopes": ["read"], "project": project})(p)
+
+
 SUPPRESSIONS, SUPPRESSION = "/v1/suppressions", "/v1/suppressions/{email}"
 NOBODY = SUPPRESSIONS + "/nobody@inbox.example"
 CANCEL, RETRY = "/v1/messages/{id}/cancel", "/v1/messages/{id}/retry"
@@ -256,6 +290,39 @@ PROBES = [
     ("post", WEBHOOK + "/test", 200, hook_out_of_reach),
     ("post", WEBHOOK + "/test", 409, with_hook("POST", "/test")),
     ("get", WEBHOOK + "/deliveries", 200, with_hook("GET", "/deliveries")),
+    ("get", KEYS, 200, get(KEYS)),
+    ("get", KEYS, 200, root("GET", KEYS + "?project=default&limit=1")),
+    ("get", KEYS, 400, get(KEYS + "?project=other")),
+    ("get", KEYS, 401, get(KEYS, key=None)),
+    ("get", KEYS, 403, get_scoped(KEYS, "send,read")),
+    ("post", KEYS, 201, key()),
+    ("post", KEYS, 201, root("POST", KEYS, json={"name": "live", "scopes": ["send"], "mode": "live", "project": "other"})),
+    ("post", KEYS, 400, lambda p: p.request("POST", KEYS, {"Content-Type": "application/json"}, data=b"{")),
+    ("post", KEYS, 401, lambda p: p.request("POST", KEYS, json={}, key=None)),
+    ("post", KEYS, 403, key(mode="live")),
+    ("post", KEYS, 403, key(project="other")),
+    ("post", KEYS, 403, scoped("POST", KEYS, "send", json={"name": "k", "scopes": ["send"]})),
+    ("post", KEYS, 403, scoped("POST", KEYS, "manage", json={"name": "k", "scopes": ["send"]})),
+    ("post", KEYS, 404, root("POST", KEYS, json={"name": "k", "scopes": ["send"], "project": "nowhere"})),
+    ("post", KEYS, 409, keys_to_the_limit),
+    ("post", KEYS, 415, lambda p: p.request("POST", KEYS, {"Content-Type": "text/plain"}, data=b"{}")),
+    ("post", KEYS, 422, key(scopes=["root"])),
+    ("delete", KEY, 204, revoked),
+    ("delete", KEY, 400, lambda p: p.request("DELETE", f"{KEYS}/{NO_KEY}?a=%00")),
+    ("delete", KEY, 401, lambda p: p.request("DELETE", f"{KEYS}/{NO_KEY}", key=None)),
+    ("delete", KEY, 403, scoped("DELETE", f"{KEYS}/{NO_KEY}", "send")),
+    ("delete", KEY, 404, lambda p: p.request("DELETE", f"{KEYS}/{NO_KEY}")),
+    ("get", PROJECTS, 200, root("GET", PROJECTS)),
+    ("get", PROJECTS, 400, root("GET", PROJECTS + "?limit=0")),
+    ("get", PROJECTS, 401, get(PROJECTS, key=None)),
+    ("get", PROJECTS, 403, get(PROJECTS)),
+    ("post", PROJECTS, 201, root("POST", PROJECTS, json={"name": "once"})),
+    ("post", PROJECTS, 400, root("POST", PROJECTS, headers={"Content-Type": "application/json"}, data=b"{")),
+    ("post", PROJECTS, 401, lambda p: p.request("POST", PROJECTS, json={}, key=None)),
+    ("post", PROJECTS, 403, lambda p: p.request("POST", PROJECTS, json={"name": "x"})),
+    ("post", PROJECTS, 409, project_twice),
+    ("post", PROJECTS, 415, root("POST", PROJECTS, headers={"Content-Type": "text/plain"}, data=b"{}")),
+    ("post", PROJECTS, 422, root("POST", PROJECTS, json={"name": ""})),
     ("get", SUPPRESSIONS, 200, get(SUPPRESSIONS)),
     ("get", SUPPRESSIONS, 400, get(SUPPRESSIONS + "?cursor=x")),
     ("get", SUPPRESSIONS, 401, get(SUPPRESSIONS, key=None)),
@@ -302,6 +369,11 @@ PROBES_WITHOUT_STORE = [
     ("post", WEBHOOKS, 503, lambda p: p.request("POST", WEBHOOKS, json={"url": "https://hooks.example/"})),
     *[(m.lower(), WEBHOOK + s, 503, lambda p, m=m, s=s: p.request(m, f"{WEBHOOKS}/{NO_HOOK}{s}", json={} if m == "PATCH" else None))
       for m, s in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries"))],
+    ("get", KEYS, 503, get(KEYS)),
+    ("post", KEYS, 503, key()),
+    ("delete", KEY, 503, lambda p: p.request("DELETE", f"{KEYS}/{NO_KEY}")),
+    ("get", PROJECTS, 503, root("GET", PROJECTS)),
+    ("post", PROJECTS, 503, root("POST", PROJECTS, json={"name": "x"})),
     ("get", SUPPRESSIONS, 503, get(SUPPRESSIONS)),
     ("post", SUPPRESSIONS, 503, suppress("a@b.example")),
     ("get", SUPPRESSION, 503, get(NOBODY)),
@@ -394,7 +466,7 @@ def test_every_problem_type_is_explained():
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_head_options_and_other_methods(postern, path):
-    target = path.replace("{id}", NO_HOOK if "webhooks" in path else MISSING).replace("{email}", "nobody@inbox.example") + ("?to=a@b.example" if path == INBOX else "")
+    target = path.replace("{id}", NO_HOOK if "webhooks" in path else NO_KEY if "keys" in path else MISSING).replace("{email}", "nobody@inbox.example") + ("?to=a@b.example" if path == INBOX else "")
     known = {m.upper() for m in DOCUMENT["paths"][path]} | {"OPTIONS"}
     known |= {"HEAD"} if "GET" in known else set()
     options = postern.request("OPTIONS", target, key=None)

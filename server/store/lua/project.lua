@@ -1,12 +1,14 @@
 #!lua
--- project: makes a project.
--- KEYS 1 "pn:{g}:"   ARGV 1 its id   2 its name
--- returns its number, or 0 when the name is taken by another id. Run again: the same answer.
+-- project: makes a project, or lists all.
+-- KEYS 1 "pn:{g}:"   ARGV "make" | its id | its name   or   "list"
+-- returns for make: its JSON, '' when the name is taken by another id (run again: the same answer); for list: all JSONs
 local P, call = KEYS[1], redis.call
-local known = call('HMGET', P .. 'project_names', ARGV[1], ARGV[2])
-if known[1] then return tonumber(known[1]) end
-if known[2] then return 0 end
-local number = call('HLEN', P .. 'projects') + 1
-call('HSET', P .. 'projects', number, cjson.encode({ id = ARGV[1], name = ARGV[2] }))
-call('HSET', P .. 'project_names', ARGV[1], number, ARGV[2], number)
-return number
+if ARGV[1] == 'list' then return call('HVALS', P .. 'projects') end
+local known = call('HMGET', P .. 'project_names', ARGV[2], ARGV[3])
+if known[1] then return call('HGET', P .. 'projects', known[1]) end
+if known[2] then return '' end
+local number, tm = call('HLEN', P .. 'projects') + 1, call('TIME')
+local json = cjson.encode({ id = ARGV[2], name = ARGV[3], created = tm[1] * 1000 + math.floor(tm[2] / 1000) })
+call('HSET', P .. 'projects', number, json)
+call('HSET', P .. 'project_names', ARGV[2], number, ARGV[3], number)
+return json

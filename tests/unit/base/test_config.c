@@ -95,7 +95,7 @@ static void without_anything_the_defaults_hold(void **state)
 	assert_string_equal(c->listen, "127.0.0.1:8080");
 	assert_string_equal(c->redis_url, "");
 	assert_int_equal(c->smtp_port, 25);
-	assert_int_equal(c->roles, ROLE_API | ROLE_RELAY | ROLE_KEEPER);
+	assert_int_equal(c->roles, ROLE_API | ROLE_RELAY | ROLE_KEEPER | ROLE_HOOKS);
 	assert_int_equal(c->durability, DURABILITY_FSYNC);
 	assert_false(c->mx_allow_private);
 	assert_int_equal(c->log_level, LOG_INFO);
@@ -199,7 +199,8 @@ static void values_are_read_by_their_type(void **state)
 		{"roles", "relay, keeper", ROLE_RELAY | ROLE_KEEPER},
 		{"roles", "api,smtp", -1},
 		{"roles", ",", -1},
-		{"roles", "hooks", -1},
+		{"roles", "hooks", ROLE_HOOKS},
+		{"roles", "mailer", -1},
 	};
 
 	(void)state;

@@ -86,17 +86,25 @@ static enum err_kind revoke_key(struct fixture *f, const char *id)
 {
 	struct done d = {0};
 
-	keys_revoke(f->store, id, on_done, &d);
+	keys_revoke(f->store, NULL, id, on_done, &d);
 	assert_int_equal(d.calls, 0);
 	assert_true(becomes(f, was_called, &d.calls));
 	return d.why.kind;
+}
+
+static void on_projects(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	assert_int_equal(n, why ? 0 : 1);
+	if (n)
+		assert_true(id_valid("prj", list->id));
+	on_done(why, arg);
 }
 
 static enum err_kind make_project(struct fixture *f, const char *name)
 {
 	struct done d = {0};
 
-	projects_create(f->store, name, on_done, &d);
+	projects_create(f->store, name, on_projects, &d);
 	assert_true(becomes(f, was_called, &d.calls));
 	return d.why.kind;
 }
@@ -276,7 +284,7 @@ static void questions_about_keys_end_with_the_process(void **state)
 	kill(f->redis, SIGSTOP);
 	keys_find(f->store, "x", 1, on_found, &d);
 	keys_create(f->store, "default", "n", SCOPE_SEND, false, on_made, &m);
-	keys_revoke(f->store, "key_x", on_done, &r);
+	keys_revoke(f->store, NULL, "key_x", on_done, &r);
 	store_abandon(f->store);
 	assert_int_equal(d.calls, 1);
 	assert_int_equal(d.why.kind, ERR_RETRY);

@@ -1,0 +1,349 @@
+/* API keys and projects over the API. */
+#include "api/keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/check.h"
+#include "api/page.h"
+#include "api/render.h"
+#include "server/base/log.h"
+#include "server/mail/text.h"
+
+#define NAME_MAX_CHARS 100
+
+static const struct {
+	const char *name;
+	unsigned scope;
+} scopes[] = {{"send", SCOPE_SEND}, {"read", SCOPE_READ}, {"manage", SCOPE_MANAGE}};
+#define SCOPES (sizeof(scopes) / sizeof(*scopes))
+
+static bool is_root(const struct request *r)
+{
+	return request_key(r)->scopes & SCOPE_ROOT;
+}
+
+/* ---- as JSON ---- */
+
+static json_t *scopes_json(unsigned all)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < SCOPES; i++)
+		if (all & scopes[i].scope)
+			json_array_append_new(list, json_string(scopes[i].name));
+	return list;
+}
+
+static json_t *time_or_null(int64_t ms)
+{
+	return ms ? render_time(ms) : json_null();
+}
+
+static json_t *key_json(const struct key *k, const char *text)
+{
+	return json_pack("{s:s, s:o, s:s, s:o, s:s, s:o, s:s*}", "id", k->id, "name",
+			 text_json(k->name, strlen(k->name)), "mode", k->is_test ? "test" : "live",
+			 "scopes", scopes_json(k->scopes), "project", k->project_id, "created_at",
+			 time_or_null(k->created_ms), "key", text);
+}
+
+static json_t *project_json(const struct project *p)
+{
+	return json_pack("{s:s, s:o, s:o}", "id", p->id, "name",
+			 text_json(p->name, strlen(p->name)), "created_at",
+			 time_or_null(p->created_ms));
+}
+
+static void answer_made(struct request *r, json_t *take_body)
+{
+	if (!take_body) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	answer_header(r, "Cache-Control", "no-store");
+	answer_json(r, 201, take_body);
+}
+
+/* ---- make a key ---- */
+
+struct body {
+	const char *name, *mode, *project;
+	unsigned scopes;
+};
+
+static int take_text(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	(void)run;
+	*(const char **)at = v->text;
+	return check_line(v, e);
+}
+
+static int take_mode(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	static const char *const words[] = {"live", "test", NULL};
+	size_t which;
+
+	(void)run;
+	if (check_word(v, words, &which, e) < 0)
+		return -1;
+	*(const char **)at = words[which];
+	return 0;
+}
+
+static int take_scope(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	static const char *const words[] = {"send", "read", "manage", NULL};
+	size_t which;
+
+	(void)run;
+	if (check_word(v, words, &which, e) < 0)
+		return -1;
+	*(unsigned *)at |= scopes[which].scope;
+	return 0;
+}
+
+static const struct rule scope_item = {.types = RULE_STRING, .take = take_scope};
+
+static const struct rule key_rules[] = {
+	{.field = "name",
+	 .types = RULE_STRING,
+	 .is_required = true,
+	 .min = 1,
+	 .max = NAME_MAX_CHARS,
+	 .at = offsetof(struct body, name),
+	 .take = take_text},
+	{.field = "scopes",
+	 .types = RULE_ARRAY,
+	 .is_required = true,
+	 .min = 1,
+	 .max = SCOPES,
+	 .at = offsetof(struct body, scopes),
+	 .each = &scope_item},
+	{.field = "mode",
+	 .types = RULE_STRING,
+	 .at = offsetof(struct body, mode),
+	 .take = take_mode},
+	{.field = "project",
+	 .types = RULE_STRING,
+	 .min = 1,
+	 .max = NAME_MAX_CHARS,
+	 .at = offsetof(struct body, project),
+	 .take = take_text},
+};
+
+/* NULL, or why this key may not make that one. */
+static const char *why_not(const struct request *r, const struct body *b)
+{
+	const struct key *own = request_key(r);
+
+	if (is_root(r))
+		return NULL;
+	if (b->project && strcmp(b->project, own->project_id) != 0)
+		return "a key makes keys of its own project; the root key those of any";
+	if (b->scopes & ~own->scopes)
+		return "a key makes keys with scopes that it has itself";
+	if (own->is_test && b->mode && strcmp(b->mode, "live") == 0)
+		return "a test key makes test keys";
+	return NULL;
+}
+
+static void on_made(const struct key *key, const char *text, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (!key && why->kind == ERR_REFUSED) {
+		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+	} else if (!key) {
+		answer_err(r, why);
+	} else {
+		LOG(LOG_INFO, "key.created", LOG_S("key", key->id),
+		    LOG_S("project", key->project_id), LOG_S("by", request_key(r)->id),
+		    LOG_S("request", request_id(r)));
+		answer_made(r, key_json(key, text));
+	}
+}
+
+void keys_post(struct request *r)
+{
+	const struct key *own = request_key(r);
+	struct body b = {0};
+	const char *reason;
+	json_t *json = NULL;
+	bool is_test;
+
+	if (body_read(r, key_rules, sizeof(key_rules) / sizeof(*key_rules), &b, &json) < 0)
+		return;
+	reason = why_not(r, &b);
+	is_test = b.mode ? strcmp(b.mode, "test") == 0 : own->is_test;
+	if (reason)
+		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", reason);
+	else
+		keys_create(request_api(r)->store,
+			    !is_root(r) ? own->project_id
+			    : b.project ? b.project
+					: "default",
+			    b.name, b.scopes, is_test, on_made, r);
+	json_decref(json);
+}
+
+/* ---- lists: the cursor is the id of the last one shown ---- */
+
+struct listing {
+	struct page page;
+	char last[ID_LEN + 1];
+};
+
+static int read_page(struct request *r, struct listing *l, const char *prefix,
+		     const char *const *names)
+{
+	struct err e;
+
+	if (page_read(r, names, &l->page, &e) < 0) {
+		answer_err(r, &e);
+		return -1;
+	}
+	if (!l->page.cursor || id_valid(prefix, l->page.cursor))
+		return 0;
+	page_bad_cursor(&e);
+	answer_err(r, &e);
+	return -1;
+}
+
+static struct listing *listing_new(struct request *r)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (l)
+		request_set_state(r, l, free);
+	else
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+	return l;
+}
+
+/* Is it on the page, given that the list is newest first? */
+static bool is_shown(const struct listing *l, const json_t *data, const char *id)
+{
+	return json_array_size(data) < l->page.limit &&
+	       (!l->page.cursor || strcmp(id, l->page.cursor) < 0);
+}
+
+static void on_keys(const struct key *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct listing *l = request_state(r);
+	json_t *data;
+
+	if (why) {
+		answer_err(r, why);
+		return;
+	}
+	data = json_array();
+	for (size_t i = 0; i < n; i++) {
+		if (!is_shown(l, data, list[i].id))
+			continue;
+		json_array_append_new(data, key_json(&list[i], NULL));
+		snprintf(l->last, sizeof(l->last), "%s", list[i].id);
+	}
+	page_answer(r, data, json_array_size(data) == l->page.limit ? l->last : NULL);
+}
+
+void keys_list_get(struct request *r)
+{
+	static const char *const own_names[] = {NULL};
+	static const char *const root_names[] = {"project", NULL};
+	const char *project = request_query(r, "project");
+	struct listing *l = listing_new(r);
+
+	if (!l || read_page(r, l, "key", is_root(r) ? root_names : own_names) < 0)
+		return;
+	if (!is_root(r))
+		project = request_key(r)->project_id;
+	keys_list(request_api(r)->store, project ? project : "default", on_keys, r);
+}
+
+static void on_revoked(const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (why) {
+		answer_err(r, why);
+		return;
+	}
+	LOG(LOG_INFO, "key.revoked", LOG_S("key", request_param(r, 0)),
+	    LOG_S("by", request_key(r)->id), LOG_S("request", request_id(r)));
+	answer_text(r, 204, "", "", 0);
+}
+
+void keys_delete(struct request *r)
+{
+	keys_revoke(request_api(r)->store, is_root(r) ? NULL : request_key(r)->project_id,
+		    request_param(r, 0), on_revoked, r);
+}
+
+/* ---- projects ---- */
+
+static void on_projects(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct listing *l = request_state(r);
+	json_t *data;
+
+	if (why) {
+		answer_err(r, why);
+		return;
+	}
+	data = json_array();
+	for (size_t i = 0; i < n; i++) {
+		if (!is_shown(l, data, list[i].id))
+			continue;
+		json_array_append_new(data, project_json(&list[i]));
+		snprintf(l->last, sizeof(l->last), "%s", list[i].id);
+	}
+	page_answer(r, data, json_array_size(data) == l->page.limit ? l->last : NULL);
+}
+
+void projects_list_get(struct request *r)
+{
+	static const char *const names[] = {NULL};
+	struct listing *l = listing_new(r);
+
+	if (l && read_page(r, l, "prj", names) == 0)
+		projects_list(request_api(r)->store, on_projects, r);
+}
+
+static void on_project(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	(void)n;
+	if (why && why->kind == ERR_INPUT)
+		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+	else if (why)
+		answer_err(r, why);
+	else
+		answer_made(r, project_json(list));
+}
+
+static const struct rule project_rules[] = {
+	{.field = "name",
+	 .types = RULE_STRING,
+	 .is_required = true,
+	 .min = 1,
+	 .max = NAME_MAX_CHARS,
+	 .at = offsetof(struct body, name),
+	 .take = take_text},
+};
+
+void projects_post(struct request *r)
+{
+	struct body b = {0};
+	json_t *json = NULL;
+
+	if (body_read(r, project_rules, 1, &b, &json) < 0)
+		return;
+	projects_create(request_api(r)->store, b.name, on_project, r);
+	json_decref(json);
+}

@@ -27,7 +27,7 @@
 #define SLOT_GREET 2
 #define SLOT_REDIS 3
 #define SLOT_API 4 /* up to 63 */
-#define SLOT_HOOKS 127
+#define SLOT_HOOKS 124
 #define SLOT_RELAY 64 /* 60 workers of each kind at most (config_table.c) */
 
 struct house {

@@ -2,10 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +15,7 @@
 #include "server/cli/house.h"
 #include "server/cli/listen.h"
 #include "server/cli/options.h"
+#include "server/cli/probe.h"
 #include "server/store/keys.h"
 
 #define KEY_PREFIX "pn_test_"
@@ -24,6 +23,7 @@
 #define KEY_LEN (sizeof(KEY_PREFIX) - 1 + KEY_RANDOM)
 #define READY_MS 30000
 #define POLL_NS 50000000
+#define PROBE_MS 2000
 
 /* ---- the key, kept in a file so that it stays the same ---- */
 
@@ -103,52 +103,19 @@ struct place {
 	bool is_tls;
 };
 
-static int connect_to(const struct place *at)
+static bool answers(const struct config *config)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	const struct timeval patience = {.tv_sec = 2};
-	struct addrinfo *list;
-	int fd = -1;
+	struct probe_answer answer;
 
-	if (getaddrinfo(at->host, at->port, &hints, &list) != 0)
-		return -1;
-	for (const struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next) {
-		fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-		if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0) {
-			close(fd);
-			fd = -1;
-		}
-	}
-	freeaddrinfo(list);
-	return fd;
+	return probe_get(config, "/readyz", PROBE_MS, &answer, NULL) == 0 && answer.status == 200;
 }
 
-/* With TLS a connection has to do: whose certificate it is, is not for us to judge. */
-static bool answers(const struct place *at)
-{
-	static const char ask[] =
-		"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-	char reply[16] = "";
-	int fd = connect_to(at);
-	bool is_ready = fd >= 0 && at->is_tls;
-
-	if (fd >= 0 && !at->is_tls && send(fd, ask, strlen(ask), MSG_NOSIGNAL) > 0 &&
-	    recv(fd, reply, sizeof(reply) - 1, MSG_WAITALL) > 0)
-		is_ready = strncmp(reply, "HTTP/1.1 200", 12) == 0;
-	if (fd >= 0)
-		close(fd);
-	return is_ready;
-}
-
-static int wait_for_api(const struct place *at, struct err *e)
+static int wait_for_api(const struct config *config, struct err *e)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
 	int64_t until = clock_mono_ms() + READY_MS;
 
-	while (!answers(at)) {
+	while (!answers(config)) {
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_RETRY, "the API was not ready within %d s",
 				       READY_MS / 1000);
@@ -190,7 +157,8 @@ static int greet(const struct role_context *ctx)
 		return cli_failed(&command_dev, &e);
 	if (!(ctx->config->roles & ROLE_API))
 		return CLI_DONE;
-	if (listen_local(ctx->config->listen, at.host, at.port) < 0 || wait_for_api(&at, &e) < 0)
+	if (listen_local(ctx->config->listen, at.host, at.port) < 0 ||
+	    wait_for_api(ctx->config, &e) < 0)
 		return cli_failed(&command_dev, &e);
 	print_banner(&at, key, ctx->config->root_key);
 	explicit_bzero(key, sizeof(key));

@@ -106,7 +106,9 @@ static int take_lock(int fd, const struct config *config, struct err *e)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		const struct timespec pause = {.tv_nsec = 50000000};
 		pid_t owner = read_owner(fd);
-		bool is_alive = owner > 0 && (kill(owner, 0) == 0 || errno == EPERM);
+		/* A container's every postern is PID 1: our own number says nothing. */
+		bool is_alive =
+			owner > 0 && owner != getpid() && (kill(owner, 0) == 0 || errno == EPERM);
 
 		if (is_alive || clock_mono_ms() > until)
 			return err_set(e, ERR_REFUSED,

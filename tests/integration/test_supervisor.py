@@ -54,6 +54,18 @@ def test_a_killed_redis_is_started_again_on_the_same_files(make_postern):
     assert server.deliver("after@example.com")["recipients"][0]["status"] == "delivered"
 
 
+def test_a_child_that_it_never_started_is_waited_for_as_pid_1_must(make_postern):
+    server = make_postern(start=False)
+    with open(server.log_path, "ab") as log:
+        server.process = subprocess.Popen(["sh", "-c", 'sleep 1000 & exec "$0" serve', harness.binary()], env=server.env(),
+                                          cwd=server.directory, stdout=log, stderr=log, start_new_session=True)
+    server.wait_ready()
+    stranger = (set(harness.direct_children(server.process.pid)) - set(server.children())).pop()
+    os.kill(stranger, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{stranger}").exists(), what="the end of the zombie")
+    server.wait_ready()
+
+
 def test_after_a_relays_death_its_owner_is_recovered(make_postern):
     server = make_postern({"workers_relay": 1})
     relay = pids(server, "relay").pop()

@@ -1,0 +1,88 @@
+/* postern health: what a container's health check asks. */
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "server/cli/cli.h"
+#include "server/cli/client.h"
+#include "server/cli/options.h"
+#include "server/cli/probe.h"
+
+#define LIMIT_MS 3000
+
+/* The reason in what /readyz says, fit for a terminal. */
+static void print_not_ready(const char *body)
+{
+	json_t *json = json_loads(body, 0, NULL);
+	const char *reason = json_string_value(json_object_get(json, "reason"));
+
+	printf("alive, not ready: ");
+	for (const char *p = reason ? reason : "no reason given"; *p; p++)
+		putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+	putchar('\n');
+	json_decref(json);
+}
+
+/* /readyz looks at what the API process knows of the store, and never waits for the store itself:
+ * any answer of it is a sign of life. */
+static int ask(const struct config *config, bool is_strict)
+{
+	struct probe_answer answer;
+	struct err e;
+
+	if (!(config->roles & ROLE_API)) {
+		puts("nothing to ask: api is not among the roles");
+		return CLI_DONE;
+	}
+	if (probe_get(config, "/readyz", LIMIT_MS, &answer, &e) < 0)
+		return cli_failed(&command_health, &e);
+	if (answer.status == 200) {
+		puts("ready");
+		return CLI_DONE;
+	}
+	if (answer.status != 503) {
+		err_set(&e, ERR_REFUSED, "GET /readyz is answered with %d: is that a Postern?",
+			answer.status);
+		return cli_failed(&command_health, &e);
+	}
+	print_not_ready(answer.body);
+	return is_strict ? CLI_FAILED : CLI_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	const char *file = NULL;
+	bool is_strict = false;
+	const struct option_row rows[] = {
+		{"--config", &file, NULL}, {"--ready", NULL, &is_strict}, {NULL, NULL, NULL}};
+	struct config *config;
+	struct err e;
+	int status;
+
+	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
+		return cli_usage(&command_health, &e);
+	if (cli_config(&config, file, client_presets, &e) < 0)
+		return cli_failed(&command_health, &e);
+	status = ask(config, is_strict);
+	config_free(config);
+	return status;
+}
+
+const struct command command_health = {
+	.name = "health",
+	.summary = "ask the postern on this machine how it is",
+	.help = "Usage: postern health [--ready] [--config FILE]\n\n"
+		"  --ready         fail also while it cannot accept mail, because Redis is away, "
+		"say\n"
+		"  --config FILE   instead of ./postern.yaml\n\n"
+		"Asks the first address of POSTERN_LISTEN and prints one line. Exit status 0: it "
+		"is\n"
+		"alive; 1: it is not, or did not answer within 3 s. Restart it for the plain "
+		"question\n"
+		"only: a restart does not bring Redis back. Without the role api there is nothing "
+		"to\n"
+		"ask, and the status is 0.\n\n"
+		"Example:\n  POSTERN_LISTEN=127.0.0.1:8080 postern health --ready\n",
+	.run = run,
+};

@@ -1,0 +1,188 @@
+/* Asks the API of this machine. */
+#include "server/cli/probe.h"
+
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/loop.h"
+#include "server/cli/listen.h"
+#include "smtp/link.h"
+#include "smtp/tls.h"
+
+#define HEAD_MAX 2048
+
+struct probe {
+	struct loop *loop;
+	struct loop_timer timer;
+	struct tls_context *tls; /* NULL = clear */
+	struct link *link;
+	const struct addrinfo *next; /* the address to try when this one does not connect */
+	char host[LISTEN_HOST_MAX];
+	char port[LISTEN_PORT_MAX];
+	char request[192];
+	size_t request_len, sent;
+	char answer[HEAD_MAX + PROBE_BODY_MAX]; /* always with a NUL at its end */
+	size_t len;
+	bool is_connected;
+	char why[200]; /* there is no answer; "" = there is */
+};
+
+static void on_link(enum link_event event, void *arg);
+
+static void end(struct probe *p, const char *why)
+{
+	snprintf(p->why, sizeof(p->why), "%s", why);
+	loop_stop(p->loop);
+}
+
+static void try_next(struct probe *p)
+{
+	struct sockaddr_storage to = {0};
+	struct err e;
+
+	link_free(p->link);
+	p->link = NULL;
+	memcpy(&to, p->next->ai_addr, p->next->ai_addrlen);
+	p->next = p->next->ai_next;
+	if (link_open(&p->link, p->loop, &to, on_link, p, &e) < 0)
+		end(p, e.text);
+}
+
+/* The server closes after its answer; what does not fit is not needed. */
+static void converse(struct probe *p)
+{
+	ssize_t n = 0;
+
+	while (p->sent < p->request_len) {
+		const struct iovec rest = {p->request + p->sent, p->request_len - p->sent};
+
+		n = link_write(p->link, &rest, 1);
+		if (n <= 0)
+			break;
+		p->sent += (size_t)n;
+	}
+	while (n >= 0 && p->len < sizeof(p->answer) - 1) {
+		n = link_read(p->link, p->answer + p->len, sizeof(p->answer) - 1 - p->len);
+		if (n == 0)
+			return;
+		if (n > 0)
+			p->len += (size_t)n;
+	}
+	end(p, p->len ? "" : link_why(p->link));
+}
+
+static void on_link(enum link_event event, void *arg)
+{
+	struct probe *p = arg;
+	struct err e;
+
+	switch (event) {
+	case LINK_FAILED:
+		if (!p->is_connected && p->next)
+			try_next(p);
+		else
+			end(p, link_why(p->link));
+		return;
+	case LINK_CONNECTED:
+		p->is_connected = true;
+		if (p->tls) {
+			if (link_secure(p->link, p->tls, p->host, false, &e) < 0)
+				end(p, e.text);
+			return;
+		}
+		break;
+	case LINK_SECURED:
+	case LINK_MOVED:
+	default:
+		break;
+	}
+	converse(p);
+}
+
+static void too_late(void *arg)
+{
+	end(arg, "no answer in time");
+}
+
+static int talk(struct probe *p, const struct addrinfo *list, int64_t limit_ms, struct err *e)
+{
+	p->loop = loop_new();
+	if (!p->loop || loop_timer_init(&p->timer, p->loop, too_late, p) < 0)
+		return err_oom(e);
+	loop_timer_set(&p->timer, limit_ms);
+	p->next = list;
+	try_next(p);
+	if (!*p->why)
+		loop_run(p->loop);
+	return 0;
+}
+
+/* RFC 9112 4 */
+static int parse(const struct probe *p, struct probe_answer *answer, struct err *e)
+{
+	static const char version[] = "HTTP/1.1 ";
+	const char *head_end = strstr(p->answer, "\r\n\r\n"), *status;
+
+	status = p->answer + strlen(version);
+	if (!head_end || strncmp(p->answer, version, strlen(version)) != 0 || status[0] < '1' ||
+	    status[0] > '5' || strspn(status, "0123456789") != 3)
+		return err_set(e, ERR_REFUSED, "%s:%s: what answers there does not speak HTTP",
+			       p->host, p->port);
+	answer->status = (int)strtol(status, NULL, 10);
+	snprintf(answer->body, sizeof(answer->body), "%s", head_end + 4);
+	return 0;
+}
+
+static void close_probe(struct probe *p)
+{
+	link_free(p->link);
+	tls_context_free(p->tls);
+	if (p->loop) {
+		loop_timer_deinit(&p->timer);
+		loop_free(p->loop);
+	}
+}
+
+static int ask(struct probe *p, const struct config *config, int64_t limit_ms, struct err *e)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct addrinfo *list;
+	int status;
+
+	if (*config->tls_cert && !(p->tls = tls_context_new(NULL, e)))
+		return -1;
+	status = getaddrinfo(p->host, p->port, &hints, &list);
+	if (status)
+		return err_set(e, ERR_RETRY, "%s: %s", p->host, gai_strerror(status));
+	status = talk(p, list, limit_ms, e);
+	freeaddrinfo(list);
+	if (status == 0 && *p->why)
+		status = err_set(e, ERR_RETRY, "%s:%s: %s", p->host, p->port, p->why);
+	return status;
+}
+
+int probe_get(const struct config *config, const char *path, int64_t limit_ms,
+	      struct probe_answer *answer, struct err *e)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+	int status;
+
+	if (!p)
+		return err_oom(e);
+	if (listen_local(config->listen, p->host, p->port) < 0) {
+		free(p);
+		return err_set(e, ERR_INPUT, "listen: no address to ask");
+	}
+	p->request_len = (size_t)snprintf(
+		p->request, sizeof(p->request),
+		"GET %.100s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+	status = ask(p, config, limit_ms, e);
+	if (status == 0)
+		status = parse(p, answer, e);
+	close_probe(p);
+	free(p);
+	return status;
+}

@@ -1,0 +1,158 @@
+"""postern health: what it says and with which exit status, of a live server, and of what is none."""
+import contextlib
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from support import harness
+from support.harness import wait_for
+
+
+def health(server, *options, **settings):
+    env = dict(server.env(), **{"POSTERN_" + k.upper(): v for k, v in settings.items()})
+    return subprocess.run([harness.binary(), "health", *options], cwd=server.directory, env=env, capture_output=True,
+                          text=True, timeout=30, check=False)
+
+
+def answer_of(server, *options, **settings):
+    done = health(server, *options, **settings)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_ready_is_said_and_is_0(make_postern):
+    server = make_postern(keys=False)
+    assert answer_of(server) == (0, "ready\n", "")
+    assert answer_of(server, "--ready") == (0, "ready\n", "")
+
+
+@pytest.mark.parametrize("listen", ["[::]:{}", "0.0.0.0:{}", ":{}", "localhost:{}", "[::1]:{}"])
+def test_each_way_to_listen_is_a_way_to_be_asked(make_postern, listen):
+    server = make_postern(start=False)
+    server.settings["listen"] = listen.format(server.port)
+    server.launch()
+    wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready")
+
+
+def make_certificate(directory):
+    files = str(directory / "cert.pem"), str(directory / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=elsewhere.example", "-days", "2", "-out", files[0], "-keyout", files[1]],
+                   capture_output=True, check=True, timeout=30)
+    return files
+
+
+def test_https_with_a_certificate_for_another_name_is_no_hindrance(make_postern, tmp_path):
+    cert, key = make_certificate(tmp_path)
+    server = make_postern({"tls_cert": cert, "tls_key": key}, start=False).launch()
+    wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready")
+    status, said, error = answer_of(server, tls_cert="", tls_key="")  # asked in clear what speaks TLS only
+    assert (status, said) == (1, "") and "postern health: " in error
+
+
+def test_without_redis_it_is_alive_but_not_ready(make_postern, make_redis):
+    redis = make_redis()
+    server = make_postern(redis=redis, keys=False, crashes=True)
+    redis.kill()
+
+    def is_known():
+        status, said, _ = answer_of(server)
+        assert status == 0
+        return said.startswith("alive, not ready: ")
+    wait_for(is_known, what="the loss")
+    status, said, _ = answer_of(server, "--ready")
+    assert status == 1 and said.startswith("alive, not ready: ") and len(said) > len("alive, not ready: \n")
+    redis.start()
+    wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready again")
+
+
+def test_nobody_there_is_1(make_postern):
+    server = make_postern(start=False)
+    status, said, error = answer_of(server)
+    assert (status, said) == (1, "")
+    assert f"postern health: {server.host}: Connection refused\n" == error
+
+
+def test_without_the_role_api_there_is_nothing_to_ask(make_postern):
+    server = make_postern({"roles": "relay,keeper", "redis_url": "redis://127.0.0.1:1"}, start=False)
+    assert answer_of(server, "--ready") == (0, "nothing to ask: api is not among the roles\n", "")
+
+
+def test_bad_usage_is_2(make_postern):
+    server = make_postern(start=False)
+    assert health(server, "--raedy").returncode == 2
+
+
+class Impostor:
+    """Accepts on the server's port and gives each connection to say; keeps them open."""
+
+    def __init__(self, port, say):
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.say = say
+        self.open = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.open.append(self.listener.accept()[0])
+                threading.Thread(target=self.answer, args=[self.open[-1]], daemon=True).start()
+
+    def answer(self, connection):
+        with contextlib.suppress(OSError):
+            self.say(connection)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.open:
+            connection.close()
+
+
+def silent(connection):
+    connection.recv(1)
+
+
+def endless(connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X-More: and more\r\n" * 1000)
+
+
+def drips(connection):
+    while True:
+        connection.sendall(b"H")
+        connection.recv(10000)
+        threading.Event().wait(0.2)
+
+
+def saying(text):
+    def say(connection):
+        connection.recv(10000)
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_RDWR)
+    return say
+
+
+@pytest.mark.parametrize("say, words", [
+    (silent, "no answer in time"), (drips, "no answer in time"), (endless, "does not speak HTTP"),
+    (saying(b""), "connection closed"), (saying(b"220 mail.example ESMTP\r\n"), "does not speak HTTP"),
+    (saying(b"HTTP/1.1 2"), "does not speak HTTP"), (saying(b"HTTP/1.1 2000 OK\r\n\r\n"), "does not speak HTTP"),
+    (saying(b"HTTP/1.1 200 OK\r\n"), "does not speak HTTP"),
+    (saying(b"HTTP/1.1 404 Not Found\r\n\r\n"), "answered with 404")])
+def test_what_is_no_postern_is_1_and_soon(make_postern, stack, say, words):
+    server = make_postern(start=False)
+    stack.add(Impostor(server.port, say))
+    status, said, error = answer_of(server)
+    assert (status, said) == (1, "") and words in error, error
+
+
+@pytest.mark.parametrize("body, line", [
+    (b'{"status":"not ready","reason":"Redis: \\u001b[31mno\\n\\u007f"}', "alive, not ready: Redis: ?[31mno??"),
+    (b"", "alive, not ready: no reason given"), (b'{"reason":7}', "alive, not ready: no reason given"),
+    (b"<html>", "alive, not ready: no reason given"), (b"[" * 5000, "alive, not ready: no reason given")])
+def test_a_reason_is_told_without_what_could_harm_a_terminal(make_postern, stack, body, line):
+    server = make_postern(start=False)
+    stack.add(Impostor(server.port, saying(b"HTTP/1.1 503 Service Unavailable\r\n\r\n" + body)))
+    assert answer_of(server) == (0, line + "\n", "")

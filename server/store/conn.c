@@ -15,6 +15,7 @@
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/store/command.h"
+#include "server/store/resolver.h"
 #include "server/store/url.h"
 
 #define CONNECT_MS 5000
@@ -26,6 +27,7 @@ struct conn {
 	const struct store_url *url;
 	struct conn_events events;
 	struct evdns_base *dns;
+	unsigned resolver_turn;   /* the next name server's, once one could not help */
 	redisAsyncContext *redis; /* NULL = none */
 	struct loop_timer timer;  /* the next try, or the limit of this one */
 	bool is_connecting;
@@ -156,6 +158,7 @@ static void on_address(int result, struct evutil_addrinfo *list, void *arg)
 		start(c, address);
 		return;
 	}
+	c->resolver_turn++;
 	snprintf(c->why, sizeof(c->why), "cannot resolve %s: %s", c->url->host,
 		 evutil_gai_strerror(result));
 	lost(c, c->why);
@@ -165,12 +168,11 @@ static void resolve(struct conn *c)
 {
 	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
-	if (!c->dns)
-		c->dns = evdns_base_new(loop_base(c->loop),
-					EVDNS_BASE_INITIALIZE_NAMESERVERS |
-						EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (c->dns)
+		evdns_base_free(c->dns, 0);
+	c->dns = resolver_new(loop_base(c->loop), "/etc/resolv.conf", c->resolver_turn);
 	if (!c->dns) {
-		lost(c, "cannot read the resolver's configuration");
+		lost(c, "out of memory");
 		return;
 	}
 	evdns_getaddrinfo(c->dns, c->url->host, NULL, &hints, on_address, c);

@@ -193,8 +193,15 @@ static void count(const struct request *r)
 		metric_add(METRIC_REQUESTS_2XX, 1);
 }
 
+/* What health checks and scrapers ask every few seconds would drown the rest. */
+static bool is_routine(const struct request *r)
+{
+	return r->route && !r->route->scope && r->status < 500;
+}
+
 static void log_request(const struct request *r)
 {
+	enum log_level level = is_routine(r) ? LOG_DEBUG : LOG_INFO;
 	struct log_field fields[] = {
 		LOG_S("request", r->id),
 		LOG_S("method", r->method),
@@ -207,11 +214,13 @@ static void log_request(const struct request *r)
 		{NULL, NULL, 0, 0},
 	};
 
+	if (!log_is_on(level))
+		return;
 	if (r->is_admitted && r->route->scope) {
 		fields[6] = (struct log_field)LOG_S("project", r->key.project_id);
 		fields[7] = (struct log_field)LOG_S("key", r->key.id);
 	}
-	log_write(LOG_INFO, "http.request", fields);
+	log_write(level, "http.request", fields);
 }
 
 /* Does the key's lookup or the handler still hold it? */

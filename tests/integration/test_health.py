@@ -27,6 +27,17 @@ def test_ready_is_said_and_is_0(make_postern):
     assert answer_of(server, "--ready") == (0, "ready\n", "")
 
 
+def test_what_is_asked_every_few_seconds_does_not_fill_the_log(make_postern):
+    server = make_postern()
+    assert answer_of(server)[0] == 0
+    server.send("a@example.com")
+
+    def logged():
+        return [(x["route"], x["status"]) for x in server.log_lines() if x["fact"] == "http.request"]
+    wait_for(lambda: ("/v1/messages", 202) in logged(), what="the line of the send")
+    assert ("/readyz", 200) not in logged()
+
+
 @pytest.mark.parametrize("listen", ["[::]:{}", "0.0.0.0:{}", ":{}", "localhost:{}", "[::1]:{}"])
 def test_each_way_to_listen_is_a_way_to_be_asked(make_postern, listen):
     server = make_postern(start=False)

@@ -90,6 +90,17 @@ bench: all ## the goals table: accept, deliver, latency, memory, bytes
 fuzz: ## FUZZ_S seconds (default 30) a parser
 	sh tests/fuzz/run.sh $(or $(FUZZ_S),30)
 
+# The container image. IMAGE_FLAGS: for the engine's build, like --network host or --build-arg http_proxy=...
+CONTAINER ?= $(shell command -v podman || command -v docker)
+IMAGE ?= postern
+build_image = $(CONTAINER) build $(if $(findstring podman,$(CONTAINER)),--format docker) $(IMAGE_FLAGS) \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse --short HEAD) -f docker/Dockerfile
+image: ## build the container image, with podman or docker (CONTAINER=)
+	$(build_image) -t $(IMAGE) .
+image-test: image ## start it for real: mail, crashes, stop; docker/compose.yaml and alone
+	$(build_image) -t $(IMAGE)-build --target build .
+	CONTAINER=$(CONTAINER) IMAGE=$(IMAGE) SINK_IMAGE=$(IMAGE)-build /usr/bin/python3 -m pytest -q tests/image
+
 fmt: ## format all C
 	clang-format -i $(SOURCES)
 fmt-check:
@@ -104,6 +115,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt \
+.PHONY: all deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt image image-test \
 	fmt-check lint layers install clean help
 .DELETE_ON_ERROR:

@@ -1,21 +1,41 @@
 #!/bin/sh
 # Installs what Postern needs on Debian 12: `install.sh run` to build and run it, `install.sh test`
 # for tests and checks too, `bench` for benchmarks. Does nothing when everything is there.
+# `install.sh serve PACKAGE...` is for running alone what was built elsewhere; the packages of its
+# libraries are what `install.sh libraries FILE` prints there.
 set -eu
 
-run="gcc libc6-dev make pkg-config python3 python3-yaml redis-server ca-certificates
-	libmicrohttpd-dev libjansson-dev libssl-dev libhiredis-dev libcurl4-openssl-dev libevent-dev libunbound-dev
+serve="redis-server ca-certificates"
+run="$serve gcc libc6-dev make pkg-config python3 python3-yaml
+	libmicrohttpd-dev libjansson-dev libssl-dev libhiredis-dev libcurl4-openssl-dev
+	libevent-dev libunbound-dev
 	libzstd-dev libidn2-dev libcyaml-dev libyaml-dev"
 checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck libcmocka-dev postfix curl procps
 	python3-pytest python3-aiosmtpd python3-dkim python3-nacl python3-dnspython
 	python3-jsonschema python3-yaml python3-redis python3-cryptography"
 
+# The packages that own the shared libraries of a program. dpkg may know a path without its /usr.
+libraries() {
+	ldd "$1" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | while read -r library; do
+		dpkg-query -S "$library" 2>/dev/null || dpkg-query -S "/usr$library" 2>/dev/null ||
+			dpkg-query -S "${library#/usr}"
+	done | cut -d: -f1 | sort -u
+}
+
 case "${1:-}" in
+libraries)
+	libraries "$2"
+	exit
+	;;
+serve)
+	shift
+	wanted="$serve $*"
+	;;
 run) wanted=$run ;;
 test) wanted="$run $checks" ;;
 bench) wanted="$run $checks wrk" ;;
 *)
-	echo "usage: install.sh run|test|bench" >&2
+	echo "usage: install.sh run|test|bench|serve PACKAGE...|libraries FILE" >&2
 	exit 2
 	;;
 esac

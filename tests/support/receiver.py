@@ -1,8 +1,13 @@
-"""A webhook receiver on loopback: keeps what it gets, answers as it is told, and verifies signatures."""
+"""A webhook receiver on loopback: keeps what it gets, answers as it is told, and verifies signatures.
+
+`receiver.py PORT FILE` listens everywhere, and writes each request to FILE, one JSON line each; read()
+gives them back.
+"""
 import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Receiver:
     """plan(path, number of requests to it so far) -> status, or (status, headers, body), or seconds to sleep before 200."""
 
-    def __init__(self, plan=None):
+    def __init__(self, plan=None, address=("127.0.0.1", 0)):
         self.plan = plan or (lambda path, n: 200)
         self.got, self.lock, self.counts = [], threading.Lock(), {}
         receiver = self
@@ -23,7 +28,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with receiver.lock:
                     n = receiver.counts[self.path] = receiver.counts.get(self.path, 0) + 1
-                    receiver.got.append({"path": self.path, "headers": dict(self.headers), "body": body, "time": time.time()})
+                    receiver.keep({"path": self.path, "headers": dict(self.headers), "body": body, "time": time.time()})
                 self.reply(receiver.plan(self.path, n))
 
             def reply(self, what):
@@ -49,9 +54,12 @@ class Receiver:
             request_queue_size = 128
             daemon_threads = True
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(address, Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def keep(self, request):
+        self.got.append(request)
 
     def url(self, path="/hook"):
         return f"http://127.0.0.1:{self.port}{path}"
@@ -82,3 +90,25 @@ def verify(request, *secrets):
         if any(hmac.compare_digest(want, g) for g in given):
             return len(given)
     raise AssertionError(f"no signature of {given} fits")
+
+
+class Writer(Receiver):
+    def __init__(self, port, path):
+        self.file = open(path, "a", encoding="utf-8")
+        super().__init__(address=("0.0.0.0", port))
+
+    def keep(self, request):
+        self.file.write(json.dumps({**request, "body": request["body"].decode()}) + "\n")
+        self.file.flush()
+
+
+def read(path):
+    """The requests in a Writer's file."""
+    with open(path, encoding="utf-8") as f:
+        requests = [json.loads(line) for line in f if line.endswith("\n")]
+    return [{**r, "body": r["body"].encode()} for r in requests]
+
+
+if __name__ == "__main__":
+    Writer(int(sys.argv[1]), sys.argv[2])
+    threading.Event().wait()

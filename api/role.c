@@ -6,13 +6,23 @@
 #include <jansson.h>
 
 #include "api/http/request.h"
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/store/store.h"
 
+#define READY_POLL_MS 10
+#define READY_WAIT_MS 2000 /* who connects meanwhile waits, and is not refused */
+#define PATIENT_MS (INT64_C(660) * 1000)
+
 struct door {
 	struct api api;
+	const struct role_context *ctx;
 	struct http_server *server;
+	struct loop_timer opening;
+	int64_t open_by_ms;
+	bool is_patient;
+	int status;
 };
 
 static void on_drained(void *arg)
@@ -26,13 +36,46 @@ static void on_term(void *arg)
 {
 	struct door *d = arg;
 
-	if (d->api.is_draining) {
+	if ((d->api.is_draining && !d->is_patient) || !d->server) {
 		loop_stop(d->api.loop);
 		return;
 	}
 	LOG(LOG_INFO, "api.draining", LOG_N("seconds", d->api.config->drain_s));
 	d->api.is_draining = true;
-	http_server_drain(d->server, d->api.config->drain_s * 1000, on_drained, d);
+	d->is_patient = false;
+	http_server_drain(d->server, d->api.config->drain_s * 1000, false, on_drained, d);
+}
+
+/* Another generation serves beside us: who has a connection may ask once more on it. */
+static void on_retire(void *arg)
+{
+	struct door *d = arg;
+
+	if (d->api.is_draining || !d->server) {
+		on_term(d);
+		return;
+	}
+	LOG(LOG_INFO, "api.retiring", LOG_S("hint", "the next generation has taken over"));
+	d->api.is_draining = d->is_patient = true;
+	http_server_drain(d->server, PATIENT_MS, true, on_drained, d);
+}
+
+/* Requests are taken once the store is there; without it, after a while, to say so. */
+static void try_open(void *arg)
+{
+	struct door *d = arg;
+	struct err e;
+
+	if (!store_is_ready(d->api.store, NULL) && clock_mono_ms() < d->open_by_ms) {
+		loop_timer_set(&d->opening, READY_POLL_MS);
+		return;
+	}
+	if (http_server_start(&d->server, &d->api, d->ctx->listen_fds, d->ctx->n_listen_fds, &e) ==
+	    0)
+		return;
+	LOG(LOG_ERROR, "api.start_failed", LOG_S("reason", e.text));
+	d->status = 1;
+	loop_stop(d->api.loop);
 }
 
 static int open_door(struct door *d, const struct role_context *ctx, struct err *e)
@@ -43,17 +86,22 @@ static int open_door(struct door *d, const struct role_context *ctx, struct err 
 	if (store_open(&d->api.store, d->api.loop, ctx->config, STORE_SCRIPTS | STORE_SUBSCRIBER,
 		       e) < 0)
 		return -1;
-	if (http_server_start(&d->server, &d->api, ctx->listen_fds, ctx->n_listen_fds, e) < 0)
-		return -1;
-	return loop_signal(d->api.loop, SIGTERM, on_term, d) < 0 ? err_oom(e) : 0;
+	if (loop_timer_init(&d->opening, d->api.loop, try_open, d) < 0 ||
+	    loop_signal(d->api.loop, SIGTERM, on_term, d) < 0 ||
+	    loop_signal(d->api.loop, SIGUSR1, on_retire, d) < 0)
+		return err_oom(e);
+	d->ctx = ctx;
+	d->open_by_ms = clock_mono_ms() + READY_WAIT_MS;
+	loop_timer_set(&d->opening, 0);
+	return 0;
 }
 
 int role_api(const struct role_context *ctx)
 {
 	struct door d = {.api = {.config = ctx->config}};
 	struct err e;
-	int status = 1;
 
+	d.status = 1;
 	log_init((enum log_level)ctx->config->log_level, (enum log_format)ctx->config->log_format,
 		 "api");
 	signal(SIGPIPE, SIG_IGN);
@@ -64,12 +112,15 @@ int role_api(const struct role_context *ctx)
 	if (open_door(&d, ctx, &e) < 0)
 		LOG(LOG_ERROR, "api.start_failed", LOG_S("reason", e.text));
 	else
-		status = loop_run(d.api.loop) < 0;
+		d.status = 0;
+	if (d.status == 0 && loop_run(d.api.loop) < 0)
+		d.status = 1;
 	store_abandon(d.api.store);
 	http_server_free(d.server);
+	loop_timer_deinit(&d.opening);
 	if (d.api.store)
 		store_close(d.api.store);
 	if (d.api.loop)
 		loop_free(d.api.loop);
-	return status;
+	return d.status;
 }

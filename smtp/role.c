@@ -13,11 +13,14 @@
 #include "smtp/sink.h"
 #include "smtp/tls.h"
 
+#define PATIENT_MS (INT64_C(660) * 1000) /* RFC 5321 4.5.3.2.6 grants the dot 10 minutes */
+
 struct door {
 	struct relay relay;
 	struct loop_timer drain_limit, settle_wait;
 	char host_name[256];
 	bool is_over;
+	bool is_patient; /* drains, and nobody waits for it */
 };
 
 /* What was given back or settled must still reach the store. */
@@ -54,12 +57,26 @@ static void on_term(void *arg)
 {
 	struct door *d = arg;
 
-	if (d->relay.is_draining) {
+	if (d->relay.is_draining && !d->is_patient) {
 		loop_stop(d->relay.loop); /* the second SIGTERM: at once */
 		return;
 	}
+	d->is_patient = false;
 	LOG(LOG_INFO, "relay.draining", LOG_N("jobs", d->relay.n_held));
 	loop_timer_set(&d->drain_limit, d->relay.config->drain_s * 1000);
+	relay_drain(&d->relay);
+}
+
+/* Another generation relays beside us: what is under way has the time it takes. */
+static void on_retire(void *arg)
+{
+	struct door *d = arg;
+
+	if (d->relay.is_draining)
+		return;
+	LOG(LOG_INFO, "relay.retiring", LOG_N("jobs", d->relay.n_held));
+	d->is_patient = true;
+	loop_timer_set(&d->drain_limit, PATIENT_MS);
 	relay_drain(&d->relay);
 }
 
@@ -97,6 +114,7 @@ static int open_door(struct door *d, const struct role_context *ctx, struct err 
 	if (!r->sink || loop_timer_init(&d->drain_limit, r->loop, drain_too_long, d) < 0 ||
 	    loop_timer_init(&d->settle_wait, r->loop, wait_for_store, d) < 0 ||
 	    loop_signal(r->loop, SIGTERM, on_term, d) < 0 ||
+	    loop_signal(r->loop, SIGUSR1, on_retire, d) < 0 ||
 	    loop_signal(r->loop, SIGINT, on_term, d) < 0)
 		return err_oom(e);
 	return relay_start(r, e);

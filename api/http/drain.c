@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#define REST_MS 10000
+
 static void drained(void *arg)
 {
 	struct http_server *s = arg;
@@ -13,13 +15,6 @@ static void drained(void *arg)
 	s->drained = NULL;
 	if (fn)
 		fn(s->drained_arg);
-}
-
-int drain_init(struct http_server *s)
-{
-	if (loop_timer_init(&s->drain_timer, s->api->loop, drained, s) < 0)
-		return -1;
-	return loop_post_init(&s->drained_post, s->api->loop, drained, s);
 }
 
 void drain_check(struct http_server *s)
@@ -38,17 +33,38 @@ static bool is_at_rest(const struct connection *c)
 	return ioctl(c->fd, FIONREAD, &unread) < 0 || unread == 0;
 }
 
-void http_server_drain(struct http_server *s, int64_t ms, void (*done)(void *), void *arg)
+/* The last requests of those who did not know yet. */
+static void rest_is_over(void *arg)
+{
+	struct http_server *s = arg;
+
+	for (struct connection *c = s->connections; c; c = c->next)
+		if (is_at_rest(c))
+			sweep_close(c);
+	drain_check(s);
+}
+
+int drain_init(struct http_server *s)
+{
+	if (loop_timer_init(&s->drain_timer, s->api->loop, drained, s) < 0 ||
+	    loop_timer_init(&s->rest_timer, s->api->loop, rest_is_over, s) < 0)
+		return -1;
+	return loop_post_init(&s->drained_post, s->api->loop, drained, s);
+}
+
+void http_server_drain(struct http_server *s, int64_t ms, bool is_patient, void (*done)(void *),
+		       void *arg)
 {
 	s->drained = done;
 	s->drained_arg = arg;
 	s->is_draining = true;
 	accept_stop(s);
 	server_run(s);
-	for (struct connection *c = s->connections; c; c = c->next)
-		if (is_at_rest(c))
-			sweep_close(c);
 	loop_timer_set(&s->drain_timer, ms);
+	if (is_patient)
+		loop_timer_set(&s->rest_timer, REST_MS);
+	else
+		rest_is_over(s);
 	drain_check(s);
 }
 
@@ -79,6 +95,7 @@ void http_server_free(struct http_server *s)
 	loop_timer_deinit(&s->again);
 	loop_timer_deinit(&s->tick);
 	loop_timer_deinit(&s->drain_timer);
+	loop_timer_deinit(&s->rest_timer);
 	loop_post_deinit(&s->post);
 	loop_post_deinit(&s->drained_post);
 	free(s);

@@ -122,7 +122,7 @@ struct http_server {
 	bool is_tls;
 	bool is_draining;
 	bool is_stopping;
-	struct loop_timer drain_timer;
+	struct loop_timer drain_timer, rest_timer;
 	struct loop_post drained_post;
 	void (*drained)(void *);
 	void *drained_arg;

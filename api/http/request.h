@@ -113,8 +113,10 @@ struct http_server;
 int http_server_start(struct http_server **s, const struct api *api, const int *listen_fds,
 		      size_t n, struct err *e);
 /* Stops accepting, lets requests in hand end (at most ms), answers keep-alive connections with
- * close; then calls done. */
-void http_server_drain(struct http_server *s, int64_t ms, void (*done)(void *), void *arg);
+ * close; then calls done. Connections at rest are closed at once; is_patient: only when they have
+ * asked nothing for a while. May be called again with less patience. */
+void http_server_drain(struct http_server *s, int64_t ms, bool is_patient, void (*done)(void *),
+		       void *arg);
 void http_server_free(struct http_server *s);
 /* Checks certificate and key without serving. ERR_INPUT. */
 int http_check_config(const struct config *config, struct err *e);

@@ -26,6 +26,8 @@ struct loaded {
 	char *texts[ROWS_MAX];
 	char *sources[ROWS_MAX];
 	const char *file;
+	char *given_file; /* as config_load_preset got it, for config_reload; may be NULL */
+	const struct config_preset *presets;
 };
 
 static void wipe_free(char *text)
@@ -295,7 +297,59 @@ int config_load_preset(struct config **c, const char *file, const struct config_
 		return -1;
 	}
 	l->file = NULL;
+	l->presets = presets;
+	l->given_file = file ? strdup(file) : NULL;
 	*c = &l->config;
+	return 0;
+}
+
+/* What does not come from the file stays as it is: the environment of a process does not change,
+ * and its secrets are wiped. */
+static bool is_from_elsewhere(const struct loaded *old, size_t i)
+{
+	return strncmp(old->sources[i], PREFIX, strlen(PREFIX)) == 0 ||
+	       strncmp(old->sources[i], "made", 4) == 0;
+}
+
+/* The row as the old configuration has it. */
+static int keep_row(struct loaded *l, const struct loaded *old, size_t i, struct err *e)
+{
+	return put(l, &config_rows[i], old->texts[i], old->sources[i], e);
+}
+
+static int keep_what_stays(struct loaded *l, const struct loaded *old, struct buf *ignored,
+			   struct err *e)
+{
+	for (size_t i = 0; i < config_rows_count; i++) {
+		bool differs = strcmp(l->texts[i], old->texts[i]) != 0;
+		bool is_kept = is_from_elsewhere(old, i);
+
+		if (!is_kept && (config_rows[i].is_reloadable || !differs))
+			continue;
+		if (!is_kept)
+			buf_fmt(ignored, "%s%s", ignored->len ? ", " : "", config_rows[i].name);
+		if (keep_row(l, old, i, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int config_reload(const struct config *c, struct config **fresh, struct buf *ignored, struct err *e)
+{
+	const struct loaded *old = (const struct loaded *)c;
+	struct loaded *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return err_oom(e);
+	l->given_file = old->given_file ? strdup(old->given_file) : NULL;
+	l->presets = old->presets;
+	if (put_presets(l, l->presets, e) < 0 || load_file(l, l->given_file, e) < 0 ||
+	    keep_what_stays(l, old, ignored, e) < 0 || check_together(&l->config, e) < 0) {
+		config_free(&l->config);
+		return -1;
+	}
+	l->file = NULL;
+	*fresh = &l->config;
 	return 0;
 }
 
@@ -324,6 +378,7 @@ void config_free(struct config *c)
 		wipe_free(l->texts[i]);
 		free(l->sources[i]);
 	}
+	free(l->given_file);
 	free(l);
 }
 

@@ -80,6 +80,10 @@ struct config_preset {
 };
 int config_load_preset(struct config **c, const char *file, const struct config_preset *presets,
 		       struct err *e);
+/* The configuration of c as it would be if it were read now: values of the environment stay, and so
+ * do those that SIGHUP may not change; names of these that the file has otherwise go to ignored. */
+int config_reload(const struct config *c, struct config **fresh, struct buf *ignored,
+		  struct err *e);
 /* Gives a setting another value, as if from source. */
 int config_set(struct config *c, const char *name, const char *text, const char *source,
 	       struct err *e);

@@ -93,6 +93,8 @@ static const struct {
 	[METRIC_WEBHOOK_LAG_MS] = {"postern_webhook_lag_ms", "", "gauge",
 				   "Age of the oldest event that no endpoint has answered or set "
 				   "aside yet"},
+	[METRIC_RELOADS_FAILED] = {"postern_reloads_failed_total", "", "counter",
+				   "Reloads (SIGHUP) that were refused or undone"},
 	[METRIC_LOG_DROPPED] = {"postern_log_lines_dropped", "", "gauge",
 				"Log lines dropped because stderr could not take them"},
 };

@@ -84,7 +84,8 @@ static void close_others(const struct child *c, const struct supervisor_plan *pl
 
 static _Noreturn void run(const struct child *c, const struct supervisor_plan *plan, pid_t parent)
 {
-	struct role_context ctx = {.config = plan->config, .owner = c->owner};
+	const struct config *config = c->job->config ? c->job->config : plan->config;
+	struct role_context ctx = {.config = config, .owner = c->owner};
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
@@ -97,7 +98,7 @@ static _Noreturn void run(const struct child *c, const struct supervisor_plan *p
 		ctx.n_listen_fds = plan->n_listen_fds;
 	}
 	metrics_use_slot(c->slot);
-	log_init((enum log_level)plan->config->log_level, (enum log_format)plan->config->log_format,
+	log_init((enum log_level)config->log_level, (enum log_format)config->log_format,
 		 child_role(c));
 	set_signals();
 	exit(c->is_recovery ? c->job->recover(&ctx) : c->job->run(&ctx));

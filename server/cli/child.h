@@ -16,6 +16,8 @@
 struct child {
 	const struct supervisor_job *job; /* NULL = free entry */
 	bool is_recovery;                 /* of owner, by job->recover */
+	bool is_fresh;                    /* of a generation on trial */
+	bool is_retiring;                 /* not started again */
 	unsigned slot;
 	pid_t pid; /* 0 = not running */
 	int64_t started_ms;

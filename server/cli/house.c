@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "api/role.h"
+#include "server/base/buf.h"
 #include "server/base/clock.h"
+#include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/cli/check.h"
 #include "server/cli/data_dir.h"
@@ -30,12 +32,20 @@
 #define SLOT_HOOKS 124
 #define SLOT_RELAY 64 /* 60 workers of each kind at most (config_table.c) */
 
+/* The jobs of one configuration. */
+struct generation {
+	struct generation *older;
+	struct config *config; /* NULL: the caller's */
+	struct supervisor_job jobs[JOBS_MAX];
+	size_t n_jobs;
+};
+
 struct house {
 	struct listen listen;
 	struct redis_child redis;
-	struct supervisor_job jobs[JOBS_MAX];
-	size_t n_jobs;
-	char *owners[OWNERS_MAX]; /* with a journal from an earlier run */
+	struct generation first, *last;
+	const struct config *config; /* of the last generation */
+	char *owners[OWNERS_MAX];    /* with a journal from an earlier run */
 	size_t n_owners;
 };
 
@@ -44,46 +54,54 @@ static unsigned workers(int64_t setting)
 	return setting ? (unsigned)setting : process_cores();
 }
 
-static void add(struct house *h, struct supervisor_job job)
+static void add(struct generation *g, struct supervisor_job job)
 {
-	h->jobs[h->n_jobs++] = job;
+	g->jobs[g->n_jobs++] = job;
 }
 
-static void add_jobs(struct house *h, const struct config *config, role_fn *greet)
+static void add_workers(struct generation *g, const struct config *config)
 {
-	if (h->redis.lock_fd >= 0)
-		add(h, (struct supervisor_job){.role = "redis",
-					       .run = redis_child_run,
-					       .count = 1,
-					       .slot = SLOT_REDIS,
-					       .is_floor = true,
-					       .is_up = redis_child_is_up,
-					       .hint = "its log is redis/redis.log in data_dir"});
 	if (config->roles & ROLE_KEEPER)
-		add(h,
+		add(g,
 		    (struct supervisor_job){
 			    .role = "keeper", .run = role_keeper, .count = 1, .slot = SLOT_KEEPER});
 	if (config->roles & ROLE_HOOKS)
-		add(h, (struct supervisor_job){
+		add(g, (struct supervisor_job){
 			       .role = "hooks", .run = role_hooks, .count = 1, .slot = SLOT_HOOKS});
 	if (config->roles & ROLE_RELAY)
-		add(h, (struct supervisor_job){.role = "relay",
+		add(g, (struct supervisor_job){.role = "relay",
 					       .run = role_relay,
 					       .recover = role_recover,
 					       .count = workers(config->workers_relay),
 					       .slot = SLOT_RELAY});
 	if (config->roles & ROLE_API)
-		add(h, (struct supervisor_job){.role = "api",
+		add(g, (struct supervisor_job){.role = "api",
 					       .run = role_api,
 					       .count = workers(config->workers_api),
 					       .slot = SLOT_API,
 					       .listens = true});
+	for (size_t i = 0; i < g->n_jobs; i++)
+		g->jobs[i].config = config;
+}
+
+static void add_jobs(struct house *h, const struct config *config, role_fn *greet)
+{
+	if (h->redis.lock_fd >= 0)
+		add(&h->first,
+		    (struct supervisor_job){.role = "redis",
+					    .run = redis_child_run,
+					    .count = 1,
+					    .slot = SLOT_REDIS,
+					    .is_floor = true,
+					    .is_up = redis_child_is_up,
+					    .hint = "its log is redis/redis.log in data_dir"});
+	add_workers(&h->first, config);
 	if (greet)
-		add(h, (struct supervisor_job){.role = "dev",
-					       .run = greet,
-					       .count = 1,
-					       .slot = SLOT_GREET,
-					       .is_once = true});
+		add(&h->first, (struct supervisor_job){.role = "dev",
+						       .run = greet,
+						       .count = 1,
+						       .slot = SLOT_GREET,
+						       .is_once = true});
 }
 
 /* The children of a killed postern may hold the port a moment longer. */
@@ -116,6 +134,49 @@ static int open_house(struct house *h, struct config *config, bool is_dev, struc
 	return 0;
 }
 
+/* Another generation, for the supervisor; its configuration and its files are good. */
+static int reload(void *arg, const struct supervisor_job **jobs, size_t *n, struct err *e)
+{
+	struct house *h = arg;
+	struct generation *g = calloc(1, sizeof(*g));
+	struct buf ignored = {0};
+	int rc;
+
+	if (!g)
+		return err_oom(e);
+	rc = config_reload(h->config, &g->config, &ignored, e);
+	if (rc == 0)
+		rc = check_config(g->config, e);
+	if (rc < 0) {
+		config_free(g->config);
+		free(g);
+		buf_deinit(&ignored);
+		return -1;
+	}
+	if (ignored.len)
+		LOG(LOG_WARN, "reload.needs_restart", LOG_S("settings", buf_text(&ignored)),
+		    LOG_S("hint", "these keep their values until postern is started anew"));
+	buf_deinit(&ignored);
+	add_workers(g, g->config);
+	g->older = h->last;
+	h->last = g;
+	h->config = g->config;
+	*jobs = g->jobs;
+	*n = g->n_jobs;
+	return 0;
+}
+
+static void free_generations(struct house *h)
+{
+	while (h->last && h->last != &h->first) {
+		struct generation *g = h->last;
+
+		h->last = g->older;
+		config_free(g->config);
+		free(g);
+	}
+}
+
 int house_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends)
 {
 	struct house h = {.redis.lock_fd = -1};
@@ -130,8 +191,12 @@ int house_run(const struct command *c, struct config *config, role_fn *greet, bo
 		plan.listen_fds = h.listen.fds;
 		plan.n_listen_fds = h.listen.n;
 		plan.lock_fd = h.redis.lock_fd;
-		plan.jobs = h.jobs;
-		plan.n_jobs = h.n_jobs;
+		plan.jobs = h.first.jobs;
+		plan.n_jobs = h.first.n_jobs;
+		plan.reload = reload;
+		plan.reload_arg = &h;
+		h.last = &h.first;
+		h.config = config;
 		h.n_owners = journal_owners(config->data_dir, h.owners, OWNERS_MAX);
 		plan.dead_owners = (const char *const *)h.owners;
 		plan.n_dead_owners = h.n_owners;
@@ -139,6 +204,7 @@ int house_run(const struct command *c, struct config *config, role_fn *greet, bo
 		for (size_t i = 0; i < h.n_owners; i++)
 			free(h.owners[i]);
 	}
+	free_generations(&h);
 	listen_close(&h.listen);
 	redis_child_release(&h.redis);
 	return status;

@@ -10,6 +10,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/metrics.h"
 #include "server/cli/child.h"
 
 #define FLOOR_UP_MS 30000
@@ -21,6 +22,7 @@
 #define SAME_SIGNAL_MS 200 /* a terminal and a wrapper may both pass on one Ctrl-C */
 #define RECOVERIES_AT_ONCE 4
 #define IDLE_MS 60000
+#define SETTLE_MS 3000 /* of a new generation: an API waits up to 2 s for the store */
 
 enum stage {
 	STAGE_FLOOR_UP, /* the floor starts, the others wait for it */
@@ -38,6 +40,10 @@ struct supervisor {
 	int64_t deadline_ms; /* of the stage; 0 = none */
 	int64_t told_ms;     /* when the first SIGTERM or SIGINT came */
 	bool ignores_hangup; /* nohup */
+	bool wants_reload;
+	unsigned generation;
+	int64_t settled_ms; /* when the generation on trial has lived long enough; 0 = none is */
+	bool has_failed;    /* one of it died */
 	int status;
 };
 
@@ -105,6 +111,8 @@ static struct child *free_entry(struct supervisor *s)
 
 static bool may_start(const struct supervisor *s, const struct child *c)
 {
+	if (c->is_retiring)
+		return false;
 	switch (s->stage) {
 	case STAGE_FLOOR_UP: /* once only: a floor that dies at once will not get better */
 		return is_floor(c) && !c->started_ms;
@@ -187,7 +195,10 @@ static void bury(struct supervisor *s, struct child *c, int status)
 	child_died(c, status, is_stopping);
 	if (c->job->recover && !c->is_recovery)
 		recover(s, c->job, c->owner);
-	if (c->is_recovery && c->start_at_ms < 0)
+	s->has_failed = s->has_failed || c->is_fresh;
+	if (c->is_retiring && !s->settled_ms)
+		*c = (struct child){0};
+	else if (c->is_recovery && c->start_at_ms < 0)
 		*c = (struct child){0};
 	else if (is_floor(c) && s->stage == STAGE_FLOOR_UP)
 		floor_failed(s, c->job);
@@ -325,9 +336,103 @@ static void hangup(struct supervisor *s)
 {
 	if (s->plan->hangup_ends && !s->ignores_hangup)
 		told_to_end(s);
-	else
-		LOG(LOG_WARN, "supervisor.hangup_ignored",
-		    LOG_S("why", "reload is not built yet: restart to change settings"));
+	else if (s->plan->reload)
+		s->wants_reload = true;
+}
+
+/* ---- another generation ---- */
+
+static void add_jobs(struct supervisor *s, const struct supervisor_job *jobs, size_t n,
+		     bool is_fresh)
+{
+	for (size_t i = 0; i < n; i++)
+		for (unsigned k = 0; k < jobs[i].count; k++) {
+			struct child *c = free_entry(s);
+
+			if (!c)
+				return;
+			child_init(c, &jobs[i], k);
+			c->is_fresh = is_fresh;
+		}
+}
+
+static bool is_plain(const struct child *c)
+{
+	return c->job && is_worker(c) && !c->job->is_once;
+}
+
+static void begin_reload(struct supervisor *s)
+{
+	const struct supervisor_job *jobs;
+	struct err e;
+	size_t n;
+
+	s->wants_reload = false;
+	if (s->plan->reload(s->plan->reload_arg, &jobs, &n, &e) < 0) {
+		metric_add(METRIC_RELOADS_FAILED, 1);
+		LOG(LOG_ERROR, "reload.refused", LOG_S("reason", e.text),
+		    LOG_S("hint", "everything goes on as it was"));
+		return;
+	}
+	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
+		if (is_plain(&s->children[i]))
+			s->children[i].is_retiring = true;
+	add_jobs(s, jobs, n, true);
+	s->has_failed = false;
+	s->settled_ms = clock_mono_ms() + SETTLE_MS;
+	s->generation++;
+	LOG(LOG_INFO, "reload.started", LOG_N("generation", s->generation));
+}
+
+/* The old ones stay, the fresh ones go. */
+static void undo_reload(struct supervisor *s)
+{
+	metric_add(METRIC_RELOADS_FAILED, 1);
+	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", s->generation),
+	    LOG_S("hint", "a new process died at once: see its log lines; the old ones go on"));
+	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
+		struct child *c = &s->children[i];
+
+		if (!is_plain(c))
+			continue;
+		c->is_retiring = c->is_fresh;
+		c->is_fresh = false;
+		if (c->is_retiring && c->pid)
+			kill(c->pid, SIGTERM);
+		else if (c->is_retiring)
+			*c = (struct child){0};
+	}
+}
+
+static void finish_reload(struct supervisor *s)
+{
+	LOG(LOG_INFO, "reload.done", LOG_N("generation", s->generation));
+	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
+		struct child *c = &s->children[i];
+
+		if (!c->job)
+			continue;
+		c->is_fresh = false;
+		if (c->is_retiring && c->pid)
+			kill(c->pid, c->job->listens || c->job->recover ? SIGUSR1 : SIGTERM);
+		else if (c->is_retiring)
+			*c = (struct child){0};
+	}
+}
+
+static void reload(struct supervisor *s)
+{
+	if (s->stage != STAGE_RUN)
+		return;
+	if (s->settled_ms && (s->has_failed || clock_mono_ms() >= s->settled_ms)) {
+		s->settled_ms = 0;
+		if (s->has_failed)
+			undo_reload(s);
+		else
+			finish_reload(s);
+	}
+	if (s->wants_reload && !s->settled_ms)
+		begin_reload(s);
 }
 
 static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
@@ -337,6 +442,8 @@ static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
 
 	if (s->stage == STAGE_FLOOR_UP && ms > FLOOR_POLL_MS)
 		ms = FLOOR_POLL_MS;
+	if (s->settled_ms && s->settled_ms - clock_mono_ms() < ms)
+		ms = s->settled_ms - clock_mono_ms();
 	if (s->deadline_ms && s->deadline_ms - clock_mono_ms() < ms)
 		ms = s->deadline_ms - clock_mono_ms();
 	if (ms < 0)
@@ -348,17 +455,6 @@ static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
 		told_to_end(s);
 	else if (sig == SIGHUP)
 		hangup(s);
-}
-
-static void add_jobs(struct supervisor *s)
-{
-	for (size_t i = 0; i < s->plan->n_jobs; i++)
-		for (unsigned k = 0; k < s->plan->jobs[i].count; k++) {
-			struct child *c = free_entry(s);
-
-			if (c)
-				child_init(c, &s->plan->jobs[i], k);
-		}
 }
 
 static void recover_earlier(struct supervisor *s)
@@ -379,7 +475,7 @@ int supervisor_run(const struct supervisor_plan *plan)
 	s->plan = plan;
 	sigprocmask(SIG_SETMASK, NULL, &before);
 	take_signals(s, &set);
-	add_jobs(s);
+	add_jobs(s, plan->jobs, plan->n_jobs, false);
 	recover_earlier(s);
 	enter(s, STAGE_FLOOR_UP, FLOOR_UP_MS);
 	while (s->stage != STAGE_OVER) {
@@ -388,6 +484,7 @@ int supervisor_run(const struct supervisor_plan *plan)
 		wait_signal(s, &set, wait);
 		reap(s);
 		advance(s);
+		reload(s);
 	}
 	status = s->status;
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -11,7 +11,12 @@
  * made after the fork), nothing but sigtimedwait(2).
  *
  * SIGTERM, SIGINT: all children but the floor get SIGTERM and may drain for drain_s + 5 s, then
- * SIGKILL; then the floor ends. A second one: at once. SIGHUP: see hangup_ends. */
+ * SIGKILL; then the floor ends. A second one: at once.
+ *
+ * SIGHUP (see hangup_ends): a new generation of workers starts beside the old one; when all of it
+ * has lived for a moment, the old one gets SIGUSR1 (drain, with all the time it takes) where it
+ * serves somebody, SIGTERM where not, and is not started again. If one of the new ones dies in that
+ * moment, the new ones go and the old ones stay. */
 
 /* One kind of child. */
 struct supervisor_job {
@@ -25,7 +30,8 @@ struct supervisor_job {
 			  group, keeps lock_fd */
 	bool is_once;  /* runs once; when it fails, the house ends */
 	bool (*is_up)(const struct config *config); /* floor only */
-	const char *hint; /* floor only: where to look when it does not come up */
+	const char *hint;            /* floor only: where to look when it does not come up */
+	const struct config *config; /* NULL: the plan's */
 };
 
 struct supervisor_plan {
@@ -34,6 +40,10 @@ struct supervisor_plan {
 	size_t n_listen_fds;
 	int lock_fd;      /* -1 = none */
 	bool hangup_ends; /* SIGHUP is the terminal going away */
+	/* SIGHUP otherwise: the jobs of another generation, which live as long as the plan; -1: e
+	 * says what is wrong, and everything stays as it is. NULL: SIGHUP does nothing. */
+	int (*reload)(void *arg, const struct supervisor_job **jobs, size_t *n, struct err *e);
+	void *reload_arg;
 	const struct supervisor_job *jobs;
 	size_t n_jobs;
 	const char *const *dead_owners; /* of an earlier run that did not end in order */

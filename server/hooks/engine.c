@@ -16,6 +16,7 @@
 #define TESTS_EVERY_MS 200
 #define LEASE_MS 10000
 #define RENEW_EVERY_MS 3000
+#define TAKE_EVERY_MS 500 /* whoever waits for the lease asks so often */
 #define TIPS_MAX 4096
 
 /* ---- the lease and the batch ---- */
@@ -283,7 +284,9 @@ static void on_tick(void *arg)
 	drop_gone(e);
 	if (!store_is_connected(e->store))
 		return;
-	if (e->batch.n || now >= e->renew_at || (e->is_stopping && e->in_flight == 0))
+	if (e->batch.n || now >= e->renew_at ||
+	    (!e->is_active && now >= e->renew_at - RENEW_EVERY_MS + TAKE_EVERY_MS) ||
+	    (e->is_stopping && e->in_flight == 0))
 		commit(e);
 	if (!e->is_active || e->is_stopping)
 		return;

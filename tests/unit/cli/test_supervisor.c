@@ -573,7 +573,7 @@ static void ctrl_c_does_not_reach_the_children(void **state)
 	kill(pid_of("relay-up "), SIGINT);
 	kill(pid_of("relay-up "), SIGHUP);
 	nap(200);
-	kill(house.pid, SIGHUP); /* not built: must not end it */
+	kill(house.pid, SIGHUP); /* no reload in the plan: nothing */
 	nap(800);
 	assert_int_equal(waitpid(house.pid, NULL, WNOHANG), 0);
 	assert_int_equal(count("relay-up"), 1);

@@ -165,7 +165,7 @@ struct lookup {
 	struct loop_timer timer;
 	key_fn *fn;
 	void *arg;
-	char text[KEY_TEXT_MAX + 1];
+	char text[256];
 };
 
 static inline void found(void *arg)
@@ -177,7 +177,7 @@ static inline void found(void *arg)
 		    {"pn_live_slow", SCOPE_SEND | SCOPE_READ},
 		    {"pn_live_send", SCOPE_SEND},
 		    {"pn_live_read", SCOPE_READ},
-		    {"pn_live_none", 8}};
+		    {"pn_live_none", 1u << 30}};
 	struct lookup *l = arg;
 	struct key key = {.id = "key_1", .project = "1", .project_id = "prj_1"};
 	struct err why;
@@ -222,7 +222,7 @@ static inline void on_term(void *arg)
 		return;
 	}
 	api.is_draining = true;
-	http_server_drain(server, 5000, stop, NULL);
+	http_server_drain(server, 5000, false, stop, NULL);
 }
 
 static const struct http_limits limits = {
@@ -240,6 +240,7 @@ static const struct http_limits limits = {
 static inline int serve(int fd, const char *cert, const char *key)
 {
 	struct config config = {.max_body_bytes = BODY_LIMIT,
+				.root_key = "",
 				.http_connections = 50,
 				.tls_cert = cert,
 				.tls_key = key};

@@ -63,6 +63,9 @@ static const struct {
 				 "SMTP sessions that were encrypted"},
 	[METRIC_TLS_FAILURES] = {"postern_smtp_tls_failures_total", "", "counter",
 				 "TLS handshakes with mail servers that failed"},
+	[METRIC_TRANSCRIPTS_DROPPED] =
+		{"postern_transcripts_dropped_total", "", "counter",
+		 "Transcripts of failed attempts that the store could not take"},
 	[METRIC_STORE_CALLS] = {"postern_store_calls_total", "", "counter",
 				"Transitions answered by Redis"},
 	[METRIC_STORE_RERUNS] =

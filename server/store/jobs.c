@@ -9,6 +9,7 @@
 #include "server/base/config.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
+#include "server/store/attempts.h"
 #include "server/store/batch.h"
 #include "server/store/jobs_internal.h"
 #include "server/store/store.h"
@@ -301,7 +302,7 @@ void jobs_give_slots(struct store *s, const char *owner, unsigned partition, con
 size_t jobs_unanswered(struct store *s)
 {
 	const struct jobs *j = store_part(s, PART_JOBS, &jobs_kind);
-	size_t n = 0;
+	size_t n = attempts_unanswered(s);
 
 	for (size_t i = 0; j && i < BATCHES; i++)
 		if (j->batches[i] && i % KINDS != KIND_RENEW)

@@ -97,7 +97,8 @@ enum jobs_settled {
 			     */
 };
 typedef void jobs_settle_fn(enum jobs_settled how, void *arg);
-/* results: lines "<recipient> <outcome> <code> <dup or -> <text>\n", as in lua/settle.lua. */
+/* results: lines "<recipient> <outcome> <code> <dup or -> <text>\n", before them perhaps
+ * "a <attempt.h>\n", as in lua/settle.lua. */
 void jobs_settle(struct store *s, const char *owner, const char *ref, int64_t epoch,
 		 int64_t retry_ms, const char *results, jobs_settle_fn *fn, void *arg);
 

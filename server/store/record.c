@@ -173,19 +173,27 @@ static int event(struct cursor *c, struct record *r)
 
 static int attempt(struct cursor *c, struct record *r)
 {
-	const char **list = list_room(r->attempts, r->n_attempts, sizeof(*list));
+	struct record_attempt *list = list_room(r->attempts, r->n_attempts, sizeof(*list)), *a;
+	struct cursor line = {word(c, '\n')};
 
 	if (!list)
 		return -1;
 	r->attempts = list;
-	c->p += 2;
-	list[r->n_attempts] = word(c, '\n');
-	if (list[r->n_attempts])
-		r->n_attempts++;
+	a = &list[r->n_attempts];
+	word(&line, ' '); /* the "a" */
+	a->job = (unsigned)number(&line, ' ');
+	a->epoch = number(&line, ' ');
+	a->n_events = (size_t)number(&line, ' ');
+	a->line = line.p;
+	if (!line.p || a->job >= r->n_jobs || a->n_events > r->n_events)
+		return 0;
+	a->first_event = r->n_events - a->n_events;
+	r->n_attempts++;
 	return 0;
 }
 
-/* <n> <type> <recipient or -> <at ms> <code> <dup or -> <text>, and "a ..." for attempts */
+/* <n> <type> <recipient or -> <at ms> <code> <dup or -> <text>
+ * a <job> <epoch> <events> <attempt> */
 static int history(struct cursor *c, struct record *r)
 {
 	while (c->p && *c->p)

@@ -55,6 +55,15 @@ struct record_job {
 				  */
 };
 
+/* An attempt of one job; what became of its recipients are the events that it wrote. */
+struct record_attempt {
+	unsigned job;
+	int64_t epoch; /* of the lease that it was made under */
+	size_t n_events;
+	size_t first_event; /* index of the first of them */
+	const char *line;   /* attempt.h */
+};
+
 struct record {
 	enum lane lane;
 	bool is_test;
@@ -70,7 +79,7 @@ struct record {
 	size_t n_recipients;
 	struct record_event *events; /* in order */
 	size_t n_events;
-	const char **attempts; /* in order; each as lua/record.lua says, without its "a " */
+	struct record_attempt *attempts; /* in order, the last ones only */
 	size_t n_attempts;
 	size_t packed_bytes; /* of the content in the store */
 	size_t chunks;       /* it lies in; 0 = in one piece */

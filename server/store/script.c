@@ -22,6 +22,7 @@ static const char *const names[SCRIPTS] = {
 	[SCRIPT_EXPIRE] = "expire",
 	[SCRIPT_CANCEL] = "cancel",
 	[SCRIPT_SWEEP] = "sweep",
+	[SCRIPT_TRANSCRIPT] = "transcript",
 	[SCRIPT_PROJECT] = "project",
 	[SCRIPT_KEY] = "key",
 	[SCRIPT_INBOX] = "inbox",

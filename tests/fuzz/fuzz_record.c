@@ -1,5 +1,5 @@
 /* Records of messages from any bytes: read or refused, and nothing that was read points outside. */
-/* needs: server/store/record.c server/base/err.c */
+/* needs: server/store/record.c server/base/buf.c server/base/err.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +41,12 @@ static void check(const struct record *r, size_t len)
 		require(recipient_state_name(o->state) != NULL);
 		check_text(r, len, o->email);
 		check_text(r, len, o->text);
+	}
+	for (size_t i = 0; i < r->n_attempts; i++) {
+		const struct record_attempt *a = &r->attempts[i];
+
+		require(a->job < r->n_jobs && a->first_event + a->n_events <= r->n_events);
+		check_text(r, len, a->line);
 	}
 	require(strlen(record_status(r)) > 0);
 }

@@ -18,6 +18,7 @@ class Command:
         self.jobs = list(zip(args[first::step], args[first + 1::step])) if step else []
         self.refs_once = len({ref for ref, _ in self.jobs}) == len(self.jobs)
         self.learned = args[4::4] if name == "giveback" else []
+        self.attempts = [text[2:text.index("\n")] if text.startswith("a ") else None for text in args[5::4]] if name == "settle" else []
 
     def __str__(self):
         return f"{self.now} {self.name} {self.args} -> {self.answer}"[:600]
@@ -44,6 +45,7 @@ class Actors:
         self.has_backward_clock = rnd.random() < .3
         self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (7, self.giveback), (5, self.slot),
                         (6, self.promote), (5, self.release), (3, self.release_dead), (3, self.expire), (3, self.cancel), (2, self.retry), (1, self.sweep),
+                        (2, self.transcript),
                         (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (1, self.change_suppressed), (9, self.tick)]
         self.weights = [w for w, _ in self.actions]
 
@@ -277,8 +279,16 @@ class Actors:
         args, results = [owner, RETENTION], []
         for ref, epoch in jobs:
             results.append(self.results(ref, outcome))
-            args += [ref, epoch, self.rnd.choice(DELAYS), "".join(f"{r} {o} {c} {d} {t}\n" for r, o, c, d, t in results[-1])]
+            attempt = self.rnd.choice(("", f"a at {self.clock.now}\n", f"a at {self.clock.now} {self.rnd.random()}\n"))
+            args += [ref, epoch, self.rnd.choice(DELAYS), attempt + "".join(f"{r} {o} {c} {d} {t}\n" for r, o, c, d, t in results[-1])]
         self.remember(Command("settle", args, results=results))
+
+    def transcript(self):
+        """What was said, once the store took the result; perhaps of a message that is gone."""
+        ids = sorted(self.before.transcripts) if self.rnd.random() < .5 else sorted(self.before.records)
+        me = self.rnd.choice(ids[:3] + ids[-10:] or ["msg_none"]) if self.rnd.random() < .9 else "msg_none"
+        name = f"{self.rnd.randint(0, 3)} {self.rnd.randint(1, 12)} "
+        self.remember(Command("transcript", [self.rnd.choice((20, 2)), RETENTION, me, name, "said"]))
 
     def giveback(self):
         relay, owner, jobs = self.some_jobs()

@@ -16,6 +16,7 @@ def check(before, after, command, world):
             record(old, new, command)
     suppressed(before, after, command)
     stands(before, after, command)
+    transcripts(before, after, command)
     if command.name != "take":
         woken = after.place.keys() - before.place.keys() or any(after.active[lane].keys() - before.active[lane].keys() for lane in after.active)
         need(not (woken and after.hungry), command.name, "made work ready and woke nobody")
@@ -65,6 +66,7 @@ def record(old, new, command):
     for name in NEVER_CHANGES:
         need(getattr(old, name) == getattr(new, name), me, name, "changed")
     need(new.events[:len(old.events)] == old.events, me, "events were rewritten")
+    attempts(old, new, command)
     for r, (a, b) in enumerate(zip(old.recipients, new.recipients)):
         need(a.email == b.email and a.job == b.job, me, "recipient changed", r)
         if a.state in TERMINAL:
@@ -76,6 +78,38 @@ def record(old, new, command):
         need(a.dest == b.dest and b.epoch >= a.epoch and b.settled >= a.settled, me, "job", j, "went back")
         need(b.crashes == a.crashes or command.name == "release" and b.crashes == a.crashes + 1 or command.name in ("settle", "retry") and b.crashes == 0,
              me, "crashes of job", j, a.crashes, b.crashes)
+
+
+def attempts(old, new, command):
+    """Attempts come with settle and release, and only the oldest go."""
+    added = [a for a in new.attempts if a[2][-1] > old.n]
+    need(new.attempts == (old.attempts + added)[-20:], new.id, "attempts were rewritten", old.attempts, new.attempts)
+    for job, epoch, numbers, text in added:
+        need(min(numbers) > old.n, new.id, "an attempt with older events", numbers)
+        if command.name == "settle":
+            need((f"{new.id}{job:03x}", epoch, text) in [(*j, t) for j, t in zip(command.jobs, command.attempts)], "not what was settled", text)
+        else:
+            need(command.name == "release" and text == "-", command.name, "wrote an attempt", text)
+    told = {n for a in added for n in a[2]}
+    for e in new.events[old.n:]:
+        ref = e[2] is not None and f"{new.id}{new.recipients[e[2]].job:03x}"
+        is_told = command.name == "release" and e[1] != "held" or command.name == "settle" and any(
+            t for (r, _), t, status in zip(command.jobs, command.attempts, command.answer) if r == ref and status in (1, 3))
+        need((e[0] in told) == is_told or not command.refs_once, new.id, "event", e, "and its attempt", added)
+
+
+def transcripts(before, after, command):
+    if command.name == "transcript":
+        kept, _, me, name, text = command.args
+        old = before.transcripts.get(me, [])
+        want = old if any(t.startswith(name) for t in old) else (old + [name + text])[-kept:]
+        need(command.answer == int(me in before.records), "transcript answered", command.answer)
+        if command.answer:
+            need(after.transcripts[me] == want, "transcripts", after.transcripts[me], want)
+        need({**after.transcripts, me: 0} == {**before.transcripts, me: 0}, "another's transcripts", me)
+    else:
+        want = {i: t for i, t in before.transcripts.items() if i in after.records}
+        need(after.transcripts == want, command.name, "changed transcripts")
 
 
 BY = {"take": {"expired"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},

@@ -56,7 +56,12 @@ class Record:
         self.jobs = [self.job(line) for line in lines[1:1 + jobs]]
         self.recipients = [self.recipient(line) for line in lines[1 + jobs:1 + jobs + recipients]]
         self.facts = lines[1 + jobs + recipients]
-        self.events = [self.event(line) for line in lines[2 + jobs + recipients:]]
+        self.events, self.attempts = [], []
+        for line in lines[2 + jobs + recipients:]:
+            if line.startswith("a "):
+                self.attempts.append(self.attempt(line))
+            else:
+                self.events.append(self.event(line))
         self.check()
 
     @staticmethod
@@ -81,8 +86,28 @@ class Record:
         need(len(words) == 7, "event line", line)
         return (int(words[0]), words[1], None if words[2] == "-" else int(words[2]), int(words[3]), int(words[4]), words[5], words[6])
 
+    def attempt(self, line):
+        """(job, epoch, numbers of the events that it led to, what the relay says)"""
+        words = line.split(" ", 4)
+        need(len(words) == 5 and words[4], "attempt line", line)
+        job, epoch, n = map(int, words[1:4])
+        need(1 <= n < len(self.events), "events of an attempt", line)
+        return (job, epoch, tuple(e[0] for e in self.events[-n:]), words[4])
+
+    def check_attempts(self):
+        me, told = self.id, set()
+        need(len(self.attempts) <= 20, me, "keeps attempts", len(self.attempts))
+        for job, epoch, numbers, _ in self.attempts:
+            need(epoch <= self.jobs[job].epoch, me, "an attempt of epoch", epoch, "of", self.jobs[job].epoch)
+            need(not told & set(numbers), me, "an event of two attempts", numbers)
+            told |= set(numbers)
+            for e in (self.events[n - 1] for n in numbers):
+                need(e[2] is not None and self.recipients[e[2]].job == job, me, "an attempt with another's event", e)
+                need(e[1] in ("delivered", "deferred", "bounced", "failed"), me, "an attempt led to", e)
+
     def check(self):
         me = self.id
+        self.check_attempts()
         need(self.lane in LANES and self.mode in ("live", "test") and self.unknown in ("retry", "fail"), me, "head words")
         need([e[0] for e in self.events] == list(range(1, self.n + 1)), me, "events are not 1..n", self.n, self.events)
         need(self.events[0][1:3] == ("queued", None), me, "first event")
@@ -118,7 +143,7 @@ class Snapshot:
     """The store at one moment; log: entries since the last snapshot, as (project, id, n)."""
 
     def __init__(self):
-        self.records, self.contents, self.chunks, self.idempotency = {}, {}, {}, {}
+        self.records, self.contents, self.chunks, self.idempotency, self.transcripts = {}, {}, {}, {}, {}
         self.queues, self.rotation, self.turns = {}, {}, {}
         self.active = {lane: {} for lane in LANES}
         self.full, self.sites, self.slots, self.owned, self.owners, self.last = set(), {}, {}, {}, {}, {}
@@ -147,7 +172,7 @@ class Snapshot:
 class Reader:
     """Makes snapshots; keeps parsed records and stream positions."""
 
-    KINDS = {"m": "string", "c": "string", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
+    KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "damaged": "list", "x_cursor": "string",
              "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "turn": "string", "taken": "string", "hungry": "string"}
@@ -178,6 +203,10 @@ class Reader:
             s.chunks.setdefault(message_id, {})[int(chunk)] = value
         else:
             s.contents[message_id] = value
+
+    @staticmethod
+    def key_t(s, rest, value):
+        s.transcripts[rest] = value
 
     @staticmethod
     def key_i(s, rest, value):

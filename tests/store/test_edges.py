@@ -45,7 +45,9 @@ def test_wrong_arguments_are_refused_before_anything_is_written(store):
     ref, epoch = jobs[0][:2]
     digest = store.client("DEBUG", "DIGEST")
     good = [ref, epoch, 0, "0 delivered 250 - ok\n"]
-    for bad in (["0 sent 250 - ok\n"], ["0 delivered 250 - ok"], ["0 delivered 250 - ok\nrubbish\n"], ["0 delivered 250 -\n"]):
+    attempts = ["a \n", "a" + " x" * 301 + "\n", "a \x1b\n", "a \xff\n", "a one\na two\n", "b one\n"]
+    for bad in (["0 sent 250 - ok\n"], ["0 delivered 250 - ok"], ["0 delivered 250 - ok\nrubbish\n"], ["0 delivered 250 -\n"],
+                *([a + "0 delivered 250 - ok\n"] for a in attempts), ["0 delivered 250 - ok\na one\n"]):
         try:
             store.scripts("settle", "w", RETENTION, *good, ref, epoch, 0, *bad)
             raise AssertionError(f"taken: {bad}")
@@ -58,6 +60,44 @@ def test_wrong_arguments_are_refused_before_anything_is_written(store):
         except RedisError as e:
             assert str(e).startswith("PNARG"), e
     assert store.client("DEBUG", "DIGEST") == digest
+
+
+def test_the_last_twenty_attempts_are_kept(store):
+    message = store.message(within=10 ** 9)
+    message[4] += "".join(f"1 0 0 0 d{i}.ex\n" for i in range(24))
+    message[5] += "".join(f"queued {i + 1} 0 0 0 0 u@d{i}.ex\n" for i in range(24))
+    me, = store.accept(message)
+    sites = [("a.ex", 1, 0)] + [(f"d{i}.ex", 1, 0) for i in range(24)]
+
+    def settle(outcome):
+        _, jobs = store.take(25, sites=sites)
+        jobs.sort()
+        assert store.scripts("settle", "w", RETENTION, *[w for ref, epoch, *_ in jobs for w in (
+            ref, epoch, 0, f"a {epoch}.{int(ref[-3:], 16)}\n{int(ref[-3:], 16)} {outcome} 250 - ok\n")]) == [1] * len(jobs)
+        record = store.read().records[me]
+        return [text for *_, text in record.attempts], len(jobs)
+    assert settle("deferred") == ([f"1.{i}" for i in range(5, 25)], 25)
+    store.clock.move(10)
+    store.scripts("promote", 3)
+    texts, n = settle("deferred")
+    assert n == 3 and len(texts) == 20 and texts[:17] == [f"1.{i}" for i in range(8, 25)] and all(t[0] == "2" for t in texts[17:])
+    store.scripts("promote", 100)
+    texts, n = settle("delivered")
+    assert n == 25 and len(texts) == 20
+    assert len(store.read().records[me].events) == 1 + 25 + 3 + 25
+
+
+def test_transcripts_live_no_longer_than_their_message_may(store):
+    me, = store.accept(store.message(within=3_600_000))
+    assert store.scripts("transcript", 20, RETENTION, me, "0 1 ", b"\x00\xff\n") == 1
+    life = 3_600_000 + RETENTION
+    assert life <= store.client("PTTL", f"{ROOT}t:{me}") <= life + 7_200_000
+    store.clock.move(100_000_000)
+    assert store.scripts("transcript", 20, RETENTION, me, "0 2 ", "x") == 1
+    assert RETENTION <= store.client("PTTL", f"{ROOT}t:{me}") <= RETENTION + 7_200_000
+    store.client("SET", f"{ROOT}m:{me}", "rubbish")
+    assert store.scripts("transcript", 20, RETENTION, me, "0 3 ", "x") == 0
+    assert store.client("LLEN", f"{ROOT}t:{me}") == 2
 
 
 def refused_for_memory(store, message):
@@ -77,6 +117,11 @@ def test_a_full_store_takes_nothing_new_and_drains(store):
         store.client("CONFIG", "SET", "maxmemory", 1)
         assert refused_for_memory(store, store.message())
         assert store.settle(jobs[:10], owner="a") == [1] * 10
+        try:
+            store.scripts("transcript", 20, RETENTION, ids[0], "0 1 ", "x")
+            raise AssertionError("a full store takes transcripts")
+        except RedisError as e:
+            assert "OOM" in str(e)
         assert store.scripts("dot", "a", 60_000, 1, 60_000, jobs[10][0], jobs[10][1])[1] == 1
         assert store.giveback(jobs[11:12], owner="a") == [1]
         store.slot("a.ex", 1, owner="a")

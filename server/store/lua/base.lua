@@ -4,6 +4,7 @@
 -- one by one: their names depend on what the script reads).
 --   m:<id>        string   the record of a message (record.lua)
 --   c:<id>        string   its content: codec byte and bytes; c:<id>:<k> chunks of a larger one
+--   t:<id>        list, PX   what was said in its failed attempts: "job epoch ", codec byte and bytes
 --   i:<project>:<hash>  string, PX   Idempotency-Key: fingerprint and id
 --   q:<lane>:<project>:<dest>  list   ready jobs (refs: id and 3 hex digits of the job's number)
 --   r:<lane>:<dest>  list   turns: projects with ready jobs for dest

@@ -4,7 +4,8 @@
 --   a line a recipient:  <state> <job> <attempts> <code> <at ms> <n> <email>
 --   the facts            one line of JSON, never changed
 --   a line an event      <n> <type> <recipient or -> <at ms> <code> <dup or -> <text>
---   a line an attempt    a <job> <epoch> <what the relay says of it: smtp/ writes it, api/ reads it>, between the events
+--   a line an attempt    a <job> <epoch> <events> <attempt.h, or - where the relay died>: so many events before it are what it led to.
+--                        The last 20 are kept.
 -- n counts the message's events. A job is over when its open recipients are 0.
 local function parse(s)                        -- nil when absent or damaged; never raises
 	if not s then return nil end
@@ -92,6 +93,23 @@ local function set_state(id, m, r, state, code, dup, text)   -- recipient r gets
 	for i = 1, m.R - 1 do
 		if m.rcpts[i].state ~= m.rcpts[0].state then enlist_state(id, m, 'mixed'); return end
 	end
+end
+local KEPT = 20
+local function note_attempt(id, m, jn, epoch, events, text)  -- an attempt of job jn, after the events that it led to
+	if events == 0 then return end
+	m.tried = m.tried or {}                -- the places in m.new of those of this call
+	m.tried[#m.tried + 1] = #m.new + 1
+	m.new[#m.new + 1] = 'a ' .. jn .. ' ' .. epoch .. ' ' .. events .. ' ' .. text .. '\n'
+	changed[id] = m
+	if m.n <= KEPT then return end         -- each has an event, and the first event is none's
+	local n, p, oldest = #m.tried, 1, nil
+	repeat
+		p = string.find(m.tail, '\na ', p, true)
+		if p then n = n + 1; oldest = oldest or p; p = p + 1 end
+	until not p
+	if n <= KEPT then return end
+	if oldest then m.tail = sub(m.tail, 1, oldest) .. sub(m.tail, string.find(m.tail, '\n', oldest + 1, true) + 1)
+	else m.new[table.remove(m.tried, 1)] = '' end
 end
 local function flush_facts(retention)
 	local sets = {}

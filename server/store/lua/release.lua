@@ -55,10 +55,12 @@ for i = 1, #refs do
 		if job.open == 0 then                  -- ended while it was held
 		elseif l.dot then
 			local fail = m.unknown == 'fail'
+			local n = job.open
 			each_open(m, jn, function(r)
 				m.rcpts[r].attempts = m.rcpts[r].attempts + 1
 				set_state(id, m, r, fail and 'failed' or 'deferred', 0, true, 'the outcome is unknown: no reply to the final dot was seen')
 			end)
+			note_attempt(id, m, jn, l.epoch, n, '-')
 			if fail then failed = failed + 1 else deferred = deferred + 1; later(m, ref, delay) end
 		else
 			job.crashes = job.crashes + 1

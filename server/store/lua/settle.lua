@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- settle: writes the results of finished attempts: states, events, retries; drops the content at the end.
 -- KEYS 1 partition root
--- ARGV 1 owner   2 retention ms   then per job 4: ref | epoch | retry delay ms | lines "<recipient> <outcome> <code> <dup, sup or -> <text>\n"
+-- ARGV 1 owner   2 retention ms   then per job 4: ref | epoch | retry delay ms | lines "<recipient> <outcome> <code> <dup, sup or -> <text>\n",
+--      before them perhaps "a <attempt.h>\n"
 --      outcome: delivered, bounced, deferred, failed; sup: bounced, and the address goes on the suppression list
 -- returns per job: 1 applied, 2 applied before, 3 the lease was lost but what was delivered is taken, 0 lost, 4 no such job.
 -- Run again: 2 where it was 1 or 3 (0 where a later attempt was settled since); nothing changes.
@@ -12,11 +13,13 @@ local owner, retention = ARGV[1], tonumber(ARGV[2])
 local N = (#ARGV - 2) / 4
 if N ~= floor(N) then return redis.error_reply('PNARG settle') end
 local OUTCOMES = { delivered = true, bounced = true, deferred = true, failed = true }
-local refs, ids, results = {}, {}, {}
+local refs, ids, results, attempts = {}, {}, {}, {}
 for i = 1, N do                                -- check everything before the first write
 	refs[i] = ARGV[i * 4 - 1]
 	ids[i] = split(refs[i])
 	local list, lines, total = {}, ARGV[i * 4 + 2], 0
+	local line, rest = match(lines, '^a ([ -~]+)\n()')
+	if line and #line < 600 then attempts[i] = line; lines = sub(lines, rest) end
 	for r, outcome, code, dup, text in string.gmatch(lines, '(%d+) (%l+) (%d+) (%S+) ([^\n]*)\n') do
 		if not OUTCOMES[outcome] then return redis.error_reply('PNARG settle outcome') end
 		list[#list + 1] = { tonumber(r), outcome, code, dup == 'dup', text, dup == 'sup' and outcome == 'bounced' }
@@ -62,15 +65,18 @@ for i = 1, N do
 	elseif l and l.owner == owner and l.epoch == epoch then
 		out[i] = 1
 		end_lease(ref, job, l)
-		apply(id, m, jn, results[i], false)
+		local took = apply(id, m, jn, results[i], false)
+		if attempts[i] then note_attempt(id, m, jn, epoch, took, attempts[i]) end
 		job.settled, job.crashes = epoch, 0
 		changed[id] = m
 		due_at[ref] = math.max(math.min(now + tonumber(ARGV[i * 4 + 1]), m.deadline), now)
 	elseif job.settled == epoch then out[i] = 2
 	elseif epoch > job.epoch then out[i] = 0       -- never granted, or another's
 	else
-		out[i] = apply(id, m, jn, results[i], true) > 0 and 3 or 0
+		local took = apply(id, m, jn, results[i], true)
+		out[i] = took > 0 and 3 or 0
 		if out[i] == 3 then
+			if attempts[i] then note_attempt(id, m, jn, epoch, took, attempts[i]) end
 			if job.settled < epoch then job.settled = epoch end
 			if l and not l.dot then end_lease(ref, job, l); due_at[ref] = now end    -- another holds it before its dot: fence it off
 			if job.open == 0 then undue[#undue + 1] = ref end

@@ -10,7 +10,7 @@ while #ids == 0 and cursor < hour and steps < 1000 do
 	ids = call('LRANGE', P .. 'ret:' .. cursor, 0, tonumber(ARGV[1]) - 1)
 	if #ids == 0 then cursor = cursor + 1; steps = steps + 1 end
 end
-for i = 1, #ids do keys[i] = P .. 'm:' .. ids[i] end
+for i = 1, #ids do keys[i * 2 - 1], keys[i * 2] = P .. 'm:' .. ids[i], P .. 't:' .. ids[i] end
 chunked('DEL', nil, keys, 4000)
 if #ids > 0 then call('LTRIM', P .. 'ret:' .. cursor, #ids, -1) end
 if cursor > hour then cursor = hour end        -- the clock went back

@@ -90,13 +90,15 @@ static void events_and_attempts_are_read_in_order(void **state)
 
 	(void)state;
 	assert_int_equal(parse(HEAD JOBS RECIPIENTS FACTS "1 queued - 5 0 - \n"
-							  "a 0 1 first try\n"
 							  "2 deferred 0 9 451 dup 4.7.1 later\n"
-							  "a 0 2 second\n"
-							  "3 delivered 0 10 250 - ok\na torn",
+							  "3 deferred 2 9 451 - 4.7.1 later\n"
+							  "a 0 1 2 first try\n"
+							  "a 1 9 0 -\n"
+							  "4 delivered 0 10 250 - ok\n"
+							  "a 0 2 1 second\na 0 3 0 torn",
 			       &r),
 			 0);
-	assert_int_equal(r.n_events, 3);
+	assert_int_equal(r.n_events, 4);
 	assert_int_equal(r.events[0].n, 1);
 	assert_string_equal(r.events[0].type, "queued");
 	assert_true(r.events[0].recipient == SIZE_MAX);
@@ -104,11 +106,50 @@ static void events_and_attempts_are_read_in_order(void **state)
 	assert_int_equal(r.events[1].at_ms, 9);
 	assert_int_equal(r.events[1].code, 451);
 	assert_true(r.events[1].possible_duplicate);
-	assert_string_equal(r.events[2].text, "ok");
-	assert_int_equal(r.n_attempts, 2);
-	assert_string_equal(r.attempts[0], "0 1 first try");
-	assert_string_equal(r.attempts[1], "0 2 second");
+	assert_string_equal(r.events[3].text, "ok");
+	assert_int_equal(r.n_attempts, 3);
+	assert_int_equal(r.attempts[0].job, 0);
+	assert_int_equal(r.attempts[0].epoch, 1);
+	assert_int_equal(r.attempts[0].first_event, 1);
+	assert_int_equal(r.attempts[0].n_events, 2);
+	assert_string_equal(r.attempts[0].line, "first try");
+	assert_int_equal(r.attempts[1].job, 1);
+	assert_int_equal(r.attempts[1].epoch, 9);
+	assert_int_equal(r.attempts[1].n_events, 0);
+	assert_string_equal(r.attempts[1].line, "-");
+	assert_int_equal(r.attempts[2].epoch, 2);
+	assert_int_equal(r.attempts[2].first_event, 3);
+	assert_string_equal(r.attempts[2].line, "second");
 	record_deinit(&r);
+}
+
+static void a_damaged_attempt_hides_nothing_else(void **state)
+{
+	static const char *const lines[] = {
+		"a \n",
+		"a 0\n",
+		"a 0 1\n",
+		"a 0 1 1\n",
+		"a x 1 1 y\n",
+		"a 2 1 1 no job\n",
+		"a 0 1 2 two events\n",
+		"a 0 1 -1 y\n",
+		"a 0 1 1x y\n",
+	};
+	char text[600];
+	struct record r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s%s",
+			 HEAD JOBS RECIPIENTS FACTS "1 queued - 5 0 - \n", lines[i],
+			 "2 delivered 1 4 250 - fine\na 1 3 1 good\n");
+		assert_int_equal(parse(text, &r), 0);
+		assert_int_equal(r.n_events, 2);
+		assert_int_equal(r.n_attempts, 1);
+		assert_string_equal(r.attempts[0].line, "good");
+		record_deinit(&r);
+	}
 }
 
 static void events_that_belong_to_nobody_are_passed_over(void **state)
@@ -249,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_fields_are_read),
 		cmocka_unit_test(events_and_attempts_are_read_in_order),
+		cmocka_unit_test(a_damaged_attempt_hides_nothing_else),
 		cmocka_unit_test(the_last_event_of_a_recipient_gives_its_text_and_any_its_flag),
 		cmocka_unit_test(events_that_belong_to_nobody_are_passed_over),
 		cmocka_unit_test(the_status_is_the_least_finished_state),

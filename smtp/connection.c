@@ -14,6 +14,7 @@
 #include "server/base/metrics.h"
 #include "smtp/link.h"
 #include "smtp/session.h"
+#include "smtp/transcript.h"
 
 #define PIECES 32 /* of one write */
 
@@ -26,8 +27,10 @@ struct connection {
 	void *arg;
 	struct connection_facts facts;
 	struct tls_context *tls_context;
+	struct transcript *transcript;
 	bool is_strict;
 	bool is_pumping;
+	bool has_sent;
 	unsigned armed_turn, told_turn; /* session_turn when the timer was set, the owner told */
 	int64_t opened_ms;
 };
@@ -188,13 +191,17 @@ static void wake(struct connection *c)
 
 static void posted(void *arg)
 {
-	pump(arg);
+	struct connection *c = arg;
+
+	transcript_tick(c->transcript);
+	pump(c);
 }
 
 static void timed_out(void *arg)
 {
 	struct connection *c = arg;
 
+	transcript_tick(c->transcript);
 	session_lost(c->session, "timeout");
 	pump(c);
 }
@@ -208,15 +215,25 @@ static void secured(struct connection *c)
 	snprintf(c->facts.tls_version, sizeof(c->facts.tls_version), "%s", tls_version(tls));
 	snprintf(c->facts.tls_cipher, sizeof(c->facts.tls_cipher), "%s", tls_cipher(tls));
 	metric_add(METRIC_TLS_SESSIONS, 1);
+	transcript_note(c->transcript, "%s %s, the certificate is %s", c->facts.tls_version,
+			c->facts.tls_cipher, c->facts.is_verified ? "verified" : "not verified");
 	session_secured(c->session);
+}
+
+static void connected(struct connection *c)
+{
+	c->facts.connect_ms = since_open(c);
+	link_source(c->link, c->facts.source_ip, sizeof(c->facts.source_ip));
+	transcript_note(c->transcript, "connected from %s",
+			c->facts.source_ip[0] ? c->facts.source_ip : "local");
+	session_connected(c->session);
 }
 
 static void take_event(struct connection *c, enum link_event event)
 {
 	switch (event) {
 	case LINK_CONNECTED:
-		c->facts.connect_ms = since_open(c);
-		session_connected(c->session);
+		connected(c);
 		break;
 	case LINK_SECURED:
 		secured(c);
@@ -234,27 +251,35 @@ static void linked(enum link_event event, void *arg)
 {
 	struct connection *c = arg;
 
+	transcript_tick(c->transcript);
 	/* Stopped by the owner, and the end is already posted? */
 	if (session_step(c->session) != SESSION_CLOSE)
 		take_event(c, event);
 	pump(c);
 }
 
-static void print_address(const struct sockaddr *addr, char *out, size_t size)
+void connection_describe(const struct route_host *host, struct connection_facts *facts)
 {
+	const struct sockaddr *addr = (const struct sockaddr *)&host->addr;
 	const struct sockaddr_in *v4 = (const void *)addr;
 	const struct sockaddr_in6 *v6 = (const void *)addr;
-	char ip[INET6_ADDRSTRLEN] = "";
+	bool is_v6 = addr->sa_family == AF_INET6;
 
-	snprintf(out, size, "local");
-	if (addr->sa_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip)))
-		snprintf(out, size, "%s:%d", ip, ntohs(v4->sin_port));
-	else if (addr->sa_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip)))
-		snprintf(out, size, "[%s]:%d", ip, ntohs(v6->sin6_port));
+	*facts = (struct connection_facts){.stage = "connect"};
+	facts->connect_ms = facts->tls_ms = facts->ready_ms = -1;
+	snprintf(facts->host, sizeof(facts->host), "%s", host->name);
+	snprintf(facts->address, sizeof(facts->address), "local");
+	if (addr->sa_family != AF_INET && !is_v6)
+		return;
+	inet_ntop(addr->sa_family, is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, facts->ip,
+		  sizeof(facts->ip));
+	facts->port = ntohs(is_v6 ? v6->sin6_port : v4->sin_port);
+	snprintf(facts->address, sizeof(facts->address), is_v6 ? "[%s]:%u" : "%s:%u", facts->ip,
+		 facts->port);
 }
 
 /* Everything but link and session. */
-static struct connection *new_connection(struct loop *loop,
+static struct connection *new_connection(struct loop *loop, const struct route_host *host,
 					 const struct connection_options *options,
 					 const struct connection_callbacks *callbacks, void *arg)
 {
@@ -273,8 +298,8 @@ static struct connection *new_connection(struct loop *loop,
 	c->tls_context = options->tls_context;
 	c->is_strict = options->verify && options->tls != ROUTE_TLS_OPPORTUNISTIC;
 	c->opened_ms = clock_mono_ms();
-	c->facts.connect_ms = c->facts.tls_ms = c->facts.ready_ms = -1;
-	c->facts.stage = "connect";
+	c->transcript = options->transcript;
+	connection_describe(host, &c->facts);
 	return c;
 }
 
@@ -289,6 +314,7 @@ static int start_session(struct connection *c, const struct connection_options *
 		.user = o->user,
 		.password = o->password,
 		.may_auth_in_clear = link_is_local(c->link),
+		.transcript = c->transcript,
 	};
 
 	if (session_new(&c->session, &options, e) < 0)
@@ -309,13 +335,10 @@ int connection_open(struct connection **out, struct loop *loop, const struct rou
 		    const struct connection_options *options,
 		    const struct connection_callbacks *callbacks, void *arg, struct err *e)
 {
-	struct connection *c = new_connection(loop, options, callbacks, arg);
-	const struct sockaddr *addr = (const struct sockaddr *)&host->addr;
+	struct connection *c = new_connection(loop, host, options, callbacks, arg);
 
 	if (!c)
 		return err_oom(e);
-	snprintf(c->facts.host, sizeof(c->facts.host), "%s", host->name);
-	print_address(addr, c->facts.address, sizeof(c->facts.address));
 	if (link_open(&c->link, loop, &host->addr, linked, c, e) < 0 ||
 	    start_session(c, options, e) < 0) {
 		free_unstarted(c);
@@ -329,14 +352,13 @@ int connection_adopt(struct connection **out, struct loop *loop, int fd,
 		     const struct connection_options *options,
 		     const struct connection_callbacks *callbacks, void *arg, struct err *e)
 {
-	struct connection *c = new_connection(loop, options, callbacks, arg);
+	static const struct route_host local = {.name = "local"};
+	struct connection *c = new_connection(loop, &local, options, callbacks, arg);
 
 	if (!c) {
 		close(fd);
 		return err_oom(e);
 	}
-	snprintf(c->facts.host, sizeof(c->facts.host), "local");
-	snprintf(c->facts.address, sizeof(c->facts.address), "local");
 	if (link_adopt(&c->link, loop, fd, linked, c, e) < 0 || start_session(c, options, e) < 0) {
 		free_unstarted(c);
 		return -1;
@@ -347,6 +369,10 @@ int connection_adopt(struct connection **out, struct loop *loop, int fd,
 
 int connection_send(struct connection *c, const struct connection_mail *mail, struct err *e)
 {
+	transcript_tick(c->transcript);
+	if (c->has_sent)
+		transcript_reuse(c->transcript);
+	c->has_sent = true;
 	if (session_send(c->session, mail, e) < 0)
 		return -1;
 	wake(c);
@@ -355,12 +381,14 @@ int connection_send(struct connection *c, const struct connection_mail *mail, st
 
 void connection_dot(struct connection *c)
 {
+	transcript_tick(c->transcript);
 	session_dot(c->session);
 	wake(c);
 }
 
 void connection_drop(struct connection *c)
 {
+	transcript_tick(c->transcript);
 	session_drop(c->session);
 	wake(c);
 }

@@ -9,6 +9,7 @@
 
 struct loop;
 struct tls_context;
+struct transcript;
 
 /* One SMTP client connection: a session (what is said: session.h, pure) on a link (how it travels:
  * link.h, socket and TLS). It carries any number of transactions, one after the other.
@@ -52,7 +53,9 @@ struct connection_mail {
 /* Facts of the connection for logs and attempts. */
 struct connection_facts {
 	char host[256];
-	char address[64];                     /* "192.0.2.1:25" */
+	char address[64];           /* "192.0.2.1:25" */
+	char ip[46], source_ip[46]; /* the host's, ours; "" = none, not connected */
+	unsigned port;
 	char tls_version[16], tls_cipher[48]; /* "" = clear */
 	bool is_verified;                     /* the certificate is valid for host, asked or not */
 	bool has_tls_failed; /* the handshake failed: is_clear may help the next connection */
@@ -85,6 +88,8 @@ struct connection_options {
 					loopback addresses */
 	struct tls_context
 		*tls_context; /* from link.h; NULL = no TLS offered (then REQUIRED fails) */
+	struct transcript *transcript; /* opened for it, and outlives it; NULL = none
+					*/
 	bool is_clear; /* skip STARTTLS although offered: the last handshake with this host failed
 			  (opportunistic only) */
 };
@@ -108,5 +113,7 @@ void connection_drop(struct connection *c); /* after on_fence: close without the
 void connection_quit(
 	struct connection *c); /* QUIT when idle, then on_closed; a running transaction is cut */
 const struct connection_facts *connection_facts(const struct connection *c);
+/* What is known of a connection to the host before it begins. */
+void connection_describe(const struct route_host *host, struct connection_facts *facts);
 
 #endif

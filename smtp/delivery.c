@@ -10,6 +10,7 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/mail/dkim.h"
+#include "server/store/attempts.h"
 #include "server/store/store.h"
 #include "smtp/journal.h"
 
@@ -42,6 +43,7 @@ void delivery_free(struct delivery *d)
 	free(d->recipients);
 	free(d->numbers);
 	buf_deinit(&d->dkim);
+	buf_deinit(&d->transcript);
 	free(d);
 }
 
@@ -128,6 +130,7 @@ static void on_route(const struct route *route, const struct route_failure *fail
 	struct connection_result result = {.outcome = OUTCOME_DEFERRED};
 	struct site *s;
 
+	d->routed_ms = clock_mono_ms();
 	if (d->relay->is_draining) {
 		delivery_give_back(d, NULL);
 		return;
@@ -136,7 +139,7 @@ static void on_route(const struct route *route, const struct route_failure *fail
 		result.outcome = failure->is_permanent ? OUTCOME_BOUNCED : OUTCOME_DEFERRED;
 		result.code = failure->code;
 		snprintf(result.text, sizeof(result.text), "%s", failure->text);
-		delivery_fail(d, &result);
+		delivery_fail(d, &result, NULL);
 		return;
 	}
 	if (strcmp(route->site, d->job->site) != 0) {
@@ -160,10 +163,12 @@ static void find_route(struct delivery *d)
 		LOG(LOG_ERROR, "job.wrong_mode", LOG_S("job", d->job->ref));
 		abort();
 	}
-	if (is_for_sink)
+	if (is_for_sink) {
 		on_route(&sink, NULL, d);
-	else
-		router_find(d->relay->router, destination, on_route, d);
+		return;
+	}
+	d->asked_ms = clock_mono_ms();
+	router_find(d->relay->router, destination, on_route, d);
 }
 
 /* What is still in chunks counts as packed: most of it will be more. */
@@ -188,8 +193,10 @@ static void on_mail(const struct err *why, void *arg)
 		return;
 	}
 	LOG(LOG_ERROR, "job.no_content", LOG_S("job", d->job->ref), LOG_S("reason", why->text));
-	delivery_fail(d, &(struct connection_result){OUTCOME_DEFERRED, 451,
-						     "4.3.0 the content could not be read"});
+	delivery_fail(d,
+		      &(struct connection_result){OUTCOME_DEFERRED, 451,
+						  "4.3.0 the content could not be read"},
+		      NULL);
 }
 
 void delivery_start(struct relay *r, struct job *j)
@@ -200,6 +207,7 @@ void delivery_start(struct relay *r, struct job *j)
 		abort();
 	d->relay = r;
 	d->job = j;
+	d->started_ms = clock_mono_ms();
 	d->next = r->deliveries;
 	if (d->next)
 		d->next->prev = d;
@@ -243,7 +251,7 @@ int delivery_send(struct delivery *d, struct line *line)
 	if (sign(d, &e) < 0) {
 		LOG(LOG_ERROR, "dkim.failed", LOG_S("job", d->job->ref), LOG_S("reason", e.text));
 		snprintf(result.text, sizeof(result.text), "4.7.0 the mail could not be signed");
-		delivery_fail(d, &result);
+		delivery_fail(d, &result, NULL);
 		return -1;
 	}
 	mail.head = d->dkim.len ? d->dkim.data : NULL;
@@ -260,7 +268,7 @@ int delivery_send(struct delivery *d, struct line *line)
 		result.outcome = OUTCOME_BOUNCED;
 		result.code = 550;
 	}
-	delivery_fail(d, &result);
+	delivery_fail(d, &result, NULL);
 	return -1;
 }
 
@@ -301,6 +309,10 @@ static void on_settled(enum jobs_settled how, void *arg)
 
 	if (d->journal_entry && how != SETTLED_UNANSWERED)
 		journal_confirm(d->relay->journal, d->journal_entry);
+	if (d->transcript.len &&
+	    (how == SETTLED_APPLIED || how == SETTLED_BEFORE || how == SETTLED_LATE))
+		attempts_keep(d->relay->store, d->job->ref, d->job->epoch, d->transcript.data,
+			      d->transcript.len);
 	if (how == SETTLED_LOST || how == SETTLED_GONE)
 		LOG(LOG_WARN, "result.not_applied", LOG_S("job", d->job->ref),
 		    LOG_S("reason",
@@ -346,14 +358,21 @@ static void say(const struct delivery *d, const struct connection_result *r, siz
 	    LOG_N("ms", d->sent_ms ? clock_mono_ms() - d->sent_ms : 0));
 }
 
-static void settle(struct delivery *d, const struct connection_result *results)
+static void settle(struct delivery *d, const struct connection_result *results,
+		   const struct trail *trail)
 {
 	struct relay *r = d->relay;
 	struct buf lines = {0};
 	int64_t retry_ms = results_retry_ms(d);
+	bool has_failed = false;
 
-	for (size_t i = 0; i < d->n_recipients; i++)
+	for (size_t i = 0; i < d->n_recipients; i++) {
 		say(d, &results[i], i);
+		has_failed = has_failed || results[i].outcome != OUTCOME_DELIVERED;
+	}
+	if (has_failed && trail)
+		attempt_keep_transcript(d, trail);
+	attempt_write(d, trail, &lines);
 	results_write(d, results, &lines);
 	if (lines.failed)
 		abort(); /* the lease at the dot runs out: the outcome is then unknown, and flagged
@@ -368,7 +387,8 @@ static void settle(struct delivery *d, const struct connection_result *results)
 	buf_deinit(&lines);
 }
 
-void delivery_fail(struct delivery *d, const struct connection_result *result)
+void delivery_fail(struct delivery *d, const struct connection_result *result,
+		   const struct trail *trail)
 {
 	struct connection_result *all = calloc(d->n_recipients + 1, sizeof(*all));
 
@@ -378,7 +398,7 @@ void delivery_fail(struct delivery *d, const struct connection_result *result)
 		all[i] = *result;
 	d->line = NULL;
 	arrive(d);
-	settle(d, all);
+	settle(d, all, trail);
 	free(all);
 }
 
@@ -392,13 +412,16 @@ static bool is_untried(const struct connection_result *results, size_t n)
 
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n)
 {
+	struct trail trail;
 	struct site *s;
 
 	if (!is_untried(results, n) || d->waits_for_fence || ++d->untried >= UNTRIED_MAX) {
-		settle(d, results);
+		trail = line_trail(d->line);
+		settle(d, results, &trail);
 		return;
 	}
 	d->line = NULL;
+	d->sent_ms = 0;
 	if (d->relay->is_draining || d->job->lease_until_ms == 0) {
 		delivery_give_back(d, NULL);
 		return;

@@ -26,6 +26,8 @@ struct line {
 	struct route route;
 	size_t host;            /* of the route */
 	struct sink_peer *sink; /* the other end, when the line leads to the sink */
+	struct transcript transcript;
+	struct connection_facts last; /* of the connection that failed, or is begun */
 	bool is_ready, is_idle, is_clear, is_ending;
 	unsigned n_mails;
 	int64_t opened_ms;
@@ -37,6 +39,15 @@ static const struct connection_callbacks callbacks;
 struct connection *line_connection(const struct line *l)
 {
 	return l->connection;
+}
+
+struct trail line_trail(const struct line *l)
+{
+	bool is_told = l->connection && !l->sink;
+
+	return (struct trail){.facts = is_told ? connection_facts(l->connection) : &l->last,
+			      .transcript = &l->transcript,
+			      .has_tls_failed = l->is_clear};
 }
 
 /* It carries no more deliveries. */
@@ -69,6 +80,7 @@ static void line_free(struct line *l)
 	s->relay->n_lines--;
 	metric_set(METRIC_CONNECTIONS_OPEN, s->relay->n_lines);
 	loop_timer_deinit(&l->idle);
+	transcript_deinit(&l->transcript);
 	free(l);
 }
 
@@ -110,12 +122,15 @@ static int connect_line(struct line *l, struct err *e)
 		.user = l->route.user,
 		.password = l->route.password,
 		.tls_context = r->tls,
+		.transcript = &l->transcript,
 		.is_clear = l->is_clear,
 	};
 	const struct route_host *host = &l->route.hosts[l->host];
 	int fd;
 
 	metric_add(METRIC_CONNECTIONS_OPENED, 1);
+	connection_describe(host, &l->last);
+	transcript_open(&l->transcript, l->last.host, l->last.address);
 	if (!is_sink(l->site)) {
 		if (!l->route.is_relay && !r->config->mx_allow_private &&
 		    netblock_is_private((const struct sockaddr *)&host->addr))
@@ -134,7 +149,11 @@ static void line_failed(struct line *l, const struct connection_result *failure)
 {
 	struct site *s = l->site;
 	unsigned partition = l->partition;
+	struct connection_facts last = l->last; /* they outlive the line, for those who wait */
+	struct transcript said = l->transcript;
+	struct trail trail = {.facts = &last, .transcript = &said};
 
+	l->transcript = (struct transcript){0};
 	LOG(LOG_WARN, "site.unreachable", LOG_S("site", s->name), LOG_N("code", failure->code),
 	    LOG_S("reason", failure->text));
 	line_free(l);
@@ -142,8 +161,9 @@ static void line_failed(struct line *l, const struct connection_result *failure)
 	s->hold_until = clock_mono_ms() + HOLD_MS;
 	if (s->n_lines == 0) {
 		site_drop_grants(s);
-		site_fail_waiting(s, failure);
+		site_fail_waiting(s, failure, &trail);
 	}
+	transcript_deinit(&said);
 	site_pump(s);
 }
 
@@ -155,6 +175,7 @@ static void try_hosts(struct line *l, struct connection_result *failure)
 		if (connect_line(l, &e) == 0)
 			return;
 		snprintf(failure->text, sizeof(failure->text), "4.4.1 %.180s", e.text);
+		transcript_note(&l->transcript, "%s", e.text);
 	}
 	line_failed(l, failure);
 }
@@ -266,6 +287,8 @@ static void try_elsewhere(struct line *l, const struct connection_facts *facts,
 {
 	struct connection_result failure = *why;
 
+	l->last = *facts;
+	l->last.has_tls_failed |= l->is_clear;
 	LOG(LOG_INFO, "host.failed", LOG_S("site", l->site->name), LOG_S("host", facts->host),
 	    LOG_S("address", facts->address), LOG_S("stage", facts->stage),
 	    LOG_N("code", why->code), LOG_S("reason", why->text));

@@ -1,6 +1,7 @@
 /* How the bytes of an SMTP connection travel: socket and TLS, non-blocking both ways. */
 #include "smtp/link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -335,6 +336,22 @@ ssize_t link_write(struct link *l, const struct iovec *pieces, size_t n)
 bool link_is_local(const struct link *l)
 {
 	return l->is_local;
+}
+
+void link_source(const struct link *l, char *out, size_t size)
+{
+	struct sockaddr_storage self = {0};
+	socklen_t len = sizeof(self);
+	const struct sockaddr_in *v4 = (const void *)&self;
+	const struct sockaddr_in6 *v6 = (const void *)&self;
+
+	out[0] = 0;
+	if (getsockname(l->fd, (struct sockaddr *)&self, &len) < 0)
+		return;
+	if (self.ss_family == AF_INET)
+		inet_ntop(AF_INET, &v4->sin_addr, out, (socklen_t)size);
+	else if (self.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)size);
 }
 
 const struct tls *link_tls(const struct link *l)

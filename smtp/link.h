@@ -45,7 +45,9 @@ ssize_t link_write(struct link *l, const struct iovec *pieces, size_t n);
 /* After a read of n of size bytes: may there be more that no event will announce? */
 bool link_has_more(const struct link *l, size_t n, size_t size);
 
-bool link_is_local(const struct link *l);         /* loopback or AF_UNIX */
+bool link_is_local(const struct link *l); /* loopback or AF_UNIX */
+/* Our own IP address, "" if there is none. */
+void link_source(const struct link *l, char *out, size_t size);
 const struct tls *link_tls(const struct link *l); /* NULL = clear */
 const char *link_why(const struct link *l);
 

@@ -10,6 +10,7 @@
 #include "server/route/route.h"
 #include "server/store/jobs.h"
 #include "smtp/connection.h"
+#include "smtp/transcript.h"
 
 /* Inside the mail door. A relay takes jobs; each becomes a delivery, which finds its route and
  *waits at its site; a site has lines (connections under slots), and an idle line carries the next
@@ -93,7 +94,15 @@ struct delivery {
 	bool is_over;         /* settled; only the fence's answer is awaited */
 	bool saw_dot;         /* the dot went out: the result goes through the journal */
 	uint64_t journal_entry;
-	int64_t sent_ms;
+	int64_t started_ms, asked_ms, routed_ms, sent_ms; /* 0 = not yet */
+	struct buf transcript; /* packed; kept once the result is settled */
+};
+
+/* The connection that a result came from. */
+struct trail {
+	const struct connection_facts *facts;
+	const struct transcript *transcript;
+	bool has_tls_failed; /* an earlier one to this host */
 };
 
 /* Takes j. */
@@ -102,8 +111,10 @@ void delivery_start(struct relay *r, struct job *j);
 int delivery_send(struct delivery *d, struct line *line);
 void delivery_fence(struct delivery *d);
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n);
-/* Nothing was tried and there is no line for it: the same result for all its recipients. */
-void delivery_fail(struct delivery *d, const struct connection_result *result);
+/* There is no line for it: the same result for all its recipients. trail: the connection that was
+ * tried, NULL = none was. */
+void delivery_fail(struct delivery *d, const struct connection_result *result,
+		   const struct trail *trail);
 void delivery_give_back(struct delivery *d, const char *learned_site);
 void delivery_free(struct delivery *d);
 
@@ -149,7 +160,8 @@ void site_free_all(struct relay *r);
 struct delivery *site_next(struct site *s);
 void site_give_slot(struct site *s, unsigned partition, unsigned count);
 void site_drop_grants(struct site *s);
-void site_fail_waiting(struct site *s, const struct connection_result *failure);
+void site_fail_waiting(struct site *s, const struct connection_result *failure,
+		       const struct trail *trail);
 
 /* ---- line.c: one connection under a slot ---- */
 
@@ -162,8 +174,19 @@ void line_feed(struct line *l);
 /* Ends those that carry nothing. */
 void line_end_idle(struct site *s);
 struct connection *line_connection(const struct line *l);
+struct trail line_trail(const struct line *l);
 /* Tells the sink, if the line leads there, what comes next. */
 void line_announce(const struct line *l, const struct delivery *d);
+
+/* ---- attempt.c ---- */
+
+/* All but the Unix time that it started; now: monotonic. */
+void attempt_describe(const struct delivery *d, const struct trail *trail, int64_t now,
+		      struct attempt *out);
+/* "a <attempt.h>\n", before the results. */
+void attempt_write(const struct delivery *d, const struct trail *trail, struct buf *out);
+/* What was said, packed, into d->transcript. */
+void attempt_keep_transcript(struct delivery *d, const struct trail *trail);
 
 /* ---- results.c ---- */
 

@@ -29,6 +29,7 @@ void session_enter(struct session *s, enum session_state next)
 
 	s->state = next;
 	s->turn++;
+	transcript_step(s->transcript, session_table[next].measured);
 	if (is_end)
 		discard_out(s);
 	else
@@ -91,8 +92,26 @@ static enum session_state answer(struct session *s, size_t unread)
 	return session_desync(s, "a reply before its command");
 }
 
+/* A reply in AUTH is told when it is whole, without what it may quote. */
+static void tell_secret(struct session *s)
+{
+	const char *cursor = NULL, *line;
+	char head[8];
+	size_t len, n = 0;
+
+	session_strike(s, &s->reply);
+	while ((line = reply_line(&s->reply, &cursor, &len))) {
+		snprintf(head, sizeof(head), "%d%c", s->reply.code,
+			 ++n < s->reply.n_lines ? '-' : ' ');
+		transcript_heard(s->transcript, head, strlen(head));
+		transcript_heard(s->transcript, line, len + 1);
+	}
+}
+
 void session_hear(struct session *s, const char *bytes, size_t len)
 {
+	bool is_secret = false;
+
 	if (len > 0 && s->state == STATE_IDLE)
 		session_enter(s, STATE_CLOSED);
 	while (len > 0 && session_table[s->state].hear) {
@@ -100,6 +119,11 @@ void session_hear(struct session *s, const char *bytes, size_t len)
 		enum reply_status status = reply_feed(&s->reply, bytes, len, &used);
 		enum session_state next;
 
+		is_secret = session_is_secret(s);
+		if (!is_secret)
+			transcript_heard(s->transcript, bytes, used);
+		else if (status == REPLY_DONE)
+			tell_secret(s);
 		bytes += used;
 		len -= used;
 		if (status == REPLY_MORE)
@@ -111,6 +135,8 @@ void session_hear(struct session *s, const char *bytes, size_t len)
 		reply_reset(&s->reply);
 		session_enter(s, next);
 	}
+	if (!is_secret)
+		transcript_heard(s->transcript, bytes, len);
 	/* What is left must never be read as the answer to the next mail. */
 	if (len > 0 && s->state == STATE_DONE)
 		s->after = STATE_CLOSED;
@@ -130,9 +156,25 @@ size_t session_pieces(const struct session *s, struct iovec *pieces, size_t max)
 	return n;
 }
 
+/* Only what was written was said; of a password, that one was. */
+static void tell_said(struct session *s, size_t len)
+{
+	const char *from = s->out.data + s->out_at;
+
+	if (!s->is_secret)
+		transcript_said(s->transcript, from, len);
+	else if (s->out_at == 0 && strncmp(from, "AUTH PLAIN ", 11) == 0)
+		transcript_said(s->transcript, "AUTH PLAIN ****\n", 16);
+	else if (s->out_at == 0)
+		transcript_said(s->transcript, "****\n", 5);
+}
+
 static size_t wrote_out(struct session *s, size_t len)
 {
 	size_t n = s->out.len - s->out_at;
+
+	if (n > 0)
+		tell_said(s, len < n ? len : n);
 
 	if (len < n) {
 		s->out_at += len;
@@ -152,6 +194,7 @@ void session_wrote(struct session *s, size_t len)
 	if (s->state != STATE_BODY)
 		return;
 	transaction_wrote(&s->mail, len);
+	transcript_sent_body(s->transcript, len);
 	s->block_bytes += len;
 	if (s->block_bytes >= BLOCK_BYTES) {
 		s->block_bytes = 0;
@@ -285,6 +328,7 @@ int session_new(struct session **out, const struct session_options *options, str
 		return -1;
 	}
 	s->is_implicit_tls = options->is_implicit_tls;
+	s->transcript = options->transcript;
 	session_enter(s, STATE_CONNECT);
 	*out = s;
 	return 0;

@@ -16,6 +16,7 @@
  * or replies are missing, but for the pipelined MAIL, RCPT, DATA. */
 
 struct session;
+struct transcript;
 
 enum session_step {
 	SESSION_WAIT,   /* write what session_pieces gives, read, feed session_hear */
@@ -33,6 +34,7 @@ struct session_options {
 	bool may_starttls;           /* where the server offers it */
 	const char *user, *password; /* NULL = no AUTH; copied, wiped after AUTH */
 	bool may_auth_in_clear;
+	struct transcript *transcript; /* hears of all but passwords; NULL = none */
 };
 
 /* ERR_INPUT: helo_name or the credentials cannot stand in a command. */

@@ -26,6 +26,8 @@ enum session_state session_refuse(struct session *s, const struct reply *r, cons
 	snprintf(text, sizeof(text), "%s", words);
 	if (r && len < sizeof(text))
 		reply_text(r, text + len, sizeof(text) - len);
+	if (!r)
+		transcript_note(s->transcript, "%s", words);
 	fail(s, r ? r->code : 0, text[0] ? text : "refused without a word");
 	s->is_polite = s->n_owed == 0;
 	return STATE_CLOSED;
@@ -36,6 +38,7 @@ enum session_state session_desync(struct session *s, const char *why)
 	char text[sizeof(s->failure.text)];
 
 	snprintf(text, sizeof(text), "protocol error at %s: %s", session_stage(s), why);
+	transcript_note(s->transcript, "%s", text);
 	fail(s, 0, text);
 	if (!is_in_transaction(s))
 		return STATE_CLOSED;
@@ -83,6 +86,7 @@ void session_lost(struct session *s, const char *why)
 	bool is_stale = s->state == STATE_MAIL && s->n_mails > 1;
 
 	snprintf(text, sizeof(text), "%s at %s", why, session_stage(s));
+	transcript_note(s->transcript, "%s", text);
 	fail(s, 0, text);
 	if (s->state == STATE_DONE) {
 		s->after = STATE_CLOSED;

@@ -2,7 +2,6 @@
 #include "smtp/session_table.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -159,56 +158,18 @@ enum session_state session_hear_starttls(struct session *s, const struct reply *
 	return go_on(s);
 }
 
-/* Appends base64 (RFC 4648) without leaving copies of the secret behind. */
-static void append_base64(struct buf *out, const unsigned char *bytes, size_t len)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t b = (uint32_t)bytes[i] << 16;
-		size_t left = len - i;
-
-		b |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
-		b |= left > 2 ? bytes[i + 2] : 0;
-		buf_char(out, alphabet[b >> 18]);
-		buf_char(out, alphabet[b >> 12 & 63]);
-		buf_char(out, left > 1 ? alphabet[b >> 6 & 63] : '=');
-		buf_char(out, left > 2 ? alphabet[b & 63] : '=');
-	}
-}
-
-/* RFC 4616: NUL user NUL password. */
-static void append_plain(struct session *s)
-{
-	size_t user = strlen(s->user), password = strlen(s->password);
-	unsigned char *message = malloc(user + password + 2);
-
-	if (!message) {
-		s->out.failed = true;
-		return;
-	}
-	message[0] = 0;
-	memcpy(message + 1, s->user, user);
-	message[user + 1] = 0;
-	memcpy(message + user + 2, s->password, password);
-	append_base64(&s->out, message, user + password + 2);
-	explicit_bzero(message, user + password + 2);
-	free(message);
-}
-
 void session_say_plain(struct session *s)
 {
 	s->is_secret = true;
 	buf_str(&s->out, "AUTH PLAIN ");
-	append_plain(s);
+	session_append_plain(s, &s->out);
 	session_command(s, "\r\n");
 }
 
 void session_say_plain_again(struct session *s)
 {
 	s->is_secret = true;
-	append_plain(s);
+	session_append_plain(s, &s->out);
 	session_command(s, "\r\n");
 }
 
@@ -220,14 +181,14 @@ void session_say_login(struct session *s)
 void session_say_user(struct session *s)
 {
 	s->is_secret = true;
-	append_base64(&s->out, (const unsigned char *)s->user, strlen(s->user));
+	session_append_base64(&s->out, (const unsigned char *)s->user, strlen(s->user));
 	session_command(s, "\r\n");
 }
 
 void session_say_password(struct session *s)
 {
 	s->is_secret = true;
-	append_base64(&s->out, (const unsigned char *)s->password, strlen(s->password));
+	session_append_base64(&s->out, (const unsigned char *)s->password, strlen(s->password));
 	session_command(s, "\r\n");
 }
 

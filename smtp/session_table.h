@@ -5,6 +5,7 @@
 #include "smtp/reply.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
+#include "smtp/transcript.h"
 
 /* Inside of a session, shared by session.c (the machine), session_hello.c and session_mail.c (what
  * is said and heard), session_end.c and session_table.c. Nobody else includes it. */
@@ -64,6 +65,7 @@ struct session {
 	char helo_name[256];
 	char *user, *password;
 	struct connection_result failure;
+	struct transcript *transcript;
 };
 
 struct session_rule {
@@ -72,6 +74,7 @@ struct session_rule {
 	enum session_step step;
 	void (*say)(struct session *s);
 	enum session_state (*hear)(struct session *s, const struct reply *r);
+	enum attempt_step measured;
 };
 
 extern const struct session_rule session_table[STATES];
@@ -82,6 +85,14 @@ enum session_state session_done(struct session *s, enum session_state after);
 void session_forget_password(struct session *s);
 /* One line, and one reply more that is owed. */
 void session_command(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* session_secret.c: what must not be told. */
+bool session_is_secret(const struct session *s);
+/* Strikes the password, as it is and as we said it, out of the reply. */
+void session_strike(const struct session *s, struct reply *r);
+void session_append_base64(struct buf *out, const unsigned char *bytes, size_t len);
+/* RFC 4616: NUL user NUL password, in base64. */
+void session_append_plain(const struct session *s, struct buf *out);
 
 /* session_end.c */
 /* Ends the attempt to become ready: the server's reply (NULL = none) behind our words. */

@@ -150,12 +150,13 @@ unsigned site_grow(const struct site *s)
 
 /* ---- deliveries and lines ---- */
 
-void site_fail_waiting(struct site *s, const struct connection_result *failure)
+void site_fail_waiting(struct site *s, const struct connection_result *failure,
+		       const struct trail *trail)
 {
 	struct delivery *d;
 
 	while ((d = site_next(s)))
-		delivery_fail(d, failure);
+		delivery_fail(d, failure, trail);
 }
 
 static void give_back_waiting(struct site *s)

@@ -1,12 +1,14 @@
 /* A hostile mail server: whatever it says and however it is cut, the session ends, every recipient
  * has a result, and nothing is delivered without a dot and a 2xx. */
 /* needs: smtp/reply.c smtp/transaction.c smtp/session.c smtp/session_end.c smtp/session_hello.c
- * smtp/session_mail.c smtp/session_table.c server/base/buf.c server/base/err.c */
+ * smtp/session_mail.c smtp/session_secret.c smtp/session_table.c smtp/transcript.c
+ * server/base/buf.c server/base/clock.c server/base/err.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "smtp/session.h"
+#include "smtp/transcript.h"
 
 struct run {
 	struct session *session;
@@ -122,12 +124,31 @@ static void take_step(struct run *r)
 	}
 }
 
+/* The user "me" and the password "secret", in base64 as they are said. */
+static void check_transcript(const struct transcript *t)
+{
+	static const char *const secrets[] = {"AUTH PLAIN AG1l", "AG1l", "bWU=", "c2Vj"};
+	struct buf text = {0};
+
+	transcript_text(t, &text);
+	for (const char *p = buf_text(&text); *p; p = strchr(p, '\n') + 1) {
+		const char *who = strchr(p, ' ') + 1;
+
+		for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+			require(strncmp(who, "C: ", 3) != 0 ||
+				strncmp(who + 3, secrets[i], strlen(secrets[i])) != 0);
+	}
+	buf_deinit(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct run r = {.data = data + 1, .size = size - 1};
-	struct session_options options = {.helo_name = "me", .may_auth_in_clear = true};
+	struct transcript transcript = {0};
+	struct session_options options = {
+		.helo_name = "me", .may_auth_in_clear = true, .transcript = &transcript};
 
 	if (size == 0)
 		return 0;
@@ -136,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.is_tls_required = r.is_tls_required = data[0] & 4;
 	options.user = data[0] & 8 ? "me" : NULL;
 	options.password = "secret";
+	transcript_open(&transcript, "host", "address");
 	require(session_new(&r.session, &options, NULL) == 0);
 	session_connected(r.session);
 	for (size_t steps = 0; session_step(r.session) != SESSION_CLOSE; steps++) {
@@ -144,6 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		take_step(&r);
 	}
 	require(r.n_done == r.n_mails);
+	check_transcript(&transcript);
 	session_free(r.session);
+	transcript_deinit(&transcript);
 	return 0;
 }

@@ -1,4 +1,5 @@
 /* The one route table: every path of the API, and the scope that it needs. */
+#include "api/attempts.h"
 #include "api/events.h"
 #include "api/http/request.h"
 #include "api/keys.h"
@@ -12,6 +13,7 @@ const struct route_entry api_routes[] = {
 	{HTTP_POST, "/v1/messages", SCOPE_SEND, messages_create, NULL, true},
 	{HTTP_GET, "/v1/messages", SCOPE_READ, messages_list, NULL, false},
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, messages_show, "msg", false},
+	{HTTP_GET, "/v1/messages/{id}/attempts", SCOPE_READ, attempts_show, "msg", false},
 	{HTTP_GET, "/v1/messages/{id}/events", SCOPE_READ, events_of_message, "msg", false},
 	{HTTP_GET, "/v1/events", SCOPE_READ, events_list, NULL, false},
 	{HTTP_POST, "/v1/messages/{id}/cancel", SCOPE_SEND, messages_cancel_post, "msg", false},

@@ -225,7 +225,16 @@ def keys_to_the_limit(p):
 SUPPRESSIONS, SUPPRESSION = "/v1/suppressions", "/v1/suppressions/{email}"
 NOBODY = SUPPRESSIONS + "/nobody@inbox.example"
 CANCEL, RETRY = "/v1/messages/{id}/cancel", "/v1/messages/{id}/retry"
+def tried(p):
+    location = post()(p).headers["Location"]
+    p.wait_terminal(location.rpartition("/")[2])
+    answer = p.request("GET", location + "/attempts")
+    assert len(answer.json()["data"]) == 1
+    return answer
+
+
 MESSAGES, MESSAGE, INBOX = "/v1/messages", "/v1/messages/{id}", "/v1/test/inbox"
+ATTEMPTS = MESSAGE + "/attempts"
 PROBES = [
     ("post", MESSAGES, 202, post()),
     ("post", MESSAGES, 202, post(POST_EXAMPLES["full"]["value"])),
@@ -344,6 +353,11 @@ PROBES = [
     ("delete", SUPPRESSION, 401, lambda p: p.request("DELETE", NOBODY, key=None)),
     ("delete", SUPPRESSION, 403, scoped("DELETE", NOBODY, "read")),
     ("delete", SUPPRESSION, 404, lambda p: p.request("DELETE", NOBODY)),
+    ("get", ATTEMPTS, 200, tried),
+    ("get", ATTEMPTS, 400, get(f"/v1/messages/{MISSING}/attempts?a=%00")),
+    ("get", ATTEMPTS, 401, get(f"/v1/messages/{MISSING}/attempts", key=None)),
+    ("get", ATTEMPTS, 403, get_scoped(f"/v1/messages/{MISSING}/attempts", "send")),
+    ("get", ATTEMPTS, 404, get(f"/v1/messages/{MISSING}/attempts")),
     ("get", INBOX, 200, get("/v1/test/inbox?to=nobody@inbox.example")),
     ("get", INBOX, 200, received),
     ("get", INBOX, 400, get("/v1/test/inbox")),
@@ -359,6 +373,7 @@ PROBES = [
 PROBES_WITHOUT_STORE = [
     ("post", MESSAGES, 503, post()),
     ("get", MESSAGE, 503, get(f"/v1/messages/{MISSING}")),
+    ("get", ATTEMPTS, 503, get(f"/v1/messages/{MISSING}/attempts")),
     ("get", INBOX, 503, get("/v1/test/inbox?to=a@b.example")),
     ("get", MESSAGES, 503, get("/v1/messages")),
     ("post", CANCEL, 503, lambda p: p.request("POST", f"/v1/messages/{MISSING}/cancel")),

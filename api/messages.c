@@ -249,8 +249,9 @@ static const char *tag_lines(struct creation *c)
 	const json_t *tag;
 	size_t i;
 
-	json_array_foreach (c->send.tags, i, tag)
+	json_array_foreach (c->send.tags, i, tag) {
 		buf_fmt(&c->tags, "%s\n", json_string_value(tag));
+	}
 	return c->tags.len ? buf_text(&c->tags) : NULL;
 }
 

@@ -26,8 +26,9 @@ bool render_has_tag(const struct record *record, const char *tag)
 	bool is_there = false;
 	size_t i;
 
-	json_array_foreach (json_object_get(facts, "tags"), i, value)
+	json_array_foreach (json_object_get(facts, "tags"), i, value) {
 		is_there |= json_is_string(value) && strcmp(json_string_value(value), tag) == 0;
+	}
 	json_decref(facts);
 	return is_there;
 }

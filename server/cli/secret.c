@@ -75,7 +75,7 @@ static void make_seal(char text[TEXT_MAX])
 
 static void make_root(char text[TEXT_MAX])
 {
-	memcpy(text, ROOT_PREFIX, strlen(ROOT_PREFIX));
+	snprintf(text, TEXT_MAX, "%s", ROOT_PREFIX);
 	id_random(text + strlen(ROOT_PREFIX), ROOT_RANDOM);
 }
 

@@ -196,9 +196,7 @@ static void bury(struct supervisor *s, struct child *c, int status)
 	if (c->job->recover && !c->is_recovery)
 		recover(s, c->job, c->owner);
 	s->has_failed = s->has_failed || c->is_fresh;
-	if (c->is_retiring && !s->settled_ms)
-		*c = (struct child){0};
-	else if (c->is_recovery && c->start_at_ms < 0)
+	if ((c->is_retiring && !s->settled_ms) || (c->is_recovery && c->start_at_ms < 0))
 		*c = (struct child){0};
 	else if (is_floor(c) && s->stage == STAGE_FLOOR_UP)
 		floor_failed(s, c->job);

@@ -339,8 +339,10 @@ void fetch_close(struct fetch *f)
 {
 	if (!f)
 		return;
-	while (f->calls)
-		call_free(f->calls);
+	for (struct call *c = f->calls, *next; c; c = next) {
+		next = c->next;
+		call_free(c);
+	}
 	if (f->multi)
 		curl_multi_cleanup(f->multi);
 	loop_timer_deinit(&f->timer);

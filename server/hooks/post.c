@@ -21,8 +21,7 @@
 #define WINDOW_MAX 32
 
 /* Seconds before try 2, 3 ...; in proportion when the first is set otherwise. */
-static const int64_t schedule_s[] = {5,     300,       1800,      7200,     18000,
-				     36000, 14 * 3600, 20 * 3600, 24 * 3600};
+static const int64_t schedule_s[] = {5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400};
 #define TRIES (sizeof(schedule_s) / sizeof(*schedule_s) + 1)
 
 struct post *post_new(struct target *t, const char *message, unsigned n, char *take_body)

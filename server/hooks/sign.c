@@ -34,7 +34,7 @@ static int read_secret(const char *text, unsigned char out[SIGN_SECRET_BYTES + 1
 
 	/* 32 bytes are 43 characters and one pad, which decodes to one byte more. */
 	if (strncmp(text, PREFIX, PREFIX_LEN) != 0 ||
-	    len - PREFIX_LEN != BASE64_LEN(SIGN_SECRET_BYTES))
+	    len - PREFIX_LEN != BASE64_LEN((size_t)SIGN_SECRET_BYTES))
 		return -1;
 	return EVP_DecodeBlock(out, (const unsigned char *)text + PREFIX_LEN,
 			       (int)(len - PREFIX_LEN)) == SIGN_SECRET_BYTES + 1

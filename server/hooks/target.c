@@ -59,9 +59,10 @@ static bool wants(const struct target *t, const char *type)
 	const json_t *filter;
 	size_t i;
 
-	json_array_foreach (t->endpoint.events, i, filter)
+	json_array_foreach (t->endpoint.events, i, filter) {
 		if (event_filter_fits(json_string_value(filter), type))
 			return true;
+	}
 	return false;
 }
 

@@ -50,10 +50,9 @@ static int read_entry(const redisReply *r, const char *email, struct suppression
 
 static void end(struct ask *a)
 {
-	if (!a->has_failed && a->is_removal && !a->was_removed) {
-		a->has_failed = true;
-		err_set(&a->why, ERR_NOT_FOUND, "the address is not on the list");
-	} else if (!a->has_failed && !a->is_removal && !a->has_entry) {
+	bool is_there = a->is_removal ? a->was_removed : a->has_entry;
+
+	if (!a->has_failed && !is_there) {
 		a->has_failed = true;
 		err_set(&a->why, ERR_NOT_FOUND, "the address is not on the list");
 	}

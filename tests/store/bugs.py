@@ -57,7 +57,6 @@ BUGS = {
     "the list of suppressions is another's": ("accept", "tenant = mode .. ':' .. project", "tenant = 'live:' .. project"),
     "a bounce is not remembered": ("settle", "if v[6] then suppress", "if false then suppress"),
     "a message is in a list twice": ("settle", "and not had(m, state) then", "then"),
-    "retry takes what is leased": ("retry", "elseif call('HEXISTS', P .. 'lease', ref) == 1 then leased", "elseif false then leased"),
     "retry leaves it due": ("retry", "call('ZREM', P .. 'due', ref) == 1", "call('EXISTS', P .. 'due') == 1"),
     "a mixed message is in no list": ("settle", "enlist_state(id, m, 'mixed'); return", "return"),
     "a tag is not listed": ("accept", "enlist(at .. ':t:' .. tag", "enlist(at .. ':x:' .. tag"),

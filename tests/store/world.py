@@ -110,7 +110,7 @@ class World:
         need([job.dest for job in m.jobs] == message.dests, "destinations of", message_id)
         message.accepted, stopped = now, after.suppressed.get((m.mode, m.project), {})
         for r in m.recipients:
-            want = "suppressed" if r.email.lower() in stopped else "scheduled" if start else "queued"
+            want = "suppressed" if r.email.lower() in stopped else message.recipient_lines.split(" ")[0]
             need(r.state == want, "recipient", r.line, "is not", want)
         for j, job in enumerate(m.jobs):
             if job.open == 0:

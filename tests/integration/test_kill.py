@@ -19,11 +19,12 @@ def test_under_kill_nothing_is_lost_and_every_duplicate_is_flagged(tmp_path, cap
     assert sum(n for name, n in r.kills().items() if name.startswith("kill -9")) >= SECONDS / 2 - 3
     assert r.report.told["accepted"] > SECONDS * 20
     assert r.report.is_clean, r.text()
+    assert r.told.is_clean and len(r.told.ids) > SECONDS * 20, r.text()
 
 
 def test_with_the_embedded_redis_too(tmp_path):
     r = killtest.run(options("--seconds", "12", "--redis", "embedded", "--rate", "100"), tmp_path)
-    assert r.report.is_clean, r.text()
+    assert r.report.is_clean and r.told.is_clean, r.text()
 
 
 def test_a_disk_that_loses_what_it_confirmed_turns_the_ledger_red(tmp_path):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Load, kill -9 of random processes, a drain, and then the ledger: nothing lost, nothing unexplained.
 
-Every --every seconds one of {an API process, a relay, the keeper, redis-server} gets SIGKILL; now and
+Every --every seconds one of {an API process, a relay, the keeper, the hooks process, redis-server} gets SIGKILL; now and
 then Redis forgets its scripts as well. Each message has an Idempotency-Key; what is unknown to the client is asked
 again with the same key; half of what was refused is left alone, to catch mail that was refused and
 sent. Exit status 1 when a figure that must be 0 is not.
@@ -30,14 +30,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import harness, ledger  # noqa: E402
+from support.receiver import Receiver  # noqa: E402
 from support.words import Words  # noqa: E402
 
 DOMAINS = [f"d{i}.test" for i in range(40)]
-TARGETS = ["api", "relay", "keeper", "redis"]
+TARGETS = ["api", "relay", "keeper", "hooks", "redis"]
 VERBS = [("ok", 0.95), ("rcpt550", 0.01), ("dot5xx", 0.005), ("first1fail", 0.015), ("firstdot1fail", 0.01),
          ("firstlost1", 0.005), ("slow_dot_300", 0.005)]
 SETTINGS = {"mx_allow_private": True, "retry_first_s": 2, "retry_first_otp_s": 1, "retry_max_s": 5,
-            "workers_api": 2, "workers_relay": 2, "drain_s": 20}
+            "workers_api": 2, "workers_relay": 2, "drain_s": 20, "webhook_allow_private": True, "webhook_retry_s": 1}
 
 
 class Journal:
@@ -267,6 +268,42 @@ def versions(server):
             "settings": {k: str(v) for k, v in server.settings.items() if k not in ("root_key", "secret")}}
 
 
+class Told:
+    """What a webhook told of ends of recipients, against what became of them."""
+
+    def __init__(self):
+        self.receiver, self.untold, self.false, self.ids = Receiver(), set(), set(), {}
+
+    def hook(self, server, key):
+        answer = server.request("POST", "/v1/webhooks", key=key, json={
+            "url": self.receiver.url(), "events": [f"message.{state}" for state in sorted(ledger.TERMINAL)]})
+        assert answer.status == 201, answer
+
+    def check(self, finals, timeout):
+        ends = {(m["id"], r["email"]): r["status"] for m in finals for r in m["recipients"] if r["status"] in ledger.TERMINAL}
+        end = time.monotonic() + timeout
+        while True:
+            told = {}
+            for e in self.receiver.events():
+                d = e["data"]
+                told.setdefault((d["message"], d["recipient"]), set()).add(d["status"])
+                self.ids.setdefault((d["message"], e["n"]), set()).add(e["id"])
+            self.untold = {k for k, state in ends.items() if state not in told.get(k, ())}
+            if not self.untold or time.monotonic() > end:
+                break
+            time.sleep(0.5)
+        self.false = {k for k, states in told.items() if k in ends and states != {ends[k]}}
+
+    @property
+    def is_clean(self):
+        return not self.untold and not self.false and all(len(ids) == 1 for ids in self.ids.values())
+
+    def text(self):
+        n = len(self.receiver.requests())
+        return (f"webhooks: {n} requests for {len(self.ids)} ends, untold {len(self.untold)}, false {len(self.false)}, "
+                f"events with more than one id {sum(len(ids) > 1 for ids in self.ids.values())}")
+
+
 class Run:
     def __init__(self, options, directory):
         self.options = options
@@ -275,6 +312,7 @@ class Run:
         self.injector_journal = Journal(self.directory / "injector.jsonl")
         self.fault_journal = Journal(self.directory / "faults.jsonl")
         self.redis = self.sink = self.dns = self.server = None
+        self.told = Told()
         self.report = None
         self.drain_s = 0
 
@@ -289,6 +327,7 @@ class Run:
         if o.negative == "everysec":
             settings["durability"] = "relaxed"
         self.server = harness.Postern(self.directory / "postern", settings, self.redis).start().make_keys()
+        self.told.hook(self.server, self.server.live_key)
 
     def run(self):
         o, key = self.options, self.server.live_key
@@ -301,6 +340,7 @@ class Run:
         injector.finish(30)
         finals = drain(self.server, key, list(injector.ids.values()), o.drain)
         self.drain_s = time.monotonic() - last_fault
+        self.told.check(list(finals.values()), o.drain)
         rows = self.sink.rows()
         if o.negative == "drop-line":
             rows.remove(next(row for row in rows if row["taken"]))
@@ -309,7 +349,7 @@ class Run:
 
     def stop(self):
         failure = None
-        for thing in (self.server, self.redis, self.dns, self.sink):
+        for thing in (self.server, self.redis, self.dns, self.sink, self.told.receiver):
             try:
                 if thing:
                     thing.stop()
@@ -328,7 +368,7 @@ class Run:
     def text(self):
         o = self.options
         kills = ", ".join(f"{n} x {name}" for name, n in sorted(self.kills().items()))
-        return (f"{self.report.markdown()}\n\nfaults: {kills}\n"
+        return (f"{self.report.markdown()}\n{self.told.text()}\n\nfaults: {kills}\n"
                 f"{o.seconds} s at {o.rate}/s, a fault every {o.every} s, drained {self.drain_s:.1f} s after the last; "
                 f"seed {o.seed}; redis {o.redis}\n{json.dumps(versions(self.server))}\n")
 
@@ -369,7 +409,7 @@ def main():
     r = run(options, directory)
     print(r.text())
     print(f"ledgers: {directory}")
-    return 0 if r.report.is_clean else 1
+    return 0 if r.report.is_clean and r.told.is_clean else 1
 
 
 if __name__ == "__main__":

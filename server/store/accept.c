@@ -145,6 +145,7 @@ static void end_item(struct item *it, enum queue_accept_status status, const cha
 
 static void end_stored(struct item *it, const redisReply *const *r)
 {
+	struct store *s = it->queue->all->store;
 	struct err why;
 
 	switch (r[0]->integer) {
@@ -158,6 +159,7 @@ static void end_stored(struct item *it, const redisReply *const *r)
 		end_item(it, QUEUE_CONFLICT, r[1]->str, 0, NULL);
 		return;
 	case STATUS_LATE:
+		store_was_late(s);
 		err_set(&why, ERR_RETRY, "the store took too long: nothing was stored");
 		break;
 	default:

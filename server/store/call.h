@@ -48,5 +48,9 @@ void *store_part(struct store *s, enum store_part which, const struct store_part
 struct loop *store_loop(struct store *s);
 const struct config *store_config(const struct store *s);
 void store_saw_time(struct store *s, int64_t redis_ms);
+/* A deadline in Redis time passed too early: one of the clocks may have been set. Asks for the
+ * time.
+ */
+void store_was_late(struct store *s);
 
 #endif

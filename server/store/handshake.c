@@ -70,11 +70,9 @@ static void on_step_config(redisAsyncContext *redis, void *reply, void *arg)
 static void on_step_time(redisAsyncContext *redis, void *reply, void *arg)
 {
 	struct link *l = arg;
-	const redisReply *r = reply;
 
-	if (r && r->type == REDIS_REPLY_ARRAY && r->elements == 2)
-		store_saw_time(l->store, strtoll(r->element[0]->str, NULL, 10) * 1000 +
-						 strtoll(r->element[1]->str, NULL, 10) / 1000);
+	if (reply)
+		health_keep_time(l->store, reply);
 	on_step(redis, reply, arg);
 }
 

@@ -50,6 +50,19 @@ void health_judge(struct store *s, const redisReply *config)
 	health_say(s);
 }
 
+void health_keep_time(struct store *s, const redisReply *r)
+{
+	if (r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
+	    r->element[1]->str)
+		store_saw_time(s, strtoll(r->element[0]->str, NULL, 10) * 1000 +
+					  strtoll(r->element[1]->str, NULL, 10) / 1000);
+}
+
+void store_was_late(struct store *s)
+{
+	s->health.is_late = true;
+}
+
 void health_keep_info(struct store *s, const redisReply *r)
 {
 	char *copy = r->str ? strndup(r->str, r->len) : NULL;
@@ -91,6 +104,22 @@ void health_ask_config(struct link *l, redisCallbackFn *fn)
 	command_deinit(&c);
 }
 
+static void on_time(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+{
+	(void)why;
+	if (end == CALL_ANSWERED)
+		health_keep_time(arg, r);
+}
+
+static void ask_time(struct store *s)
+{
+	struct command c = {0};
+
+	s->health.is_late = false;
+	command_start(&c, "TIME");
+	store_call(s, &c, 0, 5000, on_time, s);
+}
+
 static void check_again(struct store *s)
 {
 	struct command c = {0};
@@ -99,11 +128,14 @@ static void check_again(struct store *s)
 	command_start(&c, "INFO");
 	store_call(s, &c, 0, 5000, on_check_info, s);
 	health_ask_config(&s->links[0], on_check_config);
+	ask_time(s);
 }
 
 void health_tick(struct store *s)
 {
 	if (s->links[0].is_up && clock_mono_ms() >= s->health.check_at)
 		check_again(s);
+	else if (s->links[0].is_up && s->health.is_late)
+		ask_time(s);
 	health_say(s);
 }

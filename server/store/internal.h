@@ -60,9 +60,12 @@ struct health {
 	size_t info_len;
 	bool was_checked, was_ready;
 	int64_t check_at;
+	bool is_late;       /* Redis's clock may not be where we think */
 	char lost_why[256]; /* why there is no connection */
 };
 
+/* Takes the answer to TIME. */
+void health_keep_time(struct store *s, const redisReply *time);
 void health_keep_info(struct store *s, const redisReply *info);
 /* Judges the last INFO and this answer to CONFIG GET. */
 void health_judge(struct store *s, const redisReply *config);

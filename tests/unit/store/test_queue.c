@@ -1,7 +1,9 @@
 /* The queue against a real Redis: accept, take, fence, settle, read; and Redis dying meanwhile. */
 #include "tests/unit/store/redis_fixture.h"
 
+#include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/store/call.h"
 
 /* ---- the relay's side, asked and awaited ---- */
 
@@ -434,6 +436,29 @@ static void the_same_key_twice_in_one_batch_is_accepted_once(void **state)
 	assert_int_equal(a.status, QUEUE_ACCEPTED);
 	assert_int_equal(b.status, QUEUE_REPLAYED);
 	assert_string_equal(b.id, a.id);
+}
+
+static bool is_accepted(struct fixture *f, void *arg)
+{
+	struct queue_accept m = plain_message(f);
+
+	(void)arg;
+	accept_one(f, &m, &(struct accepted){0});
+	return look_at(f, PROJECT, m.id.text).is_found;
+}
+
+static void a_clock_that_was_set_refuses_for_a_moment_only(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_accept m = plain_message(f);
+	struct accepted a;
+
+	/* As if our clock, or Redis's, had been set by an hour since we asked. */
+	store_saw_time(f->store, clock_real_ms() - 3600 * 1000);
+	accept_one(f, &m, &a);
+	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
+	assert_false(look_at(f, PROJECT, m.id.text).is_found);
+	assert_true(becomes(f, is_accepted, NULL));
 }
 
 static void the_same_id_again_is_the_same_message(void **state)
@@ -886,6 +911,7 @@ int main(void)
 		READY(work_wakes_those_who_listen),
 		READY(the_same_key_is_replayed_and_another_body_is_a_conflict),
 		READY(the_same_key_twice_in_one_batch_is_accepted_once),
+		READY(a_clock_that_was_set_refuses_for_a_moment_only),
 		READY(the_same_id_again_is_the_same_message),
 		READY(large_contents_come_back_byte_for_byte),
 		READY(a_lost_chunk_is_an_error_and_no_mail),

@@ -438,15 +438,6 @@ static void the_same_key_twice_in_one_batch_is_accepted_once(void **state)
 	assert_string_equal(b.id, a.id);
 }
 
-static bool is_accepted(struct fixture *f, void *arg)
-{
-	struct queue_accept m = plain_message(f);
-
-	(void)arg;
-	accept_one(f, &m, &(struct accepted){0});
-	return look_at(f, PROJECT, m.id.text).is_found;
-}
-
 static void a_clock_that_was_set_refuses_for_a_moment_only(void **state)
 {
 	struct fixture *f = *state;
@@ -458,7 +449,12 @@ static void a_clock_that_was_set_refuses_for_a_moment_only(void **state)
 	accept_one(f, &m, &a);
 	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
 	assert_false(look_at(f, PROJECT, m.id.text).is_found);
-	assert_true(becomes(f, is_accepted, NULL));
+	for (int i = 0; i < 100 && a.status != QUEUE_ACCEPTED; i++) {
+		becomes_within(f, never, NULL, 50);
+		m = plain_message(f);
+		accept_one(f, &m, &a);
+	}
+	assert_int_equal(a.status, QUEUE_ACCEPTED);
 }
 
 static void the_same_id_again_is_the_same_message(void **state)

@@ -2,12 +2,14 @@
 #include "server/hooks/role.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "server/base/log.h"
 #include "server/hooks/engine.h"
 #include "server/store/store.h"
 
 #define DRAIN_MS 8000
+#define NICE 4
 
 struct house {
 	struct engine engine;
@@ -56,6 +58,8 @@ int role_hooks(const struct role_context *ctx)
 	struct err e;
 	int rc = 1;
 
+	/* Mail goes first: what is told can wait where there is no room for both. */
+	setpriority(PRIO_PROCESS, 0, NICE);
 	if (start(&h, ctx, &e) < 0)
 		LOG(LOG_ERROR, "hooks.cannot_start", LOG_S("reason", e.text));
 	else

@@ -13,7 +13,7 @@
 #include "server/store/messages.h"
 #include "server/store/store.h"
 
-#define ENTRIES_A_READ 8
+#define ENTRIES_A_READ 32
 #define WAITING_MAX 200   /* events in memory; what comes behind waits in the log */
 #define RETRIES_MAX 10000 /* set aside; then the cursor stands still */
 #define RETRIES_AT_ONCE 16

@@ -184,10 +184,49 @@ def backlog(wrk, seconds, sink_port):
                 "content bytes in Redis": content, "backlog delivered/s": (n - counted) / took, "backlog messages": n}
 
 
-def end_to_end(wrk, seconds, sink_port, **settings):
-    """Accepts as fast as it can and delivers meanwhile: messages by the time from first to last."""
-    with Place(relay_url=f"smtp://127.0.0.1:{sink_port}", **settings) as place:
+class Hook:
+    """The receiver of hook.py, and the endpoint that leads to it."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen(["/usr/bin/python3", str(HERE / "hook.py")], stdout=subprocess.PIPE, text=True)
+        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/"
+        return self
+
+    def endpoint(self, server):
+        key = server.create_key("hooks", scopes="manage")
+        answer = server.request("POST", "/v1/webhooks", json={"url": self.url, "events": ["message.delivered"]}, key=key)
+        assert answer.status == 201, answer
+
+    def result(self):
+        self.process.terminate()
+        return json.loads(self.process.stdout.read())
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def webhooks_at(wrk, seconds, sink_port, per_second=1000):
+    """From the commit of the state to the first attempt, paced."""
+    with Place(relay_url=f"smtp://127.0.0.1:{sink_port}", webhook_allow_private=True) as place, Hook() as hook:
         server = place.server()
+        place.warm_up(server)
+        hook.endpoint(server)
+        time.sleep(1)
+        r = wrk(server, seconds, connections=32, per_second=per_second)
+        wait_delivered(server, server.metric("postern_messages_accepted_total"))
+        time.sleep(3)
+        told = hook.result()
+        assert told["requests"] >= r["requests"], (told, r)
+        return {"rate": r["requests"] / r["seconds"], "p50 ms": told["p50 ms"], "p99 ms": told["p99 ms"]}
+
+
+def end_to_end(wrk, seconds, sink_port, has_hook=False, **settings):
+    """Accepts as fast as it can and delivers meanwhile: messages by the time from first to last."""
+    with Place(relay_url=f"smtp://127.0.0.1:{sink_port}", webhook_allow_private=True, **settings) as place, Hook() as hook:
+        server = place.server()
+        if has_hook:
+            hook.endpoint(server)
         place.warm_up(server)
         started = time.monotonic()
         r = wrk(server, seconds)
@@ -300,6 +339,9 @@ def measure(options):
                 for name, extra in (("no DKIM", {}), ("Ed25519", dkim(directory, "ed25519")),
                                     ("RSA-2048", dkim(directory, "rsa"))):
                     figures[name] = repeat(name, o.runs, end_to_end, wrk, o.seconds, sink.port, **extra)
+            if "webhooks" in o.only:
+                figures["webhook"] = repeat("one webhook", o.runs, end_to_end, wrk, o.seconds, sink.port, has_hook=True)
+                figures["webhook 1,000/s"] = repeat("webhook 1,000/s", o.runs, webhooks_at, wrk, o.seconds, sink.port)
             if "latency" in o.only:
                 figures["paced"] = repeat("paced", o.runs, paced, wrk, o.seconds)
             if "memory" in o.only:
@@ -317,6 +359,10 @@ GOALS = [
     ("delivered/s end to end, no DKIM", "no DKIM", "delivered/s", 3000, "least"),
     ("delivered/s end to end, Ed25519", "Ed25519", "delivered/s", None, None),
     ("delivered/s end to end, RSA-2048", "RSA-2048", "delivered/s", None, None),
+    ("delivered/s end to end, one webhook, no DKIM", "webhook", "delivered/s", None, None),
+    ("accepted/s meanwhile", "webhook", "accepted/s meanwhile", None, None),
+    ("state commit to webhook at 1,000/s, p50, ms", "webhook 1,000/s", "p50 ms", None, None),
+    ("state commit to webhook at 1,000/s, p99, ms", "webhook 1,000/s", "p99 ms", 1000, "most"),
     ("delivered/s from a backlog, no DKIM", "backlog", "backlog delivered/s", None, None),
     ("accept to sink at 500/s, p50, ms", "paced", "p50 ms", 5, "most"),
     ("accept to sink at 500/s, p99, ms", "paced", "p99 ms", 20, "most"),
@@ -366,7 +412,7 @@ def markdown(figures, options):
     return "\n".join(lines) + "\n"
 
 
-PARTS = ["accept", "deliver", "latency", "memory", "postfix"]
+PARTS = ["accept", "deliver", "webhooks", "latency", "memory", "postfix"]
 
 
 def main():

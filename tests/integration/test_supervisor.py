@@ -197,7 +197,7 @@ def test_a_relay_machine_opens_no_port(make_postern, make_redis):
 def test_hangup_does_not_end_serve(make_postern):
     server = make_postern(keys=False)
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "supervisor.hangup_ignored" in server.log(), what="the log line")
+    wait_for(lambda: "reload.done" in server.log(), 20, what="the log line")
     server.wait_ready()
 
 

@@ -88,7 +88,8 @@ static int check_host(const char *host, bool allow_private, struct err *e)
 
 static int check_port(const char *port, bool allow_private, struct err *e)
 {
-	if (allow_private || strcmp(port, "443") == 0 || strcmp(port, "8443") == 0)
+	if (strtoul(port, NULL, 10) > 0 &&
+	    (allow_private || strcmp(port, "443") == 0 || strcmp(port, "8443") == 0))
 		return 0;
 	return err_set(e, ERR_INPUT, "the port must be 443 or 8443");
 }
@@ -120,17 +121,17 @@ static int check_parts(CURLU *u, bool allow_private, struct err *e)
 }
 
 /* The host as it was written: libcurl makes 127.0.0.1 of 0x7f.1. */
-static int check_written_host(const char *url, struct err *e)
+static int check_written_host(const char *authority, struct err *e)
 {
-	const char *host = strstr(url, "://");
 	char text[256];
 	size_t len;
 
-	host = host ? host + 3 : url;
-	len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
-	if (len == 0 || len >= sizeof(text))
+	if (strcspn(authority, "@") < strcspn(authority, "/?#"))
+		return err_set(e, ERR_INPUT, "must have no user name or password");
+	len = *authority == '[' ? strcspn(authority, "]") + 1 : strcspn(authority, ":/?#");
+	if (len == 0 || len >= sizeof(text) || len > strlen(authority))
 		return err_set(e, ERR_INPUT, "the host is missing or too long");
-	memcpy(text, host, len);
+	memcpy(text, authority, len);
 	text[len] = 0;
 	return check_host(text, true, e);
 }
@@ -149,9 +150,7 @@ int fetch_url_check(const char *url, bool allow_private, struct err *e)
 				"has a character that a URL must not have; write it as %%XX");
 	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
 		return err_set(e, ERR_INPUT, "must begin with https://");
-	if (strcspn(url + 8, "@") < strcspn(url + 8, "/?#"))
-		return err_set(e, ERR_INPUT, "must have no user name or password");
-	if (check_written_host(url, e) < 0)
+	if (check_written_host(strchr(url, ':') + 3, e) < 0)
 		return -1;
 	u = curl_url();
 	if (!u)

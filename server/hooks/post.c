@@ -177,7 +177,7 @@ static void on_answer(const struct fetch_answer *a, void *arg)
 	t->engine->in_flight--;
 	land(t, d);
 	judge(d, a);
-	if (d->tries && !d->is_test) {
+	if (d->tries && !d->is_test && !t->is_gone) { /* of one that closes it stays */
 		write_member(d, d->tries, member);
 		hooks_over(&t->engine->batch, t->endpoint.id, member);
 	}

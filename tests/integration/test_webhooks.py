@@ -78,10 +78,9 @@ def test_every_end_of_a_recipient_is_told(server, receiver, world):
     server.wait_status(id, "deferred", live)
     assert server.request("POST", f"/v1/messages/{id}/cancel", key=live).status == 200
 
-    def told():
-        return {e["data"]["recipient"]: e["data"]["status"] for e in r.events() if "recipient" in e["data"]}
     want = {**ends, "no@d15.test": "suppressed", "rcpt451-cancel@d15.test": "canceled"}
-    harness.wait_for(lambda: want.items() <= told().items(), 20, what=f"{want}, not {told()}")
+    told = lambda: {(e["data"]["recipient"], e["data"]["status"]) for e in r.events() if "recipient" in e["data"]}
+    harness.wait_for(lambda: want.items() <= told(), 20, what=f"{want}, not {told()}")
 
 
 def test_an_endpoint_hears_what_it_asked_for_from_when_it_was_made(server, receiver):
@@ -164,6 +163,36 @@ def test_gone_disables_and_enabling_goes_on_where_it_was(server, receiver):
     assert len(r.requests()) == 1
     assert server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": True}).json()["enabled"] is True
     harness.wait_for(lambda: {e["data"]["recipient"] for e in r.events()[1:]} == {"gone1@hook.test", "gone2@hook.test"}, 10)
+
+
+def test_an_event_that_is_refused_again_and_again_keeps_its_later_tries(server, receiver):
+    """The others' success brings it forward a few times, not to its end."""
+    poison = []
+
+    def plan(path, n):
+        last = r.requests()[-1]["body"]
+        return 500 if b"poison@" in last else 200
+    r = receiver(plan)
+    made = hook(server, r.url(), events=["message.delivered"])
+    server.deliver("poison@hook.test")
+    for i in range(25):
+        server.deliver(f"fine{i}@hook.test")
+        time.sleep(0.15)
+    harness.wait_for(lambda: sum(b"fine" in g["body"] for g in r.requests()) >= 25, 10)
+    poison = [g for g in r.requests() if b"poison@" in g["body"]]
+    assert 2 <= len(poison) <= 4, len(poison)
+    failed = server.request("GET", f"/v1/webhooks/{made['id']}/deliveries?failed=true").json()["data"]
+    assert failed[0]["next_attempt_at"] is not None
+
+
+def test_gone_to_a_retry_loses_nothing(server, receiver):
+    r = receiver(lambda path, n: {1: 500, 2: 410}.get(n, 200))
+    made = hook(server, r.url(), events=["message.delivered"])
+    server.deliver("twice-gone@hook.test")
+    harness.wait_for(lambda: not server.request("GET", f"/v1/webhooks/{made['id']}").json()["enabled"], 15)
+    server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": True})
+    harness.wait_for(lambda: len(r.requests()) == 3, 20)
+    assert len({g["headers"]["webhook-id"] for g in r.requests()}) == 1
 
 
 def test_a_hanging_endpoint_delays_nobody_else(server, receiver):

@@ -4,7 +4,8 @@
 --   hooks_lease  string, PX: the active process
 -- ARGV 1 process   2 lease ms, 0 = give it up   then words:
 --      "cursor" | id | partition | place     "again" | id | due ms | member      "over" | id | member
---      "soon" | id | ms (the retries that wait are due by then, 20 ms apart)
+--      "soon" | id | ms (retries that were tried up to 3 times are due by then, 20 ms apart; one that fails for a reason of its own keeps
+--      its later tries)
 --      "log" | id | JSON | 1 if it failed    "tested" | id | evt_ id | JSON      "disable" | id | reason
 -- returns 1, or 0 when another process has the lease: nothing was done. Words for an endpoint that is gone are passed over.
 -- Run again: cursors and retries are the same, deliveries may be in the lists twice.
@@ -25,7 +26,11 @@ while ARGV[i] do
 	elseif what == 'over' then call('ZREM', P .. 'hr:' .. id, a)
 	elseif what == 'soon' then
 		local wait = call('ZRANGE', P .. 'hr:' .. id, '(' .. a, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)
-		for k = 1, #wait do call('ZADD', P .. 'hr:' .. id, 'LT', string.format('%d', tonumber(a) + k * 20), wait[k]) end
+		for k = 1, #wait do
+			if tonumber(string.match(wait[k], '^%d+')) <= 3 then
+				call('ZADD', P .. 'hr:' .. id, 'LT', string.format('%d', tonumber(a) + k * 20), wait[k])
+			end
+		end
 	elseif what == 'log' then
 		call('LPUSH', P .. 'hd:' .. id, a)
 		call('LTRIM', P .. 'hd:' .. id, 0, KEEP)

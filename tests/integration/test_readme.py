@@ -19,6 +19,13 @@ def test_the_table_of_settings_is_the_program_s_own():
     assert shown.strip() == table.stdout.strip()
 
 
+def test_the_table_of_metrics_is_the_program_s_own(postern):
+    shown = re.search(r"<!-- postern metrics -->\n(.*?)<!-- end of metrics -->", README, re.S).group(1)
+    text = postern.request("GET", "/metrics", key=None).body.decode()
+    rows = re.findall(r"(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$", text)
+    assert shown == "| metric | type | |\n|---|---|---|\n" + "".join(f"| `{name}` | {kind} | {words}. |\n" for name, words, kind in rows)
+
+
 def test_the_first_mail_works_as_written(postern, tmp_path):
     blocks = re.findall(r"(?:^    .*\n)+", README, re.M)
     commands = [b for b in blocks if "curl" in b and "http://127.0.0.1:8080" in b]

@@ -186,11 +186,11 @@ static void on_record(const struct record *record, const struct err *why, void *
 	if (d && !t->is_gone) {
 		d->tries = r->tries;
 		post_send(d);
-	} else if (!record && why->kind != ERR_NOT_FOUND) {
+	} else if (!record && why->kind == ERR_RETRY) {
 		retry_ended(t, NULL); /* the store is away: it stays due */
 	} else {
 		snprintf(member, sizeof(member), "%u %s %u", r->tries, r->message, r->n);
-		retry_ended(t, member); /* its message was swept */
+		retry_ended(t, member); /* its message was swept, or is damaged */
 		if (d)
 			post_free(d);
 	}

@@ -196,6 +196,11 @@ static void set_options(struct call *c, const struct fetch_request *q)
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(h, CURLOPT_PROXY, "");
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	/* Else a call that ends while its name is looked up waits for the thread that does it. */
+	curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
+	/* With Debian's directory libcurl reads all certificates for each connection; the bundle
+	 * alone is read once. */
+	curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
 	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -5,7 +5,7 @@ VERSION := $(shell cat VERSION)
 PKGS := libcurl libmicrohttpd jansson openssl hiredis libevent libevent_openssl libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
 LIBPKGS := libcurl libmicrohttpd jansson libssl libcrypto hiredis libevent libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef \
-	-Wformat=2 -Wno-format-truncation -Wvla -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wno-overlength-strings
+	-Wformat=2 -Wno-unknown-warning-option -Wno-format-truncation -Wvla -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wno-overlength-strings
 CPPFLAGS += -I. -I$(B)/gen -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPOSTERN_VERSION='"$(VERSION)"'
 MODE := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -59,6 +59,10 @@ $(B)/unit/http/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=store_is_ready
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS) -lcmocka
+$(B)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS)
+archives: $(ARCHIVES)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 deps: ## install what building and running needs (root, Debian 12)
@@ -115,6 +119,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt image image-test \
+.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt image image-test \
 	fmt-check lint layers install clean help
 .DELETE_ON_ERROR:

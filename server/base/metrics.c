@@ -36,6 +36,10 @@ static const struct {
 				 "API answers by status class"},
 	[METRIC_REQUESTS_4XX] = {"postern_http_requests_total", "class=\"4xx\"", "counter", NULL},
 	[METRIC_REQUESTS_5XX] = {"postern_http_requests_total", "class=\"5xx\"", "counter", NULL},
+	[METRIC_HTTP_CONNECTIONS] = {"postern_http_connections", "", "gauge",
+				     "HTTP connections open now"},
+	[METRIC_API_PROCESSES] = {"postern_api_processes", "", "gauge",
+				  "API processes that take connections"},
 	[METRIC_ACCEPTED] = {"postern_messages_accepted_total", "", "counter",
 			     "Messages committed to the store and answered with 202"},
 	[METRIC_REPLAYED] = {"postern_messages_replayed_total", "", "counter",
@@ -158,6 +162,20 @@ int64_t metric_sum(enum metric m)
 	for (int i = 0; slots && i < METRIC_SLOTS; i++)
 		sum += atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
 	return sum;
+}
+
+int64_t metric_least(enum metric m, enum metric has)
+{
+	int64_t least = INT64_MAX;
+
+	for (int i = 0; slots && i < METRIC_SLOTS; i++) {
+		int64_t value = atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
+
+		if (value < least &&
+		    atomic_load_explicit(&slots[i].values[has], memory_order_relaxed) != 0)
+			least = value;
+	}
+	return least;
 }
 
 void metric_observe(enum metric_histogram h, int64_t ms)

@@ -14,6 +14,8 @@ enum metric {
 	METRIC_REQUESTS_2XX,
 	METRIC_REQUESTS_4XX,
 	METRIC_REQUESTS_5XX,
+	METRIC_HTTP_CONNECTIONS, /* gauge */
+	METRIC_API_PROCESSES,    /* gauge: 1 while this one takes connections */
 	METRIC_ACCEPTED,
 	METRIC_REPLAYED,
 	METRIC_ACCEPT_BATCHES,
@@ -71,6 +73,8 @@ void metrics_use_slot(unsigned slot);
 void metric_add(enum metric m, int64_t n);
 void metric_set(enum metric m, int64_t value);
 int64_t metric_sum(enum metric m);
+/* The least value of m among the processes whose `has` is not 0; INT64_MAX: there is none. */
+int64_t metric_least(enum metric m, enum metric has);
 void metric_observe(enum metric_histogram h, int64_t ms);
 /* Appends the Prometheus text exposition (version 0.0.4). */
 void metrics_render(struct buf *out);

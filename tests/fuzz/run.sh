@@ -10,13 +10,13 @@ cc=${FUZZ_CC:-clang}
 sanitize="-O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 failed=
 
-make -s -j"$(nproc)" B="$out/product" CC="$cc" MODE="$sanitize -fsanitize=fuzzer-no-link" archives
+make -s -j"$(nproc)" B="$out/product" CC="$cc" WARN=-Wall MODE="$sanitize -fsanitize=fuzzer-no-link" archives
 for source in tests/fuzz/fuzz_*.c; do
 	name=$(basename "$source" .c)
 	name=${name#fuzz_}
 	mkdir -p "$out/$name" "tests/fuzz/corpus/$name"
 	echo "fuzz $name: $seconds s"
-	make -s B="$out/product" CC="$cc" MODE="$sanitize -fsanitize=fuzzer" "$out/product/fuzz/fuzz_$name"
+	make -s B="$out/product" CC="$cc" WARN=-Wall MODE="$sanitize -fsanitize=fuzzer" "$out/product/fuzz/fuzz_$name"
 	if ! "$out/product/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \
 		-max_len=16384 -print_final_stats=0 -verbosity=0 -artifact_prefix="$out/$name-" \
 		"$out/$name" "tests/fuzz/corpus/$name" >"$out/$name.log" 2>&1; then

@@ -106,11 +106,11 @@ end
 local hour = floor(now / 3600000)
 local function file(t)                         -- puts the message into the lists it is found by
 	local at = t.project .. ':' .. hour
-	enlist(at, t.id, t.deadline)
-	for tag in string.gmatch(ARGV[t.b + 8], '[^\n]+') do enlist(at .. ':t:' .. tag, t.id, t.deadline) end
+	enlist(at, t.id, t.deadline, true)
+	for tag in string.gmatch(ARGV[t.b + 8], '[^\n]+') do enlist(at .. ':t:' .. tag, t.id, t.deadline, true) end
 	for r = 1, #t.emails do
 		local sha = redis.sha1hex(asked[t.tenant][t.first + r])
-		enlist(at .. ':r:' .. sub(sha, 1, 2), t.id .. sub(sha, 3, 6), t.deadline)
+		enlist(at .. ':r:' .. sub(sha, 1, 2), t.id .. sub(sha, 3, 6), t.deadline, true)
 	end
 end
 local sets, wheel, due, entries = {}, {}, {}, {}

@@ -97,7 +97,7 @@ static int revoke_key(const char *file, const char *id, struct err *e)
 
 	if (cli_config(&config, file, client_presets, e) < 0)
 		return -1;
-	if (client_open(&c, config, e) == 0) {
+	if (client_reach(&c, config, e) == 0) {
 		keys_revoke(c.store, NULL, id, revoked, &c);
 		status = client_wait(&c, e);
 		client_close(&c);

@@ -45,8 +45,8 @@ struct supervisor {
 
 static const char *stage_name(enum stage stage)
 {
-	static const char *const names[] = {"starting", "running",          "draining",
-					    "killed",   "ending the floor", "over"};
+	static const char *const names[] = {"starting",   "running",          "draining",
+					    "recovering", "ending the floor", "over"};
 
 	return names[stage];
 }
@@ -143,7 +143,7 @@ static void bury(struct supervisor *s, struct child *c, int status)
 {
 	bool is_stopping = s->stage > STAGE_RUN;
 
-	child_died(c, status, is_stopping);
+	child_died(c, status, is_stopping || c->is_retiring);
 	if (c->job->recover && !c->is_recovery)
 		recover(s, c->job, c->owner);
 	s->generation.has_failed = s->generation.has_failed || c->is_fresh;

@@ -35,6 +35,7 @@ def test_every_command_shows_its_help_with_an_example(run):
         shown = run(*command.split(), "--help")
         assert shown.returncode == 0 and "Usage: postern " + command in shown.stdout
         assert "Example:\n  " in shown.stdout, command
+    assert "api,relay,keeper,hooks" in run("serve", "--help").stdout
 
 
 def test_version(run):

@@ -103,6 +103,8 @@ def test_a_setting_takes_effect(configured):
     hang_up(server)
     reloaded(server, 1)
     harness.wait_for(lambda: server.send(many).status == 422, 15)
+    ended = lambda: [line for line in server.log_lines() if line.get("fact") == "child.ended" and line["child"] == "keeper"]
+    assert harness.wait_for(ended, 15)[0]["level"] == "info", "the end of the old generation is no alarm"
 
 
 @pytest.mark.parametrize("text,word", [("max_recipients: [\n", "postern.yaml"), ("max_recipents: 2\n", "max_recipients"),

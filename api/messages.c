@@ -108,18 +108,29 @@ static void read_replayed(struct request *r, struct creation *c, const char *id)
 	messages_get(api->store, request_key(r)->project, c->accept.id.text, on_replay_read, r);
 }
 
+static void answer_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
+		       const char *suppressed)
+{
+	if (*suppressed &&
+	    json_object_set_new(c->facts, "suppressed", json_loads(suppressed, 0, NULL)) < 0) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	metric_add(METRIC_ACCEPTED, 1);
+	metric_observe(METRIC_ACCEPT_MS, clock_mono_ms() - c->began_ms);
+	log_accepted(r, c, id);
+	answer_accepted(r, id, at_ms, c->facts);
+}
+
 static void on_accept(enum queue_accept_status status, const char *id, int64_t at_ms,
-		      const struct err *why, void *arg)
+		      const char *suppressed, const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	struct creation *c = request_state(r);
 
 	switch (status) {
 	case QUEUE_ACCEPTED:
-		metric_add(METRIC_ACCEPTED, 1);
-		metric_observe(METRIC_ACCEPT_MS, clock_mono_ms() - c->began_ms);
-		log_accepted(r, c, id);
-		answer_accepted(r, id, at_ms, c->facts);
+		answer_new(r, c, id, at_ms, suppressed);
 		return;
 	case QUEUE_REPLAYED:
 		read_replayed(r, c, id);

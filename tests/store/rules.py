@@ -7,6 +7,7 @@ NEVER_CHANGES = ("fixed", "sender", "facts", "unknown")
 
 
 def check(before, after, command, world):
+    command.suppressed = before.suppressed
     leases(before, after, command, world)
     for message_id, new in after.records.items():
         old = before.records.get(message_id)
@@ -112,7 +113,7 @@ def transcripts(before, after, command):
         need(after.transcripts == want, command.name, "changed transcripts")
 
 
-BY = {"take": {"expired"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
+BY = {"take": {"expired", "suppressed"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
       "cancel": {"canceled"}, "expire": {"expired"}, "retry": {"queued"}}
 
 
@@ -126,6 +127,9 @@ def attempt(old, new, r, command):
     need(b.attempts == a.attempts + tried, "attempts", *text)
     if b.state == "expired":
         need(new.deadline <= command.now, "expired too early", *text)
+    if b.state == "suppressed":
+        need(b.email.lower() in command.suppressed.get((new.mode, new.project), {}), "suppressed and on no list", *text)
+        need(new.deadline > command.now, "suppressed past the deadline", *text)
     if command.name == "retry":
         need(a.state == "held", "let go of what was not held", *text)
     if command.name == "release":
@@ -196,6 +200,9 @@ def take(before, after, command, world):
         need(sites.get(ref) == site and ref in after.leases, "took", ref, "from", site, "but it was at", sites.get(ref))
         need(after.leases[ref] == (epoch, False, owner) and after.ends[ref] == now + lease, "lease of", ref, after.leases[ref])
         need(job.open > 0 and epoch == job.epoch + 1, "took a job that is over", ref)
+        listed = before.suppressed.get((m.mode, m.project), {})
+        need(not any(r.job == int(ref[-3:], 16) and r.state in OPEN and r.email.lower() in listed for r in m.recipients),
+             "took a job to an address that is suppressed", ref)
         need(m.deadline > now, "took a job past its deadline", ref, m.deadline, now)
         need((m.mode == "test") == (site == "sink"), "mode and site", m.mode, site)
         need(text == m.text and content == message.content, "record or content of", ref)
@@ -206,7 +213,7 @@ def take(before, after, command, world):
     n_jobs = len(jobs) // 5
     need(n_jobs == len(after.leases.keys() - before.leases.keys()) and n_jobs <= n, "leased", n_jobs, "of", n)
     n_past = sum(1 for m in after.records.values() for j, job in enumerate(m.jobs)
-                 if not job.open and before.records[m.id].jobs[j].open)
+                 if not job.open and before.records[m.id].jobs[j].open and m.deadline <= now)
     need(n_expired == n_past, "expired", n_expired, n_past)
     known = before.owned.get(owner, {}).keys() | wants.keys()
     need(sum(granted.values()) <= free, "more connections than free", granted, free)

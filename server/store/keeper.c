@@ -15,6 +15,7 @@
 #include "server/store/call.h"
 #include "server/store/jobs_internal.h"
 #include "server/store/queue.h"
+#include "server/store/spread.h"
 #include "server/store/store.h"
 
 #define STEP_MAX 200
@@ -25,6 +26,7 @@ struct keeper;
 struct chore {
 	const char *name;
 	int64_t every_ms;
+	/* NULL: it is spread_news, which is more than one call. */
 	void (*ask)(struct keeper *k, struct command *c, unsigned partition);
 	/* Looks at the answer; true = there is more to do at once. */
 	bool (*answer)(struct keeper *k, const redisReply *r);
@@ -118,8 +120,19 @@ static const struct chore chores[] = {
 	{"release", 1000, ask_release, answer_release},
 	{"expire", 1000, ask_expire, answer_expire},
 	{"sweep", 20000, ask_sweep, answer_sweep},
+	{"spread", 500, NULL, NULL},
 };
 #define CHORES (sizeof(chores) / sizeof(chores[0]))
+
+static void again(struct round *r, bool has_more)
+{
+	loop_timer_set(&r->timer, has_more ? 0 : r->chore->every_ms);
+}
+
+static void on_spread(bool has_more, void *arg)
+{
+	again(arg, has_more);
+}
 
 static void on_answer(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
@@ -129,7 +142,7 @@ static void on_answer(enum call_end end, const redisReply *reply, const struct e
 	if (end == CALL_FAILED)
 		LOG(LOG_ERROR, "keeper.failed", LOG_S("chore", r->chore->name),
 		    LOG_S("reason", why->text));
-	loop_timer_set(&r->timer, has_more ? 0 : r->chore->every_ms);
+	again(r, has_more);
 }
 
 static void do_chore(void *arg)
@@ -137,6 +150,10 @@ static void do_chore(void *arg)
 	struct round *r = arg;
 	struct command c = {0};
 
+	if (!r->chore->ask) {
+		spread_news(r->keeper->store, r->partition, on_spread, r);
+		return;
+	}
 	r->chore->ask(r->keeper, &c, r->partition);
 	store_call(r->keeper->store, &c, 0, 0, on_answer, r);
 }

@@ -1,4 +1,5 @@
 """What the actors do: clients, relays that crash and come back, supervisors, the keeper, a clock that jumps."""
+import json
 from collections import Counter, deque
 
 import invariants
@@ -171,10 +172,12 @@ class Actors:
         rnd, listed = self.rnd, [(tenant, email) for tenant, emails in self.before.suppressed.items() for email in emails]
         if listed and (len(listed) > 4 or rnd.random() < .5):
             (mode, project), email = rnd.choice(listed)
-            self.scripts("suppression", f"{mode}:{project}", "remove", email)
+            self.scripts("suppression", f"{mode}:{project}", "remove", email, self.clock.now + abs(self.world.stepped_back) + 10, rnd.choice((0, 86_400_000)))
         else:
             email = f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
-            self.scripts("suppression", f"{rnd.choice(('live', 'test'))}:{rnd.choice(PROJECTS)}", "add", email, "manual")
+            tenant = f"{rnd.choice(('live', 'test'))}:{rnd.choice(PROJECTS)}"
+            now, _, gone = self.scripts("suppression", tenant, "look", email)
+            self.scripts("suppression", tenant, "put", email, json.dumps({"reason": "manual", "at": str(max(now, gone + 1))}))
         self.before = self.reader.read()
 
     def retry(self):

@@ -157,6 +157,8 @@ def suppressed(before, after, command):
                     want.setdefault((new.mode, new.project), set()).add(new.recipients[r].email.lower())
         if not command.refs_once:
             return
+    new = {f"{mode}:{project} {email}" for (mode, project), emails in want.items() for email in emails - before.suppressed.get((mode, project), {}).keys()}
+    need(after.suppressed_new == before.suppressed_new | new, command.name, "news of suppressions", after.suppressed_new, "not", before.suppressed_new, new)
     need({t: set(e) for t, e in after.suppressed.items() if e} == {t: e for t, e in want.items() if e},
          command.name, "suppressions", after.suppressed, "not", want)
 

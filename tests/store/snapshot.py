@@ -150,7 +150,7 @@ class Snapshot:
         self.leases, self.ends, self.due = {}, {}, {}
         self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
         self.damaged, self.hungry = [], False
-        self.lists, self.suppressed, self.suppressed_at = {}, {}, {}
+        self.lists, self.suppressed, self.suppressed_at, self.suppressed_new, self.suppressed_gone = {}, {}, {}, set(), set()
 
     def index(self):
         """What the rules ask for often."""
@@ -175,7 +175,7 @@ class Reader:
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "damaged": "list", "x_cursor": "string",
-             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "turn": "string", "taken": "string", "hungry": "string"}
+             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "hungry": "string"}
 
     def __init__(self, client):
         self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)
@@ -288,6 +288,14 @@ class Reader:
     @staticmethod
     def key_sup_at(s, rest, value):
         s.suppressed_at[tuple(rest.split(":"))] = {email for email, _ in pairs(value)}
+
+    @staticmethod
+    def key_sup_new(s, _, value):
+        s.suppressed_new = {name for name, _ in pairs(value)}
+
+    @staticmethod
+    def key_sup_gone(s, rest, _):
+        s.suppressed_gone.add(rest)
 
     @staticmethod
     def key_hungry(s, _, value):

@@ -27,6 +27,8 @@
 --     SHA-1 of a recipient (lower case): 2 name the list
 --   sup:<mode>:<project>  hash   suppressed address (lower case) -> JSON {reason, at, message};
 --     sup_at:<mode>:<project>  zset, the same by the time they came to it
+--   sup_new       zset     "<mode>:<project> <address>" that a bounce put there, until the other partitions have it too (lua/spread.lua)
+--   sup_gone:<mode>:<project>:<address>  string, PX   when it was taken off: older copies come to nothing
 --   damaged       list     refs whose record is unreadable, or missing where one must be: an alarm if not empty
 --   turn, taken   counters for turns of sites and shares of lanes
 --   hungry        string   some relay would take more: the next ready job publishes on `wake`

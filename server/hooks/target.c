@@ -11,6 +11,7 @@
 #include "server/base/seal.h"
 #include "server/hooks/event.h"
 #include "server/store/messages.h"
+#include "server/store/places.h"
 #include "server/store/store.h"
 
 #define ENTRIES_A_READ 32
@@ -90,14 +91,25 @@ static void enqueue(struct target *t, struct post *d)
 	t->n_waiting++;
 }
 
+/* As GET /v1/events has it. With several partitions it is not known: a place in each is needed. */
+static void write_cursor(const struct target *t, const struct log_entry *entry, unsigned line,
+			 struct buf *out)
+{
+	struct place place = {entry->at.ms, entry->at.seq,
+			      line + 1 < entry->n_lines ? line + 1 : 0};
+
+	if (t->n_feeds == 1)
+		places_write(&place, 1, out);
+}
+
 static void take_page(struct feed *f, const struct log_page *page)
 {
 	struct target *t = f->target;
-	char cursor[80];
+	struct buf cursor = {0};
 	size_t i = 0;
 
 	for (size_t k = 0; k < page->n_entries; k++) {
-		struct entry *entry = entry_add(f, &page->entries[k]);
+		struct entry *entry = entry_add(f, &page->entries[k].at);
 
 		for (; i < page->n_events && page->events[i].entry == k; i++) {
 			const struct log_event *ev = &page->events[i];
@@ -105,9 +117,10 @@ static void take_page(struct feed *f, const struct log_page *page)
 
 			if (!ev->record || !wants(t, ev->event->type))
 				continue;
-			snprintf(cursor, sizeof(cursor), "%lld.%lld.%u", (long long)entry->at.ms,
-				 (long long)entry->at.seq, ev->line + 1);
-			d = make_post(t, ev->message, ev->record, ev->event, cursor);
+			buf_reset(&cursor);
+			write_cursor(t, &page->entries[k], ev->line, &cursor);
+			d = make_post(t, ev->message, ev->record, ev->event,
+				      cursor.len ? cursor.data : NULL);
 			if (!d)
 				continue;
 			d->entry = entry;
@@ -117,6 +130,7 @@ static void take_page(struct feed *f, const struct log_page *page)
 		}
 		f->read = entry->at;
 	}
+	buf_deinit(&cursor);
 	f->has_news = page->is_full;
 	settle(f);
 }
@@ -141,8 +155,9 @@ static void read_on(struct target *t)
 		    t->n_retries >= RETRIES_MAX)
 			continue;
 		f->is_reading = true;
-		log_read(t->engine->store, t->endpoint.project, f->partition, &f->read, true,
-			 ENTRIES_A_READ, on_page, f);
+		log_read(t->engine->store, t->endpoint.project,
+			 &(struct log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ,
+			 on_page, f);
 	}
 }
 

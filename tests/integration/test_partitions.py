@@ -1,4 +1,7 @@
 """A store of four partitions is used like one of one."""
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from support import harness
@@ -10,6 +13,14 @@ N = 4
 @pytest.fixture
 def server(make_postern, world):
     return make_postern({**world.settings, "partitions": N, "webhook_allow_private": True, "webhook_retry_s": 1, "retry_first_s": 3600, "retry_max_s": 3600})
+
+
+@pytest.fixture(scope="module")
+def partitioned(tmp_path_factory):
+    """One for tests that leave nothing behind."""
+    server = harness.Postern(tmp_path_factory.mktemp("partitioned"), {"partitions": N}).start().make_keys()
+    yield server
+    server.stop()
 
 
 def partition(id):
@@ -71,3 +82,74 @@ def test_a_suppression_by_request_counts_everywhere_at_once(server):
     assert server.request("DELETE", "/v1/suppressions/req@sup.test").status == 404
     for id in send_to_all(server, "req@sup.test").values():
         assert server.wait_terminal(id)["status"] == "delivered"
+
+
+# ---- the log ----
+
+def read_log(server, after=None, limit=7, **query):
+    """All there is from there on: the events, and the cursor behind them."""
+    events = []
+    while True:
+        words = urllib.parse.urlencode({"limit": limit, **query, **({"after": after} if after else {})})
+        page = server.request("GET", "/v1/events?" + words).json()
+        assert len(page["data"]) <= limit
+        events += page["data"]
+        if after == page["next_cursor"]:
+            return events, after
+        after = page["next_cursor"]
+
+
+def keys(events):
+    return [(e["data"]["message"], e["n"]) for e in events]
+
+
+def test_the_log_is_that_of_all_partitions_by_time(server):
+    ids = [server.send(f"log{i}@log.test", tags=[f"t{i % 2}"]).json()["id"] for i in range(40)]
+    for id in ids:
+        server.wait_terminal(id)
+    assert {partition(id) for id in ids} == set(range(N))
+    events, end = read_log(server)
+    assert sorted(keys(events)) == sorted((id, n) for id in ids for n in (1, 2))
+    times = [e["created_at"] for e in events]
+    assert times == sorted(times)
+    assert [e["data"]["message"] for e in events if e["type"] == "message.queued"] == ids
+    assert [e["data"]["message"] for e in read_log(server, type="message.queued", tag="t1")[0]] == ids[1::2]
+    for i in (0, 1, 39, 78, 79):               # from each event it goes on behind it
+        assert keys(read_log(server, events[i]["cursor"], limit=100)[0]) == keys(events[i + 1:])
+    assert read_log(server, end) == ([], end)
+    new = server.deliver("log9@log.test")["id"]
+    assert keys(read_log(server, end)[0]) == [(new, 1), (new, 2)]
+
+
+def test_a_reader_of_a_log_that_grows_misses_nothing_and_sees_nothing_twice(server):
+    sent, seen, after = [], [], None
+
+    def read(limit):
+        nonlocal after
+        page = server.request("GET", f"/v1/events?limit={limit}" + (f"&after={after}" if after else "")).json()
+        after = page["next_cursor"]
+        seen.extend(page["data"])
+
+    def send(worker):
+        for i in range(30):
+            to = [f"grow{worker}-{i}-{k}@log.test" for k in range(3)]
+            sent.append(server.send(to).json()["id"])
+    with ThreadPoolExecutor(4) as pool:
+        workers = [pool.submit(send, w) for w in range(4)]
+        while not all(w.done() for w in workers):
+            read(1 + len(seen) % 5)
+        for w in workers:
+            w.result()
+    for id in sent:
+        server.wait_terminal(id)
+    while len(seen) < 4 * len(sent):
+        n = len(seen)
+        read(50)
+        assert len(seen) > n, "the end of the log"
+    assert sorted(keys(seen)) == sorted((id, n) for id in sent for n in (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("after", ["x", "0", "0_", "0___", "0_____", "1.2.3", "5_5____", "5_0.0___", "5_0", "5_0_00__", "zzzzzzzzzzzzz_0___", "_", "5_1___", "%20"])
+def test_a_cursor_that_is_none_of_ours_is_refused(partitioned, after):
+    answer = partitioned.request("GET", f"/v1/events?after={after}")
+    assert answer.status == 400 and "next_cursor" in answer.json()["detail"], answer

@@ -112,7 +112,7 @@ def test_the_log_can_be_read_on_and_on(server):
     assert [e["data"]["message"] for e in server.request("GET", f"/v1/events?{after[1:]}").json()["data"]] == [new, new]
     tagged = server.request("GET", "/v1/events?type=message.del*&tag=t1&limit=100").json()["data"]
     assert [e["data"]["message"] for e in tagged] == ids[1::2]
-    for query in ("after=x", "after=1.2", "type=message.sent", "limit=0", "cursor=1.2.3", "tpye=x"):
+    for query in ("after=x", "after=1.2", "after=5_", "after=5_0_", "after=5_0.0", "type=message.sent", "limit=0", "cursor=1.2.3", "tpye=x"):
         assert server.request("GET", "/v1/events?" + query).status == 400, query
 
 

@@ -291,12 +291,18 @@ void messages_create(struct request *r)
 {
 	struct creation *c = calloc(1, sizeof(*c));
 	struct store *store = request_api(r)->store;
+	const char *name = request_query_name(r, 0);
 
 	if (!c) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 		return;
 	}
 	request_set_state(r, c, creation_free);
+	if (name) { /* what was meant by it might have been not to send */
+		answer_problem(r, PROBLEM_BAD_REQUEST, NULL,
+			       "there is no query parameter `%.60s` here", name);
+		return;
+	}
 	c->began_ms = clock_mono_ms();
 	if (read_idempotency(r, c) < 0 || read_send(r, c) < 0)
 		return;

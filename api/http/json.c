@@ -68,6 +68,10 @@ static int fault(const json_error_t *why, struct err *e)
 		return err_set(e, ERR_INPUT,
 			       "line %d, column %d: an object has the same name twice", why->line,
 			       why->column);
+	if (json_error_code(why) == json_error_null_character ||
+	    json_error_code(why) == json_error_null_byte_in_key)
+		return err_set(e, ERR_INPUT, "line %d, column %d: \\u0000 is not allowed",
+			       why->line, why->column);
 	if (json_error_code(why) == json_error_invalid_utf8)
 		return err_set(e, ERR_INPUT, "the body is not UTF-8");
 	return err_set(e, ERR_INPUT, "line %d, column %d: %.*s", why->line, why->column, (int)len,

@@ -178,6 +178,18 @@ int64_t metric_least(enum metric m, enum metric has)
 	return least;
 }
 
+/* What a scraper sees: of what each process says for itself, the best; of all else, the sum. */
+static int64_t shown(enum metric m)
+{
+	int64_t most = 0;
+
+	if (m != METRIC_STORE_READY)
+		return metric_sum(m);
+	for (int i = 0; slots && i < METRIC_SLOTS; i++)
+		most |= atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
+	return most;
+}
+
 void metric_observe(enum metric_histogram h, int64_t ms)
 {
 	int b = 0;
@@ -217,7 +229,7 @@ void metrics_render(struct buf *out)
 			buf_fmt(out, "# HELP %s %s\n# TYPE %s %s\n", table[m].name, table[m].help,
 				table[m].name, table[m].type);
 		buf_fmt(out, *table[m].labels ? "%s{%s} %" PRId64 "\n" : "%s%s %" PRId64 "\n",
-			table[m].name, table[m].labels, metric_sum((enum metric)m));
+			table[m].name, table[m].labels, shown((enum metric)m));
 	}
 	for (int h = 0; h < METRIC_HISTOGRAMS; h++)
 		render_histogram(out, h);

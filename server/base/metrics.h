@@ -37,7 +37,7 @@ enum metric {
 	METRIC_STORE_CALLS,
 	METRIC_STORE_RERUNS,
 	METRIC_STORE_LOST,
-	METRIC_STORE_READY,       /* gauge, keeper only: 1 while the store is as it must be */
+	METRIC_STORE_READY,       /* gauge: 1 while the store is as it must be, for any process */
 	METRIC_QUEUE_READY_SITES, /* gauges, keeper only */
 	METRIC_QUEUE_DUE,
 	METRIC_QUEUE_LEASED,

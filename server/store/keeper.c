@@ -253,7 +253,6 @@ static void census(void *arg)
 	command_start(&c, "HKEYS");
 	command_key(&c, STORE_GLOBAL, "projects");
 	store_call(k->store, &c, 1, 5000, on_projects, k);
-	metric_set(METRIC_STORE_READY, store_is_ready(k->store, NULL));
 	metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 	loop_timer_set(&k->census, 5000);
 }

@@ -184,6 +184,7 @@ def test_roles_can_run_apart_on_one_redis(make_postern, make_redis):
     make_relay.launch()
     assert api.deliver("a@example.com")["recipients"][0]["status"] == "delivered"
     assert set(api.children().values()) == {"api"}
+    assert "\npostern_store_ready 1\n" in api.request("GET", "/metrics", key=None).body.decode()
     wait_for(lambda: set(make_relay.children().values()) == {"relay", "keeper"}, what="relay and keeper")
 
 

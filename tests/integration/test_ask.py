@@ -71,7 +71,7 @@ def test_a_time_window_has_its_first_and_not_its_last(listed):
 
 @pytest.mark.parametrize("query,word", [
     ("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("cursor=", "cursor"), ("cursor=%3Cx%3E", "cursor"), ("cursor=1.2", "cursor"),
-    ("cursor=0.0.0", "cursor"), ("cursor=99999999999999999999.0.1", "cursor"), ("status=sent", "status"), ("since=yesterday", "since"),
+    ("cursor=0.0.0", "cursor"), ("cursor=0_", "cursor"), ("cursor=5_0_0", "cursor"), ("cursor=5_0.0", "cursor"), ("cursor=99999999999999999999.0.1", "cursor"), ("status=sent", "status"), ("since=yesterday", "since"),
     ("until=1", "until"), ("to=x", "to"), ("tag=", "tag"), ("statsu=queued", "statsu")])
 def test_a_bad_query_is_told_and_never_ignored(listed, query, word):
     answer = listed.request("GET", "/v1/messages?" + query)

@@ -1,6 +1,8 @@
 """A store of four partitions is used like one of one."""
+import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 
@@ -37,6 +39,19 @@ def send_to_all(server, to, key=None, **fields):
         assert answer.status == 202, answer
         ids.setdefault(partition(answer.json()["id"]), answer.json()["id"])
         assert len(ids) < 100
+    return ids
+
+
+def send_in_order(server, n, make):
+    """n messages, no two of the same ms: their order is known."""
+    ids = []
+    for i in range(n):
+        to, fields = make(i)
+        ids.append(server.send(to, **fields).json()["id"])
+        time.sleep(0.002)
+    for id in ids:
+        server.wait_terminal(id)
+    assert {partition(id) for id in ids} == set(range(N))
     return ids
 
 
@@ -104,10 +119,7 @@ def keys(events):
 
 
 def test_the_log_is_that_of_all_partitions_by_time(server):
-    ids = [server.send(f"log{i}@log.test", tags=[f"t{i % 2}"]).json()["id"] for i in range(40)]
-    for id in ids:
-        server.wait_terminal(id)
-    assert {partition(id) for id in ids} == set(range(N))
+    ids = send_in_order(server, 40, lambda i: (f"log{i}@log.test", {"tags": [f"t{i % 2}"]}))
     events, end = read_log(server)
     assert sorted(keys(events)) == sorted((id, n) for id in ids for n in (1, 2))
     times = [e["created_at"] for e in events]
@@ -152,4 +164,77 @@ def test_a_reader_of_a_log_that_grows_misses_nothing_and_sees_nothing_twice(serv
 @pytest.mark.parametrize("after", ["x", "0", "0_", "0___", "0_____", "1.2.3", "5_5____", "5_0.0___", "5_0", "5_0_00__", "zzzzzzzzzzzzz_0___", "_", "5_1___", "%20"])
 def test_a_cursor_that_is_none_of_ours_is_refused(partitioned, after):
     answer = partitioned.request("GET", f"/v1/events?after={after}")
+    assert answer.status == 400 and "next_cursor" in answer.json()["detail"], answer
+
+
+# ---- lists ----
+
+def read_list(server, limit, key=None, **query):
+    """All ids, page by page, by the links."""
+    ids, path = [], "/v1/messages?" + urllib.parse.urlencode({"limit": limit, **query})
+    while path:
+        answer = server.request("GET", path, key=key or server.test_key)
+        assert answer.status == 200, answer
+        assert len(answer.json()["data"]) <= limit
+        ids += [m["id"] for m in answer.json()["data"]]
+        link = answer.headers["Link"]
+        assert (link is None) == (answer.json()["next_cursor"] is None)
+        path = link and link[1:link.index(">")]
+    return ids
+
+
+@pytest.fixture
+def forty(server):
+    """Forty messages, delivered, newest first."""
+    server.ids = send_in_order(server, 40, lambda i: ([f"User{i % 4}@list.test", "all@list.test"], {"tags": [f"t{i % 3}", f"r{i % 13}"]}))[::-1]
+    return server
+
+
+@pytest.mark.parametrize("limit", [1, 7, 40, 100])
+def test_messages_of_all_partitions_come_newest_first(forty, limit):
+    assert read_list(forty, limit) == forty.ids
+
+
+def test_filters_find_what_all_partitions_have(forty):
+    assert read_list(forty, 4, to="user3@LIST.test") == [i for k, i in enumerate(forty.ids[::-1]) if k % 4 == 3][::-1]
+    assert read_list(forty, 4, tag="t1") == [i for k, i in enumerate(forty.ids[::-1]) if k % 3 == 1][::-1]
+    assert read_list(forty, 4, tag="t1", to="user1@list.test", status="delivered") == [i for k, i in enumerate(forty.ids[::-1]) if k % 12 == 1][::-1]
+    for rare in range(13):                     # most of what is looked at does not fit
+        assert read_list(forty, 1, tag=f"r{rare}", to="all@list.test") == [i for k, i in enumerate(forty.ids[::-1]) if k % 13 == rare][::-1]
+    times = [forty.message(id)["created_at"] for id in forty.ids]
+    assert read_list(forty, 3, since=times[30], until=times[10]) == [i for i, t in zip(forty.ids, times) if times[30] <= t < times[10]]
+    assert read_list(forty, 4, status="bounced") == []
+    forty.request("POST", "/v1/suppressions", json={"email": "stop@list.test"})
+    stopped = [forty.send("stop@list.test").json()["id"] for _ in range(9)]
+    assert sorted(read_list(forty, 4, status="suppressed")) == sorted(stopped)
+
+
+def test_a_list_that_grows_while_it_is_read_repeats_nothing_and_leaves_out_nothing(forty):
+    old, seen, cursor = forty.ids, [], ""
+    while cursor is not None:
+        page = forty.request("GET", f"/v1/messages?limit=3{cursor and '&cursor='}{cursor}").json()
+        seen += [m["id"] for m in page["data"]]
+        cursor = page["next_cursor"]
+        assert forty.send("new@list.test").status == 202
+    assert seen == old
+
+
+def test_a_long_way_to_few_messages_ends(partitioned):
+    """The messages lie hours apart, some partitions have none."""
+    ids = []
+    for _ in range(6):
+        ids.append(partitioned.send("far@list.test", tags=["far"]).json()["id"])
+        time.sleep(0.002)
+    with RedisClient(partitioned.redis_socket) as r:
+        for back, id in enumerate(ids[::-1]):
+            accepted = datetime.fromisoformat(partitioned.message(id)["created_at"]).timestamp()
+            key, hour = f"pn:{{p{partition(id)}}}:l:1:", int(accepted) // 3600
+            assert r("LREM", f"{key}{hour}:t:far", 1, id) == 1
+            r("RPUSH", f"{key}{hour - 30 * back - 1}:t:far", id)
+    assert read_list(partitioned, 2, tag="far") == ids[::-1]
+
+
+@pytest.mark.parametrize("cursor", ["0", "0_", "0____", "1.2.3", "5_0", "5_0____", "5_0.0___", "x"])
+def test_a_place_in_a_list_that_is_none_of_ours_is_refused(partitioned, cursor):
+    answer = partitioned.request("GET", f"/v1/messages?cursor={cursor}")
     assert answer.status == 400 and "next_cursor" in answer.json()["detail"], answer

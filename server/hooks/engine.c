@@ -18,6 +18,7 @@
 #define RENEW_EVERY_MS 3000
 #define TAKE_EVERY_MS 500 /* whoever waits for the lease asks so often */
 #define TIPS_MAX 4096
+#define LOOKS_A_TURN 16
 
 /* ---- the lease and the batch ---- */
 
@@ -166,7 +167,7 @@ static void on_news(const char *project, void *arg)
 				target_hear_news(t, l->partition);
 		return;
 	}
-	l->engine->is_looking = false;
+	l->engine->looks_open--;
 	free(l);
 }
 
@@ -188,17 +189,12 @@ static void add_tip(struct hooks_tip *tips, size_t *n, const struct target *t, u
 	tips[(*n)++].at = f->read;
 }
 
-/* A partition a turn. */
-static void look(struct engine *e)
+static void look_at(struct engine *e, unsigned partition)
 {
-	static unsigned turn;
 	static struct hooks_tip tips[TIPS_MAX];
-	unsigned partition = turn++ % store_partitions(e->store);
 	struct look *l;
 	size_t n = 0;
 
-	if (e->is_looking)
-		return;
 	for (const struct target *t = e->targets; t; t = t->next)
 		if (!t->is_gone)
 			add_tip(tips, &n, t, partition);
@@ -208,8 +204,19 @@ static void look(struct engine *e)
 	if (!l)
 		abort();
 	*l = (struct look){e, partition};
-	e->is_looking = true;
+	e->looks_open++;
 	hooks_look(e->store, partition, tips, n, on_news, l);
+}
+
+/* Some partitions a turn, each as often as the others. */
+static void look(struct engine *e)
+{
+	unsigned partitions = store_partitions(e->store);
+
+	if (e->looks_open)
+		return;
+	for (unsigned i = 0; i < partitions && i < LOOKS_A_TURN; i++)
+		look_at(e, e->next_look++ % partitions);
 }
 
 /* ---- tests ---- */

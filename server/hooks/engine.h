@@ -24,7 +24,8 @@ struct engine {
 	bool is_active; /* has the lease */
 	bool is_stopping;
 	bool has_given_up; /* the last batch is on its way, and the lease with it */
-	bool is_loading, is_looking;
+	bool is_loading;
+	unsigned looks_open, next_look;
 	struct target *targets;
 	int64_t version, load_at, test_at, renew_at;
 	size_t in_flight;
@@ -66,7 +67,7 @@ struct target {
 	char project_id[ID_LEN + 1];
 	char *secret, *old_secret; /* NULL: cannot be opened; none */
 	struct feed *feeds;
-	size_t n_feeds;
+	size_t n_feeds, next_feed;
 	struct post *waiting, **last_waiting;
 	size_t n_waiting, in_flight;
 	struct post *flying;

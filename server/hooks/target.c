@@ -15,6 +15,7 @@
 #include "server/store/store.h"
 
 #define ENTRIES_A_READ 32
+#define READS_AT_ONCE 4
 #define WAITING_MAX 200   /* events in memory; what comes behind waits in the log */
 #define RETRIES_MAX 10000 /* set aside; then the cursor stands still */
 #define RETRIES_AT_ONCE 16
@@ -146,14 +147,21 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 	target_go_on(f->target);
 }
 
+/* The partitions in turn, a few at once: each read brings more than WAITING_MAX at worst. */
 static void read_on(struct target *t)
 {
-	for (size_t i = 0; i < t->n_feeds; i++) {
-		struct feed *f = &t->feeds[i];
+	size_t first = t->next_feed, n_reading = 0;
+
+	for (size_t i = 0; i < t->n_feeds; i++)
+		n_reading += t->feeds[i].is_reading;
+	for (size_t i = 0; i < t->n_feeds && n_reading < READS_AT_ONCE; i++) {
+		struct feed *f = &t->feeds[(first + i) % t->n_feeds];
 
 		if (!f->has_news || f->is_reading || t->n_waiting >= WAITING_MAX ||
 		    t->n_retries >= RETRIES_MAX)
 			continue;
+		n_reading++;
+		t->next_feed = f->partition + 1;
 		f->is_reading = true;
 		log_read(t->engine->store, t->endpoint.project,
 			 &(struct log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ,

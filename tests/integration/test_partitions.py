@@ -8,6 +8,7 @@ import pytest
 
 from support import harness
 from support.harness import RedisClient
+from support.receiver import Receiver
 
 N = 4
 
@@ -238,3 +239,55 @@ def test_a_long_way_to_few_messages_ends(partitioned):
 def test_a_place_in_a_list_that_is_none_of_ours_is_refused(partitioned, cursor):
     answer = partitioned.request("GET", f"/v1/messages?cursor={cursor}")
     assert answer.status == 400 and "next_cursor" in answer.json()["detail"], answer
+
+
+# ---- webhooks ----
+
+@pytest.fixture
+def receiver(stack):
+    def make(plan=None):
+        return stack.add(Receiver(plan))
+    return make
+
+
+def places(server, id):
+    with RedisClient(server.redis_socket) as r:
+        words = [w.decode() for w in r("HGETALL", f"pn:{{g}}:hc:{id}")]
+    return set(words[::2]) - {"start"}
+
+
+def test_webhooks_tell_what_happens_in_every_partition_once(server, receiver):
+    r = receiver(lambda path, n: 500 if n <= 3 else 200)
+    made = server.request("POST", "/v1/webhooks", json={"url": r.url()}).json()
+    ids = {server.send(f"told{i}@hook.test").json()["id"] for i in range(40)}
+    assert {partition(id) for id in ids} == set(range(N))
+    want = {(id, n) for id in ids for n in (1, 2)}
+    harness.wait_for(lambda: set(keys(r.events())) == want, 30, what="all are told")
+    assert not any("cursor" in e for e in r.events())
+    harness.wait_for(lambda: places(server, made["id"]) == {str(p) for p in range(N)}, 10, what="a place in each partition")
+    harness.wait_for(lambda: server.metric("postern_webhook_retries") == 0, 20, what="nothing waits")
+    told = len(r.events())
+    server.stop()
+    server.start()
+    after = server.send("after@hook.test").json()["id"]
+    harness.wait_for(lambda: {(after, 1), (after, 2)} <= set(keys(r.events())), 20)
+    assert len(r.events()) == told + 2, "told again after a restart"
+
+
+def test_of_two_machines_one_delivers_and_the_other_takes_over(make_postern, make_redis, receiver):
+    redis, settings = make_redis(), {"partitions": N, "webhook_allow_private": True}
+    first = make_postern(settings, redis=redis)
+    second = make_postern(settings, redis=redis, keys=False)
+    second.test_key = first.test_key
+    r = receiver()
+    assert first.request("POST", "/v1/webhooks", json={"url": r.url(), "events": ["message.delivered"]}).status == 201
+    ids = [(first, second)[i % 2].send(f"two{i}@hook.test").json()["id"] for i in range(30)]
+    harness.wait_for(lambda: len(r.events()) >= 30, 30)
+    active = [s for s in (first, second) if any(line.get("fact") == "hooks.active" for line in s.log_lines())]
+    assert len(active) == 1
+    assert sorted(e["data"]["message"] for e in r.events()) == sorted(ids)
+    active[0].stop()
+    other = second if active[0] is first else first
+    ids += [other.send(f"over{i}@hook.test").json()["id"] for i in range(30)]
+    harness.wait_for(lambda: {e["data"]["message"] for e in r.events()} == set(ids), 40)
+    assert len(r.events()) == 60

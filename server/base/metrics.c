@@ -133,14 +133,20 @@ static bool is_gauge(enum metric m)
 	return strcmp(table[m].type, "gauge") == 0;
 }
 
+void metrics_clear_gauges(unsigned slot)
+{
+	for (int m = 0; slots && m < METRIC_COUNT; m++)
+		if (is_gauge((enum metric)m))
+			atomic_store_explicit(&slots[slot % METRIC_SLOTS].values[m], 0,
+					      memory_order_relaxed);
+}
+
 void metrics_use_slot(unsigned slot)
 {
 	if (!slots)
 		return;
 	mine = &slots[slot % METRIC_SLOTS];
-	for (int m = 0; m < METRIC_COUNT; m++)
-		if (is_gauge((enum metric)m))
-			metric_set((enum metric)m, 0);
+	metrics_clear_gauges(slot);
 }
 
 void metric_add(enum metric m, int64_t n)

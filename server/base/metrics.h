@@ -70,6 +70,8 @@ int metrics_init(void);
 /* This process counts in slot (0 <= slot < METRIC_SLOTS). Counters survive a restart of the process
  * in that slot; gauges are zeroed. */
 void metrics_use_slot(unsigned slot);
+/* Of a process that is no more. */
+void metrics_clear_gauges(unsigned slot);
 void metric_add(enum metric m, int64_t n);
 void metric_set(enum metric m, int64_t value);
 int64_t metric_sum(enum metric m);

@@ -34,9 +34,22 @@ void children_add(struct children *all, const struct supervisor_job *jobs, size_
 
 			if (!c)
 				return;
-			child_init(c, &jobs[i], k);
+			child_init(c, &jobs[i]);
 			c->is_fresh = is_fresh;
 		}
+}
+
+unsigned children_free_slot(const struct children *all)
+{
+	bool is_used[METRIC_SLOTS] = {false};
+	unsigned slot = 1; /* 0 is the supervisor's */
+
+	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
+		if (all->at[i].job)
+			is_used[all->at[i].slot] = true;
+	while (slot < CHILD_SHARED_SLOT && is_used[slot])
+		slot++;
+	return slot;
 }
 
 unsigned children_running(const struct children *all, child_is_fn *is_meant)

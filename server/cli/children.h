@@ -19,6 +19,8 @@ bool child_is_recovery(const struct child *c);
 struct child *children_free_entry(struct children *all);
 /* One for each of a job's count, as far as there is room. is_fresh: of a generation on trial. */
 void children_add(struct children *all, const struct supervisor_job *jobs, size_t n, bool is_fresh);
+/* Of metrics; CHILD_SHARED_SLOT when all are taken. */
+unsigned children_free_slot(const struct children *all);
 /* Those that run. */
 unsigned children_running(const struct children *all, child_is_fn *is_meant);
 void children_signal(struct children *all, int sig, child_is_fn *is_meant);

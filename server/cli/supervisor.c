@@ -10,8 +10,9 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/metrics.h"
 #include "server/cli/children.h"
-#include "server/cli/generation.h"
+#include "server/cli/reload.h"
 
 #define FLOOR_UP_MS 30000
 #define FLOOR_POLL_MS 20
@@ -39,7 +40,7 @@ struct supervisor {
 	int64_t deadline_ms; /* of the stage; 0 = none */
 	int64_t told_ms;     /* when the first SIGTERM or SIGINT came */
 	bool ignores_hangup; /* nohup */
-	struct generation generation;
+	struct reload reload;
 	int status;
 };
 
@@ -82,6 +83,12 @@ static bool may_start(const struct supervisor *s, const struct child *c)
 	return !c->is_recovery || children_running(&s->all, child_is_recovery) < RECOVERIES_AT_ONCE;
 }
 
+static void start(struct supervisor *s, struct child *c)
+{
+	c->slot = c->is_recovery ? CHILD_SHARED_SLOT : children_free_slot(&s->all);
+	child_start(c, s->plan);
+}
+
 /* Starts whose time has come; gives the time until the next may start. */
 static int64_t start_due(struct supervisor *s)
 {
@@ -93,7 +100,7 @@ static int64_t start_due(struct supervisor *s)
 		if (!c->job || c->pid || c->start_at_ms < 0 || !may_start(s, c))
 			continue;
 		if (c->start_at_ms <= now)
-			child_start(c, s->plan);
+			start(s, c);
 		else if (c->start_at_ms - now < wait)
 			wait = c->start_at_ms - now;
 	}
@@ -144,10 +151,12 @@ static void bury(struct supervisor *s, struct child *c, int status)
 	bool is_stopping = s->stage > STAGE_RUN;
 
 	child_died(c, status, is_stopping || c->is_retiring);
+	metrics_clear_gauges(c->slot);
+	c->slot = 0;
 	if (c->job->recover && !c->is_recovery)
 		recover(s, c->job, c->owner);
-	s->generation.has_failed = s->generation.has_failed || c->is_fresh;
-	if ((c->is_retiring && !s->generation.settled_ms) || (c->is_recovery && c->start_at_ms < 0))
+	s->reload.has_failed = s->reload.has_failed || c->is_fresh;
+	if ((c->is_retiring && !s->reload.settled_ms) || (c->is_recovery && c->start_at_ms < 0))
 		*c = (struct child){0};
 	else if (child_is_floor(c) && s->stage == STAGE_FLOOR_UP)
 		floor_failed(s, c->job);
@@ -286,7 +295,7 @@ static void hangup(struct supervisor *s)
 	if (s->plan->hangup_ends && !s->ignores_hangup)
 		told_to_end(s);
 	else if (s->plan->reload)
-		s->generation.is_wanted = true;
+		s->reload.is_wanted = true;
 }
 
 static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
@@ -296,8 +305,8 @@ static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
 
 	if (s->stage == STAGE_FLOOR_UP && ms > FLOOR_POLL_MS)
 		ms = FLOOR_POLL_MS;
-	if (s->generation.settled_ms && s->generation.settled_ms - clock_mono_ms() < ms)
-		ms = s->generation.settled_ms - clock_mono_ms();
+	if (s->reload.settled_ms && s->reload.settled_ms - clock_mono_ms() < ms)
+		ms = s->reload.settled_ms - clock_mono_ms();
 	if (s->deadline_ms && s->deadline_ms - clock_mono_ms() < ms)
 		ms = s->deadline_ms - clock_mono_ms();
 	if (ms < 0)
@@ -339,7 +348,7 @@ int supervisor_run(const struct supervisor_plan *plan)
 		reap(s);
 		advance(s);
 		if (s->stage == STAGE_RUN)
-			generation_step(&s->generation, plan, &s->all);
+			reload_step(&s->reload, plan, &s->all);
 	}
 	status = s->status;
 	sigprocmask(SIG_SETMASK, &before, NULL);

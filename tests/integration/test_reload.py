@@ -169,3 +169,20 @@ def test_many_hang_ups_at_once_end_well(configured):
     reloaded(server, 2)
     harness.wait_for(lambda: len(server.children("api")) == 2, 30)
     assert server.send("calm@there.test").status == 202
+
+
+def test_gauges_are_of_the_processes_that_live(configured):
+    server, _ = configured
+    workers = len(server.children("api"))
+    held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
+    for s in held:
+        s.sendall(f"GET /healthz HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+        assert s.recv(4096).startswith(b"HTTP/1.1 200")
+    assert server.metric("postern_http_connections") > 12
+    for n in (1, 2):
+        hang_up(server)
+        reloaded(server, n)
+    for s in held:
+        s.close()
+    harness.wait_for(lambda: server.metric("postern_api_processes") == workers, 20, what="the old generations' end")
+    harness.wait_for(lambda: server.metric("postern_http_connections") == 1, 20, what="no connection but the one that asks")

@@ -1,5 +1,5 @@
 /* Another generation of workers, and the end of the one before. */
-#include "server/cli/generation.h"
+#include "server/cli/reload.h"
 
 #include <signal.h>
 
@@ -14,13 +14,13 @@ static bool is_plain(const struct child *c)
 	return c->job && child_is_worker(c) && !c->job->is_once;
 }
 
-static void begin(struct generation *g, const struct supervisor_plan *plan, struct children *all)
+static void begin(struct reload *r, const struct supervisor_plan *plan, struct children *all)
 {
 	const struct supervisor_job *jobs;
 	struct err e;
 	size_t n;
 
-	g->is_wanted = false;
+	r->is_wanted = false;
 	if (plan->reload(plan->reload_arg, &jobs, &n, &e) < 0) {
 		metric_add(METRIC_RELOADS_FAILED, 1);
 		LOG(LOG_ERROR, "reload.refused", LOG_S("reason", e.text),
@@ -31,17 +31,17 @@ static void begin(struct generation *g, const struct supervisor_plan *plan, stru
 		if (is_plain(&all->at[i]))
 			all->at[i].is_retiring = true;
 	children_add(all, jobs, n, true);
-	g->has_failed = false;
-	g->settled_ms = clock_mono_ms() + SETTLE_MS;
-	g->number++;
-	LOG(LOG_INFO, "reload.started", LOG_N("generation", g->number));
+	r->has_failed = false;
+	r->settled_ms = clock_mono_ms() + SETTLE_MS;
+	r->number++;
+	LOG(LOG_INFO, "reload.started", LOG_N("generation", r->number));
 }
 
 /* The old ones stay, the fresh ones go. */
-static void undo(const struct generation *g, struct children *all)
+static void undo(const struct reload *r, struct children *all)
 {
 	metric_add(METRIC_RELOADS_FAILED, 1);
-	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", g->number),
+	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", r->number),
 	    LOG_S("hint", "a new process died at once: see its log lines; the old ones go on"));
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
 		struct child *c = &all->at[i];
@@ -57,9 +57,9 @@ static void undo(const struct generation *g, struct children *all)
 	}
 }
 
-static void finish(const struct generation *g, struct children *all)
+static void finish(const struct reload *r, struct children *all)
 {
-	LOG(LOG_INFO, "reload.done", LOG_N("generation", g->number));
+	LOG(LOG_INFO, "reload.done", LOG_N("generation", r->number));
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
 		struct child *c = &all->at[i];
 
@@ -73,15 +73,15 @@ static void finish(const struct generation *g, struct children *all)
 	}
 }
 
-void generation_step(struct generation *g, const struct supervisor_plan *plan, struct children *all)
+void reload_step(struct reload *r, const struct supervisor_plan *plan, struct children *all)
 {
-	if (g->settled_ms && (g->has_failed || clock_mono_ms() >= g->settled_ms)) {
-		g->settled_ms = 0;
-		if (g->has_failed)
-			undo(g, all);
+	if (r->settled_ms && (r->has_failed || clock_mono_ms() >= r->settled_ms)) {
+		r->settled_ms = 0;
+		if (r->has_failed)
+			undo(r, all);
 		else
-			finish(g, all);
+			finish(r, all);
 	}
-	if (g->is_wanted && !g->settled_ms)
-		begin(g, plan, all);
+	if (r->is_wanted && !r->settled_ms)
+		begin(r, plan, all);
 }

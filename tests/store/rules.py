@@ -94,7 +94,7 @@ def attempts(old, new, command):
     told = {n for a in added for n in a[2]}
     for e in new.events[old.n:]:
         ref = e[2] is not None and f"{new.id}{new.recipients[e[2]].job:03x}"
-        is_told = command.name == "release" and e[1] != "held" or command.name == "settle" and any(
+        is_told = command.name == "release" and e[5] == "dup" or command.name == "settle" and any(
             t for (r, _), t, status in zip(command.jobs, command.attempts, command.answer) if r == ref and status in (1, 3))
         need((e[0] in told) == is_told or not command.refs_once, new.id, "event", e, "and its attempt", added)
 
@@ -123,7 +123,7 @@ def attempt(old, new, r, command):
     text, event = (new.id, r, a.state, "->", b.state), new.events[b.n - 1]
     need(b.state in BY.get(command.name, ()), command.name, "set", *text)
     need(event[3] == command.now, "time of the event", *text)
-    tried = command.name == "settle" or command.name == "release" and b.state != "held"
+    tried = command.name == "settle" or command.name == "release" and event[5] == "dup"
     need(b.attempts == a.attempts + tried, "attempts", *text)
     if b.state == "expired":
         need(new.deadline <= command.now, "expired too early", *text)
@@ -136,8 +136,10 @@ def attempt(old, new, r, command):
         job = new.jobs[b.job]
         if b.state == "held":
             need(job.crashes >= command.args[3], "held after", job.crashes, "crashes", *text)
+        elif event[5] == "dup":
+            need((b.state == "failed") == (new.unknown == "fail"), "unknown outcome", event)
         else:
-            need(event[5] == "dup" and (b.state == "failed") == (new.unknown == "fail"), "unknown outcome", event)
+            need(b.state == "deferred" and 2 < job.crashes < command.args[3], "deferred after", job.crashes, "crashes", *text)
     if command.name == "settle":
         said = [v for (ref, _), results in zip(command.jobs, command.results) if ref == f"{new.id}{b.job:03x}" for v in results if v[0] == r]
         need((b.state, b.code, event[5], event[6]) in [(o, c, "-" if d == "sup" else d, t) for _, o, c, d, t in said], "not what was settled", *text, said)
@@ -331,7 +333,7 @@ def release(before, after, command, world):
         else:
             want[2] += job.is_held
             need(job.is_held == (job.crashes >= command.args[3]), "held", ref, job.crashes)
-            need(job.is_held or ref in after.place or ref in after.due, "taken back to nowhere", ref)
+            need(job.is_held or ref in (after.due if job.crashes > 2 else after.place), "taken back to nowhere", ref)
     need([deferred, failed, held] == want, "release counts", command.answer, want)
     if dead:
         if not more:

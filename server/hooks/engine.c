@@ -147,6 +147,7 @@ static void load(struct engine *e, int64_t now)
 		return;
 	e->load_at = now + LOAD_EVERY_MS;
 	e->is_loading = true;
+	e->loaded_at = e->committed;
 	hooks_load(e->store, e->version, on_loaded, e);
 }
 

@@ -12,8 +12,9 @@
  *
  *	role.c      the process
  *	engine.c    the lease, which endpoints there are, what goes to the store
- *	target.c    one endpoint: reads its project's log, retries what is due, keeps its window
- *	post.c  one POST: body, signature, what the answer means */
+ *	target.c    one endpoint: reads its project's log, keeps its window
+ *	retries.c   what it did not take at first
+ *	post.c      one POST: body, signature, what the answer means */
 
 struct engine {
 	const struct config *config;
@@ -32,7 +33,8 @@ struct engine {
 	struct hooks_batch batch;
 	bool is_committing;
 	uint64_t batch_number,
-		committed; /* the batch that is filled; the last that is in the store */
+		committed;  /* the batch that is filled; the last that is in the store */
+	uint64_t loaded_at; /* what was committed when the last load began */
 	struct loop_timer tick;
 	void (*stopped)(void *);
 	void *stopped_arg;
@@ -74,8 +76,10 @@ struct target {
 	unsigned window; /* deliveries at once: halved by a time-out */
 	size_t n_retries;
 	size_t n_retries_open; /* asked for, or under way */
+	int64_t seen_ms;       /* when those were due, in Redis time */
 	uint64_t retries_in;   /* the batch that has the last change of the retries */
 	int64_t retry_at;
+	int64_t good_ms; /* when something got through last */
 	bool is_failing;
 	bool is_listed; /* in the last load */
 	bool is_gone;   /* deleted or disabled: goes when nothing is under way */
@@ -89,10 +93,23 @@ void target_go_on(struct target *t);
 void target_hear_news(struct target *t, unsigned partition);
 /* The endpoint takes nothing any more. */
 void target_close(struct target *t);
-/* A POST ended: it was a retry, or an event of entry. */
-void target_ended(struct target *t, struct entry *entry, unsigned partition, bool is_retry);
+/* The same, and its owner is told why. */
+void target_disable(struct target *t, const char *reason);
+/* An event of entry (NULL: of none) was delivered, or set aside. */
+void target_ended(struct target *t, struct entry *entry, unsigned partition);
+/* NULL: the event cannot be shown. */
+struct post *target_make_post(struct target *t, const char *message, const struct record *record,
+			      const struct record_event *ev, const char *cursor);
+
+/* ---- retries.c ---- */
+
+void retries_go_on(struct target *t);
 /* Sets an event aside for later. */
-void target_again(struct target *t, int64_t due_ms, const char *member);
+void retries_add(struct target *t, int64_t due_ms, const char *member);
+/* A retry is no longer under way. */
+void retries_ended(struct target *t);
+/* So many there were in the store at the last load. */
+void retries_count(struct target *t, size_t n);
 
 /* ---- post.c ---- */
 
@@ -108,7 +125,7 @@ struct post {
 	char type[32];
 	char *body;
 	int64_t at_ms; /* of the event */
-	bool is_test;
+	bool is_retry, is_test;
 };
 
 /* body: the caller's text, taken. */

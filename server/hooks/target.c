@@ -7,7 +7,6 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/base/metrics.h"
 #include "server/base/seal.h"
 #include "server/hooks/event.h"
 #include "server/store/messages.h"
@@ -18,9 +17,7 @@
 #define READS_AT_ONCE 4
 #define WAITING_MAX 200   /* events in memory; what comes behind waits in the log */
 #define RETRIES_MAX 10000 /* set aside; then the cursor stands still */
-#define RETRIES_AT_ONCE 16
 #define IN_FLIGHT_MAX 512 /* over all endpoints */
-#define RETRY_EVERY_MS 500
 
 /* ---- the entries whose events are under way ---- */
 
@@ -50,7 +47,7 @@ static void settle(struct feed *f)
 			f->last = &f->first;
 		free(entry);
 	}
-	if (done.ms && !t->is_gone)
+	if (done.ms)
 		hooks_cursor(&t->engine->batch, t->endpoint.id, f->partition, &done);
 }
 
@@ -68,7 +65,7 @@ static bool wants(const struct target *t, const char *type)
 	return false;
 }
 
-static struct post *make_post(struct target *t, const char *message, const struct record *record,
+struct post *target_make_post(struct target *t, const char *message, const struct record *record,
 			      const struct record_event *ev, const char *cursor)
 {
 	struct event_about about = {message, t->project_id, cursor};
@@ -120,7 +117,7 @@ static void take_page(struct feed *f, const struct log_page *page)
 				continue;
 			buf_reset(&cursor);
 			write_cursor(t, &page->entries[k], ev->line, &cursor);
-			d = make_post(t, ev->message, ev->record, ev->event,
+			d = target_make_post(t, ev->message, ev->record, ev->event,
 				      cursor.len ? cursor.data : NULL);
 			if (!d)
 				continue;
@@ -175,110 +172,12 @@ void target_hear_news(struct target *t, unsigned partition)
 	target_go_on(t);
 }
 
-/* ---- retries ---- */
-
-struct retry {
-	struct target *target;
-	unsigned tries, n;
-	char message[ID_LEN + 1];
-};
-
-static void retry_ended(struct target *t, const char *member)
+void target_ended(struct target *t, struct entry *entry, unsigned partition)
 {
-	if (member)
-		hooks_over(&t->engine->batch, t->endpoint.id, member);
-	target_ended(t, NULL, 0, true);
-}
-
-static const struct record_event *find_event(const struct record *record, unsigned n)
-{
-	for (size_t i = 0; i < record->n_events; i++)
-		if (record->events[i].n == n)
-			return &record->events[i];
-	return NULL;
-}
-
-static void on_record(const struct record *record, const struct err *why, void *arg)
-{
-	struct retry *r = arg;
-	struct target *t = r->target;
-	const struct record_event *ev = record ? find_event(record, r->n) : NULL;
-	struct post *d = ev ? make_post(t, r->message, record, ev, NULL) : NULL;
-	char member[MEMBER_MAX];
-
-	if (d && !t->is_gone) {
-		d->tries = r->tries;
-		post_send(d);
-	} else if (!record && why->kind == ERR_RETRY) {
-		retry_ended(t, NULL); /* the store is away: it stays due */
-	} else {
-		snprintf(member, sizeof(member), "%u %s %u", r->tries, r->message, r->n);
-		retry_ended(t, member); /* its message was swept, or is damaged */
-		if (d)
-			post_free(d);
-	}
-	free(r);
-}
-
-static void on_due(const char *const *members, size_t n, void *arg)
-{
-	struct target *t = arg;
-	size_t count = 0;
-
-	t->n_retries_open = 0;
-	if (n == 0)
-		t->retry_at = clock_mono_ms() + RETRY_EVERY_MS;
-	for (size_t i = 0; i < n && !t->is_gone; i++) {
-		struct retry *r = calloc(1, sizeof(*r));
-
-		if (!r)
-			abort();
-		r->target = t;
-		if (post_read_member(members[i], &r->tries, r->message, &r->n) < 0) {
-			hooks_over(&t->engine->batch, t->endpoint.id, members[i]);
-			free(r);
-			continue;
-		}
-		count++;
-		t->n_retries_open++;
-		messages_get(t->engine->store, t->endpoint.project, r->message, on_record, r);
-	}
-	if (count == 0)
-		target_go_on(t);
-}
-
-/* What changed the retries must be in the store before they are looked at again. */
-static void retry_some(struct target *t)
-{
-	struct engine *e = t->engine;
-
-	if (t->n_retries == 0 || t->n_retries_open || t->retries_in > e->committed ||
-	    clock_mono_ms() < t->retry_at)
+	if (!entry)
 		return;
-	t->n_retries_open = 1;
-	hooks_due(e->store, t->endpoint.id, clock_real_ms() + store_clock_offset_ms(e->store),
-		  t->window < RETRIES_AT_ONCE ? t->window : RETRIES_AT_ONCE, on_due, t);
-}
-
-void target_again(struct target *t, int64_t due_ms, const char *member)
-{
-	hooks_again(&t->engine->batch, t->endpoint.id, due_ms, member);
-	t->n_retries++;
-	t->retries_in = t->engine->batch_number;
-}
-
-void target_ended(struct target *t, struct entry *entry, unsigned partition, bool is_retry)
-{
-	if (entry) {
-		entry->n_open--;
-		settle(&t->feeds[partition]);
-	}
-	if (!is_retry)
-		return;
-	t->n_retries_open--;
-	t->retries_in = t->engine->batch_number;
-	if (t->n_retries)
-		t->n_retries--;
+	entry->n_open--;
+	settle(&t->feeds[partition]);
 }
 
 /* ---- sending ---- */
@@ -302,7 +201,7 @@ void target_go_on(struct target *t)
 	if (t->is_gone || !t->engine->is_active || t->engine->is_stopping || !t->secret)
 		return;
 	send_some(t);
-	retry_some(t);
+	retries_go_on(t);
 	read_on(t);
 }
 
@@ -341,6 +240,7 @@ void target_update(struct target *t, struct hooks_endpoint *take)
 	wipe(t->old_secret);
 	t->secret = open_secret(t, t->endpoint.secret);
 	t->old_secret = open_secret(t, t->endpoint.old_secret);
+	retries_count(t, take->n_retries);
 }
 
 struct target *target_new(struct engine *e, struct hooks_endpoint *take)
@@ -354,8 +254,8 @@ struct target *target_new(struct engine *e, struct hooks_endpoint *take)
 	t->n_feeds = partitions;
 	t->window = 8;
 	t->last_waiting = &t->waiting;
-	t->n_retries = take->n_retries;
 	t->is_failing = take->n_retries > 0;
+	t->good_ms = take->good_ms;
 	snprintf(t->project_id, sizeof(t->project_id), "%s", take->project_id);
 	for (unsigned p = 0; p < partitions; p++) {
 		t->feeds[p] = (struct feed){t, p, take->done[p], NULL, NULL, false, true};
@@ -386,6 +286,14 @@ void target_close(struct target *t)
 {
 	t->is_gone = true;
 	drop_waiting(t);
+}
+
+void target_disable(struct target *t, const char *reason)
+{
+	LOG(LOG_ERROR, "webhook.disabled", LOG_S("webhook", t->endpoint.id),
+	    LOG_S("reason", reason));
+	hooks_disable(&t->engine->batch, t->endpoint.id, reason);
+	target_close(t);
 }
 
 void target_free(struct target *t)

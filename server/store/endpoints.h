@@ -56,6 +56,11 @@ void endpoints_put(struct store *s, const struct endpoint *e, const struct endpo
 void endpoints_delete(struct store *s, const char *project, const char *id, endpoints_done_fn *fn,
 		      void *arg);
 
+/* Has an event of the project posted there, with all tries before it. ERR_REFUSED: the endpoint is
+ * disabled. */
+void endpoints_redeliver(struct store *s, const char *project, const char *id, const char *message,
+			 unsigned n, endpoints_done_fn *fn, void *arg);
+
 /* JSON texts of the last deliveries, newest first. */
 typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);
 void endpoints_deliveries(struct store *s, const char *id, bool failed_only, size_t max,

@@ -160,14 +160,6 @@ static void merge(struct reading *r)
 
 /* ---- the records that they name ---- */
 
-static const struct record_event *find_event(const struct record *record, unsigned n)
-{
-	for (size_t i = 0; i < record->n_events; i++)
-		if (record->events[i].n == n)
-			return &record->events[i];
-	return NULL;
-}
-
 static bool is_in(const struct reading *r, const struct log_event *ev, const struct part *p)
 {
 	return r->entries[ev->entry].partition == p->partition;
@@ -210,7 +202,7 @@ static void finish(struct reading *r)
 	for (size_t i = 0; i < r->n_events; i++) {
 		struct log_event *ev = &r->events[i];
 
-		ev->event = ev->record ? find_event(ev->record, ev->n) : NULL;
+		ev->event = ev->record ? record_find_event(ev->record, ev->n) : NULL;
 		if (!ev->event)
 			ev->record = NULL;
 	}

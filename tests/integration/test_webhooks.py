@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -195,6 +196,92 @@ def test_gone_to_a_retry_loses_nothing(server, receiver):
     assert len({g["headers"]["webhook-id"] for g in r.requests()}) == 1
 
 
+def hurry(server, id, until):
+    """Brings what waits for its next try forward, again and again: the last try is three days away."""
+    def claim():
+        with harness.RedisClient(server.redis_socket) as r:
+            for member in r("ZRANGE", f"pn:{{g}}:hr:{id}", 0, -1):
+                r("ZADD", f"pn:{{g}}:hr:{id}", "XX", 0, member)
+        return until()
+    return harness.wait_for(claim, 60, 0.1, "the last try")
+
+
+def shown(server, id):
+    return server.request("GET", f"/v1/webhooks/{id}").json()
+
+
+def test_one_that_never_answers_well_is_disabled_after_ten_tries_and_goes_on_when_enabled(server, receiver):
+    broken = [True]
+    r = receiver(lambda path, n: 500 if broken[0] else 200)
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    server.deliver("dead1@hook.test")
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    gone = hurry(server, id, lambda: not (s := shown(server, id))["enabled"] and s)
+    tries = server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"]
+    assert [d["attempt"] for d in tries] == list(range(10, 0, -1)) and tries[0]["next_attempt_at"] is None
+    assert tries[0]["event"] in gone["disabled_reason"] and "500" in gone["disabled_reason"]
+    server.deliver("dead2@hook.test")
+    time.sleep(0.7)
+    assert len(r.requests()) == 10
+    broken[0] = False
+    assert "disabled_reason" not in server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).json()
+    harness.wait_for(lambda: sorted(e["data"]["recipient"] for e in r.events()[10:]) == ["dead1@hook.test", "dead2@hook.test"], 15)
+    last = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"])[11:] and d[:2], 10)
+    assert {(d["attempt"], d["status"]) for d in last} == {(1, 200)}, "all its tries again"
+    assert {e["id"] for e in r.events()[:10]} < {e["id"] for e in r.events()[10:]}
+
+
+def test_an_event_that_alone_is_refused_ten_times_is_given_up_alone_and_can_be_sent_again_by_hand(server, receiver):
+    broken = [True]
+    r = receiver(lambda path, n: (500, {"Retry-After": "3600"}, b"") if broken[0] and b"poison@" in r.requests()[-1]["body"] else 200)
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    server.deliver("poison@hook.test")
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    server.deliver("fine@hook.test")
+    harness.wait_for(lambda: len(r.requests()) >= 2, 10)
+    failed = hurry(server, id, lambda: (d := server.request("GET", f"/v1/webhooks/{id}/deliveries?failed=true").json()["data"]) and d[0]["attempt"] == 10 and d)
+    time.sleep(1)
+    assert shown(server, id)["enabled"] is True and failed[0]["next_attempt_at"] is None
+    assert sum(b"poison@" in g["body"] for g in r.requests()) == 10
+    path = f"/v1/webhooks/{id}/deliveries/{failed[0]['event']}/redeliver"
+    for again in (500, 200, 200):       # refused once more; then, and once more of what was delivered
+        broken[0] = again == 500
+        before = len(r.requests())
+        answer = server.request("POST", path)
+        assert answer.status == 202 and answer.json() == {"webhook": id, "event": failed[0]["event"]}
+        harness.wait_for(lambda: len(r.requests()) == before + 1, 10)
+    assert {g["headers"]["webhook-id"] for g in r.requests() if b"poison@" in g["body"]} == {failed[0]["event"]}
+    harness.wait_for(lambda: server.metric("postern_webhook_retries") == 0, 10, what="the retry of the first is over too")
+    time.sleep(1)
+    assert len(r.requests()) == before + 1
+
+
+def test_only_what_is_there_is_sent_again_by_hand(server, receiver):
+    r = receiver()
+    id = hook(server, r.url(), events=["message.bounced"])["id"]
+    event = server.request("GET", f"/v1/messages/{server.deliver('hand@hook.test')['id']}/events").json()["data"][1]["id"]
+    other = hook(server, r.url(), enabled=False)["id"]
+    again = lambda id, event: server.request("POST", f"/v1/webhooks/{id}/deliveries/{event}/redeliver")
+    for bad in ("evt_", "evt_" + "0" * 26, event[:-4] + "00ff", event[:-4] + "000G", event.upper(), "x" * 34, "msg_" + event[4:]):
+        assert again(id, bad).status == 404, bad
+    assert again("whk_" + "0" * 26, event).status == 404
+    assert again(other, event).status == 409
+    assert r.requests() == []
+    assert again(id, event).status == 202
+    harness.wait_for(lambda: [e["id"] for e in r.events()] == [event], 10)
+
+
+def test_a_dead_one_is_disabled_when_the_events_that_wait_are_swept(server, receiver):
+    r = receiver(lambda path, n: 500)
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    message = server.deliver("swept@hook.test")["id"]
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    with harness.RedisClient(server.redis_socket) as redis:
+        assert redis("DEL", f"pn:{{p0}}:m:{message}") == 1
+    gone = hurry(server, id, lambda: not (s := shown(server, id))["enabled"] and s)
+    assert "as long as events are kept" in gone["disabled_reason"]
+
+
 def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
     r = receiver(lambda path, n: 14.0 if path == "/hangs" else 200)
     hook(server, r.url("/hangs"))
@@ -293,6 +380,14 @@ def test_endpoints_are_listed_changed_rotated_and_deleted(server, receiver):
     server.deliver("deleted@hook.test")
     time.sleep(0.7)
     assert len(r.requests("/b")) == 1
+
+
+def test_changes_at_the_same_time_all_succeed(server):
+    id = hook(server, "https://x.example/", enabled=False)["id"]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda i: server.request("PATCH", f"/v1/webhooks/{id}", json={"description": str(i)}) if i % 4
+                                else server.request("POST", f"/v1/webhooks/{id}/rotate"), range(48)))
+    assert {a.status for a in answers} == {200}
 
 
 def test_a_test_delivery_tells_its_result(server, receiver):

@@ -19,6 +19,7 @@
 #define TAKE_EVERY_MS 500 /* whoever waits for the lease asks so often */
 #define TIPS_MAX 4096
 #define LOOKS_A_TURN 16
+#define GRACE_MS 2000 /* for what is under way when the process is to end */
 
 /* ---- the lease and the batch ---- */
 
@@ -41,7 +42,7 @@ static void on_committed(bool is_ours, void *arg)
 		LOG(LOG_INFO, "hooks.active", LOG_S("owner", e->owner));
 		e->is_active = true;
 	}
-	if (e->has_given_up)
+	if (e->has_given_up || (e->is_stopping && !e->is_active))
 		e->stopped(e->stopped_arg);
 }
 
@@ -49,7 +50,7 @@ static void commit(struct engine *e)
 {
 	if (e->is_committing || e->has_given_up)
 		return;
-	e->has_given_up = e->is_stopping && e->in_flight == 0;
+	e->has_given_up = !e->fetch;
 	e->is_committing = true;
 	e->renew_at = clock_mono_ms() + RENEW_EVERY_MS;
 	e->batch_number++;
@@ -247,7 +248,7 @@ static void on_tests(const char *const *members, size_t n, void *arg)
 		struct target *t;
 
 		if (sscanf(members[i], "%31s %47s %31s", id, event, project) != 3 ||
-		    !(t = find(e, id)) || !t->secret)
+		    !(t = find(e, id)) || !t->secret || !e->fetch)
 			continue;
 		d = post_new(t, "msg_", 0, test_body(event, project));
 		snprintf(d->id, sizeof(d->id), "%s", event);
@@ -283,6 +284,17 @@ static void measure(const struct engine *e)
 	metric_set(METRIC_WEBHOOK_LAG_MS, now - oldest);
 }
 
+/* Whoever waits for the lease is not to wait for a receiver that hangs: its events are told again.
+ */
+static void end_flights(struct engine *e)
+{
+	if (e->in_flight)
+		LOG(LOG_WARN, "hooks.cut_short", LOG_N("posts", e->in_flight));
+	fetch_close(e->fetch);
+	e->fetch = NULL;
+	e->in_flight = 0;
+}
+
 static void on_tick(void *arg)
 {
 	struct engine *e = arg;
@@ -290,11 +302,12 @@ static void on_tick(void *arg)
 
 	loop_timer_set(&e->tick, TICK_MS);
 	drop_gone(e);
+	if (e->is_stopping && e->fetch && (e->in_flight == 0 || now >= e->give_up_at))
+		end_flights(e);
 	if (!store_is_connected(e->store))
 		return;
 	if (e->batch.n || now >= e->renew_at ||
-	    (!e->is_active && now >= e->renew_at - RENEW_EVERY_MS + TAKE_EVERY_MS) ||
-	    (e->is_stopping && e->in_flight == 0))
+	    (!e->is_active && now >= e->renew_at - RENEW_EVERY_MS + TAKE_EVERY_MS) || !e->fetch)
 		commit(e);
 	if (!e->is_active || e->is_stopping)
 		return;
@@ -326,7 +339,8 @@ int engine_start(struct engine *e, struct err *why)
 void engine_stop(struct engine *e)
 {
 	e->is_stopping = true;
-	if (!e->is_active)
+	e->give_up_at = clock_mono_ms() + GRACE_MS;
+	if (!e->is_active && !e->is_committing)
 		e->stopped(e->stopped_arg);
 }
 

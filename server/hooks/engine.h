@@ -20,7 +20,7 @@ struct engine {
 	const struct config *config;
 	struct loop *loop;
 	struct store *store;
-	struct fetch *fetch;
+	struct fetch *fetch; /* NULL: what was under way is given up, to be told again */
 	char owner[ID_LEN + 1];
 	bool is_active; /* has the lease */
 	bool is_stopping;
@@ -28,7 +28,7 @@ struct engine {
 	bool is_loading;
 	unsigned looks_open, next_look;
 	struct target *targets;
-	int64_t version, load_at, test_at, renew_at;
+	int64_t version, load_at, test_at, renew_at, give_up_at;
 	size_t in_flight;
 	struct hooks_batch batch;
 	bool is_committing;

@@ -49,17 +49,18 @@ static void on_record(const struct record *record, const struct err *why, void *
 	struct retry *r = arg;
 	struct target *t = r->target;
 	const struct record_event *ev = record ? record_find_event(record, r->n) : NULL;
+	bool may_go = !t->is_gone && !t->engine->is_stopping;
 	struct post *d = NULL;
 
-	if (ev && !t->is_gone)
+	if (ev && may_go)
 		d = target_make_post(t, r->message, record, ev, NULL);
 	if (d) {
 		d->is_retry = true;
 		d->tries = r->tries;
 		post_send(d);
 	} else {
-		/* With the store away, or the endpoint, it stays due. */
-		if (!t->is_gone && (record || why->kind != ERR_RETRY))
+		/* With the store away, or the endpoint, or us, it stays due. */
+		if (may_go && (record || why->kind != ERR_RETRY))
 			give_up(r, record ? "the event cannot be shown" : why->text);
 		retries_ended(t);
 	}

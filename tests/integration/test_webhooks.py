@@ -329,6 +329,22 @@ def test_a_killed_hooks_process_loses_nothing(server, receiver):
     assert all(len(event_ids) == 1 for event_ids in by_message.values())
 
 
+def test_a_process_that_ends_leaves_what_hangs_to_the_next_at_once(make_redis, make_postern, receiver):
+    redis = make_redis()
+    r = receiver(lambda path, n: 14.0 if n == 1 else 200)
+    first = make_postern({"webhook_allow_private": True}, redis=redis)
+    hook(first, r.url(), events=["message.delivered"])
+    id = first.deliver("hangs@hook.test")["id"]
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    second = make_postern({"webhook_allow_private": True, "roles": "api,hooks"}, redis=redis, keys=False)
+    owner = redis("GET", "pn:{g}:hooks_lease")
+    first.stop()
+    assert owner and redis("GET", "pn:{g}:hooks_lease") != owner
+    harness.wait_for(lambda: len(r.requests()) == 2, 10)
+    assert {e["data"]["message"] for e in r.events()} == {id} and len({e["id"] for e in r.events()}) == 1
+    assert second.children("hooks")
+
+
 def test_redis_away_for_a_while_loses_no_webhook(make_redis, make_postern, receiver):
     redis = make_redis()
     server = make_postern({"webhook_allow_private": True}, redis=redis)

@@ -24,12 +24,17 @@
 
 json_t *webhook_json(const struct endpoint *e, const char *secret)
 {
-	return json_pack("{s:s, s:s, s:O, s:o, s:b, s:s*, s:o, s:s*}", "id", e->id, "url", e->url,
-			 "events", e->events, "description",
+	json_t *lost = e->lost_until_ms
+			       ? json_pack("{s:o, s:o}", "from", render_time(e->lost_from_ms),
+					   "until", render_time(e->lost_until_ms))
+			       : NULL;
+
+	return json_pack("{s:s, s:s, s:O, s:o, s:b, s:s*, s:o*, s:o, s:s*}", "id", e->id, "url",
+			 e->url, "events", e->events, "description",
 			 text_json(e->description, strlen(e->description)), "enabled",
 			 e->is_enabled, "disabled_reason",
-			 *e->disabled_reason ? e->disabled_reason : NULL, "created_at",
-			 render_time(e->created_ms), "secret", secret);
+			 *e->disabled_reason ? e->disabled_reason : NULL, "lost", lost,
+			 "created_at", render_time(e->created_ms), "secret", secret);
 }
 
 static void answer_endpoint(struct request *r, unsigned status, const struct endpoint *e,
@@ -271,6 +276,8 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 		e->events = b->events;
 	if (b->enabled)
 		e->is_enabled = json_is_true(b->enabled);
+	if (b->enabled && e->is_enabled)
+		e->lost_from_ms = e->lost_until_ms = 0;
 	if (e->is_enabled)
 		e->disabled_reason = "";
 	endpoints_put(request_api(r)->store, e, &c->before, on_written, r);

@@ -93,6 +93,9 @@ static const struct {
 				       "counter", "Webhook attempts by result"},
 	[METRIC_WEBHOOKS_FAILED] = {"postern_webhook_attempts_total", "result=\"failed\"",
 				    "counter", NULL},
+	[METRIC_WEBHOOKS_LOST] = {"postern_webhook_losses_total", "", "counter",
+				  "Events, or stretches of a log, whose retention ended before a "
+				  "webhook took them"},
 	[METRIC_WEBHOOK_ENDPOINTS] = {"postern_webhook_endpoints", "", "gauge",
 				      "Webhook endpoints that are enabled"},
 	[METRIC_WEBHOOK_RETRIES] = {"postern_webhook_retries", "", "gauge",

@@ -95,6 +95,8 @@ void target_hear_news(struct target *t, unsigned partition);
 void target_close(struct target *t);
 /* The same, and its owner is told why. */
 void target_disable(struct target *t, const char *reason);
+/* Events of that time were not delivered when their retention ended. */
+void target_lost(struct target *t, int64_t from_ms, int64_t until_ms);
 /* An event of entry (NULL: of none) was delivered, or set aside. */
 void target_ended(struct target *t, struct entry *entry, unsigned partition);
 /* NULL: the event cannot be shown. */

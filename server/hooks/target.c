@@ -7,6 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/metrics.h"
 #include "server/base/seal.h"
 #include "server/hooks/event.h"
 #include "server/store/messages.h"
@@ -144,6 +145,40 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 	target_go_on(f->target);
 }
 
+static void read_log(struct feed *f)
+{
+	log_read(f->target->engine->store, f->target->endpoint.project,
+		 &(struct log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ, on_page, f);
+}
+
+/* What nobody read is gone; the log is read on behind it. */
+static void on_cut(const struct log_place *cut, const struct err *why, void *arg)
+{
+	struct feed *f = arg;
+	struct target *t = f->target;
+
+	if (why || t->is_gone) {
+		f->is_reading = false;
+		return;
+	}
+	if (log_place_compare(&f->read, cut) < 0) {
+		target_lost(t, f->read.ms, cut->ms);
+		f->read = *cut;
+		if (!f->first)
+			hooks_cursor(&t->engine->batch, t->endpoint.id, f->partition, cut);
+	}
+	read_log(f);
+}
+
+/* Was the last that was read long enough ago for the retention to have come past it? */
+static bool is_old(const struct feed *f)
+{
+	const struct engine *e = f->target->engine;
+
+	return f->read.ms <
+	       clock_real_ms() + store_clock_offset_ms(e->store) - e->config->retention_s * 1000;
+}
+
 /* The partitions in turn, a few at once: each read brings more than WAITING_MAX at worst. */
 static void read_on(struct target *t)
 {
@@ -160,9 +195,10 @@ static void read_on(struct target *t)
 		n_reading++;
 		t->next_feed = f->partition + 1;
 		f->is_reading = true;
-		log_read(t->engine->store, t->endpoint.project,
-			 &(struct log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ,
-			 on_page, f);
+		if (is_old(f))
+			log_cut(t->engine->store, t->endpoint.project, f->partition, on_cut, f);
+		else
+			read_log(f);
 	}
 }
 
@@ -294,6 +330,19 @@ void target_disable(struct target *t, const char *reason)
 	    LOG_S("reason", reason));
 	hooks_disable(&t->engine->batch, t->endpoint.id, reason);
 	target_close(t);
+}
+
+void target_lost(struct target *t, int64_t from_ms, int64_t until_ms)
+{
+	char texts[2][CLOCK_RFC3339_LEN];
+	const char *from = texts[0], *until = texts[1];
+
+	clock_rfc3339(from_ms, texts[0]);
+	clock_rfc3339(until_ms, texts[1]);
+	metric_add(METRIC_WEBHOOKS_LOST, 1);
+	LOG(LOG_WARN, "webhook.events_lost", LOG_S("webhook", t->endpoint.id), LOG_S("from", from),
+	    LOG_S("until", until), LOG_S("reason", "their retention is over (retention_s)"));
+	hooks_lost(&t->engine->batch, t->endpoint.id, from_ms, until_ms);
 }
 
 void target_free(struct target *t)

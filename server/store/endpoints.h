@@ -28,6 +28,7 @@ struct endpoint {
 	bool is_enabled;
 	const char *disabled_reason; /* "" = none */
 	int64_t created_ms;
+	int64_t lost_from_ms, lost_until_ms; /* events of that time were lost; 0: none */
 	/* private: what the above points into */
 	json_t *json;
 	char *text;

@@ -285,6 +285,13 @@ void hooks_tested(struct hooks_batch *b, const char *id, const char *event_id, c
 	command_str(&b->words, json);
 }
 
+void hooks_lost(struct hooks_batch *b, const char *id, int64_t from_ms, int64_t until_ms)
+{
+	add(b, "lost", id);
+	command_num(&b->words, from_ms);
+	command_num(&b->words, until_ms);
+}
+
 void hooks_disable(struct hooks_batch *b, const char *id, const char *reason)
 {
 	add(b, "disable", id);

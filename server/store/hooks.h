@@ -57,6 +57,7 @@ void hooks_told(struct hooks_batch *b, const char *id, const char *member, int64
 void hooks_soon(struct hooks_batch *b, const char *id, int64_t ms);
 void hooks_log(struct hooks_batch *b, const char *id, const char *json, bool has_failed);
 void hooks_tested(struct hooks_batch *b, const char *id, const char *event_id, const char *json);
+void hooks_lost(struct hooks_batch *b, const char *id, int64_t from_ms, int64_t until_ms);
 void hooks_disable(struct hooks_batch *b, const char *id, const char *reason);
 
 /* Commits the batch and takes or renews the lease that makes `owner` the one process that delivers

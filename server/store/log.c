@@ -301,3 +301,36 @@ void log_read(struct store *s, const char *project, const struct log_from *from,
 		ask_entries(&r->parts[i], project, &from[i]);
 	}
 }
+
+/* ---- what is gone ---- */
+
+struct cutting {
+	log_cut_fn *fn;
+	void *arg;
+};
+
+static void on_cut(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+{
+	struct cutting *c = arg;
+	struct log_place at = {0};
+
+	if (end == CALL_ANSWERED && r->type == REDIS_REPLY_STRING &&
+	    sscanf(r->str, "%" SCNd64 "-%" SCNd64, &at.ms, &at.seq) != 2)
+		at = (struct log_place){0};
+	c->fn(&at, end == CALL_ANSWERED ? NULL : why, c->arg);
+	free(c);
+}
+
+void log_cut(struct store *s, const char *project, unsigned partition, log_cut_fn *fn, void *arg)
+{
+	struct cutting *cutting = calloc(1, sizeof(*cutting));
+	struct command c = {0};
+
+	if (!cutting)
+		abort();
+	*cutting = (struct cutting){fn, arg};
+	command_start(&c, "HGET");
+	command_key(&c, partition, "cut");
+	command_str(&c, project);
+	store_call(s, &c, 1, LIMIT_MS, on_cut, cutting);
+}

@@ -52,4 +52,8 @@ typedef void log_fn(const struct log_page *page, const struct err *why, void *ar
 void log_read(struct store *s, const char *project, const struct log_from *from, unsigned n,
 	      size_t max, log_fn *fn, void *arg);
 
+/* The last entry that a partition's log lost to the retention; {0, 0}: none. */
+typedef void log_cut_fn(const struct log_place *cut, const struct err *why, void *arg);
+void log_cut(struct store *s, const char *project, unsigned partition, log_cut_fn *fn, void *arg);
+
 #endif

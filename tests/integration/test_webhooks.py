@@ -279,7 +279,47 @@ def test_a_dead_one_is_disabled_when_the_events_that_wait_are_swept(server, rece
     with harness.RedisClient(server.redis_socket) as redis:
         assert redis("DEL", f"pn:{{p0}}:m:{message}") == 1
     gone = hurry(server, id, lambda: not (s := shown(server, id))["enabled"] and s)
-    assert "as long as events are kept" in gone["disabled_reason"]
+    assert "as long as events are kept" in gone["disabled_reason"] and gone["lost"]["from"] == gone["lost"]["until"]
+
+
+def sweep(server, projects=("1",)):
+    """What the keeper does to the log, now, as if the retention were none."""
+    lua = harness.ROOT / "server" / "store" / "lua"
+    text = subprocess.run(["sh", str(lua / "expand.sh"), str(lua / "sweep.lua")], check=True, capture_output=True, text=True).stdout
+    with harness.RedisClient(server.redis_socket) as r:
+        r("EVAL", text, 1, "pn:{p0}:", 0, 0, *projects)
+
+
+def test_what_the_retention_took_before_it_was_told_is_seen(make_postern, receiver):
+    server = make_postern({"webhook_allow_private": True, "retention_s": 1, "idempotency_s": 1})
+    r = receiver()
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    server.deliver("before@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    time.sleep(1.2)         # its entry is older than the retention, but nothing behind it is
+    sweep(server)
+    server.deliver("after@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 2, 10)
+    assert "lost" not in shown(server, id) and server.metric("postern_webhook_losses_total") == 0
+
+    assert server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": False}).status == 200
+    time.sleep(0.7)
+    lost = [server.deliver(f"lost{i}@lost.test")["created_at"] for i in range(2)]
+    time.sleep(1.2)
+    sweep(server)
+    assert server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).status == 200
+    server.deliver("new@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 3, 10)
+    assert [e["data"]["recipient"] for e in r.events()] == ["before@lost.test", "after@lost.test", "new@lost.test"]
+    stretch = harness.wait_for(lambda: shown(server, id).get("lost"), 10)
+    assert stretch["from"] <= lost[0] <= lost[1] <= stretch["until"]
+    assert server.metric("postern_webhook_losses_total") == 1
+    assert [line["webhook"] for line in server.log_lines() if line.get("fact") == "webhook.events_lost"] == [id]
+    assert "lost" not in server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).json()
+    time.sleep(1.2)
+    server.deliver("later@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 4, 10)
+    assert "lost" not in shown(server, id)
 
 
 def test_a_hanging_endpoint_delays_nobody_else(server, receiver):

@@ -151,6 +151,7 @@ class Snapshot:
         self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
         self.damaged, self.hungry = [], False
         self.lists, self.suppressed, self.suppressed_at, self.suppressed_new, self.suppressed_gone = {}, {}, {}, set(), set()
+        self.cut = {}
 
     def index(self):
         """What the rules ask for often."""
@@ -174,7 +175,7 @@ class Reader:
 
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
-             "due": "zset", "x": "list", "ret": "list", "ev": "stream", "damaged": "list", "x_cursor": "string",
+             "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "damaged": "list", "x_cursor": "string",
              "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "hungry": "string"}
 
     def __init__(self, client):
@@ -276,6 +277,10 @@ class Reader:
     @staticmethod
     def key_damaged(s, _, value):
         s.damaged = value
+
+    @staticmethod
+    def key_cut(s, _, value):
+        s.cut = dict(pairs(value))
 
     @staticmethod
     def key_l(s, rest, value):

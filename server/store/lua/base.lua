@@ -21,6 +21,7 @@
 --   x:<minute>, x_cursor   lists of ids by deadline, and the minute that expire has come to
 --   ret:<hour>, ret_cursor lists of ids by end of retention, and the hour that sweep has come to
 --   ev:<project>  stream   the project's log: one entry a transition, "id n" a line; facts are in m:
+--   cut           hash     project -> the last entry that its log lost to its retention
 --   l:<project>:<hour>  list, EX   ids accepted in that hour, oldest first; and the same for those that have
 --     l:<project>:<hour>:t:<tag>   a tag, l:<project>:<hour>:s:<state>   a recipient that came to a state (not
 --     queued or delivered: those are most) or `mixed`, l:<project>:<hour>:r:<2 hex>   id and 4 hex digits of the

@@ -8,6 +8,7 @@
 --      "soon" | id | ms (retries that were tried up to 3 times are due by then, 20 ms apart; one that fails for a reason of its own keeps
 --      its later tries)
 --      "log" | id | JSON | 1 if it failed    "tested" | id | evt_ id | JSON      "disable" | id | reason
+--      "lost" | id | from ms | until ms: events of that time; its owner sees the whole stretch until the endpoint is enabled anew
 -- returns 1, or 0 when another process has the lease: nothing was done. Words for an endpoint that is gone are passed over.
 -- Run again: cursors and retries are the same, deliveries may be in the lists twice.
 local P, call = KEYS[1], redis.call
@@ -18,7 +19,7 @@ if ARGV[2] == '0' then call('DEL', P .. 'hooks_lease')
 else call('SET', P .. 'hooks_lease', ARGV[1], 'PX', ARGV[2]) end
 local tm = call('TIME')
 local now = string.format('%d', tm[1] * 1000 + math.floor(tm[2] / 1000))
-local WORDS = { cursor = 4, again = 4, over = 4, told = 4, soon = 3, log = 4, tested = 4, disable = 3 }
+local WORDS = { cursor = 4, again = 4, over = 4, told = 4, soon = 3, log = 4, tested = 4, disable = 3, lost = 4 }
 local function over(key, member, ms)
 	local due = call('ZSCORE', key, member)
 	if due and tonumber(due) <= tonumber(ms) then call('ZREM', key, member) end
@@ -57,6 +58,12 @@ while ARGV[i] do
 			call('HSET', P .. 'hook:' .. project, id, cjson.encode(e))
 			call('INCR', P .. 'hooks_v')
 		end
+	elseif what == 'lost' then
+		local e = cjson.decode(call('HGET', P .. 'hook:' .. project, id))
+		local was = (e.lost_until or 0) > 0
+		e.lost_from = was and math.min(e.lost_from, tonumber(a)) or tonumber(a)
+		e.lost_until = math.max(e.lost_until or 0, tonumber(b))
+		call('HSET', P .. 'hook:' .. project, id, cjson.encode(e))
 	end
 	i = i + (WORDS[what] or 1)
 end

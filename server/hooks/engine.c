@@ -321,7 +321,9 @@ static void on_tick(void *arg)
 
 int engine_start(struct engine *e, struct err *why)
 {
+	const char *ca_file = e->config->webhook_ca_file;
 	struct fetch_options options = {.allow_private = e->config->webhook_allow_private,
+					.ca_file = *ca_file ? ca_file : NULL,
 					.max_connections = 256};
 	struct id id = id_make("own", 0);
 

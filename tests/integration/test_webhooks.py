@@ -1,13 +1,14 @@
 """Webhooks as a backend lives with them: what it is told, how often, and what it may point them at."""
 import os
 import signal
+import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support import harness
+from support import harness, talk
 from support.receiver import Receiver, verify
 
 
@@ -337,7 +338,20 @@ def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
     ((204, {"Content-Length": "0"}, b""), "delivered"),
     ((200, {"Content-Length": "10"}, b"cut"), "delivered"),
     ((200, {"X-Long": "y" * 90_000}, b""), "failed"),
-], ids=["large", "empty", "cut", "endless-header"])
+    (201, "delivered"),
+    ((200, {}, b"x" * 5_000_000), "delivered"),
+    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", "delivered"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "delivered"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "delivered"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "delivered"),
+    (b"HTTP/1.1 500 Broken\r\nContent-Length: 5\r\n\r\n", "failed"),
+    (b"HTTP/1.1 200 OK\r\nContent-Le", "failed"),
+    (b"HTTP/1.1 100 Continue\r\n\r\n", "failed"),
+    (b"", "failed"),
+    (b"PRI * HTTP/2.0\r\n\r\n", "failed"),
+    (b"\x15\x03\x01\x00\x02\x02\x28", "failed"),
+], ids=["large", "empty", "cut", "endless-header", "created", "5-MB", "continue", "reset-after-header", "reset-in-body", "reset-in-chunk",
+        "reset-after-500", "reset-in-header", "reset-after-100", "reset-at-once", "http2", "tls-alert"])
 def test_odd_answers(server, receiver, plan, want):
     def plan_of(path, n):
         return plan
@@ -348,6 +362,7 @@ def test_odd_answers(server, receiver, plan, want):
     delivery = harness.wait_for(lambda: (d := server.request("GET", path).json()["data"]) and d, 20)[0]
     assert (200 <= (delivery["status"] or 0) < 300) == (want == "delivered"), delivery
     assert len(delivery["excerpt"]) <= 500
+    assert delivery["status"] or delivery["error"]
 
 
 # ---- faults ----
@@ -446,6 +461,27 @@ def test_changes_at_the_same_time_all_succeed(server):
     assert {a.status for a in answers} == {200}
 
 
+def test_nothing_goes_to_a_deleted_one_any_more_nor_stays_of_it(server, receiver):
+    answers = [500]
+    r = receiver(lambda path, n: answers[0])
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    for i in range(3):      # wait for another try
+        server.deliver(f"deleted{i}@hook.test")
+    harness.wait_for(lambda: server.metric("postern_webhook_retries") >= 1, 10)
+    answers[0] = 1.5
+    for i in range(30):     # are under way, or wait for their turn
+        assert server.send(f"backlog{i}@hook.test").status == 202
+    harness.wait_for(lambda: any(b"backlog" in g["body"] for g in r.requests()), 10)
+    assert server.request("DELETE", f"/v1/webhooks/{id}").status == 204
+    harness.wait_for(lambda: server.metric("postern_webhook_endpoints") == 0, 10)
+    before = len(r.requests())
+    assert before < 33
+    time.sleep(2.5)         # what was under way ends, and leaves nothing in the store
+    assert len(r.requests()) == before
+    with harness.RedisClient(server.redis_socket) as redis:
+        assert [key for key in redis("KEYS", "pn:*") if id.encode() in key] == []
+
+
 def test_a_test_delivery_tells_its_result(server, receiver):
     r = receiver(lambda path, n: 200 if path == "/good" else (500, {}, b"broken \xff here"))
     good, bad = hook(server, r.url("/good")), hook(server, r.url("/bad"))
@@ -512,6 +548,45 @@ def test_a_private_address_is_refused_where_the_socket_is_made(make_redis, make_
         delivery = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{m['id']}/deliveries").json()["data"]) and d, 20)[0]
         assert delivery["status"] is None and "private" in delivery["error"], delivery
     assert r.requests() == []
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return talk.Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def old_tls(certificates):
+    context = certificates.context("ok")
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    return context
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_a_certificate_must_fit_and_be_vouched_for(make_postern, stack, certificates):
+    """Each that fails says why; nothing of the event was sent."""
+    server = make_postern({"webhook_allow_private": True, "webhook_retry_s": 300, "webhook_ca_file": certificates.ca_file})
+    cases = {"ok": None, "wrongname": "match", "address": "match", "expired": "expired", "self": "self-signed", "old": "version"}
+    hooks = {}
+    for name in cases:
+        r = Receiver(tls=old_tls(certificates) if name == "old" else certificates.context(name))
+        stack.add(r)
+        hooks[name] = r, hook(server, f"https://localhost:{r.port}/")["id"]
+    server.deliver("tls@hook.test")
+    for name, why in cases.items():
+        r, id = hooks[name]
+        last = harness.wait_for(lambda: server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"], 20, what=name)[0]
+        assert (last["status"] == 200) == (why is None) == (r.requests() != []), (name, last)
+        assert why is None or why in last["error"], (name, last)
+
+
+def test_an_unknown_authority_vouches_for_nobody(make_postern, stack, certificates):
+    server, r = make_postern({"webhook_allow_private": True, "webhook_retry_s": 300}), Receiver(tls=certificates.context("ok"))
+    stack.add(r)
+    id = hook(server, f"https://localhost:{r.port}/")["id"]
+    server.deliver("tls@hook.test")
+    last = harness.wait_for(lambda: server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"], 20)[0]
+    assert last["status"] is None and "certificate" in last["error"] and r.requests() == []
 
 
 # ---- secrets ----

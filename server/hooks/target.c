@@ -222,8 +222,9 @@ static void send_some(struct target *t)
 {
 	struct post *d;
 
+	/* Many that hang leave one at a time to those that do not. */
 	while ((d = t->waiting) && t->in_flight < t->window &&
-	       t->engine->in_flight < IN_FLIGHT_MAX) {
+	       (t->engine->in_flight < IN_FLIGHT_MAX || t->in_flight == 0)) {
 		t->waiting = d->next;
 		if (!t->waiting)
 			t->last_waiting = &t->waiting;

@@ -333,6 +333,27 @@ def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
     assert len(r.requests("/hangs")) <= 8
 
 
+def test_many_that_hang_leave_room_for_one_that_does_not(server, receiver):
+    """Sixty-eight times eight are more than may be under way."""
+    r = receiver(lambda path, n: 40.0 if path == "/hangs" else 200)
+    keys = []
+    for p in range(4):
+        server.cli("project", "create", f"p{p}")
+        keys.append(server.create_key("k", project=f"p{p}", test=True))
+        for _ in range(17):
+            hook(server, r.url("/hangs"), key=keys[-1], events=["message.queued"])
+    hook(server, r.url("/fast"), events=["message.queued"])
+    harness.wait_for(lambda: server.metric("postern_webhook_endpoints") == 69, 10)
+    for key in keys:
+        for i in range(8):
+            assert server.send(f"hang{i}@hook.test", key=key).status == 202
+    harness.wait_for(lambda: len(r.requests("/hangs")) >= 512, 14, what="all that may be under way hang")
+    for i in range(5):
+        assert server.send(f"fast{i}@hook.test").status == 202
+    harness.wait_for(lambda: len(r.requests("/fast")) == 5, 20)
+    assert server.metric('postern_webhook_attempts_total{result="failed"}') == 0, "none had to end first"
+
+
 @pytest.mark.parametrize("plan,want", [
     ((200, {}, b"x" * 300_000), "delivered"),
     ((204, {"Content-Length": "0"}, b""), "delivered"),

@@ -19,7 +19,8 @@
 #define TAKE_EVERY_MS 500 /* whoever waits for the lease asks so often */
 #define TIPS_MAX 4096
 #define LOOKS_A_TURN 16
-#define GRACE_MS 2000 /* for what is under way when the process is to end */
+#define GRACE_MS 2000  /* for what is under way when the process is to end */
+#define UNMET_MS 15000 /* a test waits so long for its endpoint to be known */
 
 /* ---- the lease and the batch ---- */
 
@@ -120,15 +121,10 @@ static void take_endpoint(struct engine *e, struct hooks_endpoint *take)
 	t->is_listed = true;
 }
 
-static void on_loaded(struct hooks_endpoint *list, size_t n, int64_t version, const struct err *why,
-		      void *arg)
+static void take_all(struct engine *e, struct hooks_endpoint *list, size_t n, int64_t version)
 {
-	struct engine *e = arg;
 	size_t count = 0;
 
-	e->is_loading = false;
-	if (why || version == e->version)
-		return;
 	e->version = version; /* take_endpoint may want it read again */
 	for (struct target *t = e->targets; t; t = t->next)
 		t->is_listed = false;
@@ -140,6 +136,81 @@ static void on_loaded(struct hooks_endpoint *list, size_t n, int64_t version, co
 		count += t->is_listed;
 	}
 	metric_set(METRIC_WEBHOOK_ENDPOINTS, (int64_t)count);
+}
+
+/* ---- tests: what is sent ---- */
+
+static char *test_body(const char *event_id, const char *project_id)
+{
+	char now[CLOCK_RFC3339_LEN];
+	json_t *json;
+	char *text;
+
+	clock_rfc3339(clock_real_ms(), now);
+	json = json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "id", event_id, "type", "webhook.test",
+			 "created_at", now, "project", project_id, "data", "text",
+			 "This is a test of your webhook.");
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	return text;
+}
+
+/* False: there is no such endpoint, as far as is known. */
+static bool start_test(struct engine *e, const char *member)
+{
+	char id[32], event[48], project[32];
+	struct target *t;
+	struct post *d;
+
+	if (sscanf(member, "%31s %47s %31s", id, event, project) != 3)
+		return true;
+	t = find(e, id);
+	if (!t || !t->secret || !e->fetch)
+		return t != NULL; /* without a secret nothing can be sent */
+	d = post_new(t, "msg_", 0, test_body(event, project));
+	snprintf(d->id, sizeof(d->id), "%s", event);
+	snprintf(d->type, sizeof(d->type), "webhook.test");
+	d->at_ms = clock_real_ms();
+	d->is_test = true;
+	post_send(d);
+	return true;
+}
+
+/* Of endpoints that were made, or enabled, since the last load. */
+static void start_unmet(struct engine *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n_unmet; i++)
+		if (!start_test(e, e->unmet[i]) && clock_mono_ms() < e->unmet_until)
+			memmove(e->unmet[n++], e->unmet[i], UNMET_LEN);
+	e->n_unmet = n;
+}
+
+static void on_tests(const char *const *members, size_t n, void *arg)
+{
+	struct engine *e = arg;
+
+	for (size_t i = 0; i < n; i++) {
+		if (start_test(e, members[i]) || e->n_unmet == UNMET_MAX)
+			continue;
+		snprintf(e->unmet[e->n_unmet++], UNMET_LEN, "%s", members[i]);
+		e->unmet_until = clock_mono_ms() + UNMET_MS;
+		e->load_at = 0;
+	}
+}
+
+static void on_loaded(struct hooks_endpoint *list, size_t n, int64_t version, const struct err *why,
+		      void *arg)
+{
+	struct engine *e = arg;
+
+	e->is_loading = false;
+	if (why)
+		return;
+	if (version != e->version)
+		take_all(e, list, n, version);
+	start_unmet(e);
 }
 
 static void load(struct engine *e, int64_t now)
@@ -221,43 +292,7 @@ static void look(struct engine *e)
 		look_at(e, e->next_look++ % partitions);
 }
 
-/* ---- tests ---- */
-
-static char *test_body(const char *event_id, const char *project_id)
-{
-	char now[CLOCK_RFC3339_LEN];
-	json_t *json;
-	char *text;
-
-	clock_rfc3339(clock_real_ms(), now);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "id", event_id, "type", "webhook.test",
-			 "created_at", now, "project", project_id, "data", "text",
-			 "This is a test of your webhook.");
-	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	json_decref(json);
-	return text;
-}
-
-static void on_tests(const char *const *members, size_t n, void *arg)
-{
-	struct engine *e = arg;
-	char id[32], event[48], project[32];
-
-	for (size_t i = 0; i < n; i++) {
-		struct post *d;
-		struct target *t;
-
-		if (sscanf(members[i], "%31s %47s %31s", id, event, project) != 3 ||
-		    !(t = find(e, id)) || !t->secret || !e->fetch)
-			continue;
-		d = post_new(t, "msg_", 0, test_body(event, project));
-		snprintf(d->id, sizeof(d->id), "%s", event);
-		snprintf(d->type, sizeof(d->type), "webhook.test");
-		d->at_ms = clock_real_ms();
-		d->is_test = true;
-		post_send(d);
-	}
-}
+/* ---- tests that are asked for ---- */
 
 static void take_tests(struct engine *e, int64_t now)
 {

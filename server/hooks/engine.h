@@ -16,6 +16,9 @@
  *	retries.c   what it did not take at first
  *	post.c      one POST: body, signature, what the answer means */
 
+#define UNMET_MAX 16
+#define UNMET_LEN 128
+
 struct engine {
 	const struct config *config;
 	struct loop *loop;
@@ -35,6 +38,9 @@ struct engine {
 	uint64_t batch_number,
 		committed;  /* the batch that is filled; the last that is in the store */
 	uint64_t loaded_at; /* what was committed when the last load began */
+	char unmet[UNMET_MAX][UNMET_LEN]; /* tests of endpoints that are not loaded yet */
+	size_t n_unmet;
+	int64_t unmet_until;
 	struct loop_timer tick;
 	void (*stopped)(void *);
 	void *stopped_arg;

@@ -354,6 +354,20 @@ def test_many_that_hang_leave_room_for_one_that_does_not(server, receiver):
     assert server.metric('postern_webhook_attempts_total{result="failed"}') == 0, "none had to end first"
 
 
+def test_a_hanging_endpoint_delays_nobody_when_the_process_changes(server, receiver):
+    r = receiver(lambda path, n: 14.0 if path == "/hangs" else 200)
+    hook(server, r.url("/hangs"), events=["message.delivered"])
+    hook(server, r.url("/fast"), events=["message.delivered"])
+    os.kill(server.process.pid, signal.SIGHUP)
+    first = server.deliver("first@hook.test")["id"]
+    harness.wait_for(lambda: r.requests("/hangs"), 10)
+    harness.wait_for(lambda: any(line["fact"] == "reload.done" for line in server.log_lines()), 20)
+    second = server.deliver("second@hook.test")["id"]
+    harness.wait_for(lambda: {first, second} == {e["data"]["message"] for e in r.events("/fast")}, 10,
+                     what="the fast one hears of it while the other hangs")
+    harness.wait_for(lambda: {first, second} == {e["data"]["message"] for e in r.events("/hangs")}, 30)
+
+
 @pytest.mark.parametrize("plan,want", [
     ((200, {}, b"x" * 300_000), "delivered"),
     ((204, {"Content-Length": "0"}, b""), "delivered"),
@@ -514,6 +528,20 @@ def test_a_test_delivery_tells_its_result(server, receiver):
     assert result["status"] == 500 and result["excerpt"] == "broken \ufffd here" and result["next_attempt_at"] is None
     server.request("PATCH", f"/v1/webhooks/{good['id']}", json={"enabled": False})
     assert server.request("POST", f"/v1/webhooks/{good['id']}/test").status == 409
+
+
+def test_a_webhook_can_be_tested_as_soon_as_it_is_made_or_enabled(server, receiver):
+    r = receiver()
+    hook(server, r.url("/known"))
+    server.deliver("known@hook.test")
+    wait_types(r, "message.delivered", path="/known")
+    for i in range(8):                      # what the hooks process knows is up to half a second old
+        made = hook(server, r.url(f"/new{i}"))
+        assert server.request("POST", f"/v1/webhooks/{made['id']}/test").status == 200
+    for enabled in (False, True):
+        server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": enabled})
+        time.sleep(0 if enabled else 1)
+    assert server.request("POST", f"/v1/webhooks/{made['id']}/test").status == 200
 
 
 @pytest.mark.parametrize("body,pointer", [

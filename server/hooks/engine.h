@@ -7,6 +7,7 @@
 #include "server/base/loop.h"
 #include "server/fetch/fetch.h"
 #include "server/store/hooks.h"
+#include "server/store/places.h"
 
 /* What the files of this folder know of each other.
  *
@@ -105,7 +106,10 @@ void target_disable(struct target *t, const char *reason);
 void target_lost(struct target *t, int64_t from_ms, int64_t until_ms);
 /* An event of entry (NULL: of none) was delivered, or set aside. */
 void target_ended(struct target *t, struct entry *entry, unsigned partition);
-/* NULL: the event cannot be shown. */
+/* As GET /v1/events has it. With several partitions it is not known, as it takes a place in each:
+ * nothing is written. */
+void target_write_cursor(const struct target *t, const struct place *place, struct buf *out);
+/* cursor: NULL: none is shown. NULL: the event cannot be shown. */
 struct post *target_make_post(struct target *t, const char *message, const struct record *record,
 			      const struct record_event *ev, const char *cursor);
 

@@ -8,6 +8,7 @@
 #include "server/base/log.h"
 #include "server/hooks/event.h"
 #include "server/store/messages.h"
+#include "server/store/places.h"
 #include "server/store/store.h"
 
 #define AT_ONCE 16
@@ -25,6 +26,26 @@ void retries_ended(struct target *t)
 	t->retries_in = t->engine->batch_number;
 	if (t->n_retries)
 		t->n_retries--;
+}
+
+/* The store is away, or the endpoint, or us: it stays due. */
+static void stays_due(struct target *t)
+{
+	t->n_retries_open--;
+	t->retry_at = clock_mono_ms() + EVERY_MS;
+}
+
+/* Its place in the log was not kept. Behind what is a little before it, it comes once more. */
+static struct post *make_post(const struct retry *r, const struct record *record,
+			      const struct record_event *ev)
+{
+	struct buf cursor = {0};
+	struct post *d;
+
+	target_write_cursor(r->target, &(struct place){.at = ev->at_ms - 1}, &cursor);
+	d = target_make_post(r->target, r->message, record, ev, cursor.len ? cursor.data : NULL);
+	buf_deinit(&cursor);
+	return d;
 }
 
 /* Its message was swept, or is damaged. */
@@ -54,16 +75,16 @@ static void on_record(const struct record *record, const struct err *why, void *
 	struct post *d = NULL;
 
 	if (ev && may_go)
-		d = target_make_post(t, r->message, record, ev, NULL);
+		d = make_post(r, record, ev);
 	if (d) {
 		d->is_retry = true;
 		d->tries = r->tries;
 		post_send(d);
-	} else {
-		/* With the store away, or the endpoint, or us, it stays due. */
-		if (may_go && (record || why->kind != ERR_RETRY))
-			give_up(r, record ? "the event cannot be shown" : why->text);
+	} else if (may_go && (record || why->kind != ERR_RETRY)) {
+		give_up(r, record ? "the event cannot be shown" : why->text);
 		retries_ended(t);
+	} else {
+		stays_due(t);
 	}
 	free(r);
 }

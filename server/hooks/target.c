@@ -90,15 +90,16 @@ static void enqueue(struct target *t, struct post *d)
 	t->n_waiting++;
 }
 
-/* As GET /v1/events has it. With several partitions it is not known: a place in each is needed. */
-static void write_cursor(const struct target *t, const struct log_entry *entry, unsigned line,
-			 struct buf *out)
+void target_write_cursor(const struct target *t, const struct place *place, struct buf *out)
 {
-	struct place place = {entry->at.ms, entry->at.seq,
-			      line + 1 < entry->n_lines ? line + 1 : 0};
-
 	if (t->n_feeds == 1)
-		places_write(&place, 1, out);
+		places_write(place, 1, out);
+}
+
+static struct place place_of(const struct log_entry *entry, unsigned line)
+{
+	return (struct place){entry->at.ms, entry->at.seq,
+			      line + 1 < entry->n_lines ? line + 1 : 0};
 }
 
 static void take_page(struct feed *f, const struct log_page *page)
@@ -112,14 +113,15 @@ static void take_page(struct feed *f, const struct log_page *page)
 
 		for (; i < page->n_events && page->events[i].entry == k; i++) {
 			const struct log_event *ev = &page->events[i];
+			struct place place = place_of(&page->entries[k], ev->line);
 			struct post *d;
 
 			if (!ev->record || !wants(t, ev->event->type))
 				continue;
 			buf_reset(&cursor);
-			write_cursor(t, &page->entries[k], ev->line, &cursor);
+			target_write_cursor(t, &place, &cursor);
 			d = target_make_post(t, ev->message, ev->record, ev->event,
-				      cursor.len ? cursor.data : NULL);
+					     cursor.len ? cursor.data : NULL);
 			if (!d)
 				continue;
 			d->entry = entry;

@@ -1,4 +1,5 @@
 """Webhooks as a backend lives with them: what it is told, how often, and what it may point them at."""
+import json
 import os
 import signal
 import ssl
@@ -130,6 +131,11 @@ def test_a_failure_is_tried_again_with_the_same_id_and_a_new_timestamp(server, r
     harness.wait_for(lambda: len(r.requests()) == 2, 20)
     second = r.requests()[1]
     assert first["headers"]["webhook-id"] == second["headers"]["webhook-id"] and first["body"] and verify(second, made["secret"])
+    bodies = [json.loads(g["body"]) for g in (first, second)]
+    cursors = [body.pop("cursor") for body in bodies]
+    assert bodies[0] == bodies[1]
+    after = [server.request("GET", "/v1/events?after=" + cursor).json()["data"] for cursor in cursors]
+    assert [e["id"] for e in after[0]] == [e["id"] for e in after[1] if e["id"] != bodies[0]["id"]]
     failed = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{made['id']}/deliveries?failed=true").json()["data"])
                               and len(d) == 2 and d, 10)
     assert [d["attempt"] for d in failed] == [2, 1] and failed[0]["status"] == 500 and failed[0]["excerpt"] == "ok"

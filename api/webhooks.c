@@ -20,7 +20,7 @@
 #define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign for so long */
 #define DESCRIPTION_MAX 200
 #define FILTERS_MAX 20
-#define ROUNDS_MAX 20 /* of a change that others come between */
+#define ROUNDS_MAX 100 /* of a change that others come between */
 
 json_t *webhook_json(const struct endpoint *e, const char *secret)
 {

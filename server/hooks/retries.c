@@ -59,7 +59,8 @@ static void give_up(const struct retry *r, const char *reason)
 	snprintf(member, sizeof(member), "%u %s %u", r->tries, r->message, r->n);
 	hooks_over(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
 	target_lost(t, id_ms(r->message), id_ms(r->message));
-	if (t->is_gone || t->good_ms >= id_ms(r->message))
+	/* No try yet: it waited while the endpoint was disabled. */
+	if (t->is_gone || r->tries == 0 || t->good_ms >= id_ms(r->message))
 		return;
 	snprintf(text, sizeof(text), "nothing got through for as long as events are kept (%s)",
 		 r->message);

@@ -223,13 +223,6 @@ static struct listing *listing_new(struct request *r)
 	return l;
 }
 
-/* Is it on the page, given that the list is newest first? */
-static bool is_shown(const struct listing *l, const json_t *data, const char *id)
-{
-	return json_array_size(data) < l->page.limit &&
-	       (!l->page.cursor || strcmp(id, l->page.cursor) < 0);
-}
-
 static void on_keys(const struct key *list, size_t n, const struct err *why, void *arg)
 {
 	struct request *r = arg;
@@ -242,7 +235,7 @@ static void on_keys(const struct key *list, size_t n, const struct err *why, voi
 	}
 	data = json_array();
 	for (size_t i = 0; i < n; i++) {
-		if (!is_shown(l, data, list[i].id))
+		if (!page_shows(&l->page, data, list[i].id))
 			continue;
 		json_array_append_new(data, key_json(&list[i], NULL));
 		snprintf(l->last, sizeof(l->last), "%s", list[i].id);
@@ -297,7 +290,7 @@ static void on_projects(const struct project *list, size_t n, const struct err *
 	}
 	data = json_array();
 	for (size_t i = 0; i < n; i++) {
-		if (!is_shown(l, data, list[i].id))
+		if (!page_shows(&l->page, data, list[i].id))
 			continue;
 		json_array_append_new(data, project_json(&list[i]));
 		snprintf(l->last, sizeof(l->last), "%s", list[i].id);

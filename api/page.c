@@ -63,6 +63,11 @@ int page_read(const struct request *r, const char *const *names, struct page *p,
 	return 0;
 }
 
+bool page_shows(const struct page *p, const json_t *data, const char *id)
+{
+	return json_array_size(data) < p->limit && (!p->cursor || strcmp(id, p->cursor) < 0);
+}
+
 /* RFC 3986 2.1 */
 static void put_encoded(struct buf *out, const char *text)
 {

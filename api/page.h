@@ -1,6 +1,7 @@
 #ifndef API_PAGE_H
 #define API_PAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "api/http/request.h"
@@ -25,6 +26,9 @@ int page_bad_cursor(struct err *e);
 /* A whole number in digits, min..max; absent: *n stays. */
 int page_number(const struct request *r, const char *name, long min, long max, long *n,
 		struct err *e);
+/* Of a list that is newest first, of ids that sort by age: does id come on this page, which has the
+ * items of data so far? */
+bool page_shows(const struct page *p, const json_t *data, const char *id);
 /* next: NULL on the last page. take_data NULL: answers 500. */
 void page_answer(struct request *r, json_t *take_data, const char *next);
 

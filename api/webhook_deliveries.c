@@ -23,12 +23,51 @@ struct listing {
 	bool failed_only;
 };
 
+/* What a cursor says of the last delivery of its page. */
+static void name_place(const json_t *delivery, char out[PAGE_CURSOR_MAX])
+{
+	const json_t *event = json_object_get(delivery, "event");
+	const json_t *attempt = json_object_get(delivery, "attempt");
+
+	snprintf(out, PAGE_CURSOR_MAX, "%.100s.%d", json_string_value(event),
+		 (int)json_integer_value(attempt));
+}
+
+/* Where the page begins: behind the delivery that the cursor names. When that is no longer among
+ * those that are kept, nothing older is either. */
+static size_t first_of(const json_t *list, const char *cursor)
+{
+	char place[PAGE_CURSOR_MAX];
+	size_t i = 0;
+
+	if (!cursor)
+		return 0;
+	while (i < json_array_size(list)) {
+		name_place(json_array_get(list, i++), place);
+		if (strcmp(place, cursor) == 0)
+			break;
+	}
+	return i;
+}
+
 static void on_log(json_t *list, const struct err *why, void *arg)
 {
-	if (why)
-		answer_err(arg, why);
-	else
-		page_answer(arg, list ? json_incref(list) : json_array(), NULL);
+	struct request *r = arg;
+	const struct page *p = &((struct listing *)request_state(r))->page;
+	size_t n = json_array_size(list), i;
+	char next[PAGE_CURSOR_MAX];
+	json_t *data;
+
+	if (why) {
+		answer_err(r, why);
+		return;
+	}
+	data = json_array();
+	for (i = first_of(list, p->cursor); i < n && json_array_size(data) < p->limit; i++) {
+		json_array_append(data, json_array_get(list, i));
+		name_place(json_array_get(list, i), next);
+	}
+	page_answer(r, data, i < n ? next : NULL);
 }
 
 static void on_found(const struct endpoint *list, size_t n, const struct err *why, void *arg)
@@ -40,8 +79,7 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 	if (why)
 		answer_err(r, why);
 	else
-		endpoints_deliveries(request_api(r)->store, list->id, l->failed_only, l->page.limit,
-				     on_log, r);
+		endpoints_deliveries(request_api(r)->store, list->id, l->failed_only, on_log, r);
 }
 
 static int read_query(const struct request *r, struct listing *l, struct err *e)
@@ -51,7 +89,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 
 	if (page_read(r, names, &l->page, e) < 0)
 		return -1;
-	if (l->page.cursor)
+	if (l->page.cursor && strlen(l->page.cursor) >= PAGE_CURSOR_MAX)
 		return page_bad_cursor(e);
 	if (failed && strcmp(failed, "true") != 0 && strcmp(failed, "false") != 0)
 		return err_set(e, ERR_INPUT, "query parameter failed: must be true or false");

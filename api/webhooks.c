@@ -7,6 +7,7 @@
 
 #include "api/body.h"
 #include "api/check.h"
+#include "api/page.h"
 #include "api/render.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -339,21 +340,48 @@ void webhooks_show(struct request *r)
 
 static void on_list(const struct endpoint *list, size_t n, const struct err *why, void *arg)
 {
-	json_t *data = json_array();
+	struct request *r = arg;
+	const struct page *p = request_state(r);
+	const char *last = NULL;
+	json_t *data;
 
 	if (why) {
-		json_decref(data);
-		answer_err(arg, why);
+		answer_err(r, why);
 		return;
 	}
-	for (size_t i = n; i-- > 0;) /* newest first */
+	data = json_array();
+	for (size_t i = n; i-- > 0;) { /* newest first */
+		if (!page_shows(p, data, list[i].id))
+			continue;
 		json_array_append_new(data, webhook_json(&list[i], NULL));
-	answer_json(arg, 200, json_pack("{s:o, s:n}", "data", data, "next_cursor"));
+		last = list[i].id;
+	}
+	page_answer(r, data, json_array_size(data) == p->limit ? last : NULL);
+}
+
+static int read_page(const struct request *r, struct page *p, struct err *e)
+{
+	static const char *const names[] = {NULL};
+
+	if (page_read(r, names, p, e) < 0)
+		return -1;
+	return p->cursor && !id_valid("whk", p->cursor) ? page_bad_cursor(e) : 0;
 }
 
 void webhooks_list(struct request *r)
 {
-	endpoints_list(request_api(r)->store, request_key(r)->project, on_list, r);
+	struct page *p = calloc(1, sizeof(*p));
+	struct err e;
+
+	if (!p) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	request_set_state(r, p, free);
+	if (read_page(r, p, &e) < 0)
+		answer_err(r, &e);
+	else
+		endpoints_list(request_api(r)->store, request_key(r)->project, on_list, r);
 }
 
 static void on_deleted(const struct err *why, void *arg)

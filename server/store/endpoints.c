@@ -272,15 +272,15 @@ static void send_look(struct store *s, struct command *c, endpoints_log_fn *fn, 
 	store_call(s, c, 1, LIMIT_MS, on_log, l);
 }
 
-void endpoints_deliveries(struct store *s, const char *id, bool failed_only, size_t max,
-			  endpoints_log_fn *fn, void *arg)
+void endpoints_deliveries(struct store *s, const char *id, bool failed_only, endpoints_log_fn *fn,
+			  void *arg)
 {
 	struct command c = {0};
 
 	command_start(&c, "LRANGE");
 	command_key(&c, STORE_GLOBAL, "%s:%s", failed_only ? "hf" : "hd", id);
 	command_num(&c, 0);
-	command_num(&c, (int64_t)max - 1);
+	command_num(&c, -1); /* lua/hook.lua keeps 100 */
 	send_look(s, &c, fn, arg);
 }
 

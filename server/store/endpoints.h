@@ -64,8 +64,8 @@ void endpoints_redeliver(struct store *s, const char *project, const char *id, c
 
 /* JSON texts of the last deliveries, newest first. */
 typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);
-void endpoints_deliveries(struct store *s, const char *id, bool failed_only, size_t max,
-			  endpoints_log_fn *fn, void *arg);
+void endpoints_deliveries(struct store *s, const char *id, bool failed_only, endpoints_log_fn *fn,
+			  void *arg);
 
 /* Asks the delivering process for a test delivery, then for what came of it: json NULL and why NULL
  * while it is under way. */

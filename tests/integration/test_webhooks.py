@@ -675,3 +675,29 @@ def test_without_a_secret_of_its_own_a_shared_redis_takes_no_webhooks(make_redis
     server = make_postern({"secret": None}, redis=make_redis())
     answer = server.request("POST", "/v1/webhooks", json={"url": "https://x.example/"})
     assert answer.status == 409 and "POSTERN_SECRET" in answer.json()["detail"]
+
+
+def pages(server, path):
+    """All items of a list, read two at a time."""
+    items, url = [], f"{path}{'&' if '?' in path else '?'}limit=2"
+    while url:
+        answer = server.request("GET", url)
+        page = answer.json()
+        assert len(page["data"]) <= 2 and (page["next_cursor"] is None) == ("Link" not in answer.headers)
+        items += page["data"]
+        url = page["next_cursor"] and f"{path}{'&' if '?' in path else '?'}limit=2&cursor={page['next_cursor']}"
+    return items
+
+
+def test_webhooks_and_their_deliveries_are_listed_by_page(server, receiver):
+    r = receiver()
+    ids = [hook(server, r.url(), events=["message.delivered"], enabled=i == 4)["id"] for i in range(5)]
+    assert [e["id"] for e in pages(server, "/v1/webhooks")] == ids[::-1]
+    for i in range(5):
+        server.deliver(f"page{i}@hook.test")
+    whole = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{ids[4]}/deliveries").json()["data"]) and len(d) == 5 and d, 10)
+    assert pages(server, f"/v1/webhooks/{ids[4]}/deliveries") == whole
+    assert pages(server, f"/v1/webhooks/{ids[4]}/deliveries?failed=true") == []
+    assert server.request("GET", f"/v1/webhooks/{ids[4]}/deliveries?cursor=evt_gone.1").json()["data"] == []
+    for query in ("limit=0", "foo=1", "cursor=%20", "cursor=key_1"):
+        assert server.request("GET", "/v1/webhooks?" + query).status == 400, query

@@ -155,7 +155,8 @@ const struct config_row config_rows[] = {
 	 .help = "Redis denies CONFIG, and its operator vouches for appendonly, appendfsync always "
 		 "and noeviction."},
 	{ROW(require_verified_domain, CONFIG_BOOL, "false"), .is_reloadable = true,
-	 .help = "Live keys may send from verified domains only."},
+	 .help = "Live keys may send from verified domains only. No effect yet: domains "
+		 "cannot be verified in this version."},
 	{ROW(webhook_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
 	 .help = "Webhooks may go to private addresses."},
 	{ROW(webhook_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,

@@ -7,9 +7,10 @@
 #include "server/base/log.h"
 
 static const struct command *const commands[] = {
-	&command_serve,          &command_dev,          &command_key_create,  &command_key_revoke,
-	&command_project_create, &command_config_check, &command_config_show, &command_config_table,
-	&command_health,
+	&command_serve,        &command_dev,         &command_key_create,
+	&command_key_list,     &command_key_revoke,  &command_project_create,
+	&command_config_check, &command_config_show, &command_config_table,
+	&command_health,       &command_version,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -37,12 +38,31 @@ int cli_config(struct config **config, const char *file, const struct config_pre
 	return 0;
 }
 
+static int print_version(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 0) {
+		struct err e;
+
+		err_set(&e, ERR_INPUT, "it takes no arguments");
+		return cli_usage(&command_version, &e);
+	}
+	printf("postern %s\n", POSTERN_VERSION);
+	return CLI_DONE;
+}
+
+const struct command command_version = {
+	.name = "version",
+	.summary = "print the version",
+	.help = "Usage: postern version\n\nExample:\n  postern version\n",
+	.run = print_version,
+};
+
 static void print_overview(FILE *out)
 {
 	fprintf(out, "Postern %s, an HTTP gateway for transactional email.\n\n", POSTERN_VERSION);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  postern %-16s %s\n", commands[i]->name, commands[i]->summary);
-	fprintf(out, "  postern %-16s %s\n", "version", "print the version");
 	fprintf(out, "  postern %-16s %s\n", "help", "print this list");
 	fprintf(out, "\n`postern COMMAND --help` shows options and an example.\n");
 }
@@ -107,10 +127,8 @@ int cli_run(int argc, char **argv)
 		if (n)
 			return run_command(commands[i], argc - 1 - n, argv + 1 + n);
 	}
-	if (strcmp(first, "version") == 0 || strcmp(first, "--version") == 0) {
-		printf("postern %s\n", POSTERN_VERSION);
-		return CLI_DONE;
-	}
+	if (strcmp(first, "--version") == 0)
+		return print_version(0, NULL);
 	if (strcmp(first, "help") == 0 || strcmp(first, "--help") == 0 ||
 	    strcmp(first, "-h") == 0) {
 		print_overview(stdout);

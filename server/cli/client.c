@@ -2,6 +2,7 @@
 #include "server/cli/client.h"
 
 #include "server/base/loop.h"
+#include "server/cli/cli.h"
 #include "server/cli/redis_child.h"
 #include "server/store/store.h"
 
@@ -90,4 +91,22 @@ int client_wait(struct client *c, struct err *e)
 	if (c->status < 0)
 		*e = c->why;
 	return c->status;
+}
+
+int client_run(const char *file, client_open_fn *open, client_ask_fn *ask, const void *arg,
+	       struct err *e)
+{
+	struct config *config;
+	struct client c;
+	int status = -1;
+
+	if (cli_config(&config, file, client_presets, e) < 0)
+		return -1;
+	if (open(&c, config, e) == 0) {
+		ask(&c, arg);
+		status = client_wait(&c, e);
+		client_close(&c);
+	}
+	config_free(config);
+	return status;
 }

@@ -29,4 +29,10 @@ void client_end(struct client *c, const struct err *why);
 /* Until client_end, at most 10 s. 0, or -1 with the reason. */
 int client_wait(struct client *c, struct err *e);
 
+/* All of it: configuration of file, store, ask (which leads to client_end), end. */
+typedef int client_open_fn(struct client *c, const struct config *config, struct err *e);
+typedef void client_ask_fn(struct client *c, const void *arg);
+int client_run(const char *file, client_open_fn *open, client_ask_fn *ask, const void *arg,
+	       struct err *e);
+
 #endif

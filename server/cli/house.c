@@ -116,6 +116,10 @@ static int open_house(struct house *h, struct config *config, bool is_dev, struc
 	if (metrics_init() < 0)
 		return err_oom(e);
 	metrics_use_slot(0);
+	if (config->require_verified_domain)
+		LOG(LOG_WARN, "config.no_effect", LOG_S("setting", "require_verified_domain"),
+		    LOG_S("hint", "domains cannot be verified in this version: live keys send "
+				  "from any"));
 	return 0;
 }
 

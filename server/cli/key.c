@@ -1,7 +1,8 @@
-/* postern key create and revoke. */
+/* postern key create, list and revoke. */
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
@@ -9,24 +10,26 @@
 #include "server/mail/utf8.h"
 #include "server/store/keys.h"
 
+static const struct {
+	const char *name;
+	unsigned scope;
+} scope_names[] = {{"send", SCOPE_SEND}, {"read", SCOPE_READ}, {"manage", SCOPE_MANAGE}};
+#define SCOPES (sizeof(scope_names) / sizeof(*scope_names))
+
 static int parse_scopes(const char *text, unsigned *scopes, struct err *e)
 {
-	static const struct {
-		const char *name;
-		unsigned scope;
-	} names[] = {{"send", SCOPE_SEND}, {"read", SCOPE_READ}, {"manage", SCOPE_MANAGE}};
 	unsigned all = 0;
 
 	while (*text) {
 		size_t len = strcspn(text, ","), i = 0;
 
-		while (i < 3 &&
-		       (strlen(names[i].name) != len || strncmp(names[i].name, text, len) != 0))
+		while (i < SCOPES && (strlen(scope_names[i].name) != len ||
+				      strncmp(scope_names[i].name, text, len) != 0))
 			i++;
-		if (i == 3)
+		if (i == SCOPES)
 			return err_set(e, ERR_INPUT,
 				       "--scopes: some of send,read,manage are expected");
-		all |= names[i].scope;
+		all |= scope_names[i].scope;
 		text += len + (text[len] == ',');
 	}
 	if (!all)
@@ -34,6 +37,8 @@ static int parse_scopes(const char *text, unsigned *scopes, struct err *e)
 	*scopes = all;
 	return 0;
 }
+
+/* ---- create ---- */
 
 static void created(const struct key *key, const char *text, const struct err *why, void *arg)
 {
@@ -43,35 +48,25 @@ static void created(const struct key *key, const char *text, const struct err *w
 }
 
 struct wish {
-	const char *project, *name, *file;
+	const char *project, *name;
 	unsigned scopes;
 	bool is_test;
 };
 
-static int create_key(const struct wish *w, struct err *e)
+static void ask_create(struct client *c, const void *arg)
 {
-	struct config *config;
-	struct client c;
-	int status = -1;
+	const struct wish *w = arg;
 
-	if (cli_config(&config, w->file, client_presets, e) < 0)
-		return -1;
-	if (client_open(&c, config, e) == 0) {
-		keys_create(c.store, w->project, w->name, w->scopes, w->is_test, created, &c);
-		status = client_wait(&c, e);
-		client_close(&c);
-	}
-	config_free(config);
-	return status;
+	keys_create(c->store, w->project, w->name, w->scopes, w->is_test, created, c);
 }
 
 static int create(int argc, char **argv)
 {
 	struct wish w = {.project = "default", .name = "key"};
-	const char *scopes = "send,read";
+	const char *scopes = "send,read", *file = NULL;
 	const struct option_row rows[] = {
 		{"--project", &w.project, NULL}, {"--name", &w.name, NULL},
-		{"--scopes", &scopes, NULL},     {"--config", &w.file, NULL},
+		{"--scopes", &scopes, NULL},     {"--config", &file, NULL},
 		{"--test", NULL, &w.is_test},    {NULL, NULL, NULL}};
 	struct err e;
 
@@ -84,29 +79,65 @@ static int create(int argc, char **argv)
 	}
 	if (utf8_check_line(w.name, strlen(w.name), "--name", &e) < 0)
 		return cli_usage(&command_key_create, &e);
-	return create_key(&w, &e) < 0 ? cli_failed(&command_key_create, &e) : CLI_DONE;
+	return client_run(file, client_open, ask_create, &w, &e) < 0
+		       ? cli_failed(&command_key_create, &e)
+		       : CLI_DONE;
 }
+
+/* ---- list ---- */
+
+static void show(const struct key *key)
+{
+	char created_at[CLOCK_RFC3339_LEN] = "-", scopes[32] = "";
+	size_t len = 0;
+
+	if (key->created_ms)
+		clock_rfc3339(key->created_ms, created_at);
+	for (size_t i = 0; i < SCOPES; i++)
+		if (key->scopes & scope_names[i].scope)
+			len += (size_t)snprintf(scopes + len, sizeof(scopes) - len, "%s%s",
+						len ? "," : "", scope_names[i].name);
+	printf("%s  %s  %-16s  %s  %s\n", key->id, key->is_test ? "test" : "live", scopes,
+	       created_at, key->name);
+}
+
+static void listed(const struct key *list, size_t n, const struct err *why, void *arg)
+{
+	for (size_t i = 0; i < n; i++)
+		show(&list[i]);
+	client_end(arg, why);
+}
+
+static void ask_list(struct client *c, const void *project)
+{
+	keys_list(c->store, project, listed, c);
+}
+
+static int list(int argc, char **argv)
+{
+	const char *file = NULL, *project = "default";
+	const struct option_row rows[] = {
+		{"--project", &project, NULL}, {"--config", &file, NULL}, {NULL, NULL, NULL}};
+	struct err e;
+
+	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
+		return cli_usage(&command_key_list, &e);
+	return client_run(file, client_reach, ask_list, project, &e) < 0
+		       ? cli_failed(&command_key_list, &e)
+		       : CLI_DONE;
+}
+
+/* ---- revoke ---- */
 
 static void revoked(const struct err *why, void *arg)
 {
 	client_end(arg, why);
 }
 
-static int revoke_key(const char *file, const char *id, struct err *e)
+/* Also while the store takes no mail: a key that leaked must not wait for that. */
+static void ask_revoke(struct client *c, const void *id)
 {
-	struct config *config;
-	struct client c;
-	int status = -1;
-
-	if (cli_config(&config, file, client_presets, e) < 0)
-		return -1;
-	if (client_reach(&c, config, e) == 0) {
-		keys_revoke(c.store, NULL, id, revoked, &c);
-		status = client_wait(&c, e);
-		client_close(&c);
-	}
-	config_free(config);
-	return status;
+	keys_revoke(c->store, NULL, id, revoked, c);
 }
 
 static int revoke(int argc, char **argv)
@@ -120,7 +151,9 @@ static int revoke(int argc, char **argv)
 		n = err_set(&e, ERR_INPUT, "the id of a key is expected: key_...");
 	if (n < 0)
 		return cli_usage(&command_key_revoke, &e);
-	return revoke_key(file, id, &e) < 0 ? cli_failed(&command_key_revoke, &e) : CLI_DONE;
+	return client_run(file, client_reach, ask_revoke, id, &e) < 0
+		       ? cli_failed(&command_key_revoke, &e)
+		       : CLI_DONE;
 }
 
 const struct command command_key_create = {
@@ -139,6 +172,17 @@ const struct command command_key_create = {
 		"Example:\n"
 		"  postern key create --project default --name web --scopes send,read,manage\n",
 	.run = create,
+};
+
+const struct command command_key_list = {
+	.name = "key list",
+	.summary = "list the API keys of a project, newest first",
+	.help = "Usage: postern key list [--project NAME] [--config FILE]\n\n"
+		"  --project NAME  by name or prj_ id; default\n\n"
+		"A line a key: its id (for `key revoke`), mode, scopes, when it was made, and its "
+		"name.\n\n"
+		"Example:\n  postern key list --project shop\n",
+	.run = list,
 };
 
 const struct command command_key_revoke = {

@@ -14,23 +14,9 @@ static void created(const struct project *list, size_t n, const struct err *why,
 	client_end(arg, why);
 }
 
-static int create_project(const char *file, const char *name, struct err *e)
+static void ask(struct client *c, const void *name)
 {
-	struct config *config;
-	struct client c;
-	int status = -1;
-
-	if (cli_config(&config, file, client_presets, e) < 0)
-		return -1;
-	if (client_open(&c, config, e) == 0) {
-		projects_create(c.store, name, created, &c);
-		status = client_wait(&c, e);
-		if (status < 0)
-			err_prefix(e, "%.60s", name);
-		client_close(&c);
-	}
-	config_free(config);
-	return status;
+	projects_create(c->store, name, created, c);
 }
 
 static int create(int argc, char **argv)
@@ -46,8 +32,10 @@ static int create(int argc, char **argv)
 		n = utf8_check_line(name, strlen(name), "the name", &e);
 	if (n < 0)
 		return cli_usage(&command_project_create, &e);
-	return create_project(file, name, &e) < 0 ? cli_failed(&command_project_create, &e)
-						  : CLI_DONE;
+	if (client_run(file, client_open, ask, name, &e) == 0)
+		return CLI_DONE;
+	err_prefix(&e, "%.60s", name);
+	return cli_failed(&command_project_create, &e);
 }
 
 const struct command command_project_create = {

@@ -64,11 +64,12 @@ int instance_check(struct instance *i, const char *found, struct err *e)
 		return err_set(
 			e, ERR_REFUSED,
 			"the store is empty, and it should be %s: wrong Redis, or data lost? "
-			"Remove %s to begin anew",
+			"Remove %s and start Postern again to begin anew",
 			i->id, i->file);
 	if (strcmp(i->id, found) != 0)
 		return err_set(e, ERR_REFUSED,
-			       "this is another store (%s, not %s): remove %s to use it", found,
-			       i->id, i->file);
+			       "this is another store (%s, not %s): remove %s and start "
+			       "Postern again to use it",
+			       found, i->id, i->file);
 	return 0;
 }

@@ -12,7 +12,7 @@ import pytest
 from support import harness
 
 CANARY = "canary7canary7canary7canary7"
-COMMANDS = ["serve", "dev", "key create", "key revoke", "project create", "config check", "config show",
+COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "config check", "config show",
             "config table"]
 
 
@@ -60,6 +60,8 @@ def test_version(run):
     (["project", "create", "a\nb"], "the name has a line break"),
     (["key", "revoke"], "the id of a key"),
     (["key", "revoke", "pn_live_x"], "the id of a key"),
+    (["key", "list", "shop"], "shop"),
+    (["version", "now"], "no arguments"),
     (["project", "create"], "a name"),
 ])
 def test_wrong_usage_is_2_and_says_what_would_be_right(run, words, sentence):
@@ -132,6 +134,11 @@ def test_keys_and_projects_on_a_redis_of_ones_own(make_redis, run):
     test = run("key", "create", "--test", redis_url=redis.url)
     assert re.fullmatch(r"pn_live_\S{40}\n", live.stdout), live.stderr
     assert re.fullmatch(r"pn_test_\S{40}\n", test.stdout), test.stderr
+    listed = run("key", "list", "--project", "shop", redis_url=redis.url)
+    id, mode, scopes, created, name = listed.stdout.split()
+    assert (mode, scopes, name) == ("live", "send,read", "web") and created.endswith("Z") and live.stdout.strip() not in listed.stdout
+    assert run("key", "revoke", id, redis_url=redis.url).returncode == 0
+    assert run("key", "list", "--project", "shop", redis_url=redis.url).stdout == ""
     missing = run("key", "create", "--project", "absent", redis_url=redis.url)
     assert missing.returncode == 1 and missing.stdout == ""
 

@@ -118,7 +118,7 @@ static void take_page(struct feed *f, const struct log_page *page)
 			buf_reset(&cursor);
 			write_cursor(t, &page->entries[k], ev->line, &cursor);
 			d = target_make_post(t, ev->message, ev->record, ev->event,
-				      cursor.len ? cursor.data : NULL);
+					     cursor.len ? cursor.data : NULL);
 			if (!d)
 				continue;
 			d->entry = entry;

@@ -98,19 +98,28 @@ static unsigned n_granted(const struct relay *r)
 	return n;
 }
 
+/* Each partition is asked for its part: together they give about what was wanted. One that gives
+ * all of it is asked again. */
+static unsigned part_of(const struct relay *r, unsigned n)
+{
+	unsigned partitions = store_partitions(r->store);
+
+	return (n + partitions - 1) / partitions;
+}
+
 /* Sites we have lines to, and what they would take of each partition. */
 static void fill_request(struct relay *r, struct jobs_request *request, struct jobs_site *list,
 			 unsigned room)
 {
-	unsigned n_partitions = store_partitions(r->store), free = r->asked_new ? room : 0;
+	unsigned free = r->asked_new ? room : 0, limit = HELD_MAX - r->n_held;
 	size_t n = 0;
 
 	for (struct site *s = r->sites; s; s = s->next) {
 		unsigned grow = site_grow(s);
 
 		s->has_more = false;
-		s->asked_want = n < SITES_MAX ? site_want(s) : 0;
-		s->asked_grow = n < SITES_MAX ? (grow < room ? grow : room) : 0;
+		s->asked_want = n < SITES_MAX ? part_of(r, site_want(s)) : 0;
+		s->asked_grow = n < SITES_MAX ? part_of(r, grow < room ? grow : room) : 0;
 		if (s->asked_want || s->asked_grow)
 			list[n++] = (struct jobs_site){s->name, s->asked_want, s->asked_grow};
 		if (s->asked_grow)
@@ -118,8 +127,8 @@ static void fill_request(struct relay *r, struct jobs_request *request, struct j
 	}
 	request->sites = list;
 	request->n_sites = n;
-	request->free_connections = (free + n_partitions - 1) / n_partitions;
-	request->max_jobs = HELD_MAX - r->n_held < TAKE_MAX ? HELD_MAX - r->n_held : TAKE_MAX;
+	request->free_connections = part_of(r, free);
+	request->max_jobs = part_of(r, limit < TAKE_MAX ? limit : TAKE_MAX);
 }
 
 static void take(struct relay *r, unsigned partition, const struct jobs_request *request)

@@ -1,4 +1,3 @@
-/* needs: server/store/places.c server/base/buf.c */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

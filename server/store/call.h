@@ -19,7 +19,8 @@ enum call_end {
 	CALL_NEVER_SENT, /* the time limit passed, and it never ran: not sent, or Redis said "not
 			    now" */
 	CALL_UNKNOWN,    /* the time limit passed: it may have been done */
-	CALL_FAILED,     /* Redis refused it for good: a fault of ours, logged; nothing was done */
+	CALL_FAILED,     /* Redis refused it for good: a fault of ours, logged; nothing was done. A
+			    call without a limit was tried for 6 s */
 };
 
 /* reply and why are borrowed for the call; why is set unless CALL_ANSWERED. */

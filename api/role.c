@@ -9,6 +9,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
+#include "server/store/attendance.h"
 #include "server/store/store.h"
 
 #define READY_POLL_MS 10
@@ -90,6 +91,7 @@ static int open_door(struct door *d, const struct role_context *ctx, struct err 
 	    loop_signal(d->api.loop, SIGTERM, on_term, d) < 0 ||
 	    loop_signal(d->api.loop, SIGUSR1, on_retire, d) < 0)
 		return err_oom(e);
+	attendance_watch(d->api.store);
 	d->ctx = ctx;
 	d->open_by_ms = clock_mono_ms() + READY_WAIT_MS;
 	loop_timer_set(&d->opening, 0);

@@ -83,6 +83,10 @@ static const struct {
 	[METRIC_QUEUE_OLDEST_READY_MS] = {"postern_queue_oldest_due_ms", "", "gauge",
 					  "How late the oldest due job is, in ms"},
 	[METRIC_STORE_BYTES] = {"postern_store_memory_bytes", "", "gauge", "used_memory of Redis"},
+	[METRIC_QUEUE_UNATTENDED_MS] =
+		{"postern_queue_unattended_ms", "", "gauge",
+		 "How long mail has been ready without a sign of life of any relay; over 60000 is "
+		 "an alarm"},
 	[METRIC_CHILD_RESTARTS] = {"postern_child_restarts_total", "", "counter",
 				   "Processes that died and were started again"},
 	[METRIC_WEBHOOKS_DELIVERED] = {"postern_webhook_attempts_total", "result=\"delivered\"",
@@ -172,6 +176,20 @@ void metric_observe(enum metric_histogram h, int64_t ms)
 	atomic_fetch_add_explicit(&mine->histograms[h].sum, ms, memory_order_relaxed);
 }
 
+/* What all processes see alike is no sum: the highest. */
+static int64_t shown(enum metric m)
+{
+	int64_t most = 0, value;
+
+	if (m != METRIC_STORE_BYTES && m != METRIC_QUEUE_UNATTENDED_MS)
+		return metric_sum(m);
+	for (int i = 0; slots && i < METRIC_SLOTS; i++) {
+		value = atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
+		most = value > most ? value : most;
+	}
+	return most;
+}
+
 static void render_histogram(struct buf *out, int h)
 {
 	const char *name = histogram_table[h].name;
@@ -199,7 +217,7 @@ void metrics_render(struct buf *out)
 			buf_fmt(out, "# HELP %s %s\n# TYPE %s %s\n", table[m].name, table[m].help,
 				table[m].name, table[m].type);
 		buf_fmt(out, *table[m].labels ? "%s{%s} %" PRId64 "\n" : "%s%s %" PRId64 "\n",
-			table[m].name, table[m].labels, metric_sum((enum metric)m));
+			table[m].name, table[m].labels, shown((enum metric)m));
 	}
 	for (int h = 0; h < METRIC_HISTOGRAMS; h++)
 		render_histogram(out, h);

@@ -41,7 +41,8 @@ enum metric {
 	METRIC_QUEUE_LEASED,
 	METRIC_QUEUE_DAMAGED,
 	METRIC_QUEUE_OLDEST_READY_MS,
-	METRIC_STORE_BYTES,
+	METRIC_STORE_BYTES,         /* the same in all processes */
+	METRIC_QUEUE_UNATTENDED_MS, /* the same in all API processes */
 	METRIC_WEBHOOKS_DELIVERED,
 	METRIC_WEBHOOKS_FAILED,
 	METRIC_WEBHOOK_ENDPOINTS, /* gauges, of the hooks process that delivers */

@@ -38,7 +38,15 @@ void store_listen(struct store *s, const char *name, channel_fn *fn, void *arg);
 
 /* What a part of the store keeps in it (the accept queue, the cache of keys ...): made on first
  * use, freed with the store. */
-enum store_part { PART_ACCEPT, PART_JOBS, PART_KEYS, PART_INBOX, PART_ATTEMPTS, STORE_PARTS };
+enum store_part {
+	PART_ACCEPT,
+	PART_JOBS,
+	PART_KEYS,
+	PART_INBOX,
+	PART_ATTEMPTS,
+	PART_ATTENDANCE,
+	STORE_PARTS
+};
 struct store_part_kind {
 	void *(*make)(struct store *s); /* NULL when memory ran out: then so is store_part */
 	void (*abandon)(void *state);   /* ends what waits in it, as unanswered; may be NULL */

@@ -1,18 +1,21 @@
 /* The real route table: what is open to all, and that nothing else is. */
 #define REAL_ROUTES
-/* The real handlers are linked; the linker sends their calls of these two here (see the Makefile).
- */
-#define keys_find __wrap_keys_find           /* NOLINT(bugprone-reserved-identifier) */
-#define store_is_ready __wrap_store_is_ready /* NOLINT(bugprone-reserved-identifier) */
+/* The real handlers are linked; the linker sends their calls of these three here (see the
+ * Makefile). */
+#define keys_find __wrap_keys_find               /* NOLINT(bugprone-reserved-identifier) */
+#define store_is_ready __wrap_store_is_ready     /* NOLINT(bugprone-reserved-identifier) */
+#define attendance_holds __wrap_attendance_holds /* NOLINT(bugprone-reserved-identifier) */
 #include "tests/unit/http/client.h"
 
 #include <sys/mman.h>
 
+#include "server/store/attendance.h"
 #include "server/store/store.h"
 
 static struct {
 	int is_ready;
 	int asked;
+	int is_unattended;
 } * store;
 
 bool store_is_ready(const struct store *s, const char **why)
@@ -22,6 +25,14 @@ bool store_is_ready(const struct store *s, const char **why)
 	if (!store->is_ready && why)
 		*why = "no \"connection\" to Redis";
 	return store->is_ready;
+}
+
+bool attendance_holds(struct store *s, const char **why)
+{
+	(void)s;
+	if (store->is_unattended)
+		*why = "no relay";
+	return !store->is_unattended;
 }
 
 static char answer[300000];
@@ -65,6 +76,18 @@ static void ready_does(void **state)
 	store->is_ready = 1;
 	assert_int_equal(get("/readyz", ""), 200);
 	assert_string_equal(body(), "{\"status\":\"ready\"}\n");
+}
+
+static void ready_needs_somebody_who_takes_the_mail(void **state)
+{
+	(void)state;
+	store->is_ready = store->is_unattended = 1;
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_string_equal(body(), "{\"status\":\"not ready\",\"reason\":\"no relay\"}\n");
+	store->is_ready = 0; /* the graver fault is told */
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_non_null(strstr(body(), "connection"));
+	store->is_unattended = 0;
 }
 
 static void metrics_are_text(void **state)
@@ -150,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alive_does_not_depend_on_the_store),
 		cmocka_unit_test(ready_does),
+		cmocka_unit_test(ready_needs_somebody_who_takes_the_mail),
 		cmocka_unit_test(metrics_are_text),
 		cmocka_unit_test(the_contract_is_served),
 		cmocka_unit_test(each_route_needs_a_key_with_its_scope),

@@ -5,7 +5,12 @@ A mail is sent for each fault, and goes from its 202 to its webhook; then the le
 import base64
 import hashlib
 import itertools
+import json
+import os
 import random
+import signal
+import socket
+import struct
 import time
 
 import pytest
@@ -40,7 +45,7 @@ class Scene:
         self.proxy.faults = list(rare)
         self.server = self.make_postern({**self.world.settings, "redis_url": self.proxy.url, "workers_api": 1, "workers_relay": 1,
                                     "retry_first_s": 1, "retry_first_otp_s": 1, "webhook_allow_private": True,
-                                    "webhook_retry_s": 1}, redis=self.redis)
+                                    "webhook_retry_s": 1, "drain_s": 2}, redis=self.redis)
         self.told = Told()
         self.stack.add(self.told.receiver)
         self.told.hook(self.server, self.server.live_key)
@@ -124,3 +129,70 @@ def test_whichever_command_goes_wrong_the_ledger_balances(scene, kind, errors):
     spoilt = spoil_each(scene, kind, errors)
     assert {"accept", "take", "dot", "settle", "hook", "HGET", "SET", "GET", "SUBSCRIBE"} <= set(spoilt), spoilt
     scene.check()
+
+
+LOADING = "LOADING Redis is loading the dataset in memory"
+
+
+def refused(scene):
+    """A mail is refused for now, whatever stage the store is at; the answer."""
+    answer = scene.server.send("ok-loading@d20.test", key=scene.server.live_key)
+    assert answer.status == 503 and answer.json()["type"] == "/problems/not-accepted", answer
+    assert int(answer.headers["Retry-After"]) >= 1
+    return answer
+
+
+def test_mail_that_comes_while_redis_loads_is_refused_at_start_and_later(scene):
+    scene.start([])
+    scene.proxy.refusal = LOADING
+    refused(scene)
+    scene.server.stop()
+    scene.server.launch()
+    harness.wait_for(lambda: "cannot_connect" in scene.server.log(), what="the word of Redis")
+    harness.wait_for(lambda: is_listening(scene.server), 30, what="the API")
+    refused(scene)
+    assert scene.server.request("GET", "/readyz", key=None).status == 503
+    scene.proxy.refusal = None
+    scene.server.wait_ready()
+    scene.mail()
+    scene.wait_end("after loading")
+    scene.check()
+    assert not scene.world.sink.rows("ok-loading@d20.test")
+
+
+def is_listening(server):
+    try:
+        return server.request("GET", "/healthz", key=None).status == 200
+    except OSError:
+        return False
+
+
+def request_bytes(server, token, body):
+    return (f"POST /v1/messages HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {server.live_key}\r\nIdempotency-Key: {token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+
+
+@pytest.mark.parametrize("cut", [0, 5])
+def test_who_hangs_up_before_the_answer_has_sent_a_mail_if_all_of_it_was_there(scene, cut):
+    """Redis stands still with the accept on its way, while the client goes; or the body never came whole."""
+    scene.start([])
+    token = f"{scene.run}hangup{cut}"
+    mail = {"from": "orders@shop.example", "to": [f"ok-{token}@d21.test"], "text": TEXT}
+    whole = request_bytes(scene.server, token, json.dumps(mail).encode())
+    scene.server.request("GET", "/v1/messages?limit=1", key=scene.server.live_key)  # the key is known now
+    before = scene.proxy.seen["accept"]
+    os.kill(scene.redis.process.pid, signal.SIGSTOP)
+    try:
+        with socket.create_connection(("127.0.0.1", scene.server.port)) as client:
+            client.sendall(whole[:len(whole) - cut])
+            if not cut:
+                harness.wait_for(lambda: scene.proxy.seen["accept"] > before, what="the accept")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    finally:
+        os.kill(scene.redis.process.pid, signal.SIGCONT)
+    scene.server.wait_ready()
+    again = scene.server.request("POST", "/v1/messages", json=mail, key=scene.server.live_key, headers={"Idempotency-Key": token})
+    assert again.status == 202
+    assert (again.headers["Idempotent-Replayed"] is None) == bool(cut)
+    assert scene.server.wait_terminal(again.json()["id"], key=scene.server.live_key)["status"] == "delivered"
+    assert len(scene.world.sink.taken(f"ok-{token}@d21.test")) == 1

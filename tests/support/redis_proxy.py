@@ -27,6 +27,7 @@ class Proxy:
         self.redis_socket, self.path = redis_socket, str(path)
         self.url = "unix://" + self.path
         self.faults = []
+        self.refusal = None  # an error that answers every command
         self.names = {}
         self.seen = collections.Counter()
         self.open = set()
@@ -87,6 +88,8 @@ class Proxy:
 
     def take_fault(self, name):
         self.seen[name] += 1
+        if self.refusal:
+            return Fault("error", name, error=self.refusal)
         for fault in self.faults:
             if not fault.is_hit and fault.name == name:
                 fault.at -= 1

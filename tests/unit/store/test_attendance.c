@@ -92,11 +92,14 @@ static void ready_mail_with_a_relay_that_lives_may_wait(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned p = 0; p < store_partitions(f->store); p++)
-		redis_do(f, "ZADD pn:{p%u}:owners 99999999999999 own_busy", p);
 	accept_some(f);
-	run_for(f, LONG_MS);
-	assert_true(holds(f, NULL));
+	for (int i = 0; i < 20; i++) {
+		for (unsigned p = 0; p < store_partitions(f->store); p++)
+			redis_do(f, "ZADD pn:{p%u}:owners %lld own_busy", p,
+				 (long long)clock_real_ms() + 60000);
+		run_for(f, ENOUGH_MS / 6);
+		assert_true(holds(f, NULL));
+	}
 }
 
 static void a_relay_that_was_heard_of_long_ago_does_not_count(void **state)

@@ -45,7 +45,7 @@ class Scene:
         self.proxy.faults = list(rare)
         self.server = self.make_postern({**self.world.settings, "redis_url": self.proxy.url, "workers_api": 1, "workers_relay": 1,
                                     "retry_first_s": 1, "retry_first_otp_s": 1, "webhook_allow_private": True,
-                                    "webhook_retry_s": 1, "drain_s": 2}, redis=self.redis)
+                                    "webhook_retry_s": 1}, redis=self.redis)
         self.told = Told()
         self.stack.add(self.told.receiver)
         self.told.hook(self.server, self.server.live_key)
@@ -146,7 +146,7 @@ def test_mail_that_comes_while_redis_loads_is_refused_at_start_and_later(scene):
     scene.start([])
     scene.proxy.refusal = LOADING
     refused(scene)
-    scene.server.stop()
+    scene.server.kill_all()
     scene.server.launch()
     harness.wait_for(lambda: "cannot_connect" in scene.server.log(), what="the word of Redis")
     harness.wait_for(lambda: is_listening(scene.server), 30, what="the API")

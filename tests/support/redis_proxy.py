@@ -135,17 +135,22 @@ class Connection:
         while True:
             raw = await read_reply(self.redis_reader)
             if self.is_subscriber and (not self.owed or self.owed[0] is not self.LOST):
-                self.writer.write(raw)
+                self.say(raw)
                 continue
             if self.owed.popleft() is self.LOST:
                 self.cut()
                 return
-            self.writer.write(raw)
+            self.say(raw)
             self.say_owed()
+
+    def say(self, raw):
+        if self.writer.is_closing():
+            raise ConnectionResetError
+        self.writer.write(raw)
 
     def say_owed(self):
         while self.owed and isinstance(self.owed[0], bytes):
-            self.writer.write(self.owed.popleft())
+            self.say(self.owed.popleft())
 
 
 async def read_command(reader):

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/canary.h"
 #include "openapi_text.h"
 #include "server/base/buf.h"
 #include "server/base/metrics.h"
@@ -25,7 +26,7 @@ void meta_readyz(struct request *r)
 		why = NULL;
 	else if (!why)
 		why = "the store is not ready";
-	if (!why)
+	if (!why && canary_holds(&why))
 		attendance_holds(request_api(r)->store, &why);
 	if (!why) {
 		answer_json(r, 200, json_pack("{s:s}", "status", "ready"));

@@ -87,6 +87,8 @@ static const struct {
 		{"postern_queue_unattended_ms", "", "gauge",
 		 "How long mail has been ready without a sign of life of any relay; over 60000 is "
 		 "an alarm"},
+	[METRIC_CANARIES] = {"postern_canaries_total", "", "counter",
+			     "Messages of our own that went the whole way; one after the start"},
 	[METRIC_CHILD_RESTARTS] = {"postern_child_restarts_total", "", "counter",
 				   "Processes that died and were started again"},
 	[METRIC_WEBHOOKS_DELIVERED] = {"postern_webhook_attempts_total", "result=\"delivered\"",

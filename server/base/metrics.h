@@ -43,6 +43,7 @@ enum metric {
 	METRIC_QUEUE_OLDEST_READY_MS,
 	METRIC_STORE_BYTES,         /* the same in all processes */
 	METRIC_QUEUE_UNATTENDED_MS, /* the same in all API processes */
+	METRIC_CANARIES,
 	METRIC_WEBHOOKS_DELIVERED,
 	METRIC_WEBHOOKS_FAILED,
 	METRIC_WEBHOOK_ENDPOINTS, /* gauges, of the hooks process that delivers */

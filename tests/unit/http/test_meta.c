@@ -1,14 +1,16 @@
 /* The real route table: what is open to all, and that nothing else is. */
 #define REAL_ROUTES
-/* The real handlers are linked; the linker sends their calls of these three here (see the
+/* The real handlers are linked; the linker sends their calls of these four here (see the
  * Makefile). */
 #define keys_find __wrap_keys_find               /* NOLINT(bugprone-reserved-identifier) */
 #define store_is_ready __wrap_store_is_ready     /* NOLINT(bugprone-reserved-identifier) */
 #define attendance_holds __wrap_attendance_holds /* NOLINT(bugprone-reserved-identifier) */
+#define canary_holds __wrap_canary_holds         /* NOLINT(bugprone-reserved-identifier) */
 #include "tests/unit/http/client.h"
 
 #include <sys/mman.h>
 
+#include "api/canary.h"
 #include "server/store/attendance.h"
 #include "server/store/store.h"
 
@@ -16,6 +18,7 @@ static struct {
 	int is_ready;
 	int asked;
 	int is_unattended;
+	int is_unproven;
 } * store;
 
 bool store_is_ready(const struct store *s, const char **why)
@@ -33,6 +36,13 @@ bool attendance_holds(struct store *s, const char **why)
 	if (store->is_unattended)
 		*why = "no relay";
 	return !store->is_unattended;
+}
+
+bool canary_holds(const char **why)
+{
+	if (store->is_unproven)
+		*why = "no canary";
+	return !store->is_unproven;
 }
 
 static char answer[300000];
@@ -87,7 +97,10 @@ static void ready_needs_somebody_who_takes_the_mail(void **state)
 	store->is_ready = 0; /* the graver fault is told */
 	assert_int_equal(get("/readyz", ""), 503);
 	assert_non_null(strstr(body(), "connection"));
-	store->is_unattended = 0;
+	store->is_ready = store->is_unproven = 1;
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_string_equal(body(), "{\"status\":\"not ready\",\"reason\":\"no canary\"}\n");
+	store->is_unattended = store->is_unproven = 0;
 }
 
 static void metrics_are_text(void **state)

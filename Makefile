@@ -60,6 +60,10 @@ $(B)/unit/http/test_auth $(B)/unit/store/test_keys: LDFLAGS += -Wl,--wrap=CRYPTO
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS) -lcmocka
+$(B)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS)
+archives: $(ARCHIVES)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 deps: ## install what building and running needs (root, Debian 12)
@@ -116,6 +120,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt image image-test \
+.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt image image-test \
 	fmt-check lint layers install clean help
 .DELETE_ON_ERROR:

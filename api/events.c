@@ -1,8 +1,6 @@
 /* Events: of one message, and of the project as a log to read on and on. */
 #include "api/events.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +9,7 @@
 #include "server/hooks/event.h"
 #include "server/store/log.h"
 #include "server/store/messages.h"
+#include "server/store/places.h"
 #include "server/store/store.h"
 
 #define ENTRIES_A_LOOK 8
@@ -53,8 +52,10 @@ void events_of_message(struct request *r)
 struct listing {
 	size_t limit;
 	const char *type, *tag;
-	struct log_place at; /* read on from here; lines of its entry up to `line` were seen */
-	int64_t line;        /* -1: none of them */
+	/* Seen of each partition: all up to the entry `at`-`index`; of that one the first `part`
+	 * lines, or, when part is 0, all. */
+	struct place *seen;
+	unsigned partitions;
 	unsigned looks;
 	json_t *data;
 };
@@ -64,32 +65,34 @@ static void listing_free(void *state)
 	struct listing *l = state;
 
 	json_decref(l->data);
+	free(l->seen);
 	free(l);
 }
 
-static void write_cursor(const struct log_place *at, int64_t line, char out[PAGE_CURSOR_MAX])
+static struct listing *listing_new(unsigned partitions)
 {
-	/* line -1, none seen yet, is written as 0, so that all numbers are without a sign */
-	snprintf(out, PAGE_CURSOR_MAX, "%" PRId64 ".%" PRId64 ".%" PRId64, at->ms, at->seq,
-		 line + 1);
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->partitions = partitions;
+	l->seen = calloc(partitions, sizeof(*l->seen));
+	l->data = json_array();
+	if (l->seen && l->data)
+		return l;
+	listing_free(l);
+	return NULL;
 }
 
 static int read_after(const struct request *r, struct listing *l, struct err *e)
 {
 	const char *text = request_query(r, "after");
-	char rest;
 
-	l->line = -1;
-	if (!text)
+	if (!text || places_read(text, l->seen, l->partitions) == 0)
 		return 0;
-	if (strspn(text, "0123456789.") != strlen(text) ||
-	    sscanf(text, "%16" SCNd64 ".%12" SCNd64 ".%9" SCNd64 "%c", &l->at.ms, &l->at.seq,
-		   &l->line, &rest) != 3)
-		return err_set(e, ERR_INPUT,
-			       "query parameter after: give `next_cursor` of the page before, or "
-			       "the `cursor` of an event, as it is");
-	l->line--;
-	return 0;
+	return err_set(e, ERR_INPUT,
+		       "query parameter after: give `next_cursor` of the page before, or the "
+		       "`cursor` of an event, as it is");
 }
 
 static int read_query(const struct request *r, struct listing *l, struct err *e)
@@ -119,19 +122,37 @@ static bool is_wanted(const struct listing *l, const struct log_event *ev)
 
 static int show(struct request *r, struct listing *l, const struct log_event *ev)
 {
-	char cursor[PAGE_CURSOR_MAX];
-	struct event_about about = {ev->message, request_key(r)->project_id, cursor};
+	struct buf cursor = {0};
+	struct event_about about = {ev->message, request_key(r)->project_id, NULL};
+	int rc;
 
-	write_cursor(&l->at, l->line, cursor);
-	return json_array_append_new(l->data, event_json(&about, ev->record, ev->event));
+	places_write(l->seen, l->partitions, &cursor);
+	about.cursor = buf_text(&cursor);
+	rc = json_array_append_new(l->data, event_json(&about, ev->record, ev->event));
+	buf_deinit(&cursor);
+	return rc;
 }
 
 static void finish(struct request *r, struct listing *l)
 {
-	char cursor[PAGE_CURSOR_MAX];
+	struct buf cursor = {0};
 
-	write_cursor(&l->at, l->line, cursor);
-	answer_json(r, 200, json_pack("{s:O, s:s}", "data", l->data, "next_cursor", cursor));
+	places_write(l->seen, l->partitions, &cursor);
+	answer_json(r, 200,
+		    json_pack("{s:O, s:s}", "data", l->data, "next_cursor", buf_text(&cursor)));
+	buf_deinit(&cursor);
+}
+
+/* Was it seen before? Now it is. */
+static bool see(struct listing *l, const struct log_entry *entry, unsigned lines)
+{
+	struct place *seen = &l->seen[entry->partition];
+	bool is_same = seen->at == entry->at.ms && seen->index == entry->at.seq;
+
+	if (is_same && (seen->part == 0 || lines <= seen->part))
+		return true;
+	*seen = (struct place){entry->at.ms, entry->at.seq, lines < entry->n_lines ? lines : 0};
+	return false;
 }
 
 static void look(struct request *r, struct listing *l);
@@ -140,8 +161,6 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 {
 	struct request *r = arg;
 	struct listing *l = request_state(r);
-	struct log_place from = l->at;
-	int64_t seen = l->line;
 
 	if (!page) {
 		answer_err(r, why);
@@ -149,13 +168,8 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 	}
 	for (size_t i = 0; i < page->n_events; i++) {
 		const struct log_event *ev = &page->events[i];
-		const struct log_place *at = &page->entries[ev->entry];
 
-		if (log_place_compare(at, &from) == 0 && ev->line <= seen)
-			continue;
-		l->at = *at;
-		l->line = ev->line;
-		if (!is_wanted(l, ev))
+		if (see(l, &page->entries[ev->entry], ev->line + 1) || !is_wanted(l, ev))
 			continue;
 		if (show(r, l, ev) < 0) {
 			answer_problem(r, PROBLEM_INTERNAL, NULL, "a record cannot be shown");
@@ -166,6 +180,8 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 			return;
 		}
 	}
+	for (size_t i = 0; i < page->n_entries; i++)
+		see(l, &page->entries[i], page->entries[i].n_lines); /* damaged ones too */
 	if (page->is_full && ++l->looks < LOOKS_MAX)
 		look(r, l);
 	else
@@ -174,17 +190,26 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 
 static void look(struct request *r, struct listing *l)
 {
-	log_read(request_api(r)->store, request_key(r)->project, 0, &l->at, false, ENTRIES_A_LOOK,
-		 on_page, r);
+	struct log_from *from = calloc(l->partitions, sizeof(*from));
+
+	if (!from) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	for (unsigned p = 0; p < l->partitions; p++)
+		from[p] = (struct log_from){
+			p, {l->seen[p].at, l->seen[p].index}, l->seen[p].part == 0};
+	log_read(request_api(r)->store, request_key(r)->project, from, l->partitions,
+		 ENTRIES_A_LOOK, on_page, r);
+	free(from);
 }
 
 void events_list(struct request *r)
 {
-	struct listing *l = calloc(1, sizeof(*l));
+	struct listing *l = listing_new(store_partitions(request_api(r)->store));
 	struct err e;
 
-	if (!l || !(l->data = json_array())) {
-		free(l);
+	if (!l) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 		return;
 	}

@@ -7,6 +7,7 @@
 
 #include "api/base64.h"
 #include "server/base/buf.h"
+#include "server/base/hex.h"
 
 #define WORD_MAX 200 /* RFC 2047 2 allows 75; what is longer is no encoded word */
 
@@ -51,15 +52,6 @@ bool slice_is(struct slice s, const char *word)
 
 /* ---- bodies ---- */
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "=XX" at i? Then its octet, else -1. */
 static int escaped(struct slice s, size_t i)
 {
@@ -67,8 +59,8 @@ static int escaped(struct slice s, size_t i)
 
 	if (s.p[i] != '=' || s.len - i < 3)
 		return -1;
-	high = hex(s.p[i + 1]);
-	low = hex(s.p[i + 2]);
+	high = hex_digit(s.p[i + 1]);
+	low = hex_digit(s.p[i + 2]);
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -1,8 +1,6 @@
 /* GET /v1/messages: messages of the project, newest first, by recipient, tag, status and time. */
 #include "api/messages.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +10,7 @@
 #include "server/base/clock.h"
 #include "server/mail/address.h"
 #include "server/store/list.h"
+#include "server/store/store.h"
 
 /* One request looks at the store so often; then it answers what it has, and where to go on. */
 #define LOOKS_MAX 20
@@ -19,6 +18,8 @@
 struct listing {
 	struct page page;
 	struct list_query query;
+	struct place *at; /* of each partition */
+	unsigned partitions;
 	struct address to;
 	unsigned looks;
 	json_t *data;
@@ -29,30 +30,23 @@ static void listing_free(void *state)
 	struct listing *l = state;
 
 	json_decref(l->data);
+	free(l->at);
 	free(l);
 }
 
-/* ---- cursors: "hour.partition.index" ---- */
-
-static int read_cursor(const char *text, struct list_place *p, struct err *e)
+static struct listing *listing_new(unsigned partitions)
 {
-	char rest;
+	struct listing *l = calloc(1, sizeof(*l));
 
-	if (!text)
-		return 0;
-	if (strspn(text, "0123456789.") != strlen(text) ||
-	    sscanf(text, "%8" SCNd64 ".%4u.%12" SCNd64 "%c", &p->hour, &p->partition, &p->index,
-		   &rest) != 3 ||
-	    p->hour == 0)
-		return page_bad_cursor(e);
-	return 0;
-}
-
-static void write_cursor(const struct list_place *p, char out[PAGE_CURSOR_MAX])
-{
-	/* -1, the end of a list, is told by a place that no list comes to. */
-	snprintf(out, PAGE_CURSOR_MAX, "%" PRId64 ".%u.%" PRId64, p->hour, p->partition,
-		 p->index < 0 ? INT64_C(999999999999) : p->index);
+	if (!l)
+		return NULL;
+	l->partitions = partitions;
+	l->at = calloc(partitions, sizeof(*l->at));
+	l->data = json_array();
+	if (l->at && l->data)
+		return l;
+	listing_free(l);
+	return NULL;
 }
 
 /* ---- what is asked for ---- */
@@ -101,15 +95,24 @@ static int read_time(const struct request *r, const char *name, int64_t *ms, str
 	return 0;
 }
 
+static int read_cursor(const struct request *r, struct listing *l, struct err *e)
+{
+	if (!l->page.cursor)
+		list_begin(request_api(r)->store, &l->query, l->at);
+	else if (places_read(l->page.cursor, l->at, l->partitions) < 0 ||
+		 list_is_over(l->at, l->partitions))
+		return page_bad_cursor(e);
+	return 0;
+}
+
 static int read_query(const struct request *r, struct listing *l, struct err *e)
 {
 	static const char *const names[] = {"to", "tag", "status", "since", "until", NULL};
 
 	l->query.project = request_key(r)->project;
-	if (page_read(r, names, &l->page, e) < 0 ||
-	    read_cursor(l->page.cursor, &l->query.from, e) < 0 || read_to(r, l, e) < 0 ||
+	if (page_read(r, names, &l->page, e) < 0 || read_to(r, l, e) < 0 ||
 	    read_status(r, l, e) < 0 || read_time(r, "since", &l->query.since_ms, e) < 0 ||
-	    read_time(r, "until", &l->query.until_ms, e) < 0)
+	    read_time(r, "until", &l->query.until_ms, e) < 0 || read_cursor(r, l, e) < 0)
 		return -1;
 	l->query.tag = request_query(r, "tag");
 	if (l->query.tag && (!*l->query.tag || strlen(l->query.tag) > 64))
@@ -151,41 +154,45 @@ static bool is_wanted(const struct record *record, const struct list_query *q)
 
 static void look(struct request *r, struct listing *l);
 
-static void finish(struct request *r, struct listing *l, const struct list_place *next)
+static void finish(struct request *r, struct listing *l)
 {
-	char cursor[PAGE_CURSOR_MAX];
+	bool is_over = list_is_over(l->at, l->partitions);
+	struct buf cursor = {0};
 
-	if (next->hour >= 0)
-		write_cursor(next, cursor);
-	page_answer(r, json_incref(l->data), next->hour >= 0 ? cursor : NULL);
+	if (!is_over)
+		places_write(l->at, l->partitions, &cursor);
+	page_answer(r, json_incref(l->data), is_over ? NULL : buf_text(&cursor));
+	buf_deinit(&cursor);
 }
 
-static void on_items(const struct list_item *items, size_t n, const struct list_place *next,
-		     const struct err *why, void *arg)
+static void on_list(const struct list_page *page, const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	struct listing *l = request_state(r);
 
-	if (why) {
+	if (!page) {
 		answer_err(r, why);
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (!is_wanted(&items[i].record, &l->query))
+	memcpy(l->at, page->begin, l->partitions * sizeof(*l->at));
+	for (size_t i = 0; i < page->n; i++) {
+		const struct list_item *item = &page->items[i];
+
+		l->at[item->partition] = item->place;
+		if (!is_wanted(&item->record, &l->query))
 			continue;
-		if (json_array_append_new(l->data, render_message(items[i].id, &items[i].record)) <
-		    0) {
+		if (json_array_append_new(l->data, render_message(item->id, &item->record)) < 0) {
 			answer_problem(r, PROBLEM_INTERNAL, NULL, "a record cannot be shown");
 			return;
 		}
 		if (json_array_size(l->data) == l->page.limit) {
-			finish(r, l, &items[i].place);
+			finish(r, l);
 			return;
 		}
 	}
-	l->query.from = *next;
-	if (next->hour < 0 || ++l->looks == LOOKS_MAX)
-		finish(r, l, next);
+	memcpy(l->at, page->next, l->partitions * sizeof(*l->at));
+	if (list_is_over(l->at, l->partitions) || ++l->looks == LOOKS_MAX)
+		finish(r, l);
 	else
 		look(r, l);
 }
@@ -193,16 +200,15 @@ static void on_items(const struct list_item *items, size_t n, const struct list_
 static void look(struct request *r, struct listing *l)
 {
 	l->query.max = l->page.limit;
-	list_read(request_api(r)->store, &l->query, on_items, r);
+	list_read(request_api(r)->store, &l->query, l->at, on_list, r);
 }
 
 void messages_list(struct request *r)
 {
-	struct listing *l = calloc(1, sizeof(*l));
+	struct listing *l = listing_new(store_partitions(request_api(r)->store));
 	struct err e;
 
-	if (!l || !(l->data = json_array())) {
-		free(l);
+	if (!l) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 		return;
 	}

@@ -108,18 +108,29 @@ static void read_replayed(struct request *r, struct creation *c, const char *id)
 	messages_get(api->store, request_key(r)->project, c->accept.id.text, on_replay_read, r);
 }
 
+static void answer_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
+		       const char *suppressed)
+{
+	if (*suppressed &&
+	    json_object_set_new(c->facts, "suppressed", json_loads(suppressed, 0, NULL)) < 0) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	metric_add(METRIC_ACCEPTED, 1);
+	metric_observe(METRIC_ACCEPT_MS, clock_mono_ms() - c->began_ms);
+	log_accepted(r, c, id);
+	answer_accepted(r, id, at_ms, c->facts);
+}
+
 static void on_accept(enum queue_accept_status status, const char *id, int64_t at_ms,
-		      const struct err *why, void *arg)
+		      const char *suppressed, const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	struct creation *c = request_state(r);
 
 	switch (status) {
 	case QUEUE_ACCEPTED:
-		metric_add(METRIC_ACCEPTED, 1);
-		metric_observe(METRIC_ACCEPT_MS, clock_mono_ms() - c->began_ms);
-		log_accepted(r, c, id);
-		answer_accepted(r, id, at_ms, c->facts);
+		answer_new(r, c, id, at_ms, suppressed);
 		return;
 	case QUEUE_REPLAYED:
 		read_replayed(r, c, id);
@@ -280,12 +291,18 @@ void messages_create(struct request *r)
 {
 	struct creation *c = calloc(1, sizeof(*c));
 	struct store *store = request_api(r)->store;
+	const char *name = request_query_name(r, 0);
 
 	if (!c) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 		return;
 	}
 	request_set_state(r, c, creation_free);
+	if (name) { /* what was meant by it might have been not to send */
+		answer_problem(r, PROBLEM_BAD_REQUEST, NULL,
+			       "there is no query parameter `%.60s` here", name);
+		return;
+	}
 	c->began_ms = clock_mono_ms();
 	if (read_idempotency(r, c) < 0 || read_send(r, c) < 0)
 		return;

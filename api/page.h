@@ -10,11 +10,11 @@
 
 #define PAGE_LIMIT_DEFAULT 20
 #define PAGE_LIMIT_MAX 100
-#define PAGE_CURSOR_MAX 200
+#define PAGE_CURSOR_MAX 200 /* for those that are not places (server/store/places.h) */
 
 struct page {
 	size_t limit;
-	const char *cursor; /* NULL: the first page; else 1-200 of A-Z a-z 0-9 . _ - */
+	const char *cursor; /* NULL: the first page; else of A-Z a-z 0-9 . _ - */
 };
 
 /* names: the other query parameters of the route, ended by NULL; any more are refused. ERR_INPUT.

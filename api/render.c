@@ -35,15 +35,26 @@ bool render_has_tag(const struct record *record, const char *tag)
 
 /* ---- 202 ---- */
 
-static json_t *queued_recipients(const json_t *facts)
+static json_t *accepted_recipients(const json_t *facts)
 {
+	const json_t *stopped = json_object_get(facts, "suppressed");
 	json_t *envelope = send_envelope(facts), *list = json_array(), *unused;
+	enum recipient_state state;
 	const char *email;
+	json_int_t i = 0;
+	size_t n = 0;
 	int rc = envelope ? 0 : -1;
 
 	json_object_foreach (envelope, email, unused) {
+		state = STATE_QUEUED;
+		if (n < json_array_size(stopped) &&
+		    json_integer_value(json_array_get(stopped, n)) == i) {
+			state = STATE_SUPPRESSED;
+			n++;
+		}
+		i++;
 		rc |= json_array_append_new(list, json_pack("{s:s, s:s}", "email", email, "status",
-							    recipient_state_name(STATE_QUEUED)));
+							    recipient_state_name(state)));
 	}
 	json_decref(envelope);
 	if (rc == 0)
@@ -55,12 +66,15 @@ static json_t *queued_recipients(const json_t *facts)
 json_t *render_accepted(const char *id, int64_t at_ms, const json_t *facts)
 {
 	const char *durability = json_string_value(json_object_get(facts, "durability"));
+	size_t n_stopped = json_array_size(json_object_get(facts, "suppressed"));
+	json_t *list = accepted_recipients(facts);
+	bool is_over = n_stopped && n_stopped == json_array_size(list);
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:O, s:o}", "id", id, "status",
-			 recipient_state_name(STATE_QUEUED), "durability",
-			 durability ? durability : "fsync", "created_at", render_time(at_ms),
-			 "message_id", json_object_get(facts, "message_id"), "recipients",
-			 queued_recipients(facts));
+			 recipient_state_name(is_over ? STATE_SUPPRESSED : STATE_QUEUED),
+			 "durability", durability ? durability : "fsync", "created_at",
+			 render_time(at_ms), "message_id", json_object_get(facts, "message_id"),
+			 "recipients", list);
 }
 
 /* ---- GET ---- */

@@ -10,7 +10,8 @@
 /* Messages as JSON. A NULL result means out of memory, or facts that are no JSON. */
 
 /* The body of a 202: from facts frozen at acceptance alone, so that a replay years of states later
- * has the same bytes. at_ms: when it was accepted. */
+ * has the same bytes. at_ms: when it was accepted. The facts have an array "suppressed" where
+ * recipients ended at once: their numbers, in order. */
 json_t *render_accepted(const char *id, int64_t at_ms, const json_t *facts);
 
 /* The body of GET /v1/messages/{id}. */

@@ -35,6 +35,8 @@ const struct route_entry api_routes[] = {
 	{HTTP_POST, "/v1/webhooks/{id}/rotate", SCOPE_MANAGE, webhooks_rotate, "whk", false},
 	{HTTP_POST, "/v1/webhooks/{id}/test", SCOPE_MANAGE, webhooks_test, "whk", false},
 	{HTTP_GET, "/v1/webhooks/{id}/deliveries", SCOPE_READ, webhooks_deliveries, "whk", false},
+	{HTTP_POST, "/v1/webhooks/{id}/deliveries/{event}/redeliver", SCOPE_MANAGE,
+	 webhooks_redeliver, "whk", false},
 	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, false},
 	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, false},
 	{HTTP_GET, "/readyz", 0, meta_readyz, NULL, false},

@@ -1,4 +1,4 @@
-/* What became of the deliveries to a webhook, and a test of one. */
+/* What became of the deliveries to a webhook; one once more; a test of one. */
 #include "api/webhooks.h"
 
 #include <stdio.h>
@@ -7,8 +7,11 @@
 
 #include "api/page.h"
 #include "server/base/clock.h"
+#include "server/base/log.h"
 #include "server/base/loop.h"
+#include "server/hooks/event.h"
 #include "server/store/endpoints.h"
+#include "server/store/messages.h"
 
 #define TEST_WAIT_MS 20000 /* a delivery ends within 15 s */
 #define TEST_POLL_MS 150
@@ -71,6 +74,58 @@ void webhooks_deliveries(struct request *r)
 	else
 		endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
 			      on_found, r);
+}
+
+/* ---- once more ---- */
+
+static void on_redelivered(const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (why && why->kind == ERR_REFUSED) {
+		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+	} else if (why) {
+		answer_err(r, why);
+	} else {
+		LOG(LOG_INFO, "webhook.redelivered", LOG_S("webhook", request_param(r, 0)),
+		    LOG_S("event", request_param(r, 1)), LOG_S("request", request_id(r)));
+		answer_json(r, 202,
+			    json_pack("{s:s, s:s}", "webhook", request_param(r, 0), "event",
+				      request_param(r, 1)));
+	}
+}
+
+static void answer_no_event(struct request *r)
+{
+	answer_problem(r, PROBLEM_NOT_FOUND, NULL,
+		       "there is no such event, or its retention is over");
+}
+
+static void on_record(const struct record *record, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	char message[ID_LEN + 1];
+	unsigned n;
+
+	if (!record && why->kind != ERR_NOT_FOUND)
+		answer_err(r, why);
+	else if (!record || event_read_id(request_param(r, 1), message, &n) < 0 ||
+		 !record_find_event(record, n))
+		answer_no_event(r);
+	else
+		endpoints_redeliver(request_api(r)->store, request_key(r)->project,
+				    request_param(r, 0), message, n, on_redelivered, r);
+}
+
+void webhooks_redeliver(struct request *r)
+{
+	char message[ID_LEN + 1];
+	unsigned n;
+
+	if (event_read_id(request_param(r, 1), message, &n) < 0)
+		answer_no_event(r);
+	else
+		messages_get(request_api(r)->store, request_key(r)->project, message, on_record, r);
 }
 
 /* ---- a test ---- */

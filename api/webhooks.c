@@ -20,15 +20,21 @@
 #define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign for so long */
 #define DESCRIPTION_MAX 200
 #define FILTERS_MAX 20
+#define ROUNDS_MAX 20 /* of a change that others come between */
 
 json_t *webhook_json(const struct endpoint *e, const char *secret)
 {
-	return json_pack("{s:s, s:s, s:O, s:o, s:b, s:s*, s:o, s:s*}", "id", e->id, "url", e->url,
-			 "events", e->events, "description",
+	json_t *lost = e->lost_until_ms
+			       ? json_pack("{s:o, s:o}", "from", render_time(e->lost_from_ms),
+					   "until", render_time(e->lost_until_ms))
+			       : NULL;
+
+	return json_pack("{s:s, s:s, s:O, s:o, s:b, s:s*, s:o*, s:o, s:s*}", "id", e->id, "url",
+			 e->url, "events", e->events, "description",
 			 text_json(e->description, strlen(e->description)), "enabled",
 			 e->is_enabled, "disabled_reason",
-			 *e->disabled_reason ? e->disabled_reason : NULL, "created_at",
-			 render_time(e->created_ms), "secret", secret);
+			 *e->disabled_reason ? e->disabled_reason : NULL, "lost", lost,
+			 "created_at", render_time(e->created_ms), "secret", secret);
 }
 
 static void answer_endpoint(struct request *r, unsigned status, const struct endpoint *e,
@@ -133,6 +139,8 @@ struct change {
 	char secret[SIGN_SECRET_TEXT]; /* "": it is not shown */
 	struct body fields;
 	unsigned status;
+	endpoints_fn *found; /* NULL: it is new */
+	unsigned rounds;
 };
 
 static void change_free(void *state)
@@ -161,11 +169,21 @@ static struct change *change_new(struct request *r, unsigned status)
 	return c;
 }
 
+static void get(struct request *r, endpoints_fn *fn)
+{
+	endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), fn, r);
+}
+
 static void on_written(const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	struct change *c = request_state(r);
 
+	if (why && why->kind == ERR_NOT_FOUND && c->found && c->rounds++ < ROUNDS_MAX) {
+		/* Deleted, or changed by another: the process that delivers may be the one. */
+		get(r, c->found);
+		return;
+	}
 	if (why && why->kind == ERR_REFUSED)
 		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
 	else if (why)
@@ -229,6 +247,8 @@ static int keep(struct request *r, struct change *c, const struct endpoint *ther
 		answer_err(r, why);
 		return -1;
 	}
+	endpoint_deinit(&c->before);
+	buf_reset(&c->sealed);
 	if (endpoint_parse(there->id, there->project, there->text, strlen(there->text),
 			   &c->before) < 0) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
@@ -256,14 +276,18 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 		e->events = b->events;
 	if (b->enabled)
 		e->is_enabled = json_is_true(b->enabled);
+	if (b->enabled && e->is_enabled)
+		e->lost_from_ms = e->lost_until_ms = 0;
 	if (e->is_enabled)
 		e->disabled_reason = "";
 	endpoints_put(request_api(r)->store, e, &c->before, on_written, r);
 }
 
-static void get(struct request *r, endpoints_fn *fn)
+/* Has `found` change the endpoint that is there. */
+static void change(struct request *r, struct change *c, endpoints_fn *found)
 {
-	endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), fn, r);
+	c->found = found;
+	get(r, found);
 }
 
 void webhooks_update(struct request *r)
@@ -271,7 +295,7 @@ void webhooks_update(struct request *r)
 	struct change *c = change_new(r, 200);
 
 	if (c && body_read(r, update_rules, RULES_COUNT, &c->fields, &c->body) == 0)
-		get(r, on_found);
+		change(r, c, on_found);
 }
 
 static void on_found_to_rotate(const struct endpoint *list, size_t n, const struct err *why,
@@ -291,8 +315,10 @@ static void on_found_to_rotate(const struct endpoint *list, size_t n, const stru
 
 void webhooks_rotate(struct request *r)
 {
-	if (change_new(r, 200))
-		get(r, on_found_to_rotate);
+	struct change *c = change_new(r, 200);
+
+	if (c)
+		change(r, c, on_found_to_rotate);
 }
 
 /* ---- look, delete ---- */

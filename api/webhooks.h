@@ -11,6 +11,7 @@ request_fn webhooks_update;
 request_fn webhooks_delete;
 request_fn webhooks_rotate;
 request_fn webhooks_deliveries; /* webhook_deliveries.c */
+request_fn webhooks_redeliver;
 request_fn webhooks_test;
 
 /* How an endpoint is shown; secret: NULL, but for its owner's one look at it. Used by both files.

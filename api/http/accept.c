@@ -1,7 +1,8 @@
 /* New connections from the listening sockets. All API processes watch the same sockets, and all
  * wake when a client comes: libevent cannot ask for EPOLLEXCLUSIVE, and through an epoll of our own
  * nested in libevent's the kernel does not honour it. With a process a core that costs one accept
- * that finds nothing. A turn takes few, so that the others get theirs. */
+ * that finds nothing. Who has more connections than another process looks away for a moment, so
+ * that long-lived ones do not pile up at whoever was quicker: their requests would wait longer. */
 #define _GNU_SOURCE /* accept4 */
 #include "api/http/engine.h"
 
@@ -12,13 +13,17 @@
 #include <unistd.h>
 
 #include "server/base/log.h"
+#include "server/base/metrics.h"
 
 #define A_TURN 16
+#define LEAD_MAX 4 /* connections more than the process that has the fewest */
+#define YIELD_MS 1
 
 struct listener {
 	struct http_server *server;
 	struct loop_fd watch;
 	struct loop_timer timer;
+	bool has_yielded; /* nobody else may have come: take some all the same */
 };
 
 static void back_to_work(void *arg)
@@ -48,6 +53,20 @@ static void take(struct http_server *s, int fd, const struct sockaddr *peer, soc
 	linger_take(s, fd);
 }
 
+static bool is_ahead(const struct http_server *s)
+{
+	int64_t least = metric_least(METRIC_HTTP_CONNECTIONS, METRIC_API_PROCESSES);
+
+	return least < (int64_t)s->n_connections - LEAD_MAX;
+}
+
+static void yield(struct listener *l)
+{
+	l->has_yielded = true;
+	loop_fd_want(&l->watch, 0);
+	loop_timer_set(&l->timer, YIELD_MS);
+}
+
 /* Is it the client's affair that there is nothing to accept? accept(2) passes on network errors. */
 static bool is_passing(int error)
 {
@@ -58,9 +77,17 @@ static bool is_passing(int error)
 static void on_client(int fd, unsigned what, void *arg)
 {
 	struct listener *l = arg;
+	bool has_yielded = l->has_yielded;
 
 	(void)what;
-	for (int i = 0; i < A_TURN; i++) {
+	if (!has_yielded && is_ahead(l->server)) {
+		yield(l);
+		return;
+	}
+	l->has_yielded = false;
+	for (int i = 0; i < (has_yielded ? LEAD_MAX : A_TURN); i++) {
+		if (i > 0 && !has_yielded && is_ahead(l->server))
+			return;
 		struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
 		socklen_t len = sizeof(peer);
 		int client =
@@ -82,6 +109,7 @@ int accept_start(struct http_server *s, const int *fds, size_t n, struct err *e)
 	s->listeners = calloc(n ? n : 1, sizeof(*s->listeners));
 	if (!s->listeners)
 		return err_oom(e);
+	metric_set(METRIC_API_PROCESSES, 1);
 	for (size_t i = 0; i < n; i++) {
 		struct listener *l = &s->listeners[s->n_listeners++];
 
@@ -96,6 +124,7 @@ int accept_start(struct http_server *s, const int *fds, size_t n, struct err *e)
 
 void accept_stop(struct http_server *s)
 {
+	metric_set(METRIC_API_PROCESSES, 0);
 	for (size_t i = 0; i < s->n_listeners; i++) {
 		loop_fd_deinit(&s->listeners[i].watch);
 		loop_timer_deinit(&s->listeners[i].timer);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "api/http/json_plain.h"
+
 /* Lines from 1, columns in octets from 1. */
 static int too_deep(const char *text, const char *at, struct err *e)
 {
@@ -66,6 +68,10 @@ static int fault(const json_error_t *why, struct err *e)
 		return err_set(e, ERR_INPUT,
 			       "line %d, column %d: an object has the same name twice", why->line,
 			       why->column);
+	if (json_error_code(why) == json_error_null_character ||
+	    json_error_code(why) == json_error_null_byte_in_key)
+		return err_set(e, ERR_INPUT, "line %d, column %d: \\u0000 is not allowed",
+			       why->line, why->column);
 	if (json_error_code(why) == json_error_invalid_utf8)
 		return err_set(e, ERR_INPUT, "the body is not UTF-8");
 	return err_set(e, ERR_INPUT, "line %d, column %d: %.*s", why->line, why->column, (int)len,
@@ -81,7 +87,9 @@ int json_parse_body(const char *text, size_t len, json_t **out, struct err *e)
 		return err_set(e, ERR_INPUT, "the body is empty");
 	if (check_depth(text, len, e) < 0)
 		return -1;
-	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	json = json_plain(text, len);
+	if (!json)
+		json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (!json)
 		return fault(&why, e);
 	*out = json;

@@ -323,7 +323,7 @@ static void fault_unknown(struct rules_run *run, const struct rule *table, size_
 		if (strlen(table[i].field) > GUESS_MAX)
 			continue;
 		d = distance(name, table[i].field);
-		if (d < best && d < len) {
+		if (d < best && d * 2 <= len) {
 			best = d;
 			guess = table[i].field;
 		}

@@ -8,6 +8,7 @@
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
+#include "server/base/metrics.h"
 
 #define POOL_BYTES 16384 /* a connection: head, and a window on the body */
 #define RUNS_A_TURN 16
@@ -75,6 +76,7 @@ static void connection_open(struct http_server *s, struct MHD_Connection *mhd, v
 		c->next->prev = c;
 	s->connections = c;
 	s->n_connections++;
+	metric_add(METRIC_HTTP_CONNECTIONS, 1);
 }
 
 static void connection_close(struct http_server *s, struct connection *c)
@@ -93,6 +95,7 @@ static void connection_close(struct http_server *s, struct connection *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->n_connections--;
+	metric_add(METRIC_HTTP_CONNECTIONS, -1);
 	free(c);
 	drain_check(s);
 }

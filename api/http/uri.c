@@ -5,16 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/base/hex.h"
 #include "server/mail/utf8.h"
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static bool is_alnum(char c)
 {
@@ -45,7 +37,7 @@ static bool is_text(const char *text, size_t len)
 /* The octet that an escape at in stands for, or -1. */
 static int escaped(const char *in, size_t len)
 {
-	int high = len < 3 ? -1 : hex(in[1]), low = len < 3 ? -1 : hex(in[2]);
+	int high = len < 3 ? -1 : hex_digit(in[1]), low = len < 3 ? -1 : hex_digit(in[2]);
 
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }

@@ -47,10 +47,11 @@ struct config {
 	bool assert_redis_settings; /* CONFIG denied: the operator vouches for the settings */
 	bool require_verified_domain;
 	bool webhook_allow_private;
-	bool mx_allow_private;   /* deliver to private, loopback and link-local addresses */
-	const char *dns_servers; /* "127.0.0.1@5353 9.9.9.9"; "" = /etc/resolv.conf */
-	int64_t log_level;       /* enum log_level */
-	int64_t log_format;      /* enum log_format */
+	const char *webhook_ca_file; /* PEM; "" = the system's */
+	bool mx_allow_private;       /* deliver to private, loopback and link-local addresses */
+	const char *dns_servers;     /* "127.0.0.1@5353 9.9.9.9"; "" = /etc/resolv.conf */
+	int64_t log_level;           /* enum log_level */
+	int64_t log_format;          /* enum log_format */
 
 	int64_t max_recipients;    /* a message; 50 */
 	int64_t max_message_bytes; /* after encoding; 10 MB */

@@ -158,6 +158,8 @@ const struct config_row config_rows[] = {
 	 .help = "Live keys may send from verified domains only."},
 	{ROW(webhook_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
 	 .help = "Webhooks may go to private addresses."},
+	{ROW(webhook_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM file of the authorities that may vouch for webhooks. Empty: the system's."},
 	{ROW(mx_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
 	 .help = "Mail may go to MX hosts at private, loopback and link-local addresses."},
 	{ROW(dns_servers, CONFIG_TEXT, ""),

@@ -1,4 +1,4 @@
-/* Bytes as hex digits. */
+/* Bytes as hex digits, and back. */
 #include "server/base/hex.h"
 
 void hex_encode(const unsigned char *bytes, size_t len, char *out)
@@ -10,4 +10,13 @@ void hex_encode(const unsigned char *bytes, size_t len, char *out)
 		*out++ = digits[bytes[i] & 15];
 	}
 	*out = 0;
+}
+
+int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }

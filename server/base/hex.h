@@ -5,5 +5,7 @@
 
 /* Lower-case hex digits and a NUL: out has room for 2 * len + 1. */
 void hex_encode(const unsigned char *bytes, size_t len, char *out);
+/* The value of a hex digit of either case; -1: it is none. */
+int hex_digit(char c);
 
 #endif

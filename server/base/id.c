@@ -78,3 +78,12 @@ unsigned id_partition(const char *id)
 {
 	return digit(id[ID_LEN - 2]) << 5 | digit(id[ID_LEN - 1]);
 }
+
+int64_t id_ms(const char *id)
+{
+	int64_t ms = 0;
+
+	for (size_t i = 0; i < TIME_LEN; i++)
+		ms = ms << 5 | digit(id[4 + i]);
+	return ms;
+}

@@ -36,6 +36,10 @@ static const struct {
 				 "API answers by status class"},
 	[METRIC_REQUESTS_4XX] = {"postern_http_requests_total", "class=\"4xx\"", "counter", NULL},
 	[METRIC_REQUESTS_5XX] = {"postern_http_requests_total", "class=\"5xx\"", "counter", NULL},
+	[METRIC_HTTP_CONNECTIONS] = {"postern_http_connections", "", "gauge",
+				     "HTTP connections open now"},
+	[METRIC_API_PROCESSES] = {"postern_api_processes", "", "gauge",
+				  "API processes that take connections"},
 	[METRIC_ACCEPTED] = {"postern_messages_accepted_total", "", "counter",
 			     "Messages committed to the store and answered with 202"},
 	[METRIC_REPLAYED] = {"postern_messages_replayed_total", "", "counter",
@@ -95,6 +99,9 @@ static const struct {
 				       "counter", "Webhook attempts by result"},
 	[METRIC_WEBHOOKS_FAILED] = {"postern_webhook_attempts_total", "result=\"failed\"",
 				    "counter", NULL},
+	[METRIC_WEBHOOKS_LOST] = {"postern_webhook_losses_total", "", "counter",
+				  "Events, or stretches of a log, whose retention ended before a "
+				  "webhook took them"},
 	[METRIC_WEBHOOK_ENDPOINTS] = {"postern_webhook_endpoints", "", "gauge",
 				      "Webhook endpoints that are enabled"},
 	[METRIC_WEBHOOK_RETRIES] = {"postern_webhook_retries", "", "gauge",
@@ -135,14 +142,20 @@ static bool is_gauge(enum metric m)
 	return strcmp(table[m].type, "gauge") == 0;
 }
 
+void metrics_clear_gauges(unsigned slot)
+{
+	for (int m = 0; slots && m < METRIC_COUNT; m++)
+		if (is_gauge((enum metric)m))
+			atomic_store_explicit(&slots[slot % METRIC_SLOTS].values[m], 0,
+					      memory_order_relaxed);
+}
+
 void metrics_use_slot(unsigned slot)
 {
 	if (!slots)
 		return;
 	mine = &slots[slot % METRIC_SLOTS];
-	for (int m = 0; m < METRIC_COUNT; m++)
-		if (is_gauge((enum metric)m))
-			metric_set((enum metric)m, 0);
+	metrics_clear_gauges(slot);
 }
 
 void metric_add(enum metric m, int64_t n)
@@ -166,6 +179,20 @@ int64_t metric_sum(enum metric m)
 	return sum;
 }
 
+int64_t metric_least(enum metric m, enum metric has)
+{
+	int64_t least = INT64_MAX;
+
+	for (int i = 0; slots && i < METRIC_SLOTS; i++) {
+		int64_t value = atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
+
+		if (value < least &&
+		    atomic_load_explicit(&slots[i].values[has], memory_order_relaxed) != 0)
+			least = value;
+	}
+	return least;
+}
+
 void metric_observe(enum metric_histogram h, int64_t ms)
 {
 	int b = 0;
@@ -178,12 +205,13 @@ void metric_observe(enum metric_histogram h, int64_t ms)
 	atomic_fetch_add_explicit(&mine->histograms[h].sum, ms, memory_order_relaxed);
 }
 
-/* What all processes see alike is no sum: the highest. */
+/* What a scraper sees: of what each process says of the same thing, the highest; of all else, the
+ * sum. */
 static int64_t shown(enum metric m)
 {
 	int64_t most = 0, value;
 
-	if (m != METRIC_STORE_BYTES && m != METRIC_QUEUE_UNATTENDED_MS)
+	if (m != METRIC_STORE_READY && m != METRIC_STORE_BYTES && m != METRIC_QUEUE_UNATTENDED_MS)
 		return metric_sum(m);
 	for (int i = 0; slots && i < METRIC_SLOTS; i++) {
 		value = atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);

@@ -14,6 +14,8 @@ enum metric {
 	METRIC_REQUESTS_2XX,
 	METRIC_REQUESTS_4XX,
 	METRIC_REQUESTS_5XX,
+	METRIC_HTTP_CONNECTIONS, /* gauge */
+	METRIC_API_PROCESSES,    /* gauge: 1 while this one takes connections */
 	METRIC_ACCEPTED,
 	METRIC_REPLAYED,
 	METRIC_ACCEPT_BATCHES,
@@ -35,7 +37,7 @@ enum metric {
 	METRIC_STORE_CALLS,
 	METRIC_STORE_RERUNS,
 	METRIC_STORE_LOST,
-	METRIC_STORE_READY,       /* gauge, keeper only: 1 while the store is as it must be */
+	METRIC_STORE_READY,       /* gauge: 1 while the store is as it must be, for any process */
 	METRIC_QUEUE_READY_SITES, /* gauges, keeper only */
 	METRIC_QUEUE_DUE,
 	METRIC_QUEUE_LEASED,
@@ -46,6 +48,7 @@ enum metric {
 	METRIC_CANARIES,
 	METRIC_WEBHOOKS_DELIVERED,
 	METRIC_WEBHOOKS_FAILED,
+	METRIC_WEBHOOKS_LOST,
 	METRIC_WEBHOOK_ENDPOINTS, /* gauges, of the hooks process that delivers */
 	METRIC_WEBHOOK_RETRIES,
 	METRIC_WEBHOOK_LAG_MS,
@@ -70,9 +73,13 @@ int metrics_init(void);
 /* This process counts in slot (0 <= slot < METRIC_SLOTS). Counters survive a restart of the process
  * in that slot; gauges are zeroed. */
 void metrics_use_slot(unsigned slot);
+/* Of a process that is no more. */
+void metrics_clear_gauges(unsigned slot);
 void metric_add(enum metric m, int64_t n);
 void metric_set(enum metric m, int64_t value);
 int64_t metric_sum(enum metric m);
+/* The least value of m among the processes whose `has` is not 0; INT64_MAX: there is none. */
+int64_t metric_least(enum metric m, enum metric has);
 void metric_observe(enum metric_histogram h, int64_t ms);
 /* Appends the Prometheus text exposition (version 0.0.4). */
 void metrics_render(struct buf *out);

@@ -36,17 +36,14 @@ static void make_owner(char out[CHILD_OWNER_MAX])
 	snprintf(out, CHILD_OWNER_MAX, "%s.%s", host, random);
 }
 
-void child_init(struct child *c, const struct supervisor_job *job, unsigned index)
+void child_init(struct child *c, const struct supervisor_job *job)
 {
-	*c = (struct child){.job = job, .slot = job->slot + index, .delay_ms = DELAY_FIRST_MS};
+	*c = (struct child){.job = job, .delay_ms = DELAY_FIRST_MS};
 }
 
 void child_init_recovery(struct child *c, const struct supervisor_job *job, const char *owner)
 {
-	*c = (struct child){.job = job,
-			    .is_recovery = true,
-			    .slot = CHILD_RECOVERY_SLOT,
-			    .delay_ms = DELAY_FIRST_MS};
+	*c = (struct child){.job = job, .is_recovery = true, .delay_ms = DELAY_FIRST_MS};
 	snprintf(c->owner, sizeof(c->owner), "%s", owner);
 }
 

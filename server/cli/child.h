@@ -5,28 +5,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "server/base/metrics.h"
 #include "server/cli/supervisor.h"
 
 /* One child of the supervisor, through all its incarnations: when it is to start, and how long to
  * wait after a death. */
 
 #define CHILD_OWNER_MAX 96
-#define CHILD_RECOVERY_SLOT 127 /* shared by all recoveries: counters only */
+#define CHILD_SHARED_SLOT (METRIC_SLOTS - 1) /* of recoveries and whoever is too many */
 
 struct child {
 	const struct supervisor_job *job; /* NULL = free entry */
 	bool is_recovery;                 /* of owner, by job->recover */
 	bool is_fresh;                    /* of a generation on trial */
 	bool is_retiring;                 /* not started again */
-	unsigned slot;
-	pid_t pid; /* 0 = not running */
+	unsigned slot; /* of metrics, while it runs: its own, so that generations do not mix */
+	pid_t pid;     /* 0 = not running */
 	int64_t started_ms;
 	int64_t start_at_ms; /* when not running: from when on it may start; -1 = never again */
 	int64_t delay_ms;    /* before the next start, should it die now */
 	char owner[CHILD_OWNER_MAX];
 };
 
-void child_init(struct child *c, const struct supervisor_job *job, unsigned index);
+void child_init(struct child *c, const struct supervisor_job *job);
 /* The recovery of what a dead owner left, by job->recover. */
 void child_init_recovery(struct child *c, const struct supervisor_job *job, const char *owner);
 const char *child_role(const struct child *c);

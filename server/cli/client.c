@@ -22,7 +22,7 @@ static int find_redis(const struct config *config, struct err *e)
 		config->data_dir);
 }
 
-int client_open(struct client *c, const struct config *config, struct err *e)
+int client_reach(struct client *c, const struct config *config, struct err *e)
 {
 	*c = (struct client){.status = -1};
 	if (find_redis(config, e) < 0)
@@ -30,12 +30,24 @@ int client_open(struct client *c, const struct config *config, struct err *e)
 	c->loop = loop_new();
 	if (!c->loop)
 		return err_oom(e);
-	if (store_open(&c->store, c->loop, config, STORE_SCRIPTS, e) < 0 ||
-	    store_wait_ready(c->store, READY_MS, e) < 0) {
-		client_close(c);
+	if (store_open(&c->store, c->loop, config, STORE_SCRIPTS, e) == 0 &&
+	    (store_wait_ready(c->store, READY_MS, e) == 0 || store_is_connected(c->store)))
+		return 0;
+	client_close(c);
+	return -1;
+}
+
+int client_open(struct client *c, const struct config *config, struct err *e)
+{
+	const char *why;
+
+	if (client_reach(c, config, e) < 0)
 		return -1;
-	}
-	return 0;
+	if (store_is_ready(c->store, &why))
+		return 0;
+	err_set(e, ERR_RETRY, "the store is not ready: %s", why);
+	client_close(c);
+	return -1;
 }
 
 void client_close(struct client *c)

@@ -21,6 +21,8 @@ extern const struct config_preset client_presets[];
 /* When redis_url is not set, the embedded Redis of a running postern on the same data directory is
  * asked. ERR_RETRY: nobody there. */
 int client_open(struct client *c, const struct config *config, struct err *e);
+/* The same, and a store that takes no mail just now will do. */
+int client_reach(struct client *c, const struct config *config, struct err *e);
 void client_close(struct client *c);
 /* From a callback: keep the outcome (why NULL = done) and end client_wait. */
 void client_end(struct client *c, const struct err *why);

@@ -25,12 +25,6 @@
 #define OWNERS_MAX 64
 #define JOBS_MAX 8
 #define PORT_MS 1000
-#define SLOT_KEEPER 1
-#define SLOT_GREET 2
-#define SLOT_REDIS 3
-#define SLOT_API 4 /* up to 63 */
-#define SLOT_HOOKS 124
-#define SLOT_RELAY 64 /* 60 workers of each kind at most (config_table.c) */
 
 /* The jobs of one configuration. */
 struct generation {
@@ -62,23 +56,18 @@ static void add(struct generation *g, struct supervisor_job job)
 static void add_workers(struct generation *g, const struct config *config)
 {
 	if (config->roles & ROLE_KEEPER)
-		add(g,
-		    (struct supervisor_job){
-			    .role = "keeper", .run = role_keeper, .count = 1, .slot = SLOT_KEEPER});
+		add(g, (struct supervisor_job){.role = "keeper", .run = role_keeper, .count = 1});
 	if (config->roles & ROLE_HOOKS)
-		add(g, (struct supervisor_job){
-			       .role = "hooks", .run = role_hooks, .count = 1, .slot = SLOT_HOOKS});
+		add(g, (struct supervisor_job){.role = "hooks", .run = role_hooks, .count = 1});
 	if (config->roles & ROLE_RELAY)
 		add(g, (struct supervisor_job){.role = "relay",
 					       .run = role_relay,
 					       .recover = role_recover,
-					       .count = workers(config->workers_relay),
-					       .slot = SLOT_RELAY});
+					       .count = workers(config->workers_relay)});
 	if (config->roles & ROLE_API)
 		add(g, (struct supervisor_job){.role = "api",
 					       .run = role_api,
 					       .count = workers(config->workers_api),
-					       .slot = SLOT_API,
 					       .listens = true});
 	for (size_t i = 0; i < g->n_jobs; i++)
 		g->jobs[i].config = config;
@@ -91,17 +80,13 @@ static void add_jobs(struct house *h, const struct config *config, role_fn *gree
 		    (struct supervisor_job){.role = "redis",
 					    .run = redis_child_run,
 					    .count = 1,
-					    .slot = SLOT_REDIS,
 					    .is_floor = true,
 					    .is_up = redis_child_is_up,
 					    .hint = "its log is redis/redis.log in data_dir"});
 	add_workers(&h->first, config);
 	if (greet)
-		add(&h->first, (struct supervisor_job){.role = "dev",
-						       .run = greet,
-						       .count = 1,
-						       .slot = SLOT_GREET,
-						       .is_once = true});
+		add(&h->first, (struct supervisor_job){
+				       .role = "dev", .run = greet, .count = 1, .is_once = true});
 }
 
 /* The children of a killed postern may hold the port a moment longer. */

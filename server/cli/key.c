@@ -6,6 +6,7 @@
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
 #include "server/cli/options.h"
+#include "server/mail/utf8.h"
 #include "server/store/keys.h"
 
 static int parse_scopes(const char *text, unsigned *scopes, struct err *e)
@@ -81,6 +82,8 @@ static int create(int argc, char **argv)
 		err_set(&e, ERR_INPUT, "--name: 1 to 100 characters are expected");
 		return cli_usage(&command_key_create, &e);
 	}
+	if (utf8_check_line(w.name, strlen(w.name), "--name", &e) < 0)
+		return cli_usage(&command_key_create, &e);
 	return create_key(&w, &e) < 0 ? cli_failed(&command_key_create, &e) : CLI_DONE;
 }
 
@@ -97,7 +100,7 @@ static int revoke_key(const char *file, const char *id, struct err *e)
 
 	if (cli_config(&config, file, client_presets, e) < 0)
 		return -1;
-	if (client_open(&c, config, e) == 0) {
+	if (client_reach(&c, config, e) == 0) {
 		keys_revoke(c.store, NULL, id, revoked, &c);
 		status = client_wait(&c, e);
 		client_close(&c);

@@ -4,6 +4,7 @@
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
 #include "server/cli/options.h"
+#include "server/mail/utf8.h"
 #include "server/store/keys.h"
 
 static void created(const struct project *list, size_t n, const struct err *why, void *arg)
@@ -41,6 +42,8 @@ static int create(int argc, char **argv)
 
 	if (n >= 0 && (n != 1 || !*name || strlen(name) > 100))
 		n = err_set(&e, ERR_INPUT, "a name of 1 to 100 characters is expected");
+	if (n >= 0)
+		n = utf8_check_line(name, strlen(name), "the name", &e);
 	if (n < 0)
 		return cli_usage(&command_project_create, &e);
 	return create_project(file, name, &e) < 0 ? cli_failed(&command_project_create, &e)

@@ -32,7 +32,7 @@ const struct command command_serve = {
 	.summary = "run the gateway",
 	.help = "Usage: postern serve [--config FILE] [--roles LIST]\n\n"
 		"  --config FILE   instead of ./postern.yaml\n"
-		"  --roles LIST    some of api,relay,keeper; needs redis_url\n\n"
+		"  --roles LIST    some of api,relay,keeper,hooks; needs redis_url\n\n"
 		"SIGTERM ends it in order: no new requests, open deliveries finish (drain_s).\n\n"
 		"Example:\n"
 		"  POSTERN_LISTEN=0.0.0.0:8080 POSTERN_DATA_DIR=/var/lib/postern postern serve\n",

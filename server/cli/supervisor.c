@@ -11,7 +11,8 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/cli/child.h"
+#include "server/cli/children.h"
+#include "server/cli/reload.h"
 
 #define FLOOR_UP_MS 30000
 #define FLOOR_POLL_MS 20
@@ -22,7 +23,6 @@
 #define SAME_SIGNAL_MS 200 /* a terminal and a wrapper may both pass on one Ctrl-C */
 #define RECOVERIES_AT_ONCE 4
 #define IDLE_MS 60000
-#define SETTLE_MS 3000 /* of a new generation: an API waits up to 2 s for the store */
 
 enum stage {
 	STAGE_FLOOR_UP, /* the floor starts, the others wait for it */
@@ -35,22 +35,19 @@ enum stage {
 
 struct supervisor {
 	const struct supervisor_plan *plan;
-	struct child children[SUPERVISOR_CHILDREN_MAX];
+	struct children all;
 	enum stage stage;
 	int64_t deadline_ms; /* of the stage; 0 = none */
 	int64_t told_ms;     /* when the first SIGTERM or SIGINT came */
 	bool ignores_hangup; /* nohup */
-	bool wants_reload;
-	unsigned generation;
-	int64_t settled_ms; /* when the generation on trial has lived long enough; 0 = none is */
-	bool has_failed;    /* one of it died */
+	struct reload reload;
 	int status;
 };
 
 static const char *stage_name(enum stage stage)
 {
-	static const char *const names[] = {"starting", "running",          "draining",
-					    "killed",   "ending the floor", "over"};
+	static const char *const names[] = {"starting",   "running",          "draining",
+					    "recovering", "ending the floor", "over"};
 
 	return names[stage];
 }
@@ -62,52 +59,7 @@ static void enter(struct supervisor *s, enum stage stage, int64_t ms)
 	LOG(LOG_INFO, "supervisor.stage", LOG_S("stage", stage_name(stage)));
 }
 
-static bool is_floor(const struct child *c)
-{
-	return c->job->is_floor;
-}
-
-static bool is_worker(const struct child *c)
-{
-	return !c->job->is_floor && !c->is_recovery;
-}
-
-static bool is_recovery(const struct child *c)
-{
-	return c->is_recovery;
-}
-
-static unsigned count_running(const struct supervisor *s, bool (*is_meant)(const struct child *))
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
-		const struct child *c = &s->children[i];
-
-		n += c->job && c->pid && is_meant(c);
-	}
-	return n;
-}
-
-static void signal_children(struct supervisor *s, int sig, bool (*is_meant)(const struct child *))
-{
-	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
-		const struct child *c = &s->children[i];
-
-		if (c->job && c->pid && is_meant(c))
-			kill(c->pid, sig);
-	}
-}
-
 /* ---- starting ---- */
-
-static struct child *free_entry(struct supervisor *s)
-{
-	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
-		if (!s->children[i].job)
-			return &s->children[i];
-	return NULL;
-}
 
 static bool may_start(const struct supervisor *s, const struct child *c)
 {
@@ -115,12 +67,12 @@ static bool may_start(const struct supervisor *s, const struct child *c)
 		return false;
 	switch (s->stage) {
 	case STAGE_FLOOR_UP: /* once only: a floor that dies at once will not get better */
-		return is_floor(c) && !c->started_ms;
+		return child_is_floor(c) && !c->started_ms;
 	case STAGE_RUN:
 		break;
 	case STAGE_DRAIN: /* relays that drain need the floor to settle on */
 	case STAGE_RECOVER:
-		if (!is_floor(c) && !c->is_recovery)
+		if (!child_is_floor(c) && !c->is_recovery)
 			return false;
 		break;
 	case STAGE_FLOOR_END:
@@ -128,7 +80,13 @@ static bool may_start(const struct supervisor *s, const struct child *c)
 	default:
 		return false;
 	}
-	return !c->is_recovery || count_running(s, is_recovery) < RECOVERIES_AT_ONCE;
+	return !c->is_recovery || children_running(&s->all, child_is_recovery) < RECOVERIES_AT_ONCE;
+}
+
+static void start(struct supervisor *s, struct child *c)
+{
+	c->slot = c->is_recovery ? CHILD_SHARED_SLOT : children_free_slot(&s->all);
+	child_start(c, s->plan);
 }
 
 /* Starts whose time has come; gives the time until the next may start. */
@@ -137,12 +95,12 @@ static int64_t start_due(struct supervisor *s)
 	int64_t now = clock_mono_ms(), wait = IDLE_MS;
 
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
-		struct child *c = &s->children[i];
+		struct child *c = &s->all.at[i];
 
 		if (!c->job || c->pid || c->start_at_ms < 0 || !may_start(s, c))
 			continue;
 		if (c->start_at_ms <= now)
-			child_start(c, s->plan);
+			start(s, c);
 		else if (c->start_at_ms - now < wait)
 			wait = c->start_at_ms - now;
 	}
@@ -168,7 +126,7 @@ static void fail(struct supervisor *s)
 		return;
 	s->status = 1;
 	enter(s, STAGE_DRAIN, s->plan->config->drain_s * 1000 + KILL_AFTER_DRAIN_MS);
-	signal_children(s, SIGTERM, is_worker);
+	children_signal(&s->all, SIGTERM, child_is_worker);
 }
 
 static void floor_failed(struct supervisor *s, const struct supervisor_job *job)
@@ -180,7 +138,7 @@ static void floor_failed(struct supervisor *s, const struct supervisor_job *job)
 /* Also after a clean end: what is left of its journal and its leases must not wait for time. */
 static void recover(struct supervisor *s, const struct supervisor_job *job, const char *owner)
 {
-	struct child *c = free_entry(s);
+	struct child *c = children_free_entry(&s->all);
 
 	if (c)
 		child_init_recovery(c, job, owner);
@@ -192,13 +150,15 @@ static void bury(struct supervisor *s, struct child *c, int status)
 {
 	bool is_stopping = s->stage > STAGE_RUN;
 
-	child_died(c, status, is_stopping);
+	child_died(c, status, is_stopping || c->is_retiring);
+	metrics_clear_gauges(c->slot);
+	c->slot = 0;
 	if (c->job->recover && !c->is_recovery)
 		recover(s, c->job, c->owner);
-	s->has_failed = s->has_failed || c->is_fresh;
-	if ((c->is_retiring && !s->settled_ms) || (c->is_recovery && c->start_at_ms < 0))
+	s->reload.has_failed = s->reload.has_failed || c->is_fresh;
+	if ((c->is_retiring && !s->reload.settled_ms) || (c->is_recovery && c->start_at_ms < 0))
 		*c = (struct child){0};
-	else if (is_floor(c) && s->stage == STAGE_FLOOR_UP)
+	else if (child_is_floor(c) && s->stage == STAGE_FLOOR_UP)
 		floor_failed(s, c->job);
 	if (!c->job || !c->job->is_once || c->start_at_ms < 0)
 		return;
@@ -214,8 +174,8 @@ static void reap(struct supervisor *s)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
-			if (s->children[i].job && s->children[i].pid == pid) {
-				bury(s, &s->children[i], status);
+			if (s->all.at[i].job && s->all.at[i].pid == pid) {
+				bury(s, &s->all.at[i], status);
 				break;
 			}
 }
@@ -237,7 +197,7 @@ static void told_to_end(struct supervisor *s)
 	}
 	s->told_ms = now;
 	if (s->stage == STAGE_DRAIN)
-		signal_children(s, SIGTERM, is_worker);
+		children_signal(&s->all, SIGTERM, child_is_worker);
 }
 
 static unsigned count_recoveries(const struct supervisor *s)
@@ -245,20 +205,20 @@ static unsigned count_recoveries(const struct supervisor *s)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
-		n += s->children[i].job && s->children[i].is_recovery;
+		n += s->all.at[i].job && s->all.at[i].is_recovery;
 	return n;
 }
 
 static void end_floor(struct supervisor *s)
 {
 	enter(s, STAGE_FLOOR_END, FLOOR_END_MS);
-	signal_children(s, SIGTERM, is_floor);
+	children_signal(&s->all, SIGTERM, child_is_floor);
 }
 
 static void drop_recoveries(struct supervisor *s)
 {
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
-		struct child *c = &s->children[i];
+		struct child *c = &s->all.at[i];
 
 		if (!c->job || !c->is_recovery)
 			continue;
@@ -284,13 +244,13 @@ static void deadline_passed(struct supervisor *s)
 		floor_late(s);
 		return;
 	case STAGE_DRAIN:
-		signal_children(s, SIGKILL, is_worker);
+		children_signal(&s->all, SIGKILL, child_is_worker);
 		return;
 	case STAGE_RECOVER:
 		drop_recoveries(s);
 		return;
 	case STAGE_FLOOR_END:
-		signal_children(s, SIGKILL, is_floor);
+		children_signal(&s->all, SIGKILL, child_is_floor);
 		return;
 	case STAGE_RUN:
 	case STAGE_OVER:
@@ -306,11 +266,11 @@ static void advance(struct supervisor *s)
 		enter(s, STAGE_RUN, 0);
 	if (s->deadline_ms && clock_mono_ms() >= s->deadline_ms)
 		deadline_passed(s);
-	if (s->stage == STAGE_DRAIN && !count_running(s, is_worker))
+	if (s->stage == STAGE_DRAIN && !children_running(&s->all, child_is_worker))
 		enter(s, STAGE_RECOVER, RECOVER_MS);
 	if (s->stage == STAGE_RECOVER && !count_recoveries(s))
 		end_floor(s);
-	if (s->stage == STAGE_FLOOR_END && !count_running(s, is_floor))
+	if (s->stage == STAGE_FLOOR_END && !children_running(&s->all, child_is_floor))
 		enter(s, STAGE_OVER, 0);
 }
 
@@ -335,102 +295,7 @@ static void hangup(struct supervisor *s)
 	if (s->plan->hangup_ends && !s->ignores_hangup)
 		told_to_end(s);
 	else if (s->plan->reload)
-		s->wants_reload = true;
-}
-
-/* ---- another generation ---- */
-
-static void add_jobs(struct supervisor *s, const struct supervisor_job *jobs, size_t n,
-		     bool is_fresh)
-{
-	for (size_t i = 0; i < n; i++)
-		for (unsigned k = 0; k < jobs[i].count; k++) {
-			struct child *c = free_entry(s);
-
-			if (!c)
-				return;
-			child_init(c, &jobs[i], k);
-			c->is_fresh = is_fresh;
-		}
-}
-
-static bool is_plain(const struct child *c)
-{
-	return c->job && is_worker(c) && !c->job->is_once;
-}
-
-static void begin_reload(struct supervisor *s)
-{
-	const struct supervisor_job *jobs;
-	struct err e;
-	size_t n;
-
-	s->wants_reload = false;
-	if (s->plan->reload(s->plan->reload_arg, &jobs, &n, &e) < 0) {
-		metric_add(METRIC_RELOADS_FAILED, 1);
-		LOG(LOG_ERROR, "reload.refused", LOG_S("reason", e.text),
-		    LOG_S("hint", "everything goes on as it was"));
-		return;
-	}
-	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
-		if (is_plain(&s->children[i]))
-			s->children[i].is_retiring = true;
-	add_jobs(s, jobs, n, true);
-	s->has_failed = false;
-	s->settled_ms = clock_mono_ms() + SETTLE_MS;
-	s->generation++;
-	LOG(LOG_INFO, "reload.started", LOG_N("generation", s->generation));
-}
-
-/* The old ones stay, the fresh ones go. */
-static void undo_reload(struct supervisor *s)
-{
-	metric_add(METRIC_RELOADS_FAILED, 1);
-	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", s->generation),
-	    LOG_S("hint", "a new process died at once: see its log lines; the old ones go on"));
-	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
-		struct child *c = &s->children[i];
-
-		if (!is_plain(c))
-			continue;
-		c->is_retiring = c->is_fresh;
-		c->is_fresh = false;
-		if (c->is_retiring && c->pid)
-			kill(c->pid, SIGTERM);
-		else if (c->is_retiring)
-			*c = (struct child){0};
-	}
-}
-
-static void finish_reload(struct supervisor *s)
-{
-	LOG(LOG_INFO, "reload.done", LOG_N("generation", s->generation));
-	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
-		struct child *c = &s->children[i];
-
-		if (!c->job)
-			continue;
-		c->is_fresh = false;
-		if (c->is_retiring && c->pid)
-			kill(c->pid, c->job->listens || c->job->recover ? SIGUSR1 : SIGTERM);
-		else if (c->is_retiring)
-			*c = (struct child){0};
-	}
-}
-
-static void reload(struct supervisor *s)
-{
-	if (s->stage != STAGE_RUN)
-		return;
-	if (s->settled_ms && (s->has_failed || clock_mono_ms() >= s->settled_ms)) {
-		s->settled_ms = 0;
-		if (s->has_failed)
-			undo_reload(s);
-		else
-			finish_reload(s);
-	}
-	if (s->wants_reload && !s->settled_ms)
-		begin_reload(s);
+		s->reload.is_wanted = true;
 }
 
 static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
@@ -440,8 +305,8 @@ static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
 
 	if (s->stage == STAGE_FLOOR_UP && ms > FLOOR_POLL_MS)
 		ms = FLOOR_POLL_MS;
-	if (s->settled_ms && s->settled_ms - clock_mono_ms() < ms)
-		ms = s->settled_ms - clock_mono_ms();
+	if (s->reload.settled_ms && s->reload.settled_ms - clock_mono_ms() < ms)
+		ms = s->reload.settled_ms - clock_mono_ms();
 	if (s->deadline_ms && s->deadline_ms - clock_mono_ms() < ms)
 		ms = s->deadline_ms - clock_mono_ms();
 	if (ms < 0)
@@ -473,7 +338,7 @@ int supervisor_run(const struct supervisor_plan *plan)
 	s->plan = plan;
 	sigprocmask(SIG_SETMASK, NULL, &before);
 	take_signals(s, &set);
-	add_jobs(s, plan->jobs, plan->n_jobs, false);
+	children_add(&s->all, plan->jobs, plan->n_jobs, false);
 	recover_earlier(s);
 	enter(s, STAGE_FLOOR_UP, FLOOR_UP_MS);
 	while (s->stage != STAGE_OVER) {
@@ -482,7 +347,8 @@ int supervisor_run(const struct supervisor_plan *plan)
 		wait_signal(s, &set, wait);
 		reap(s);
 		advance(s);
-		reload(s);
+		if (s->stage == STAGE_RUN)
+			reload_step(&s->reload, plan, &s->all);
 	}
 	status = s->status;
 	sigprocmask(SIG_SETMASK, &before, NULL);

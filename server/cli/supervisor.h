@@ -24,7 +24,6 @@ struct supervisor_job {
 	role_fn *run;
 	role_fn *recover; /* or NULL: runs with the owner of each dead one until it returns 0 */
 	unsigned count;
-	unsigned slot; /* metrics slot of the first */
 	bool listens;  /* keeps the listening sockets */
 	bool is_floor; /* the others stand on it: up before them, ends after them, own process
 			  group, keeps lock_fd */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <curl/curl.h>
+#include <openssl/x509.h>
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
@@ -28,7 +29,8 @@ struct call {
 	char *request;
 	struct buf body;
 	size_t answer_max, header_bytes;
-	bool is_cut; /* enough was read: the transfer was ended by us */
+	bool is_cut;   /* enough was read: the transfer was ended by us */
+	bool has_head; /* its header has come to its end */
 	bool is_forbidden;
 	int64_t retry_after_ms, began_ms;
 	fetch_fn *fn;
@@ -111,6 +113,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 	c->header_bytes += len;
 	if (c->header_bytes > HEADERS_MAX_BYTES)
 		return 0;
+	c->has_head = len <= 2 && (*bytes == '\r' || *bytes == '\n');
 	if (len <= skip || len - skip >= sizeof(value) || strncasecmp(bytes, name, skip) != 0)
 		return len;
 	memcpy(value, bytes + skip, len - skip);
@@ -152,7 +155,7 @@ static void finish(struct call *c, CURLcode code)
 	a.is_timeout = code == CURLE_OPERATION_TIMEDOUT;
 	/* A status line is an answer, whatever became of the body behind it; a header without end
 	 * is none. */
-	if (code == CURLE_OK || c->is_cut || (c->body.len && status))
+	if (code == CURLE_OK || c->is_cut || c->has_head)
 		a.status = (int)status;
 	if (a.status < 200)
 		a.status = 0;
@@ -201,6 +204,8 @@ static void set_options(struct call *c, const struct fetch_request *q)
 	/* With Debian's directory libcurl reads all certificates for each connection; the bundle
 	 * alone is read once. */
 	curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+	if (c->fetch->options.ca_file)
+		curl_easy_setopt(h, CURLOPT_CAINFO, c->fetch->options.ca_file);
 	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -317,10 +322,24 @@ static int want_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *
 	return 0;
 }
 
+static int check_authorities(const char *file, struct err *e)
+{
+	X509_STORE *store = X509_STORE_new();
+	int rc = store && X509_STORE_load_file(store, file) == 1;
+
+	X509_STORE_free(store);
+	if (rc)
+		return 0;
+	return err_set(e, ERR_INPUT, "%s: no PEM file of certificate authorities", file);
+}
+
 int fetch_open(struct fetch **out, struct loop *loop, const struct fetch_options *o, struct err *e)
 {
-	struct fetch *f = calloc(1, sizeof(*f));
+	struct fetch *f;
 
+	if (o->ca_file && check_authorities(o->ca_file, e) < 0)
+		return -1;
+	f = calloc(1, sizeof(*f));
 	if (!f)
 		return err_oom(e);
 	f->loop = loop;

@@ -21,6 +21,7 @@ struct fetch;
 
 struct fetch_options {
 	bool allow_private;
+	const char *ca_file; /* PEM, in place of the system's authorities; NULL: those. Borrowed. */
 	size_t max_connections;
 };
 int fetch_open(struct fetch **f, struct loop *loop, const struct fetch_options *o, struct err *e);

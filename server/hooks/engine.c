@@ -18,6 +18,9 @@
 #define RENEW_EVERY_MS 3000
 #define TAKE_EVERY_MS 500 /* whoever waits for the lease asks so often */
 #define TIPS_MAX 4096
+#define LOOKS_A_TURN 16
+#define GRACE_MS 2000  /* for what is under way when the process is to end */
+#define UNMET_MS 15000 /* a test waits so long for its endpoint to be known */
 
 /* ---- the lease and the batch ---- */
 
@@ -40,7 +43,7 @@ static void on_committed(bool is_ours, void *arg)
 		LOG(LOG_INFO, "hooks.active", LOG_S("owner", e->owner));
 		e->is_active = true;
 	}
-	if (e->has_given_up)
+	if (e->has_given_up || (e->is_stopping && !e->is_active))
 		e->stopped(e->stopped_arg);
 }
 
@@ -48,7 +51,7 @@ static void commit(struct engine *e)
 {
 	if (e->is_committing || e->has_given_up)
 		return;
-	e->has_given_up = e->is_stopping && e->in_flight == 0;
+	e->has_given_up = !e->fetch;
 	e->is_committing = true;
 	e->renew_at = clock_mono_ms() + RENEW_EVERY_MS;
 	e->batch_number++;
@@ -118,15 +121,10 @@ static void take_endpoint(struct engine *e, struct hooks_endpoint *take)
 	t->is_listed = true;
 }
 
-static void on_loaded(struct hooks_endpoint *list, size_t n, int64_t version, const struct err *why,
-		      void *arg)
+static void take_all(struct engine *e, struct hooks_endpoint *list, size_t n, int64_t version)
 {
-	struct engine *e = arg;
 	size_t count = 0;
 
-	e->is_loading = false;
-	if (why || version == e->version)
-		return;
 	e->version = version; /* take_endpoint may want it read again */
 	for (struct target *t = e->targets; t; t = t->next)
 		t->is_listed = false;
@@ -140,12 +138,88 @@ static void on_loaded(struct hooks_endpoint *list, size_t n, int64_t version, co
 	metric_set(METRIC_WEBHOOK_ENDPOINTS, (int64_t)count);
 }
 
+/* ---- tests: what is sent ---- */
+
+static char *test_body(const char *event_id, const char *project_id)
+{
+	char now[CLOCK_RFC3339_LEN];
+	json_t *json;
+	char *text;
+
+	clock_rfc3339(clock_real_ms(), now);
+	json = json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "id", event_id, "type", "webhook.test",
+			 "created_at", now, "project", project_id, "data", "text",
+			 "This is a test of your webhook.");
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	return text;
+}
+
+/* False: there is no such endpoint, as far as is known. */
+static bool start_test(struct engine *e, const char *member)
+{
+	char id[32], event[48], project[32];
+	struct target *t;
+	struct post *d;
+
+	if (sscanf(member, "%31s %47s %31s", id, event, project) != 3)
+		return true;
+	t = find(e, id);
+	if (!t || !t->secret || !e->fetch)
+		return t != NULL; /* without a secret nothing can be sent */
+	d = post_new(t, "msg_", 0, test_body(event, project));
+	snprintf(d->id, sizeof(d->id), "%s", event);
+	snprintf(d->type, sizeof(d->type), "webhook.test");
+	d->at_ms = clock_real_ms();
+	d->is_test = true;
+	post_send(d);
+	return true;
+}
+
+/* Of endpoints that were made, or enabled, since the last load. */
+static void start_unmet(struct engine *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n_unmet; i++)
+		if (!start_test(e, e->unmet[i]) && clock_mono_ms() < e->unmet_until)
+			memmove(e->unmet[n++], e->unmet[i], UNMET_LEN);
+	e->n_unmet = n;
+}
+
+static void on_tests(const char *const *members, size_t n, void *arg)
+{
+	struct engine *e = arg;
+
+	for (size_t i = 0; i < n; i++) {
+		if (start_test(e, members[i]) || e->n_unmet == UNMET_MAX)
+			continue;
+		snprintf(e->unmet[e->n_unmet++], UNMET_LEN, "%s", members[i]);
+		e->unmet_until = clock_mono_ms() + UNMET_MS;
+		e->load_at = 0;
+	}
+}
+
+static void on_loaded(struct hooks_endpoint *list, size_t n, int64_t version, const struct err *why,
+		      void *arg)
+{
+	struct engine *e = arg;
+
+	e->is_loading = false;
+	if (why)
+		return;
+	if (version != e->version)
+		take_all(e, list, n, version);
+	start_unmet(e);
+}
+
 static void load(struct engine *e, int64_t now)
 {
 	if (e->is_loading || now < e->load_at)
 		return;
 	e->load_at = now + LOAD_EVERY_MS;
 	e->is_loading = true;
+	e->loaded_at = e->committed;
 	hooks_load(e->store, e->version, on_loaded, e);
 }
 
@@ -166,7 +240,7 @@ static void on_news(const char *project, void *arg)
 				target_hear_news(t, l->partition);
 		return;
 	}
-	l->engine->is_looking = false;
+	l->engine->looks_open--;
 	free(l);
 }
 
@@ -188,17 +262,12 @@ static void add_tip(struct hooks_tip *tips, size_t *n, const struct target *t, u
 	tips[(*n)++].at = f->read;
 }
 
-/* A partition a turn. */
-static void look(struct engine *e)
+static void look_at(struct engine *e, unsigned partition)
 {
-	static unsigned turn;
 	static struct hooks_tip tips[TIPS_MAX];
-	unsigned partition = turn++ % store_partitions(e->store);
 	struct look *l;
 	size_t n = 0;
 
-	if (e->is_looking)
-		return;
 	for (const struct target *t = e->targets; t; t = t->next)
 		if (!t->is_gone)
 			add_tip(tips, &n, t, partition);
@@ -208,47 +277,22 @@ static void look(struct engine *e)
 	if (!l)
 		abort();
 	*l = (struct look){e, partition};
-	e->is_looking = true;
+	e->looks_open++;
 	hooks_look(e->store, partition, tips, n, on_news, l);
 }
 
-/* ---- tests ---- */
-
-static char *test_body(const char *event_id, const char *project_id)
+/* Some partitions a turn, each as often as the others. */
+static void look(struct engine *e)
 {
-	char now[CLOCK_RFC3339_LEN];
-	json_t *json;
-	char *text;
+	unsigned partitions = store_partitions(e->store);
 
-	clock_rfc3339(clock_real_ms(), now);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "id", event_id, "type", "webhook.test",
-			 "created_at", now, "project", project_id, "data", "text",
-			 "This is a test of your webhook.");
-	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	json_decref(json);
-	return text;
+	if (e->looks_open)
+		return;
+	for (unsigned i = 0; i < partitions && i < LOOKS_A_TURN; i++)
+		look_at(e, e->next_look++ % partitions);
 }
 
-static void on_tests(const char *const *members, size_t n, void *arg)
-{
-	struct engine *e = arg;
-	char id[32], event[48], project[32];
-
-	for (size_t i = 0; i < n; i++) {
-		struct post *d;
-		struct target *t;
-
-		if (sscanf(members[i], "%31s %47s %31s", id, event, project) != 3 ||
-		    !(t = find(e, id)) || !t->secret)
-			continue;
-		d = post_new(t, "msg_", 0, test_body(event, project));
-		snprintf(d->id, sizeof(d->id), "%s", event);
-		snprintf(d->type, sizeof(d->type), "webhook.test");
-		d->at_ms = clock_real_ms();
-		d->is_test = true;
-		post_send(d);
-	}
-}
+/* ---- tests that are asked for ---- */
 
 static void take_tests(struct engine *e, int64_t now)
 {
@@ -275,6 +319,17 @@ static void measure(const struct engine *e)
 	metric_set(METRIC_WEBHOOK_LAG_MS, now - oldest);
 }
 
+/* Whoever waits for the lease is not to wait for a receiver that hangs: its events are told again.
+ */
+static void end_flights(struct engine *e)
+{
+	if (e->in_flight)
+		LOG(LOG_WARN, "hooks.cut_short", LOG_N("posts", e->in_flight));
+	fetch_close(e->fetch);
+	e->fetch = NULL;
+	e->in_flight = 0;
+}
+
 static void on_tick(void *arg)
 {
 	struct engine *e = arg;
@@ -282,11 +337,12 @@ static void on_tick(void *arg)
 
 	loop_timer_set(&e->tick, TICK_MS);
 	drop_gone(e);
+	if (e->is_stopping && e->fetch && (e->in_flight == 0 || now >= e->give_up_at))
+		end_flights(e);
 	if (!store_is_connected(e->store))
 		return;
 	if (e->batch.n || now >= e->renew_at ||
-	    (!e->is_active && now >= e->renew_at - RENEW_EVERY_MS + TAKE_EVERY_MS) ||
-	    (e->is_stopping && e->in_flight == 0))
+	    (!e->is_active && now >= e->renew_at - RENEW_EVERY_MS + TAKE_EVERY_MS) || !e->fetch)
 		commit(e);
 	if (!e->is_active || e->is_stopping)
 		return;
@@ -300,7 +356,9 @@ static void on_tick(void *arg)
 
 int engine_start(struct engine *e, struct err *why)
 {
+	const char *ca_file = e->config->webhook_ca_file;
 	struct fetch_options options = {.allow_private = e->config->webhook_allow_private,
+					.ca_file = *ca_file ? ca_file : NULL,
 					.max_connections = 256};
 	struct id id = id_make("own", 0);
 
@@ -318,7 +376,8 @@ int engine_start(struct engine *e, struct err *why)
 void engine_stop(struct engine *e)
 {
 	e->is_stopping = true;
-	if (!e->is_active)
+	e->give_up_at = clock_mono_ms() + GRACE_MS;
+	if (!e->is_active && !e->is_committing)
 		e->stopped(e->stopped_arg);
 }
 

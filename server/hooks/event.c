@@ -2,6 +2,7 @@
 #include "server/hooks/event.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/clock.h"
@@ -18,6 +19,21 @@ static const char *const types[] = {"queued",  "deferred", "held",       "delive
 void event_id(const char *message, unsigned n, char out[EVENT_ID_LEN + 1])
 {
 	snprintf(out, EVENT_ID_LEN + 1, "evt_%.26s%04x", message + ID_START, n & 0xffff);
+}
+
+int event_read_id(const char *id, char message[ID_LEN + 1], unsigned *n)
+{
+	char text[ID_LEN + 1], again[EVENT_ID_LEN + 1];
+
+	if (strlen(id) != EVENT_ID_LEN)
+		return -1;
+	snprintf(text, sizeof(text), "msg_%.26s", id + ID_START);
+	*n = (unsigned)strtoul(id + ID_LEN, NULL, 16);
+	event_id(text, *n, again);
+	if (!id_valid("msg", text) || strcmp(again, id) != 0)
+		return -1;
+	memcpy(message, text, sizeof(text));
+	return 0;
 }
 
 static json_t *time_json(int64_t real_ms)

@@ -11,6 +11,8 @@
 #define EVENT_ID_LEN (ID_LEN + 4)
 /* "evt_...", the same whenever the same event is shown. */
 void event_id(const char *message, unsigned n, char out[EVENT_ID_LEN + 1]);
+/* 0, or -1 when it is none. */
+int event_read_id(const char *id, char message[ID_LEN + 1], unsigned *n);
 
 struct event_about {
 	const char *message;    /* msg_... */

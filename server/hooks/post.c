@@ -106,56 +106,100 @@ static void write_log(const struct post *d, const struct fetch_answer *a, int64_
 	free(text);
 }
 
-static void try_later(const struct post *d, const struct fetch_answer *a)
+static void log_failure(enum log_level level, const char *event, const struct post *d,
+			const struct fetch_answer *a)
+{
+	LOG(level, event, LOG_S("webhook", d->target->endpoint.id), LOG_S("event", d->id),
+	    LOG_N("attempt", d->tries + 1), LOG_N("status", a->status), LOG_S("reason", a->error),
+	    LOG_N("ms", a->ms));
+}
+
+/* It was the last try: true when only this event is refused; else the endpoint is disabled, and the
+ * event waits with the others. */
+static bool end_tries(const struct post *d, const struct fetch_answer *a)
+{
+	struct target *t = d->target;
+	char reason[200];
+
+	log_failure(LOG_ERROR, "webhook.given_up", d, a);
+	if (t->good_ms >= d->at_ms)
+		return true;
+	snprintf(reason, sizeof(reason),
+		 "nothing got through for %zu tries of %s; the last: ", TRIES, d->id);
+	if (a->status)
+		snprintf(reason + strlen(reason), sizeof(reason) - strlen(reason), "status %d",
+			 a->status);
+	else
+		snprintf(reason + strlen(reason), sizeof(reason) - strlen(reason), "%s", a->error);
+	target_disable(t, reason);
+	return false;
+}
+
+static bool take_failure(const struct post *d, const struct fetch_answer *a)
 {
 	struct target *t = d->target;
 	bool is_last = d->tries + 1 >= TRIES;
-	int64_t next =
-		is_last ? 0
-			: clock_real_ms() + store_clock_offset_ms(t->engine->store) + wait_ms(d, a);
 	char member[MEMBER_MAX];
+	int64_t next;
 
+	t->is_failing = true;
 	metric_add(METRIC_WEBHOOKS_FAILED, 1);
+	if (t->is_gone || is_last || a->status == 410) {
+		write_log(d, a, 0, true);
+		if (t->is_gone)
+			return false;
+		if (a->status != 410)
+			return end_tries(d, a);
+		target_disable(t, "it answered 410 Gone");
+		return false;
+	}
+	next = clock_real_ms() + store_clock_offset_ms(t->engine->store) + wait_ms(d, a);
 	write_log(d, a, next, true);
-	LOG(is_last ? LOG_ERROR : LOG_WARN, is_last ? "webhook.given_up" : "webhook.failed",
-	    LOG_S("webhook", t->endpoint.id), LOG_S("event", d->id), LOG_N("attempt", d->tries + 1),
-	    LOG_N("status", a->status), LOG_S("reason", a->error), LOG_N("ms", a->ms));
-	if (is_last)
-		return;
+	log_failure(LOG_WARN, "webhook.failed", d, a);
 	write_member(d, d->tries + 1, member);
-	target_again(t, next, member);
+	retries_add(t, next, member);
+	return true;
 }
 
-static void judge(const struct post *d, const struct fetch_answer *a)
+static void take_success(const struct post *d, const struct fetch_answer *a)
+{
+	struct target *t = d->target;
+
+	metric_add(METRIC_WEBHOOKS_DELIVERED, 1);
+	metric_observe(METRIC_WEBHOOK_MS, clock_real_ms() - d->at_ms);
+	write_log(d, a, 0, false);
+	t->good_ms = clock_real_ms() + store_clock_offset_ms(t->engine->store);
+	if (t->is_failing && t->n_retries)
+		hooks_soon(&t->engine->batch, t->endpoint.id, t->good_ms);
+	t->is_failing = false;
+}
+
+/* True when the event is done with, here; false: it stays where it is. */
+static bool judge(const struct post *d, const struct fetch_answer *a)
 {
 	struct target *t = d->target;
 	bool is_good = a->status >= 200 && a->status < 300;
+	char member[MEMBER_MAX];
+	bool is_over = true;
 
-	if (is_good || d->is_test) {
-		if (is_good) {
-			metric_add(METRIC_WEBHOOKS_DELIVERED, 1);
-			metric_observe(METRIC_WEBHOOK_MS, clock_real_ms() - d->at_ms);
-		}
-		write_log(d, a, 0, false);
-		if (is_good && t->is_failing && t->n_retries)
-			hooks_soon(&t->engine->batch, t->endpoint.id,
-				   clock_real_ms() + store_clock_offset_ms(t->engine->store));
-		t->is_failing = t->is_failing && !is_good;
-	} else if (a->status == 410) {
-		metric_add(METRIC_WEBHOOKS_FAILED, 1);
-		write_log(d, a, 0, true);
-		LOG(LOG_ERROR, "webhook.disabled", LOG_S("webhook", t->endpoint.id),
-		    LOG_S("reason", "it answered 410 Gone"));
-		hooks_disable(&t->engine->batch, t->endpoint.id, "it answered 410 Gone");
-		target_close(t);
-	} else {
-		t->is_failing = true;
-		try_later(d, a);
-	}
 	if (a->is_timeout)
 		t->window = t->window > 1 ? t->window / 2 : 1;
 	else if (is_good && t->window < WINDOW_MAX)
 		t->window++;
+	if (is_good)
+		take_success(d, a);
+	else if (d->is_test)
+		write_log(d, a, 0, false);
+	else
+		is_over = take_failure(d, a);
+	if (!d->is_retry || !is_over)
+		return is_over;
+	write_member(d, d->tries, member);
+	if (is_good)
+		hooks_told(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
+	else
+		hooks_over(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
+	return true;
 }
 
 static void land(struct target *t, const struct post *d)
@@ -171,17 +215,14 @@ static void on_answer(const struct fetch_answer *a, void *arg)
 {
 	struct post *d = arg;
 	struct target *t = d->target;
-	char member[MEMBER_MAX];
 
 	t->in_flight--;
 	t->engine->in_flight--;
 	land(t, d);
-	judge(d, a);
-	if (d->tries && !d->is_test && !t->is_gone) { /* of one that closes it stays */
-		write_member(d, d->tries, member);
-		hooks_over(&t->engine->batch, t->endpoint.id, member);
-	}
-	target_ended(t, d->entry, d->partition, d->tries && !d->is_test);
+	if (judge(d, a))
+		target_ended(t, d->entry, d->partition);
+	if (d->is_retry)
+		retries_ended(t);
 	post_free(d);
 	target_go_on(t);
 }

@@ -11,14 +11,14 @@
 #include "server/base/seal.h"
 #include "server/hooks/event.h"
 #include "server/store/messages.h"
+#include "server/store/places.h"
 #include "server/store/store.h"
 
 #define ENTRIES_A_READ 32
+#define READS_AT_ONCE 4
 #define WAITING_MAX 200   /* events in memory; what comes behind waits in the log */
 #define RETRIES_MAX 10000 /* set aside; then the cursor stands still */
-#define RETRIES_AT_ONCE 16
 #define IN_FLIGHT_MAX 512 /* over all endpoints */
-#define RETRY_EVERY_MS 500
 
 /* ---- the entries whose events are under way ---- */
 
@@ -48,7 +48,7 @@ static void settle(struct feed *f)
 			f->last = &f->first;
 		free(entry);
 	}
-	if (done.ms && !t->is_gone)
+	if (done.ms)
 		hooks_cursor(&t->engine->batch, t->endpoint.id, f->partition, &done);
 }
 
@@ -66,7 +66,7 @@ static bool wants(const struct target *t, const char *type)
 	return false;
 }
 
-static struct post *make_post(struct target *t, const char *message, const struct record *record,
+struct post *target_make_post(struct target *t, const char *message, const struct record *record,
 			      const struct record_event *ev, const char *cursor)
 {
 	struct event_about about = {message, t->project_id, cursor};
@@ -90,14 +90,25 @@ static void enqueue(struct target *t, struct post *d)
 	t->n_waiting++;
 }
 
+/* As GET /v1/events has it. With several partitions it is not known: a place in each is needed. */
+static void write_cursor(const struct target *t, const struct log_entry *entry, unsigned line,
+			 struct buf *out)
+{
+	struct place place = {entry->at.ms, entry->at.seq,
+			      line + 1 < entry->n_lines ? line + 1 : 0};
+
+	if (t->n_feeds == 1)
+		places_write(&place, 1, out);
+}
+
 static void take_page(struct feed *f, const struct log_page *page)
 {
 	struct target *t = f->target;
-	char cursor[80];
+	struct buf cursor = {0};
 	size_t i = 0;
 
 	for (size_t k = 0; k < page->n_entries; k++) {
-		struct entry *entry = entry_add(f, &page->entries[k]);
+		struct entry *entry = entry_add(f, &page->entries[k].at);
 
 		for (; i < page->n_events && page->events[i].entry == k; i++) {
 			const struct log_event *ev = &page->events[i];
@@ -105,9 +116,10 @@ static void take_page(struct feed *f, const struct log_page *page)
 
 			if (!ev->record || !wants(t, ev->event->type))
 				continue;
-			snprintf(cursor, sizeof(cursor), "%lld.%lld.%u", (long long)entry->at.ms,
-				 (long long)entry->at.seq, ev->line + 1);
-			d = make_post(t, ev->message, ev->record, ev->event, cursor);
+			buf_reset(&cursor);
+			write_cursor(t, &page->entries[k], ev->line, &cursor);
+			d = target_make_post(t, ev->message, ev->record, ev->event,
+				      cursor.len ? cursor.data : NULL);
 			if (!d)
 				continue;
 			d->entry = entry;
@@ -117,6 +129,7 @@ static void take_page(struct feed *f, const struct log_page *page)
 		}
 		f->read = entry->at;
 	}
+	buf_deinit(&cursor);
 	f->has_news = page->is_full;
 	settle(f);
 }
@@ -132,17 +145,60 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 	target_go_on(f->target);
 }
 
+static void read_log(struct feed *f)
+{
+	log_read(f->target->engine->store, f->target->endpoint.project,
+		 &(struct log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ, on_page, f);
+}
+
+/* What nobody read is gone; the log is read on behind it. */
+static void on_cut(const struct log_place *cut, const struct err *why, void *arg)
+{
+	struct feed *f = arg;
+	struct target *t = f->target;
+
+	if (why || t->is_gone) {
+		f->is_reading = false;
+		return;
+	}
+	if (log_place_compare(&f->read, cut) < 0) {
+		target_lost(t, f->read.ms, cut->ms);
+		f->read = *cut;
+		if (!f->first)
+			hooks_cursor(&t->engine->batch, t->endpoint.id, f->partition, cut);
+	}
+	read_log(f);
+}
+
+/* Was the last that was read long enough ago for the retention to have come past it? */
+static bool is_old(const struct feed *f)
+{
+	const struct engine *e = f->target->engine;
+
+	return f->read.ms <
+	       clock_real_ms() + store_clock_offset_ms(e->store) - e->config->retention_s * 1000;
+}
+
+/* The partitions in turn, a few at once: each read brings more than WAITING_MAX at worst. */
 static void read_on(struct target *t)
 {
-	for (size_t i = 0; i < t->n_feeds; i++) {
-		struct feed *f = &t->feeds[i];
+	size_t first = t->next_feed, n_reading = 0;
+
+	for (size_t i = 0; i < t->n_feeds; i++)
+		n_reading += t->feeds[i].is_reading;
+	for (size_t i = 0; i < t->n_feeds && n_reading < READS_AT_ONCE; i++) {
+		struct feed *f = &t->feeds[(first + i) % t->n_feeds];
 
 		if (!f->has_news || f->is_reading || t->n_waiting >= WAITING_MAX ||
 		    t->n_retries >= RETRIES_MAX)
 			continue;
+		n_reading++;
+		t->next_feed = f->partition + 1;
 		f->is_reading = true;
-		log_read(t->engine->store, t->endpoint.project, f->partition, &f->read, true,
-			 ENTRIES_A_READ, on_page, f);
+		if (is_old(f))
+			log_cut(t->engine->store, t->endpoint.project, f->partition, on_cut, f);
+		else
+			read_log(f);
 	}
 }
 
@@ -152,110 +208,12 @@ void target_hear_news(struct target *t, unsigned partition)
 	target_go_on(t);
 }
 
-/* ---- retries ---- */
-
-struct retry {
-	struct target *target;
-	unsigned tries, n;
-	char message[ID_LEN + 1];
-};
-
-static void retry_ended(struct target *t, const char *member)
+void target_ended(struct target *t, struct entry *entry, unsigned partition)
 {
-	if (member)
-		hooks_over(&t->engine->batch, t->endpoint.id, member);
-	target_ended(t, NULL, 0, true);
-}
-
-static const struct record_event *find_event(const struct record *record, unsigned n)
-{
-	for (size_t i = 0; i < record->n_events; i++)
-		if (record->events[i].n == n)
-			return &record->events[i];
-	return NULL;
-}
-
-static void on_record(const struct record *record, const struct err *why, void *arg)
-{
-	struct retry *r = arg;
-	struct target *t = r->target;
-	const struct record_event *ev = record ? find_event(record, r->n) : NULL;
-	struct post *d = ev ? make_post(t, r->message, record, ev, NULL) : NULL;
-	char member[MEMBER_MAX];
-
-	if (d && !t->is_gone) {
-		d->tries = r->tries;
-		post_send(d);
-	} else if (!record && why->kind == ERR_RETRY) {
-		retry_ended(t, NULL); /* the store is away: it stays due */
-	} else {
-		snprintf(member, sizeof(member), "%u %s %u", r->tries, r->message, r->n);
-		retry_ended(t, member); /* its message was swept, or is damaged */
-		if (d)
-			post_free(d);
-	}
-	free(r);
-}
-
-static void on_due(const char *const *members, size_t n, void *arg)
-{
-	struct target *t = arg;
-	size_t count = 0;
-
-	t->n_retries_open = 0;
-	if (n == 0)
-		t->retry_at = clock_mono_ms() + RETRY_EVERY_MS;
-	for (size_t i = 0; i < n && !t->is_gone; i++) {
-		struct retry *r = calloc(1, sizeof(*r));
-
-		if (!r)
-			abort();
-		r->target = t;
-		if (post_read_member(members[i], &r->tries, r->message, &r->n) < 0) {
-			hooks_over(&t->engine->batch, t->endpoint.id, members[i]);
-			free(r);
-			continue;
-		}
-		count++;
-		t->n_retries_open++;
-		messages_get(t->engine->store, t->endpoint.project, r->message, on_record, r);
-	}
-	if (count == 0)
-		target_go_on(t);
-}
-
-/* What changed the retries must be in the store before they are looked at again. */
-static void retry_some(struct target *t)
-{
-	struct engine *e = t->engine;
-
-	if (t->n_retries == 0 || t->n_retries_open || t->retries_in > e->committed ||
-	    clock_mono_ms() < t->retry_at)
+	if (!entry)
 		return;
-	t->n_retries_open = 1;
-	hooks_due(e->store, t->endpoint.id, clock_real_ms() + store_clock_offset_ms(e->store),
-		  t->window < RETRIES_AT_ONCE ? t->window : RETRIES_AT_ONCE, on_due, t);
-}
-
-void target_again(struct target *t, int64_t due_ms, const char *member)
-{
-	hooks_again(&t->engine->batch, t->endpoint.id, due_ms, member);
-	t->n_retries++;
-	t->retries_in = t->engine->batch_number;
-}
-
-void target_ended(struct target *t, struct entry *entry, unsigned partition, bool is_retry)
-{
-	if (entry) {
-		entry->n_open--;
-		settle(&t->feeds[partition]);
-	}
-	if (!is_retry)
-		return;
-	t->n_retries_open--;
-	t->retries_in = t->engine->batch_number;
-	if (t->n_retries)
-		t->n_retries--;
+	entry->n_open--;
+	settle(&t->feeds[partition]);
 }
 
 /* ---- sending ---- */
@@ -264,8 +222,9 @@ static void send_some(struct target *t)
 {
 	struct post *d;
 
+	/* Many that hang leave one at a time to those that do not. */
 	while ((d = t->waiting) && t->in_flight < t->window &&
-	       t->engine->in_flight < IN_FLIGHT_MAX) {
+	       (t->engine->in_flight < IN_FLIGHT_MAX || t->in_flight == 0)) {
 		t->waiting = d->next;
 		if (!t->waiting)
 			t->last_waiting = &t->waiting;
@@ -279,7 +238,7 @@ void target_go_on(struct target *t)
 	if (t->is_gone || !t->engine->is_active || t->engine->is_stopping || !t->secret)
 		return;
 	send_some(t);
-	retry_some(t);
+	retries_go_on(t);
 	read_on(t);
 }
 
@@ -318,6 +277,7 @@ void target_update(struct target *t, struct hooks_endpoint *take)
 	wipe(t->old_secret);
 	t->secret = open_secret(t, t->endpoint.secret);
 	t->old_secret = open_secret(t, t->endpoint.old_secret);
+	retries_count(t, take->n_retries);
 }
 
 struct target *target_new(struct engine *e, struct hooks_endpoint *take)
@@ -331,8 +291,8 @@ struct target *target_new(struct engine *e, struct hooks_endpoint *take)
 	t->n_feeds = partitions;
 	t->window = 8;
 	t->last_waiting = &t->waiting;
-	t->n_retries = take->n_retries;
 	t->is_failing = take->n_retries > 0;
+	t->good_ms = take->good_ms;
 	snprintf(t->project_id, sizeof(t->project_id), "%s", take->project_id);
 	for (unsigned p = 0; p < partitions; p++) {
 		t->feeds[p] = (struct feed){t, p, take->done[p], NULL, NULL, false, true};
@@ -363,6 +323,27 @@ void target_close(struct target *t)
 {
 	t->is_gone = true;
 	drop_waiting(t);
+}
+
+void target_disable(struct target *t, const char *reason)
+{
+	LOG(LOG_ERROR, "webhook.disabled", LOG_S("webhook", t->endpoint.id),
+	    LOG_S("reason", reason));
+	hooks_disable(&t->engine->batch, t->endpoint.id, reason);
+	target_close(t);
+}
+
+void target_lost(struct target *t, int64_t from_ms, int64_t until_ms)
+{
+	char texts[2][CLOCK_RFC3339_LEN];
+	const char *from = texts[0], *until = texts[1];
+
+	clock_rfc3339(from_ms, texts[0]);
+	clock_rfc3339(until_ms, texts[1]);
+	metric_add(METRIC_WEBHOOKS_LOST, 1);
+	LOG(LOG_WARN, "webhook.events_lost", LOG_S("webhook", t->endpoint.id), LOG_S("from", from),
+	    LOG_S("until", until), LOG_S("reason", "their retention is over (retention_s)"));
+	hooks_lost(&t->engine->batch, t->endpoint.id, from_ms, until_ms);
 }
 
 void target_free(struct target *t)

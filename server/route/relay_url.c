@@ -7,23 +7,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/base/hex.h"
+
 #define URL_MAX 4096 /* every byte of user and password may take three */
 
 struct span {
 	const char *text;
 	size_t len;
 };
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* One byte at s->text, decoded, or -1; moves s on. */
 static int take_byte(struct span *s)
@@ -32,8 +23,8 @@ static int take_byte(struct span *s)
 	int byte = (unsigned char)s->text[0];
 
 	if (byte == '%') {
-		int high = s->len > 2 ? hex_value(s->text[1]) : -1;
-		int low = s->len > 2 ? hex_value(s->text[2]) : -1;
+		int high = s->len > 2 ? hex_digit(s->text[1]) : -1;
+		int low = s->len > 2 ? hex_digit(s->text[2]) : -1;
 
 		if (high < 0 || low < 0)
 			return -1;

@@ -116,6 +116,12 @@ static void *accepts_new(struct store *s)
 	return a;
 }
 
+static void item_free(struct item *it)
+{
+	command_deinit(&it->args);
+	free(it);
+}
+
 static void accepts_free(void *state)
 {
 	struct accepts *a = state;
@@ -125,8 +131,7 @@ static void accepts_free(void *state)
 			struct item *it = a->queues[i].first;
 
 			a->queues[i].first = it->next;
-			command_deinit(&it->args);
-			free(it);
+			item_free(it);
 		}
 	}
 	loop_post_deinit(&a->flush);
@@ -138,9 +143,8 @@ static void accepts_free(void *state)
 static void end_item(struct item *it, enum queue_accept_status status, const char *id,
 		     int64_t at_ms, const struct err *why)
 {
-	it->fn(status, id, at_ms, why, it->arg);
-	command_deinit(&it->args);
-	free(it);
+	it->fn(status, id, at_ms, "", why, it->arg);
+	item_free(it);
 }
 
 static void end_stored(struct item *it, const redisReply *const *r)
@@ -150,7 +154,8 @@ static void end_stored(struct item *it, const redisReply *const *r)
 
 	switch (r[0]->integer) {
 	case STATUS_ACCEPTED:
-		end_item(it, QUEUE_ACCEPTED, it->id.text, r[2]->integer, NULL);
+		it->fn(QUEUE_ACCEPTED, it->id.text, r[2]->integer, r[3]->str, NULL, it->arg);
+		item_free(it);
 		return;
 	case STATUS_REPLAYED:
 		end_item(it, QUEUE_REPLAYED, r[1]->str, 0, NULL);
@@ -175,7 +180,7 @@ static void end_batch(struct batch *b, enum call_end end, const redisReply *repl
 		      const struct err *why)
 {
 	bool is_whole = end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY &&
-			reply->elements == b->n * 3;
+			reply->elements == b->n * 4;
 	enum queue_accept_status status = end == CALL_NEVER_SENT || end == CALL_FAILED
 						  ? QUEUE_NOT_ACCEPTED
 						  : QUEUE_OUTCOME_UNKNOWN;
@@ -187,7 +192,7 @@ static void end_batch(struct batch *b, enum call_end end, const redisReply *repl
 	}
 	for (size_t i = 0; i < b->n; i++) {
 		if (is_whole)
-			end_stored(b->items[i], (const redisReply *const *)&reply->element[i * 3]);
+			end_stored(b->items[i], (const redisReply *const *)&reply->element[i * 4]);
 		else
 			end_item(b->items[i], status, b->items[i]->id.text, 0, why);
 	}

@@ -9,6 +9,8 @@
 #include "server/store/store.h"
 
 #define LIMIT_MS 5000
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
 
 void endpoint_seal_name(const char *id, char out[64])
 {
@@ -41,6 +43,8 @@ int endpoint_parse(const char *id, const char *project, const char *text, size_t
 	e.old_until_ms = json_integer_value(json_object_get(json, "old_until"));
 	e.is_enabled = json_is_true(json_object_get(json, "enabled"));
 	e.disabled_reason = text_of(json, "disabled_reason");
+	e.lost_from_ms = json_integer_value(json_object_get(json, "lost_from"));
+	e.lost_until_ms = json_integer_value(json_object_get(json, "lost_until"));
 	e.created_ms = json_integer_value(json_object_get(json, "created"));
 	if (!e.text || !*e.url || !*e.secret || !json_is_array(e.events)) {
 		endpoint_deinit(&e);
@@ -59,11 +63,13 @@ void endpoint_deinit(struct endpoint *e)
 
 static char *write_text(const struct endpoint *e)
 {
-	json_t *json = json_pack(
-		"{s:s, s:s, s:O, s:s, s:s*, s:I, s:b, s:s, s:I}", "url", e->url, "description",
-		e->description, "events", e->events, "secret", e->secret, "old_secret",
-		e->old_secret, "old_until", (json_int_t)e->old_until_ms, "enabled", e->is_enabled,
-		"disabled_reason", e->disabled_reason, "created", (json_int_t)e->created_ms);
+	json_t *json =
+		json_pack("{s:s, s:s, s:O, s:s, s:s*, s:I, s:b, s:s, s:I, s:I, s:I}", "url", e->url,
+			  "description", e->description, "events", e->events, "secret", e->secret,
+			  "old_secret", e->old_secret, "old_until", (json_int_t)e->old_until_ms,
+			  "enabled", e->is_enabled, "disabled_reason", e->disabled_reason,
+			  "created", (json_int_t)e->created_ms, "lost_from",
+			  (json_int_t)e->lost_from_ms, "lost_until", (json_int_t)e->lost_until_ms);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	json_decref(json);
@@ -151,6 +157,7 @@ void endpoints_get(struct store *s, const char *project, const char *id, endpoin
 /* ---- changing ---- */
 
 struct change {
+	const char *refusal; /* what a number below 0 says */
 	endpoints_done_fn *fn;
 	void *arg;
 };
@@ -163,17 +170,19 @@ static void on_changed(enum call_end end, const redisReply *reply, const struct 
 	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0)
 		err_set(&refusal, ERR_NOT_FOUND, "there is no such webhook");
 	else if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_INTEGER && reply->integer < 0)
-		err_set(&refusal, ERR_REFUSED, "a project has at most %d webhooks", ENDPOINTS_MAX);
+		err_set(&refusal, ERR_REFUSED, "%s", c->refusal);
 	c->fn(end != CALL_ANSWERED ? why : refusal.kind ? &refusal : NULL, c->arg);
 	free(c);
 }
 
-static void send_change(struct store *s, struct command *c, endpoints_done_fn *fn, void *arg)
+static void send_change(struct store *s, struct command *c, const char *refusal,
+			endpoints_done_fn *fn, void *arg)
 {
 	struct change *change = calloc(1, sizeof(*change));
 
 	if (!change)
 		abort();
+	change->refusal = refusal;
 	change->fn = fn;
 	change->arg = arg;
 	store_call(s, c, 1, LIMIT_MS, on_changed, change);
@@ -200,7 +209,7 @@ void endpoints_put(struct store *s, const struct endpoint *e, const struct endpo
 	command_str(&c, text);
 	command_num(&c, ENDPOINTS_MAX);
 	free(text);
-	send_change(s, &c, fn, arg);
+	send_change(s, &c, "a project has at most " TEXT(ENDPOINTS_MAX) " webhooks", fn, arg);
 }
 
 void endpoints_delete(struct store *s, const char *project, const char *id, endpoints_done_fn *fn,
@@ -209,7 +218,19 @@ void endpoints_delete(struct store *s, const char *project, const char *id, endp
 	struct command c = {0};
 
 	start_change(&c, "delete", project, id);
-	send_change(s, &c, fn, arg);
+	send_change(s, &c, "", fn, arg);
+}
+
+void endpoints_redeliver(struct store *s, const char *project, const char *id, const char *message,
+			 unsigned n, endpoints_done_fn *fn, void *arg)
+{
+	struct command c = {0};
+	char event[ID_LEN + 16];
+
+	snprintf(event, sizeof(event), "%s %u", message, n);
+	start_change(&c, "redeliver", project, id);
+	command_str(&c, event);
+	send_change(s, &c, "the webhook is disabled: enable it first", fn, arg);
 }
 
 /* ---- deliveries and tests ---- */

@@ -28,6 +28,7 @@ struct endpoint {
 	bool is_enabled;
 	const char *disabled_reason; /* "" = none */
 	int64_t created_ms;
+	int64_t lost_from_ms, lost_until_ms; /* events of that time were lost; 0: none */
 	/* private: what the above points into */
 	json_t *json;
 	char *text;
@@ -55,6 +56,11 @@ void endpoints_put(struct store *s, const struct endpoint *e, const struct endpo
 		   endpoints_done_fn *fn, void *arg);
 void endpoints_delete(struct store *s, const char *project, const char *id, endpoints_done_fn *fn,
 		      void *arg);
+
+/* Has an event of the project posted there, with all tries before it. ERR_REFUSED: the endpoint is
+ * disabled. */
+void endpoints_redeliver(struct store *s, const char *project, const char *id, const char *message,
+			 unsigned n, endpoints_done_fn *fn, void *arg);
 
 /* JSON texts of the last deliveries, newest first. */
 typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);

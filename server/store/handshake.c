@@ -104,10 +104,15 @@ static void ask_partitions(struct link *l)
 	command_deinit(&c);
 }
 
-static int set_partitions(struct store *s, unsigned long n)
+static int set_partitions(struct store *s, unsigned long n, struct err *e)
 {
 	if (n == 0 || n > ID_PARTITIONS)
-		return -1;
+		return err_set(e, ERR_REFUSED, "meta: the number of partitions is damaged");
+	if (n != (unsigned long)s->config->partitions)
+		return err_set(e, ERR_REFUSED,
+			       "the store has %lu partition%s, and POSTERN_PARTITIONS is %lld: set "
+			       "it to %lu (a store keeps the number of its first use)",
+			       n, n == 1 ? "" : "s", (long long)s->config->partitions, n);
 	if (n != s->partitions && s->listener)
 		listener_restart(s->listener); /* it may have subscribed to too few */
 	s->partitions = (unsigned)n;
@@ -142,8 +147,8 @@ static void on_step_meta(redisAsyncContext *redis, void *reply, void *arg)
 		conn_drop(l->conn, e.text);
 		return;
 	}
-	if (set_partitions(s, strtoul(r->element[1]->str, NULL, 10)) < 0) {
-		step_failed(l, "meta", "the number of partitions is damaged");
+	if (set_partitions(s, strtoul(r->element[1]->str, NULL, 10), &e) < 0) {
+		conn_drop(l->conn, e.text);
 		return;
 	}
 	ask_partitions(l);

@@ -19,6 +19,7 @@ void health_say(struct store *s)
 	const char *why = NULL;
 	bool is = store_is_ready(s, &why);
 
+	metric_set(METRIC_STORE_READY, is);
 	if (is == s->health.was_ready)
 		return;
 	s->health.was_ready = is;

@@ -26,20 +26,25 @@ static void read_place(const char *text, struct log_place *at)
 		*at = (struct log_place){0};
 }
 
-/* {"start", place, partition, place, ...}: a partition that nothing was done in begins at start. */
-static void read_done(const redisReply *r, struct log_place *done, unsigned partitions)
+/* {"start", place, partition, place, "good", ms ...}: a partition that nothing was done in begins
+ * at start. */
+static void read_done(const redisReply *r, struct hooks_endpoint *out, unsigned partitions)
 {
+	struct log_place *done = out->done;
 	struct log_place start = {0};
 
 	for (size_t i = 0; i + 1 < r->elements; i += 2)
 		if (strcmp(r->element[i]->str, "start") == 0)
 			read_place(r->element[i + 1]->str, &start);
+		else if (strcmp(r->element[i]->str, "good") == 0)
+			out->good_ms = strtoll(r->element[i + 1]->str, NULL, 10);
 	for (unsigned p = 0; p < partitions; p++)
 		done[p] = start;
 	for (size_t i = 0; i + 1 < r->elements; i += 2) {
-		unsigned p = (unsigned)strtoul(r->element[i]->str, NULL, 10);
+		char *end;
+		unsigned long p = strtoul(r->element[i]->str, &end, 10);
 
-		if (strcmp(r->element[i]->str, "start") != 0 && p < partitions)
+		if (*end == 0 && p < partitions)
 			read_place(r->element[i + 1]->str, &done[p]);
 	}
 }
@@ -60,7 +65,7 @@ static int read_endpoint(redisReply *const *r, unsigned partitions, struct hooks
 	out->done = calloc(partitions, sizeof(*out->done));
 	if (!out->done)
 		abort();
-	read_done(r[4], out->done, partitions);
+	read_done(r[4], out, partitions);
 	out->n_retries = (size_t)r[5]->integer;
 	return 0;
 }
@@ -246,10 +251,18 @@ void hooks_again(struct hooks_batch *b, const char *id, int64_t due_ms, const ch
 	command_str(&b->words, member);
 }
 
-void hooks_over(struct hooks_batch *b, const char *id, const char *member)
+void hooks_over(struct hooks_batch *b, const char *id, const char *member, int64_t seen_ms)
 {
 	add(b, "over", id);
 	command_str(&b->words, member);
+	command_num(&b->words, seen_ms);
+}
+
+void hooks_told(struct hooks_batch *b, const char *id, const char *member, int64_t seen_ms)
+{
+	add(b, "told", id);
+	command_str(&b->words, member);
+	command_num(&b->words, seen_ms);
 }
 
 void hooks_soon(struct hooks_batch *b, const char *id, int64_t ms)
@@ -270,6 +283,13 @@ void hooks_tested(struct hooks_batch *b, const char *id, const char *event_id, c
 	add(b, "tested", id);
 	command_str(&b->words, event_id);
 	command_str(&b->words, json);
+}
+
+void hooks_lost(struct hooks_batch *b, const char *id, int64_t from_ms, int64_t until_ms)
+{
+	add(b, "lost", id);
+	command_num(&b->words, from_ms);
+	command_num(&b->words, until_ms);
 }
 
 void hooks_disable(struct hooks_batch *b, const char *id, const char *reason)

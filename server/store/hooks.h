@@ -15,6 +15,7 @@ struct hooks_endpoint {
 	struct endpoint endpoint; /* the callee may take it: then its json is NULL afterwards */
 	char project_id[ID_LEN + 1];
 	struct log_place *done; /* per partition: what lies up to here is done with */
+	int64_t good_ms;        /* when something got through last; 0: never */
 	size_t n_retries;
 };
 /* list NULL and why NULL: nothing changed since `version`. */
@@ -49,10 +50,14 @@ struct hooks_batch {
 void hooks_cursor(struct hooks_batch *b, const char *id, unsigned partition,
 		  const struct log_place *at);
 void hooks_again(struct hooks_batch *b, const char *id, int64_t due_ms, const char *member);
-void hooks_over(struct hooks_batch *b, const char *id, const char *member);
+/* seen_ms: the time that hooks_due was asked with. */
+void hooks_over(struct hooks_batch *b, const char *id, const char *member, int64_t seen_ms);
+/* over, and so is all that waits for the same event. */
+void hooks_told(struct hooks_batch *b, const char *id, const char *member, int64_t seen_ms);
 void hooks_soon(struct hooks_batch *b, const char *id, int64_t ms);
 void hooks_log(struct hooks_batch *b, const char *id, const char *json, bool has_failed);
 void hooks_tested(struct hooks_batch *b, const char *id, const char *event_id, const char *json);
+void hooks_lost(struct hooks_batch *b, const char *id, int64_t from_ms, int64_t until_ms);
 void hooks_disable(struct hooks_batch *b, const char *id, const char *reason);
 
 /* Commits the batch and takes or renews the lease that makes `owner` the one process that delivers

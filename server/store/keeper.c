@@ -15,6 +15,7 @@
 #include "server/store/call.h"
 #include "server/store/jobs_internal.h"
 #include "server/store/queue.h"
+#include "server/store/spread.h"
 #include "server/store/store.h"
 
 #define STEP_MAX 200
@@ -25,6 +26,7 @@ struct keeper;
 struct chore {
 	const char *name;
 	int64_t every_ms;
+	/* NULL: it is spread_news, which is more than one call. */
 	void (*ask)(struct keeper *k, struct command *c, unsigned partition);
 	/* Looks at the answer; true = there is more to do at once. */
 	bool (*answer)(struct keeper *k, const redisReply *r);
@@ -43,7 +45,10 @@ struct keeper {
 	struct store *store;
 	struct round *rounds;
 	size_t n_rounds;
-	char *projects; /* numbers, NUL after each, an empty one at the end */
+	char *projects;              /* numbers, NUL after each, an empty one at the end */
+	int64_t found[METRIC_COUNT]; /* by the census, over the partitions */
+	size_t gauges_open;
+	bool is_census_whole;
 	struct loop_timer census;
 };
 
@@ -119,8 +124,19 @@ static const struct chore chores[] = {
 	{"release", 1000, ask_release, answer_release},
 	{"expire", 1000, ask_expire, answer_expire},
 	{"sweep", 20000, ask_sweep, answer_sweep},
+	{"spread", 500, NULL, NULL},
 };
 #define CHORES (sizeof(chores) / sizeof(chores[0]))
+
+static void again(struct round *r, bool has_more)
+{
+	loop_timer_set(&r->timer, has_more ? 0 : r->chore->every_ms);
+}
+
+static void on_spread(bool has_more, void *arg)
+{
+	again(arg, has_more);
+}
 
 static void on_answer(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
@@ -130,7 +146,7 @@ static void on_answer(enum call_end end, const redisReply *reply, const struct e
 	if (end == CALL_FAILED)
 		LOG(LOG_ERROR, "keeper.failed", LOG_S("chore", r->chore->name),
 		    LOG_S("reason", why->text));
-	loop_timer_set(&r->timer, has_more ? 0 : r->chore->every_ms);
+	again(r, has_more);
 }
 
 static void do_chore(void *arg)
@@ -138,61 +154,89 @@ static void do_chore(void *arg)
 	struct round *r = arg;
 	struct command c = {0};
 
+	if (!r->chore->ask) {
+		spread_news(r->keeper->store, r->partition, on_spread, r);
+		return;
+	}
 	r->chore->ask(r->keeper, &c, r->partition);
 	store_call(r->keeper->store, &c, 0, 0, on_answer, r);
 }
 
 /* ---- gauges, and which projects there are ---- */
 
+/* A number of one partition, for a gauge that tells all of them. */
 struct gauge {
 	enum metric metric;
-	unsigned partition;
 	struct keeper *keeper;
 };
 
-static int64_t sums[METRIC_COUNT];
+static struct gauge *gauge_new(struct keeper *k, enum metric m)
+{
+	struct gauge *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		abort();
+	*g = (struct gauge){m, k};
+	k->gauges_open++;
+	return g;
+}
+
+/* When the last number is there, the gauges show them; one that is missing leaves them as they are.
+ */
+static void gauge_end(struct gauge *g, bool is_known)
+{
+	struct keeper *k = g->keeper;
+
+	k->is_census_whole &= is_known;
+	if (--k->gauges_open == 0 && k->is_census_whole) {
+		metric_set(METRIC_QUEUE_DUE, k->found[METRIC_QUEUE_DUE]);
+		metric_set(METRIC_QUEUE_LEASED, k->found[METRIC_QUEUE_LEASED]);
+		metric_set(METRIC_QUEUE_DAMAGED, k->found[METRIC_QUEUE_DAMAGED]);
+		metric_set(METRIC_QUEUE_READY_SITES, k->found[METRIC_QUEUE_READY_SITES]);
+		metric_set(METRIC_QUEUE_OLDEST_READY_MS, k->found[METRIC_QUEUE_OLDEST_READY_MS]);
+	}
+	free(g);
+}
 
 static void on_count(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
 	struct gauge *g = arg;
+	bool is_known = end == CALL_ANSWERED && reply->type == REDIS_REPLY_INTEGER;
 
 	(void)why;
-	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_INTEGER) {
-		sums[g->metric] += reply->integer;
-		metric_set(g->metric, sums[g->metric]);
+	if (is_known) {
+		g->keeper->found[g->metric] += reply->integer;
 		if (g->metric == METRIC_QUEUE_DAMAGED && reply->integer)
 			LOG(LOG_ERROR, "queue.damaged", LOG_N("jobs", reply->integer),
 			    LOG_S("hint", "records that cannot be read: look at the list "
 					  "'damaged' in Redis"));
 	}
-	free(g);
+	gauge_end(g, is_known);
 }
 
 static void count(struct keeper *k, enum metric m, unsigned partition, const char *cmd,
 		  const char *key)
 {
-	struct gauge *g = calloc(1, sizeof(*g));
 	struct command c = {0};
 
-	if (!g)
-		return;
-	*g = (struct gauge){m, partition, k};
 	command_start(&c, cmd);
 	command_key(&c, partition, "%s", key);
-	store_call(k->store, &c, 1, 5000, on_count, g);
+	store_call(k->store, &c, 1, 5000, on_count, gauge_new(k, m));
 }
 
 static void on_oldest(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
-	struct keeper *k = arg;
+	struct gauge *g = arg;
+	struct keeper *k = g->keeper;
+	bool is_known = end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY;
 	int64_t now = clock_real_ms() + store_clock_offset_ms(k->store), late = 0;
 
 	(void)why;
-	if (end != CALL_ANSWERED || reply->type != REDIS_REPLY_ARRAY)
-		return;
-	if (reply->elements == 2 && reply->element[1]->str)
+	if (is_known && reply->elements == 2 && reply->element[1]->str)
 		late = now - (int64_t)strtod(reply->element[1]->str, NULL);
-	metric_set(METRIC_QUEUE_OLDEST_READY_MS, late > 0 ? late : 0);
+	if (late > k->found[g->metric])
+		k->found[g->metric] = late;
+	gauge_end(g, is_known);
 }
 
 static void on_projects(enum call_end end, const redisReply *reply, const struct err *why,
@@ -211,35 +255,42 @@ static void on_projects(enum call_end end, const redisReply *reply, const struct
 	k->projects = buf_give(&list);
 }
 
+static void count_partition(struct keeper *k, unsigned p)
+{
+	struct command c = {0};
+	char key[16];
+
+	count(k, METRIC_QUEUE_DUE, p, "ZCARD", "due");
+	count(k, METRIC_QUEUE_LEASED, p, "HLEN", "lease");
+	count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", "damaged");
+	for (int l = 0; l < LANES; l++) {
+		snprintf(key, sizeof(key), "act:%s", lane_name((enum lane)l));
+		count(k, METRIC_QUEUE_READY_SITES, p, "ZCARD", key);
+	}
+	command_start(&c, "ZRANGE");
+	command_key(&c, p, "due");
+	command_num(&c, 0);
+	command_num(&c, 0);
+	command_str(&c, "WITHSCORES");
+	store_call(k->store, &c, 1, 5000, on_oldest, gauge_new(k, METRIC_QUEUE_OLDEST_READY_MS));
+}
+
 static void census(void *arg)
 {
 	struct keeper *k = arg;
 	struct command c = {0};
 
-	memset(sums, 0, sizeof(sums));
-	for (unsigned p = 0; p < store_partitions(k->store); p++) {
-		count(k, METRIC_QUEUE_DUE, p, "ZCARD", "due");
-		count(k, METRIC_QUEUE_LEASED, p, "HLEN", "lease");
-		count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", "damaged");
-		for (int l = 0; l < LANES; l++) {
-			char key[16];
-
-			snprintf(key, sizeof(key), "act:%s", lane_name((enum lane)l));
-			count(k, METRIC_QUEUE_READY_SITES, p, "ZCARD", key);
-		}
-		command_start(&c, "ZRANGE");
-		command_key(&c, p, "due");
-		command_num(&c, 0);
-		command_num(&c, 0);
-		command_str(&c, "WITHSCORES");
-		store_call(k->store, &c, 1, 5000, on_oldest, k);
-	}
+	metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
+	loop_timer_set(&k->census, 5000);
+	if (k->gauges_open)
+		return;
+	memset(k->found, 0, sizeof(k->found));
+	k->is_census_whole = true;
+	for (unsigned p = 0; p < store_partitions(k->store); p++)
+		count_partition(k, p);
 	command_start(&c, "HKEYS");
 	command_key(&c, STORE_GLOBAL, "projects");
 	store_call(k->store, &c, 1, 5000, on_projects, k);
-	metric_set(METRIC_STORE_READY, store_is_ready(k->store, NULL));
-	metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
-	loop_timer_set(&k->census, 5000);
 }
 
 /* ---- the role ---- */

@@ -16,6 +16,12 @@ struct log_place {
 /* <0, 0, >0 as strcmp. */
 int log_place_compare(const struct log_place *a, const struct log_place *b);
 
+struct log_entry {
+	unsigned partition;
+	struct log_place at;
+	unsigned n_lines;
+};
+
 struct log_event {
 	size_t entry;  /* of the entries read, from 0 */
 	unsigned line; /* in its entry, from 0 */
@@ -26,18 +32,28 @@ struct log_event {
 };
 
 struct log_page {
-	const struct log_place *entries; /* in order */
+	const struct log_entry *entries; /* by time; those of a partition are in its order */
 	size_t n_entries;
 	const struct log_event *events; /* in order, of all entries */
 	size_t n_events;
 	bool is_full; /* as many entries as were asked for: there may be more */
 };
 
+struct log_from {
+	unsigned partition;
+	struct log_place at;
+	bool is_after; /* read behind it; else from it on */
+};
+
 /* page NULL: ERR_RETRY, the store cannot tell now. Borrowed for the call. fn fires exactly once,
  * never from within, within 10 s. */
 typedef void log_fn(const struct log_page *page, const struct err *why, void *arg);
-/* Reads up to max entries from `from` on (is_after: behind it). */
-void log_read(struct store *s, const char *project, unsigned partition,
-	      const struct log_place *from, bool is_after, size_t max, log_fn *fn, void *arg);
+/* Reads the logs of n partitions, each from its place on: the first `max` entries of all. */
+void log_read(struct store *s, const char *project, const struct log_from *from, unsigned n,
+	      size_t max, log_fn *fn, void *arg);
+
+/* The last entry that a partition's log lost to the retention; {0, 0}: none. */
+typedef void log_cut_fn(const struct log_place *cut, const struct err *why, void *arg);
+void log_cut(struct store *s, const char *project, unsigned partition, log_cut_fn *fn, void *arg);
 
 #endif

@@ -35,7 +35,8 @@ struct queue_accept {
 	int64_t not_before_ms;   /* real time ms; 0 = now */
 	const char *idempotency; /* hash of the Idempotency-Key, hex, or NULL */
 	const char *fingerprint; /* hash of method, path and body, hex */
-	const char *facts; /* one line of JSON, < 64 KB: what GET shows of the message; frozen */
+	const char *facts; /* one line of JSON, < 64 KB, an object that is not empty: what GET shows
+			    * of the message; frozen */
 	const char *tags;  /* a line each; NULL: none */
 	const char *mail;  /* final bytes */
 	size_t mail_len;
@@ -51,9 +52,10 @@ enum queue_accept_status {
 };
 
 /* id: of the message that stands (its own, or the one that was accepted before); at_ms: Redis time.
- */
+ * suppressed: of an accepted one, the numbers of the recipients that end at once, as a JSON array;
+ * "": none. The facts keep it under that name. */
 typedef void queue_accept_fn(enum queue_accept_status status, const char *id, int64_t at_ms,
-			     const struct err *why, void *arg);
+			     const char *suppressed, const struct err *why, void *arg);
 
 /* Which partition a message goes to: by hash of project and Idempotency-Key where there is one,
  * else at random. */

@@ -247,6 +247,14 @@ void record_deinit(struct record *r)
 	*r = (struct record){0};
 }
 
+const struct record_event *record_find_event(const struct record *r, unsigned n)
+{
+	for (size_t i = 0; i < r->n_events; i++)
+		if (r->events[i].n == n)
+			return &r->events[i];
+	return NULL;
+}
+
 const char *record_status(const struct record *r)
 {
 	for (size_t s = 0; s < sizeof(least_first) / sizeof(least_first[0]); s++)

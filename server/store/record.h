@@ -91,6 +91,9 @@ struct record {
 int record_parse(const char *text, size_t len, struct record *r, struct err *e);
 void record_deinit(struct record *r);
 
+/* NULL: there is none of that number. */
+const struct record_event *record_find_event(const struct record *r, unsigned n);
+
 /* The least finished recipient's state; all terminal and equal: that; else "mixed". */
 const char *record_status(const struct record *r);
 

@@ -32,6 +32,7 @@ static const char *const names[SCRIPTS] = {
 	[SCRIPT_HOOK] = "hook",
 	[SCRIPT_HOOKS] = "hooks",
 	[SCRIPT_SUPPRESSION] = "suppression",
+	[SCRIPT_SPREAD] = "spread",
 };
 static char shas[SCRIPTS][41];
 

@@ -14,7 +14,7 @@ struct store;
  * Accept and settle (lua/) look at it and add to it; here it is read and changed by request.
  *
  * Each partition has the list, so that accept can look at it in the same step; a change goes to
- * all. What a bounce added is in the partition of its message. */
+ * all. What a bounce added is in the partition of its message first: see spread.h. */
 
 struct suppressions {
 	char project[12];

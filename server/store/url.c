@@ -6,15 +6,7 @@
 #include <string.h>
 
 #include "server/base/config.h"
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#include "server/base/hex.h"
 
 /* Copies len bytes with %XX decoded; -1 when they do not fit or a code is bad. */
 static int decode(char *out, size_t cap, const char *text, size_t len)
@@ -28,11 +20,11 @@ static int decode(char *out, size_t cap, const char *text, size_t len)
 			out[n] = text[i];
 			continue;
 		}
-		if (i + 2 >= len || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0)
+		if (i + 2 >= len || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
 			return -1;
 		if (text[i + 1] == '0' && text[i + 2] == '0')
 			return -1; /* it would end the text */
-		out[n] = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+		out[n] = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
 		i += 2;
 	}
 	out[n] = 0;

@@ -1,6 +1,5 @@
 /* Addresses from hostile bytes: what is taken is safe in an SMTP command and reads the same again.
  */
-/* needs: server/mail/address.c server/mail/utf8.c server/base/err.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

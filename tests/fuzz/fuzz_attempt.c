@@ -1,6 +1,5 @@
 /* Lines of attempts from any bytes: read or refused, within bounds, and what was read is written
  * and read the same again. */
-/* needs: server/store/attempt.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,5 @@
 /* Signing hostile bytes as a mail: refused, or a field in whole lines that is the same each time.
  */
-/* needs: server/mail/address.c server/mail/base64.c server/mail/canon.c server/mail/dkim.c
- * server/mail/dkim_key.c server/mail/utf8.c server/base/err.c server/base/buf.c */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

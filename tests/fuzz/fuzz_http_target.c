@@ -1,4 +1,3 @@
-/* needs: api/http/uri.c api/http/json.c server/mail/utf8.c server/base/err.c */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,4 @@
 /* Mails of anyone, as the test inbox shows them. */
-/* needs: api/mail_view.c api/mail_decode.c api/base64.c api/http/text.c server/mail/utf8.c
- * server/base/buf.c server/base/err.c */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,5 @@
 /* Mails from hostile strings: refused, or 7-bit, in whole lines, with the headers asked for only.
  */
-/* needs: server/mail/address.c server/mail/base64.c server/mail/encode.c server/mail/encoded_word.c
- * server/mail/header.c server/mail/message.c server/mail/message_check.c server/mail/param.c
- * server/mail/utf8.c server/base/err.c server/base/buf.c server/base/clock.c server/base/id.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,4 @@
 /* Records of messages from any bytes: read or refused, and nothing that was read points outside. */
-/* needs: server/store/record.c server/base/buf.c server/base/err.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +9,6 @@ static void require(int claim)
 {
 	if (!claim)
 		abort();
-}
-
-/* As in accept.c, which needs all of the store. */
-const char *lane_name(enum lane lane)
-{
-	static const char *const names[LANES] = {"otp", "normal", "bulk"};
-
-	require((unsigned)lane < LANES);
-	return names[lane];
 }
 
 static void check_text(const struct record *r, size_t len, const char *text)

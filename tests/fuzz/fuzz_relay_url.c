@@ -1,4 +1,3 @@
-/* needs: server/route/relay_url.c server/base/err.c */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

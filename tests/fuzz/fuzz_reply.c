@@ -1,5 +1,4 @@
 /* SMTP replies from hostile bytes: the same whole and in pieces, bounded, and safe to show. */
-/* needs: smtp/reply.c server/base/buf.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,4 @@
 /* Bodies of POST /v1/messages: refused with faults, or fit to be built into a clean mail. */
-/* needs: api/send.c api/send_rules.c api/send_parts.c api/check.c api/duration.c api/base64.c
- * api/http/rules.c api/http/text.c api/http/json.c server/mail/address.c server/mail/base64.c
- * server/mail/canon.c server/mail/encode.c server/mail/encoded_word.c server/mail/header.c
- * server/mail/message.c server/mail/message_check.c server/mail/param.c server/mail/utf8.c
- * server/base/buf.c server/base/err.c server/base/clock.c
- * server/base/id.c */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,14 +9,6 @@
 #include "server/base/buf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Of the store, which is not linked here. */
-const char *lane_name(enum lane lane)
-{
-	static const char *const names[] = {"otp", "normal", "bulk"};
-
-	return names[lane];
-}
 
 /* No line of a mail ends but by CRLF, none is too long, and its header has no Bcc. */
 static void check_mail(const struct buf *mail)

@@ -1,8 +1,5 @@
 /* A hostile mail server: whatever it says and however it is cut, the session ends, every recipient
  * has a result, and nothing is delivered without a dot and a 2xx. */
-/* needs: smtp/reply.c smtp/transaction.c smtp/session.c smtp/session_end.c smtp/session_hello.c
- * smtp/session_mail.c smtp/session_secret.c smtp/session_table.c smtp/transcript.c
- * server/base/buf.c server/base/clock.c server/base/err.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,5 @@
 /* Any conversation, cut anywhere: the transcript stays bounded, and its text is lines of printable
  * UTF-8. */
-/* needs: smtp/transcript.c smtp/reply.c server/base/buf.c server/base/err.c server/base/clock.c
- * server/mail/utf8.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -71,7 +71,7 @@ def test_a_time_window_has_its_first_and_not_its_last(listed):
 
 @pytest.mark.parametrize("query,word", [
     ("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("cursor=", "cursor"), ("cursor=%3Cx%3E", "cursor"), ("cursor=1.2", "cursor"),
-    ("cursor=0.0.0", "cursor"), ("cursor=99999999999999999999.0.1", "cursor"), ("status=sent", "status"), ("since=yesterday", "since"),
+    ("cursor=0.0.0", "cursor"), ("cursor=0_", "cursor"), ("cursor=5_0_0", "cursor"), ("cursor=5_0.0", "cursor"), ("cursor=99999999999999999999.0.1", "cursor"), ("status=sent", "status"), ("since=yesterday", "since"),
     ("until=1", "until"), ("to=x", "to"), ("tag=", "tag"), ("statsu=queued", "statsu")])
 def test_a_bad_query_is_told_and_never_ignored(listed, query, word):
     answer = listed.request("GET", "/v1/messages?" + query)
@@ -181,6 +181,43 @@ def test_suppressions_are_listed_added_and_removed(server):
     assert server.request("DELETE", "/v1/suppressions/s2@sup.test").status == 404
     assert server.deliver("s2@sup.test")["status"] == "delivered"
     assert [s["email"] for s in suppressions(server, key)] == [f"s{i}@sup.test" for i in (4, 3, 1, 0)]
+
+
+@pytest.mark.parametrize("listed,whole", [(["b"], "queued"), (["a", "c"], "queued"), (["a", "b", "c"], "suppressed")], ids=["one", "two", "all"])
+def test_a_202_tells_who_is_suppressed_and_so_does_its_replay(postern, listed, whole):
+    name = f"truth{len(listed)}"
+    for who in listed:
+        assert postern.request("POST", "/v1/suppressions", json={"email": f"{who}@{name}.test"}).status == 201
+    to = [f"A@{name}.test", f"b@{name}.test", f"c@{name}.test"]
+    headers = {"Idempotency-Key": name}
+    first = postern.send(to, http_headers=headers)
+    assert first.status == 202 and first.json()["status"] == whole
+    states = ["suppressed" if e[0].lower() in listed else "queued" for e in to]
+    assert [r["status"] for r in first.json()["recipients"]] == states
+    message = postern.wait_terminal(first.json()["id"])
+    assert [r["status"] for r in message["recipients"]] == [s.replace("queued", "delivered") for s in states]
+    for who in listed:
+        assert postern.request("DELETE", f"/v1/suppressions/{who}@{name}.test").status == 204
+    for who in {"a", "b", "c"} - set(listed):
+        assert postern.request("POST", "/v1/suppressions", json={"email": f"{who}@{name}.test"}).status == 201
+    again = postern.send(to, http_headers=headers)
+    assert again.headers["Idempotent-Replayed"] == "true" and again.body == first.body
+
+
+def test_an_address_suppressed_while_its_mail_waits_gets_none(server, world):
+    live, to = server.live_key, ["rcpt450-late@d14.test", "first2fail-beside@d14.test"]
+    id = server.send(to, key=live).json()["id"]
+    server.wait_status(id, "deferred", live)
+    assert server.request("POST", "/v1/suppressions", json={"email": "RCPT450-late@d14.test"}, key=live).status == 201
+    assert server.message(id, live)["recipients"][0]["status"] == "deferred"
+    server.request("POST", f"/v1/messages/{id}/retry", key=live)
+    message = server.wait_message(id, lambda m: m["recipients"][0]["status"] == "suppressed" and m["recipients"][1]["attempts"] == 2, live)
+    assert message["recipients"][0]["attempts"] == 1 and "suppression list" in message["recipients"][0]["last_reply"]["text"]
+    server.request("POST", f"/v1/messages/{id}/retry", key=live)
+    assert [r["status"] for r in server.wait_terminal(id, key=live)["recipients"]] == ["suppressed", "delivered"]
+    events = server.request("GET", f"/v1/messages/{id}/events", key=live).json()["data"]
+    assert [e["type"] for e in events if e["data"].get("recipient") == to[0]] == ["message.deferred", "message.suppressed"]
+    assert pages(server, live, status="suppressed")[0] == [id]
 
 
 def test_another_projects_suppressions_are_its_own(postern):

@@ -195,6 +195,12 @@ def test_all_faults_come_at_once(postern):
 
 def test_a_near_miss_is_named(postern):
     assert "`html`" in one_fault(send(postern, {**LEAST, "htlm": "x"}))["detail"]
+    assert one_fault(send(postern, {**LEAST, "foo": "x"}))["detail"] == "unknown field"
+
+
+def test_a_query_parameter_that_is_not_known_sends_nothing(postern):
+    answer = postern.request("POST", "/v1/messages?dry_run=true", json=LEAST)
+    assert "`dry_run`" in problem(answer, 400, "bad-request")["detail"]
 
 
 @pytest.mark.parametrize("body", [{f"k{i}": 1 for i in range(100_000)}, {"to": [5] * 1000, "cc": [5] * 1000}])

@@ -35,6 +35,7 @@ def test_every_command_shows_its_help_with_an_example(run):
         shown = run(*command.split(), "--help")
         assert shown.returncode == 0 and "Usage: postern " + command in shown.stdout
         assert "Example:\n  " in shown.stdout, command
+    assert "api,relay,keeper,hooks" in run("serve", "--help").stdout
 
 
 def test_version(run):
@@ -54,6 +55,9 @@ def test_version(run):
     (["key", "create", "--scopes", ""], "some of send,read,manage"),
     (["key", "create", "--test=1"], "--test takes no value"),
     (["key", "create", "--name", "x" * 101], "1 to 100 characters"),
+    (["key", "create", "--name", "a\nb"], "--name has a line break"),
+    (["key", "create", "--name", b"\xff"], "--name is not valid UTF-8"),
+    (["project", "create", "a\nb"], "the name has a line break"),
     (["key", "revoke"], "the id of a key"),
     (["key", "revoke", "pn_live_x"], "the id of a key"),
     (["project", "create"], "a name"),

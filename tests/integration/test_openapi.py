@@ -173,6 +173,16 @@ def hook_out_of_reach(p):
     return p.request("POST", f"{WEBHOOKS}/{id}/test")
 
 
+REDELIVER = WEBHOOK + "/deliveries/{event}/redeliver"
+NO_EVENT = f"{WEBHOOKS}/{NO_HOOK}/deliveries/evt_{'0' * 30}/redeliver"
+
+
+def redelivered(p, **fields):
+    event = p.request("GET", finished(p) + "/events").json()["data"][0]["id"]
+    id = hook(p, url="https://hooks.invalid/", **fields).json()["id"]
+    return p.request("POST", f"{WEBHOOKS}/{id}/deliveries/{event}/redeliver")
+
+
 def one_too_many(p):
     while True:
         answer = hook(p)
@@ -299,6 +309,12 @@ PROBES = [
     ("post", WEBHOOK + "/test", 200, hook_out_of_reach),
     ("post", WEBHOOK + "/test", 409, with_hook("POST", "/test")),
     ("get", WEBHOOK + "/deliveries", 200, with_hook("GET", "/deliveries")),
+    ("post", REDELIVER, 202, lambda p: redelivered(p, enabled=True)),
+    ("post", REDELIVER, 400, lambda p: p.request("POST", NO_EVENT + "?a=%00")),
+    ("post", REDELIVER, 401, lambda p: p.request("POST", NO_EVENT, key=None)),
+    ("post", REDELIVER, 403, scoped("POST", NO_EVENT, "read")),
+    ("post", REDELIVER, 404, lambda p: p.request("POST", NO_EVENT)),
+    ("post", REDELIVER, 409, redelivered),
     ("get", KEYS, 200, get(KEYS)),
     ("get", KEYS, 200, root("GET", KEYS + "?project=default&limit=1")),
     ("get", KEYS, 400, get(KEYS + "?project=other")),
@@ -384,6 +400,7 @@ PROBES_WITHOUT_STORE = [
     ("post", WEBHOOKS, 503, lambda p: p.request("POST", WEBHOOKS, json={"url": "https://hooks.example/"})),
     *[(m.lower(), WEBHOOK + s, 503, lambda p, m=m, s=s: p.request(m, f"{WEBHOOKS}/{NO_HOOK}{s}", json={} if m == "PATCH" else None))
       for m, s in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries"))],
+    ("post", REDELIVER, 503, lambda p: p.request("POST", NO_EVENT)),
     ("get", KEYS, 503, get(KEYS)),
     ("post", KEYS, 503, key()),
     ("delete", KEY, 503, lambda p: p.request("DELETE", f"{KEYS}/{NO_KEY}")),
@@ -481,7 +498,7 @@ def test_every_problem_type_is_explained():
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_head_options_and_other_methods(postern, path):
-    target = path.replace("{id}", NO_HOOK if "webhooks" in path else NO_KEY if "keys" in path else MISSING).replace("{email}", "nobody@inbox.example") + ("?to=a@b.example" if path == INBOX else "")
+    target = path.replace("{id}", NO_HOOK if "webhooks" in path else NO_KEY if "keys" in path else MISSING).replace("{email}", "nobody@inbox.example").replace("{event}", "evt_" + "0" * 30) + ("?to=a@b.example" if path == INBOX else "")
     known = {m.upper() for m in DOCUMENT["paths"][path]} | {"OPTIONS"}
     known |= {"HEAD"} if "GET" in known else set()
     options = postern.request("OPTIONS", target, key=None)

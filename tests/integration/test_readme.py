@@ -2,12 +2,11 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
-from support import harness
+from support import go, harness
 from support.receiver import Receiver
 
 README = (harness.ROOT / "README.md").read_text()
@@ -59,46 +58,117 @@ def test_sending_from_python_works_as_written(postern):
     assert postern.message(id)["subject"] == "Hello"
 
 
-def test_sending_from_node_works_as_written_where_there_is_node(postern, tmp_path):
-    if not shutil.which("node"):
-        pytest.skip("there is no node here")
+def test_sending_from_node_works_as_written(postern, tmp_path):
     (tmp_path / "send.mjs").write_text(block("javascript"))
     env = {**os.environ, "POSTERN_URL": postern.url, "KEY": postern.test_key}
     id = subprocess.run(["node", tmp_path / "send.mjs"], env=env, capture_output=True, text=True, check=True).stdout.strip()
     assert postern.message(id)["subject"] == "Hello"
 
 
-@pytest.fixture
-def heard(make_postern, stack):
-    """A webhook request as it came, and its secret."""
-    server, receiver = make_postern({"webhook_allow_private": True}), Receiver()
-    stack.add(receiver)
-    secret = server.request("POST", "/v1/webhooks", json={"url": receiver.url(), "events": ["message.delivered"]}).json()["secret"]
-    server.deliver("verify@readme.test", subject="Gr\u00fc\u00dfe", tags=["t"])
-    harness.wait_for(receiver.requests, 20)
-    request, = receiver.requests()
-    return secret, request["body"].decode(), request["headers"]
+def test_sending_from_php_works_as_written(postern, tmp_path):
+    (tmp_path / "send.php").write_text(block("php"))
+    env = {**os.environ, "POSTERN_URL": postern.url, "KEY": postern.test_key}
+    id = subprocess.run(["php", tmp_path / "send.php"], env=env, capture_output=True, text=True, check=True).stdout.strip()
+    assert postern.message(id)["subject"] == "Hello"
 
 
+def test_sending_from_go_works_as_written(postern):
+    id = go.run("send", {"main.go": block("go")}, {"POSTERN_URL": postern.url, "KEY": postern.test_key}).strip()
+    assert postern.message(id)["subject"] == "Hello"
+
+
+# ---- webhooks, as the official libraries of Standard Webhooks see them ----
+
+# What a re-serialising or re-encoding of the body would change.
+SUBJECTS = ["Hello", "Gr\u00fc\u00dfe \u2603 \U0001d11e \ufeff e\u0301", "\"quoted\" \\back\\ /slash/ <a href='x'>&amp;</a> \\u0041 %41"]
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory):
+    """Webhook requests as they came: [secret, body, headers] of each."""
+    server, receiver = harness.Postern(tmp_path_factory.mktemp("heard"), {"webhook_allow_private": True}), Receiver()
+    try:
+        server.start().make_keys()
+        secret = server.request("POST", "/v1/webhooks", json={"url": receiver.url(), "events": ["message.delivered"]}).json()["secret"]
+        for subject in SUBJECTS:
+            server.deliver("verify@readme.test", subject=subject, metadata={"subject": subject, "n": "1.0"})
+        harness.wait_for(lambda: len(receiver.requests()) == len(SUBJECTS), 20)
+    finally:
+        receiver.stop()
+        server.stop()
+    requests = receiver.requests()
+    assert {e["data"]["metadata"]["subject"] for e in receiver.events()} == set(SUBJECTS)
+    bodies = b"".join(r["body"] for r in requests)
+    assert "\u2603 \U0001d11e".encode() in bodies and b'\\"quoted\\"' in bodies and b"\\\\u0041" in bodies
+    return [[secret, r["body"].decode(), dict(r["headers"])] for r in requests]
+
+
+# Each line that the library accepts, and what it says of one that somebody changed.
 CHECK = {"python": """
 import json, sys
-secret, body, headers = json.load(sys.stdin)
-print(receive(secret, body.encode(), headers)["type"])
-try:
-    receive(secret, body.replace("delivered", "bounced").encode(), headers)
-except Exception as e:
-    print("refused")
+for secret, body, headers in json.load(sys.stdin):
+    print(receive(secret, body.encode(), headers)["data"]["metadata"]["subject"])
+    try:
+        receive(secret, body.replace("delivered", "bounced").encode(), headers)
+    except Exception as e:
+        print("refused")
 """, "javascript": """
-const [secret, body, headers] = JSON.parse(require("fs").readFileSync(0, "utf8"));
-console.log(receive(secret, body, headers).type);
-try { receive(secret, body.replace("delivered", "bounced"), headers); } catch (e) { console.log("refused"); }
+for (const [secret, body, headers] of JSON.parse(require("fs").readFileSync(0, "utf8"))) {
+  console.log(receive(secret, body, headers).data.metadata.subject);
+  try { receive(secret, body.replace("delivered", "bounced"), headers); } catch (e) { console.log("refused"); }
+}
+""", "go": """
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+)
+
+func main() {
+	var heard [][]json.RawMessage
+	if err := json.NewDecoder(os.Stdin).Decode(&heard); err != nil {
+		panic(err)
+	}
+	for _, h := range heard {
+		var secret, body string
+		var lines map[string]string
+		var event struct{ Data struct{ Metadata map[string]string } }
+		json.Unmarshal(h[0], &secret)
+		json.Unmarshal(h[1], &body)
+		json.Unmarshal(h[2], &lines)
+		headers := http.Header{}
+		for name, value := range lines {
+			headers.Set(name, value)
+		}
+		if err := receive(secret, []byte(body), headers); err != nil {
+			panic(err)
+		}
+		json.Unmarshal([]byte(body), &event)
+		fmt.Println(event.Data.Metadata["subject"])
+		if receive(secret, []byte(strings.Replace(body, "delivered", "bounced", 1)), headers) != nil {
+			fmt.Println("refused")
+		}
+	}
+}
 """}
+GO_MODULE = "github.com/standard-webhooks/standard-webhooks/libraries v0.0.1"
+GO_SUM = f"""{GO_MODULE} h1:uOfcYT+3QungH6tIGSVCR/Y3KJmgJiHcojJbMTPDZAI=
+{GO_MODULE}/go.mod h1:L1MQhA6x4dn9r007T033lsaZMv9EmBAdXyU/+EF40fo=
+"""
 
 
-def verified(command, language, heard):
+def hold(output, heard):
+    told = [json.loads(body)["data"]["metadata"]["subject"] for _, body, _ in heard]
+    assert output.split("\n") == [line for subject in told for line in (subject, "refused")] + [""]
+
+
+def run_script(command, language, heard):
     script = block(language, 1) + CHECK[language]
-    done = subprocess.run([*command, script], input=json.dumps(heard), capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["message.delivered", "refused"]
+    return subprocess.run([*command, script], input=json.dumps(heard), capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def test_the_python_library_verifies_a_webhook(heard):
@@ -106,14 +176,18 @@ def test_the_python_library_verifies_a_webhook(heard):
     if not (venv / "bin" / "pip").exists():
         subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
     subprocess.run([venv / "bin" / "pip", "-q", "install", "standardwebhooks==1.0.1"], check=True)
-    verified([venv / "bin" / "python", "-c"], "python", heard)
+    hold(run_script([venv / "bin" / "python", "-X", "utf8", "-c"], "python", heard), heard)
 
 
-def test_the_node_library_verifies_a_webhook_where_there_is_npm(heard, monkeypatch):
-    if not shutil.which("npm"):
-        pytest.skip("there is no npm here")
+def test_the_node_library_verifies_a_webhook(heard, monkeypatch):
     place = harness.ROOT / "build" / "node"
     place.mkdir(parents=True, exist_ok=True)
     subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", place, "standardwebhooks@1.1.1"], check=True)
     monkeypatch.chdir(place)
-    verified(["node", "-e"], "javascript", heard)
+    hold(run_script(["node", "-e"], "javascript", heard), heard)
+
+
+def test_the_go_library_verifies_a_webhook(heard):
+    files = {"go.mod": f"module receive\n\ngo 1.21.0\n\nrequire {GO_MODULE}\n", "go.sum": GO_SUM,
+             "receive.go": block("go", 1), "main.go": CHECK["go"]}
+    hold(go.run("receive", files, stdin=json.dumps(heard)), heard)

@@ -203,6 +203,33 @@ def test_a_full_redis_refuses_new_mail_and_drains_the_old(make_redis, make_poste
     assert world.sink.wait_taken("ok-room@d36.test")
 
 
+def test_a_full_redis_is_drained_also_after_a_restart(make_redis, make_postern, world):
+    redis = make_redis()
+    server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
+    id = server.send("first1fail-refull@d36.test", key=server.live_key).json()["id"]
+    server.wait_status(id, "deferred", key=server.live_key)
+    server.stop()
+    redis("CONFIG", "SET", "maxmemory", "1mb")
+    server.launch()
+    harness.wait_for(lambda: is_alive(server), 20)
+    assert server.wait_terminal(id, key=server.live_key)["status"] == "delivered"
+    not_ready(server, "of 1048576 bytes")
+    refuses_to_send(server, server.live_key)
+
+
+def test_a_key_is_revoked_also_while_redis_is_full(make_redis, make_postern):
+    redis = make_redis()
+    server = make_postern(redis=redis)
+    key = server.create_key("leaked", test=True)
+    inbox = lambda: server.request("GET", "/v1/test/inbox?to=a@b.example", key=key).status
+    assert inbox() == 200
+    redis("CONFIG", "SET", "maxmemory", "1mb")
+    harness.wait_for(lambda: server.request("GET", "/readyz", key=None).status == 503, 20)
+    assert inbox() == 200
+    server.cli("key", "revoke", server.key_id(key))
+    harness.wait_for(lambda: inbox() == 401, 10, what="401 for the revoked key")
+
+
 def test_a_read_only_redis_is_later_not_never(make_redis, make_postern, world):
     """A demoted primary: nothing accepted, nothing failed, and it goes on when it is back."""
     redis = make_redis()

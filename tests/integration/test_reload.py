@@ -103,6 +103,8 @@ def test_a_setting_takes_effect(configured):
     hang_up(server)
     reloaded(server, 1)
     harness.wait_for(lambda: server.send(many).status == 422, 15)
+    ended = lambda: [line for line in server.log_lines() if line.get("fact") == "child.ended" and line["child"] == "keeper"]
+    assert harness.wait_for(ended, 15)[0]["level"] == "info", "the end of the old generation is no alarm"
 
 
 @pytest.mark.parametrize("text,word", [("max_recipients: [\n", "postern.yaml"), ("max_recipents: 2\n", "max_recipients"),
@@ -167,3 +169,20 @@ def test_many_hang_ups_at_once_end_well(configured):
     reloaded(server, 2)
     harness.wait_for(lambda: len(server.children("api")) == 2, 30)
     assert server.send("calm@there.test").status == 202
+
+
+def test_gauges_are_of_the_processes_that_live(configured):
+    server, _ = configured
+    workers = len(server.children("api"))
+    held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
+    for s in held:
+        s.sendall(f"GET /healthz HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+        assert s.recv(4096).startswith(b"HTTP/1.1 200")
+    assert server.metric("postern_http_connections") > 12
+    for n in (1, 2):
+        hang_up(server)
+        reloaded(server, n)
+    for s in held:
+        s.close()
+    harness.wait_for(lambda: server.metric("postern_api_processes") == workers, 20, what="the old generations' end")
+    harness.wait_for(lambda: server.metric("postern_http_connections") == 1, 20, what="no connection but the one that asks")

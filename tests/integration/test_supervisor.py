@@ -184,6 +184,7 @@ def test_roles_can_run_apart_on_one_redis(make_postern, make_redis):
     make_relay.launch()
     assert api.deliver("a@example.com")["recipients"][0]["status"] == "delivered"
     assert set(api.children().values()) == {"api"}
+    assert "\npostern_store_ready 1\n" in api.request("GET", "/metrics", key=None).body.decode()
     wait_for(lambda: set(make_relay.children().values()) == {"relay", "keeper"}, what="relay and keeper")
 
 
@@ -225,3 +226,38 @@ def test_secrets_are_nowhere_to_be_seen(make_postern):
     for file in Path(server.directory).rglob("*"):
         if file.is_file():
             assert CANARY.encode() not in file.read_bytes(), file
+
+
+# ---- connections and the API processes that share them ----
+
+def ask_on_a_new_connection(server):
+    """A keep-alive connection whose first request was answered."""
+    s = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    s.sendall(f"GET /healthz HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+    assert s.recv(4096).startswith(b"HTTP/1.1 200")
+    return s
+
+
+def connections_of(pid, clients):
+    """How many of the clients' connections end in this process."""
+    inodes = {os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir() if f.is_symlink()}
+    ports = {f"{s.getsockname()[1]:04X}" for s in clients}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].split(":")[1] in ports and f"socket:[{row[9]}]" in inodes for row in rows)
+
+
+def test_connections_go_to_the_api_process_that_has_fewer(make_postern):
+    server = make_postern({"workers_api": 2}, keys=False)
+    stuck, other = sorted(pids(server, "api"))
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        first = [ask_on_a_new_connection(server) for _ in range(40)]
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+    assert connections_of(other, first) == 40, "one that takes none keeps nobody waiting"
+    assert server.metric("postern_http_connections") >= 40
+    assert server.metric("postern_api_processes") == 2
+    second = [ask_on_a_new_connection(server) for _ in range(40)]
+    assert connections_of(stuck, second) >= 28
+    for s in first + second:
+        s.close()

@@ -34,13 +34,14 @@ def same(a, b):
 
 def test_what_is_anothers_is_not_there(postern, routes):
     tried = 0
+    event = postern.request("GET", f"/v1/messages/{MAKERS['messages'](postern)}/events").json()["data"][0]["id"]
     for method, path in routes:
         if "{" not in path:
             continue
         kind = path.split("/")[2]
         assert kind in MAKERS, f"{path}: say in MAKERS how to make one"
         id = MAKERS[kind](postern)
-        fill = lambda value: path[:path.index("{")] + value + path[path.index("}") + 1:]
+        fill = lambda value: (path[:path.index("{")] + value + path[path.index("}") + 1:]).replace("{event}", event)
         foreign = postern.request(method, fill(id), key=postern.other_key, json=body(method))
         absent = postern.request(method, fill(NOT_THERE[kind]), key=postern.other_key, json=body(method))
         assert foreign.status == 404 and same(foreign, absent), (method, path, foreign, absent)
@@ -50,7 +51,7 @@ def test_what_is_anothers_is_not_there(postern, routes):
 
 def test_no_key_no_answer(postern, routes):
     for method, path in routes:
-        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example")
+        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example").replace("{event}", "evt_" + "0" * 30)
         answers = [postern.request(method, path, key=key, json=body(method))
                    for key in (None, "pn_test_" + "x" * 40, postern.revoked_key, "pn_root_" + "x" * 40)]
         for answer in answers:
@@ -59,7 +60,7 @@ def test_no_key_no_answer(postern, routes):
 
 def test_the_root_key_makes_projects_and_keys_and_nothing_else(postern, routes):
     for method, path in routes:
-        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example")
+        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example").replace("{event}", "evt_" + "0" * 30)
         answer = postern.request(method, path, key=harness.ROOT_KEY, json=body(method))
         if path.startswith(("/v1/keys", "/v1/projects")):
             assert answer.status in (200, 404, 422), (method, path, answer)

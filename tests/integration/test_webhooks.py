@@ -1,12 +1,14 @@
 """Webhooks as a backend lives with them: what it is told, how often, and what it may point them at."""
 import os
 import signal
+import ssl
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support import harness
+from support import harness, talk
 from support.receiver import Receiver, verify
 
 
@@ -112,7 +114,7 @@ def test_the_log_can_be_read_on_and_on(server):
     assert [e["data"]["message"] for e in server.request("GET", f"/v1/events?{after[1:]}").json()["data"]] == [new, new]
     tagged = server.request("GET", "/v1/events?type=message.del*&tag=t1&limit=100").json()["data"]
     assert [e["data"]["message"] for e in tagged] == ids[1::2]
-    for query in ("after=x", "after=1.2", "type=message.sent", "limit=0", "cursor=1.2.3", "tpye=x"):
+    for query in ("after=x", "after=1.2", "after=5_", "after=5_0_", "after=5_0.0", "type=message.sent", "limit=0", "cursor=1.2.3", "tpye=x"):
         assert server.request("GET", "/v1/events?" + query).status == 400, query
 
 
@@ -195,6 +197,132 @@ def test_gone_to_a_retry_loses_nothing(server, receiver):
     assert len({g["headers"]["webhook-id"] for g in r.requests()}) == 1
 
 
+def hurry(server, id, until):
+    """Brings what waits for its next try forward, again and again: the last try is three days away."""
+    def claim():
+        with harness.RedisClient(server.redis_socket) as r:
+            for member in r("ZRANGE", f"pn:{{g}}:hr:{id}", 0, -1):
+                r("ZADD", f"pn:{{g}}:hr:{id}", "XX", 0, member)
+        return until()
+    return harness.wait_for(claim, 60, 0.1, "the last try")
+
+
+def shown(server, id):
+    return server.request("GET", f"/v1/webhooks/{id}").json()
+
+
+def test_one_that_never_answers_well_is_disabled_after_ten_tries_and_goes_on_when_enabled(server, receiver):
+    broken = [True]
+    r = receiver(lambda path, n: 500 if broken[0] else 200)
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    server.deliver("dead1@hook.test")
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    gone = hurry(server, id, lambda: not (s := shown(server, id))["enabled"] and s)
+    tries = server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"]
+    assert [d["attempt"] for d in tries] == list(range(10, 0, -1)) and tries[0]["next_attempt_at"] is None
+    assert tries[0]["event"] in gone["disabled_reason"] and "500" in gone["disabled_reason"]
+    server.deliver("dead2@hook.test")
+    time.sleep(0.7)
+    assert len(r.requests()) == 10
+    broken[0] = False
+    assert "disabled_reason" not in server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).json()
+    harness.wait_for(lambda: sorted(e["data"]["recipient"] for e in r.events()[10:]) == ["dead1@hook.test", "dead2@hook.test"], 15)
+    last = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"])[11:] and d[:2], 10)
+    assert {(d["attempt"], d["status"]) for d in last} == {(1, 200)}, "all its tries again"
+    assert {e["id"] for e in r.events()[:10]} < {e["id"] for e in r.events()[10:]}
+
+
+def test_an_event_that_alone_is_refused_ten_times_is_given_up_alone_and_can_be_sent_again_by_hand(server, receiver):
+    broken = [True]
+    r = receiver(lambda path, n: (500, {"Retry-After": "3600"}, b"") if broken[0] and b"poison@" in r.requests()[-1]["body"] else 200)
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    server.deliver("poison@hook.test")
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    server.deliver("fine@hook.test")
+    harness.wait_for(lambda: len(r.requests()) >= 2, 10)
+    failed = hurry(server, id, lambda: (d := server.request("GET", f"/v1/webhooks/{id}/deliveries?failed=true").json()["data"]) and d[0]["attempt"] == 10 and d)
+    time.sleep(1)
+    assert shown(server, id)["enabled"] is True and failed[0]["next_attempt_at"] is None
+    assert sum(b"poison@" in g["body"] for g in r.requests()) == 10
+    path = f"/v1/webhooks/{id}/deliveries/{failed[0]['event']}/redeliver"
+    for again in (500, 200, 200):       # refused once more; then, and once more of what was delivered
+        broken[0] = again == 500
+        before = len(r.requests())
+        answer = server.request("POST", path)
+        assert answer.status == 202 and answer.json() == {"webhook": id, "event": failed[0]["event"]}
+        harness.wait_for(lambda: len(r.requests()) == before + 1, 10)
+    assert {g["headers"]["webhook-id"] for g in r.requests() if b"poison@" in g["body"]} == {failed[0]["event"]}
+    harness.wait_for(lambda: server.metric("postern_webhook_retries") == 0, 10, what="the retry of the first is over too")
+    time.sleep(1)
+    assert len(r.requests()) == before + 1
+
+
+def test_only_what_is_there_is_sent_again_by_hand(server, receiver):
+    r = receiver()
+    id = hook(server, r.url(), events=["message.bounced"])["id"]
+    event = server.request("GET", f"/v1/messages/{server.deliver('hand@hook.test')['id']}/events").json()["data"][1]["id"]
+    other = hook(server, r.url(), enabled=False)["id"]
+    again = lambda id, event: server.request("POST", f"/v1/webhooks/{id}/deliveries/{event}/redeliver")
+    for bad in ("evt_", "evt_" + "0" * 26, event[:-4] + "00ff", event[:-4] + "000G", event.upper(), "x" * 34, "msg_" + event[4:]):
+        assert again(id, bad).status == 404, bad
+    assert again("whk_" + "0" * 26, event).status == 404
+    assert again(other, event).status == 409
+    assert r.requests() == []
+    assert again(id, event).status == 202
+    harness.wait_for(lambda: [e["id"] for e in r.events()] == [event], 10)
+
+
+def test_a_dead_one_is_disabled_when_the_events_that_wait_are_swept(server, receiver):
+    r = receiver(lambda path, n: 500)
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    message = server.deliver("swept@hook.test")["id"]
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    with harness.RedisClient(server.redis_socket) as redis:
+        assert redis("DEL", f"pn:{{p0}}:m:{message}") == 1
+    gone = hurry(server, id, lambda: not (s := shown(server, id))["enabled"] and s)
+    assert "as long as events are kept" in gone["disabled_reason"] and gone["lost"]["from"] == gone["lost"]["until"]
+
+
+def sweep(server, projects=("1",)):
+    """What the keeper does to the log, now, as if the retention were none."""
+    lua = harness.ROOT / "server" / "store" / "lua"
+    text = subprocess.run(["sh", str(lua / "expand.sh"), str(lua / "sweep.lua")], check=True, capture_output=True, text=True).stdout
+    with harness.RedisClient(server.redis_socket) as r:
+        r("EVAL", text, 1, "pn:{p0}:", 0, 0, *projects)
+
+
+def test_what_the_retention_took_before_it_was_told_is_seen(make_postern, receiver):
+    server = make_postern({"webhook_allow_private": True, "retention_s": 1, "idempotency_s": 1})
+    r = receiver()
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    server.deliver("before@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    time.sleep(1.2)         # its entry is older than the retention, but nothing behind it is
+    sweep(server)
+    server.deliver("after@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 2, 10)
+    assert "lost" not in shown(server, id) and server.metric("postern_webhook_losses_total") == 0
+
+    assert server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": False}).status == 200
+    time.sleep(0.7)
+    lost = [server.deliver(f"lost{i}@lost.test")["created_at"] for i in range(2)]
+    time.sleep(1.2)
+    sweep(server)
+    assert server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).status == 200
+    server.deliver("new@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 3, 10)
+    assert [e["data"]["recipient"] for e in r.events()] == ["before@lost.test", "after@lost.test", "new@lost.test"]
+    stretch = harness.wait_for(lambda: shown(server, id).get("lost"), 10)
+    assert stretch["from"] <= lost[0] <= lost[1] <= stretch["until"]
+    assert server.metric("postern_webhook_losses_total") == 1
+    assert [line["webhook"] for line in server.log_lines() if line.get("fact") == "webhook.events_lost"] == [id]
+    assert "lost" not in server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).json()
+    time.sleep(1.2)
+    server.deliver("later@lost.test")
+    harness.wait_for(lambda: len(r.requests()) == 4, 10)
+    assert "lost" not in shown(server, id)
+
+
 def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
     r = receiver(lambda path, n: 14.0 if path == "/hangs" else 200)
     hook(server, r.url("/hangs"))
@@ -205,12 +333,60 @@ def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
     assert len(r.requests("/hangs")) <= 8
 
 
+def test_many_that_hang_leave_room_for_one_that_does_not(server, receiver):
+    """Sixty-eight times eight are more than may be under way."""
+    r = receiver(lambda path, n: 40.0 if path == "/hangs" else 200)
+    keys = []
+    for p in range(4):
+        server.cli("project", "create", f"p{p}")
+        keys.append(server.create_key("k", project=f"p{p}", test=True))
+        for _ in range(17):
+            hook(server, r.url("/hangs"), key=keys[-1], events=["message.queued"])
+    hook(server, r.url("/fast"), events=["message.queued"])
+    harness.wait_for(lambda: server.metric("postern_webhook_endpoints") == 69, 10)
+    for key in keys:
+        for i in range(8):
+            assert server.send(f"hang{i}@hook.test", key=key).status == 202
+    harness.wait_for(lambda: len(r.requests("/hangs")) >= 512, 14, what="all that may be under way hang")
+    for i in range(5):
+        assert server.send(f"fast{i}@hook.test").status == 202
+    harness.wait_for(lambda: len(r.requests("/fast")) == 5, 20)
+    assert server.metric('postern_webhook_attempts_total{result="failed"}') == 0, "none had to end first"
+
+
+def test_a_hanging_endpoint_delays_nobody_when_the_process_changes(server, receiver):
+    r = receiver(lambda path, n: 14.0 if path == "/hangs" else 200)
+    hook(server, r.url("/hangs"), events=["message.delivered"])
+    hook(server, r.url("/fast"), events=["message.delivered"])
+    os.kill(server.process.pid, signal.SIGHUP)
+    first = server.deliver("first@hook.test")["id"]
+    harness.wait_for(lambda: r.requests("/hangs"), 10)
+    harness.wait_for(lambda: any(line["fact"] == "reload.done" for line in server.log_lines()), 20)
+    second = server.deliver("second@hook.test")["id"]
+    harness.wait_for(lambda: {first, second} == {e["data"]["message"] for e in r.events("/fast")}, 10,
+                     what="the fast one hears of it while the other hangs")
+    harness.wait_for(lambda: {first, second} == {e["data"]["message"] for e in r.events("/hangs")}, 30)
+
+
 @pytest.mark.parametrize("plan,want", [
     ((200, {}, b"x" * 300_000), "delivered"),
     ((204, {"Content-Length": "0"}, b""), "delivered"),
     ((200, {"Content-Length": "10"}, b"cut"), "delivered"),
     ((200, {"X-Long": "y" * 90_000}, b""), "failed"),
-], ids=["large", "empty", "cut", "endless-header"])
+    (201, "delivered"),
+    ((200, {}, b"x" * 5_000_000), "delivered"),
+    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", "delivered"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "delivered"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "delivered"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "delivered"),
+    (b"HTTP/1.1 500 Broken\r\nContent-Length: 5\r\n\r\n", "failed"),
+    (b"HTTP/1.1 200 OK\r\nContent-Le", "failed"),
+    (b"HTTP/1.1 100 Continue\r\n\r\n", "failed"),
+    (b"", "failed"),
+    (b"PRI * HTTP/2.0\r\n\r\n", "failed"),
+    (b"\x15\x03\x01\x00\x02\x02\x28", "failed"),
+], ids=["large", "empty", "cut", "endless-header", "created", "5-MB", "continue", "reset-after-header", "reset-in-body", "reset-in-chunk",
+        "reset-after-500", "reset-in-header", "reset-after-100", "reset-at-once", "http2", "tls-alert"])
 def test_odd_answers(server, receiver, plan, want):
     def plan_of(path, n):
         return plan
@@ -221,6 +397,7 @@ def test_odd_answers(server, receiver, plan, want):
     delivery = harness.wait_for(lambda: (d := server.request("GET", path).json()["data"]) and d, 20)[0]
     assert (200 <= (delivery["status"] or 0) < 300) == (want == "delivered"), delivery
     assert len(delivery["excerpt"]) <= 500
+    assert delivery["status"] or delivery["error"]
 
 
 # ---- faults ----
@@ -240,6 +417,22 @@ def test_a_killed_hooks_process_loses_nothing(server, receiver):
     for e in r.events():
         by_message.setdefault(e["data"]["message"], set()).add(e["id"])
     assert all(len(event_ids) == 1 for event_ids in by_message.values())
+
+
+def test_a_process_that_ends_leaves_what_hangs_to_the_next_at_once(make_redis, make_postern, receiver):
+    redis = make_redis()
+    r = receiver(lambda path, n: 14.0 if n == 1 else 200)
+    first = make_postern({"webhook_allow_private": True}, redis=redis)
+    hook(first, r.url(), events=["message.delivered"])
+    id = first.deliver("hangs@hook.test")["id"]
+    harness.wait_for(lambda: len(r.requests()) == 1, 10)
+    second = make_postern({"webhook_allow_private": True, "roles": "api,hooks"}, redis=redis, keys=False)
+    owner = redis("GET", "pn:{g}:hooks_lease")
+    first.stop()
+    assert owner and redis("GET", "pn:{g}:hooks_lease") != owner
+    harness.wait_for(lambda: len(r.requests()) == 2, 10)
+    assert {e["data"]["message"] for e in r.events()} == {id} and len({e["id"] for e in r.events()}) == 1
+    assert second.children("hooks")
 
 
 def test_redis_away_for_a_while_loses_no_webhook(make_redis, make_postern, receiver):
@@ -295,6 +488,35 @@ def test_endpoints_are_listed_changed_rotated_and_deleted(server, receiver):
     assert len(r.requests("/b")) == 1
 
 
+def test_changes_at_the_same_time_all_succeed(server):
+    id = hook(server, "https://x.example/", enabled=False)["id"]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda i: server.request("PATCH", f"/v1/webhooks/{id}", json={"description": str(i)}) if i % 4
+                                else server.request("POST", f"/v1/webhooks/{id}/rotate"), range(48)))
+    assert {a.status for a in answers} == {200}
+
+
+def test_nothing_goes_to_a_deleted_one_any_more_nor_stays_of_it(server, receiver):
+    answers = [500]
+    r = receiver(lambda path, n: answers[0])
+    id = hook(server, r.url(), events=["message.delivered"])["id"]
+    for i in range(3):      # wait for another try
+        server.deliver(f"deleted{i}@hook.test")
+    harness.wait_for(lambda: server.metric("postern_webhook_retries") >= 1, 10)
+    answers[0] = 1.5
+    for i in range(30):     # are under way, or wait for their turn
+        assert server.send(f"backlog{i}@hook.test").status == 202
+    harness.wait_for(lambda: any(b"backlog" in g["body"] for g in r.requests()), 10)
+    assert server.request("DELETE", f"/v1/webhooks/{id}").status == 204
+    harness.wait_for(lambda: server.metric("postern_webhook_endpoints") == 0, 10)
+    before = len(r.requests())
+    assert before < 33
+    time.sleep(2.5)         # what was under way ends, and leaves nothing in the store
+    assert len(r.requests()) == before
+    with harness.RedisClient(server.redis_socket) as redis:
+        assert [key for key in redis("KEYS", "pn:*") if id.encode() in key] == []
+
+
 def test_a_test_delivery_tells_its_result(server, receiver):
     r = receiver(lambda path, n: 200 if path == "/good" else (500, {}, b"broken \xff here"))
     good, bad = hook(server, r.url("/good")), hook(server, r.url("/bad"))
@@ -306,6 +528,20 @@ def test_a_test_delivery_tells_its_result(server, receiver):
     assert result["status"] == 500 and result["excerpt"] == "broken \ufffd here" and result["next_attempt_at"] is None
     server.request("PATCH", f"/v1/webhooks/{good['id']}", json={"enabled": False})
     assert server.request("POST", f"/v1/webhooks/{good['id']}/test").status == 409
+
+
+def test_a_webhook_can_be_tested_as_soon_as_it_is_made_or_enabled(server, receiver):
+    r = receiver()
+    hook(server, r.url("/known"))
+    server.deliver("known@hook.test")
+    wait_types(r, "message.delivered", path="/known")
+    for i in range(8):                      # what the hooks process knows is up to half a second old
+        made = hook(server, r.url(f"/new{i}"))
+        assert server.request("POST", f"/v1/webhooks/{made['id']}/test").status == 200
+    for enabled in (False, True):
+        server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": enabled})
+        time.sleep(0 if enabled else 1)
+    assert server.request("POST", f"/v1/webhooks/{made['id']}/test").status == 200
 
 
 @pytest.mark.parametrize("body,pointer", [
@@ -361,6 +597,45 @@ def test_a_private_address_is_refused_where_the_socket_is_made(make_redis, make_
         delivery = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{m['id']}/deliveries").json()["data"]) and d, 20)[0]
         assert delivery["status"] is None and "private" in delivery["error"], delivery
     assert r.requests() == []
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return talk.Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def old_tls(certificates):
+    context = certificates.context("ok")
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    return context
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_a_certificate_must_fit_and_be_vouched_for(make_postern, stack, certificates):
+    """Each that fails says why; nothing of the event was sent."""
+    server = make_postern({"webhook_allow_private": True, "webhook_retry_s": 300, "webhook_ca_file": certificates.ca_file})
+    cases = {"ok": None, "wrongname": "match", "address": "match", "expired": "expired", "self": "self-signed", "old": "version"}
+    hooks = {}
+    for name in cases:
+        r = Receiver(tls=old_tls(certificates) if name == "old" else certificates.context(name))
+        stack.add(r)
+        hooks[name] = r, hook(server, f"https://localhost:{r.port}/")["id"]
+    server.deliver("tls@hook.test")
+    for name, why in cases.items():
+        r, id = hooks[name]
+        last = harness.wait_for(lambda: server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"], 20, what=name)[0]
+        assert (last["status"] == 200) == (why is None) == (r.requests() != []), (name, last)
+        assert why is None or why in last["error"], (name, last)
+
+
+def test_an_unknown_authority_vouches_for_nobody(make_postern, stack, certificates):
+    server, r = make_postern({"webhook_allow_private": True, "webhook_retry_s": 300}), Receiver(tls=certificates.context("ok"))
+    stack.add(r)
+    id = hook(server, f"https://localhost:{r.port}/")["id"]
+    server.deliver("tls@hook.test")
+    last = harness.wait_for(lambda: server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"], 20)[0]
+    assert last["status"] is None and "certificate" in last["error"] and r.requests() == []
 
 
 # ---- secrets ----

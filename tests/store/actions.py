@@ -1,4 +1,5 @@
 """What the actors do: clients, relays that crash and come back, supervisors, the keeper, a clock that jumps."""
+import json
 from collections import Counter, deque
 
 import invariants
@@ -82,7 +83,7 @@ class Actors:
     def count(self, command):
         self.done[command.name] += 1
         if command.name in ("accept", "settle", "dot", "giveback"):
-            step, first = (3, 0) if command.name == "accept" else (1, command.name == "dot")
+            step, first = (4, 0) if command.name == "accept" else (1, command.name == "dot")
             for status in command.answer[first::step]:
                 self.done[f"{command.name}={status}"] += 1
 
@@ -109,11 +110,11 @@ class Actors:
             want = [a if a in (0, 2) and was == 3 else {1: 2, 3: None}.get(was, was) for was, a in zip(want, answer)]
         elif command.name == "accept":
             want = list(want)
-            taken = {(m.project, m.idempotency): want[3 * i + 1] for i, m in enumerate(command.messages) if want[3 * i] == 1 and m.idempotency}
+            taken = {(m.project, m.idempotency): want[4 * i + 1] for i, m in enumerate(command.messages) if want[4 * i] == 1 and m.idempotency}
             for i, m in enumerate(command.messages):
                 first = taken.get((m.project, m.idempotency))
-                if want[3 * i] in (5, 6) and first and answer[3 * i] in (2, 3):
-                    want[3 * i:3 * i + 3] = [answer[3 * i], first, 0]
+                if want[4 * i] in (5, 6) and first and answer[4 * i] in (2, 3):
+                    want[4 * i:4 * i + 4] = [answer[4 * i], first, 0, ""]
         elif command.name == "retry":
             want = [-1, 0, 0] if want[0] < 0 else [0, want[1], want[0] + want[2]]
         elif command.name == "giveback":
@@ -156,7 +157,7 @@ class Actors:
         command = Command("accept", args, messages=messages)
         answer = self.run(command)
         self.history.append(command)
-        for m, status in zip(messages, answer[::3]):
+        for m, status in zip(messages, answer[::4]):
             if status == 1 and m.chunks and m.id in self.before.chunks:
                 need(self.client("PTTL", f"{ROOT}c:{m.id}:0") == -1, "a chunk of an accepted message expires", m.id)
 
@@ -171,10 +172,12 @@ class Actors:
         rnd, listed = self.rnd, [(tenant, email) for tenant, emails in self.before.suppressed.items() for email in emails]
         if listed and (len(listed) > 4 or rnd.random() < .5):
             (mode, project), email = rnd.choice(listed)
-            self.scripts("suppression", f"{mode}:{project}", "remove", email)
+            self.scripts("suppression", f"{mode}:{project}", "remove", email, self.clock.now + abs(self.world.stepped_back) + 10, rnd.choice((0, 86_400_000)))
         else:
             email = f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
-            self.scripts("suppression", f"{rnd.choice(('live', 'test'))}:{rnd.choice(PROJECTS)}", "add", email, "manual")
+            tenant = f"{rnd.choice(('live', 'test'))}:{rnd.choice(PROJECTS)}"
+            now, _, gone = self.scripts("suppression", tenant, "look", email)
+            self.scripts("suppression", tenant, "put", email, json.dumps({"reason": "manual", "at": str(max(now, gone + 1))}))
         self.before = self.reader.read()
 
     def retry(self):

@@ -54,7 +54,12 @@ BUGS = {
     "accept does not see missing chunks": ("accept", "elseif chunks_missing(t) then status = 6", ""),
     "accept lets its chunks expire": ("accept", "call('PERSIST', P .. 'c:' .. t.id .. ':' .. k)", "call('ECHO', '')"),
     "a suppressed address gets its mail": ("accept", "if stopped[t.tenant][t.first + r] then", "if false then"),
+    "accept does not tell who is suppressed": ("accept", "for k = 1, #t.outs do out[t.outs[k]] = numbers end", ""),
+    "accept run again does not tell who is suppressed": ("accept", "stopped = known and match(known, SUPPRESSED) or ''", ""),
+    "take does not look who was suppressed": ("take", "if stopped[i] then set_state", "if false then set_state"),
+    "take looks at the suppressions of another": ("take", "stopped[i] then set_state", "stopped[1] then set_state"),
     "the list of suppressions is another's": ("accept", "tenant = mode .. ':' .. project", "tenant = 'live:' .. project"),
+    "a bounce is no news": ("settle", "call('ZADD', P .. 'sup_new'", "call('ECHO', '') -- "),
     "a bounce is not remembered": ("settle", "if v[6] then suppress", "if false then suppress"),
     "a message is in a list twice": ("settle", "and not had(m, state) then", "then"),
     "retry leaves it due": ("retry", "call('ZREM', P .. 'due', ref) == 1", "call('EXISTS', P .. 'due') == 1"),
@@ -63,4 +68,15 @@ BUGS = {
     "test mail to a real site": ("accept promote giveback release", "if sub(d, 1, 5) == 'sink/' then", "if false then"),
     "sweep forgets to cut its list": ("sweep", "call('LTRIM', P .. 'ret:' .. cursor, #ids, -1)", "call('ECHO', '')"),
     "sweep too early": ("sweep", "cursor < hour and steps", "cursor < hour + 2 and steps"),
+}
+
+# The same for test_spread.py, which has several partitions.
+SPREAD_BUGS = {
+    "a copy comes after the removal": ("spread", "or gone_at(tenant, address) >= tonumber(at) then", "then"),
+    "a removal leaves no mark": ("suppression", "if ARGV[5] ~= '0' and", "if false and"),
+    "a removal takes what came later": ("suppression", "if not known or tonumber(cjson.decode(known).at) > at then return 0 end", ""),
+    "a copy leaves an older entry": ("spread", "if known and tonumber(cjson.decode(known).at) >= tonumber(at) or", "if known or"),
+    "a bounce is older than the removal before it": ("settle", "math.max(now, gone_at(tenant, address) + 1)", "now - 100"),
+    "a later bounce is done with an older one": ("spread", "elseif call('HGET', P .. 'sup:' .. tenant, address) == json then", "else"),
+    "a bounce is no news": ("settle", "call('ZADD', P .. 'sup_new'", "call('ECHO', '') -- "),
 }

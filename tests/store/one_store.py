@@ -28,7 +28,7 @@ class Store:
 
     def accept(self, *messages):
         answer = self.scripts("accept", 0, 86_400_000, RETENTION, *[w for m in messages for w in m])
-        assert all(status == 1 for status in answer[::3]), answer
+        assert all(status == 1 for status in answer[::4]), answer
         return [m[0] for m in messages]
 
     def fill(self, n, **what):

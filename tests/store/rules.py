@@ -7,6 +7,7 @@ NEVER_CHANGES = ("fixed", "sender", "facts", "unknown")
 
 
 def check(before, after, command, world):
+    command.suppressed = before.suppressed
     leases(before, after, command, world)
     for message_id, new in after.records.items():
         old = before.records.get(message_id)
@@ -93,7 +94,7 @@ def attempts(old, new, command):
     told = {n for a in added for n in a[2]}
     for e in new.events[old.n:]:
         ref = e[2] is not None and f"{new.id}{new.recipients[e[2]].job:03x}"
-        is_told = command.name == "release" and e[1] != "held" or command.name == "settle" and any(
+        is_told = command.name == "release" and e[5] == "dup" or command.name == "settle" and any(
             t for (r, _), t, status in zip(command.jobs, command.attempts, command.answer) if r == ref and status in (1, 3))
         need((e[0] in told) == is_told or not command.refs_once, new.id, "event", e, "and its attempt", added)
 
@@ -112,7 +113,7 @@ def transcripts(before, after, command):
         need(after.transcripts == want, command.name, "changed transcripts")
 
 
-BY = {"take": {"expired"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
+BY = {"take": {"expired", "suppressed"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
       "cancel": {"canceled"}, "expire": {"expired"}, "retry": {"queued"}}
 
 
@@ -122,18 +123,23 @@ def attempt(old, new, r, command):
     text, event = (new.id, r, a.state, "->", b.state), new.events[b.n - 1]
     need(b.state in BY.get(command.name, ()), command.name, "set", *text)
     need(event[3] == command.now, "time of the event", *text)
-    tried = command.name == "settle" or command.name == "release" and b.state != "held"
+    tried = command.name == "settle" or command.name == "release" and event[5] == "dup"
     need(b.attempts == a.attempts + tried, "attempts", *text)
     if b.state == "expired":
         need(new.deadline <= command.now, "expired too early", *text)
+    if b.state == "suppressed":
+        need(b.email.lower() in command.suppressed.get((new.mode, new.project), {}), "suppressed and on no list", *text)
+        need(new.deadline > command.now, "suppressed past the deadline", *text)
     if command.name == "retry":
         need(a.state == "held", "let go of what was not held", *text)
     if command.name == "release":
         job = new.jobs[b.job]
         if b.state == "held":
             need(job.crashes >= command.args[3], "held after", job.crashes, "crashes", *text)
+        elif event[5] == "dup":
+            need((b.state == "failed") == (new.unknown == "fail"), "unknown outcome", event)
         else:
-            need(event[5] == "dup" and (b.state == "failed") == (new.unknown == "fail"), "unknown outcome", event)
+            need(b.state == "deferred" and 2 < job.crashes < command.args[3], "deferred after", job.crashes, "crashes", *text)
     if command.name == "settle":
         said = [v for (ref, _), results in zip(command.jobs, command.results) if ref == f"{new.id}{b.job:03x}" for v in results if v[0] == r]
         need((b.state, b.code, event[5], event[6]) in [(o, c, "-" if d == "sup" else d, t) for _, o, c, d, t in said], "not what was settled", *text, said)
@@ -153,6 +159,8 @@ def suppressed(before, after, command):
                     want.setdefault((new.mode, new.project), set()).add(new.recipients[r].email.lower())
         if not command.refs_once:
             return
+    new = {f"{mode}:{project} {email}" for (mode, project), emails in want.items() for email in emails - before.suppressed.get((mode, project), {}).keys()}
+    need(after.suppressed_new == before.suppressed_new | new, command.name, "news of suppressions", after.suppressed_new, "not", before.suppressed_new, new)
     need({t: set(e) for t, e in after.suppressed.items() if e} == {t: e for t, e in want.items() if e},
          command.name, "suppressions", after.suppressed, "not", want)
 
@@ -196,6 +204,9 @@ def take(before, after, command, world):
         need(sites.get(ref) == site and ref in after.leases, "took", ref, "from", site, "but it was at", sites.get(ref))
         need(after.leases[ref] == (epoch, False, owner) and after.ends[ref] == now + lease, "lease of", ref, after.leases[ref])
         need(job.open > 0 and epoch == job.epoch + 1, "took a job that is over", ref)
+        listed = before.suppressed.get((m.mode, m.project), {})
+        need(not any(r.job == int(ref[-3:], 16) and r.state in OPEN and r.email.lower() in listed for r in m.recipients),
+             "took a job to an address that is suppressed", ref)
         need(m.deadline > now, "took a job past its deadline", ref, m.deadline, now)
         need((m.mode == "test") == (site == "sink"), "mode and site", m.mode, site)
         need(text == m.text and content == message.content, "record or content of", ref)
@@ -206,7 +217,7 @@ def take(before, after, command, world):
     n_jobs = len(jobs) // 5
     need(n_jobs == len(after.leases.keys() - before.leases.keys()) and n_jobs <= n, "leased", n_jobs, "of", n)
     n_past = sum(1 for m in after.records.values() for j, job in enumerate(m.jobs)
-                 if not job.open and before.records[m.id].jobs[j].open)
+                 if not job.open and before.records[m.id].jobs[j].open and m.deadline <= now)
     need(n_expired == n_past, "expired", n_expired, n_past)
     known = before.owned.get(owner, {}).keys() | wants.keys()
     need(sum(granted.values()) <= free, "more connections than free", granted, free)
@@ -322,7 +333,7 @@ def release(before, after, command, world):
         else:
             want[2] += job.is_held
             need(job.is_held == (job.crashes >= command.args[3]), "held", ref, job.crashes)
-            need(job.is_held or ref in after.place or ref in after.due, "taken back to nowhere", ref)
+            need(job.is_held or ref in (after.due if job.crashes > 2 else after.place), "taken back to nowhere", ref)
     need([deferred, failed, held] == want, "release counts", command.answer, want)
     if dead:
         if not more:

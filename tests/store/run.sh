@@ -15,6 +15,7 @@ bugs=4
 {
 	$python prop.py "$seed" "$steps"
 	$python test_edges.py
+	$python test_spread.py
 } >"$out/1" 2>&1 &
 one=$!
 {

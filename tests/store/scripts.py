@@ -5,7 +5,7 @@ from pathlib import Path
 
 LUA = Path(__file__).resolve().parents[2] / "server" / "store" / "lua"
 ROOT = "pn:{p0}:"
-NAMES = ["init", "accept", "take", "dot", "settle", "giveback", "slot", "promote", "release", "cancel", "expire", "sweep", "retry", "suppression", "transcript"]
+NAMES = ["init", "accept", "take", "dot", "settle", "giveback", "slot", "promote", "release", "cancel", "expire", "sweep", "retry", "suppression", "spread", "transcript"]
 REAL_CLOCK, TEST_CLOCK = "call('TIME')", "call('HMGET', 'clock', 's', 'us')"
 
 
@@ -15,7 +15,7 @@ def source(name):
 
 
 class Scripts:
-    """Calls transitions on one partition. patch: (script, text, broken text), applied where script matches."""
+    """Calls transitions on a partition. patch: (script, text, broken text), applied where script matches."""
 
     def __init__(self, client, patch=None, real_clock=False):
         self.client, self.hashes = client, {}
@@ -34,7 +34,10 @@ class Scripts:
             raise AssertionError(f"the seeded bug does not apply: {patch[1]!r}")
 
     def __call__(self, name, *args):
-        return self.client("EVALSHA", self.hashes[name], 1, ROOT, *args)
+        return self.at(0, name, *args)
+
+    def at(self, partition, name, *args):
+        return self.client("EVALSHA", self.hashes[name], 1, f"pn:{{p{partition}}}:", *args)
 
 
 class Clock:

@@ -150,7 +150,8 @@ class Snapshot:
         self.leases, self.ends, self.due = {}, {}, {}
         self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
         self.damaged, self.hungry = [], False
-        self.lists, self.suppressed, self.suppressed_at = {}, {}, {}
+        self.lists, self.suppressed, self.suppressed_at, self.suppressed_new, self.suppressed_gone = {}, {}, {}, set(), set()
+        self.cut = {}
 
     def index(self):
         """What the rules ask for often."""
@@ -174,8 +175,8 @@ class Reader:
 
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
-             "due": "zset", "x": "list", "ret": "list", "ev": "stream", "damaged": "list", "x_cursor": "string",
-             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "turn": "string", "taken": "string", "hungry": "string"}
+             "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "damaged": "list", "x_cursor": "string",
+             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "hungry": "string"}
 
     def __init__(self, client):
         self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)
@@ -278,6 +279,10 @@ class Reader:
         s.damaged = value
 
     @staticmethod
+    def key_cut(s, _, value):
+        s.cut = dict(pairs(value))
+
+    @staticmethod
     def key_l(s, rest, value):
         s.lists[rest] = value
 
@@ -288,6 +293,14 @@ class Reader:
     @staticmethod
     def key_sup_at(s, rest, value):
         s.suppressed_at[tuple(rest.split(":"))] = {email for email, _ in pairs(value)}
+
+    @staticmethod
+    def key_sup_new(s, _, value):
+        s.suppressed_new = {name for name, _ in pairs(value)}
+
+    @staticmethod
+    def key_sup_gone(s, rest, _):
+        s.suppressed_gone.add(rest)
 
     @staticmethod
     def key_hungry(s, _, value):

@@ -170,13 +170,20 @@ def test_the_log_is_trimmed_after_the_retention(store):
     for i in range(500):
         store.accept(store.message())
     name = ROOT + "ev:1"
-    assert store.client("XLEN", name) == 500
+    entries = [e[0] for e in store.client("XRANGE", name, "-", "+")]
+    assert len(entries) == 500
     store.clock.move(round(time.time() * 1000) - store.clock.now)
     store.scripts("sweep", 10, 3_600_000, 1, 2)
-    assert store.client("XLEN", name) == 500
-    store.clock.move(3_700_000)
+    assert store.client("XLEN", name) == 500 and store.read().cut == {}
+    store.clock.move(int(entries[250].split("-")[0]) + 3_600_000 - store.clock.now)
     store.scripts("sweep", 10, 3_600_000, 1, 2)
-    assert store.client("XLEN", name) < 100
+    left = [e[0] for e in store.client("XRANGE", name, "-", "+")]
+    assert 250 <= len(left) < 500 and left == entries[-len(left):] and store.read().cut == {"1": entries[-len(left) - 1]}
+    store.clock.move(100_000)
+    store.scripts("sweep", 10, 3_600_000, 1, 2)
+    assert store.client("XLEN", name) == 0 and store.read().cut == {"1": entries[-1]}
+    store.scripts("sweep", 10, 3_600_000, 1, 2)
+    assert store.read().cut == {"1": entries[-1]}
 
 
 def test_an_idempotency_key_is_kept_for_its_time(store):

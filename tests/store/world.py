@@ -28,6 +28,7 @@ class Message:
         self.recipient_lines = "".join(f"{state} {domains.index(e.split('@')[1])} 0 0 0 0 {e}\n" for e in emails)
         self.facts, self.content, self.chunks = '{"subject":"x"}', "C" * rnd.randint(1, 40), {}
         self.bytes, self.emails = rnd.choice((100, 1000, 3000)), emails
+        self.suppressed = ""
         self.tags = rnd.sample(("order", "reset", "x:y"), rnd.choice((0, 0, 1, 2)))
         self.is_malformed = self.is_swept = self.is_missing_chunks = False
         if rnd.random() < .1:
@@ -47,6 +48,13 @@ class Message:
                                  ("head", self.head.replace(" live ", " test ") if self.mode == "live" else self.head.replace(" test ", " live "))))
         setattr(self, name, text)
         return self
+
+    def find_suppressed(self, lists):
+        """What accept has to say of its recipients, and writes into the facts for good."""
+        listed = lists.get((self.mode, self.project), {})
+        numbers = [r for r, email in enumerate(self.emails) if email.lower() in listed]
+        self.suppressed = str(numbers).replace(" ", "") if numbers else ""
+        return self.suppressed
 
     def words(self):
         return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, "".join(t + "\n" for t in self.tags), self.content]
@@ -79,11 +87,11 @@ class World:
     def expect_accept(self, before, late, messages, answer, now):
         """Holds the answer of accept against what is known, and learns the messages it took."""
         chunks = before.chunks
-        for m, (status, stands, at) in zip(messages, zip(*[iter(answer)] * 3), strict=True):
-            key = (m.project, m.idempotency)
+        for m, (status, stands, at, stopped) in zip(messages, zip(*[iter(answer)] * 4), strict=True):
+            key, listed = (m.project, m.idempotency), ""
             known = self.messages.get(m.id)
             if known:
-                want = (1, m.id, before.records[m.id].accepted if m.id in before.records else now)
+                want, listed = (1, m.id, before.records[m.id].accepted if m.id in before.records else now), m.suppressed
             elif m.idempotency and m.head and key in self.idempotency:
                 fingerprint, first = self.idempotency[key]
                 want = (2 if fingerprint == m.fingerprint else 3, first, 0)
@@ -94,19 +102,20 @@ class World:
             elif chunks.get(m.id, {}).keys() != m.chunks.keys():
                 want = (6, m.id, 0)
             else:
-                want = (1, m.id, now)
+                want, listed = (1, m.id, now), m.find_suppressed(before.suppressed)
                 self.messages[m.id] = m
                 if m.idempotency:
                     self.idempotency[key] = (m.fingerprint, m.id)
-            need((status, stands, at) == want, "accept answered", status, stands, at, "not", want)
+            need((status, stands, at, stopped) == (*want, listed), "accept answered", status, stands, at, stopped, "not", want, listed)
 
     def check_accepted(self, message_id, after, now):
         """A new record is what was asked for, in the right places."""
         m, message = after.records[message_id], self.messages[message_id]
         start = message.start if message.start > now else 0
+        facts = message.facts[:-1] + f',"suppressed":{message.suppressed}' + "}" if message.suppressed else message.facts
         need((m.lane, m.mode, m.unknown, m.project, m.accepted, m.deadline, m.bytes, m.chunks, m.facts)
              == (message.lane, message.mode, message.unknown, message.project, now, (start or now) + message.within, message.bytes,
-                 len(message.chunks), message.facts), "record of", message_id)
+                 len(message.chunks), facts), "record of", message_id)
         need([job.dest for job in m.jobs] == message.dests, "destinations of", message_id)
         message.accepted, stopped = now, after.suppressed.get((m.mode, m.project), {})
         for r in m.recipients:

@@ -4,9 +4,12 @@
 gives them back.
 """
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
+import struct
 import sys
 import threading
 import time
@@ -14,9 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """plan(path, number of requests to it so far) -> status, or (status, headers, body), or seconds to sleep before 200."""
+    """plan(path, number of requests to it so far) -> status, or (status, headers, body), or seconds to sleep before 200, or
+    bytes: all that is sent before the connection is reset. tls: an ssl.SSLContext."""
 
-    def __init__(self, plan=None, address=("127.0.0.1", 0)):
+    def __init__(self, plan=None, address=("127.0.0.1", 0), tls=None):
         self.plan = plan or (lambda path, n: 200)
         self.got, self.lock, self.counts = [], threading.Lock(), {}
         receiver = self
@@ -32,6 +36,13 @@ class Receiver:
                 self.reply(receiver.plan(self.path, n))
 
             def reply(self, what):
+                if isinstance(what, bytes):
+                    self.connection.sendall(what)
+                    time.sleep(0.2)         # else the reset may overtake it
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
+                    self.close_connection = True
+                    return
                 if isinstance(what, float):
                     time.sleep(what)
                     what = 200
@@ -53,6 +64,10 @@ class Receiver:
         class Server(ThreadingHTTPServer):
             request_queue_size = 128
             daemon_threads = True
+
+            def finish_request(self, request, client_address):
+                with contextlib.suppress(OSError):      # a handshake that fails is the client's to tell
+                    super().finish_request(tls.wrap_socket(request, server_side=True) if tls else request, client_address)
 
         self.server = Server(address, Handler)
         self.port = self.server.server_address[1]

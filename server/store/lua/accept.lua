@@ -4,9 +4,9 @@
 -- ARGV 1 acceptance deadline, ms of Redis time   2 how long an Idempotency-Key is kept, ms   3 retention ms
 --      then for each message 9: id | "lane mode on_unknown project within_ms not_before_ms bytes chunks sender" | idempotency hash or ''
 --      | fingerprint | job lines | recipient lines | facts | tags, a line each | content ('' if chunked)
--- returns per message: status, id, accepted ms. Status 1 accepted, 2 replayed (id is the first one's), 3 conflict (same key, other
---      fingerprint), 4 late, 5 malformed, 6 chunks missing. Run again: the same answer, but for a 5 or 6 whose key another of the batch took.
---      Recipients on the project's suppression list end here, as `suppressed`.
+-- returns per message: status, id, accepted ms, and of an accepted one the recipients that are suppressed, as JSON ("[0,2]"; '' = none).
+--      Status 1 accepted, 2 replayed (id is the first one's), 3 conflict (same key, other fingerprint), 4 late, 5 malformed, 6 chunks missing. Run again: the same answer, but for a 5 or 6 whose key another of the batch took.
+--      Recipients on the project's suppression list end here, as `suppressed`; the facts get "suppressed":[their numbers], for replays.
 --@include base
 --@include record
 --@include ready
@@ -57,14 +57,16 @@ local function chunks_missing(t)
 	end
 	return false
 end
+local SUPPRESSED = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '      -- in a record, where only suppress below writes it: the facts' end
 local out, todo, seen = {}, {}, {}
 for i = 1, N do                                -- look and check; nothing is written in this loop
 	local b = HEAD + (i - 1) * WORDS
-	local id, status, stands, at = ARGV[b + 1], 0, ARGV[b + 1], 0
+	local id, status, stands, at, stopped = ARGV[b + 1], 0, ARGV[b + 1], 0, ''
 	local known = got[i * 2 - 1]
 	local before = idem[i] and (seen[idem[i]] or got[i * 2])
 	if known or seen[id] then
 		status, at = 1, tonumber(known and match(known, '^1 %l+ %l+ %l+ %d+ (%d+) ') or now)
+		stopped = known and match(known, SUPPRESSED) or ''
 	elseif before then
 		local print, first = match(before, '^(%S+) (%S+)$')
 		stands = first
@@ -76,12 +78,14 @@ for i = 1, N do                                -- look and check; nothing is wri
 		elseif chunks_missing(t) then status = 6
 		else
 			status, at = 1, now
+			t.outs = {}
 			todo[#todo + 1] = t
-			seen[id] = true
+			seen[id] = t
 			if idem[i] then t.idem = idem[i]; seen[idem[i]] = ARGV[b + 4] .. ' ' .. id end
 		end
 	end
-	out[i * 3 - 2], out[i * 3 - 1], out[i * 3] = status, stands, at
+	if status == 1 and seen[id] then table.insert(seen[id].outs, i * 4) end
+	out[i * 4 - 3], out[i * 4 - 2], out[i * 4 - 1], out[i * 4] = status, stands, at, stopped
 end
 local asked = {}                               -- "mode:project" -> its recipients, to look up in one call
 for i = 1, #todo do
@@ -94,23 +98,29 @@ end
 local stopped = {}
 for tenant, emails in pairs(asked) do stopped[tenant] = many('HMGET', P .. 'sup:' .. tenant, emails) end
 local function suppress(t)                     -- the message as a record, if some of its recipients end here
-	local m
+	local m, list
 	for r = 1, #t.emails do
 		if stopped[t.tenant][t.first + r] then
-			m = m or parse(t.record)
+			if not m then m, list = parse(t.record), {} end
+			list[#list + 1] = num(r - 1)
 			set_state(t.id, m, r - 1, 'suppressed', 0, false, 'the address is on the suppression list')
 		end
+	end
+	if m then
+		local facts, numbers = #ARGV[t.b + 7], '[' .. concat(list, ',') .. ']'
+		m.tail = sub(m.tail, 1, facts - 1) .. ',"suppressed":' .. numbers .. sub(m.tail, facts)
+		for k = 1, #t.outs do out[t.outs[k]] = numbers end
 	end
 	return m
 end
 local hour = floor(now / 3600000)
 local function file(t)                         -- puts the message into the lists it is found by
 	local at = t.project .. ':' .. hour
-	enlist(at, t.id, t.deadline)
-	for tag in string.gmatch(ARGV[t.b + 8], '[^\n]+') do enlist(at .. ':t:' .. tag, t.id, t.deadline) end
+	enlist(at, t.id, t.deadline, true)
+	for tag in string.gmatch(ARGV[t.b + 8], '[^\n]+') do enlist(at .. ':t:' .. tag, t.id, t.deadline, true) end
 	for r = 1, #t.emails do
 		local sha = redis.sha1hex(asked[t.tenant][t.first + r])
-		enlist(at .. ':r:' .. sub(sha, 1, 2), t.id .. sub(sha, 3, 6), t.deadline)
+		enlist(at .. ':r:' .. sub(sha, 1, 2), t.id .. sub(sha, 3, 6), t.deadline, true)
 	end
 end
 local sets, wheel, due, entries = {}, {}, {}, {}

@@ -21,12 +21,15 @@
 --   x:<minute>, x_cursor   lists of ids by deadline, and the minute that expire has come to
 --   ret:<hour>, ret_cursor lists of ids by end of retention, and the hour that sweep has come to
 --   ev:<project>  stream   the project's log: one entry a transition, "id n" a line; facts are in m:
+--   cut           hash     project -> the last entry that its log lost to its retention
 --   l:<project>:<hour>  list, EX   ids accepted in that hour, oldest first; and the same for those that have
 --     l:<project>:<hour>:t:<tag>   a tag, l:<project>:<hour>:s:<state>   a recipient that came to a state (not
 --     queued or delivered: those are most) or `mixed`, l:<project>:<hour>:r:<2 hex>   id and 4 hex digits of the
 --     SHA-1 of a recipient (lower case): 2 name the list
 --   sup:<mode>:<project>  hash   suppressed address (lower case) -> JSON {reason, at, message};
 --     sup_at:<mode>:<project>  zset, the same by the time they came to it
+--   sup_new       zset     "<mode>:<project> <address>" that a bounce put there, until the other partitions have it too (lua/spread.lua)
+--   sup_gone:<mode>:<project>:<address>  string, PX   when it was taken off: older copies come to nothing
 --   damaged       list     refs whose record is unreadable, or missing where one must be: an alarm if not empty
 --   turn, taken   counters for turns of sites and shares of lanes
 --   hungry        string   some relay would take more: the next ready job publishes on `wake`

@@ -1,5 +1,5 @@
-#!lua
--- init: makes a new store's meta, or tells what it is; sets the cursors of a partition.
+#!lua flags=allow-oom
+-- init: makes a new store's meta, or tells what it is; sets the cursors of a partition. A full store must be able to drain: also after a restart.
 -- KEYS 1 "pn:{g}:" (meta), or a partition root
 -- ARGV for meta: 1 schema   2 partitions   3 instance id   4 the default project's id   5 "create" or "look"; for a partition: none
 -- returns for meta: {schema, partitions, instance}, or {} when there is none and it may not be made; for a partition: {1}

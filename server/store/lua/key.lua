@@ -1,5 +1,5 @@
-#!lua
--- key: makes, revokes and lists API keys.
+#!lua flags=allow-oom
+-- key: makes, revokes and lists API keys. A full store takes them too: a key that leaked must not wait for room.
 -- KEYS 1 "pn:{g}:"
 --   keys  hash: SHA-256 of a key, hex -> JSON     key_ids  hash: key_ id -> SHA-256     keys_of:<project>  list: key_ ids, oldest first
 -- ARGV "make" | project (name or id) | key id | hex SHA-256 | name | mode | scopes | at most so many a project

@@ -51,18 +51,20 @@ local function is_open(o) return o.state == 'queued' or o.state == 'deferred' or
 -- Facts of this call, written once by flush_facts: changed records, log entries, contents to drop.
 local changed, logs, ended = {}, {}, {}
 local lists = {}                               -- suffix of l:<project>: -> ids to add, and until when the list is wanted
-local function enlist(suffix, entry, till)
+local HOUR, USUAL = 3600000, 172800000         -- a list that only accept adds to outlives what may come an hour later with the usual deadline
+local function enlist(suffix, entry, till, is_accept_s)
 	local l = lists[suffix]
-	if not l then l = { till = till }; lists[suffix] = l end
+	if not l then l = { till = till, is_accept_s = is_accept_s }; lists[suffix] = l end
 	if till > l.till then l.till = till end
 	l[#l + 1] = entry
 end
 local function flush_lists(retention)
 	for suffix, l in pairs(lists) do
-		local key, life = P .. 'l:' .. suffix, num(math.max(l.till - now, 0) + retention)
+		local key, within = P .. 'l:' .. suffix, math.max(l.till - now, 0)
 		local len
 		for i = 1, #l, 4000 do len = call('RPUSH', key, unpack(l, i, math.min(i + 3999, #l))) end
-		if len == #l then call('PEXPIRE', key, life) else call('PEXPIRE', key, life, 'GT') end
+		if len == #l then call('PEXPIRE', key, num((l.is_accept_s and math.max(within, USUAL) + HOUR or within) + retention))
+		elseif not l.is_accept_s or within > USUAL then call('PEXPIRE', key, num(within + retention), 'GT') end
 	end
 end
 local function had(m, state)                   -- did a recipient of m come to this state before?

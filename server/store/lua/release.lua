@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- release: takes back leases that ran out, or all leases and slots of a dead owner.
--- Before the dot: first in line again; after 2 such crashes later and later, after the limit held. At the dot: outcome unknown.
+-- Before the dot: first in line again; after 2 such crashes deferred, later and later, after the limit held. At the dot: outcome unknown.
 -- KEYS 1 partition root
 -- ARGV 1 at most so many leases   2 retention ms   3 delay ms after a crash or an unknown outcome   4 crashes until it is held   5 dead owner or ''
 --      6 a random number 0-999 (the spread of delays)
@@ -67,7 +67,9 @@ for i = 1, #refs do
 			if job.crashes >= poison then
 				held = held + 1
 				each_open(m, jn, function(r) set_state(id, m, r, 'held', 0, false, 'the relay died ' .. job.crashes .. ' times with this message') end)
-			elseif job.crashes > 2 then later(m, ref, delay * job.crashes * (1000 + (spread * (i + 7)) % 1000) / 1000)
+			elseif job.crashes > 2 then
+				each_open(m, jn, function(r) set_state(id, m, r, 'deferred', 0, false, 'the relay died ' .. job.crashes .. ' times with this message') end)
+				later(m, ref, delay * job.crashes * (1000 + (spread * (i + 7)) % 1000) / 1000)
 			else ready(m.lane, m.project, job.dest, ref) end
 		end
 	end

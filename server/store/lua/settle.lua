@@ -9,6 +9,7 @@
 -- A late "delivered" wins over a copy that waits or is held before its dot: it is the truth. Other late results are dropped.
 --@include base
 --@include record
+--@include listed
 local owner, retention = ARGV[1], tonumber(ARGV[2])
 local N = (#ARGV - 2) / 4
 if N ~= floor(N) then return redis.error_reply('PNARG settle') end
@@ -33,9 +34,10 @@ local out, drop, due, undue, leases, due_at = {}, {}, {}, {}, {}, {}
 for i = 1, N do leases[refs[i]] = lease_of(got[i]) end
 local function suppress(m, id, email)
 	local tenant, address = m.mode .. ':' .. m.project, string.lower(email)
-	if call('HSETNX', P .. 'sup:' .. tenant, address, cjson.encode({ reason = 'bounce', at = num(now), message = id })) == 1 then
-		call('ZADD', P .. 'sup_at:' .. tenant, num(now), address)
-	end
+	if call('HEXISTS', P .. 'sup:' .. tenant, address) == 1 then return end
+	local at = num(math.max(now, gone_at(tenant, address) + 1))
+	put(tenant, address, cjson.encode({ reason = 'bounce', at = at, message = id }))
+	call('ZADD', P .. 'sup_new', at, tenant .. ' ' .. address)
 end
 local function apply(id, m, jn, list, only_delivered)    -- CAS: terminal states are never left
 	local took = 0

@@ -15,5 +15,13 @@ chunked('DEL', nil, keys, 4000)
 if #ids > 0 then call('LTRIM', P .. 'ret:' .. cursor, #ids, -1) end
 if cursor > hour then cursor = hour end        -- the clock went back
 call('SET', P .. 'ret_cursor', cursor)
-for i = 3, #ARGV do call('XTRIM', P .. 'ev:' .. ARGV[i], 'MINID', '~', num(now - tonumber(ARGV[2]))) end
+local before = now - tonumber(ARGV[2])
+for i = 3, #ARGV do
+	local key = P .. 'ev:' .. ARGV[i]
+	local last = call('XREVRANGE', key, num(before - 1), '-', 'COUNT', 1)[1]
+	if last then
+		call('XTRIM', key, 'MINID', num(before))
+		call('HSET', P .. 'cut', ARGV[i], last[1])
+	end
+end
 return { #ids, hour - cursor }

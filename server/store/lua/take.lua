@@ -5,6 +5,7 @@
 -- ARGV 1 owner   2 request id (run again with the same one: the same jobs and slots)   3 at most so many jobs   4 ... bytes of content
 --      5 lease ms   6 ms until an unheard owner is taken for dead   7 limit of connections to one site   8 connections the owner may open
 --      9, 10 shares of bulk and normal, per mille   11 retention ms   then for each site it has connections to: site, jobs wanted, connections wanted
+-- Recipients that came to the project's suppression list meanwhile end here, as `suppressed`.
 -- returns {now, {site, new connections}*, {ref, epoch, site, record, content or '' (chunked or gone)}*, jobs that expired}
 --@include base
 --@include record
@@ -69,6 +70,30 @@ local function pop_site(lane, site, k)         -- up to k refs of a site, its de
 	end
 	return out
 end
+local listed = {}                              -- "mode:project" -> has it a suppression list?
+local function suppress(refs)                  -- ends what was suppressed since it was accepted, or deferred
+	local asked = {}                           -- "mode:project" -> the addresses to look up, and whose they are
+	for i = 1, #refs do
+		local id, jn = split(refs[i])
+		local m = records[id]
+		if m and m.jobs[jn] and m.deadline > now then
+			local tenant = m.mode .. ':' .. m.project
+			if listed[tenant] == nil then listed[tenant] = call('EXISTS', P .. 'sup:' .. tenant) == 1 end
+			if listed[tenant] then
+				local a = asked[tenant]
+				if not a then a = { of = {} }; asked[tenant] = a end
+				each_open(m, jn, function(r) a[#a + 1] = string.lower(m.rcpts[r].email); a.of[#a] = { id, m, r } end)
+			end
+		end
+	end
+	for tenant, a in pairs(asked) do
+		local stopped = many('HMGET', P .. 'sup:' .. tenant, a)
+		for i = 1, #a do
+			local o = a.of[i]
+			if stopped[i] then set_state(o[1], o[2], o[3], 'suppressed', 0, false, 'the address is on the suppression list') end
+		end
+	end
+end
 local function lease_one(lane, site, ref)      -- 1 when the job is worth an attempt
 	local id, jn = split(ref)
 	local m = load({ id })[id]
@@ -77,7 +102,7 @@ local function lease_one(lane, site, ref)      -- 1 when the job is worth an att
 		if texts[id] then damaged[#damaged + 1] = ref end
 		return 0
 	end
-	if job.open == 0 then return 0 end         -- canceled, expired or settled late: its place ends here
+	if job.open == 0 then return 0 end         -- canceled, expired, suppressed or settled late: its place ends here
 	if m.deadline <= now then
 		each_open(m, jn, function(r) set_state(id, m, r, 'expired', 0, false, 'deadline passed') end)
 		expired = expired + 1
@@ -99,6 +124,7 @@ local function serve(lane, site, k)            -- leases up to k jobs of a site'
 		local ids = {}
 		for i = 1, #refs do ids[i] = split(refs[i]) end
 		load(ids)
+		suppress(refs)
 		for i = 1, #refs do got = got + lease_one(lane, site, refs[i]) end
 		if #refs < want then break end
 	end

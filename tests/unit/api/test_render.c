@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,35 @@ static void a_replay_is_the_first_answer_whatever_became_of_the_message(void **s
 	json_decref(f);
 }
 
+static void a_202_and_its_replay_tell_who_is_suppressed(void **state)
+{
+	static const struct {
+		const char *numbers, *whole, *b, *c, *d;
+	} rows[] = {
+		{"[1]", "queued", "queued", "suppressed", "queued"},
+		{"[0,2]", "queued", "suppressed", "queued", "suppressed"},
+		{"[0,1,2]", "suppressed", "suppressed", "suppressed", "suppressed"},
+	};
+	char wanted[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *f = json_loads(facts, 0, NULL);
+
+		json_object_set_new(f, "suppressed", json_loads(rows[i].numbers, 0, NULL));
+		snprintf(wanted, sizeof(wanted),
+			 "{\"id\":\"" ID "\",\"status\":\"%s\",\"durability\":\"fsync\","
+			 "\"created_at\":\"2026-11-23T08:15:00.123Z\","
+			 "\"message_id\":\"<01@shop.example>\",\"recipients\":["
+			 "{\"email\":\"b@x.example\",\"status\":\"%s\"},"
+			 "{\"email\":\"c@x.example\",\"status\":\"%s\"},"
+			 "{\"email\":\"d@y.example\",\"status\":\"%s\"}]}",
+			 rows[i].whole, rows[i].b, rows[i].c, rows[i].d);
+		check(render_accepted(ID, AT, f), wanted);
+		json_decref(f);
+	}
+}
+
 static void a_message_shows_facts_and_states(void **state)
 {
 	struct record record = record_of(facts);
@@ -135,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_202_names_each_recipient_once_in_order),
 		cmocka_unit_test(a_replay_is_the_first_answer_whatever_became_of_the_message),
+		cmocka_unit_test(a_202_and_its_replay_tell_who_is_suppressed),
 		cmocka_unit_test(a_message_shows_facts_and_states),
 		cmocka_unit_test(damaged_facts_are_an_error_and_no_crash),
 	};

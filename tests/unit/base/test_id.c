@@ -102,6 +102,16 @@ static void random_text_uses_the_whole_alphabet(void **state)
 		assert_in_range(seen[i], 1, 200);
 }
 
+static void an_id_says_when_it_was_made(void **state)
+{
+	int64_t before = clock_real_ms();
+	struct id id = id_make("msg", 5);
+
+	(void)state;
+	assert_in_range(id_ms(id.text), before, clock_real_ms());
+	assert_int_equal(id_ms("msg_00000000110000000000000000"), 33);
+}
+
 static void a_forked_child_goes_its_own_way(void **state)
 {
 	char mine[33], theirs[33] = "";
@@ -130,6 +140,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_id_is_refused),
 		cmocka_unit_test(no_two_ids_are_alike),
 		cmocka_unit_test(random_text_uses_the_whole_alphabet),
+		cmocka_unit_test(an_id_says_when_it_was_made),
 		cmocka_unit_test(a_forked_child_goes_its_own_way),
 	};
 

@@ -69,6 +69,23 @@ static void what_all_see_alike_is_shown_once(void **state)
 	buf_deinit(&out);
 }
 
+static void the_least_value_is_that_of_a_process_that_has_the_other(void **state)
+{
+	(void)state;
+	assert_int_equal(metric_least(METRIC_HTTP_CONNECTIONS, METRIC_API_PROCESSES), INT64_MAX);
+	run_in_slot(4, METRIC_API_PROCESSES, 1, 0);
+	assert_int_equal(metric_least(METRIC_HTTP_CONNECTIONS, METRIC_API_PROCESSES), 0);
+	metrics_use_slot(4);
+	metric_set(METRIC_API_PROCESSES, 1);
+	metric_set(METRIC_HTTP_CONNECTIONS, 7);
+	metrics_use_slot(5);
+	metric_set(METRIC_API_PROCESSES, 1);
+	metric_set(METRIC_HTTP_CONNECTIONS, 9);
+	assert_int_equal(metric_least(METRIC_HTTP_CONNECTIONS, METRIC_API_PROCESSES), 7);
+	metrics_use_slot(4);
+	assert_int_equal(metric_least(METRIC_HTTP_CONNECTIONS, METRIC_API_PROCESSES), 9);
+}
+
 static bool has(const struct buf *b, const char *text)
 {
 	return strstr(buf_text(b), text) != NULL;
@@ -143,6 +160,7 @@ int main(void)
 		TEST(counters_of_all_slots_add_up_and_survive_a_restart),
 		TEST(gauges_of_a_restarted_process_start_at_0),
 		TEST(what_all_see_alike_is_shown_once),
+		TEST(the_least_value_is_that_of_a_process_that_has_the_other),
 		TEST(a_histogram_is_cumulative),
 		TEST(each_name_is_described_once_before_its_values),
 		TEST(a_slot_too_high_stays_in_the_mapping),

@@ -308,9 +308,9 @@ static int close_house(void **state)
 	return 0;
 }
 
-#define JOB(role_, run_, ...)                                                                      \
+#define JOB(role_, ...)                                                                            \
 	{                                                                                          \
-		.role = (role_), .run = (run_), .count = 1, __VA_ARGS__                            \
+		.role = (role_), .count = 1, .run = __VA_ARGS__                                    \
 	}
 
 /* ---- tests ---- */
@@ -318,8 +318,7 @@ static int close_house(void **state)
 static void sigterm_ends_all_and_gives_0(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("api", fake_api, .slot = 4),
-		JOB("relay", fake_relay, .slot = 64, .recover = fake_recover)};
+		JOB("api", fake_api), JOB("relay", fake_relay, .recover = fake_recover)};
 
 	(void)state;
 	open_house(jobs, 2);
@@ -333,7 +332,7 @@ static void sigterm_ends_all_and_gives_0(void **state)
 
 static void a_dead_child_is_started_again(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("api", fake_api, .slot = 4)};
+	static const struct supervisor_job jobs[] = {JOB("api", fake_api)};
 	pid_t first;
 
 	(void)state;
@@ -351,7 +350,7 @@ static void a_dead_child_is_started_again(void **state)
 
 static void back_off_doubles(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("crash", fake_crash, .slot = 4)};
+	static const struct supervisor_job jobs[] = {JOB("crash", fake_crash)};
 
 	(void)state;
 	open_house(jobs, 1);
@@ -365,7 +364,7 @@ static void back_off_doubles(void **state)
 static void a_killed_relay_is_recovered_under_its_owner_and_comes_back_with_another(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("relay", fake_relay, .slot = 64, .recover = fake_recover)};
+		JOB("relay", fake_relay, .recover = fake_recover)};
 	char owner[96], recovered[96], next[96];
 
 	(void)state;
@@ -390,7 +389,7 @@ static void a_killed_relay_is_recovered_under_its_owner_and_comes_back_with_anot
 static void a_recovery_is_tried_until_it_gives_0(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("relay", fake_relay, .slot = 64, .recover = fake_recover_twice)};
+		JOB("relay", fake_relay, .recover = fake_recover_twice)};
 
 	(void)state;
 	open_house(jobs, 1);
@@ -408,7 +407,7 @@ static void a_recovery_is_tried_until_it_gives_0(void **state)
 static void a_relay_that_ends_cleanly_is_recovered_too(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("relay", fake_relay, .slot = 64, .recover = fake_recover)};
+		JOB("relay", fake_relay, .recover = fake_recover)};
 	char owner[96], recovered[96];
 
 	(void)state;
@@ -424,8 +423,8 @@ static void a_relay_that_ends_cleanly_is_recovered_too(void **state)
 static void the_floor_comes_first_goes_last_and_has_a_group_of_its_own(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("relay", fake_relay, .slot = 64, .recover = fake_recover),
-		JOB("redis", fake_floor, .slot = 3, .is_floor = true, .is_up = is_floor_up)};
+		JOB("relay", fake_relay, .recover = fake_recover),
+		JOB("redis", fake_floor, .is_floor = true, .is_up = is_floor_up)};
 
 	(void)state;
 	open_house(jobs, 2);
@@ -440,8 +439,8 @@ static void the_floor_comes_first_goes_last_and_has_a_group_of_its_own(void **st
 static void a_floor_that_dies_is_started_again(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("api", fake_api, .slot = 4),
-		JOB("redis", fake_floor, .slot = 3, .is_floor = true, .is_up = is_floor_up)};
+		JOB("api", fake_api),
+		JOB("redis", fake_floor, .is_floor = true, .is_up = is_floor_up)};
 
 	(void)state;
 	open_house(jobs, 2);
@@ -459,8 +458,8 @@ static void a_floor_that_dies_is_started_again(void **state)
 static void a_floor_that_does_not_come_up_ends_the_house_with_1(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("api", fake_api, .slot = 4),
-		JOB("redis", fake_crash, .slot = 3, .is_floor = true, .is_up = is_never_up)};
+		JOB("api", fake_api),
+		JOB("redis", fake_crash, .is_floor = true, .is_up = is_never_up)};
 
 	(void)state;
 	open_house(jobs, 2);
@@ -471,7 +470,7 @@ static void a_floor_that_does_not_come_up_ends_the_house_with_1(void **state)
 
 static void a_second_sigterm_hurries(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("slow", fake_slow, .slot = 4)};
+	static const struct supervisor_job jobs[] = {JOB("slow", fake_slow)};
 	int64_t start;
 
 	(void)state;
@@ -489,7 +488,7 @@ static void a_second_sigterm_hurries(void **state)
 
 static void one_ctrl_c_that_comes_twice_is_one(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay, .slot = 64)};
+	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay)};
 	int64_t start;
 
 	(void)state;
@@ -506,7 +505,7 @@ static void one_ctrl_c_that_comes_twice_is_one(void **state)
 static void who_does_not_listen_is_killed_in_the_end(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("deaf", fake_deaf, .slot = 64, .recover = fake_recover)};
+		JOB("deaf", fake_deaf, .recover = fake_recover)};
 
 	(void)state;
 	open_house(jobs, 1);
@@ -522,7 +521,7 @@ static void who_does_not_listen_is_killed_in_the_end(void **state)
 static void a_recovery_in_vain_holds_up_the_end_for_a_moment_only(void **state)
 {
 	static const struct supervisor_job jobs[] = {
-		JOB("relay", fake_relay, .slot = 64, .recover = fake_recover_in_vain)};
+		JOB("relay", fake_relay, .recover = fake_recover_in_vain)};
 	int64_t start;
 
 	(void)state;
@@ -538,7 +537,7 @@ static void a_recovery_in_vain_holds_up_the_end_for_a_moment_only(void **state)
 /* Whatever handler a role sets: Ctrl-C would be the first and SIGTERM the second of two. */
 static void ctrl_c_does_not_reach_a_role_that_hears_it(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("eager", fake_eager, .slot = 64)};
+	static const struct supervisor_job jobs[] = {JOB("eager", fake_eager)};
 
 	(void)state;
 	open_house(jobs, 1);
@@ -553,7 +552,7 @@ static void ctrl_c_does_not_reach_a_role_that_hears_it(void **state)
 
 static void a_child_does_not_outlive_a_killed_supervisor(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay, .slot = 64)};
+	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay)};
 
 	(void)state;
 	open_house(jobs, 1);
@@ -565,7 +564,7 @@ static void a_child_does_not_outlive_a_killed_supervisor(void **state)
 
 static void ctrl_c_does_not_reach_the_children(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay, .slot = 64)};
+	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay)};
 
 	(void)state;
 	open_house(jobs, 1);
@@ -584,7 +583,7 @@ static void ctrl_c_does_not_reach_the_children(void **state)
 
 static void a_terminal_that_goes_away_ends_dev(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("api", fake_api, .slot = 4)};
+	static const struct supervisor_job jobs[] = {JOB("api", fake_api)};
 
 	(void)state;
 	house.plan.hangup_ends = true;
@@ -596,9 +595,8 @@ static void a_terminal_that_goes_away_ends_dev(void **state)
 
 static void what_runs_once_runs_once(void **state)
 {
-	static const struct supervisor_job jobs[] = {
-		JOB("dev", fake_once_good, .slot = 2, .is_once = true),
-		JOB("api", fake_api, .slot = 4)};
+	static const struct supervisor_job jobs[] = {JOB("dev", fake_once_good, .is_once = true),
+						     JOB("api", fake_api)};
 
 	(void)state;
 	open_house(jobs, 2);
@@ -612,9 +610,8 @@ static void what_runs_once_runs_once(void **state)
 
 static void when_it_fails_the_house_ends_with_1(void **state)
 {
-	static const struct supervisor_job jobs[] = {
-		JOB("api", fake_api, .slot = 4),
-		JOB("dev", fake_once_bad, .slot = 2, .is_once = true)};
+	static const struct supervisor_job jobs[] = {JOB("api", fake_api),
+						     JOB("dev", fake_once_bad, .is_once = true)};
 
 	(void)state;
 	open_house(jobs, 2);
@@ -624,9 +621,8 @@ static void when_it_fails_the_house_ends_with_1(void **state)
 
 static void only_who_listens_keeps_the_sockets(void **state)
 {
-	static const struct supervisor_job jobs[] = {
-		JOB("api", fake_listener, .slot = 4, .listens = true),
-		JOB("keeper", fake_not_listening, .slot = 1)};
+	static const struct supervisor_job jobs[] = {JOB("api", fake_listener, .listens = true),
+						     JOB("keeper", fake_not_listening)};
 	static const int fds[] = {200};
 
 	(void)state;
@@ -657,7 +653,7 @@ static int fake_orphan_maker(const struct role_context *ctx)
 /* As PID 1 the supervisor inherits what its children leave behind. */
 static void orphans_are_reaped(void **state)
 {
-	static const struct supervisor_job jobs[] = {JOB("maker", fake_orphan_maker, .slot = 4)};
+	static const struct supervisor_job jobs[] = {JOB("maker", fake_orphan_maker)};
 	char path[64], text[256] = "";
 	FILE *f;
 

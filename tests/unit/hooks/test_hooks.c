@@ -127,6 +127,29 @@ static void ids_of_events_differ_by_message_and_number(void **state)
 	assert_string_not_equal(a, c);
 }
 
+static void an_id_of_an_event_leads_back_to_it_and_nothing_else_does(void **state)
+{
+	static const char *const bad[] = {"",
+					  "evt_",
+					  "evt_01kcs9g2f0w8m3q7z5xv4tn6rb",
+					  "evt_01kcs9g2f0w8m3q7z5xv4tn6rb00011",
+					  "evt_01kcs9g2f0w8m3q7z5xv4tn6rb000G",
+					  "evt_01kcs9g2f0w8m3q7z5xv4tn6rb 001",
+					  "evt_01kcs9g2f0w8m3q7z5xv4tn6rb+001",
+					  "evt_01kcs9g2f0w8m3q7z5xv4tn6rb00AA",
+					  "evt_01kcs9g2f0w8m3q7z5xv4tn6rU0001",
+					  "msg_01kcs9g2f0w8m3q7z5xv4tn6rb0001"};
+	char message[ID_LEN + 1] = "";
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(event_read_id("evt_01kcs9g2f0w8m3q7z5xv4tn6rb00fa", message, &n), 0);
+	assert_string_equal(message, "msg_01kcs9g2f0w8m3q7z5xv4tn6rb");
+	assert_int_equal(n, 250);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(event_read_id(bad[i], message, &n), -1);
+}
+
 static void members_of_the_retries_are_read_or_refused(void **state)
 {
 	static const char *const bad[] = {"",
@@ -156,6 +179,7 @@ int main(void)
 		cmocka_unit_test(what_was_sealed_opens_in_its_place_only),
 		cmocka_unit_test(filters_fit_types),
 		cmocka_unit_test(ids_of_events_differ_by_message_and_number),
+		cmocka_unit_test(an_id_of_an_event_leads_back_to_it_and_nothing_else_does),
 		cmocka_unit_test(members_of_the_retries_are_read_or_refused),
 	};
 

@@ -39,7 +39,7 @@ static void each_body_is_read_or_the_place_is_named(void **state)
 		{"{\"a\":1,}", "line 1"},
 		{"{\"a\":01}", "line 1"},
 		{"{\"a\":1e999}", "line 1"},
-		{"{\"a\":\"\\u0000\"}", "line 1"},
+		{"{\"a\":\"\\u0000\"}", "line 1, column 13: \\u0000 is not allowed"},
 		{"{\"a\":\"\\ud800\"}", "line 1"},
 		{"{\"a\":\"\xff\"}", "not UTF-8"},
 		{"{\"a\":\"\xed\xa0\x80\"}", "not UTF-8"},

@@ -308,14 +308,17 @@ struct accepted {
 	int calls;
 	enum queue_accept_status status;
 	char id[ID_LEN + 1];
+	char suppressed[32];
 	int64_t at_ms;
 	struct err why;
 };
 
 static void on_accepted(enum queue_accept_status status, const char *id, int64_t at_ms,
-			const struct err *why, void *arg)
+			const char *suppressed, const struct err *why, void *arg)
 {
 	struct accepted *a = arg;
+
+	snprintf(a->suppressed, sizeof(a->suppressed), "%s", suppressed);
 
 	a->calls++;
 	a->status = status;

@@ -61,13 +61,19 @@ static void a_new_store_becomes_ready_and_is_remembered(void **state)
 	assert_true(id_valid("ins", id));
 }
 
-static void the_store_keeps_the_partitions_of_its_first_use(void **state)
+static void another_number_of_partitions_than_at_first_use_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
 	assert_int_equal(store_partitions(f->store), 4);
 	close_store(f);
 	f->config.partitions = 1;
+	open_store(f, STORE_SCRIPTS);
+	assert_true(comes_to_say(f, "has 4 partitions, and POSTERN_PARTITIONS is 1: set it to 4"));
+	assert_false(store_is_ready(f->store, NULL));
+	assert_false(store_is_connected(f->store));
+	close_store(f);
+	f->config.partitions = 4;
 	open_store(f, STORE_SCRIPTS);
 	wait_ready(f);
 	assert_int_equal(store_partitions(f->store), 4);
@@ -510,7 +516,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BARE(a_new_store_becomes_ready_and_is_remembered),
-		FOUR(the_store_keeps_the_partitions_of_its_first_use),
+		FOUR(another_number_of_partitions_than_at_first_use_is_refused),
 		READY(a_redis_that_comes_back_with_its_files_is_ready_again),
 		READY(a_redis_that_comes_back_empty_is_refused),
 		READY(another_store_at_the_same_address_is_refused),

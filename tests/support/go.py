@@ -1,0 +1,42 @@
+"""Runs Go programs, all that Go keeps in build/go."""
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from support import harness
+
+# Debian 12 has 1.19, which the library of Standard Webhooks does not build with: Go's own module proxy has newer ones.
+NEEDED, TOOLCHAIN = (1, 21), "golang.org/toolchain@v0.0.1-go1.21.13.linux-"
+PLACE = harness.ROOT / "build" / "go"
+ENV = {"GOPATH": PLACE, "GOCACHE": PLACE / "cache", "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local"}
+
+
+def call(*words, go="go", **more):
+    env = {**os.environ, **ENV, **more.pop("env", {})}
+    done = subprocess.run([go, *words], env=env, capture_output=True, text=True, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def toolchain():
+    """A Go that is new enough, and what it wants in its environment."""
+    version = re.match(r"go(\d+)\.(\d+)", call("env", "GOVERSION"))
+    if version and tuple(map(int, version.groups())) >= NEEDED:
+        return {"go": "go"}
+    root = Path(json.loads(call("mod", "download", "-json", TOOLCHAIN + call("env", "GOHOSTARCH").strip()))["Dir"])
+    for program in [*(root / "bin").iterdir(), *(root / "pkg" / "tool").glob("*/*")]:
+        program.chmod(0o755)        # a module's files are not executable
+    return {"go": root / "bin" / "go", "env": {"GOROOT": root}}
+
+
+def run(name, files, env=None, stdin=""):
+    """The output of a program; files: what its folder build/go/<name> has beside go.mod."""
+    folder = PLACE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in {"go.mod": f"module {name}\n\ngo 1.21.0\n", **files}.items():
+        (folder / file).write_text(text)
+    with_it = toolchain()
+    with_it["env"] = {**with_it.get("env", {}), **(env or {})}
+    return call("run", ".", cwd=folder, input=stdin, **with_it)

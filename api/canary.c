@@ -62,10 +62,11 @@ static void on_message(const struct record *record, const struct err *why, void 
 }
 
 static void on_accepted(enum queue_accept_status status, const char *id, int64_t at_ms,
-			const struct err *why, void *arg)
+			const char *suppressed, const struct err *why, void *arg)
 {
 	(void)id;
 	(void)at_ms;
+	(void)suppressed;
 	(void)why;
 	(void)arg;
 	canary.is_sent = status == QUEUE_ACCEPTED;
@@ -87,7 +88,7 @@ static void send(struct store *s)
 					    .emails = emails,
 					    .n_emails = 1,
 					    .within_ms = WITHIN_MS,
-					    .facts = "{}",
+					    .facts = "{\"canary\":true}",
 					    .mail = MAIL,
 					    .mail_len = sizeof(MAIL) - 1},
 		     on_accepted, NULL);

@@ -127,13 +127,15 @@ static void the_contract_is_served(void **state)
 
 static void fill(const char *path, const char *prefix, char *out, size_t size)
 {
-	const char *id = strchr(path, '{');
+	size_t len = 0;
+	const char *id;
 
-	if (id)
-		snprintf(out, size, "%.*s%s_01arz3ndektsv4rrffq69g5fav%s", (int)(id - path), path,
-			 prefix ? prefix : "x", strchr(id, '}') + 1);
-	else
-		snprintf(out, size, "%s", path);
+	while ((id = strchr(path, '{'))) {
+		len += (size_t)snprintf(out + len, size - len, "%.*s%s_01arz3ndektsv4rrffq69g5fav",
+					(int)(id - path), path, prefix ? prefix : "x");
+		path = strchr(id, '}') + 1;
+	}
+	snprintf(out + len, size - len, "%s", path);
 }
 
 static int ask(const struct route_entry *route, const char *key)

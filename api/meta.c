@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "api/canary.h"
 #include "openapi_text.h"
 #include "server/base/buf.h"
 #include "server/base/metrics.h"
+#include "server/store/attendance.h"
 #include "server/store/store.h"
 
 /* Alive, whatever the store does: a restart would not help it. */
@@ -24,6 +26,8 @@ void meta_readyz(struct request *r)
 		why = NULL;
 	else if (!why)
 		why = "the store is not ready";
+	if (!why && canary_holds(&why))
+		attendance_holds(request_api(r)->store, &why);
 	if (!why) {
 		answer_json(r, 200, json_pack("{s:s}", "status", "ready"));
 		return;

@@ -5,10 +5,12 @@
 
 #include <jansson.h>
 
+#include "api/canary.h"
 #include "api/http/request.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
+#include "server/store/attendance.h"
 #include "server/store/store.h"
 
 #define READY_POLL_MS 10
@@ -90,6 +92,8 @@ static int open_door(struct door *d, const struct role_context *ctx, struct err 
 	    loop_signal(d->api.loop, SIGTERM, on_term, d) < 0 ||
 	    loop_signal(d->api.loop, SIGUSR1, on_retire, d) < 0)
 		return err_oom(e);
+	attendance_watch(d->api.store);
+	canary_start(&d->api);
 	d->ctx = ctx;
 	d->open_by_ms = clock_mono_ms() + READY_WAIT_MS;
 	loop_timer_set(&d->opening, 0);
@@ -116,6 +120,7 @@ int role_api(const struct role_context *ctx)
 	if (d.status == 0 && loop_run(d.api.loop) < 0)
 		d.status = 1;
 	store_abandon(d.api.store);
+	canary_stop();
 	http_server_free(d.server);
 	loop_timer_deinit(&d.opening);
 	if (d.api.store)

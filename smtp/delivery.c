@@ -347,14 +347,19 @@ static void say(const struct delivery *d, const struct connection_result *r, siz
 	};
 	const struct connection_facts *f =
 		d->line ? connection_facts(line_connection(d->line)) : NULL;
+	bool is_mail = strcmp(d->job->record.project, QUEUE_NO_PROJECT) != 0;
 	char message[31];
 
-	count(r->outcome, d);
-	LOG(r->outcome == OUTCOME_DELIVERED ? LOG_INFO : LOG_WARN, facts[r->outcome],
-	    LOG_S("message", job_message(d->job, message)), LOG_N("recipient", d->numbers[i]),
-	    LOG_S("domain", strchr(d->recipients[i], '@') + 1), LOG_S("site", d->job->site),
-	    LOG_S("host", f ? f->host : ""), LOG_S("address", f ? f->address : ""),
-	    LOG_S("tls", f ? f->tls_version : ""), LOG_N("code", r->code), LOG_S("reply", r->text),
+	if (is_mail)
+		count(r->outcome, d);
+	LOG(r->outcome != OUTCOME_DELIVERED ? LOG_WARN
+	    : is_mail                       ? LOG_INFO
+					    : LOG_DEBUG,
+	    facts[r->outcome], LOG_S("message", job_message(d->job, message)),
+	    LOG_N("recipient", d->numbers[i]), LOG_S("domain", strchr(d->recipients[i], '@') + 1),
+	    LOG_S("site", d->job->site), LOG_S("host", f ? f->host : ""),
+	    LOG_S("address", f ? f->address : ""), LOG_S("tls", f ? f->tls_version : ""),
+	    LOG_N("code", r->code), LOG_S("reply", r->text),
 	    LOG_N("ms", d->sent_ms ? clock_mono_ms() - d->sent_ms : 0));
 }
 

@@ -87,6 +87,12 @@ static const struct {
 	[METRIC_QUEUE_OLDEST_READY_MS] = {"postern_queue_oldest_due_ms", "", "gauge",
 					  "How late the oldest due job is, in ms"},
 	[METRIC_STORE_BYTES] = {"postern_store_memory_bytes", "", "gauge", "used_memory of Redis"},
+	[METRIC_QUEUE_UNATTENDED_MS] =
+		{"postern_queue_unattended_ms", "", "gauge",
+		 "How long mail has been ready without a sign of life of any relay; over 60000 is "
+		 "an alarm"},
+	[METRIC_CANARIES] = {"postern_canaries_total", "", "counter",
+			     "Messages of our own that went the whole way; one after the start"},
 	[METRIC_CHILD_RESTARTS] = {"postern_child_restarts_total", "", "counter",
 				   "Processes that died and were started again"},
 	[METRIC_WEBHOOKS_DELIVERED] = {"postern_webhook_attempts_total", "result=\"delivered\"",
@@ -187,18 +193,6 @@ int64_t metric_least(enum metric m, enum metric has)
 	return least;
 }
 
-/* What a scraper sees: of what each process says for itself, the best; of all else, the sum. */
-static int64_t shown(enum metric m)
-{
-	int64_t most = 0;
-
-	if (m != METRIC_STORE_READY)
-		return metric_sum(m);
-	for (int i = 0; slots && i < METRIC_SLOTS; i++)
-		most |= atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
-	return most;
-}
-
 void metric_observe(enum metric_histogram h, int64_t ms)
 {
 	int b = 0;
@@ -209,6 +203,21 @@ void metric_observe(enum metric_histogram h, int64_t ms)
 		b++;
 	atomic_fetch_add_explicit(&mine->histograms[h].buckets[b], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&mine->histograms[h].sum, ms, memory_order_relaxed);
+}
+
+/* What a scraper sees: of what each process says of the same thing, the highest; of all else, the
+ * sum. */
+static int64_t shown(enum metric m)
+{
+	int64_t most = 0, value;
+
+	if (m != METRIC_STORE_READY && m != METRIC_STORE_BYTES && m != METRIC_QUEUE_UNATTENDED_MS)
+		return metric_sum(m);
+	for (int i = 0; slots && i < METRIC_SLOTS; i++) {
+		value = atomic_load_explicit(&slots[i].values[m], memory_order_relaxed);
+		most = value > most ? value : most;
+	}
+	return most;
 }
 
 static void render_histogram(struct buf *out, int h)

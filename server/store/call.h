@@ -19,7 +19,8 @@ enum call_end {
 	CALL_NEVER_SENT, /* the time limit passed, and it never ran: not sent, or Redis said "not
 			    now" */
 	CALL_UNKNOWN,    /* the time limit passed: it may have been done */
-	CALL_FAILED,     /* Redis refused it for good: a fault of ours, logged; nothing was done */
+	CALL_FAILED,     /* Redis refused it for good: a fault of ours, logged; nothing was done. A
+			    call without a limit was tried for 6 s */
 };
 
 /* reply and why are borrowed for the call; why is set unless CALL_ANSWERED. */
@@ -37,7 +38,15 @@ void store_listen(struct store *s, const char *name, channel_fn *fn, void *arg);
 
 /* What a part of the store keeps in it (the accept queue, the cache of keys ...): made on first
  * use, freed with the store. */
-enum store_part { PART_ACCEPT, PART_JOBS, PART_KEYS, PART_INBOX, PART_ATTEMPTS, STORE_PARTS };
+enum store_part {
+	PART_ACCEPT,
+	PART_JOBS,
+	PART_KEYS,
+	PART_INBOX,
+	PART_ATTEMPTS,
+	PART_ATTENDANCE,
+	STORE_PARTS
+};
 struct store_part_kind {
 	void *(*make)(struct store *s); /* NULL when memory ran out: then so is store_part */
 	void (*abandon)(void *state);   /* ends what waits in it, as unanswered; may be NULL */

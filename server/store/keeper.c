@@ -108,6 +108,7 @@ static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
 	command_script(c, SCRIPT_SWEEP, partition);
 	command_num(c, STEP_MAX);
 	command_num(c, k->config->retention_s * 1000);
+	command_str(c, QUEUE_NO_PROJECT);
 	for (const char *p = k->projects; p && *p; p += strlen(p) + 1)
 		command_str(c, p);
 }

@@ -11,6 +11,7 @@
 #include "server/store/script.h"
 
 #define RETRY_MS 200     /* after a "not now" of Redis */
+#define REFUSALS_MAX 5   /* of a call without a limit; with growing pauses, 6 s in all */
 #define SILENCE_MS 10000 /* a sent call without an answer for so long: the connection is dead */
 
 struct call {
@@ -20,8 +21,9 @@ struct call {
 	call_fn *fn; /* NULL: given up; the answer is for nobody */
 	void *arg;
 	int64_t limit_at, retry_at, sent_at; /* monotonic ms; 0 = none */
-	bool is_sent;                        /* on the present connection */
-	bool was_lost;                       /* with a connection: it may have been done */
+	int refusals;
+	bool is_sent;  /* on the present connection */
+	bool was_lost; /* with a connection: it may have been done */
 };
 
 static void send_waiting(struct link *l);
@@ -58,7 +60,8 @@ static bool is_not_now(const char *text)
 {
 	static const char *const kinds[] = {"LOADING",  "READONLY",    "MASTERDOWN", "BUSY",
 					    "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS", "MISCONF",
-					    "OOM",      "UNBLOCKED",   "NOAUTH",     "EXECABORT"};
+					    "OOM",      "UNBLOCKED",   "NOAUTH",     "EXECABORT",
+					    "NOPERM"};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
@@ -116,6 +119,12 @@ static void on_error(struct call *c, const redisReply *r)
 		return;
 	}
 	LOG(LOG_ERROR, "store.script_failed", LOG_S("reason", r->str));
+	if (c->fn && !c->limit_at && c->refusals < REFUSALS_MAX) {
+		/* What has no limit must not be given up for something that passes. */
+		c->was_lost |= is_from_script(r->str);
+		c->retry_at = clock_mono_ms() + ((int64_t)RETRY_MS << c->refusals++);
+		return;
+	}
 	err_set(&why, ERR_INTERNAL, "Redis refused a command: %s", r->str);
 	end_call(c, CALL_FAILED, NULL, &why);
 }

@@ -19,6 +19,9 @@ const char *lane_name(enum lane lane);
 
 /* ---- accept ---- */
 
+/* In place of a project's number: a message that nobody sees and that counts as no mail. */
+#define QUEUE_NO_PROJECT "0"
+
 struct queue_accept {
 	struct id id;        /* id_make("msg", queue_partition(...)) */
 	const char *project; /* the project's number, as in struct key */

@@ -225,7 +225,7 @@ def test_dev_keeps_its_key_also_when_the_store_was_wiped(make_dev, tmp_path):
     assert re.search(r"pn_test_\w{40}", (tmp_path / "postern-data" / "dev-key").read_text()).group() == key
 
 
-def test_dev_uses_a_redis_that_it_is_given(make_dev, make_redis, tmp_path):
+def test_dev_uses_a_redis_that_it_is_given(make_redis, make_dev, tmp_path):
     redis = make_redis()
     dev = make_dev(redis_url=redis.url)
     dev.banner()

@@ -1,5 +1,8 @@
 """postern health: what it says and with which exit status, of a live server, and of what is none."""
 import contextlib
+import json
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -8,6 +11,7 @@ import pytest
 
 from support import harness
 from support.harness import wait_for
+from support.redis_proxy import Fault, Proxy
 
 
 def health(server, *options, **settings):
@@ -93,6 +97,52 @@ def test_without_the_role_api_there_is_nothing_to_ask(make_postern):
 def test_bad_usage_is_2(make_postern):
     server = make_postern(start=False)
     assert health(server, "--raedy").returncode == 2
+
+
+def canaries(server):
+    return [line for line in server.log_lines() if "canary" in json.dumps(line)]
+
+
+def test_before_it_is_ready_a_message_of_its_own_has_gone_the_whole_way_and_left_no_trace(make_postern, make_redis):
+    redis = make_redis()
+    server = make_postern({"log_level": "debug"}, redis=redis)
+    assert server.metric("postern_canaries_total") >= 1
+    assert "canary.arrived" in [line["fact"] for line in canaries(server)]
+    assert {line["level"] for line in server.log_lines() if line["fact"].startswith(("canary.", "recipient."))} == {"debug"}
+    for path in ("/v1/messages", "/v1/events", "/v1/test/inbox?to=canary@postern.invalid"):
+        assert server.request("GET", path).json()["data"] == [], path
+    for state in ("delivered", "deferred", "bounced", "expired", "failed"):
+        assert server.metric(f'postern_recipients_total{{state="{state}"}}') == 0
+    assert server.metric("postern_messages_accepted_total") == server.metric("postern_delivery_duration_ms_count") == 0
+    before = server.metric("postern_canaries_total")
+    for pid in server.children("api"):
+        os.kill(pid, signal.SIGKILL)
+    server.wait_ready()
+    wait_for(lambda: len(server.children("api")) == 2, what="both again")
+    assert server.metric("postern_canaries_total") == before, "one proof will do until the next start"
+
+
+def test_while_no_relay_delivers_its_own_message_it_is_not_ready_and_says_so(make_postern, make_redis, stack, tmp_path):
+    redis = make_redis()
+    proxy = stack.add(Proxy(redis.socket, tmp_path / "proxy.sock")).start()
+    proxy.faults = [Fault("error", "take", error="LOADING for ever") for _ in range(10000)]
+    server = make_postern({"redis_url": proxy.url, "log_format": "json"}, redis=redis, start=False).launch()
+
+    def reason():
+        with contextlib.suppress(OSError):
+            return server.request("GET", "/readyz", key=None).json().get("reason", "")
+        return ""
+    wait_for(lambda: "no relay has delivered it" in reason(), 20, what="the reason")
+    wait_for(lambda: [line for line in server.log_lines() if line["fact"] == "canary.missing"], 60, what="the line of the log")
+    assert server.make_keys().send("a@example.com").status == 202, "accepting goes on"
+    proxy.faults = []
+    server.wait_ready()
+    assert server.metric("postern_canaries_total") >= 1
+
+
+def test_an_api_alone_has_nothing_to_prove(make_postern, make_redis):
+    server = make_postern({"roles": "api"}, redis=make_redis())
+    assert server.metric("postern_canaries_total") == 0
 
 
 class Impostor:

@@ -27,6 +27,20 @@ def test_with_the_embedded_redis_too(tmp_path):
     assert r.report.is_clean and r.told.is_clean, r.text()
 
 
+def test_when_the_power_fails_all_that_was_acknowledged_is_there(tmp_path):
+    """A Redis that syncs before it answers, and a disk that forgets the rest."""
+    r = killtest.run(options("--seconds", "14", "--power-loss", "--targets", "redis"), tmp_path)
+    assert len(r.redis.forgotten_bytes) >= 4 and sum(r.redis.forgotten_bytes) > 0 and r.report.told["accepted"] > 500, r.text()
+    assert r.report.is_clean and r.told.is_clean, r.text()
+
+
+def test_when_the_power_fails_redis_without_sync_turns_the_ledger_red(tmp_path):
+    """The negative control of the test above: appendfsync everysec, and Postern told to bear it."""
+    r = killtest.run(options("--seconds", "5", "--drain", "2", "--power-loss", "--negative", "everysec", "--targets", "redis"), tmp_path)
+    assert sum(r.redis.forgotten_bytes) > 0
+    assert r.report.bad["lost"], r.text()
+
+
 def test_a_disk_that_loses_what_it_confirmed_turns_the_ledger_red(tmp_path):
     """The negative control: if this is green, the ledger proves nothing."""
     r = killtest.run(options("--seconds", "6", "--drain", "2", "--negative", "cut-aof", "--targets", "redis"), tmp_path)

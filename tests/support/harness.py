@@ -114,14 +114,14 @@ class Redis:
         self.socket = str(self.directory / "redis.sock")
         self.url = "unix://" + self.socket
         self.settings = dict(DURABLE, **{name.replace("_", "-"): v for name, v in settings.items()})
-        self.process = None
+        self.env = self.process = None
 
     def start(self):
         command = ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", str(self.directory)]
         for name, value in self.settings.items():
-            command += ["--" + name, value]
+            command += ["--" + name, str(value)]
         with open(self.directory / "redis.log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.env, start_new_session=True)
         wait_for(self.is_up, 30, 0.01, "redis-server answers")
         return self
 

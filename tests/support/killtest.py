@@ -8,7 +8,7 @@ sent. Exit status 1 when a figure that must be 0 is not.
 
 --negative spoils the run so that the checker must go red (then the exit status is 1):
     cut-aof       each kill of Redis takes the last 64 KB of its log along, as a disk that lies would
-    everysec      appendfsync everysec (shows loss only when a kill meets a delayed write)
+    everysec      appendfsync everysec (a mere kill shows loss only when it meets a delayed write)
     drop-line     one line of the sink's ledger is forgotten
 """
 import argparse
@@ -30,6 +30,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import harness, ledger  # noqa: E402
+from support.power import FrailRedis  # noqa: E402
 from support.receiver import Receiver  # noqa: E402
 from support.words import Words  # noqa: E402
 
@@ -323,7 +324,8 @@ class Run:
         settings = {**SETTINGS, "smtp_port": self.sink.port, "dns_servers": f"127.0.0.1@{self.dns.port}"}
         if o.redis == "external":
             fsync = {"appendfsync": "everysec"} if o.negative == "everysec" else {}
-            self.redis = harness.Redis(self.directory / "redis", **fsync).start()
+            kind = FrailRedis if o.power_loss else harness.Redis
+            self.redis = kind(self.directory / "redis", **fsync).start()
         if o.negative == "everysec":
             settings["durability"] = "relaxed"
         self.server = harness.Postern(self.directory / "postern", settings, self.redis).start().make_keys()
@@ -393,6 +395,7 @@ def parse(words=None):
     p.add_argument("--seed", type=int, default=None)
     p.add_argument("--redis", choices=["external", "embedded"], default="external")
     p.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, help="who may be killed")
+    p.add_argument("--power-loss", action="store_true", help="what Redis has not synced is gone when it is killed")
     p.add_argument("--negative", choices=["cut-aof", "everysec", "drop-line"])
     p.add_argument("--dir", help="where the ledgers go (default: a new folder in build/kill)")
     options = p.parse_args(words)

@@ -57,6 +57,18 @@ static void gauges_of_a_restarted_process_start_at_0(void **state)
 	assert_int_equal(metric_sum(METRIC_CONNECTIONS_OPEN), 2);
 }
 
+static void what_all_see_alike_is_shown_once(void **state)
+{
+	struct buf out = {0};
+
+	(void)state;
+	run_in_slot(4, METRIC_STORE_BYTES, 0, 7000);
+	run_in_slot(5, METRIC_STORE_BYTES, 0, 7001);
+	metrics_render(&out);
+	assert_non_null(strstr(buf_text(&out), "\npostern_store_memory_bytes 7001\n"));
+	buf_deinit(&out);
+}
+
 static void the_least_value_is_that_of_a_process_that_has_the_other(void **state)
 {
 	(void)state;
@@ -147,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(counters_of_all_slots_add_up_and_survive_a_restart),
 		TEST(gauges_of_a_restarted_process_start_at_0),
+		TEST(what_all_see_alike_is_shown_once),
 		TEST(the_least_value_is_that_of_a_process_that_has_the_other),
 		TEST(a_histogram_is_cumulative),
 		TEST(each_name_is_described_once_before_its_values),

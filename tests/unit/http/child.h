@@ -30,6 +30,9 @@
  * overrun an exit code. */
 
 #define BODY_LIMIT 200000
+#ifndef ROOT_KEY
+#define ROOT_KEY ""
+#endif
 
 static struct api api;
 #ifndef REAL_ROUTES
@@ -240,7 +243,7 @@ static const struct http_limits limits = {
 static inline int serve(int fd, const char *cert, const char *key)
 {
 	struct config config = {.max_body_bytes = BODY_LIMIT,
-				.root_key = "",
+				.root_key = ROOT_KEY,
 				.http_connections = 50,
 				.tls_cert = cert,
 				.tls_key = key};

@@ -1,18 +1,24 @@
 /* The real route table: what is open to all, and that nothing else is. */
 #define REAL_ROUTES
-/* The real handlers are linked; the linker sends their calls of these two here (see the Makefile).
- */
-#define keys_find __wrap_keys_find           /* NOLINT(bugprone-reserved-identifier) */
-#define store_is_ready __wrap_store_is_ready /* NOLINT(bugprone-reserved-identifier) */
+/* The real handlers are linked; the linker sends their calls of these four here (see the
+ * Makefile). */
+#define keys_find __wrap_keys_find               /* NOLINT(bugprone-reserved-identifier) */
+#define store_is_ready __wrap_store_is_ready     /* NOLINT(bugprone-reserved-identifier) */
+#define attendance_holds __wrap_attendance_holds /* NOLINT(bugprone-reserved-identifier) */
+#define canary_holds __wrap_canary_holds         /* NOLINT(bugprone-reserved-identifier) */
 #include "tests/unit/http/client.h"
 
 #include <sys/mman.h>
 
+#include "api/canary.h"
+#include "server/store/attendance.h"
 #include "server/store/store.h"
 
 static struct {
 	int is_ready;
 	int asked;
+	int is_unattended;
+	int is_unproven;
 } * store;
 
 bool store_is_ready(const struct store *s, const char **why)
@@ -22,6 +28,21 @@ bool store_is_ready(const struct store *s, const char **why)
 	if (!store->is_ready && why)
 		*why = "no \"connection\" to Redis";
 	return store->is_ready;
+}
+
+bool attendance_holds(struct store *s, const char **why)
+{
+	(void)s;
+	if (store->is_unattended)
+		*why = "no relay";
+	return !store->is_unattended;
+}
+
+bool canary_holds(const char **why)
+{
+	if (store->is_unproven)
+		*why = "no canary";
+	return !store->is_unproven;
 }
 
 static char answer[300000];
@@ -67,6 +88,21 @@ static void ready_does(void **state)
 	assert_string_equal(body(), "{\"status\":\"ready\"}\n");
 }
 
+static void ready_needs_somebody_who_takes_the_mail(void **state)
+{
+	(void)state;
+	store->is_ready = store->is_unattended = 1;
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_string_equal(body(), "{\"status\":\"not ready\",\"reason\":\"no relay\"}\n");
+	store->is_ready = 0; /* the graver fault is told */
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_non_null(strstr(body(), "connection"));
+	store->is_ready = store->is_unproven = 1;
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_string_equal(body(), "{\"status\":\"not ready\",\"reason\":\"no canary\"}\n");
+	store->is_unattended = store->is_unproven = 0;
+}
+
 static void metrics_are_text(void **state)
 {
 	(void)state;
@@ -91,13 +127,15 @@ static void the_contract_is_served(void **state)
 
 static void fill(const char *path, const char *prefix, char *out, size_t size)
 {
-	const char *id = strchr(path, '{');
+	size_t len = 0;
+	const char *id;
 
-	if (id)
-		snprintf(out, size, "%.*s%s_01arz3ndektsv4rrffq69g5fav%s", (int)(id - path), path,
-			 prefix ? prefix : "x", strchr(id, '}') + 1);
-	else
-		snprintf(out, size, "%s", path);
+	while ((id = strchr(path, '{'))) {
+		len += (size_t)snprintf(out + len, size - len, "%.*s%s_01arz3ndektsv4rrffq69g5fav",
+					(int)(id - path), path, prefix ? prefix : "x");
+		path = strchr(id, '}') + 1;
+	}
+	snprintf(out + len, size - len, "%s", path);
 }
 
 static int ask(const struct route_entry *route, const char *key)
@@ -150,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alive_does_not_depend_on_the_store),
 		cmocka_unit_test(ready_does),
+		cmocka_unit_test(ready_needs_somebody_who_takes_the_mail),
 		cmocka_unit_test(metrics_are_text),
 		cmocka_unit_test(the_contract_is_served),
 		cmocka_unit_test(each_route_needs_a_key_with_its_scope),

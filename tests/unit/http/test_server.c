@@ -76,6 +76,29 @@ static void a_chunked_body_is_cut_at_the_limit(void **state)
 	assert_int_equal(counted("handled"), before);
 }
 
+static void bodies_beyond_the_limit_do_not_pile_up_in_memory(void **state)
+{
+	static const char *const heads[] = {
+		POST("/v1/echo", "Transfer-Encoding: chunked\r\n"),
+		POST("/v1/echo", "Content-Length: 5000008\r\n"),
+	};
+	static char megabyte[8 + 1000000];
+	long long before = counted("rss_kb");
+
+	(void)state;
+	memset(megabyte, ' ', sizeof(megabyte));
+	memcpy(megabyte, "F4240\r\n", 7);
+	for (size_t n = 0; n < 40; n++) {
+		int fd = dial(&shared);
+
+		say(fd, heads[n % 2], strlen(heads[n % 2]));
+		for (int i = 0; i < 5; i++)
+			say(fd, megabyte, sizeof(megabyte));
+		close(fd);
+	}
+	assert_in_range(counted("rss_kb") - before, 0, 60000); /* of 200 MB */
+}
+
 static void who_is_refused_early_can_read_why(void **state)
 {
 	static const char head[] =
@@ -262,6 +285,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(after_100_continue_the_body_is_taken),
 		cmocka_unit_test(a_body_of_exactly_the_limit_is_taken_in_any_pieces),
 		cmocka_unit_test(a_chunked_body_is_cut_at_the_limit),
+		cmocka_unit_test(bodies_beyond_the_limit_do_not_pile_up_in_memory),
 		cmocka_unit_test(who_is_refused_early_can_read_why),
 		cmocka_unit_test(slow_ones_are_closed_and_others_do_not_notice),
 		cmocka_unit_test(a_client_may_hang_up_at_any_time),

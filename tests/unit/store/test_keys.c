@@ -2,9 +2,42 @@
 #include "tests/unit/store/redis_fixture.h"
 
 #include <event2/event.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "server/base/log.h"
 #include "server/store/keys.h"
+
+/* What was hashed and compared, with lengths. */
+static char trace[1000];
+
+static void note(const char *what, long long n)
+{
+	snprintf(trace + strlen(trace), sizeof(trace) - strlen(trace), "%s %lld\n", what, n);
+}
+
+/* The linker sends all calls of these two here (see the Makefile).
+ * NOLINTBEGIN(bugprone-reserved-identifier) */
+int __real_CRYPTO_memcmp(const void *a, const void *b, size_t len);
+int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len);
+int __real_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
+		      const EVP_MD *type, ENGINE *impl);
+int __wrap_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
+		      const EVP_MD *type, ENGINE *impl);
+
+int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len)
+{
+	note("compare", (long long)len);
+	return __real_CRYPTO_memcmp(a, b, len);
+}
+
+int __wrap_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
+		      const EVP_MD *type, ENGINE *impl)
+{
+	note("hash", (long long)count);
+	return __real_EVP_Digest(data, count, md, size, type, impl);
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 struct made {
 	int calls;
@@ -187,6 +220,57 @@ static void a_key_that_is_none_is_not_found(void **state)
 	assert_false(d.is_found);
 }
 
+/* How often Redis was asked for a key. */
+static long long lookups(struct fixture *f)
+{
+	redisContext *redis = visit(f);
+	redisReply *r = redisCommand(redis, "INFO commandstats");
+	const char *at = strstr(r->str, "cmdstat_hget:calls=");
+	long long n = at ? atoll(at + strlen("cmdstat_hget:calls=")) : 0;
+
+	freeReplyObject(r);
+	redisFree(redis);
+	return n;
+}
+
+/* All that is done to find out about a key: never seen before, and once it is remembered. */
+static bool trace_find(struct fixture *f, const char *text, char out[1000])
+{
+	long long before = lookups(f);
+	bool is_found;
+
+	trace[0] = 0;
+	is_found = find(f, text).is_found;
+	note("lookups", lookups(f) - before);
+	is_found = find(f, text).is_found || is_found;
+	note("lookups", lookups(f) - before);
+	snprintf(out, 1000, "%s", trace);
+	return is_found;
+}
+
+static void every_key_takes_the_same_way_whatever_is_wrong_with_it(void **state)
+{
+	static const size_t places[] = {0, 8, 47};
+	struct fixture *f = *state;
+	struct made m = create(f, "default", SCOPE_SEND, false);
+	char right[1000], wrong[1000], text[KEY_TEXT_MAX];
+
+	assert_true(trace_find(f, m.text, right));
+	assert_string_equal(right, "hash 48\nlookups 1\nhash 48\ncompare 32\nlookups 1\n");
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "%s", m.text);
+		if (i < 3)
+			text[places[i]] ^= 1;
+		else
+			memset(text, 'x', 48); /* not even the beginning of a key */
+		close_store(f);                /* remembers none */
+		open_store(f, STORE_SCRIPTS);
+		wait_ready(f);
+		assert_false(trace_find(f, text, wrong));
+		assert_string_equal(wrong, right);
+	}
+}
+
 static bool is_refused(struct fixture *f, void *arg)
 {
 	struct found d = {0};
@@ -303,6 +387,7 @@ int main(void)
 		READY(the_store_does_not_hold_the_text_of_a_key),
 		READY(a_known_key_is_answered_from_memory_and_then_read_again),
 		READY(a_key_that_is_none_is_not_found),
+		READY(every_key_takes_the_same_way_whatever_is_wrong_with_it),
 		READY(a_revoked_key_is_refused_within_a_second_everywhere),
 		READY(a_key_that_is_imported_twice_is_the_same),
 		READY(a_key_needs_a_project_that_exists),

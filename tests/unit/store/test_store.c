@@ -365,11 +365,31 @@ static void a_call_that_redis_refuses_has_failed(void **state)
 	struct fixture *f = *state;
 	struct ended d = {0};
 
-	ask(f, "NONSENSE", "n", 0, &d);
+	ask(f, "NONSENSE", "n", 5000, &d);
 	assert_true(becomes(f, was_called, &d.calls));
 	assert_int_equal(d.end, CALL_FAILED);
 	assert_int_equal(d.why.kind, ERR_INTERNAL);
 	assert_int_equal(d.calls, 1);
+}
+
+static void a_refused_call_without_a_limit_is_asked_again_but_not_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct ended heals = {0}, lasts = {0};
+
+	redis_do(f, "SET n x");
+	ask(f, "INCR", "n", 0, &heals);
+	ask(f, "NONSENSE", "n", 0, &lasts);
+	run_for(f, 500);
+	assert_int_equal(heals.calls, 0);
+	redis_do(f, "SET n 1");
+	assert_true(becomes(f, was_called, &heals.calls));
+	assert_int_equal(heals.end, CALL_ANSWERED);
+	assert_int_equal(heals.integer, 2);
+	assert_int_equal(lasts.calls, 0);
+	assert_true(becomes(f, was_called, &lasts.calls));
+	assert_int_equal(lasts.end, CALL_FAILED);
+	assert_int_equal(lasts.why.kind, ERR_INTERNAL);
 }
 
 static void a_call_that_could_not_be_written_has_failed(void **state)
@@ -511,6 +531,7 @@ int main(void)
 		BARE(waiting_for_a_dead_store_ends_with_the_reason),
 		READY(a_call_is_answered_once),
 		READY(a_call_that_redis_refuses_has_failed),
+		READY(a_refused_call_without_a_limit_is_asked_again_but_not_for_ever),
 		READY(a_call_that_could_not_be_written_has_failed),
 		READY(a_call_that_never_left_was_never_sent),
 		READY(a_call_without_an_answer_is_unknown_and_its_late_answer_is_for_nobody),

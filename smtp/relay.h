@@ -178,6 +178,13 @@ struct trail line_trail(const struct line *l);
 /* Tells the sink, if the line leads there, what comes next. */
 void line_announce(const struct line *l, const struct delivery *d);
 
+/* ---- envelope.c ---- */
+
+/* Fills in sender and recipients. -1: no memory. */
+int envelope_address(struct delivery *d);
+/* Fills in dkim, once. */
+int envelope_sign(struct delivery *d, struct err *e);
+
 /* ---- attempt.c ---- */
 
 /* All but the Unix time that it started; now: monotonic. */
@@ -195,5 +202,7 @@ void results_write(const struct delivery *d, const struct connection_result *res
 		   struct buf *out);
 /* When to try again what is deferred: doubling from the lane's first retry, +-20 %. */
 int64_t results_retry_ms(const struct delivery *d);
+/* To log and metrics. */
+void results_tell(const struct delivery *d, const struct connection_result *results);
 
 #endif

@@ -89,6 +89,17 @@ static void put_out(struct connection *c)
 	}
 }
 
+void connection_free(struct connection *c)
+{
+	if (!c)
+		return;
+	loop_timer_deinit(&c->timer);
+	loop_post_deinit(&c->post);
+	link_free(c->link);
+	session_free(c->session);
+	free(c);
+}
+
 static void finish(struct connection *c)
 {
 	const struct connection_result *failure = session_failure(c->session);
@@ -99,11 +110,7 @@ static void finish(struct connection *c)
 		metric_add(METRIC_TLS_FAILURES, 1);
 	}
 	c->callbacks.on_closed(c, failure, c->arg);
-	loop_timer_deinit(&c->timer);
-	loop_post_deinit(&c->post);
-	link_free(c->link);
-	session_free(c->session);
-	free(c);
+	connection_free(c);
 }
 
 /* True the first time it is called in this turn of the session. */
@@ -301,14 +308,6 @@ static int start_session(struct connection *c, const struct connection_options *
 	return 0;
 }
 
-static void free_unstarted(struct connection *c)
-{
-	link_free(c->link);
-	loop_timer_deinit(&c->timer);
-	loop_post_deinit(&c->post);
-	free(c);
-}
-
 int connection_open(struct connection **out, struct loop *loop, const struct route_host *host,
 		    const struct connection_options *options,
 		    const struct connection_callbacks *callbacks, void *arg, struct err *e)
@@ -319,7 +318,7 @@ int connection_open(struct connection **out, struct loop *loop, const struct rou
 		return err_oom(e);
 	if (link_open(&c->link, loop, &host->addr, linked, c, e) < 0 ||
 	    start_session(c, options, e) < 0) {
-		free_unstarted(c);
+		connection_free(c);
 		return -1;
 	}
 	*out = c;
@@ -338,7 +337,7 @@ int connection_adopt(struct connection **out, struct loop *loop, int fd,
 		return err_oom(e);
 	}
 	if (link_adopt(&c->link, loop, fd, linked, c, e) < 0 || start_session(c, options, e) < 0) {
-		free_unstarted(c);
+		connection_free(c);
 		return -1;
 	}
 	*out = c;

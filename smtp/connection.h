@@ -112,6 +112,7 @@ void connection_drop(struct connection *c); /* after on_fence: close without the
 					       OUTCOME_UNTRIED */
 void connection_quit(
 	struct connection *c); /* QUIT when idle, then on_closed; a running transaction is cut */
+void connection_free(struct connection *c); /* at once; no callback fires */
 const struct connection_facts *connection_facts(const struct connection *c);
 /* What is known of a connection to the host before it begins. */
 void connection_describe(const struct route_host *host, struct connection_facts *facts);

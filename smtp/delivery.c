@@ -82,6 +82,11 @@ void delivery_give_back(struct delivery *d, const char *learned_site)
 
 /* ---- route ---- */
 
+static const char *destination_of(const struct delivery *d)
+{
+	return d->job->record.jobs[d->job->number].destination;
+}
+
 static void on_route(const struct route *route, const struct route_failure *failure, void *arg)
 {
 	struct delivery *d = arg;
@@ -94,6 +99,9 @@ static void on_route(const struct route *route, const struct route_failure *fail
 		return;
 	}
 	if (failure) {
+		/* A site that was learned is that of other destinations, too. */
+		if (!failure->is_permanent && strcmp(d->job->site, destination_of(d)) == 0)
+			jobs_rest(d->relay->store, d->job->site, failure->code, failure->text);
 		result.outcome = failure->is_permanent ? OUTCOME_BOUNCED : OUTCOME_DEFERRED;
 		result.code = failure->code;
 		snprintf(result.text, sizeof(result.text), "%s", failure->text);
@@ -112,7 +120,6 @@ static void on_route(const struct route *route, const struct route_failure *fail
 
 static void find_route(struct delivery *d)
 {
-	const char *destination = d->job->record.jobs[d->job->number].destination;
 	struct route sink = {.site = SINK, .n_hosts = 1, .hosts = {{.name = SINK}}};
 	bool is_for_sink = strcmp(d->job->site, SINK) == 0;
 
@@ -126,7 +133,7 @@ static void find_route(struct delivery *d)
 		return;
 	}
 	d->asked_ms = clock_mono_ms();
-	router_find(d->relay->router, destination, on_route, d);
+	router_find(d->relay->router, destination_of(d), on_route, d);
 }
 
 /* What is still in chunks counts as packed: most of it will be more. */

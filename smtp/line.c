@@ -144,6 +144,14 @@ static int connect_line(struct line *l, struct err *e)
 		      : connection_adopt(&l->connection, r->loop, fd, &options, &callbacks, l, e);
 }
 
+/* The site is to be left alone: by this relay when it has lines that go on, by all when not. */
+static void rest(struct site *s, unsigned n_others, const struct connection_result *why)
+{
+	s->hold_until = clock_mono_ms() + HOLD_MS;
+	if (n_others == 0 && !is_sink(s))
+		jobs_rest(s->relay->store, s->name, why->code, why->text);
+}
+
 /* No host of the route took the connection. */
 static void line_failed(struct line *l, const struct connection_result *failure)
 {
@@ -157,8 +165,8 @@ static void line_failed(struct line *l, const struct connection_result *failure)
 	LOG(LOG_WARN, "site.unreachable", LOG_S("site", s->name), LOG_N("code", failure->code),
 	    LOG_S("reason", failure->text));
 	line_free(l);
+	rest(s, s->n_ready, failure); /* told before the slot is given up */
 	site_give_slot(s, partition, 1);
-	s->hold_until = clock_mono_ms() + HOLD_MS;
 	if (s->n_lines == 0) {
 		site_drop_grants(s);
 		site_fail_waiting(s, failure, &trail);
@@ -268,6 +276,15 @@ static void on_fence(struct connection *c, void *arg)
 	delivery_fence(l->delivery);
 }
 
+/* 421 to the first mail is no better than 421 to the connection. */
+static bool is_sent_away(const struct connection_result *results, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (results[i].code != 421)
+			return false;
+	return n > 0;
+}
+
 static void on_done(struct connection *c, const struct connection_result *results, size_t n,
 		    void *arg)
 {
@@ -276,6 +293,9 @@ static void on_done(struct connection *c, const struct connection_result *result
 	int64_t took = (clock_mono_ms() - d->sent_ms) * 1000;
 
 	(void)c;
+	l->site->has_moved = true;
+	if (l->n_mails == 1 && is_sent_away(results, n))
+		rest(l->site, l->site->n_ready - 1, &results[0]);
 	l->site->took_us += ((took ? took : 500) - l->site->took_us) / 8;
 	l->delivery = NULL;
 	delivery_done(d, results, n);
@@ -323,7 +343,7 @@ static void on_closed(struct connection *c, const struct connection_result *fail
 	}
 	line_free(l);
 	if (s->first && !s->relay->is_draining)
-		site_grant(s, partition, 1); /* its slot is for those that wait */
+		site_reuse_slot(s, partition); /* for those that wait */
 	else
 		site_give_slot(s, partition, 1);
 	relay_check_drained(s->relay);
@@ -337,4 +357,12 @@ void line_end_idle(struct site *s)
 	for (struct line *l = s->lines; l; l = l->next)
 		if ((l->is_idle || !l->is_ready) && !l->is_ending)
 			end_line(l);
+}
+
+void line_free_all(struct site *s)
+{
+	while (s->lines) {
+		connection_free(s->lines->connection);
+		line_free(s->lines);
+	}
 }

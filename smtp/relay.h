@@ -57,6 +57,7 @@ struct relay {
 	bool has_found;      /* slots, or as many jobs as it may, in this round */
 	bool is_woken;       /* since the round began */
 	bool looks_again;    /* when the round is over */
+	bool tells_all;      /* the next round tells all slots that we know of */
 	bool is_draining;
 	void (*drained)(void *arg);
 	void *drained_arg;
@@ -131,11 +132,14 @@ struct site {
 	struct line *lines;
 	unsigned n_coming; /* deliveries that look for their route, or their content */
 	unsigned n_lines, n_ready, n_idle, n_connecting;
-	struct grant {
-		unsigned partition, count;
-	} grants[SITE_PARTITIONS];       /* slots that no line uses yet */
+	struct slots {
+		unsigned partition;
+		unsigned n_free; /* no line uses them yet */
+		unsigned n_held; /* all that the store counts as ours, until it knows better */
+	} slots[SITE_PARTITIONS];
 	bool is_dry;                     /* the last take asked for more than there was */
 	bool is_at_limit;                /* it got no more connections */
+	bool has_moved;                  /* a transaction ended since it grew */
 	unsigned asked_want, asked_grow; /* in this round of takes, of each partition */
 	bool has_more;                   /* some partition gave all of it */
 	int64_t hold_until;              /* no further connections before (monotonic ms) */
@@ -144,7 +148,12 @@ struct site {
 };
 
 struct site *site_get(struct relay *r, const char *name); /* makes it */
+/* The store gave us slots; a line that ended leaves its slot to those that wait. */
 void site_grant(struct site *s, unsigned partition, unsigned count);
+void site_reuse_slot(struct site *s, unsigned partition);
+unsigned site_held(struct site *s, unsigned partition);
+bool site_has_slots(const struct site *s);
+unsigned site_free_slots(const struct site *s);
 void site_wait(struct site *s, struct delivery *d);
 /* Brings deliveries and lines together at the end of this turn; frees the site when it is done
  * with. */
@@ -173,6 +182,8 @@ struct line *line_idle(const struct site *s);
 void line_feed(struct line *l);
 /* Ends those that carry nothing. */
 void line_end_idle(struct site *s);
+/* Without a word to anybody. */
+void line_free_all(struct site *s);
 struct connection *line_connection(const struct line *l);
 struct trail line_trail(const struct line *l);
 /* Tells the sink, if the line leads there, what comes next. */

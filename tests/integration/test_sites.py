@@ -1,0 +1,140 @@
+"""Sites that are slow, dead, full, or ourselves, and what that does to the others."""
+import concurrent.futures
+
+import pytest
+
+from support import harness, odd_server
+
+GOOD = [f"g{i}.test" for i in range(200)]
+RELAYS = 2
+
+
+@pytest.fixture
+def outside(make_sink, stack, tmp_path):
+    """A good sink, and a DNS with names for servers on other loopback addresses: .tar(), .zone ..."""
+    class Outside:
+        def __init__(self):
+            self.sink = make_sink(keep=False)
+            self.dns = stack.add(harness.start_dns(GOOD))
+            self.settings = {"mx_allow_private": True, "smtp_port": self.sink.port, "workers_relay": RELAYS,
+                             "dns_servers": f"127.0.0.1@{self.dns.port}"}
+
+        def name(self, domain, *addresses):
+            """domain gets an MX a word of addresses ("127.0.0.4"), or each of equal preference in a tuple."""
+            mx = []
+            for i, words in enumerate(addresses):
+                for address in [words] if isinstance(words, str) else words:
+                    host = f"mx{address.replace('.', '-')}.{domain}"
+                    self.dns.zone[host] = {"A": [address]}
+                    mx.append(f"{i * 10 + 10} {host}.")
+            self.dns.zone[domain] = {"MX": mx}
+
+        def serve(self, kind, address, **how):
+            return stack.add(kind(address, self.sink.port, **how).start())
+
+        def replace(self, server):
+            """A good sink where server was."""
+            server.stop()
+            stack.things.remove(server.stop)
+            sink = harness.Sink(tmp_path / server.host, "--host", server.host, keep=False)
+            sink.port = server.port
+            return stack.add(sink).start()
+    return Outside()
+
+
+def send_many(server, n, domain):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: server.send(f"u{i}@{domain}", key=server.live_key), range(n)))
+    assert {a.status for a in answers} == {202}
+    return [a.json()["id"] for a in answers]
+
+
+def statuses(server, ids):
+    return [server.message(i, key=server.live_key)["status"] for i in ids]
+
+
+# ---- the bad ones hold up nobody ----
+
+def test_a_tar_pit_and_a_dead_site_hold_up_nobody_else(make_postern, outside, stack):
+    pits = {"silent.test": outside.serve(odd_server.OddServer, "127.0.0.4"), "drip.test": outside.serve(odd_server.Drip, "127.0.0.5")}
+    stack.add(odd_server.Deaf("127.0.0.6", outside.sink.port))
+    for i, domain in enumerate(("silent.test", "drip.test", "deaf.test", "refused.test")):
+        outside.name(domain, f"127.0.0.{4 + i}")
+    server = make_postern(outside.settings, crashes=True)
+    bad = {domain: send_many(server, 700, domain) for domain in (*pits, "deaf.test", "refused.test")}
+    for pit in pits.values():
+        harness.wait_for(lambda p=pit: p.open > 0, 30, what="a connection to the tar pit")
+    for i, domain in enumerate(GOOD):
+        assert server.send(f"ok-{i}@{domain}", key=server.live_key).status == 202
+    harness.wait_for(lambda: len(outside.sink.taken()) == len(GOOD), 60, what="the mails to the others")
+    for domain, pit in pits.items():
+        assert 1 <= pit.open <= pit.most <= RELAYS, (domain, pit.open, pit.most)
+        assert "delivered" not in statuses(server, bad[domain][:50])
+
+
+# ---- a site that cannot be reached is left alone ----
+
+SHORT_RESTS = {"retry_first_otp_s": 6, "retry_first_s": 12}     # the first rest is 2 s
+
+
+def all_deferred(server, ids):
+    found = []
+    for i in ids:
+        message = server.wait_status(i, "deferred", key=server.live_key, timeout=40)
+        found += message["recipients"]
+    return found
+
+
+@pytest.mark.parametrize("verb, words, told", [
+    (None, "421 4.3.2 too many connections", "4.3.2 too many"), (None, "554 5.7.1 go away", "5.7.1 go away"),
+    (None, "450 4.3.2 later", "4.3.2 later"), (None, "HTTP/1.1 400 Bad Request", "protocol error at greeting"),
+    ("EHLO", "421 4.7.0 not now", "4.7.0 not now"), ("MAIL", "421 4.7.0 slow down", "4.7.0 slow down")])
+def test_a_site_that_lets_nobody_in_is_not_asked_again_by_each_mail(make_postern, outside, verb, words, told):
+    door = outside.serve(odd_server.Says, "127.0.0.4", words=words, verb=verb)
+    outside.name("shut.test", "127.0.0.4")
+    server = make_postern({**outside.settings, "retry_first_otp_s": 600, "retry_first_s": 900})
+    ids = send_many(server, 150, "shut.test")
+    recipients = all_deferred(server, ids)
+    assert 1 <= door.total <= 2 * RELAYS, door.total
+    untried = [r for r in recipients if r["attempts"] == 0]
+    assert len(untried) >= 150 - 2 * RELAYS
+    for r in recipients:
+        assert r["next_attempt_at"] and told in r["last_reply"]["text"], r
+    assert all("not tried" in r["last_reply"]["text"] for r in untried)
+
+
+def test_after_a_rest_the_mails_of_a_site_that_came_back_are_delivered(make_postern, outside):
+    door = outside.serve(odd_server.Says, "127.0.0.4")
+    outside.name("back.test", "127.0.0.4")
+    server = make_postern({**outside.settings, **SHORT_RESTS})
+    ids = send_many(server, 150, "back.test")
+    all_deferred(server, ids)
+    harness.wait_for(lambda: door.total > RELAYS, 60, what="another try")
+    assert door.most <= RELAYS
+    outside.replace(door)
+    for i in ids:
+        assert server.wait_terminal(i, key=server.live_key, timeout=60)["status"] == "delivered"
+
+
+def test_a_retry_by_request_does_not_wait_for_the_end_of_a_rest(make_postern, outside):
+    door = outside.serve(odd_server.Says, "127.0.0.4")
+    outside.name("asked.test", "127.0.0.4")
+    server = make_postern({**outside.settings, "retry_first_otp_s": 600, "retry_first_s": 900})
+    ids = send_many(server, 10, "asked.test")
+    all_deferred(server, ids)
+    outside.replace(door)
+    for i in ids:
+        assert server.request("POST", f"/v1/messages/{i}/retry", key=server.live_key).status == 200
+        assert server.wait_terminal(i, key=server.live_key)["status"] == "delivered"
+
+
+def test_while_the_dns_gives_no_answer_mails_wait_together(make_postern, outside):
+    outside.name("lost.test", "127.0.0.1")
+    fine, outside.dns.zone["lost.test"] = outside.dns.zone["lost.test"], {"fault": "servfail"}
+    server = make_postern({**outside.settings, **SHORT_RESTS})
+    ids = send_many(server, 150, "lost.test")
+    recipients = all_deferred(server, ids)
+    assert sum(r["attempts"] == 0 for r in recipients) >= 100, recipients
+    outside.dns.zone["lost.test"] = fine
+    for i in ids:
+        assert server.wait_terminal(i, key=server.live_key, timeout=60)["status"] == "delivered"

@@ -138,3 +138,31 @@ def test_while_the_dns_gives_no_answer_mails_wait_together(make_postern, outside
     outside.dns.zone["lost.test"] = fine
     for i in ids:
         assert server.wait_terminal(i, key=server.live_key, timeout=60)["status"] == "delivered"
+
+
+# ---- slots ----
+
+def test_a_connection_that_was_granted_and_never_heard_of_is_given_up(make_postern, make_redis, outside):
+    redis = make_redis()
+    server = make_postern({**outside.settings, "workers_relay": 1, "site_connections": 1}, redis=redis)
+    server.deliver("ok-first@g0.test", key=server.live_key)
+    harness.wait_for(lambda: not redis("HKEYS", "pn:{p0}:slots"), 30, what="the end of the first connection")
+    owner, = redis("ZRANGE", "pn:{p0}:owners", 0, -1)
+    site = "mx.test"
+    redis("HSET", f"pn:{{p0}}:slots:{owner.decode()}", site, 1)
+    redis("HSET", "pn:{p0}:slots", site, 1)
+    redis("SADD", "pn:{p0}:full", site)
+    server.deliver("ok-second@g0.test", key=server.live_key, timeout=60)
+
+
+def test_a_drain_that_is_cut_leaves_no_connection_behind(make_postern, outside):
+    """What a sanitizer has to say, stop() reads."""
+    pit = outside.serve(odd_server.OddServer, "127.0.0.4")
+    outside.name("silent.test", "127.0.0.4")
+    server = make_postern({**outside.settings, "drain_s": 1})
+    assert server.send("slow_dot_60000-x@g0.test", key=server.live_key).status == 202
+    assert server.send("x@silent.test", key=server.live_key).status == 202
+    outside.sink.wait_begun("slow_dot_60000-x@g0.test")
+    harness.wait_for(lambda: pit.open, what="a connection to the tar pit")
+    server.stop()
+    assert "relay.drain_cut" in server.log()

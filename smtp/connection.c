@@ -299,6 +299,7 @@ static int start_session(struct connection *c, const struct connection_options *
 		.user = o->user,
 		.password = o->password,
 		.may_auth_in_clear = link_is_local(c->link),
+		.finds_loops = o->finds_loops,
 		.transcript = c->transcript,
 	};
 

@@ -335,11 +335,48 @@ static bool is_untried(const struct connection_result *results, size_t n)
 	return true;
 }
 
+bool delivery_avoids(const struct delivery *d, const char *host)
+{
+	for (unsigned i = 0; i < d->n_too_big; i++)
+		if (strcmp(d->too_big_at[i], host) == 0)
+			return true;
+	return false;
+}
+
+/* RFC 1870 6.3: another host may take more. False: there is none to ask. */
+static bool go_elsewhere(struct delivery *d)
+{
+	struct route *route = &d->route;
+	size_t n = 0;
+
+	snprintf(d->too_big_at[d->n_too_big], sizeof(d->too_big_at[0]), "%s",
+		 line_trail(d->line).facts->host);
+	if (++d->n_too_big == ROUTE_HOSTS_MAX)
+		return false;
+	for (size_t i = 0; i < route->n_hosts; i++)
+		if (!delivery_avoids(d, route->hosts[i].name))
+			route->hosts[n++] = route->hosts[i];
+	route->n_hosts = n;
+	if (n == 0)
+		return false;
+	d->line = NULL;
+	d->sent_ms = 0;
+	site_wait_first(site_get(d->relay, route->site), d);
+	return true;
+}
+
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n)
 {
 	struct trail trail;
 	struct site *s;
 
+	if (results[0].outcome == OUTCOME_TOO_BIG && d->relay->is_draining) {
+		d->line = NULL;
+		delivery_give_back(d, NULL);
+		return;
+	}
+	if (results[0].outcome == OUTCOME_TOO_BIG && go_elsewhere(d))
+		return;
 	if (!is_untried(results, n) || d->waits_for_fence || ++d->untried >= UNTRIED_MAX) {
 		trail = line_trail(d->line);
 		settle(d, results, &trail);

@@ -87,10 +87,12 @@ struct delivery {
 	size_t n_recipients;
 	char sender[320];
 	struct buf dkim;
-	struct line *line;    /* while SENDING */
-	size_t bytes;         /* counted in held_bytes */
-	bool is_coming;       /* counted in its job's site */
-	unsigned untried;     /* times a line ended under it before it was tried */
+	struct line *line;  /* while SENDING */
+	size_t bytes;       /* counted in held_bytes */
+	bool is_coming;     /* counted in its job's site */
+	unsigned untried;   /* times a line ended under it before it was tried */
+	unsigned n_too_big; /* hosts that it is too big for, */
+	char too_big_at[ROUTE_HOSTS_MAX][256];
 	bool waits_for_fence; /* the store will still call back */
 	bool is_over;         /* settled; only the fence's answer is awaited */
 	bool saw_dot;         /* the dot went out: the result goes through the journal */
@@ -110,6 +112,7 @@ struct trail {
 void delivery_start(struct relay *r, struct job *j);
 /* A line is ready for it. -1: it could not be sent, and is over or goes on elsewhere. */
 int delivery_send(struct delivery *d, struct line *line);
+bool delivery_avoids(const struct delivery *d, const char *host);
 void delivery_fence(struct delivery *d);
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n);
 /* There is no line for it: the same result for all its recipients. trail: the connection that was
@@ -155,6 +158,7 @@ unsigned site_held(struct site *s, unsigned partition);
 bool site_has_slots(const struct site *s);
 unsigned site_free_slots(const struct site *s);
 void site_wait(struct site *s, struct delivery *d);
+void site_wait_first(struct site *s, struct delivery *d);
 /* Brings deliveries and lines together at the end of this turn; frees the site when it is done
  * with. */
 void site_pump(struct site *s);
@@ -176,8 +180,8 @@ void site_fail_waiting(struct site *s, const struct connection_result *failure,
 
 /* Opens one for the first delivery that waits, under a slot of the partition. */
 void line_open(struct site *s, unsigned partition);
-/* An idle one, or NULL. */
-struct line *line_idle(const struct site *s);
+/* An idle one that the delivery may go by, or NULL. */
+struct line *line_idle(const struct site *s, const struct delivery *d);
 /* Gives an idle line its next delivery, if there is one. */
 void line_feed(struct line *l);
 /* Ends those that carry nothing. */

@@ -17,6 +17,7 @@ static const char *outcome_of(const struct delivery *d, enum connection_outcome 
 	case OUTCOME_DELIVERED:
 		return "delivered";
 	case OUTCOME_BOUNCED:
+	case OUTCOME_TOO_BIG:
 		return "bounced";
 	case OUTCOME_UNKNOWN:
 		return d->job->record.fail_on_unknown ? "failed" : "deferred";
@@ -87,7 +88,7 @@ static void count(enum connection_outcome outcome, const struct delivery *d)
 	static const enum metric metrics[] = {
 		[OUTCOME_DELIVERED] = METRIC_DELIVERED, [OUTCOME_DEFERRED] = METRIC_DEFERRED,
 		[OUTCOME_BOUNCED] = METRIC_BOUNCED,     [OUTCOME_UNKNOWN] = METRIC_UNKNOWN_OUTCOMES,
-		[OUTCOME_UNTRIED] = METRIC_DEFERRED,
+		[OUTCOME_UNTRIED] = METRIC_DEFERRED,    [OUTCOME_TOO_BIG] = METRIC_BOUNCED,
 	};
 	int64_t now = clock_real_ms() + store_clock_offset_ms(d->relay->store);
 
@@ -106,6 +107,7 @@ static void say(const struct delivery *d, const struct connection_result *r, siz
 		[OUTCOME_BOUNCED] = "recipient.bounced",
 		[OUTCOME_UNKNOWN] = "recipient.unknown",
 		[OUTCOME_UNTRIED] = "recipient.deferred",
+		[OUTCOME_TOO_BIG] = "recipient.bounced",
 	};
 	const struct connection_facts *f =
 		d->line ? connection_facts(line_connection(d->line)) : NULL;

@@ -178,6 +178,16 @@ void site_wait(struct site *s, struct delivery *d)
 	s->n_waiting++;
 }
 
+void site_wait_first(struct site *s, struct delivery *d)
+{
+	d->stage = DELIVERY_WAITING;
+	d->after = s->first;
+	s->first = d;
+	if (!d->after)
+		s->last = &d->after;
+	s->n_waiting++;
+}
+
 struct delivery *site_next(struct site *s)
 {
 	struct delivery *d = s->first;
@@ -249,7 +259,7 @@ static void pump(void *arg)
 	struct line *l;
 	struct slots *slots;
 
-	while (s->first && (l = line_idle(s)))
+	while (s->first && (l = line_idle(s, s->first)))
 		line_feed(l);
 	/* One line on its way for each delivery that waits; slots beyond that are given up. */
 	while (s->n_waiting > s->n_connecting && (slots = any_free(s))) {

@@ -32,11 +32,11 @@ def outside(make_sink, stack, tmp_path):
         def serve(self, kind, address, **how):
             return stack.add(kind(address, self.sink.port, **how).start())
 
-        def replace(self, server):
+        def replace(self, server, *options):
             """A good sink where server was."""
             server.stop()
             stack.things.remove(server.stop)
-            sink = harness.Sink(tmp_path / server.host, "--host", server.host, keep=False)
+            sink = harness.Sink(tmp_path / server.host, "--host", server.host, *options, keep=False)
             sink.port = server.port
             return stack.add(sink).start()
     return Outside()
@@ -138,6 +138,103 @@ def test_while_the_dns_gives_no_answer_mails_wait_together(make_postern, outside
     outside.dns.zone["lost.test"] = fine
     for i in ids:
         assert server.wait_terminal(i, key=server.live_key, timeout=60)["status"] == "delivered"
+
+
+# ---- the next host, and no further ----
+
+REFUSALS = {"a 4xx greeting": (None, "450 4.3.2 later"), "a 5xx greeting": (None, "554 5.7.1 go away"), "another protocol": (None, "HTTP/1.1 400 Bad Request"),
+            "no word": (None, ""), "421 to EHLO": ("EHLO", "421 4.3.2 full")}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSALS))
+def test_a_host_that_lets_nobody_in_leaves_the_mail_to_the_next(make_postern, outside, name):
+    verb, words = REFUSALS[name]
+    door = outside.serve(odd_server.Says, "127.0.0.4", words=words, verb=verb)
+    outside.name("two.test", "127.0.0.4", "127.0.0.1")
+    server = make_postern(outside.settings)
+    message = server.deliver("ok-x@two.test", key=server.live_key)
+    assert message["status"] == "delivered" and message["recipients"][0]["attempts"] == 1 and door.total >= 1
+
+
+def test_an_attempt_speaks_to_two_hosts_and_tries_five_addresses(make_postern, outside):
+    doors = [outside.serve(odd_server.Says, f"127.0.0.{n}", words="450 4.3.2 later") for n in range(10, 14)]
+    outside.name("four.test", *(d.host for d in doors))
+    outside.dns.zone["many.test"] = {"A": [f"127.0.1.{n}" for n in range(1, 101)]}
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    ids = [server.send(f"x@{d}", key=server.live_key).json()["id"] for d in ("four.test", "many.test")]
+    all_deferred(server, ids)
+    assert [d.total for d in doors] == [1, 1, 0, 0]
+    tried = {line["address"] for line in server.log_lines() if line.get("fact") == "host.failed" and line["site"] == "many.test"}
+    assert len(tried) == 5
+
+
+def test_hosts_of_equal_preference_are_tried_in_any_order(make_postern, outside):
+    doors = [outside.serve(odd_server.Says, f"127.0.0.{n}", words="450 4.3.2 later") for n in (10, 11)]
+    for i in range(30):
+        outside.dns.zone[f"e{i}.test"] = {"MX": ["10 a.equal.test.", "10 b.equal.test."]}
+    outside.dns.zone.update({"a.equal.test": {"A": ["127.0.0.10"]}, "b.equal.test": {"A": ["127.0.0.11"]}})
+    server = make_postern({**outside.settings, "retry_first_otp_s": 1, "retry_first_s": 1, "retry_max_s": 1})
+    server.send("x@e0.test", key=server.live_key)
+    harness.wait_for(lambda: all(d.total for d in doors), 60, what="both hosts")
+    firsts = {line["address"] for line in server.log_lines() if line.get("fact") == "host.failed"}
+    assert len(firsts) == 2
+
+
+@pytest.mark.parametrize("second, status", [("50000000", "delivered"), ("20000", "bounced")])
+def test_a_mail_too_large_for_one_host_goes_to_the_next(make_postern, outside, make_sink, second, status):
+    big = "x" * 70 + "\n"
+    small = make_sink("--host", "127.0.0.4", "--size", "10000", "--port", str(outside.sink.port), name="small")
+    other = make_sink("--host", "127.0.0.5", "--size", second, "--port", str(outside.sink.port), name="other")
+    outside.name("sizes.test", "127.0.0.4", "127.0.0.5")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    assert server.deliver("ok-little@sizes.test", key=server.live_key)["status"] == "delivered"
+    message = server.deliver("ok-large@sizes.test", key=server.live_key, text=big * 1000)
+    assert message["status"] == status, message
+    assert small.taken("ok-little@sizes.test") and not small.rows("ok-large@sizes.test")
+    assert len(other.taken("ok-large@sizes.test")) == (status == "delivered")
+    if status == "bounced":
+        assert message["recipients"][0]["last_reply"]["code"] == 552 and "5.3.4" in message["recipients"][0]["last_reply"]["text"]
+    assert server.deliver("ok-again@sizes.test", key=server.live_key)["status"] == "delivered"
+
+
+def test_a_mail_too_large_for_the_host_that_is_there_waits_for_the_other(make_postern, outside, make_sink):
+    make_sink("--host", "127.0.0.4", "--size", "10000", "--port", str(outside.sink.port), name="small")
+    outside.name("sizes.test", "127.0.0.4", "127.0.0.9")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    answer = server.send("ok-large@sizes.test", key=server.live_key, text=("x" * 70 + "\n") * 1000)
+    server.wait_status(answer.json()["id"], "deferred", key=server.live_key)
+    assert server.deliver("ok-little@sizes.test", key=server.live_key)["status"] == "delivered"
+
+
+# ---- ourselves ----
+
+@pytest.mark.parametrize("verb, words", [(None, "220 postern.test ESMTP"), (None, "220 POSTERN.TEST"), ("EHLO", "250-Postern.Test\r\n250 SIZE")])
+def test_a_host_with_our_name_is_a_loop(make_postern, outside, verb, words):
+    outside.serve(odd_server.Says, "127.0.0.4", words=words, verb=verb)
+    outside.name("us.test", "127.0.0.4", "127.0.0.1")
+    outside.name("backup.test", "127.0.0.9", "127.0.0.4")
+    server = make_postern(outside.settings)
+    for domain, status, said in (("us.test", "bounced", "5.4.6"), ("backup.test", "deferred", "4.4.6")):
+        answer = server.send(f"ok-x@{domain}", key=server.live_key)
+        message = server.wait_status(answer.json()["id"], status, key=server.live_key)
+        assert said in message["recipients"][0]["last_reply"]["text"]
+    assert not outside.sink.rows()
+
+
+def test_a_relay_may_have_our_name(make_postern, outside):
+    """It may be on the same machine."""
+    sink = outside.replace(outside.serve(odd_server.OddServer, "127.0.0.4"), "--greeting", "220 postern.test ESMTP")
+    server = make_postern({**outside.settings, "relay_url": f"smtp://127.0.0.4:{sink.port}"})
+    assert server.deliver("ok-x@anywhere.test", key=server.live_key)["status"] == "delivered"
+
+
+def test_an_mx_list_that_names_us_goes_no_further_than_us(make_postern, outside):
+    outside.dns.zone["first.test"] = {"MX": ["10 postern.test.", "20 mx.test."]}
+    outside.dns.zone["second.test"] = {"MX": ["10 mx.test.", "20 postern.test.", "30 dead.test."]}
+    server = make_postern(outside.settings)
+    message = server.deliver("ok-x@first.test", key=server.live_key)
+    assert message["status"] == "bounced" and "5.4.6" in message["recipients"][0]["last_reply"]["text"]
+    assert server.deliver("ok-x@second.test", key=server.live_key)["status"] == "delivered"
 
 
 # ---- slots ----

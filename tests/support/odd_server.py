@@ -22,8 +22,8 @@ class OddServer:
 
     def run(self):
         asyncio.set_event_loop(self.loop)
-        server = self.loop.run_until_complete(asyncio.start_server(self.serve, self.host, self.port, backlog=1024))
-        self.port = server.sockets[0].getsockname()[1]
+        self.server = self.loop.run_until_complete(asyncio.start_server(self.serve, self.host, self.port, backlog=1024))
+        self.port = self.server.sockets[0].getsockname()[1]
         self.is_up.set()
         self.loop.run_forever()
 
@@ -47,9 +47,11 @@ class OddServer:
     def stop(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+        self.server.close()
         for task in self.tasks:
             task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*self.tasks, return_exceptions=True))
+        if self.tasks:
+            self.loop.run_until_complete(asyncio.wait(self.tasks))
         self.loop.close()
 
 

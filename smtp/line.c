@@ -390,8 +390,9 @@ void line_end_idle(struct site *s)
 
 void line_free_all(struct site *s)
 {
-	while (s->lines) {
-		connection_free(s->lines->connection);
-		line_free(s->lines);
+	for (struct line *l = s->lines, *next; l; l = next) {
+		next = l->next;
+		connection_free(l->connection);
+		line_free(l);
 	}
 }

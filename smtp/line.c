@@ -289,13 +289,11 @@ static void on_fence(struct connection *c, void *arg)
 	delivery_fence(l->delivery);
 }
 
-/* 421 to the first mail is no better than 421 to the connection. */
-static bool is_sent_away(const struct connection_result *results, size_t n)
+/* 421 to the first MAIL is no better than 421 to the connection. */
+static bool is_sent_away(const struct line *l, const struct connection_result *result)
 {
-	for (size_t i = 0; i < n; i++)
-		if (results[i].code != 421)
-			return false;
-	return n > 0;
+	return l->n_mails == 1 && result->code == 421 &&
+	       strcmp(connection_facts(l->connection)->stage, "MAIL") == 0;
 }
 
 static void on_done(struct connection *c, const struct connection_result *results, size_t n,
@@ -308,7 +306,7 @@ static void on_done(struct connection *c, const struct connection_result *result
 
 	(void)c;
 	l->site->has_moved = true;
-	if (l->n_mails == 1 && is_sent_away(results, n))
+	if (is_sent_away(l, &results[0]))
 		rest(l->site, l->site->n_ready - 1, &results[0]);
 	l->site->took_us += ((took ? took : 500) - l->site->took_us) / 8;
 	l->delivery = NULL;

@@ -72,6 +72,16 @@ def test_a_tar_pit_and_a_dead_site_hold_up_nobody_else(make_postern, outside, st
         assert "delivered" not in statuses(server, bad[domain][:50])
 
 
+def test_a_site_with_much_to_do_leaves_connections_to_those_that_have_none(make_postern, outside):
+    server = make_postern({**outside.settings, "workers_relay": 1, "relay_connections": 4})
+    slow = [server.send(f"slow_dot_1000-{i}@g0.test", key=server.live_key).json()["id"] for i in range(60)]
+    outside.name("other.test", "127.0.0.1")
+    harness.wait_for(lambda: server.metric("postern_smtp_connections") >= 3, 30, what="more connections")
+    harness.wait_for(lambda: len(outside.sink.taken()) >= 10, 30, what="the first mails")
+    assert server.deliver("ok-x@other.test", key=server.live_key, timeout=60)["status"] == "delivered"
+    assert "delivered" not in statuses(server, slow[-1:])
+
+
 # ---- a site that cannot be reached is left alone ----
 
 SHORT_RESTS = {"retry_first_otp_s": 6, "retry_first_s": 12}     # the first rest is 2 s

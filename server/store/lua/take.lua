@@ -147,11 +147,13 @@ local function park(site)
 	for l = 1, 3 do call('ZREM', P .. 'act:' .. LANES[l], site) end
 end
 local rests = {}                               -- site -> its rest, or false
+local function read_rest(site, s)
+	if not s then rests[site] = false; return end
+	local till, code, text = match(s, '^(%d+) %d+ (%d+) (.*)$')
+	rests[site] = { till = tonumber(till), code = code, text = text }
+end
 local function rest_of(site)
-	if rests[site] == nil then
-		local till, code, text = match(call('GET', P .. 'rest:' .. site) or '', '^(%d+) %d+ (%d+) (.*)$')
-		rests[site] = till and { till = tonumber(till), code = code, text = text } or false
-	end
+	if rests[site] == nil then read_rest(site, call('GET', P .. 'rest:' .. site)) end
 	return rests[site]
 end
 local function postpone(site, rest)            -- each says so once; when it comes again, only its time changes
@@ -184,19 +186,27 @@ local function grant(site, c)
 	granted[#granted + 1] = c
 	free = free - c
 end
-local known, told = {}, {}
+local known, told, names, keys = {}, {}, {}, {}
 for i = 13, #ARGV, 4 do
-	known[ARGV[i]] = true                      -- it may have been taken for dead, and have connections all the same
-	told[ARGV[i]] = tonumber(ARGV[i + 3])
+	local site = ARGV[i]
+	known[site] = true                         -- it may have been taken for dead, and have connections all the same
+	told[site] = tonumber(ARGV[i + 3])
+	names[#names + 1], keys[#keys + 1] = site, P .. 'rest:' .. site
 end
-local held = call('HGETALL', mine)
-for i = 1, #held, 2 do
-	local site, c = held[i], tonumber(held[i + 1])
-	if site ~= '#' and ARGV[12] == '1' and c > (told[site] or 0) then give_slots(owner, site, c - (told[site] or 0)) end
-	if ARGV[12] ~= '1' or (told[site] or 0) > 0 then known[site] = true end
+local got = many('MGET', nil, keys)
+for i = 1, #names do read_rest(names[i], got[i]) end
+if ARGV[12] == '1' then
+	local held = call('HGETALL', mine)
+	for i = 1, #held, 2 do
+		local site, c = held[i], tonumber(held[i + 1])
+		local has = told[site] or 0
+		if site ~= '#' and c > has then give_slots(owner, site, c - has) end
+	end
+	flush_active()                             -- sites that have room again
+	if #active > 0 then wake() end
 end
-flush_active()                                 -- sites that have room again
-if #active > 0 then wake() end
+local held = call('HKEYS', mine)
+for i = 1, #held do known[held[i]] = true end
 local function open_new(lane, k)               -- up to k first connections to sites that wait in this lane
 	local at, act = 0, P .. 'act:' .. lane
 	while k > 0 and free > 0 and goes_on() do

@@ -113,17 +113,29 @@ def test_a_site_that_lets_nobody_in_is_not_asked_again_by_each_mail(make_postern
     assert all("not tried" in r["last_reply"]["text"] for r in untried)
 
 
-def test_after_a_rest_the_mails_of_a_site_that_came_back_are_delivered(make_postern, outside):
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_after_a_rest_the_mails_of_a_site_that_came_back_are_delivered(make_postern, outside, partitions):
     door = outside.serve(odd_server.Says, "127.0.0.4")
     outside.name("back.test", "127.0.0.4")
-    server = make_postern({**outside.settings, **SHORT_RESTS})
+    server = make_postern({**outside.settings, **SHORT_RESTS, "partitions": partitions})
     ids = send_many(server, 150, "back.test")
     all_deferred(server, ids)
-    harness.wait_for(lambda: door.total > RELAYS, 60, what="another try")
-    assert door.most <= RELAYS
+    harness.wait_for(lambda: door.total > RELAYS * partitions, 60, what="another try")
+    assert door.most <= RELAYS * partitions
     outside.replace(door)
     for i in ids:
         assert server.wait_terminal(i, key=server.live_key, timeout=60)["status"] == "delivered"
+
+
+def test_who_waits_for_the_end_of_a_rest_expires_at_the_deadline(make_postern, outside):
+    outside.serve(odd_server.Says, "127.0.0.4")
+    outside.name("shut.test", "127.0.0.4")
+    server = make_postern({**outside.settings, "retry_first_otp_s": 600, "retry_first_s": 900, "default_deadline_s": 4})
+    ids = send_many(server, 20, "shut.test")
+    all_deferred(server, ids)
+    for i in ids:
+        message = server.wait_terminal(i, key=server.live_key, timeout=30)
+        assert message["status"] == "expired" and message["recipients"][0]["last_event_at"] >= message["deadline"]
 
 
 def test_a_retry_by_request_does_not_wait_for_the_end_of_a_rest(make_postern, outside):

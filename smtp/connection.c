@@ -2,8 +2,6 @@
  * owner. */
 #include "smtp/connection.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +89,17 @@ static void put_out(struct connection *c)
 	}
 }
 
+void connection_free(struct connection *c)
+{
+	if (!c)
+		return;
+	loop_timer_deinit(&c->timer);
+	loop_post_deinit(&c->post);
+	link_free(c->link);
+	session_free(c->session);
+	free(c);
+}
+
 static void finish(struct connection *c)
 {
 	const struct connection_result *failure = session_failure(c->session);
@@ -101,11 +110,7 @@ static void finish(struct connection *c)
 		metric_add(METRIC_TLS_FAILURES, 1);
 	}
 	c->callbacks.on_closed(c, failure, c->arg);
-	loop_timer_deinit(&c->timer);
-	loop_post_deinit(&c->post);
-	link_free(c->link);
-	session_free(c->session);
-	free(c);
+	connection_free(c);
 }
 
 /* True the first time it is called in this turn of the session. */
@@ -258,26 +263,6 @@ static void linked(enum link_event event, void *arg)
 	pump(c);
 }
 
-void connection_describe(const struct route_host *host, struct connection_facts *facts)
-{
-	const struct sockaddr *addr = (const struct sockaddr *)&host->addr;
-	const struct sockaddr_in *v4 = (const void *)addr;
-	const struct sockaddr_in6 *v6 = (const void *)addr;
-	bool is_v6 = addr->sa_family == AF_INET6;
-
-	*facts = (struct connection_facts){.stage = "connect"};
-	facts->connect_ms = facts->tls_ms = facts->ready_ms = -1;
-	snprintf(facts->host, sizeof(facts->host), "%s", host->name);
-	snprintf(facts->address, sizeof(facts->address), "local");
-	if (addr->sa_family != AF_INET && !is_v6)
-		return;
-	inet_ntop(addr->sa_family, is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, facts->ip,
-		  sizeof(facts->ip));
-	facts->port = ntohs(is_v6 ? v6->sin6_port : v4->sin_port);
-	snprintf(facts->address, sizeof(facts->address), is_v6 ? "[%s]:%u" : "%s:%u", facts->ip,
-		 facts->port);
-}
-
 /* Everything but link and session. */
 static struct connection *new_connection(struct loop *loop, const struct route_host *host,
 					 const struct connection_options *options,
@@ -314,6 +299,7 @@ static int start_session(struct connection *c, const struct connection_options *
 		.user = o->user,
 		.password = o->password,
 		.may_auth_in_clear = link_is_local(c->link),
+		.finds_loops = o->finds_loops,
 		.transcript = c->transcript,
 	};
 
@@ -321,14 +307,6 @@ static int start_session(struct connection *c, const struct connection_options *
 		return -1;
 	arm(c);
 	return 0;
-}
-
-static void free_unstarted(struct connection *c)
-{
-	link_free(c->link);
-	loop_timer_deinit(&c->timer);
-	loop_post_deinit(&c->post);
-	free(c);
 }
 
 int connection_open(struct connection **out, struct loop *loop, const struct route_host *host,
@@ -341,7 +319,7 @@ int connection_open(struct connection **out, struct loop *loop, const struct rou
 		return err_oom(e);
 	if (link_open(&c->link, loop, &host->addr, linked, c, e) < 0 ||
 	    start_session(c, options, e) < 0) {
-		free_unstarted(c);
+		connection_free(c);
 		return -1;
 	}
 	*out = c;
@@ -360,7 +338,7 @@ int connection_adopt(struct connection **out, struct loop *loop, int fd,
 		return err_oom(e);
 	}
 	if (link_adopt(&c->link, loop, fd, linked, c, e) < 0 || start_session(c, options, e) < 0) {
-		free_unstarted(c);
+		connection_free(c);
 		return -1;
 	}
 	*out = c;

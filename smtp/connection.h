@@ -27,6 +27,7 @@ enum connection_outcome {
 	OUTCOME_DEFERRED,  /* 4xx, or the connection failed before the dot: nothing was delivered */
 	OUTCOME_BOUNCED,   /* 5xx */
 	OUTCOME_UNKNOWN,   /* the dot was written and no reply came */
+	OUTCOME_TOO_BIG,   /* all recipients: the server's SIZE is too small, nothing was said */
 	OUTCOME_UNTRIED, /* not one byte about this recipient was answered because the server ended
 			    the session (421, stale idle connection): no attempt counts; try
 			    elsewhere at once */
@@ -75,8 +76,9 @@ struct connection_callbacks {
 	void (*on_done)(struct connection *c, const struct connection_result *results, size_t n,
 			void *arg);
 	/* It is over; c is gone when this returns. failure is not NULL if it died before its first
-	 * on_ready: why, always OUTCOME_DEFERRED (a greeting or a login that is refused with 5xx
-	 * says nothing about a recipient); failure->code is the server's, 0 when it gave none. */
+	 * on_ready: why. OUTCOME_DEFERRED (a greeting or a login that is refused with 5xx says
+	 * nothing about a recipient), but OUTCOME_BOUNCED when the server is ourselves;
+	 * failure->code is the server's, 0 when it gave none. */
 	void (*on_closed)(struct connection *c, const struct connection_result *failure, void *arg);
 };
 
@@ -90,6 +92,7 @@ struct connection_options {
 		*tls_context; /* from link.h; NULL = no TLS offered (then REQUIRED fails) */
 	struct transcript *transcript; /* opened for it, and outlives it; NULL = none
 					*/
+	bool finds_loops;              /* a server that says our helo_name is ourselves */
 	bool is_clear; /* skip STARTTLS although offered: the last handshake with this host failed
 			  (opportunistic only) */
 };
@@ -105,13 +108,14 @@ int connection_adopt(struct connection **out, struct loop *loop, int fd,
 
 /* Starts a transaction; only between on_ready and the next send. SIZE is announced where offered;
  * PIPELINING used where offered. A mail larger than the server's SIZE limit: on_done with
- * 552 5.3.4, deferred. */
+ * 552 5.3.4, OUTCOME_TOO_BIG. */
 int connection_send(struct connection *c, const struct connection_mail *mail, struct err *e);
 void connection_dot(struct connection *c);  /* after on_fence: write the dot */
 void connection_drop(struct connection *c); /* after on_fence: close without the dot; results are
 					       OUTCOME_UNTRIED */
 void connection_quit(
 	struct connection *c); /* QUIT when idle, then on_closed; a running transaction is cut */
+void connection_free(struct connection *c); /* at once; no callback fires */
 const struct connection_facts *connection_facts(const struct connection *c);
 /* What is known of a connection to the host before it begins. */
 void connection_describe(const struct route_host *host, struct connection_facts *facts);

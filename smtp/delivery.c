@@ -9,7 +9,6 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/mail/dkim.h"
 #include "server/store/attempts.h"
 #include "server/store/store.h"
 #include "smtp/journal.h"
@@ -81,48 +80,12 @@ void delivery_give_back(struct delivery *d, const char *learned_site)
 	end(d);
 }
 
-static bool is_open(enum recipient_state state)
-{
-	return state == STATE_QUEUED || state == STATE_DEFERRED || state == STATE_SCHEDULED;
-}
-
-static int collect_recipients(struct delivery *d)
-{
-	const struct record *rec = &d->job->record;
-
-	d->recipients = calloc(rec->n_recipients + 1, sizeof(*d->recipients));
-	d->numbers = calloc(rec->n_recipients + 1, sizeof(*d->numbers));
-	if (!d->recipients || !d->numbers)
-		return -1;
-	for (size_t i = 0; i < rec->n_recipients; i++) {
-		if (rec->recipients[i].job != d->job->number || !is_open(rec->recipients[i].state))
-			continue;
-		d->recipients[d->n_recipients] = rec->recipients[i].email;
-		d->numbers[d->n_recipients++] = (unsigned)i;
-	}
-	return 0;
-}
-
-/* MAIL FROM: the From address, or a bounce address that names the job: b+<26 of the id><job>@. */
-static void set_sender(struct delivery *d)
-{
-	const char *domain = d->relay->config->bounce_domain;
-
-	if (*domain)
-		snprintf(d->sender, sizeof(d->sender), "b+%s@%s", d->job->ref + 4, domain);
-	else
-		snprintf(d->sender, sizeof(d->sender), "%s", d->job->record.sender);
-}
-
-static int sign(struct delivery *d, struct err *e)
-{
-	if (!d->relay->dkim || d->dkim.len)
-		return 0;
-	return dkim_sign(d->relay->dkim, d->job->mail, d->job->mail_len,
-			 d->job->record.accepted_ms / 1000, &d->dkim, e);
-}
-
 /* ---- route ---- */
+
+static const char *destination_of(const struct delivery *d)
+{
+	return d->job->record.jobs[d->job->number].destination;
+}
 
 static void on_route(const struct route *route, const struct route_failure *failure, void *arg)
 {
@@ -136,6 +99,9 @@ static void on_route(const struct route *route, const struct route_failure *fail
 		return;
 	}
 	if (failure) {
+		/* A site that was learned is that of other destinations, too. */
+		if (!failure->is_permanent && strcmp(d->job->site, destination_of(d)) == 0)
+			jobs_rest(d->relay->store, d->job->site, failure->code, failure->text);
 		result.outcome = failure->is_permanent ? OUTCOME_BOUNCED : OUTCOME_DEFERRED;
 		result.code = failure->code;
 		snprintf(result.text, sizeof(result.text), "%s", failure->text);
@@ -154,7 +120,6 @@ static void on_route(const struct route *route, const struct route_failure *fail
 
 static void find_route(struct delivery *d)
 {
-	const char *destination = d->job->record.jobs[d->job->number].destination;
 	struct route sink = {.site = SINK, .n_hosts = 1, .hosts = {{.name = SINK}}};
 	bool is_for_sink = strcmp(d->job->site, SINK) == 0;
 
@@ -168,7 +133,7 @@ static void find_route(struct delivery *d)
 		return;
 	}
 	d->asked_ms = clock_mono_ms();
-	router_find(d->relay->router, destination, on_route, d);
+	router_find(d->relay->router, destination_of(d), on_route, d);
 }
 
 /* What is still in chunks counts as packed: most of it will be more. */
@@ -215,7 +180,7 @@ void delivery_start(struct relay *r, struct job *j)
 	r->n_held++;
 	weigh(d);
 	metric_set(METRIC_JOBS_HELD, r->n_held);
-	if (collect_recipients(d) < 0)
+	if (envelope_address(d) < 0)
 		abort();
 	d->is_coming = true;
 	site_get(r, j->site)->n_coming++;
@@ -223,7 +188,6 @@ void delivery_start(struct relay *r, struct job *j)
 		delivery_give_back(d, NULL);
 		return;
 	}
-	set_sender(d);
 	if (!j->mail)
 		jobs_fetch(r->store, j, on_mail, d);
 	else
@@ -248,7 +212,7 @@ int delivery_send(struct delivery *d, struct line *line)
 		delivery_give_back(d, NULL); /* not ours any more, or nearly */
 		return -1;
 	}
-	if (sign(d, &e) < 0) {
+	if (envelope_sign(d, &e) < 0) {
 		LOG(LOG_ERROR, "dkim.failed", LOG_S("job", d->job->ref), LOG_S("reason", e.text));
 		snprintf(result.text, sizeof(result.text), "4.7.0 the mail could not be signed");
 		delivery_fail(d, &result, NULL);
@@ -320,49 +284,6 @@ static void on_settled(enum jobs_settled how, void *arg)
 	end(d);
 }
 
-static void count(enum connection_outcome outcome, const struct delivery *d)
-{
-	static const enum metric metrics[] = {
-		[OUTCOME_DELIVERED] = METRIC_DELIVERED, [OUTCOME_DEFERRED] = METRIC_DEFERRED,
-		[OUTCOME_BOUNCED] = METRIC_BOUNCED,     [OUTCOME_UNKNOWN] = METRIC_UNKNOWN_OUTCOMES,
-		[OUTCOME_UNTRIED] = METRIC_DEFERRED,
-	};
-	int64_t now = clock_real_ms() + store_clock_offset_ms(d->relay->store);
-
-	metric_add(metrics[outcome], 1);
-	if (outcome == OUTCOME_UNKNOWN)
-		metric_add(d->job->record.fail_on_unknown ? METRIC_FAILED : METRIC_DEFERRED, 1);
-	if (outcome == OUTCOME_DELIVERED)
-		metric_observe(METRIC_DELIVERY_MS, now - d->job->record.accepted_ms);
-}
-
-static void say(const struct delivery *d, const struct connection_result *r, size_t i)
-{
-	static const char *const facts[] = {
-		[OUTCOME_DELIVERED] = "recipient.delivered",
-		[OUTCOME_DEFERRED] = "recipient.deferred",
-		[OUTCOME_BOUNCED] = "recipient.bounced",
-		[OUTCOME_UNKNOWN] = "recipient.unknown",
-		[OUTCOME_UNTRIED] = "recipient.deferred",
-	};
-	const struct connection_facts *f =
-		d->line ? connection_facts(line_connection(d->line)) : NULL;
-	bool is_mail = strcmp(d->job->record.project, QUEUE_NO_PROJECT) != 0;
-	char message[31];
-
-	if (is_mail)
-		count(r->outcome, d);
-	LOG(r->outcome != OUTCOME_DELIVERED ? LOG_WARN
-	    : is_mail                       ? LOG_INFO
-					    : LOG_DEBUG,
-	    facts[r->outcome], LOG_S("message", job_message(d->job, message)),
-	    LOG_N("recipient", d->numbers[i]), LOG_S("domain", strchr(d->recipients[i], '@') + 1),
-	    LOG_S("site", d->job->site), LOG_S("host", f ? f->host : ""),
-	    LOG_S("address", f ? f->address : ""), LOG_S("tls", f ? f->tls_version : ""),
-	    LOG_N("code", r->code), LOG_S("reply", r->text),
-	    LOG_N("ms", d->sent_ms ? clock_mono_ms() - d->sent_ms : 0));
-}
-
 static void settle(struct delivery *d, const struct connection_result *results,
 		   const struct trail *trail)
 {
@@ -371,10 +292,9 @@ static void settle(struct delivery *d, const struct connection_result *results,
 	int64_t retry_ms = results_retry_ms(d);
 	bool has_failed = false;
 
-	for (size_t i = 0; i < d->n_recipients; i++) {
-		say(d, &results[i], i);
+	results_tell(d, results);
+	for (size_t i = 0; i < d->n_recipients; i++)
 		has_failed = has_failed || results[i].outcome != OUTCOME_DELIVERED;
-	}
 	if (has_failed && trail)
 		attempt_keep_transcript(d, trail);
 	attempt_write(d, trail, &lines);
@@ -415,11 +335,48 @@ static bool is_untried(const struct connection_result *results, size_t n)
 	return true;
 }
 
+bool delivery_avoids(const struct delivery *d, const char *host)
+{
+	for (unsigned i = 0; i < d->n_too_big; i++)
+		if (strcmp(d->too_big_at[i], host) == 0)
+			return true;
+	return false;
+}
+
+/* RFC 1870 6.3: another host may take more. False: there is none to ask. */
+static bool go_elsewhere(struct delivery *d)
+{
+	struct route *route = &d->route;
+	size_t n = 0;
+
+	snprintf(d->too_big_at[d->n_too_big], sizeof(d->too_big_at[0]), "%s",
+		 line_trail(d->line).facts->host);
+	if (++d->n_too_big == ROUTE_HOSTS_MAX)
+		return false;
+	for (size_t i = 0; i < route->n_hosts; i++)
+		if (!delivery_avoids(d, route->hosts[i].name))
+			route->hosts[n++] = route->hosts[i];
+	route->n_hosts = n;
+	if (n == 0)
+		return false;
+	d->line = NULL;
+	d->sent_ms = 0;
+	site_wait_first(site_get(d->relay, route->site), d);
+	return true;
+}
+
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n)
 {
 	struct trail trail;
 	struct site *s;
 
+	if (results[0].outcome == OUTCOME_TOO_BIG && d->relay->is_draining) {
+		d->line = NULL;
+		delivery_give_back(d, NULL);
+		return;
+	}
+	if (results[0].outcome == OUTCOME_TOO_BIG && go_elsewhere(d))
+		return;
 	if (!is_untried(results, n) || d->waits_for_fence || ++d->untried >= UNTRIED_MAX) {
 		trail = line_trail(d->line);
 		settle(d, results, &trail);

@@ -15,7 +15,8 @@
 #define IDLE_MS 5000   /* an idle line is kept for so long */
 #define MAILS_MAX 1000 /* a line carries so many, then the slot is for whoever needs it */
 #define LIFE_MS 300000
-#define HOLD_MS 60000 /* after a refused connection: no more of them than there are */
+#define SESSIONS_MAX 2 /* hosts that let us connect and go no further, before we give up */
+#define HOLD_MS 60000  /* after a refused connection: no more of them than there are */
 
 struct line {
 	struct line *next;
@@ -29,7 +30,7 @@ struct line {
 	struct transcript transcript;
 	struct connection_facts last; /* of the connection that failed, or is begun */
 	bool is_ready, is_idle, is_clear, is_ending;
-	unsigned n_mails;
+	unsigned n_mails, n_sessions;
 	int64_t opened_ms;
 	struct loop_timer idle;
 };
@@ -124,6 +125,8 @@ static int connect_line(struct line *l, struct err *e)
 		.tls_context = r->tls,
 		.transcript = &l->transcript,
 		.is_clear = l->is_clear,
+		/* A relay on this machine has our name; so may a host without a domain. */
+		.finds_loops = !l->route.is_relay && strchr(r->helo_name, '.'),
 	};
 	const struct route_host *host = &l->route.hosts[l->host];
 	int fd;
@@ -144,6 +147,14 @@ static int connect_line(struct line *l, struct err *e)
 		      : connection_adopt(&l->connection, r->loop, fd, &options, &callbacks, l, e);
 }
 
+/* The site is to be left alone: by this relay when it has lines that go on, by all when not. */
+static void rest(struct site *s, unsigned n_others, const struct connection_result *why)
+{
+	s->hold_until = clock_mono_ms() + HOLD_MS;
+	if (n_others == 0 && !is_sink(s))
+		jobs_rest(s->relay->store, s->name, why->code, why->text);
+}
+
 /* No host of the route took the connection. */
 static void line_failed(struct line *l, const struct connection_result *failure)
 {
@@ -152,13 +163,17 @@ static void line_failed(struct line *l, const struct connection_result *failure)
 	struct connection_facts last = l->last; /* they outlive the line, for those who wait */
 	struct transcript said = l->transcript;
 	struct trail trail = {.facts = &last, .transcript = &said};
+	bool is_login = l->route.is_relay && failure->code >= 500 && !strcmp(last.stage, "AUTH");
 
 	l->transcript = (struct transcript){0};
-	LOG(LOG_WARN, "site.unreachable", LOG_S("site", s->name), LOG_N("code", failure->code),
-	    LOG_S("reason", failure->text));
+	LOG(is_login ? LOG_ERROR : LOG_WARN, is_login ? "relay.login_refused" : "site.unreachable",
+	    LOG_S("site", s->name), LOG_N("code", failure->code), LOG_S("reason", failure->text));
 	line_free(l);
+	if (s->first && s->first->n_too_big)
+		delivery_fail(site_next(s), failure, &trail); /* of some hosts only */
+	else if (failure->outcome == OUTCOME_DEFERRED)
+		rest(s, s->n_ready, failure); /* told before the slot is given up */
 	site_give_slot(s, partition, 1);
-	s->hold_until = clock_mono_ms() + HOLD_MS;
 	if (s->n_lines == 0) {
 		site_drop_grants(s);
 		site_fail_waiting(s, failure, &trail);
@@ -205,6 +220,11 @@ static bool is_worn(const struct line *l)
 	return l->n_mails >= MAILS_MAX || clock_mono_ms() - l->opened_ms > LIFE_MS;
 }
 
+static const char *host_of(const struct line *l)
+{
+	return l->route.hosts[l->host].name;
+}
+
 /* Gives the line its next delivery, if there is one. */
 void line_feed(struct line *l)
 {
@@ -214,7 +234,8 @@ void line_feed(struct line *l)
 		end_line(l);
 		return;
 	}
-	while ((d = site_next(l->site))) {
+	while (l->site->first && !delivery_avoids(l->site->first, host_of(l)) &&
+	       (d = site_next(l->site))) {
 		l->delivery = d;
 		l->is_idle = false;
 		l->site->n_idle--;
@@ -230,10 +251,10 @@ void line_feed(struct line *l)
 	loop_timer_set(&l->idle, IDLE_MS);
 }
 
-struct line *line_idle(const struct site *s)
+struct line *line_idle(const struct site *s, const struct delivery *d)
 {
 	for (struct line *l = s->lines; l; l = l->next)
-		if (l->is_idle && !l->is_ending)
+		if (l->is_idle && !l->is_ending && !delivery_avoids(d, host_of(l)))
 			return l;
 	return NULL;
 }
@@ -268,17 +289,40 @@ static void on_fence(struct connection *c, void *arg)
 	delivery_fence(l->delivery);
 }
 
+/* 421 to the first MAIL is no better than 421 to the connection. */
+static bool is_sent_away(const struct line *l, const struct connection_result *result)
+{
+	return l->n_mails == 1 && result->code == 421 &&
+	       strcmp(connection_facts(l->connection)->stage, "MAIL") == 0;
+}
+
 static void on_done(struct connection *c, const struct connection_result *results, size_t n,
 		    void *arg)
 {
 	struct line *l = arg;
 	struct delivery *d = l->delivery;
 	int64_t took = (clock_mono_ms() - d->sent_ms) * 1000;
+	bool is_too_big;
 
 	(void)c;
+	l->site->has_moved = true;
+	if (is_sent_away(l, &results[0]))
+		rest(l->site, l->site->n_ready - 1, &results[0]);
 	l->site->took_us += ((took ? took : 500) - l->site->took_us) / 8;
 	l->delivery = NULL;
+	is_too_big = results[0].outcome == OUTCOME_TOO_BIG;
 	delivery_done(d, results, n);
+	if (is_too_big && l->site->first && l->site->first->n_too_big)
+		end_line(l); /* its slot is for the line to another host */
+}
+
+/* RFC 5321 5.1: where we are a host, it and those behind it are none to try. */
+static void found_loop(struct line *l, struct connection_result *failure)
+{
+	if (l->host > 1)
+		*failure = (struct connection_result){
+			OUTCOME_DEFERRED, 450, "4.4.6 better hosts failed, the next is this host"};
+	l->host = l->route.n_hosts;
 }
 
 /* The line never became ready: the next host, or the same without TLS. */
@@ -297,8 +341,11 @@ static void try_elsewhere(struct line *l, const struct connection_facts *facts,
 	} else {
 		l->is_clear = false;
 		l->host++;
+		l->n_sessions += facts->connect_ms >= 0;
 	}
-	if (l->host >= l->route.n_hosts)
+	if (why->outcome == OUTCOME_BOUNCED)
+		found_loop(l, &failure);
+	if (l->host >= l->route.n_hosts || l->n_sessions >= SESSIONS_MAX)
 		line_failed(l, &failure);
 	else
 		try_hosts(l, &failure);
@@ -323,7 +370,7 @@ static void on_closed(struct connection *c, const struct connection_result *fail
 	}
 	line_free(l);
 	if (s->first && !s->relay->is_draining)
-		site_grant(s, partition, 1); /* its slot is for those that wait */
+		site_reuse_slot(s, partition); /* for those that wait */
 	else
 		site_give_slot(s, partition, 1);
 	relay_check_drained(s->relay);
@@ -337,4 +384,13 @@ void line_end_idle(struct site *s)
 	for (struct line *l = s->lines; l; l = l->next)
 		if ((l->is_idle || !l->is_ready) && !l->is_ending)
 			end_line(l);
+}
+
+void line_free_all(struct site *s)
+{
+	for (struct line *l = s->lines, *next; l; l = next) {
+		next = l->next;
+		connection_free(l->connection);
+		line_free(l);
+	}
 }

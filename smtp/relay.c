@@ -70,6 +70,7 @@ static void on_taken(const struct jobs_taken *t, void *arg)
 	struct relay *r = a->relay;
 
 	r->takes_open--;
+	r->tells_all |= !t;
 	if (t) {
 		note_answer(r, t);
 		for (size_t i = 0; i < t->n_slots; i++) {
@@ -93,8 +94,7 @@ static unsigned n_granted(const struct relay *r)
 	unsigned n = 0;
 
 	for (const struct site *s = r->sites; s; s = s->next)
-		for (int i = 0; i < SITE_PARTITIONS; i++)
-			n += s->grants[i].count;
+		n += site_free_slots(s);
 	return n;
 }
 
@@ -107,39 +107,64 @@ static unsigned part_of(const struct relay *r, unsigned n)
 	return (n + partitions - 1) / partitions;
 }
 
-/* Sites we have lines to, and what they would take of each partition. */
-static void fill_request(struct relay *r, struct jobs_request *request, struct jobs_site *list,
-			 unsigned room)
+/* What a round asks of each partition. */
+struct round {
+	struct jobs_request request;
+	struct jobs_site list[SITES_MAX];
+	struct site *sites[SITES_MAX]; /* of the list */
+};
+
+static unsigned least(unsigned a, unsigned b)
 {
-	unsigned free = r->asked_new ? room : 0, limit = HELD_MAX - r->n_held;
+	return a < b ? a : b;
+}
+
+/* Sites we have lines to, and what they would take of each partition. The last quarter of the
+ * connections is for sites that have none. */
+static void fill_round(struct relay *r, struct round *round, unsigned room)
+{
+	unsigned free = r->asked_new ? room : 0;
+	unsigned reserve = (unsigned)r->config->relay_connections / 4;
+	unsigned spare = room > reserve ? room - reserve : 0;
+	bool is_told = true;
 	size_t n = 0;
 
 	for (struct site *s = r->sites; s; s = s->next) {
-		unsigned grow = site_grow(s);
+		bool fits = n < SITES_MAX;
 
 		s->has_more = false;
-		s->asked_want = n < SITES_MAX ? part_of(r, site_want(s)) : 0;
-		s->asked_grow = n < SITES_MAX ? part_of(r, grow < room ? grow : room) : 0;
-		if (s->asked_want || s->asked_grow)
-			list[n++] = (struct jobs_site){s->name, s->asked_want, s->asked_grow};
+		s->asked_want = fits ? part_of(r, site_want(s)) : 0;
+		s->asked_grow = fits ? part_of(r, least(site_grow(s), spare)) : 0;
 		if (s->asked_grow)
 			free = room;
+		if (!s->asked_want && !s->asked_grow && !(r->tells_all && site_has_slots(s)))
+			continue;
+		is_told = is_told && fits;
+		if (!fits)
+			continue;
+		round->sites[n] = s;
+		round->list[n++] = (struct jobs_site){s->name, s->asked_want, s->asked_grow, 0};
 	}
-	request->sites = list;
-	request->n_sites = n;
-	request->free_connections = part_of(r, free);
-	request->max_jobs = part_of(r, limit < TAKE_MAX ? limit : TAKE_MAX);
+	round->request = (struct jobs_request){
+		.max_jobs = part_of(r, least(HELD_MAX - r->n_held, TAKE_MAX)),
+		.free_connections = part_of(r, free),
+		.sites = round->list,
+		.n_sites = n,
+		.is_complete = r->tells_all && is_told,
+	};
 }
 
-static void take(struct relay *r, unsigned partition, const struct jobs_request *request)
+static void take(struct relay *r, unsigned partition, struct round *round)
 {
 	struct ask *a = malloc(sizeof(*a));
 
 	if (!a)
 		abort();
 	*a = (struct ask){r, partition};
+	for (size_t i = 0; i < round->request.n_sites; i++)
+		round->list[i].has = site_held(round->sites[i], partition);
 	r->takes_open++;
-	jobs_take(r->store, r->owner, partition, request, on_taken, a);
+	jobs_take(r->store, r->owner, partition, &round->request, on_taken, a);
 }
 
 static bool may_take(const struct relay *r)
@@ -152,8 +177,7 @@ static bool may_take(const struct relay *r)
 static void look(void *arg)
 {
 	struct relay *r = arg;
-	struct jobs_site sites[SITES_MAX];
-	struct jobs_request request;
+	struct round round;
 	unsigned used = r->n_lines + n_granted(r), limit = (unsigned)r->config->relay_connections;
 	unsigned room = used < limit ? limit - used : 0;
 
@@ -161,12 +185,12 @@ static void look(void *arg)
 	if (!may_take(r))
 		return;
 	r->asked_new = r->wants_new && room;
-	fill_request(r, &request, sites, room);
-	if (request.n_sites == 0 && !r->asked_new)
+	fill_round(r, &round, room);
+	if (round.request.n_sites == 0 && !r->asked_new)
 		return;
-	r->is_woken = r->has_found = false;
+	r->is_woken = r->has_found = r->tells_all = false;
 	for (unsigned p = 0; p < store_partitions(r->store); p++)
-		take(r, p, &request);
+		take(r, p, &round);
 }
 
 /* Something became ready somewhere. */
@@ -216,6 +240,7 @@ static void renew(void *arg)
 	size_t n = 0;
 
 	loop_timer_set(&r->renew, RENEW_MS);
+	r->tells_all = true;
 	if (!jobs || !store_is_connected(r->store)) {
 		free(jobs);
 		return;
@@ -264,7 +289,7 @@ void relay_stop(struct relay *r)
 	loop_timer_deinit(&r->poll);
 	loop_timer_deinit(&r->renew);
 	loop_post_deinit(&r->take_post);
+	site_free_all(r); /* the lines first: they carry deliveries */
 	while (r->deliveries)
 		delivery_free(r->deliveries);
-	site_free_all(r);
 }

@@ -57,6 +57,7 @@ struct relay {
 	bool has_found;      /* slots, or as many jobs as it may, in this round */
 	bool is_woken;       /* since the round began */
 	bool looks_again;    /* when the round is over */
+	bool tells_all;      /* the next round tells all slots that we know of */
 	bool is_draining;
 	void (*drained)(void *arg);
 	void *drained_arg;
@@ -86,10 +87,12 @@ struct delivery {
 	size_t n_recipients;
 	char sender[320];
 	struct buf dkim;
-	struct line *line;    /* while SENDING */
-	size_t bytes;         /* counted in held_bytes */
-	bool is_coming;       /* counted in its job's site */
-	unsigned untried;     /* times a line ended under it before it was tried */
+	struct line *line;  /* while SENDING */
+	size_t bytes;       /* counted in held_bytes */
+	bool is_coming;     /* counted in its job's site */
+	unsigned untried;   /* times a line ended under it before it was tried */
+	unsigned n_too_big; /* hosts that it is too big for, */
+	char too_big_at[ROUTE_HOSTS_MAX][256];
 	bool waits_for_fence; /* the store will still call back */
 	bool is_over;         /* settled; only the fence's answer is awaited */
 	bool saw_dot;         /* the dot went out: the result goes through the journal */
@@ -109,6 +112,7 @@ struct trail {
 void delivery_start(struct relay *r, struct job *j);
 /* A line is ready for it. -1: it could not be sent, and is over or goes on elsewhere. */
 int delivery_send(struct delivery *d, struct line *line);
+bool delivery_avoids(const struct delivery *d, const char *host);
 void delivery_fence(struct delivery *d);
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n);
 /* There is no line for it: the same result for all its recipients. trail: the connection that was
@@ -131,11 +135,14 @@ struct site {
 	struct line *lines;
 	unsigned n_coming; /* deliveries that look for their route, or their content */
 	unsigned n_lines, n_ready, n_idle, n_connecting;
-	struct grant {
-		unsigned partition, count;
-	} grants[SITE_PARTITIONS];       /* slots that no line uses yet */
+	struct slots {
+		unsigned partition;
+		unsigned n_free; /* no line uses them yet */
+		unsigned n_held; /* all that the store counts as ours, until it knows better */
+	} slots[SITE_PARTITIONS];
 	bool is_dry;                     /* the last take asked for more than there was */
 	bool is_at_limit;                /* it got no more connections */
+	bool has_moved;                  /* a transaction ended since it grew */
 	unsigned asked_want, asked_grow; /* in this round of takes, of each partition */
 	bool has_more;                   /* some partition gave all of it */
 	int64_t hold_until;              /* no further connections before (monotonic ms) */
@@ -144,8 +151,14 @@ struct site {
 };
 
 struct site *site_get(struct relay *r, const char *name); /* makes it */
+/* The store gave us slots; a line that ended leaves its slot to those that wait. */
 void site_grant(struct site *s, unsigned partition, unsigned count);
+void site_reuse_slot(struct site *s, unsigned partition);
+unsigned site_held(struct site *s, unsigned partition);
+bool site_has_slots(const struct site *s);
+unsigned site_free_slots(const struct site *s);
 void site_wait(struct site *s, struct delivery *d);
+void site_wait_first(struct site *s, struct delivery *d);
 /* Brings deliveries and lines together at the end of this turn; frees the site when it is done
  * with. */
 void site_pump(struct site *s);
@@ -167,16 +180,25 @@ void site_fail_waiting(struct site *s, const struct connection_result *failure,
 
 /* Opens one for the first delivery that waits, under a slot of the partition. */
 void line_open(struct site *s, unsigned partition);
-/* An idle one, or NULL. */
-struct line *line_idle(const struct site *s);
+/* An idle one that the delivery may go by, or NULL. */
+struct line *line_idle(const struct site *s, const struct delivery *d);
 /* Gives an idle line its next delivery, if there is one. */
 void line_feed(struct line *l);
 /* Ends those that carry nothing. */
 void line_end_idle(struct site *s);
+/* Without a word to anybody. */
+void line_free_all(struct site *s);
 struct connection *line_connection(const struct line *l);
 struct trail line_trail(const struct line *l);
 /* Tells the sink, if the line leads there, what comes next. */
 void line_announce(const struct line *l, const struct delivery *d);
+
+/* ---- envelope.c ---- */
+
+/* Fills in sender and recipients. -1: no memory. */
+int envelope_address(struct delivery *d);
+/* Fills in dkim, once. */
+int envelope_sign(struct delivery *d, struct err *e);
 
 /* ---- attempt.c ---- */
 
@@ -195,5 +217,7 @@ void results_write(const struct delivery *d, const struct connection_result *res
 		   struct buf *out);
 /* When to try again what is deferred: doubling from the lane's first retry, +-20 %. */
 int64_t results_retry_ms(const struct delivery *d);
+/* To log and metrics. */
+void results_tell(const struct delivery *d, const struct connection_result *results);
 
 #endif

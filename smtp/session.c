@@ -223,7 +223,7 @@ static void refuse_size(struct session *s)
 
 	snprintf(text, sizeof(text), "5.3.4 the mail has %zu bytes, the server takes %zu",
 		 s->mail.bytes, s->offer.size_limit);
-	transaction_settle_all(&s->mail, MARK_UNSETTLED, OUTCOME_DEFERRED, 552, text);
+	transaction_settle_all(&s->mail, MARK_UNSETTLED, OUTCOME_TOO_BIG, 552, text);
 	session_enter(s, session_done(s, STATE_IDLE));
 }
 
@@ -323,6 +323,7 @@ int session_new(struct session **out, const struct session_options *options, str
 	s->is_tls_required = options->is_tls_required || options->is_implicit_tls;
 	s->may_starttls = options->may_starttls;
 	s->may_auth_in_clear = options->may_auth_in_clear;
+	s->finds_loops = options->finds_loops;
 	if (copy_credentials(s, options, e) < 0) {
 		session_free(s);
 		return -1;

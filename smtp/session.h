@@ -34,6 +34,7 @@ struct session_options {
 	bool may_starttls;           /* where the server offers it */
 	const char *user, *password; /* NULL = no AUTH; copied, wiped after AUTH */
 	bool may_auth_in_clear;
+	bool finds_loops;              /* a server with our helo_name is ourselves: 5.4.6 */
 	struct transcript *transcript; /* hears of all but passwords; NULL = none */
 };
 

@@ -33,6 +33,19 @@ enum session_state session_refuse(struct session *s, const struct reply *r, cons
 	return STATE_CLOSED;
 }
 
+enum session_state session_loop(struct session *s)
+{
+	char text[sizeof(s->failure.text)];
+
+	snprintf(text, sizeof(text),
+		 "5.4.6 mail loops back to this host: its MX says that it is %s", s->helo_name);
+	transcript_note(s->transcript, "%s", text);
+	fail(s, 550, text);
+	s->failure.outcome = OUTCOME_BOUNCED;
+	s->is_polite = s->n_owed == 0;
+	return STATE_CLOSED;
+}
+
 enum session_state session_desync(struct session *s, const char *why)
 {
 	char text[sizeof(s->failure.text)];

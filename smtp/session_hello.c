@@ -10,14 +10,6 @@ static bool is_class(const struct reply *r, int class)
 	return r->code / 100 == class;
 }
 
-enum session_state session_hear_greeting(struct session *s, const struct reply *r)
-{
-	s->is_greeted = true;
-	if (!is_class(r, 2))
-		return session_refuse(s, r, "");
-	return STATE_EHLO;
-}
-
 void session_say_ehlo(struct session *s)
 {
 	s->offer = (struct session_offer){0};
@@ -49,6 +41,26 @@ static size_t next_word(const char **text, size_t *len, const char **word)
 static bool is_word(const char *word, size_t len, const char *keyword)
 {
 	return len == strlen(keyword) && strncasecmp(word, keyword, len) == 0;
+}
+
+/* RFC 5321 4.2, 4.1.1.1: greeting and EHLO's answer begin with the server's name. */
+static bool is_us(const struct session *s, const struct reply *r)
+{
+	const char *cursor = NULL, *word, *line;
+	size_t len;
+
+	if (!s->finds_loops || !(line = reply_line(r, &cursor, &len)))
+		return false;
+	len = next_word(&line, &len, &word);
+	return is_word(word, len, s->helo_name);
+}
+
+enum session_state session_hear_greeting(struct session *s, const struct reply *r)
+{
+	s->is_greeted = true;
+	if (!is_class(r, 2))
+		return session_refuse(s, r, "");
+	return is_us(s, r) ? session_loop(s) : STATE_EHLO;
 }
 
 static void read_size(struct session_offer *offer, const char *digits, size_t len)
@@ -128,6 +140,8 @@ enum session_state session_hear_ehlo(struct session *s, const struct reply *r)
 		return STATE_HELO;
 	if (!is_class(r, 2))
 		return session_refuse(s, r, "");
+	if (is_us(s, r))
+		return session_loop(s);
 	reply_line(r, &cursor, &len);
 	while ((line = reply_line(r, &cursor, &len)))
 		read_keyword(&s->offer, line, len);

@@ -61,7 +61,7 @@ struct session {
 	bool is_implicit_tls, is_greeted, is_secure, was_ready;
 	bool is_secret; /* out holds a password */
 	bool is_polite; /* QUIT on closing */
-	bool is_tls_required, may_starttls, may_auth_in_clear;
+	bool is_tls_required, may_starttls, may_auth_in_clear, finds_loops;
 	char helo_name[256];
 	char *user, *password;
 	struct connection_result failure;
@@ -97,6 +97,8 @@ void session_append_plain(const struct session *s, struct buf *out);
 /* session_end.c */
 /* Ends the attempt to become ready: the server's reply (NULL = none) behind our words. */
 enum session_state session_refuse(struct session *s, const struct reply *r, const char *words);
+/* The server is ourselves. */
+enum session_state session_loop(struct session *s);
 /* What came is no answer to what was said: nothing of it can be trusted. */
 enum session_state session_desync(struct session *s, const char *why);
 enum session_state session_hear_421(struct session *s, const struct reply *r);

@@ -46,56 +46,126 @@ static void site_free(struct site *s)
 	free(s);
 }
 
-static void slot_given(const struct err *why, void *arg)
+static struct slots *slots_of(struct site *s, unsigned partition)
 {
-	(void)why;
-	relay_look(arg);
+	for (int i = 0; i < SITE_PARTITIONS; i++)
+		if (s->slots[i].n_held && s->slots[i].partition == partition)
+			return &s->slots[i];
+	return NULL;
 }
 
-void site_give_slot(struct site *s, unsigned partition, unsigned count)
-{
-	jobs_give_slots(s->relay->store, s->relay->owner, partition, s->name, count, slot_given,
-			s->relay);
-}
-
-void site_grant(struct site *s, unsigned partition, unsigned count)
+static struct slots *new_slots(struct site *s, unsigned partition)
 {
 	for (int i = 0; i < SITE_PARTITIONS; i++) {
-		struct grant *g = &s->grants[i];
-
-		if (g->count == 0 || g->partition == partition) {
-			g->partition = partition;
-			g->count += count;
-			return;
-		}
+		if (s->slots[i].n_held)
+			continue;
+		s->slots[i].partition = partition;
+		return &s->slots[i];
 	}
-	site_give_slot(s, partition, count);
+	return NULL;
 }
 
-static unsigned n_granted(const struct site *s)
+unsigned site_held(struct site *s, unsigned partition)
+{
+	const struct slots *slots = slots_of(s, partition);
+
+	return slots ? slots->n_held : 0;
+}
+
+unsigned site_free_slots(const struct site *s)
 {
 	unsigned n = 0;
 
 	for (int i = 0; i < SITE_PARTITIONS; i++)
-		n += s->grants[i].count;
+		n += s->slots[i].n_free;
 	return n;
 }
 
-static struct grant *any_grant(struct site *s)
+/* Slots on their way back to the store. */
+struct leaving {
+	struct relay *relay;
+	char site[ROUTE_SITE_MAX];
+	unsigned partition, count;
+};
+
+static void slot_given(const struct err *why, void *arg)
+{
+	struct leaving *l = arg;
+	struct relay *r = l->relay;
+
+	(void)why;
+	for (struct site *s = r->sites; s; s = s->next) {
+		struct slots *slots = strcmp(s->name, l->site) ? NULL : slots_of(s, l->partition);
+
+		if (!slots)
+			continue;
+		slots->n_held -= l->count < slots->n_held ? l->count : slots->n_held;
+		site_pump(s);
+		break;
+	}
+	free(l);
+	relay_look(r);
+}
+
+void site_give_slot(struct site *s, unsigned partition, unsigned count)
+{
+	struct leaving *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		abort();
+	l->relay = s->relay;
+	l->partition = partition;
+	l->count = count;
+	snprintf(l->site, sizeof(l->site), "%s", s->name);
+	jobs_give_slots(s->relay->store, s->relay->owner, partition, s->name, count, slot_given, l);
+}
+
+void site_grant(struct site *s, unsigned partition, unsigned count)
+{
+	struct slots *slots = slots_of(s, partition);
+
+	s->has_moved = false;
+	if (!slots)
+		slots = new_slots(s, partition);
+	if (!slots) {
+		site_give_slot(s, partition, count);
+		return;
+	}
+	slots->n_held += count;
+	slots->n_free += count;
+}
+
+void site_reuse_slot(struct site *s, unsigned partition)
+{
+	struct slots *slots = slots_of(s, partition);
+
+	if (slots)
+		slots->n_free++;
+}
+
+static struct slots *any_free(struct site *s)
 {
 	for (int i = 0; i < SITE_PARTITIONS; i++)
-		if (s->grants[i].count)
-			return &s->grants[i];
+		if (s->slots[i].n_free)
+			return &s->slots[i];
 	return NULL;
+}
+
+bool site_has_slots(const struct site *s)
+{
+	for (int i = 0; i < SITE_PARTITIONS; i++)
+		if (s->slots[i].n_held)
+			return true;
+	return false;
 }
 
 void site_drop_grants(struct site *s)
 {
-	struct grant *g;
+	struct slots *slots;
 
-	while ((g = any_grant(s))) {
-		site_give_slot(s, g->partition, g->count);
-		g->count = 0;
+	while ((slots = any_free(s))) {
+		site_give_slot(s, slots->partition, slots->n_free);
+		slots->n_free = 0;
 	}
 }
 
@@ -105,6 +175,16 @@ void site_wait(struct site *s, struct delivery *d)
 	d->after = NULL;
 	*s->last = d;
 	s->last = &d->after;
+	s->n_waiting++;
+}
+
+void site_wait_first(struct site *s, struct delivery *d)
+{
+	d->stage = DELIVERY_WAITING;
+	d->after = s->first;
+	s->first = d;
+	if (!d->after)
+		s->last = &d->after;
 	s->n_waiting++;
 }
 
@@ -142,8 +222,8 @@ unsigned site_want(const struct site *s)
 
 unsigned site_grow(const struct site *s)
 {
-	if (s->is_dry || s->is_at_limit || s->n_ready == 0 || s->n_connecting || n_granted(s) ||
-	    clock_mono_ms() < s->hold_until)
+	if (s->is_dry || s->is_at_limit || !s->has_moved || s->n_ready == 0 || s->n_connecting ||
+	    site_free_slots(s) || clock_mono_ms() < s->hold_until)
 		return 0;
 	return s->n_ready;
 }
@@ -177,21 +257,21 @@ static void pump(void *arg)
 	struct site *s = arg;
 	struct relay *r = s->relay;
 	struct line *l;
-	struct grant *g;
+	struct slots *slots;
 
-	while (s->first && (l = line_idle(s)))
+	while (s->first && (l = line_idle(s, s->first)))
 		line_feed(l);
 	/* One line on its way for each delivery that waits; slots beyond that are given up. */
-	while (s->n_waiting > s->n_connecting && (g = any_grant(s))) {
-		g->count--;
-		line_open(s, g->partition);
+	while (s->n_waiting > s->n_connecting && (slots = any_free(s))) {
+		slots->n_free--;
+		line_open(s, slots->partition);
 	}
 	if (s->n_waiting + s->n_coming <= s->n_connecting)
 		site_drop_grants(s);
-	if (s->first && s->n_lines == 0 && n_granted(s) == 0)
+	if (s->first && s->n_lines == 0 && site_free_slots(s) == 0)
 		give_back_waiting(s); /* their slot went with a line that ended */
 	relay_look(r);
-	if (!s->first && !s->n_coming && s->n_lines == 0 && n_granted(s) == 0 &&
+	if (!s->first && !s->n_coming && s->n_lines == 0 && !site_has_slots(s) &&
 	    clock_mono_ms() >= s->hold_until)
 		site_free(s);
 }
@@ -205,6 +285,8 @@ void site_close_idle(struct site *s)
 
 void site_free_all(struct relay *r)
 {
+	for (struct site *s = r->sites; s; s = s->next)
+		line_free_all(s);
 	while (r->sites)
 		site_free(r->sites); /* NOLINT(clang-analyzer-unix.Malloc): what is freed was
 					unlinked first */

@@ -193,9 +193,11 @@ const struct config_row config_rows[] = {
 	{ROW(partitions, CONFIG_NUMBER, "1"), .min = 1, .max = 1024,
 	 .help = "Partitions of the store; fixed when it is first used."},
 	{ROW(retry_first_otp_s, CONFIG_SECONDS, "60s"), .min = 1, .max = DAY, .is_reloadable = true,
-	 .help = "Delay before the first retry in lane otp."},
+	 .help = "Delay before the first retry in lane otp. A site that cannot be reached is left "
+		 "alone for a third of it, then longer."},
 	{ROW(retry_first_s, CONFIG_SECONDS, "5m"), .min = 1, .max = DAY, .is_reloadable = true,
-	 .help = "Delay before the first retry in the other lanes."},
+	 .help = "Delay before the first retry in the other lanes, and the longest time that a "
+		 "site which cannot be reached is left alone."},
 	{ROW(retry_max_s, CONFIG_SECONDS, "4h"), .min = 1, .max = DAY, .is_reloadable = true,
 	 .help = "Longest delay between two tries."},
 	{ROW(webhook_retry_s, CONFIG_SECONDS, "5s"), .min = 1, .max = 300, .is_reloadable = true,

@@ -38,6 +38,7 @@ struct jobs_site {
 	const char *site; /* one we have connections to */
 	unsigned want;    /* jobs for these connections */
 	unsigned grow;    /* more connections wanted */
+	unsigned has;     /* connections that we have, of this partition */
 };
 
 struct jobs_slots {
@@ -59,6 +60,7 @@ struct jobs_request {
 	unsigned free_connections;
 	const struct jobs_site *sites; /* borrowed for the call */
 	size_t n_sites;
+	bool is_complete; /* we have no connections but these: the store forgets others */
 };
 
 /* One at a time a partition. taken is NULL when nothing could be asked (logged). */
@@ -109,6 +111,10 @@ void jobs_give_back(struct store *s, const char *owner, const struct job *j, con
 /* Connections that were closed (or never opened). fn may be NULL. */
 void jobs_give_slots(struct store *s, const char *owner, unsigned partition, const char *site,
 		     unsigned count, jobs_done_fn *fn, void *arg);
+
+/* No host of the site lets us in: all relays leave it alone for a while, longer with each time.
+ * code: the server's, 0 = none came. */
+void jobs_rest(struct store *s, const char *site, int code, const char *why);
 
 /* All leases and slots of a dead owner; fn when nothing is left. */
 void jobs_release_owner(struct store *s, const char *owner, jobs_done_fn *fn, void *arg);

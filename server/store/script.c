@@ -17,6 +17,7 @@ static const char *const names[SCRIPTS] = {
 	[SCRIPT_SETTLE] = "settle",
 	[SCRIPT_GIVEBACK] = "giveback",
 	[SCRIPT_SLOT] = "slot",
+	[SCRIPT_REST] = "rest",
 	[SCRIPT_PROMOTE] = "promote",
 	[SCRIPT_RELEASE] = "release",
 	[SCRIPT_EXPIRE] = "expire",

@@ -122,9 +122,10 @@ static void on_taken(enum call_end end, const redisReply *reply, const struct er
 	struct take *t = arg;
 
 	(void)why;
-	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY && reply->elements == 4) {
+	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY && reply->elements == 5) {
 		store_saw_time(t->store, reply->element[0]->integer);
 		metric_add(METRIC_EXPIRED, reply->element[3]->integer);
+		metric_add(METRIC_DEFERRED, reply->element[4]->integer);
 		give(t, reply->element[1], reply->element[2]);
 	} else {
 		t->fn(NULL, t->arg);
@@ -162,10 +163,12 @@ void jobs_take(struct store *s, const char *owner, unsigned partition,
 	command_num(&c, SHARE_BULK);
 	command_num(&c, SHARE_NORMAL);
 	command_num(&c, store_config(s)->retention_s * 1000);
+	command_num(&c, request->is_complete);
 	for (size_t i = 0; i < request->n_sites; i++) {
 		command_str(&c, request->sites[i].site);
 		command_num(&c, request->sites[i].want);
 		command_num(&c, request->sites[i].grow);
+		command_num(&c, request->sites[i].has);
 	}
 	metric_add(METRIC_TAKE_CALLS, 1);
 	store_call(s, &c, 1, 0, on_taken, t);

@@ -195,12 +195,17 @@ def test_a_refused_connection_is_an_attempt(make_postern, world):
     assert words(a) == [f"* connect to mx.test (127.0.0.1:{port})", "* Connection refused at connect"]
 
 
-def test_all_who_waited_for_the_connection_are_told_of_it(make_postern, world):
+def test_who_was_not_tried_as_the_site_is_left_alone_has_no_attempt_but_the_reason(make_postern, world):
     server = make_postern({**world.settings, "smtp_port": harness.free_port()})
-    for id in [server.send(f"x{i}@d0.test", key=server.live_key).json()["id"] for i in range(5)]:
-        server.wait_status(id, "deferred", key=server.live_key)
-        a, = attempts_of(server, id)
-        assert a["remote"]["host"] == "mx.test"
+    numbers = []
+    for id in [server.send(f"x{i}@d0.test", key=server.live_key).json()["id"] for i in range(30)]:
+        recipient, = server.wait_status(id, "deferred", key=server.live_key)["recipients"]
+        attempts = attempts_of(server, id)
+        assert len(attempts) == recipient["attempts"] and all(a["remote"]["host"] == "mx.test" for a in attempts)
+        assert "Connection refused at connect" in recipient["last_reply"]["text"]
+        assert recipient["last_reply"]["text"].startswith("not tried") == (not attempts)
+        numbers.append(len(attempts))
+    assert 0 in numbers and 1 in numbers
 
 
 def test_a_domain_that_does_not_exist_is_an_attempt_without_a_server(server):

@@ -158,6 +158,23 @@ def test_a_wrong_password_defers_the_mail_and_bounces_nothing(make_relay, throug
     assert "wrong-canary-password" not in server.log()
 
 
+def test_a_wrong_password_holds_all_mail_back_with_one_alarm(make_relay, through, certificates):
+    tried = []
+
+    def refuse(_server, _session, _envelope, _mechanism, auth_data):
+        tried.append(auth_data)
+        return AuthResult(success=False, handled=False)
+    relay = make_relay(chain=certificates.chain("relay.test"), require_starttls=True, **{**AUTH, "authenticator": refuse})
+    server = through(f"smtp://{USER}:{PASSWORD}@relay.test:{relay.port}", workers_relay=1)
+    ids = [server.send(f"x{i}@anywhere{i % 7}.example", key=server.live_key).json()["id"] for i in range(70)]
+    for i in ids:
+        message = server.wait_status(i, "deferred", key=server.live_key, timeout=40)
+        assert "AUTH" in message["recipients"][0]["last_reply"]["text"], message
+    assert 1 <= len(tried) <= 2
+    alarms = [line for line in server.log_lines() if line.get("fact") == "relay.login_refused"]
+    assert len(alarms) == 1 and alarms[0]["level"] == "error" and alarms[0]["code"] == 535
+
+
 def test_required_tls_sends_nothing_to_a_server_that_offers_none(make_relay, through):
     relay = make_relay()
     deferred(through(f"smtp://relay.test:{relay.port}", tls_policy="required"))

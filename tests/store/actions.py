@@ -44,7 +44,7 @@ class Actors:
         self.history, self.trace = deque(maxlen=60), deque(maxlen=12)
         self.limit, self.poison = rnd.randint(1, 4), rnd.choice((1, 2, 3, 5))
         self.has_backward_clock = rnd.random() < .3
-        self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (7, self.giveback), (5, self.slot),
+        self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (7, self.giveback), (5, self.slot), (2, self.rest),
                         (6, self.promote), (5, self.release), (3, self.release_dead), (3, self.expire), (3, self.cancel), (2, self.retry), (1, self.sweep),
                         (2, self.transcript),
                         (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (1, self.change_suppressed), (9, self.tick)]
@@ -203,10 +203,10 @@ class Actors:
         rnd, relay = self.rnd, relay or self.rnd.choice(self.relays)
         relay.request += 1
         args = [relay.name, f"{relay.name}-{relay.request}", n or rnd.randint(1, 12), rnd.choice((1000, 5000, 1 << 20)),
-                rnd.choice((500, 5000, 60_000)), rnd.choice((3000, 60_000)), self.limit, rnd.randint(0, 4), 100, 200, RETENTION]
+                rnd.choice((500, 5000, 60_000)), rnd.choice((3000, 60_000)), self.limit, rnd.randint(0, 4), 100, 200, RETENTION, int(rnd.random() < .2)]
         for site, count in self.world.owned.get(relay.name, {}).items():
             if rnd.random() < .8:
-                args += [site, rnd.randint(0, count), rnd.randint(0, 2)]
+                args += [site, rnd.randint(0, count), rnd.randint(0, 2), rnd.choice((count, count, count + 1, rnd.randint(0, count)))]
         relay.last = args
         answer = self.run(Command("take", args))
         if rnd.random() < .95:
@@ -318,6 +318,12 @@ class Actors:
                 args += [site, self.rnd.randint(1, count + 1)]
         self.run(Command("slot", args))
 
+    def rest(self):
+        """A relay could not reach a site, or was sent away from it."""
+        known = sorted({site for _, site in self.before.turns} | set(self.before.slots))
+        if known:
+            self.remember(Command("rest", [self.rnd.choice(known), 2000, self.rnd.choice((2000, 60_000)), self.rnd.randrange(1000), 421, "not tried: busy"]))
+
     def crash(self):
         relay = self.relays.pop(self.rnd.randrange(len(self.relays)))
         self.ghosts.extend((relay.name, ref, epoch) for ref, epoch in relay.jobs.items())
@@ -363,7 +369,7 @@ class Actors:
 
     def forget(self):
         """Keys with a time to live go, as they would."""
-        kind, names = self.rnd.choice((("site", list(self.world.sites)), ("i", list(self.world.idempotency)), ("last", sorted(self.before.last))))
+        kind, names = self.rnd.choice((("site", list(self.world.sites)), ("i", list(self.world.idempotency)), ("last", sorted(self.before.last)), ("rest", sorted(self.before.rests))))
         if not names:
             return
         name = self.rnd.choice(names)

@@ -35,11 +35,12 @@ class Store:
         for i in range(0, n, 100):
             self.accept(*[self.message(**what) for _ in range(min(100, n - i))])
 
-    def take(self, n=64, owner="w", free=0, limit=1000, sites=(), max_bytes=1 << 20, lease=60_000, shares=(100, 200)):
-        """sites: (name, jobs wanted, connections wanted); gives ({site: connections}, [(ref, epoch, site, record, content)])."""
+    def take(self, n=64, owner="w", free=0, limit=1000, sites=(), max_bytes=1 << 20, lease=60_000, shares=(100, 200), only=None):
+        """sites: (name, jobs wanted, connections wanted); only: {site: connections}, all that the owner has; gives ({site: connections}, [(ref, epoch, site, record, content)])."""
         self.n_requests += 1
-        _, slots, jobs, _ = self.scripts("take", owner, f"r{self.n_requests}", n, max_bytes, lease, 120_000, limit, free, *shares, RETENTION,
-                                         *[w for site in sites for w in site])
+        known = {site: (want, grow) for site, want, grow in sites} | {site: (0, 0) for site in only or {} if site not in {s[0] for s in sites}}
+        _, slots, jobs, _, _ = self.scripts("take", owner, f"r{self.n_requests}", n, max_bytes, lease, 120_000, limit, free, *shares, RETENTION,
+                                            int(only is not None), *[w for site, two in known.items() for w in (site, *two, (only or {}).get(site, 0))])
         return dict(zip(slots[::2], slots[1::2])), list(zip(*[iter(jobs)] * 5))
 
     def settle(self, jobs, owner="w", outcome="delivered"):
@@ -51,6 +52,9 @@ class Store:
     def slot(self, *words, owner="w"):
         self.n_requests += 1
         return self.scripts("slot", owner, f"r{self.n_requests}", *words)
+
+    def rest(self, site, first=20_000, longest=300_000, spread=500, why="421 4.3.2 busy"):
+        return self.scripts("rest", site, first, longest, spread, 421, why)
 
     def release(self, dead=""):
         return self.scripts("release", 100, RETENTION, 3000, 3, dead, 0)

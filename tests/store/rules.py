@@ -21,6 +21,7 @@ def check(before, after, command, world):
     if command.name != "take":
         woken = after.place.keys() - before.place.keys() or any(after.active[lane].keys() - before.active[lane].keys() for lane in after.active)
         need(not (woken and after.hungry), command.name, "made work ready and woke nobody")
+    need(after.rests == before.rests or command.name in ("take", "rest", "retry"), command.name, "changed a rest")
     rule = RULES.get(command.name)
     if rule:
         rule(before, after, command, world)
@@ -113,7 +114,7 @@ def transcripts(before, after, command):
         need(after.transcripts == want, command.name, "changed transcripts")
 
 
-BY = {"take": {"expired", "suppressed"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
+BY = {"take": {"expired", "suppressed", "deferred"}, "settle": {"delivered", "bounced", "deferred", "failed"}, "release": {"deferred", "failed", "held"},
       "cancel": {"canceled"}, "expire": {"expired"}, "retry": {"queued"}}
 
 
@@ -191,10 +192,11 @@ def stands(before, after, command):
 
 def take(before, after, command, world):
     owner, _, n, max_bytes, lease, silent, limit, free = command.args[:8]
-    now, slots, jobs, n_expired = command.answer
+    now, slots, jobs, n_expired, n_deferred = command.answer
     need(now == command.now, "time of take")
     lists = [(before.stand[key[0], key[2]], r) for key, refs in before.queues.items() for r in refs]
-    wants = {site: (want, grow) for site, want, grow in zip(command.args[11::3], command.args[12::3], command.args[13::3])}
+    wants = {site: (want, grow) for site, want, grow in zip(command.args[12::4], command.args[13::4], command.args[14::4])}
+    slots_then, owned_then = forgotten(before, command, world)
     granted, per_site, got_bytes, last_lane = dict(zip(slots[::2], slots[1::2])), {}, 0, 0
     need(len(granted) * 2 == len(slots), "a site granted twice", slots)
     sites = {ref: site for site, ref in lists}
@@ -219,10 +221,14 @@ def take(before, after, command, world):
     n_past = sum(1 for m in after.records.values() for j, job in enumerate(m.jobs)
                  if not job.open and before.records[m.id].jobs[j].open and m.deadline <= now)
     need(n_expired == n_past, "expired", n_expired, n_past)
-    known = before.owned.get(owner, {}).keys() | wants.keys()
+    known = owned_then.keys() | wants.keys()
+    rested(before, after, command, slots_then, n_deferred)
     need(sum(granted.values()) <= free, "more connections than free", granted, free)
     for site, c in granted.items():
-        need(before.slots.get(site, 0) + c <= limit, "slots above the limit", site, before.slots.get(site, 0), c, limit)
+        need(slots_then.get(site, 0) + c <= limit, "slots above the limit", site, slots_then.get(site, 0), c, limit)
+        rest = before.rests.get(site)
+        if rest and not (rest[0] <= now and sum(wants.get(site, ())) > 0):
+            need(rest[0] <= now and c == 1 and site not in slots_then, "connections to a site that rests", site, rest, c, slots_then.get(site))
         need(c <= wants[site][1] if site in known else c == 1, "connections", site, c, wants.get(site))
         world.open(owner, site, c)
     for site, c in per_site.items():
@@ -235,11 +241,59 @@ def take(before, after, command, world):
         waiting, has_free = {site for _, site in after.turns}, free > sum(granted.values())
         for site, (want, grow) in wants.items():
             c = min(grow, limit - before.slots.get(site, 0))
-            is_full = per_site.get(site, 0) >= want and (not has_free or granted.get(site, 0) >= c)
+            no_more = not has_free or before.rests.get(site, (0,))[0] > now
+            is_full = per_site.get(site, 0) >= want and (no_more or granted.get(site, 0) >= c)
             need(is_full or site not in waiting, "work left at", site)
         if has_free:
             left = {site for active in after.active.values() for site in active} - known - granted.keys()
+            left -= {site for site in left if site in before.rests and site in slots_then}
             need(not left, "work left at new sites", left)
+
+
+def forgotten(before, command, world):
+    """The slots when take begins, less those that the owner says it has not; (of all, of the owner)."""
+    owner, told = command.args[0], dict(zip(command.args[12::4], command.args[15::4]))
+    slots, owned = dict(before.slots), dict(before.owned.get(owner, {}))
+    for site, c in list(owned.items()) if command.args[11] else ():
+        gone = max(0, c - told.get(site, 0))
+        world.close(owner, site, gone)
+        for counts in (slots, owned):
+            counts[site] -= gone
+            if not counts[site]:
+                del counts[site]
+    return slots, owned
+
+
+def rested(before, after, command, slots, n_deferred):
+    """Who was deferred in take is at a site that rests and has no connections; a rest ends where an owner has work done."""
+    said = 0
+    for message_id, m in after.records.items():
+        for r, o in zip(before.records[message_id].recipients, m.recipients):
+            if o.state == "deferred" and r.state != "deferred":
+                said += 1
+                site = before.stand[m.lane, m.jobs[o.job].dest]
+                till, _, code, text = before.rests[site]
+                need(till > command.now and site not in slots, "deferred at a site that does not rest", site, before.rests[site])
+                need((str(o.code), m.events[o.n - 1][6]) == (code, text), "why it was deferred", m.events[o.n - 1])
+    need(said == n_deferred, "recipients deferred", said, n_deferred)
+    for ref in after.due.keys() - before.due.keys():
+        m = after.records[ref[:-3]]
+        site = before.stand[m.lane, m.jobs[int(ref[-3:], 16)].dest]
+        need(ref in before.place and after.due[ref] == min(before.rests[site][0], m.deadline), "due after a rest", ref, after.due[ref])
+    asked = {site for site, want, grow in zip(command.args[12::4], command.args[13::4], command.args[14::4]) if want + grow > 0}
+    want = {site: rest for site, rest in before.rests.items() if rest[0] > command.now or site not in asked}
+    need(after.rests == want, "rests after take", after.rests, want)
+
+
+def rest(before, after, command, _):
+    site, first, longest, spread, code, text = command.args
+    old = before.rests.get(site, (0, 0))
+    if old[0] > command.now:
+        need(after.rests == before.rests and command.answer == list(old[:2]), "a rest while it rests", site, old, command.answer)
+        return
+    ms = int(min(first * 2 ** old[1], longest) * (750 + spread / 2) / 1000)
+    want = (command.now + ms, old[1] + 1, str(code), text)
+    need(after.rests == {**before.rests, site: want} and command.answer == list(want[:2]), "rest", after.rests.get(site), want)
 
 
 def dot(before, after, command, _):
@@ -373,6 +427,12 @@ def expire(before, after, command, _):
     need(command.answer[2] == minute - after.numbers["x_cursor"] and after.numbers["x_cursor"] <= minute + 1, "cursor", command.answer)
 
 
+def retry(before, after, command, _):
+    m = before.records.get(command.args[1])
+    sites = {before.site_of(job.dest) for j, job in enumerate(m.jobs) if f"{m.id}{j:03x}" in after.place.keys() - before.place.keys()} if m else set()
+    need(after.rests == {site: rest for site, rest in before.rests.items() if site not in sites}, "rests after retry", after.rests)
+
+
 def sweep(before, after, command, world):
     gone = before.records.keys() - after.records.keys()
     for message_id in gone:
@@ -382,5 +442,5 @@ def sweep(before, after, command, world):
         world.messages[message_id].is_swept = True
 
 
-RULES = {"take": take, "dot": dot, "settle": settle, "giveback": giveback, "promote": promote, "release": release, "cancel": cancel,
-         "expire": expire, "sweep": sweep}
+RULES = {"rest": rest, "take": take, "dot": dot, "settle": settle, "giveback": giveback, "promote": promote, "release": release, "cancel": cancel,
+         "expire": expire, "sweep": sweep, "retry": retry}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 LUA = Path(__file__).resolve().parents[2] / "server" / "store" / "lua"
 ROOT = "pn:{p0}:"
-NAMES = ["init", "accept", "take", "dot", "settle", "giveback", "slot", "promote", "release", "cancel", "expire", "sweep", "retry", "suppression", "spread", "transcript"]
+NAMES = ["init", "accept", "take", "dot", "settle", "giveback", "slot", "rest", "promote", "release", "cancel", "expire", "sweep", "retry", "suppression", "spread",
+         "transcript"]
 REAL_CLOCK, TEST_CLOCK = "call('TIME')", "call('HMGET', 'clock', 's', 'us')"
 
 

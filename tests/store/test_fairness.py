@@ -167,6 +167,73 @@ def test_bytes_bound_a_take(store):
     assert 17 <= len(jobs) <= 34, len(jobs)
 
 
+# ---- sites that cannot be reached ----
+
+def test_a_site_that_rests_is_left_alone_and_says_so_once_a_mail(store):
+    store.fill(150)
+    store.rest("a.ex")
+    store.fill(1, dest="b.ex")
+    slots, jobs = store.take(64, free=8)
+    assert slots == {"b.ex": 1} and len(jobs) == 1
+    store.take(64, free=8)
+    s = store.read()
+    waiting = [m for m in s.records.values() if m.jobs[0].dest == "a.ex"]
+    assert len(waiting) == 150 and all((r.state, r.attempts, r.code) == ("deferred", 0, 421) for m in waiting for r in m.recipients)
+    assert set(s.due.values()) == {store.clock.now + 20_000} and len(s.due) == 150
+    store.clock.move(20_000)
+    store.scripts("promote", 200)
+    store.take(1, owner="x", free=1)
+    store.clock.move(1)
+    store.rest("a.ex")
+    store.slot("a.ex", 1, owner="x")
+    for _ in range(3):
+        store.take(64, free=8)
+    s = store.read()
+    assert len(s.due) == 149 and all(m.n == 2 for m in s.records.values() if m.jobs[0].dest == "a.ex")
+
+
+def test_after_a_rest_one_connection_goes_first(store):
+    store.fill(10)
+    store.rest("a.ex")
+    assert store.take(8, free=8) == ({}, [])
+    store.clock.move(20_000)
+    store.scripts("promote", 100)
+    assert store.take(8, owner="a", free=8)[0] == {"a.ex": 1}
+    assert store.take(8, owner="b", free=8) == ({}, []), "another relay waits for what becomes of it"
+    assert store.take(8, owner="a", free=8, sites=[("a.ex", 1, 1)])[0] == {"a.ex": 1}, "it works"
+    assert store.take(8, owner="b", free=8)[0] == {"a.ex": 1}
+
+
+def test_rests_grow_to_their_limit_and_are_spread(store):
+    rests = []
+    for spread in (500, 500, 500, 500, 500, 500, 0, 999):
+        till, n = store.rest("a.ex", spread=spread)
+        assert n == len(rests) + 1 and store.rest("a.ex", spread=999) == [till, n], "told twice"
+        rests.append(till - store.clock.now)
+        store.clock.move(rests[-1])
+    assert rests == [20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 225_000, 374_850]
+
+
+def test_where_others_have_connections_a_rest_defers_nobody(store):
+    store.fill(10)
+    store.take(1, owner="a", free=1)
+    store.rest("a.ex")
+    assert store.take(8, owner="b", free=8) == ({}, [])
+    assert not store.read().due
+    slots, jobs = store.take(8, owner="a", free=8, sites=[("a.ex", 3, 3)])
+    assert slots == {} and len(jobs) == 3, "those that work go on, no more are opened"
+
+
+def test_a_grant_whose_answer_was_lost_is_given_up(store):
+    store.fill(10)
+    store.take(8, owner="a", free=8, limit=1)
+    assert store.take(8, owner="b", free=8, limit=1) == ({}, [])
+    assert store.take(8, owner="a", free=8, limit=1, only={"a.ex": 1}) == ({}, []), "it has it"
+    slots, jobs = store.take(8, owner="a", free=8, limit=1, only={})
+    assert slots == {"a.ex": 1} and len(jobs) == 1, "it had none: this is another one"
+    assert store.read().slots == {"a.ex": 1}
+
+
 # ---- wake-ups ----
 
 class Ear:

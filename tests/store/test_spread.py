@@ -36,7 +36,7 @@ class Race:
         p, self.n = self.rnd.choice(PARTITIONS), self.n + 1
         self.call(p, "accept", 0, DAY, RETENTION, *self.store.message())
         yield
-        _, _, jobs, _ = self.call(p, "take", "w", f"r{self.n}", 1, 1 << 20, 60_000, 120_000, 10, 0, 100, 200, RETENTION, "a.ex", 1, 0)
+        _, _, jobs, _, _ = self.call(p, "take", "w", f"r{self.n}", 1, 1 << 20, 60_000, 120_000, 10, 0, 100, 200, RETENTION, 0, "a.ex", 1, 0, 1)
         if jobs:
             yield
             was = self.listed()[p]

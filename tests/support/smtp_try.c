@@ -33,8 +33,8 @@ struct run {
 
 static const char *outcome_name(enum connection_outcome outcome)
 {
-	static const char *const names[] = {"delivered", "deferred", "bounced", "unknown",
-					    "untried"};
+	static const char *const names[] = {"delivered", "deferred", "bounced",
+					    "unknown",   "too_big",  "untried"};
 
 	return names[outcome];
 }

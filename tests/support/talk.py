@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
     "tests/support/smtp_try.c smtp/reply.c smtp/transaction.c smtp/session.c smtp/session_end.c "
     "smtp/session_hello.c smtp/session_mail.c smtp/session_secret.c smtp/session_table.c smtp/transcript.c "
-    "smtp/tls.c smtp/link.c smtp/connection.c "
+    "smtp/tls.c smtp/link.c smtp/connection.c smtp/connection_facts.c "
     "server/base/buf.c server/base/err.c server/base/clock.c server/base/loop.c server/base/metrics.c"
 ).split()
 SANITIZE = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer".split()

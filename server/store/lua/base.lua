@@ -12,6 +12,7 @@
 --   act:<lane>    zset     sites with ready jobs and room, by the turn they were last served
 --   full          set      sites without room for another connection
 --   site:<dest>   string, EX   the site of a destination, where it is not the destination itself
+--   rest:<site>   string, PX   could not be reached: until when it is left alone, failures in a row, code, why
 --   slots         hash     site -> open connections, over all owners (no entry = 0)
 --   slots:<owner> hash     site -> connections of that owner; "#" -> its last slot request
 --   owners        zset     owner -> when it is taken for dead unless it is heard of

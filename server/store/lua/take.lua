@@ -1,12 +1,15 @@
 #!lua flags=allow-oom
 -- take: leases jobs to an owner: for the connections it has, and with the right to open more.
 -- Within a site, and among new sites, lanes go in order otp, normal, bulk; normal and bulk have an exact share over time.
+-- A site that rests (rest.lua) gets no further connection, and when its rest is over only one, until an owner asks for jobs for one
+-- that it has. While it rests and nobody has a connection to it, what waits there is deferred to the end of the rest, at no attempt.
 -- KEYS 1 partition root
 -- ARGV 1 owner   2 request id (run again with the same one: the same jobs and slots)   3 at most so many jobs   4 ... bytes of content
 --      5 lease ms   6 ms until an unheard owner is taken for dead   7 limit of connections to one site   8 connections the owner may open
---      9, 10 shares of bulk and normal, per mille   11 retention ms   then for each site it has connections to: site, jobs wanted, connections wanted
+--      9, 10 shares of bulk and normal, per mille   11 retention ms   12 1 = it has no connections but these: what more is counted as its own is no more (a grant whose answer was lost)
+--      then for each site it has connections to: site, jobs wanted, connections wanted, connections it has
 -- Recipients that came to the project's suppression list meanwhile end here, as `suppressed`.
--- returns {now, {site, new connections}*, {ref, epoch, site, record, content or '' (chunked or gone)}*, jobs that expired}
+-- returns {now, {site, new connections}*, {ref, epoch, site, record, content or '' (chunked or gone)}*, jobs that expired, recipients deferred}
 --@include base
 --@include record
 --@include ready
@@ -14,6 +17,7 @@ local owner, rid, n, max_bytes, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), ton
 local limit, free, share = tonumber(ARGV[7]), tonumber(ARGV[8]), { bulk = tonumber(ARGV[9]), normal = tonumber(ARGV[10]) }
 local mine, last_key = P .. 'slots:' .. owner, P .. 'last:' .. owner
 local picks, granted, bytes, damaged, expired, turn = { otp = {}, normal = {}, bulk = {} }, {}, 0, {}, 0, nil
+local deferred, due, puts = 0, {}, 100         -- puts: so many jobs are deferred in one call
 local count, looks = 0, 2000                    -- looks: places of jobs that are over cost time too; past this, wake and go on later
 local function goes_on() return count < n and bytes < max_bytes and looks > 0 end
 
@@ -26,7 +30,7 @@ local function answer(jobs, slots)             -- jobs: {ref, epoch, site, recor
 		for k = 1, 4 do out[#out + 1] = j[k] end
 		out[#out + 1] = contents[i] or ''
 	end
-	return { now, slots, out, expired }
+	return { now, slots, out, expired, deferred }
 end
 local function again(last)                     -- the answer of the last take, from what is still leased
 	local slot_list, ref_list = match(last, '^%S+\n([^\n]*)\n([^\n]*)$')
@@ -94,37 +98,46 @@ local function suppress(refs)                  -- ends what was suppressed since
 		end
 	end
 end
-local function lease_one(lane, site, ref)      -- 1 when the job is worth an attempt
+local function look_at(ref)                    -- the message of a job that is worth an attempt, or nil
 	local id, jn = split(ref)
 	local m = load({ id })[id]
 	local job = m and m.jobs[jn]
 	if not job then                            -- swept: its message ended long ago
 		if texts[id] then damaged[#damaged + 1] = ref end
-		return 0
+		return nil
 	end
-	if job.open == 0 then return 0 end         -- canceled, expired, suppressed or settled late: its place ends here
+	if job.open == 0 then return nil end       -- canceled, expired, suppressed or settled late: its place ends here
 	if m.deadline <= now then
 		each_open(m, jn, function(r) set_state(id, m, r, 'expired', 0, false, 'deadline passed') end)
 		expired = expired + 1
-		return 0
+		return nil
 	end
+	return m, id, jn
+end
+local function lease_one(lane, site, ref)      -- 1 when it is leased
+	local m, id, jn = look_at(ref)
+	if not m then return 0 end
 	local p = picks[lane]
-	p[#p + 1] = { ref, job.epoch + 1, site, id }
+	p[#p + 1] = { ref, m.jobs[jn].epoch + 1, site, id }
 	if m.chunks == 0 then bytes = bytes + m.bytes end
 	count = count + 1
 	return 1
+end
+local function pop_loaded(lane, site, k)
+	local refs, ids = pop_site(lane, site, k), {}
+	looks = looks - #refs
+	for i = 1, #refs do ids[i] = split(refs[i]) end
+	load(ids)
+	suppress(refs)
+	return refs
 end
 local function serve(lane, site, k)            -- leases up to k jobs of a site's lane
 	local got, popped, act = 0, 0, P .. 'act:' .. lane
 	while got < k and goes_on() do
 		local want = math.min(k - got, n - count, looks, 16)
-		local refs = pop_site(lane, site, want)
-		popped, looks = popped + #refs, looks - #refs
+		local refs = pop_loaded(lane, site, want)
+		popped = popped + #refs
 		if #refs == 0 then break end
-		local ids = {}
-		for i = 1, #refs do ids[i] = split(refs[i]) end
-		load(ids)
-		suppress(refs)
 		for i = 1, #refs do got = got + lease_one(lane, site, refs[i]) end
 		if #refs < want then break end
 	end
@@ -159,6 +172,39 @@ local function park(site)
 	call('SADD', P .. 'full', site)
 	for l = 1, 3 do call('ZREM', P .. 'act:' .. LANES[l], site) end
 end
+local rests = {}                               -- site -> its rest, or false
+local function read_rest(site, s)
+	if not s then rests[site] = false; return end
+	local till, code, text = match(s, '^(%d+) %d+ (%d+) (.*)$')
+	rests[site] = { till = tonumber(till), code = code, text = text }
+end
+local function rest_of(site)
+	if rests[site] == nil then read_rest(site, call('GET', P .. 'rest:' .. site)) end
+	return rests[site]
+end
+local function postpone(site, rest)            -- each says so once; when it comes again, only its time changes
+	for l = 1, 3 do
+		local lane, want, refs = LANES[l], 0, nil
+		repeat
+			want = math.min(puts, looks, 16)
+			refs = want > 0 and pop_loaded(lane, site, want) or {}
+			puts = puts - #refs
+			for i = 1, #refs do
+				local m, id, jn = look_at(refs[i])
+				if m then
+					each_open(m, jn, function(r)
+						if m.rcpts[r].state == 'deferred' then return end
+						set_state(id, m, r, 'deferred', rest.code, false, rest.text)
+						deferred = deferred + 1
+					end)
+					due[#due + 1] = num(math.min(rest.till, m.deadline))
+					due[#due + 1] = refs[i]
+				end
+			end
+		until #refs < want or want == 0
+		if call('EXISTS', P .. 's:' .. lane .. ':' .. site) == 0 then call('ZREM', P .. 'act:' .. lane, site) end
+	end
+end
 local function grant(site, c)
 	call('HINCRBY', mine, site, c)
 	if call('HINCRBY', P .. 'slots', site, c) >= limit then park(site) end
@@ -166,10 +212,27 @@ local function grant(site, c)
 	granted[#granted + 1] = c
 	free = free - c
 end
-local known = {}
+local known, told, names, keys = {}, {}, {}, {}
+for i = 13, #ARGV, 4 do
+	local site = ARGV[i]
+	known[site] = true                         -- it may have been taken for dead, and have connections all the same
+	told[site] = tonumber(ARGV[i + 3])
+	names[#names + 1], keys[#keys + 1] = site, P .. 'rest:' .. site
+end
+local got = many('MGET', nil, keys)
+for i = 1, #names do read_rest(names[i], got[i]) end
+if ARGV[12] == '1' then
+	local held = call('HGETALL', mine)
+	for i = 1, #held, 2 do
+		local site, c = held[i], tonumber(held[i + 1])
+		local has = told[site] or 0
+		if site ~= '#' and c > has then give_slots(owner, site, c - has) end
+	end
+	flush_active()                             -- sites that have room again
+	if #active > 0 then wake() end
+end
 local held = call('HKEYS', mine)
 for i = 1, #held do known[held[i]] = true end
-for i = 12, #ARGV, 3 do known[ARGV[i]] = true end      -- it may have been taken for dead, and have connections all the same
 local function open_new(lane, k)               -- up to k first connections to sites that wait in this lane
 	local at, act = 0, P .. 'act:' .. lane
 	while k > 0 and free > 0 and goes_on() do
@@ -179,6 +242,10 @@ local function open_new(lane, k)               -- up to k first connections to s
 			local site = page[i]
 			if known[site] then at = at + 1    -- it stays where it is, or goes behind
 			elseif used(site) >= limit then park(site)
+			elseif rest_of(site) and used(site) > 0 then at = at + 1    -- one is on its way to it, or it takes no more
+			elseif rest_of(site) and rest_of(site).till > now then
+				postpone(site, rest_of(site))
+				if call('EXISTS', P .. 's:' .. lane .. ':' .. site) == 1 then at = at + 1 end
 			elseif k > 0 and free > 0 and goes_on() then
 				if serve(lane, site, 1) > 0 then known[site] = true; grant(site, 1); k = k - 1 end    -- gone, or behind all others
 			end
@@ -192,10 +259,19 @@ if not waits('bulk') then b = 0 end
 if not waits('normal') then m = 0 end
 open_new('otp', free - b - m)
 open_new('bulk', b)
-for i = 12, #ARGV, 3 do
+local function is_at_rest(site)                -- the owner has a connection that works: the rest is the last one when it is over
+	local rest = rest_of(site)
+	if not rest then return false end
+	if rest.till > now then return true end
+	call('DEL', P .. 'rest:' .. site)
+	rests[site] = false
+	return false
+end
+for i = 13, #ARGV, 4 do
 	local site, want, grow = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
 	local got = serve_site(site, want)
-	if got == want and grow > 0 and free > 0 then
+	local rests_now = want + grow > 0 and is_at_rest(site)
+	if got == want and grow > 0 and free > 0 and not rests_now then
 		local c = math.min(grow, free, limit - used(site))
 		if c > 0 then
 			local more = serve_site(site, c)
@@ -224,14 +300,16 @@ end
 chunked('HSET', P .. 'lease', leases, 4000)
 chunked('ZADD', P .. 'lease_end', ends, 4000)
 chunked('RPUSH', P .. 'damaged', damaged, 4000)
+chunked('ZADD', P .. 'due', due, 4000)
 flush_facts(tonumber(ARGV[11]))
 if turn then call('SET', P .. 'turn', num(turn)) end
-if #jobs > 0 or #granted > 0 or looks <= 0 then
+local goes_later = looks <= 0 or puts <= 0
+if #jobs > 0 or #granted > 0 or #due > 0 or goes_later then
 	call('INCRBY', P .. 'taken', #jobs)
 	call('ZADD', P .. 'owners', num(now + tonumber(ARGV[6])), owner)
 	call('SET', last_key, rid .. '\n' .. concat(granted, ' ') .. '\n' .. concat(refs, ' '), 'PX', '86400000')
 end
-if looks <= 0 then call('PUBLISH', P .. 'wake', '') end
+if goes_later then call('PUBLISH', P .. 'wake', '') end
 if count < n and call('EXISTS', P .. 'hungry') == 0 then call('SET', P .. 'hungry', '1') end
 
 for i = 1, #jobs do                            -- another job of the same message may have expired just now

@@ -398,6 +398,43 @@ static void without_tls_the_password_stays_here(void **state)
 	session_free(s);
 }
 
+static void a_server_with_our_name_is_a_loop_where_that_is_looked_for(void **state)
+{
+	static const struct {
+		bool finds_loops;
+		const char *greeting, *ehlo;
+		bool is_loop;
+	} cases[] = {
+		{true, "220 me.test ESMTP\r\n", NULL, true},
+		{true, "220 ME.Test\r\n", NULL, true},
+		{true, "220-me.test hello\r\n220 you.test\r\n", NULL, true},
+		{true, "220 you.test\r\n", "250-me.test\r\n250 SIZE 1\r\n", true},
+		{true, "220 you.test me.test\r\n", "250 you.test hello me.test\r\n", false},
+		{true, "220 me.test.you\r\n", "250-you.test\r\n250 me.test\r\n", false},
+		{true, "220\r\n", "250\r\n", false},
+		{false, "220 me.test ESMTP\r\n", "250 me.test\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct session_options o = {.finds_loops = cases[i].finds_loops};
+		struct session *s = new_session(&o);
+
+		hear(s, cases[i].greeting);
+		if (cases[i].ehlo) {
+			expect(s, "EHLO me.test\r\n");
+			hear(s, cases[i].ehlo);
+		}
+		assert_int_equal(session_step(s), cases[i].is_loop ? SESSION_CLOSE : SESSION_READY);
+		if (cases[i].is_loop) {
+			expect(s, "QUIT\r\n");
+			assert_int_equal(session_failure(s)->outcome, OUTCOME_BOUNCED);
+			assert_non_null(strstr(session_failure(s)->text, "5.4.6"));
+		}
+		session_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +452,7 @@ int main(void)
 		cmocka_unit_test(bytes_behind_the_last_reply_end_the_connection),
 		cmocka_unit_test(the_password_is_wiped_once_it_is_out),
 		cmocka_unit_test(without_tls_the_password_stays_here),
+		cmocka_unit_test(a_server_with_our_name_is_a_loop_where_that_is_looked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void on_taken(const struct jobs_taken *taken, void *arg)
 
 static struct taken take_from(struct fixture *f, unsigned partition, unsigned max_jobs)
 {
-	struct jobs_site ours = {"example.test", max_jobs, max_jobs};
+	struct jobs_site ours = {"example.test", max_jobs, max_jobs, 0};
 	struct jobs_request ask = {
 		.max_jobs = max_jobs, .free_connections = 10, .sites = &ours, .n_sites = 1};
 	struct taken t = {0};
@@ -280,7 +280,7 @@ static void what_is_given_back_is_taken_again(void **state)
 {
 	struct fixture *f = *state;
 	struct queue_accept m = plain_message(f);
-	struct jobs_site ours = {"example.test", 1, 0};
+	struct jobs_site ours = {"example.test", 1, 0, 0};
 	struct jobs_request ask = {.max_jobs = 5, .sites = &ours, .n_sites = 1};
 	struct finished slots = {0};
 	struct taken t = {0};

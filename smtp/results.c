@@ -119,11 +119,11 @@ static void say(const struct delivery *d, const struct connection_result *r, siz
 	LOG(r->outcome != OUTCOME_DELIVERED ? LOG_WARN
 	    : is_mail                       ? LOG_INFO
 					    : LOG_DEBUG,
-	    facts[r->outcome],
-	    LOG_S("message", job_message(d->job, message)), LOG_N("recipient", d->numbers[i]),
-	    LOG_S("domain", strchr(d->recipients[i], '@') + 1), LOG_S("site", d->job->site),
-	    LOG_S("host", f ? f->host : ""), LOG_S("address", f ? f->address : ""),
-	    LOG_S("tls", f ? f->tls_version : ""), LOG_N("code", r->code), LOG_S("reply", r->text),
+	    facts[r->outcome], LOG_S("message", job_message(d->job, message)),
+	    LOG_N("recipient", d->numbers[i]), LOG_S("domain", strchr(d->recipients[i], '@') + 1),
+	    LOG_S("site", d->job->site), LOG_S("host", f ? f->host : ""),
+	    LOG_S("address", f ? f->address : ""), LOG_S("tls", f ? f->tls_version : ""),
+	    LOG_N("code", r->code), LOG_S("reply", r->text),
 	    LOG_N("ms", d->sent_ms ? clock_mono_ms() - d->sent_ms : 0));
 }
 

@@ -28,7 +28,7 @@ static void on_taken(const struct jobs_taken *t, void *arg)
 
 static struct job *take(struct fixture *f)
 {
-	struct jobs_site ours = {"example.test", 10, 10};
+	struct jobs_site ours = {.site = "example.test", .want = 10, .grow = 10};
 	struct jobs_request ask = {
 		.max_jobs = 10, .free_connections = 10, .sites = &ours, .n_sites = 1};
 

@@ -255,14 +255,14 @@ size_t journal_n_open(const struct journal *j)
 	return j->n_open;
 }
 
-void journal_close(struct journal *j)
+void journal_close(struct journal *j, bool holds_leases)
 {
 	if (!j)
 		return;
 	loop_timer_deinit(&j->sync);
 	while (atomic_load(&j->sync_fd) >= 0)
 		usleep(1000); /* at the end of the process only */
-	if (j->n_open == 0)
+	if (j->n_open == 0 && !holds_leases)
 		unlink(j->path);
 	while (j->first) {
 		struct entry *it = j->first;

@@ -26,8 +26,9 @@ void journal_confirm(struct journal *j, uint64_t entry);
 /* False after a write failed, until there is room again. */
 bool journal_can_write(const struct journal *j);
 size_t journal_n_open(const struct journal *j);
-/* Removes the file when nothing is open. */
-void journal_close(struct journal *j);
+/* Removes the file when nothing is open and the owner holds no leases: by the file the next start
+ * knows whose leases to release. */
+void journal_close(struct journal *j, bool holds_leases);
 
 struct journal_entry {
 	char ref[40];

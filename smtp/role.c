@@ -123,6 +123,7 @@ static int open_door(struct door *d, const struct role_context *ctx, struct err 
 static void close_door(struct door *d)
 {
 	struct relay *r = &d->relay;
+	bool holds_leases = r->n_held > 0;
 
 	loop_timer_deinit(&d->drain_limit);
 	loop_timer_deinit(&d->settle_wait);
@@ -131,7 +132,7 @@ static void close_door(struct door *d)
 	if (r->loop)
 		relay_stop(r);
 	sink_free(r->sink);
-	journal_close(r->journal);
+	journal_close(r->journal, holds_leases);
 	router_free(r->router);
 	store_close(r->store);
 	dkim_key_free(r->dkim);

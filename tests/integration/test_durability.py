@@ -202,6 +202,23 @@ def test_a_relay_killed_before_the_dot_costs_nothing(server, world):
         assert len(world.sink.taken(f"slow_rcpt_1500-kill{i}@d28.test")) == 1
 
 
+def test_a_relay_in_a_hurry_leaves_its_leases_to_the_next_start(make_postern, world):
+    """The supervisor is gone as well, so nobody else will release them before they run out."""
+    server = make_postern({**world.settings, **FAST})
+    id = accepted(server, "slow_rcpt_3000-hurry@d34.test")
+    world.sink.wait_begun("slow_rcpt_3000-hurry@d34.test")
+    relays = server.children("relay")
+    os.kill(server.process.pid, signal.SIGSTOP)
+    for _ in range(2):
+        for pid in relays:
+            os.kill(pid, signal.SIGTERM)
+        time.sleep(0.2)
+    harness.wait_for(lambda: server.log().count("relay.ended") == len(relays), what="the relays' ends")
+    server.kill_all()
+    server.start()
+    assert server.wait_terminal(id, key=server.live_key, timeout=40)["status"] == "delivered"
+
+
 def test_a_relay_killed_between_dot_and_reply_flags_the_second_try(server, world):
     id = accepted(server, "slow_dot_2000-window@d28.test")
     world.sink.wait_begun("slow_dot_2000-window@d28.test")

@@ -50,7 +50,7 @@ static void open_journal(struct bench *b)
 
 static void close_journal(struct bench *b)
 {
-	journal_close(b->journal);
+	journal_close(b->journal, false);
 	b->journal = NULL;
 }
 
@@ -73,8 +73,8 @@ static int teardown(void **state)
 	struct bench *b = *state;
 	char path[160];
 
-	journal_close(b->journal);
-	journal_close(NULL);
+	journal_close(b->journal, false);
+	journal_close(NULL, false);
 	loop_free(b->loop);
 	journal_remove(b->dir, OWNER);
 	snprintf(path, sizeof(path), "%s.new", b->path);
@@ -227,6 +227,16 @@ static void what_is_all_confirmed_leaves_nothing_behind(void **state)
 	journal_confirm(b->journal, entry[2] + 1);
 	close_journal(b);
 	assert_int_equal(size_of(b), -1);
+}
+
+static void an_owner_that_still_holds_leases_can_be_found(void **state)
+{
+	struct bench *b = *state;
+
+	open_journal(b);
+	journal_close(b->journal, true);
+	b->journal = NULL;
+	assert_int_equal(size_of(b), 0);
 }
 
 static void a_torn_last_entry_is_dropped(void **state)
@@ -436,6 +446,7 @@ int main(void)
 		IN_DIR(entries_are_in_the_file_before_add_returns),
 		IN_DIR(a_journal_has_one_owner_at_a_time),
 		IN_DIR(what_is_all_confirmed_leaves_nothing_behind),
+		IN_DIR(an_owner_that_still_holds_leases_can_be_found),
 		IN_DIR(a_torn_last_entry_is_dropped),
 		IN_DIR(damaged_entries_end_the_reading),
 		IN_DIR(a_grown_file_is_rewritten_with_what_is_open),

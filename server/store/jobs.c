@@ -87,19 +87,12 @@ static void head_slot(struct command *c, void *arg)
 	command_num(c, ++j->slot_request);
 }
 
-static long long integer_at(const redisReply *whole, size_t i)
-{
-	return whole && whole->type == REDIS_REPLY_ARRAY && i < whole->elements
-		       ? whole->element[i]->integer
-		       : 0;
-}
-
 static void answer_dot(struct batch_item *item, const redisReply *whole, size_t i, void *arg)
 {
 	struct jobs_item *it = (struct jobs_item *)item;
 
 	(void)arg;
-	it->fn.fence(integer_at(whole, i + 1) == 1, it->asked_ms + DOT_LEASE_MS, it->arg);
+	it->fn.fence(jobs_integer(whole, i + 1) == 1, it->asked_ms + DOT_LEASE_MS, it->arg);
 	free(it);
 }
 
@@ -109,7 +102,7 @@ static void answer_renew(struct batch_item *item, const redisReply *whole, size_
 
 	(void)arg;
 	if (it->fn.renewed)
-		it->fn.renewed(it->ref, it->epoch, integer_at(whole, i + 1) == 1,
+		it->fn.renewed(it->ref, it->epoch, jobs_integer(whole, i + 1) == 1,
 			       it->asked_ms + JOBS_LEASE_MS, it->arg);
 	free(it);
 }
@@ -119,7 +112,7 @@ static void answer_settle(struct batch_item *item, const redisReply *whole, size
 	static const enum jobs_settled how[] = {SETTLED_LOST, SETTLED_APPLIED, SETTLED_BEFORE,
 						SETTLED_LATE, SETTLED_GONE};
 	struct jobs_item *it = (struct jobs_item *)item;
-	long long n = integer_at(whole, i);
+	long long n = jobs_integer(whole, i);
 
 	(void)arg;
 	it->fn.settled(whole && n >= 0 && n <= 4 ? how[n] : SETTLED_UNANSWERED, it->arg);
@@ -332,70 +325,4 @@ void jobs_listen(struct store *s, jobs_wake_fn *fn, void *arg)
 
 	wake = (struct wake){fn, arg};
 	store_listen(s, "wake", on_wake, &wake);
-}
-
-/* ---- the heritage of a dead owner ---- */
-
-struct heritage {
-	struct store *store;
-	char owner[96];
-	unsigned partition;
-	jobs_done_fn *fn;
-	void *arg;
-};
-
-static void ask_release(struct heritage *h);
-
-static void on_released(enum call_end end, const redisReply *reply, const struct err *why,
-			void *arg)
-{
-	struct heritage *h = arg;
-	bool has_more = end == CALL_ANSWERED && integer_at(reply, 5) == 1;
-
-	if (end == CALL_ANSWERED && integer_at(reply, 0) > 0)
-		LOG(LOG_WARN, "owner.released", LOG_S("owner", h->owner),
-		    LOG_N("jobs", integer_at(reply, 0)),
-		    LOG_N("unknown_outcomes", integer_at(reply, 1) + integer_at(reply, 2)));
-	if (end == CALL_ANSWERED && !has_more)
-		h->partition++;
-	if (end == CALL_ANSWERED && h->partition < store_partitions(h->store)) {
-		ask_release(h);
-		return;
-	}
-	h->fn(end == CALL_ANSWERED ? NULL : why, h->arg);
-	free(h);
-}
-
-static void ask_release(struct heritage *h)
-{
-	struct command c = {0};
-
-	command_release(&c, h->partition, h->owner, store_config(h->store));
-	store_call(h->store, &c, 0, 0, on_released, h);
-}
-
-void jobs_release_owner(struct store *s, const char *owner, jobs_done_fn *fn, void *arg)
-{
-	struct heritage *h = calloc(1, sizeof(*h));
-
-	if (!h)
-		abort();
-	*h = (struct heritage){.store = s, .fn = fn, .arg = arg};
-	snprintf(h->owner, sizeof(h->owner), "%s", owner);
-	ask_release(h);
-}
-
-void command_release(struct command *c, unsigned partition, const char *owner,
-		     const struct config *config)
-{
-	char random[3];
-
-	id_random(random, 2);
-	command_script(c, SCRIPT_RELEASE, partition);
-	command_num(c, 100);
-	command_num(c, config->retention_s * 1000);
-	command_num(c, config->retry_first_s * 1000);
-	command_num(c, 5);
-	command_str(c, owner);
-	command_num(c, (random[0] * 31 + random[1]) % 1000);
 }

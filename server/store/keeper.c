@@ -52,11 +52,6 @@ struct keeper {
 	struct loop_timer census;
 };
 
-static long long at(const redisReply *r, size_t i)
-{
-	return r->type == REDIS_REPLY_ARRAY && i < r->elements ? r->element[i]->integer : 0;
-}
-
 static void ask_promote(struct keeper *k, struct command *c, unsigned partition)
 {
 	(void)k;
@@ -67,7 +62,7 @@ static void ask_promote(struct keeper *k, struct command *c, unsigned partition)
 static bool answer_promote(struct keeper *k, const redisReply *r)
 {
 	(void)k;
-	return at(r, 1) == 0; /* the next is due */
+	return jobs_integer(r, 1) == 0; /* the next is due */
 }
 
 static void ask_release(struct keeper *k, struct command *c, unsigned partition)
@@ -78,13 +73,11 @@ static void ask_release(struct keeper *k, struct command *c, unsigned partition)
 static bool answer_release(struct keeper *k, const redisReply *r)
 {
 	(void)k;
-	metric_add(METRIC_UNKNOWN_OUTCOMES, at(r, 1) + at(r, 2));
-	metric_add(METRIC_FAILED, at(r, 2));
-	if (at(r, 0) || at(r, 4))
-		LOG(LOG_WARN, "leases.taken_back", LOG_N("jobs", at(r, 0)),
-		    LOG_N("unknown_outcomes", at(r, 1) + at(r, 2)), LOG_N("held", at(r, 3)),
-		    LOG_N("owners_gone", at(r, 4)));
-	return at(r, 5) == 1;
+	if (jobs_integer(r, 0) || jobs_integer(r, 4))
+		LOG(LOG_WARN, "leases.taken_back", LOG_N("jobs", jobs_integer(r, 0)),
+		    LOG_N("owners_gone", jobs_integer(r, 4)));
+	jobs_count_released(r);
+	return jobs_integer(r, 5) == 1;
 }
 
 static void ask_expire(struct keeper *k, struct command *c, unsigned partition)
@@ -97,10 +90,10 @@ static void ask_expire(struct keeper *k, struct command *c, unsigned partition)
 static bool answer_expire(struct keeper *k, const redisReply *r)
 {
 	(void)k;
-	metric_add(METRIC_EXPIRED, at(r, 1));
-	if (at(r, 1))
-		LOG(LOG_INFO, "recipients.expired", LOG_N("recipients", at(r, 1)));
-	return at(r, 0) == STEP_MAX || at(r, 2) > 0;
+	metric_add(METRIC_EXPIRED, jobs_integer(r, 1));
+	if (jobs_integer(r, 1))
+		LOG(LOG_INFO, "recipients.expired", LOG_N("recipients", jobs_integer(r, 1)));
+	return jobs_integer(r, 0) == STEP_MAX || jobs_integer(r, 2) > 0;
 }
 
 static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
@@ -116,7 +109,7 @@ static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
 static bool answer_sweep(struct keeper *k, const redisReply *r)
 {
 	(void)k;
-	return at(r, 0) == STEP_MAX || at(r, 1) > 0;
+	return jobs_integer(r, 0) == STEP_MAX || jobs_integer(r, 1) > 0;
 }
 
 static const struct chore chores[] = {
@@ -189,6 +182,7 @@ static void gauge_end(struct gauge *g, bool is_known)
 
 	k->is_census_whole &= is_known;
 	if (--k->gauges_open == 0 && k->is_census_whole) {
+		metric_set(METRIC_QUEUE_READY, k->found[METRIC_QUEUE_READY]);
 		metric_set(METRIC_QUEUE_DUE, k->found[METRIC_QUEUE_DUE]);
 		metric_set(METRIC_QUEUE_LEASED, k->found[METRIC_QUEUE_LEASED]);
 		metric_set(METRIC_QUEUE_DAMAGED, k->found[METRIC_QUEUE_DAMAGED]);
@@ -201,11 +195,14 @@ static void gauge_end(struct gauge *g, bool is_known)
 static void on_count(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
 	struct gauge *g = arg;
-	bool is_known = end == CALL_ANSWERED && reply->type == REDIS_REPLY_INTEGER;
+	bool is_text = end == CALL_ANSWERED && reply->type == REDIS_REPLY_STRING;
+	bool is_known = end == CALL_ANSWERED && (is_text || reply->type == REDIS_REPLY_INTEGER ||
+						 reply->type == REDIS_REPLY_NIL);
 
 	(void)why;
 	if (is_known) {
-		g->keeper->found[g->metric] += reply->integer;
+		g->keeper->found[g->metric] +=
+			is_text ? strtoll(reply->str, NULL, 10) : reply->integer;
 		if (g->metric == METRIC_QUEUE_DAMAGED && reply->integer)
 			LOG(LOG_ERROR, "queue.damaged", LOG_N("jobs", reply->integer),
 			    LOG_S("hint", "records that cannot be read: look at the list "
@@ -260,6 +257,7 @@ static void count_partition(struct keeper *k, unsigned p)
 	struct command c = {0};
 	char key[16];
 
+	count(k, METRIC_QUEUE_READY, p, "GET", "ready");
 	count(k, METRIC_QUEUE_DUE, p, "ZCARD", "due");
 	count(k, METRIC_QUEUE_LEASED, p, "HLEN", "lease");
 	count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", "damaged");

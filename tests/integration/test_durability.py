@@ -419,3 +419,30 @@ def test_sigkill_soon_after_sigterm_costs_nothing_but_open_dots(make_postern, wo
         message = server.wait_terminal(id, key=server.live_key, timeout=60)
         assert message["status"] == "delivered"
         assert len(world.sink.taken(f"slow_rcpt_1000-soon{i}@d34.test")) == 1 or state(message)["possible_duplicate"]
+
+
+def test_mail_that_relays_die_with_is_deferred_then_held_and_goes_when_it_is_let_go(make_postern, world, redis):
+    server = make_postern({**world.settings, "workers_relay": 1, "retry_first_s": 600}, redis=redis)
+    rcpt = "slow_rcpt_2500-poison@d26.test"
+    id = accepted(server, rcpt)
+
+    def begun():
+        return sum(row["code"] == 0 for row in world.sink.rows(rcpt))
+
+    def let_go():
+        assert server.request("POST", f"/v1/messages/{id}/retry", key=server.live_key).status in (200, 409)
+        return begun() > deaths
+    for deaths in range(1, 6):
+        harness.wait_for(lambda: begun() == deaths, 30, what=f"try {deaths}")
+        relay, = server.children("relay")
+        os.kill(relay, signal.SIGKILL)
+        if deaths == 3:     # no longer first in line, and it says so
+            told = state(server.wait_status(id, "deferred", key=server.live_key))
+            assert "died 3 times" in str(told) and told["next_attempt_at"]
+        if deaths in (3, 4):
+            harness.wait_for(let_go, 30, 0.3, what="another try by request")
+    server.wait_status(id, "held", key=server.live_key)
+    assert server.metric('postern_recipients_total{state="held"}') == 1
+    assert any(line["fact"] == "jobs.held" for line in server.log_lines())
+    harness.wait_for(let_go, 30, 0.3, what="the try that it was let go for")
+    assert state(server.wait_terminal(id, key=server.live_key, timeout=30))["status"] == "delivered"

@@ -2,7 +2,7 @@
 from snapshot import need
 from world import PROJECTS, RETENTION
 
-MAY_STAY = {"x_cursor", "ret_cursor", "turn", "taken"}
+MAY_STAY = {"x_cursor", "ret_cursor", "turn", "taken", "ready"}
 
 
 def drain(actors):

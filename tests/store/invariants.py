@@ -17,6 +17,7 @@ def check(s, world):
     need(s.suppressed_new <= {f"{mode}:{project} {email}" for (mode, project), emails in s.suppressed.items() for email in emails},
          "news of what is not suppressed", s.suppressed_new)
     need(not s.damaged, "damaged refs", s.damaged)
+    need(s.numbers.get("ready", 0) == len(s.place), "ready jobs", s.numbers.get("ready"), len(s.place))
     need(s.numbers.get("taken", 0) == world.n_granted, "jobs taken", s.numbers.get("taken"), world.n_granted)
     need(s.idempotency == world.idempotency, "idempotency records", s.idempotency, world.idempotency)
     need(s.sites == world.sites, "sites learned", s.sites, world.sites)

@@ -176,7 +176,7 @@ class Reader:
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "rest": "string", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "damaged": "list", "x_cursor": "string",
-             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "hungry": "string"}
+             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "ready": "string", "hungry": "string"}
 
     def __init__(self, client):
         self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)

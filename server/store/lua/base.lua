@@ -33,6 +33,7 @@
 --   sup_gone:<mode>:<project>:<address>  string, PX   when it was taken off: older copies come to nothing
 --   damaged       list     refs whose record is unreadable, or missing where one must be: an alarm if not empty
 --   turn, taken   counters for turns of sites and shares of lanes
+--   ready         how many places there are in all lists q:, for who watches
 --   hungry        string   some relay would take more: the next ready job publishes on `wake`
 local P = KEYS[1]
 local call, sub, fmt, floor, match, concat = redis.call, string.sub, string.format, math.floor, string.match, table.concat

@@ -33,7 +33,7 @@ local function flush_active()
 	end
 end
 local function flush_ready(cmd)                -- RPUSH: behind those that wait; LPUSH: in front of them
-	local fresh, dests = {}, {}
+	local fresh, dests, total = {}, {}, 0
 	for i = 1, #order do
 		local f = order[i]
 		local len
@@ -45,11 +45,13 @@ local function flush_ready(cmd)                -- RPUSH: behind those that wait;
 			if e > #f then e = #f end
 			len = call(cmd, f.key, unpack(f, b, e))
 		end
+		total = total + #f
 		if len == #f and call('RPUSH', P .. 'r:' .. f.lane .. ':' .. f.dest, f.project) == 1 then
 			fresh[#fresh + 1] = f
 			dests[#dests + 1] = f.dest
 		end
 	end
+	if total > 0 then call('INCRBY', P .. 'ready', total) end
 	if #fresh > 0 then
 		local sites = site_names(dests)
 		for i = 1, #fresh do

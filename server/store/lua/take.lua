@@ -18,7 +18,8 @@ local limit, free, share = tonumber(ARGV[7]), tonumber(ARGV[8]), { bulk = tonumb
 local mine, last_key = P .. 'slots:' .. owner, P .. 'last:' .. owner
 local picks, granted, bytes, damaged, expired, turn = { otp = {}, normal = {}, bulk = {} }, {}, 0, {}, 0, nil
 local deferred, due, puts = 0, {}, 100         -- puts: so many jobs are deferred in one call
-local count, looks = 0, 2000                    -- looks: places of jobs that are over cost time too; past this, wake and go on later
+local LOOKS = 2000
+local count, looks = 0, LOOKS                   -- looks: places of jobs that are over cost time too; past this, wake and go on later
 local function goes_on() return count < n and bytes < max_bytes and looks > 0 end
 
 local function answer(jobs, slots)             -- jobs: {ref, epoch, site, record text}
@@ -303,6 +304,7 @@ chunked('RPUSH', P .. 'damaged', damaged, 4000)
 chunked('ZADD', P .. 'due', due, 4000)
 flush_facts(tonumber(ARGV[11]))
 if turn then call('SET', P .. 'turn', num(turn)) end
+if looks < LOOKS then call('DECRBY', P .. 'ready', LOOKS - looks) end
 local goes_later = looks <= 0 or puts <= 0
 if #jobs > 0 or #granted > 0 or #due > 0 or goes_later then
 	call('INCRBY', P .. 'taken', #jobs)

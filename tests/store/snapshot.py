@@ -326,5 +326,5 @@ def _number(name):
     return staticmethod(read)
 
 
-for _name in ("x_cursor", "ret_cursor", "turn", "taken"):
+for _name in ("x_cursor", "ret_cursor", "turn", "taken", "ready"):
     setattr(Reader, "key_" + _name, _number(_name))

@@ -64,7 +64,7 @@ BUGS = {
     "accept does not see missing chunks": ("accept", "elseif chunks_missing(t) then status = 6", ""),
     "accept lets its chunks expire": ("accept", "call('PERSIST', P .. 'c:' .. t.id .. ':' .. k)", "call('ECHO', '')"),
     "a suppressed address gets its mail": ("accept", "if stopped[t.tenant][t.first + r] then", "if false then"),
-    "take does not count the places that end": ("take", "LOOKS - looks)", "count)"),
+    "take does not count the places that end": ("take", "looks - LOOKS)", "-count)"),
     "accept does not tell who is suppressed": ("accept", "for k = 1, #t.outs do out[t.outs[k]] = numbers end", ""),
     "accept run again does not tell who is suppressed": ("accept", "stopped = known and match(known, SUPPRESSED) or ''", ""),
     "take does not look who was suppressed": ("take", "if stopped[i] then set_state", "if false then set_state"),

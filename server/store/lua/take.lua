@@ -304,7 +304,7 @@ chunked('RPUSH', P .. 'damaged', damaged, 4000)
 chunked('ZADD', P .. 'due', due, 4000)
 flush_facts(tonumber(ARGV[11]))
 if turn then call('SET', P .. 'turn', num(turn)) end
-if looks < LOOKS then call('DECRBY', P .. 'ready', LOOKS - looks) end
+if looks < LOOKS then call('INCRBY', P .. 'ready', looks - LOOKS) end
 local goes_later = looks <= 0 or puts <= 0
 if #jobs > 0 or #granted > 0 or #due > 0 or goes_later then
 	call('INCRBY', P .. 'taken', #jobs)

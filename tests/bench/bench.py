@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import harness, postfix  # noqa: E402
+from support.dns_server import DnsServer  # noqa: E402
 from support.words import Words  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -186,10 +187,13 @@ def backlog(wrk, seconds, sink_port):
 
 
 class Hook:
-    """The receiver of hook.py, and the endpoint that leads to it."""
+    """The receiver of hook.c, and the endpoint that leads to it."""
 
     def __enter__(self):
-        self.process = subprocess.Popen(["/usr/bin/python3", str(HERE / "hook.py")], stdout=subprocess.PIPE, text=True)
+        OUT.mkdir(parents=True, exist_ok=True)
+        program = OUT / "hook"
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", program, HERE / "hook.c"], check=True)
+        self.process = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/"
         return self
 
@@ -273,19 +277,22 @@ def memory():
     """PSS of all our processes without Redis: idle, then with 1,000 HTTP and 100 SMTP connections."""
     with Place() as place:
         sink = harness.Sink(place.path / "sink", "--fast", keep=False).start()
+        hosts = [f"d{i}.example" for i in range(100)]    # each a site, so that 100 connections are had at once
+        dns = DnsServer({h: {"MX": [f"10 mx.{h}."]} for h in hosts} | {f"mx.{h}": {"A": ["127.0.0.1"]} for h in hosts}).start()
         try:
-            server = place.server(relay_url=f"smtp://127.0.0.1:{sink.port}", site_connections=100)
+            server = place.server(smtp_port=sink.port, dns_servers=f"127.0.0.1@{dns.port}", mx_allow_private=True)
             time.sleep(3)
             idle = our_memory(server)
             clients = [keep_alive(server) for _ in range(1000)]
-            for i in range(100):
-                server.send(f"slow_dot_6000-{i}@d{i}.example", key=server.live_key, text="x" * MESSAGE_BYTES)
-            open_now = harness.wait_for(lambda: (n := server.metric("postern_smtp_connections")) >= 100 and n, 5.5)
+            for i, host in enumerate(hosts):
+                server.send(f"slow_dot_8000-{i}@{host}", key=server.live_key, text="x" * MESSAGE_BYTES)
+            open_now = harness.wait_for(lambda: (n := server.metric("postern_smtp_connections")) >= 100 and n, 7.5)
             busy = our_memory(server)
             for c in clients:
                 c.close()
         finally:
             sink.stop()
+            dns.stop()
     return {"PSS idle MB": idle / 1e6, "PSS busy MB": busy / 1e6, "SMTP connections": open_now}
 
 

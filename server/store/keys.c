@@ -269,6 +269,12 @@ struct listing {
 	void *arg;
 };
 
+/* By id, as pages go on behind one: of two made in one ms either may be the newer. */
+static int newest_key_first(const void *a, const void *b)
+{
+	return strcmp(((const struct key *)b)->id, ((const struct key *)a)->id);
+}
+
 static void on_keys(enum call_end end, const redisReply *r, const struct err *why, void *arg)
 {
 	struct listing *l = arg;
@@ -280,6 +286,7 @@ static void on_keys(enum call_end end, const redisReply *r, const struct err *wh
 	for (size_t i = 0; i < most; i++)
 		if (key_parse(r->element[i]->str, r->element[i]->len, &list[n]) == 0)
 			n++;
+	qsort(list, n, sizeof(*list), newest_key_first);
 	l->keys(list, n, end == CALL_ANSWERED ? NULL : why, l->arg);
 	free(list);
 	free(l);

@@ -10,6 +10,7 @@
 #include "server/base/config.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
+#include "server/store/accept_args.h"
 #include "server/store/call.h"
 #include "server/store/content.h"
 #include "server/store/store.h"
@@ -21,7 +22,6 @@
 #define ANSWER_WITHIN_MS 12000 /* then the outcome is unknown */
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define CHUNK_LIFE_S "3600" /* of one that no accept came to refer to */
-#define JOBS_MAX 4096
 
 enum {
 	STATUS_ACCEPTED = 1,
@@ -305,78 +305,6 @@ static void enqueue(struct item *it)
 	loop_post(&q->all->flush);
 }
 
-/* ---- one message into arguments ---- */
-
-struct destination {
-	const char *domain;
-	size_t open;
-};
-
-/* The number of domain in list, added when new; a message has few of them. */
-static size_t destination_of(struct destination *list, size_t *n, const char *domain)
-{
-	for (size_t i = 0; i < *n; i++)
-		if (strcmp(list[i].domain, domain) == 0)
-			return i;
-	list[*n] = (struct destination){.domain = domain};
-	return (*n)++;
-}
-
-static int put_jobs(struct command *args, const struct queue_accept *m)
-{
-	struct destination *list = calloc(m->n_emails, sizeof(*list));
-	struct buf jobs = {0}, rcpts = {0};
-	size_t n = 0;
-	int rc = -1;
-
-	if (!list)
-		return -1;
-	for (size_t i = 0; i < m->n_emails; i++) {
-		const char *at = strrchr(m->emails[i], '@');
-		size_t job = destination_of(list, &n, at ? at + 1 : m->emails[i]);
-
-		list[job].open++;
-		buf_fmt(&rcpts, "%s %zu 0 0 0 0 %s\n", m->not_before_ms ? "scheduled" : "queued",
-			job, m->emails[i]);
-	}
-	for (size_t j = 0; j < n; j++)
-		buf_fmt(&jobs, "%zu 0 0 0 %s%s\n", list[j].open, m->is_test ? "sink/" : "",
-			list[j].domain);
-	command_arg(args, jobs.data, jobs.len);
-	command_arg(args, rcpts.data, rcpts.len);
-	rc = jobs.failed || rcpts.failed || n == 0 || n > JOBS_MAX ? -1 : 0;
-	free(list);
-	buf_deinit(&jobs);
-	buf_deinit(&rcpts);
-	return rc;
-}
-
-static int put_message(struct item *it, const struct queue_accept *m, const struct buf *packed,
-		       size_t chunks)
-{
-	struct command *args = &it->args;
-	char spec[512];
-	int len;
-
-	len = snprintf(spec, sizeof(spec), "%s %s %s %s %lld %lld %zu %zu %s", lane_name(m->lane),
-		       m->is_test ? "test" : "live", m->fail_on_unknown ? "fail" : "retry",
-		       m->project, (long long)m->within_ms, (long long)m->not_before_ms,
-		       packed->len, chunks, m->sender);
-	if (len < 0 || (size_t)len >= sizeof(spec))
-		return -1;
-	command_args(args);
-	command_str(args, m->id.text);
-	command_arg(args, spec, (size_t)len);
-	command_str(args, m->idempotency ? m->idempotency : "");
-	command_str(args, m->fingerprint ? m->fingerprint : "-");
-	if (put_jobs(args, m) < 0)
-		return -1;
-	command_str(args, m->facts);
-	command_str(args, m->tags ? m->tags : "");
-	command_arg(args, chunks ? "" : packed->data, chunks ? 0 : packed->len);
-	return args->bytes.failed ? -1 : 0;
-}
-
 /* ---- large contents: chunks first, then the accept that refers to them ---- */
 
 static void on_chunk(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -442,7 +370,7 @@ void queue_accept(struct store *s, const struct queue_accept *m, queue_accept_fn
 	}
 	if (a->packed.len > CHUNK_BYTES)
 		chunks = (a->packed.len + CHUNK_BYTES - 1) / CHUNK_BYTES;
-	if (put_message(it, m, &a->packed, chunks) < 0)
+	if (accept_args_write(&it->args, m, &a->packed, chunks) < 0)
 		refuse_later(it);
 	else if (chunks && store_is_ready(s, NULL))
 		write_chunks(s, it, &a->packed, chunks);

@@ -94,7 +94,7 @@ def test_cancel_and_retry_find_their_partition(server, world):
 
 def test_the_inbox_has_the_test_mail_of_every_partition(server):
     sent = set(send_to_all(server, "box@inbox.test").values())
-    got = harness.wait_for(lambda: (d := server.request("GET", "/v1/test/inbox?to=box@inbox.test&wait=5s").json()["data"])
+    got = harness.wait_for(lambda: (d := server.request("GET", "/v1/test/inbox?to=box@inbox.test&wait=5s&limit=100").json()["data"])
                            and sent <= {m["id"] for m in d} and d, 20)
     assert len(got) >= N
 

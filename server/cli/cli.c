@@ -10,7 +10,7 @@ static const struct command *const commands[] = {
 	&command_serve,        &command_dev,         &command_key_create,
 	&command_key_list,     &command_key_revoke,  &command_project_create,
 	&command_config_check, &command_config_show, &command_config_table,
-	&command_health,       &command_version,
+	&command_health,       &command_redis_mend,  &command_version,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

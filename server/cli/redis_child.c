@@ -17,6 +17,7 @@
 #include "server/base/log.h"
 #include "server/cli/data_dir.h"
 #include "server/cli/process.h"
+#include "server/cli/redis_log.h"
 
 #define SOCKET "redis.sock"
 #define PATH_BYTES (PATH_MAX + 32)
@@ -181,6 +182,19 @@ int redis_child_prepare(struct redis_child *r, struct config *config, struct err
 
 /* ---- the child ---- */
 
+/* A log that is damaged is for Redis to refuse, or to load: it knows best. */
+static int mend_log(const char *redis_dir)
+{
+	char dir[PATH_BYTES + 16];
+	struct err e;
+
+	snprintf(dir, sizeof(dir), "%s/appendonlydir", redis_dir);
+	if (redis_log_mend(dir, &e) == 0)
+		return 0;
+	LOG(LOG_ERROR, "redis.log_not_mended", LOG_S("why", e.text));
+	return e.kind == ERR_REFUSED ? 0 : -1;
+}
+
 int redis_child_run(const struct role_context *ctx)
 {
 	struct sockaddr_un addr;
@@ -195,12 +209,15 @@ int redis_child_run(const struct role_context *ctx)
 		LOG(LOG_ERROR, "redis.not_started", LOG_S("why", e.text));
 		return 1;
 	}
+	if (mend_log(dir) < 0)
+		return 1;
 	execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", addr.sun_path,
 	       "--unixsocketperm", "700", "--dir", dir, "--logfile", "redis.log", "--daemonize",
 	       "no", "--supervised", "no", "--databases", "1", "--save", "", "--appendonly", "yes",
 	       "--appendfsync", "always", "--maxmemory", memory, "--maxmemory-policy", "noeviction",
-	       "--rdbcompression", "no", "--auto-aof-rewrite-min-size", "256mb",
-	       "--enable-debug-command", "no", (char *)NULL);
+	       "--aof-load-truncated", "no", "--rdbcompression", "no",
+	       "--auto-aof-rewrite-min-size", "256mb", "--enable-debug-command", "no",
+	       (char *)NULL);
 	LOG(LOG_ERROR, "redis.not_started", LOG_S("why", strerror(errno)));
 	return 1;
 }

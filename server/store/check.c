@@ -86,6 +86,7 @@ static void check_config(struct check *c, const redisReply *config, bool may_ass
 				"or set POSTERN_ASSERT_REDIS_SETTINGS=true if you vouch for them");
 		return;
 	}
+	c->loads_halves = strcmp(setting(config, "aof-load-truncated"), "yes") == 0;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(setting(config, rows[i].name), rows[i].value) != 0)
 			fail(c, "Redis has %s %s, not %s: accepted mail could be lost in a crash",

@@ -15,11 +15,12 @@ struct check {
 	char why[200];        /* the first thing that is not so, for an operator */
 	int64_t memory_bytes; /* used_memory */
 	bool is_unlimited;    /* maxmemory 0: a warning, not a refusal */
+	bool loads_halves;    /* aof-load-truncated yes: likewise, see server/cli/redis_log.h */
 };
 
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite
- * maxmemory-policy, or an error reply where it is denied; may_assume: the operator vouches for what
- * cannot be read. */
+ * aof-load-truncated, or an error reply where it is denied; may_assume: the operator vouches for
+ * what cannot be read. */
 void check_settings(const redisReply *info, const redisReply *config, bool may_assume,
 		    struct check *out);
 

@@ -30,20 +30,31 @@ void health_say(struct store *s)
 		LOG(LOG_ERROR, "store.not_ready", LOG_S("reason", why));
 }
 
+/* What is no reason to refuse mail, once each. */
+static void warn(const struct check *is, const struct check *was)
+{
+	if (is->is_unlimited && !was->is_unlimited)
+		LOG(LOG_WARN, "store.no_memory_limit",
+		    LOG_S("hint", "set maxmemory in Redis, so that a full queue refuses mail "
+				  "instead of filling the machine"));
+	if (is->loads_halves && !was->loads_halves)
+		LOG(LOG_WARN, "store.loads_halves",
+		    LOG_S("hint", "after a power failure Redis would run half a transaction: set "
+				  "aof-load-truncated no, and run `postern redis mend` before it "
+				  "starts"));
+}
+
 void health_judge(struct store *s, const redisReply *config)
 {
 	redisReply info = {
 		.type = REDIS_REPLY_STRING, .str = s->health.info, .len = s->health.info_len};
-	bool was_unlimited = s->health.check.is_unlimited;
+	struct check was = s->health.check;
 
 	if (!s->health.info)
 		return;
 	check_settings(&info, config, s->config->assert_redis_settings, &s->health.check);
 	metric_set(METRIC_STORE_BYTES, s->health.check.memory_bytes);
-	if (s->health.check.is_unlimited && !was_unlimited)
-		LOG(LOG_WARN, "store.no_memory_limit",
-		    LOG_S("hint", "set maxmemory in Redis, so that a full queue refuses mail "
-				  "instead of filling the machine"));
+	warn(&s->health.check, &was);
 	if (!s->health.check.holds && !s->health.was_checked)
 		LOG(LOG_ERROR, "store.settings", LOG_S("reason", s->health.check.why));
 	s->health.was_checked = true;
@@ -99,6 +110,7 @@ void health_ask_config(struct link *l, redisCallbackFn *fn)
 	command_str(&c, "GET");
 	command_str(&c, "appendfsync");
 	command_str(&c, "no-appendfsync-on-rewrite");
+	command_str(&c, "aof-load-truncated");
 	bytes = command_finish(&c, &len);
 	if (bytes)
 		conn_send(l->conn, bytes, len, fn, l);

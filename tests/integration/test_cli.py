@@ -13,7 +13,7 @@ from support import harness
 
 CANARY = "canary7canary7canary7canary7"
 COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "config check", "config show",
-            "config table"]
+            "config table", "redis mend"]
 
 
 @pytest.fixture
@@ -63,6 +63,8 @@ def test_version(run):
     (["key", "list", "shop"], "shop"),
     (["version", "now"], "no arguments"),
     (["project", "create"], "a name"),
+    (["redis", "mend"], "the directory of the log"),
+    (["redis", "mend", "a", "b"], "b: one argument too many"),
 ])
 def test_wrong_usage_is_2_and_says_what_would_be_right(run, words, sentence):
     done = run(*words)

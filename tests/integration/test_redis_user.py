@@ -2,6 +2,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,8 @@ class GuardedRedis(harness.Redis):
         with open(self.directory / "redis.log", "ab") as log:
             self.process = subprocess.Popen(
                 ["sh", "docker/redis.sh", "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket],
-                cwd=self.directory, env={"PATH": "/usr/bin:/bin", "REDIS_PASSWORD": PASSWORD, "REDIS_MAXMEMORY": "64mb"},
+                cwd=self.directory,
+                env={"PATH": f"{Path(harness.binary()).parent}:/usr/bin:/bin", "REDIS_PASSWORD": PASSWORD, "REDIS_MAXMEMORY": "64mb"},
                 stdout=log, stderr=log, start_new_session=True)
         wait_for(self.is_up, 30, 0.01, "redis-server answers")
         return self

@@ -94,6 +94,7 @@ void http_server_free(struct http_server *s)
 	linger_free_all(s);
 	loop_timer_deinit(&s->again);
 	loop_timer_deinit(&s->tick);
+	loop_timer_deinit(&s->work);
 	loop_timer_deinit(&s->drain_timer);
 	loop_timer_deinit(&s->rest_timer);
 	loop_post_deinit(&s->post);

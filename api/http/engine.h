@@ -58,6 +58,7 @@ enum request_step {
 	STEP_HEAD,      /* nothing looked at yet */
 	STEP_AUTHORISE, /* the key is being looked up, or was */
 	STEP_BODY,      /* the body comes in */
+	STEP_WAIT,      /* for its handler's turn */
 	STEP_WORK,      /* with the handler */
 	STEP_SENT,
 };
@@ -66,6 +67,7 @@ struct request {
 	struct http_server *server; /* NULL: stopped; nobody waits for the answer any more */
 	const struct api *api;
 	struct request *prev, *next; /* of the server's open requests */
+	struct request *after;       /* while STEP_WAIT: the one whose turn comes then */
 	struct MHD_Connection *mhd;
 	struct connection *connection;
 	enum request_step step;
@@ -109,6 +111,8 @@ struct http_server {
 	struct loop_fd poll;   /* MHD's epoll */
 	struct loop_post post; /* resumed in this turn: run MHD once */
 	struct loop_timer again;
+	struct loop_timer work; /* those that wait for their handlers have their turn */
+	struct request *waiting, **last_waiting;
 	struct loop_timer tick;
 	struct http_limits limits;
 	struct connection *connections;
@@ -157,6 +161,7 @@ void request_free(struct request *r);
 enum MHD_Result exchange_step(struct request *r, const char *url, const char *method,
 			      const char *version);
 enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len);
+void exchange_work(void *server);
 void exchange_end(struct request *r); /* MHD is done with it */
 
 /* auth.c: decides now or later; then is_admitted or is_answered, and exchange_resume. */

@@ -114,13 +114,52 @@ static enum MHD_Result enter_body(struct request *r)
 	return answer_send(r);
 }
 
+/* A body is work (a mail is made of it), so its handler is not called from within MHD but once the
+ * answers that are ready went out: no one's answer waits for the mails that others just sent. */
+static void wait_for_turn(struct request *r)
+{
+	struct http_server *s = r->server;
+
+	r->step = STEP_WAIT;
+	r->after = NULL;
+	*s->last_waiting = r;
+	s->last_waiting = &r->after;
+	loop_timer_set(&s->work, 0);
+}
+
+static void leave_turn(struct request *r)
+{
+	struct request **p = &r->server->waiting;
+
+	while (*p != r)
+		p = &(*p)->after;
+	*p = r->after;
+	if (!*p)
+		r->server->last_waiting = p;
+}
+
+void exchange_work(void *server)
+{
+	struct http_server *s = server;
+
+	while (s->waiting) {
+		struct request *r = s->waiting;
+
+		leave_turn(r);
+		r->step = STEP_WORK;
+		r->route->handle(r);
+	}
+}
+
 static enum MHD_Result enter_work(struct request *r)
 {
 	r->step = STEP_WORK;
 	r->connection->phase = CONNECTION_WORK;
 	if (!r->is_answered && r->route->wants_json && r->body.len == 0)
 		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "The body is empty.");
-	if (!r->is_answered)
+	if (!r->is_answered && r->route->wants_json)
+		wait_for_turn(r);
+	else if (!r->is_answered)
 		r->route->handle(r);
 	if (r->is_answered)
 		return answer_send(r);
@@ -141,6 +180,7 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 		return enter_body(r);
 	case STEP_BODY:
 		return enter_work(r);
+	case STEP_WAIT:
 	case STEP_WORK:
 		if (r->is_answered)
 			return answer_send(r);
@@ -245,6 +285,8 @@ void exchange_end(struct request *r)
 		log_request(r);
 	else if (!r->status)
 		LOG(LOG_DEBUG, "http.aborted", LOG_S("request", r->id));
+	if (r->step == STEP_WAIT)
+		leave_turn(r);
 	if (is_held(r))
 		request_leave(r);
 	else

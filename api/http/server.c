@@ -219,6 +219,7 @@ static int join_loop(struct http_server *s, struct err *e)
 	loop_fd_init(&s->poll, loop, info->epoll_fd, on_poll, s);
 	if (loop_timer_init(&s->again, loop, run, s) < 0 ||
 	    loop_timer_init(&s->tick, loop, sweep, s) < 0 ||
+	    loop_timer_init(&s->work, loop, exchange_work, s) < 0 ||
 	    loop_post_init(&s->post, loop, run, s) < 0 || loop_fd_want(&s->poll, LOOP_READ) < 0 ||
 	    drain_init(s) < 0)
 		return err_oom(e);
@@ -236,6 +237,7 @@ int http_server_start(struct http_server **out, const struct api *api, const int
 	if (!s)
 		return err_oom(e);
 	s->api = api;
+	s->last_waiting = &s->waiting;
 	s->limits = default_limits;
 	id_random(s->id_prefix, sizeof(s->id_prefix) - 1);
 	if (tls_load(api->config, &cert, &key, e) < 0)

@@ -3,33 +3,17 @@
 
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "server/base/hex.h"
+#include "server/base/sha256.h"
 
 #define KEY_MAX 255
 
-struct piece {
-	const void *bytes;
-	size_t len;
-};
-
-static int hash(const struct piece *pieces, size_t n, char out[IDEMPOTENCY_HEX], struct err *e)
+static void hash(const struct sha256_piece *pieces, size_t n, char out[IDEMPOTENCY_HEX])
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	size_t i;
-	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	unsigned char digest[SHA256_BYTES];
 
-	for (i = 0; ok && i < n; i++)
-		ok = EVP_DigestUpdate(ctx, pieces[i].bytes, pieces[i].len) == 1;
-	ok = ok && EVP_DigestFinal_ex(ctx, digest, &len) == 1;
-	EVP_MD_CTX_free(ctx);
-	if (!ok || len != 32)
-		return err_set(e, ERR_INTERNAL, "SHA-256 failed");
+	sha256_pieces(pieces, n, digest);
 	hex_encode(digest, IDEMPOTENCY_HEX / 2, out);
-	return 0;
 }
 
 /*
@@ -71,7 +55,7 @@ static int check_characters(const char *header, struct err *e)
 int idempotency_key(const char *header, bool is_test, char out[IDEMPOTENCY_HEX], struct err *e)
 {
 	char key[KEY_MAX + 1] = "";
-	struct piece pieces[] = {{is_test ? "test:" : "live:", 5}, {header, strlen(header)}};
+	struct sha256_piece pieces[] = {{is_test ? "test:" : "live:", 5}, {header, strlen(header)}};
 
 	if (check_characters(header, e) < 0)
 		return -1;
@@ -83,15 +67,16 @@ int idempotency_key(const char *header, bool is_test, char out[IDEMPOTENCY_HEX],
 	if (pieces[1].len < 1 || pieces[1].len > KEY_MAX)
 		return err_set(e, ERR_INPUT, "Idempotency-Key must have 1 to %d characters",
 			       KEY_MAX);
-	return hash(pieces, 2, out, e);
+	hash(pieces, 2, out);
+	return 0;
 }
 
-int idempotency_fingerprint(const char *method, const char *path, const char *body, size_t len,
-			    char out[IDEMPOTENCY_HEX], struct err *e)
+void idempotency_fingerprint(const char *method, const char *path, const char *body, size_t len,
+			     char out[IDEMPOTENCY_HEX])
 {
-	const struct piece pieces[] = {
+	const struct sha256_piece pieces[] = {
 		{method, strlen(method)}, {"\n", 1}, {path, strlen(path)}, {"\n", 1}, {body, len},
 	};
 
-	return hash(pieces, sizeof(pieces) / sizeof(pieces[0]), out, e);
+	hash(pieces, sizeof(pieces) / sizeof(pieces[0]), out);
 }

@@ -15,11 +15,11 @@
 
 /* Reads the header: 1-255 characters of printable ASCII, bare or as a quoted string (RFC 8941
  * 3.3.3); `"a"` and `a` are the same key. The mode goes into the hash, so that a test send can
- * never stand for a live one. ERR_INPUT, ERR_INTERNAL. */
+ * never stand for a live one. ERR_INPUT. */
 int idempotency_key(const char *header, bool is_test, char out[IDEMPOTENCY_HEX], struct err *e);
 
-/* Of method, path and raw body. ERR_INTERNAL. */
-int idempotency_fingerprint(const char *method, const char *path, const char *body, size_t len,
-			    char out[IDEMPOTENCY_HEX], struct err *e);
+/* Of method, path and raw body. */
+void idempotency_fingerprint(const char *method, const char *path, const char *body, size_t len,
+			     char out[IDEMPOTENCY_HEX]);
 
 #endif

@@ -188,12 +188,11 @@ static int read_idempotency(struct request *r, struct creation *c)
 	if (!header)
 		return 0;
 	body = request_body(r, &len);
-	if (idempotency_key(header, request_key(r)->is_test, c->idempotency, &e) < 0 ||
-	    idempotency_fingerprint(request_method_text(r), request_path(r), body, len,
-				    c->fingerprint, &e) < 0) {
+	if (idempotency_key(header, request_key(r)->is_test, c->idempotency, &e) < 0) {
 		answer_err(r, &e);
 		return -1;
 	}
+	idempotency_fingerprint(request_method_text(r), request_path(r), body, len, c->fingerprint);
 	c->accept.idempotency = c->idempotency;
 	c->accept.fingerprint = c->fingerprint;
 	return 0;

@@ -12,6 +12,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/hex.h"
+#include "server/base/octets.h"
 #include "server/mail/utf8.h"
 
 #define DIGITS_MAX 18 /* fit into 63 bits */
@@ -45,16 +46,12 @@ static bool take(struct reader *r, char c)
 
 /* ---- strings ---- */
 
-/* Eight octets of ASCII that a string may have as they are. A borrow from the octet below may hide
- * such eight, which are then looked at one by one; it never shows others as such. */
+/* Eight octets of ASCII that a string may have as they are. */
 static bool is_plain_word(const char *p)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t w;
+	uint64_t w = octets_load(p);
 
-	memcpy(&w, p, sizeof(w));
-	return ((w | (w - ones * 0x20) | ((w ^ ones * '"') - ones) | ((w ^ ones * '\\') - ones)) &
-		highs) == 0;
+	return !octets_any(w | octets_below(w, 0x20) | octets_are(w, '"') | octets_are(w, '\\'));
 }
 
 /* Octets that a string may have as they are; r->p then stands at a quote, a backslash or a fault.

@@ -64,24 +64,40 @@ void buf_char(struct buf *b, char c)
 	buf_append(b, &c, 1);
 }
 
+/* Into the room that there is; most fits. */
+static int fmt_in_place(struct buf *b, const char *fmt, va_list ap)
+{
+	size_t room = b->failed || !b->cap ? 0 : b->cap - b->len;
+	int len = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
+
+	if (len >= 0 && (size_t)len < room && buf_reserve(b, (size_t)len)) {
+		b->len += (size_t)len;
+		return 0;
+	}
+	if (room)
+		b->data[b->len] = 0;
+	return len < 0 ? -1 : len + 1;
+}
+
 void buf_fmt(struct buf *b, const char *fmt, ...)
 {
-	va_list ap, again;
-	int len;
+	va_list ap;
+	int need;
 	char *to;
 
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, ap);
+	need = fmt_in_place(b, fmt, ap);
 	va_end(ap);
-	to = len < 0 ? NULL : buf_reserve(b, (size_t)len);
-	if (to) {
-		vsnprintf(to, (size_t)len + 1, fmt, again);
-		b->len += (size_t)len;
-	} else {
+	if (need == 0)
+		return;
+	to = need < 0 ? NULL : buf_reserve(b, (size_t)need - 1);
+	if (!to) {
 		b->failed = true;
+		return;
 	}
-	va_end(again);
+	va_start(ap, fmt);
+	b->len += (size_t)vsnprintf(to, (size_t)need, fmt, ap);
+	va_end(ap);
 }
 
 void buf_consume(struct buf *b, size_t len)

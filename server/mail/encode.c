@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "server/base/octets.h"
 #include "server/mail/base64.h"
 #include "server/mail/utf8.h"
 
@@ -47,27 +48,38 @@ static const char *find_line_end(const char *p, const char *end)
 	return cr ? cr : stop;
 }
 
+/* Eight octets that are literal in each encoding. */
+static bool is_literal_word(const char *p)
+{
+	uint64_t w = octets_load(p);
+
+	return !octets_any(w | octets_below(w, 0x20) | octets_are(w, 0x7F) | octets_are(w, '='));
+}
+
+static bool fits_7bit(const char *line, const char *stop, const char *end)
+{
+	return stop - line <= LINE_MAX_7BIT && !begins_with_from(line, end);
+}
+
 enum encode encode_choose(const char *text, size_t len)
 {
-	const char *line = text, *end = text + len;
+	const char *line = text, *p = text, *end = text + len;
 	size_t escaped = 0, equals = 0;
-	bool fits_7bit = true;
+	bool fits = true;
 
-	for (;;) {
-		const char *stop = find_line_end(line, end);
-
-		for (const char *p = line; p < stop; p++) {
-			escaped += ((unsigned char)*p < ' ' && *p != '\t') ||
-				   (unsigned char)*p >= 0x7F;
-			equals += *p == '=';
+	while (p < end) {
+		if (end - p >= 8 && is_literal_word(p)) {
+			p += 8;
+			continue;
 		}
-		fits_7bit =
-			fits_7bit && stop - line <= LINE_MAX_7BIT && !begins_with_from(line, end);
-		if (stop == end)
-			break;
-		line = stop + 1;
+		if (octet_of(*p) == OCTET_END) {
+			fits = fits && fits_7bit(line, p, end);
+			line = p + 1;
+		}
+		escaped += octet_of(*p) == OCTET_ESCAPE;
+		equals += *p++ == '=';
 	}
-	if (fits_7bit && !escaped)
+	if (fits && fits_7bit(line, end, end) && !escaped)
 		return ENCODE_7BIT;
 	return (escaped + equals) * 6 <= len ? ENCODE_QP : ENCODE_BASE64;
 }

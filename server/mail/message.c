@@ -21,6 +21,7 @@
 #define HEADER_BYTES_MAX 102400 /* Postfix, for one, cuts a longer header (header_size_limit) */
 #define SUBJECT_WORD_MAX 67
 #define APPEND_MAX 2048
+#define HEAD_USUAL 1024
 #define RANDOM_LEN 26 /* 130 bits, drawn after the content was fixed: it cannot be in there */
 
 struct builder {
@@ -240,6 +241,18 @@ static bool cannot_fit(const struct message *m, size_t room)
 	return need > room;
 }
 
+/* For what most mails take, in one piece. */
+static void make_room(const struct message *m, struct buf *out)
+{
+	size_t usual = HEAD_USUAL + (m->text ? m->text_len + m->text_len / 16 : 0) +
+		       (m->html ? m->html_len + m->html_len / 16 : 0);
+
+	for (size_t i = 0; i < m->n_parts; i++)
+		usual += m->parts[i].len / 54 * 74 + HEAD_USUAL;
+	if (usual < room_in(out))
+		buf_reserve(out, usual);
+}
+
 static int check_result(const struct buf *out, size_t header_bytes, struct err *e)
 {
 	if (out->failed)
@@ -260,6 +273,7 @@ int message_build(const struct message *m, struct buf *out, struct err *e)
 		return err_set(e, ERR_INPUT, "larger than the limit of %zu bytes after encoding",
 			       out->len + room_in(out));
 	id_random(b.random, RANDOM_LEN);
+	make_room(m, out);
 	write_header(m, out);
 	header_bytes = out->len - start;
 	write_mixed(&b);

@@ -229,6 +229,19 @@ static struct item *next_item(struct waiting *q)
 	return NULL;
 }
 
+/* What the next batch will have, more or less. */
+static size_t waiting_bytes(const struct waiting *q)
+{
+	size_t n = 0, bytes = 1024;
+
+	for (const struct item *it = q->first; it && n < BATCH_MAX && bytes < BATCH_BYTES;
+	     it = it->next) {
+		bytes += it->args.bytes.len;
+		n++;
+	}
+	return bytes;
+}
+
 static void send_batch(struct waiting *q)
 {
 	struct accepts *a = q->all;
@@ -240,6 +253,7 @@ static void send_batch(struct waiting *q)
 	if (!b)
 		abort(); /* crash-only: the client sees a lost connection and asks again */
 	b->queue = q;
+	command_reserve(&c, waiting_bytes(q));
 	command_script(&c, SCRIPT_ACCEPT, q->partition);
 	command_num(&c, late);
 	command_num(&c, store_config(a->store)->idempotency_s * 1000);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define JOBS_MAX 4096
+#define ARGS_USUAL 1500 /* bytes beside the content */
 
 struct destination {
 	const char *domain;
@@ -64,6 +65,7 @@ int accept_args_write(struct command *args, const struct queue_accept *m, const 
 	if (len < 0 || (size_t)len >= sizeof(spec))
 		return -1;
 	command_args(args);
+	command_reserve(args, ARGS_USUAL + packed->len);
 	command_str(args, m->id.text);
 	command_arg(args, spec, (size_t)len);
 	command_str(args, m->idempotency ? m->idempotency : "");

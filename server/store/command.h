@@ -56,6 +56,8 @@ void command_key(struct command *c, unsigned partition, const char *fmt, ...)
 void command_append(struct command *c, const struct command *args);
 /* Starts a list of arguments only, for command_append. */
 void command_args(struct command *c);
+/* Room for len more bytes, in one piece. */
+void command_reserve(struct command *c, size_t len);
 /* The finished bytes (inside c); NULL when memory ran out. */
 const char *command_finish(struct command *c, size_t *len);
 void command_deinit(struct command *c);

@@ -7,18 +7,18 @@
 
 #include <jansson.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "server/base/clock.h"
 #include "server/base/hex.h"
 #include "server/base/id.h"
+#include "server/base/sha256.h"
 #include "server/store/call.h"
 #include "server/store/store.h"
 
 #define REMEMBER_MS 1000
 #define CACHE_SLOTS 1024
 #define LIMIT_MS 3000
-#define DIGEST 32
+#define DIGEST SHA256_BYTES
 #define SECRET_LEN 40
 
 struct entry {
@@ -39,12 +39,6 @@ static void *cache_new(struct store *s)
 }
 
 static const struct store_part_kind cache_kind = {.make = cache_new, .free_fn = free};
-
-static void digest_of(const char *text, size_t len, unsigned char out[DIGEST])
-{
-	if (EVP_Digest(text, len, out, NULL, EVP_sha256(), NULL) != 1)
-		abort();
-}
 
 static struct entry *slot_of(struct cache *c, const unsigned char digest[DIGEST])
 {
@@ -134,7 +128,7 @@ void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *
 
 	if (!cache || !f)
 		abort();
-	digest_of(text, len, digest);
+	sha256(text, len, digest);
 	kept = slot_of(cache, digest);
 	/* A store that refuses mail still knows which keys were revoked. */
 	if ((kept->until_ms > clock_mono_ms() || (kept->until_ms && !store_is_connected(s))) &&
@@ -208,7 +202,7 @@ void keys_import(struct store *s, const char *project, const char *name, unsigne
 	snprintf(m->text, sizeof(m->text), "%s", text);
 	m->created = fn;
 	m->arg = arg;
-	digest_of(text, strlen(text), digest);
+	sha256(text, strlen(text), digest);
 	hex_encode(digest, DIGEST, hex);
 	command_script(&c, SCRIPT_KEY, STORE_GLOBAL);
 	command_str(&c, "make");

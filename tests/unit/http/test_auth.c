@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #define KEY_LEN (sizeof(ROOT_KEY) - 1)
 
@@ -21,10 +20,8 @@ static void note(const char *what, size_t len)
  * NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_CRYPTO_memcmp(const void *a, const void *b, size_t len);
 int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len);
-int __real_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
-		      const EVP_MD *type, ENGINE *impl);
-int __wrap_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
-		      const EVP_MD *type, ENGINE *impl);
+void __real_sha256(const void *bytes, size_t len, unsigned char *out);
+void __wrap_sha256(const void *bytes, size_t len, unsigned char *out);
 
 int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len)
 {
@@ -32,11 +29,10 @@ int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len)
 	return __real_CRYPTO_memcmp(a, b, len);
 }
 
-int __wrap_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
-		      const EVP_MD *type, ENGINE *impl)
+void __wrap_sha256(const void *bytes, size_t len, unsigned char *out)
 {
-	note("hash", count);
-	return __real_EVP_Digest(data, count, md, size, type, impl);
+	note("hash", len);
+	__real_sha256(bytes, len, out);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 

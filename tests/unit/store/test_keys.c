@@ -3,7 +3,6 @@
 
 #include <event2/event.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "server/base/log.h"
 #include "server/store/keys.h"
@@ -20,10 +19,8 @@ static void note(const char *what, long long n)
  * NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_CRYPTO_memcmp(const void *a, const void *b, size_t len);
 int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len);
-int __real_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
-		      const EVP_MD *type, ENGINE *impl);
-int __wrap_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
-		      const EVP_MD *type, ENGINE *impl);
+void __real_sha256(const void *bytes, size_t len, unsigned char *out);
+void __wrap_sha256(const void *bytes, size_t len, unsigned char *out);
 
 int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len)
 {
@@ -31,11 +28,10 @@ int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t len)
 	return __real_CRYPTO_memcmp(a, b, len);
 }
 
-int __wrap_EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size,
-		      const EVP_MD *type, ENGINE *impl)
+void __wrap_sha256(const void *bytes, size_t len, unsigned char *out)
 {
-	note("hash", (long long)count);
-	return __real_EVP_Digest(data, count, md, size, type, impl);
+	note("hash", (long long)len);
+	__real_sha256(bytes, len, out);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 

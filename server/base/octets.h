@@ -1,0 +1,38 @@
+#ifndef SERVER_BASE_OCTETS_H
+#define SERVER_BASE_OCTETS_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* Eight octets of a text at once. Each test sets the high bit of the octets it is true of, and
+ * perhaps that of an octet behind such a one, never one alone that it is not true of: OR them
+ * together, and `octets_any` of that says whether a look at each octet is worth it. ASCII only: of
+ * octets above 0x7f the word itself has the high bit set, so OR it in, too. */
+
+#define OCTETS_ONES UINT64_C(0x0101010101010101)
+
+static inline uint64_t octets_load(const char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* Octets below c (1 to 0x80). */
+static inline uint64_t octets_below(uint64_t w, unsigned char c)
+{
+	return w - OCTETS_ONES * c;
+}
+
+static inline uint64_t octets_are(uint64_t w, unsigned char c)
+{
+	return (w ^ OCTETS_ONES * c) - OCTETS_ONES;
+}
+
+static inline uint64_t octets_any(uint64_t found)
+{
+	return found & OCTETS_ONES << 7;
+}
+
+#endif

@@ -1,0 +1,19 @@
+#ifndef SERVER_BASE_SHA256_H
+#define SERVER_BASE_SHA256_H
+
+#include <stddef.h>
+
+/* SHA-256 (FIPS 180-4). One that cannot be computed ends the process. */
+
+#define SHA256_BYTES 32
+
+struct sha256_piece {
+	const void *bytes;
+	size_t len;
+};
+
+void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
+/* Of n pieces, one behind the other. */
+void sha256_pieces(const struct sha256_piece *pieces, size_t n, unsigned char out[SHA256_BYTES]);
+
+#endif

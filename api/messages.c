@@ -27,9 +27,9 @@ struct creation {
 	struct buf mail;
 	char idempotency[IDEMPOTENCY_HEX], fingerprint[IDEMPOTENCY_HEX];
 	char message_id[MESSAGE_ID_MAX];
-	json_t *facts;
-	char *facts_text;
-	struct buf tags;
+	struct buf facts, tags;
+	struct buf recipients; /* each with a NUL behind it */
+	const char *durability;
 	int64_t began_ms;
 	size_t mail_bytes, n_recipients;
 };
@@ -38,9 +38,8 @@ static void drop_input(struct creation *c)
 {
 	send_deinit(&c->send);
 	buf_deinit(&c->mail);
+	buf_deinit(&c->facts);
 	buf_deinit(&c->tags);
-	free(c->facts_text);
-	c->facts_text = NULL;
 }
 
 static void creation_free(void *state)
@@ -48,24 +47,19 @@ static void creation_free(void *state)
 	struct creation *c = state;
 
 	drop_input(c);
-	json_decref(c->facts);
+	buf_deinit(&c->recipients);
 	free(c);
 }
 
 /* ---- answers ---- */
 
-static void answer_accepted(struct request *r, const char *id, int64_t at_ms, const json_t *facts)
+static void answer_accepted(struct request *r, const char *id, struct buf *take_body)
 {
-	json_t *body = render_accepted(id, at_ms, facts);
 	char location[64];
 
-	if (!body) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
-		return;
-	}
 	snprintf(location, sizeof(location), "/v1/messages/%s", id);
 	answer_header(r, "Location", location);
-	answer_json(r, 202, body);
+	answer_line_of(r, 202, take_body);
 }
 
 static void log_accepted(struct request *r, const struct creation *c, const char *id)
@@ -79,7 +73,7 @@ static void on_replay_read(const struct record *record, const struct err *why, v
 {
 	struct request *r = arg;
 	const struct creation *c = request_state(r);
-	json_t *facts;
+	struct buf body = {0};
 
 	if (!record) {
 		/* It stands, so NOT_FOUND here is as passing a trouble as a store that is away. */
@@ -89,11 +83,13 @@ static void on_replay_read(const struct record *record, const struct err *why, v
 			       why->text);
 		return;
 	}
-	facts = render_facts(record);
+	if (render_replay(c->accept.id.text, record, &body) < 0) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
+		return;
+	}
 	metric_add(METRIC_REPLAYED, 1);
 	answer_header(r, "Idempotent-Replayed", "true");
-	answer_accepted(r, c->accept.id.text, record->accepted_ms, facts);
-	json_decref(facts);
+	answer_accepted(r, c->accept.id.text, &body);
 }
 
 static void read_replayed(struct request *r, struct creation *c, const char *id)
@@ -111,15 +107,23 @@ static void read_replayed(struct request *r, struct creation *c, const char *id)
 static void answer_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
 		       const char *suppressed)
 {
-	if (*suppressed &&
-	    json_object_set_new(c->facts, "suppressed", json_loads(suppressed, 0, NULL)) < 0) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
-		return;
-	}
+	struct buf body = {0};
+
+	render_accepted(
+		&(struct accepted){
+			.id = id,
+			.at_ms = at_ms,
+			.durability = c->durability,
+			.message_id = c->message_id,
+			.emails = c->recipients.data,
+			.n_emails = c->n_recipients,
+			.suppressed = suppressed,
+		},
+		&body);
 	metric_add(METRIC_ACCEPTED, 1);
 	metric_observe(METRIC_ACCEPT_MS, clock_mono_ms() - c->began_ms);
 	log_accepted(r, c, id);
-	answer_accepted(r, id, at_ms, c->facts);
+	answer_accepted(r, id, &body);
 }
 
 static void on_accept(enum queue_accept_status status, const char *id, int64_t at_ms,
@@ -227,28 +231,27 @@ static int build_mail(struct request *r, struct creation *c)
 
 static int make_facts(struct request *r, struct creation *c)
 {
-	const char *durability = store_durability(request_api(r)->store);
-	bool is_synced = strcmp(durability, "fsync") == 0;
 	struct send_extra extra = {
 		.message_id = c->message_id,
 		.size_bytes = c->mail_bytes,
-		.durability = is_synced ? NULL : durability,
+		.durability = strcmp(c->durability, "fsync") ? c->durability : NULL,
 		.request_id = request_header(r, "X-Request-Id") ? request_id(r) : NULL,
 	};
 	char detail[160];
 
-	c->facts = send_facts(&c->send, &extra);
-	c->facts_text = c->facts ? json_dumps(c->facts, JSON_COMPACT) : NULL;
-	if (!c->facts_text) {
+	send_facts(&c->send, &extra, &c->facts);
+	for (size_t i = 0; i < c->send.n_emails; i++)
+		buf_append(&c->recipients, c->send.emails[i], strlen(c->send.emails[i]) + 1);
+	if (c->facts.failed || c->recipients.failed) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 		return -1;
 	}
-	if (strlen(c->facts_text) <= FACTS_MAX_BYTES)
+	if (c->facts.len <= FACTS_MAX_BYTES)
 		return 0;
 	snprintf(detail, sizeof(detail),
 		 "addresses, subject, tags and metadata take %zu bytes together; at most %d are "
 		 "allowed",
-		 strlen(c->facts_text), FACTS_MAX_BYTES);
+		 c->facts.len, FACTS_MAX_BYTES);
 	answer_fault(r, "", detail);
 	return -1;
 }
@@ -278,7 +281,7 @@ static void accept_send(struct request *r, struct creation *c)
 	c->accept.emails = c->send.emails;
 	c->accept.n_emails = c->send.n_emails;
 	c->accept.within_ms = c->send.within_ms;
-	c->accept.facts = c->facts_text;
+	c->accept.facts = buf_text(&c->facts);
 	c->accept.tags = tag_lines(c);
 	c->accept.mail = c->mail.data;
 	c->accept.mail_len = c->mail.len;
@@ -303,6 +306,7 @@ void messages_create(struct request *r)
 		return;
 	}
 	c->began_ms = clock_mono_ms();
+	c->durability = store_durability(store);
 	if (read_idempotency(r, c) < 0 || read_send(r, c) < 0)
 		return;
 	c->accept.id = id_make(

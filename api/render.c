@@ -1,11 +1,14 @@
 /* Renders messages of the store as the JSON that the API shows. */
 #include "api/render.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/mail/text.h"
 #include "api/send.h"
+#include "server/base/buf.h"
 #include "server/base/clock.h"
+#include "server/base/json_write.h"
 
 json_t *render_time(int64_t real_ms)
 {
@@ -35,46 +38,95 @@ bool render_has_tag(const struct record *record, const char *tag)
 
 /* ---- 202 ---- */
 
-static json_t *accepted_recipients(const json_t *facts)
+/* Is recipient i in *numbers, "[0,2]"? Asked for one after the other; *numbers goes on behind it.
+ */
+static bool is_next(const char **numbers, size_t i)
 {
-	const json_t *stopped = json_object_get(facts, "suppressed");
-	json_t *envelope = send_envelope(facts), *list = json_array(), *unused;
-	enum recipient_state state;
-	const char *email;
-	json_int_t i = 0;
-	size_t n = 0;
-	int rc = envelope ? 0 : -1;
+	char *end;
 
-	json_object_foreach (envelope, email, unused) {
-		state = STATE_QUEUED;
-		if (n < json_array_size(stopped) &&
-		    json_integer_value(json_array_get(stopped, n)) == i) {
-			state = STATE_SUPPRESSED;
-			n++;
-		}
-		i++;
-		rc |= json_array_append_new(list, json_pack("{s:s, s:s}", "email", email, "status",
-							    recipient_state_name(state)));
-	}
-	json_decref(envelope);
-	if (rc == 0)
-		return list;
-	json_decref(list);
-	return NULL;
+	if (**numbers == ']' || !**numbers || strtoul(*numbers + 1, &end, 10) != i)
+		return false;
+	*numbers = end;
+	return true;
 }
 
-json_t *render_accepted(const char *id, int64_t at_ms, const json_t *facts)
+static size_t count_numbers(const char *numbers)
 {
-	const char *durability = json_string_value(json_object_get(facts, "durability"));
-	size_t n_stopped = json_array_size(json_object_get(facts, "suppressed"));
-	json_t *list = accepted_recipients(facts);
-	bool is_over = n_stopped && n_stopped == json_array_size(list);
+	size_t n = *numbers ? 1 : 0;
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:O, s:o}", "id", id, "status",
-			 recipient_state_name(is_over ? STATE_SUPPRESSED : STATE_QUEUED),
-			 "durability", durability ? durability : "fsync", "created_at",
-			 render_time(at_ms), "message_id", json_object_get(facts, "message_id"),
-			 "recipients", list);
+	for (const char *p = numbers; *p; p++)
+		n += *p == ',';
+	return n;
+}
+
+static void put_recipients(const struct accepted *a, struct buf *out)
+{
+	const char *email = a->emails, *stopped = a->suppressed;
+
+	json_write_name(out, "recipients");
+	for (size_t i = 0; i < a->n_emails; i++) {
+		enum recipient_state state = is_next(&stopped, i) ? STATE_SUPPRESSED : STATE_QUEUED;
+
+		buf_str(out, i ? ",{" : "[{");
+		json_write_member(out, "email", email);
+		json_write_member(out, "status", recipient_state_name(state));
+		buf_char(out, '}');
+		email += strlen(email) + 1;
+	}
+	buf_char(out, ']');
+}
+
+void render_accepted(const struct accepted *a, struct buf *out)
+{
+	bool is_over = count_numbers(a->suppressed) == a->n_emails;
+	char at[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(a->at_ms, at);
+	buf_char(out, '{');
+	json_write_member(out, "id", a->id);
+	json_write_member(out, "status",
+			  recipient_state_name(is_over ? STATE_SUPPRESSED : STATE_QUEUED));
+	json_write_member(out, "durability", a->durability ? a->durability : "fsync");
+	json_write_member(out, "created_at", at);
+	json_write_member(out, "message_id", a->message_id);
+	put_recipients(a, out);
+	buf_char(out, '}');
+}
+
+static int read_envelope(const json_t *facts, struct buf *emails, size_t *n)
+{
+	json_t *envelope = send_envelope(facts), *unused;
+	const char *email;
+
+	json_object_foreach (envelope, email, unused) {
+		buf_append(emails, email, strlen(email) + 1);
+	}
+	*n = json_object_size(envelope);
+	json_decref(envelope);
+	return *n && !emails->failed ? 0 : -1;
+}
+
+int render_replay(const char *id, const struct record *record, struct buf *out)
+{
+	json_t *facts = render_facts(record), *numbers = json_object_get(facts, "suppressed");
+	char *suppressed = numbers ? json_dumps(numbers, JSON_COMPACT) : NULL;
+	struct buf emails = {0};
+	struct accepted a = {
+		.id = id,
+		.at_ms = record->accepted_ms,
+		.durability = json_string_value(json_object_get(facts, "durability")),
+		.message_id = json_string_value(json_object_get(facts, "message_id")),
+		.suppressed = suppressed ? suppressed : "",
+	};
+	int rc = a.message_id ? read_envelope(facts, &emails, &a.n_emails) : -1;
+
+	a.emails = emails.data;
+	if (rc == 0)
+		render_accepted(&a, out);
+	buf_deinit(&emails);
+	free(suppressed);
+	json_decref(facts);
+	return rc;
 }
 
 /* ---- GET ---- */

@@ -7,12 +7,26 @@
 
 #include "server/store/record.h"
 
+struct buf;
+
 /* Messages as JSON. A NULL result means out of memory, or facts that are no JSON. */
 
-/* The body of a 202: from facts frozen at acceptance alone, so that a replay years of states later
- * has the same bytes. at_ms: when it was accepted. The facts have an array "suppressed" where
- * recipients ended at once: their numbers, in order. */
-json_t *render_accepted(const char *id, int64_t at_ms, const json_t *facts);
+/* A message as it was accepted. */
+struct accepted {
+	const char *id;
+	int64_t at_ms;
+	const char *durability; /* NULL: fsync */
+	const char *message_id;
+	const char *emails; /* of the recipients, each with a NUL behind it */
+	size_t n_emails;
+	const char *suppressed; /* the numbers of those that ended at once: "[0,2]", or "" */
+};
+
+/* The body of a 202. */
+void render_accepted(const struct accepted *a, struct buf *out);
+/* The same bytes years of states later, from what was frozen at acceptance. -1: out of memory, or
+ * facts that are no JSON. */
+int render_replay(const char *id, const struct record *record, struct buf *out);
 
 /* The body of GET /v1/messages/{id}. */
 json_t *render_message(const char *id, const struct record *record);

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "api/http/rules.h"
-#include "server/mail/text.h"
 #include "api/send_rules.h"
+#include "server/base/buf.h"
+#include "server/base/json_write.h"
+#include "server/mail/text.h"
 
 /* ---- across fields ---- */
 
@@ -162,70 +164,64 @@ json_t *send_fault(const char *pointer, const char *detail)
 
 /* ---- facts ---- */
 
-static json_t *fact_address(const struct address *a)
+static void put_address(struct buf *out, const struct address *a)
 {
+	buf_char(out, '{');
+	json_write_member(out, "email", a->email);
 	if (a->name[0])
-		return json_pack("{s:s, s:s}", "email", a->email, "name", a->name);
-	return json_pack("{s:s}", "email", a->email);
+		json_write_member(out, "name", a->name);
+	buf_char(out, '}');
 }
 
-static json_t *fact_addresses(const struct send_addresses *list)
+static void put_addresses(struct buf *out, const char *name, const struct send_addresses *list)
 {
-	json_t *array = json_array();
-	size_t i;
-
-	for (i = 0; i < list->n; i++) {
-		if (json_array_append_new(array, fact_address(&list->items[i])) < 0) {
-			json_decref(array);
-			return NULL;
-		}
+	if (!list->n)
+		return;
+	json_write_name(out, name);
+	for (size_t i = 0; i < list->n; i++) {
+		buf_char(out, i ? ',' : '[');
+		put_address(out, &list->items[i]);
 	}
-	return array;
+	buf_char(out, ']');
 }
 
-static int put_addresses(json_t *facts, const struct send *s)
+static void put_json(struct buf *out, const char *name, const json_t *value)
 {
-	const struct {
-		const char *name;
-		const struct send_addresses *list;
-	} lists[] = {{"to", &s->to}, {"cc", &s->cc}, {"bcc", &s->bcc}, {"reply_to", &s->reply_to}};
-	size_t i;
+	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
 
-	if (json_object_set_new(facts, "from", fact_address(&s->from)) < 0)
-		return -1;
-	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		if (lists[i].list->n &&
-		    json_object_set_new(facts, lists[i].name, fact_addresses(lists[i].list)) < 0)
-			return -1;
-	return 0;
+	if (!value)
+		return;
+	json_write_name(out, name);
+	if (text)
+		buf_str(out, text);
+	else
+		out->failed = true;
+	free(text);
 }
 
-static int put_options(json_t *facts, const struct send *s)
+void send_facts(const struct send *s, const struct send_extra *extra, struct buf *out)
 {
-	if (s->message.subject &&
-	    json_object_set_new(facts, "subject", json_string(s->message.subject)) < 0)
-		return -1;
-	if (s->has_lane && json_object_set_new(facts, "lane", json_string(lane_name(s->lane))) < 0)
-		return -1;
-	if (s->tags && json_object_set(facts, "tags", s->tags) < 0)
-		return -1;
-	return s->metadata ? json_object_set(facts, "metadata", s->metadata) : 0;
-}
-
-json_t *send_facts(const struct send *s, const struct send_extra *extra)
-{
-	json_t *facts = json_object();
-	json_t *rest = json_pack("{s:s, s:I, s:s*, s:s*}", "message_id", extra->message_id,
-				 "size_bytes", (json_int_t)extra->size_bytes, "durability",
-				 extra->durability, "request_id", extra->request_id);
-
-	if (!facts || !rest || put_addresses(facts, s) < 0 || put_options(facts, s) < 0 ||
-	    json_object_update(facts, rest) < 0) {
-		json_decref(facts);
-		facts = NULL;
-	}
-	json_decref(rest);
-	return facts;
+	buf_char(out, '{');
+	json_write_name(out, "from");
+	put_address(out, &s->from);
+	put_addresses(out, "to", &s->to);
+	put_addresses(out, "cc", &s->cc);
+	put_addresses(out, "bcc", &s->bcc);
+	put_addresses(out, "reply_to", &s->reply_to);
+	if (s->message.subject)
+		json_write_member(out, "subject", s->message.subject);
+	if (s->has_lane)
+		json_write_member(out, "lane", lane_name(s->lane));
+	put_json(out, "tags", s->tags);
+	put_json(out, "metadata", s->metadata);
+	json_write_member(out, "message_id", extra->message_id);
+	json_write_name(out, "size_bytes");
+	buf_fmt(out, "%zu", extra->size_bytes);
+	if (extra->durability)
+		json_write_member(out, "durability", extra->durability);
+	if (extra->request_id)
+		json_write_member(out, "request_id", extra->request_id);
+	buf_char(out, '}');
 }
 
 json_t *send_envelope(const json_t *facts)

@@ -57,16 +57,16 @@ void send_deinit(struct send *s);
 /* One fault as an array for answer_problem. NULL: out of memory. */
 json_t *send_fault(const char *pointer, const char *detail);
 
-/* What of the message is frozen at acceptance: from, to, cc, bcc, reply_to, subject, lane, tags,
- * metadata (only what was given), and message_id, size_bytes; durability and request_id, unless
- * NULL: the store keeps each byte of it for days. */
+/* What of the message is frozen at acceptance, as one line of JSON: from, to, cc, bcc, reply_to,
+ * subject, lane, tags, metadata (only what was given), and message_id, size_bytes; durability and
+ * request_id, unless NULL: the store keeps each byte of it for days. */
 struct send_extra {
 	const char *message_id;
 	size_t size_bytes;
 	const char *durability; /* NULL: fsync */
 	const char *request_id; /* the client's own, or NULL */
 };
-json_t *send_facts(const struct send *s, const struct send_extra *extra);
+void send_facts(const struct send *s, const struct send_extra *extra, struct buf *out);
 
 /* The envelope recipients of an object with to, cc and bcc, as facts have them: an object whose
  * names are the recipients, in order of appearance. NULL: out of memory. */

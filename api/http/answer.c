@@ -73,6 +73,20 @@ void answer_json(struct request *r, unsigned status, json_t *take_body)
 	answer_deliver(r, status, "application/json", text, strlen(text));
 }
 
+void answer_line_of(struct request *r, unsigned status, struct buf *take_json)
+{
+	size_t len;
+	char *text;
+
+	buf_char(take_json, '\n');
+	len = take_json->len;
+	text = buf_give(take_json);
+	if (text)
+		answer_deliver(r, status, "application/json", text, len);
+	else
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+}
+
 void answer_text(struct request *r, unsigned status, const char *content_type, const char *body,
 		 size_t len)
 {

@@ -44,6 +44,13 @@ static char *put_number(char *to, size_t n)
 	return to;
 }
 
+static char *put_line_end(char *to)
+{
+	*to++ = '\r';
+	*to++ = '\n';
+	return to;
+}
+
 void command_arg(struct command *c, const void *bytes, size_t len)
 {
 	struct buf *b = &c->bytes;
@@ -55,14 +62,12 @@ void command_arg(struct command *c, const void *bytes, size_t len)
 		return;
 	}
 	*to++ = '$';
-	to = put_number(to, len);
-	memcpy(to, "\r\n", 2);
-	to += 2;
+	to = put_line_end(put_number(to, len));
 	if (len)
 		memcpy(to, bytes, len);
-	to += len;
-	memcpy(to, "\r\n", 3);
-	b->len += (size_t)(to - start) + 2;
+	to = put_line_end(to + len);
+	*to = 0;
+	b->len += (size_t)(to - start);
 }
 
 void command_str(struct command *c, const char *text)

@@ -11,7 +11,7 @@
 --@include record
 --@include ready
 local late, ttl, retention = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local HEAD, WORDS = 3, 9
+local HEAD, WORDS, NOW = 3, 9, num(now)
 local N = (#ARGV - HEAD) / WORDS
 if N ~= floor(N) then return redis.error_reply('PNARG accept') end
 local keys, idem = {}, {}
@@ -26,7 +26,7 @@ local got = many('MGET', nil, keys)
 local function check(b)                        -- the message as a table, or nil when malformed
 	local lane, mode, unknown, project, within, not_before, bytes, chunks, sender =
 		match(ARGV[b + 2], '^(%l+) (%l+) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
-	if not sender or #ARGV[b + 7] == 0 or match(ARGV[b + 7], '\n') then return nil end
+	if not sender or #ARGV[b + 7] == 0 or string.find(ARGV[b + 7], '\n', 1, true) then return nil end
 	local t = { id = ARGV[b + 1], lane = lane, project = project, tenant = mode .. ':' .. project, chunks = tonumber(chunks), b = b, dests = {}, emails = {} }
 	local nb, J, R, total, left = tonumber(not_before), 0, 0, 0, {}
 	for open, dest in string.gmatch(ARGV[b + 5], '(%d+) 0 0 0 (%S+)\n') do
@@ -47,8 +47,8 @@ local function check(b)                        -- the message as a table, or nil
 	t.start = nb > now and nb or 0
 	local deadline = (nb > now and nb or now) + tonumber(within)
 	t.deadline = deadline
-	t.record = '1 ' .. lane .. ' ' .. mode .. ' ' .. unknown .. ' ' .. project .. ' ' .. num(now) .. ' ' .. num(deadline) .. ' ' .. R .. ' 1 ' .. J .. ' ' .. R ..
-		' ' .. bytes .. ' ' .. chunks .. ' ' .. sender .. '\n' .. ARGV[b + 5] .. ARGV[b + 6] .. ARGV[b + 7] .. '\n' .. '1 queued - ' .. num(now) .. ' 0 - \n'
+	t.record = '1 ' .. lane .. ' ' .. mode .. ' ' .. unknown .. ' ' .. project .. ' ' .. NOW .. ' ' .. num(deadline) .. ' ' .. R .. ' 1 ' .. J .. ' ' .. R ..
+		' ' .. bytes .. ' ' .. chunks .. ' ' .. sender .. '\n' .. ARGV[b + 5] .. ARGV[b + 6] .. ARGV[b + 7] .. '\n' .. '1 queued - ' .. NOW .. ' 0 - \n'
 	return t
 end
 local function chunks_missing(t)

@@ -137,7 +137,7 @@ end
 local function each_open(m, jn, fn)            -- fn(recipient number) for the open recipients of job jn
 	for r = 0, m.R - 1 do if m.rcpts[r].job == jn and is_open(m.rcpts[r]) then fn(r) end end
 end
-local function ref_of(id, j) return id .. fmt('%03x', j) end
+local function ref_of(id, j) return id .. (j == 0 and '000' or fmt('%03x', j)) end
 local function split(ref) return sub(ref, 1, -4), tonumber(sub(ref, -3), 16) end
 local records, texts = {}, {}                  -- id -> record, its text as it was read (false: there is none)
 local function load(ids)                       -- id -> record (false: missing or damaged); each is read once a call

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
 SANITIZER = re.compile(r"ERROR: (?:Address|Leak)Sanitizer|runtime error:")
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": "",
-           "rdbcompression": "no", "auto-aof-rewrite-min-size": "256mb", "aof-load-truncated": "no"}
+           "rdbcompression": "no", "auto-aof-rewrite-min-size": "512mb", "aof-load-truncated": "no"}
 ROOT_KEY = "pn_root_canary0123456789abcdefghijklmnop"
 SECRET = base64.b64encode(b"canary-of-the-sealing-secret-32b").decode()
 

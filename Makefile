@@ -86,7 +86,7 @@ units: $(UNITS)
 test-property: ## random interleavings of the store's transitions
 	sh tests/store/run.sh
 test-integration: all asan ## the real binary, redis-server and real SMTP servers
-	/usr/bin/python3 -m pytest -q -n 3 --dist loadfile tests/integration
+	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
 bench: all ## the goals table: accept, deliver, latency, memory, bytes

@@ -106,7 +106,7 @@ class RedisClient:
 
 
 class Redis:
-    """A redis-server of our own, on a Unix socket, with the settings that Postern asks for."""
+    """A redis-server of our own, on a Unix socket, with the settings and the start that Postern asks for."""
 
     def __init__(self, directory, **settings):
         self.directory = Path(directory)
@@ -117,6 +117,9 @@ class Redis:
         self.env = self.process = None
 
     def start(self):
+        log = self.directory / "appendonlydir"
+        if log.exists():
+            subprocess.run([binary(), "redis", "mend", str(log)], check=True, timeout=60)
         command = ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", str(self.directory)]
         for name, value in self.settings.items():
             command += ["--" + name, str(value)]

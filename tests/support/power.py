@@ -2,7 +2,7 @@
 
 kill() is the power loss: SIGKILL, and then each file of the log is cut back to what fsync or
 fdatasync had confirmed of it (synced.c, preloaded), or somewhere between that and its end. That
-new and renamed files are there is not put in question. As in docker/redis.sh, `postern redis mend` goes before each start.
+new and renamed files are there is not put in question.
 """
 import os
 import random
@@ -29,10 +29,6 @@ class FrailRedis(harness.Redis):
         self.env = dict(os.environ, LD_PRELOAD=library(), SYNCED_LOG=str(self.synced_log))
         self.rng = random.Random(1)
         self.forgotten_bytes = []  # one entry a power loss
-
-    def start(self):
-        subprocess.run([harness.binary(), "redis", "mend", str(self.directory / "appendonlydir")], check=True, timeout=60)
-        return super().start()
 
     def kill(self):
         super().kill()

@@ -20,6 +20,7 @@
 #define CONNECT_MS 10000L
 #define RETRY_AFTER_MAX_S 86400
 #define HEADERS_MAX_BYTES ((size_t)64 << 10)
+#define SPARE_MAX 64
 
 struct call {
 	struct fetch *fetch;
@@ -51,6 +52,8 @@ struct fetch {
 	struct loop_timer timer;
 	struct loop_post done;
 	struct call *calls;
+	struct call *spare; /* ended: their handles, with all that is the same for each call */
+	size_t n_spare;
 };
 
 int64_t fetch_retry_after(const char *text, int64_t now_s)
@@ -76,19 +79,35 @@ int64_t fetch_retry_after(const char *text, int64_t now_s)
 
 static void call_free(struct call *c)
 {
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		c->fetch->calls = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
-	if (c->curl)
-		curl_multi_remove_handle(c->fetch->multi, c->curl);
 	curl_easy_cleanup(c->curl);
 	curl_slist_free_all(c->headers);
 	buf_deinit(&c->body);
 	free(c->request);
 	free(c);
+}
+
+/* Out of the calls that are under way. */
+static void call_end(struct call *c)
+{
+	struct fetch *f = c->fetch;
+
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		f->calls = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	curl_multi_remove_handle(f->multi, c->curl);
+	if (f->n_spare >= SPARE_MAX) {
+		call_free(c);
+		return;
+	}
+	curl_slist_free_all(c->headers);
+	buf_deinit(&c->body);
+	free(c->request);
+	*c = (struct call){.fetch = f, .curl = c->curl, .next = f->spare};
+	f->spare = c;
+	f->n_spare++;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
@@ -164,7 +183,7 @@ static void finish(struct call *c, CURLcode code)
 	a.body = buf_text(&c->body);
 	a.body_len = c->body.len;
 	c->fn(&a, c->arg);
-	call_free(c);
+	call_end(c);
 }
 
 static void collect(void *arg)
@@ -184,17 +203,14 @@ static void collect(void *arg)
 	}
 }
 
-static void set_options(struct call *c, const struct fetch_request *q)
+/* What is the same for each call of a handle. */
+static void set_options(struct call *c)
 {
 	CURL *h = c->curl;
 
 	curl_easy_setopt(h, CURLOPT_PRIVATE, c);
-	curl_easy_setopt(h, CURLOPT_URL, q->url);
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(h, CURLOPT_POST, 1L);
-	curl_easy_setopt(h, CURLOPT_POSTFIELDS, c->request);
-	curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
-	curl_easy_setopt(h, CURLOPT_HTTPHEADER, c->headers);
 	curl_easy_setopt(h, CURLOPT_USERAGENT, "Postern/" POSTERN_VERSION);
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(h, CURLOPT_PROXY, "");
@@ -209,7 +225,6 @@ static void set_options(struct call *c, const struct fetch_request *q)
 	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)q->timeout_ms);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, c->error);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
@@ -218,6 +233,28 @@ static void set_options(struct call *c, const struct fetch_request *q)
 	curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
+}
+
+/* A handle costs more to make than a call with it. */
+static struct call *call_new(struct fetch *f)
+{
+	struct call *c = f->spare;
+
+	if (c) {
+		f->spare = c->next;
+		f->n_spare--;
+	} else {
+		c = calloc(1, sizeof(*c));
+		if (!c || !(c->curl = curl_easy_init()))
+			abort(); /* crash-only: the event is sent again */
+		c->fetch = f;
+		set_options(c);
+	}
+	c->next = f->calls;
+	if (f->calls)
+		f->calls->prev = c;
+	f->calls = c;
+	return c;
 }
 
 static int add_headers(struct call *c, const char *const *headers)
@@ -239,26 +276,22 @@ static int add_headers(struct call *c, const char *const *headers)
 
 void fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, void *arg)
 {
-	struct call *c = calloc(1, sizeof(*c));
+	struct call *c = call_new(f);
 
-	if (!c)
-		abort();
-	c->fetch = f;
-	c->next = f->calls;
-	if (f->calls)
-		f->calls->prev = c;
-	f->calls = c;
 	c->fn = fn;
 	c->arg = arg;
 	c->answer_max = q->answer_max;
 	c->retry_after_ms = -1;
 	c->began_ms = clock_mono_ms();
-	c->curl = curl_easy_init();
 	c->request = malloc(q->body_len + 1);
-	if (!c->curl || !c->request || add_headers(c, q->headers) < 0)
+	if (!c->request || add_headers(c, q->headers) < 0)
 		abort(); /* crash-only: the event is sent again */
 	memcpy(c->request, q->body, q->body_len);
-	set_options(c, q);
+	curl_easy_setopt(c->curl, CURLOPT_URL, q->url);
+	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, c->request);
+	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)q->timeout_ms);
 	curl_multi_add_handle(f->multi, c->curl);
 }
 
@@ -361,10 +394,14 @@ int fetch_open(struct fetch **out, struct loop *loop, const struct fetch_options
 
 void fetch_close(struct fetch *f)
 {
+	struct call *c;
+
 	if (!f)
 		return;
-	for (struct call *c = f->calls, *next; c; c = next) {
-		next = c->next;
+	while (f->calls)
+		call_end(f->calls);
+	while ((c = f->spare)) {
+		f->spare = c->next;
 		call_free(c);
 	}
 	if (f->multi)

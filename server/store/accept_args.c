@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/store/recipient_mark.h"
+
 #define JOBS_MAX 4096
 #define ARGS_USUAL 1500 /* bytes beside the content */
 
@@ -52,6 +54,21 @@ static int put_jobs(struct command *args, const struct queue_accept *m)
 	return rc;
 }
 
+static void put_marks(struct command *args, const struct queue_accept *m)
+{
+	char mark[RECIPIENT_MARK_LEN + 1];
+	struct buf marks = {0};
+
+	for (size_t i = 0; i < m->n_emails; i++) {
+		recipient_mark(m->emails[i], mark);
+		buf_append(&marks, mark, RECIPIENT_MARK_LEN);
+	}
+	if (marks.failed)
+		args->bytes.failed = true;
+	command_arg(args, marks.data, marks.len);
+	buf_deinit(&marks);
+}
+
 int accept_args_write(struct command *args, const struct queue_accept *m, const struct buf *packed,
 		      size_t chunks)
 {
@@ -74,6 +91,7 @@ int accept_args_write(struct command *args, const struct queue_accept *m, const 
 		return -1;
 	command_str(args, m->facts);
 	command_str(args, m->tags ? m->tags : "");
+	put_marks(args, m);
 	command_arg(args, chunks ? "" : packed->data, chunks ? 0 : packed->len);
 	return args->bytes.failed ? -1 : 0;
 }

@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "server/base/clock.h"
 #include "server/base/config.h"
-#include "server/base/hex.h"
 #include "server/store/call.h"
+#include "server/store/recipient_mark.h"
 #include "server/store/store.h"
 
 #define LIMIT_MS 5000
@@ -42,25 +40,6 @@ struct asked {
 	void *arg;
 };
 
-/* 2 digits name the list of a recipient, 4 more mark its entries. */
-static void digits_of(const char *email, char name[3], char mark[5])
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	char lower[512], hex[7];
-	size_t len = strlen(email);
-
-	if (len >= sizeof(lower))
-		len = sizeof(lower) - 1; /* longer than any address: finds nothing */
-	for (size_t i = 0; i < len; i++)
-		lower[i] = (char)(email[i] >= 'A' && email[i] <= 'Z' ? email[i] + 32 : email[i]);
-	if (EVP_Digest(lower, len, digest, NULL, EVP_sha1(), NULL) != 1)
-		abort();
-	hex_encode(digest, 3, hex);
-	memcpy(name, hex, 2);
-	name[2] = 0;
-	memcpy(mark, hex + 2, 5);
-}
-
 static bool has_list(const char *state)
 {
 	return state && strcmp(state, "queued") != 0 && strcmp(state, "scheduled") != 0 &&
@@ -70,13 +49,14 @@ static bool has_list(const char *state)
 /* What follows the hour in the name of the list, and what its entries end with. */
 static void choose_list(const struct list_query *q, char which[96], char mark[5])
 {
-	char name[3];
+	char digits[RECIPIENT_MARK_LEN + 1];
 
 	*which = 0;
 	*mark = 0;
 	if (q->to) {
-		digits_of(q->to, name, mark);
-		snprintf(which, 96, ":r:%s", name);
+		recipient_mark(q->to, digits);
+		snprintf(which, 96, ":r:%.*s", RECIPIENT_LIST_LEN, digits);
+		memcpy(mark, digits + RECIPIENT_LIST_LEN, 5);
 	} else if (has_list(q->state)) {
 		snprintf(which, 96, ":s:%s", q->state);
 	} else if (q->tag) {

@@ -66,6 +66,7 @@ def test_the_last_twenty_attempts_are_kept(store):
     message = store.message(within=10 ** 9)
     message[4] += "".join(f"1 0 0 0 d{i}.ex\n" for i in range(24))
     message[5] += "".join(f"queued {i + 1} 0 0 0 0 u@d{i}.ex\n" for i in range(24))
+    message[8] += "000000" * 24
     me, = store.accept(message)
     sites = [("a.ex", 1, 0)] + [(f"d{i}.ex", 1, 0) for i in range(24)]
 

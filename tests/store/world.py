@@ -1,4 +1,6 @@
 """What the test knows: messages, idempotency records, owners and their connections; and the making of messages."""
+from hashlib import sha1
+
 from snapshot import LANES, need
 
 DESTS = ("a.ex", "b.ex", "c.ex", "d.ex")
@@ -28,6 +30,7 @@ class Message:
         self.recipient_lines = "".join(f"{state} {domains.index(e.split('@')[1])} 0 0 0 0 {e}\n" for e in emails)
         self.facts, self.content, self.chunks = '{"subject":"x"}', "C" * rnd.randint(1, 40), {}
         self.bytes, self.emails = rnd.choice((100, 1000, 3000)), emails
+        self.marks = "".join(sha1(e.lower().encode()).hexdigest()[:6] for e in emails)
         self.suppressed = ""
         self.tags = rnd.sample(("order", "reset", "x:y"), rnd.choice((0, 0, 1, 2)))
         self.is_malformed = self.is_swept = self.is_missing_chunks = False
@@ -44,6 +47,7 @@ class Message:
                                  ("job_lines", self.job_lines + "1 0 0 0 z.ex\n"), ("recipient_lines", ""),
                                  ("recipient_lines", self.recipient_lines * 2), ("recipient_lines", self.recipient_lines.replace(" 0 0 0 0 ", " 0 0 0 0 u ", 1)),
                                  ("recipient_lines", self.recipient_lines[:-1]), ("facts", ""), ("facts", "{}\n"),
+                                 ("marks", self.marks[:-1]), ("marks", self.marks + "0" * 6), ("marks", "g" + self.marks[1:]),
                                  ("recipient_lines", self.recipient_lines.replace("queued 0", "queued 7", 1).replace("scheduled 0", "scheduled 7", 1)),
                                  ("head", self.head.replace(" live ", " test ") if self.mode == "live" else self.head.replace(" test ", " live "))))
         setattr(self, name, text)
@@ -57,7 +61,8 @@ class Message:
         return self.suppressed
 
     def words(self):
-        return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, "".join(t + "\n" for t in self.tags), self.content]
+        return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, "".join(t + "\n" for t in self.tags), self.marks,
+                self.content]
 
 
 class World:

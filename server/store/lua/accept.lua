@@ -2,8 +2,8 @@
 -- accept: makes a batch of messages durable, each whole or not at all. No flags: Redis refuses it when it is out of memory.
 -- KEYS 1 partition root
 -- ARGV 1 acceptance deadline, ms of Redis time   2 how long an Idempotency-Key is kept, ms   3 retention ms
---      then for each message 9: id | "lane mode on_unknown project within_ms not_before_ms bytes chunks sender" | idempotency hash or ''
---      | fingerprint | job lines | recipient lines | facts | tags, a line each | content ('' if chunked)
+--      then for each message 10: id | "lane mode on_unknown project within_ms not_before_ms bytes chunks sender" | idempotency hash or ''
+--      | fingerprint | job lines | recipient lines | facts | tags, a line each | 6 hex digits a recipient (recipient_mark.h) | content ('' if chunked)
 -- returns per message: status, id, accepted ms, and of an accepted one the recipients that are suppressed, as JSON ("[0,2]"; '' = none).
 --      Status 1 accepted, 2 replayed (id is the first one's), 3 conflict (same key, other fingerprint), 4 late, 5 malformed, 6 chunks missing. Run again: the same answer, but for a 5 or 6 whose key another of the batch took.
 --      Recipients on the project's suppression list end here, as `suppressed`; the facts get "suppressed":[their numbers], for replays.
@@ -11,7 +11,7 @@
 --@include record
 --@include ready
 local late, ttl, retention = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local HEAD, WORDS, NOW = 3, 9, num(now)
+local HEAD, WORDS, NOW = 3, 10, num(now)
 local N = (#ARGV - HEAD) / WORDS
 if N ~= floor(N) then return redis.error_reply('PNARG accept') end
 local keys, idem = {}, {}
@@ -43,6 +43,7 @@ local function check(b)                        -- the message as a table, or nil
 	end
 	for j = 1, J do if left[j] ~= 0 then return nil end end
 	if J == 0 or J > 4096 or total ~= #ARGV[b + 5] + #ARGV[b + 6] then return nil end
+	if #ARGV[b + 9] ~= R * 6 or match(ARGV[b + 9], '[^0-9a-f]') then return nil end
 	if (lane ~= 'otp' and lane ~= 'normal' and lane ~= 'bulk') or (mode ~= 'live' and mode ~= 'test') then return nil end
 	t.start = nb > now and nb or 0
 	local deadline = (nb > now and nb or now) + tonumber(within)
@@ -119,8 +120,8 @@ local function file(t)                         -- puts the message into the list
 	enlist(at, t.id, t.deadline, true)
 	for tag in string.gmatch(ARGV[t.b + 8], '[^\n]+') do enlist(at .. ':t:' .. tag, t.id, t.deadline, true) end
 	for r = 1, #t.emails do
-		local sha = redis.sha1hex(asked[t.tenant][t.first + r])
-		enlist(at .. ':r:' .. sub(sha, 1, 2), t.id .. sub(sha, 3, 6), t.deadline, true)
+		local mark = sub(ARGV[t.b + 9], r * 6 - 5, r * 6)
+		enlist(at .. ':r:' .. sub(mark, 1, 2), t.id .. sub(mark, 3), t.deadline, true)
 	end
 end
 local sets, wheel, due, entries = {}, {}, {}, {}
@@ -131,7 +132,7 @@ for i = 1, #todo do
 	sets[#sets + 1] = t.record
 	if t.chunks == 0 then
 		sets[#sets + 1] = P .. 'c:' .. t.id
-		sets[#sets + 1] = ARGV[t.b + 9]
+		sets[#sets + 1] = ARGV[t.b + 10]
 	end
 	file(t)
 	local m = suppress(t)

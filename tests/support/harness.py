@@ -285,8 +285,8 @@ class Postern:
     def wait_ready(self, timeout=30):
         def is_ready():
             assert self.process.poll() is None, f"postern ended with {self.process.returncode}:\n{self.log()[-4000:]}"
-            try:
-                return self.request("GET", "/readyz", key=None).status == 200
+            try:  # each API process looks at the store for itself, and any of them answers
+                return all(self.request("GET", "/readyz", key=None).status == 200 for _ in range(8))
             except OSError:
                 return False
         try:

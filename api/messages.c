@@ -59,7 +59,7 @@ static void answer_accepted(struct request *r, const char *id, struct buf *take_
 
 	snprintf(location, sizeof(location), "/v1/messages/%s", id);
 	answer_header(r, "Location", location);
-	answer_line_of(r, 202, take_body);
+	answer_json_text(r, 202, take_body);
 }
 
 static void log_accepted(struct request *r, const struct creation *c, const char *id)

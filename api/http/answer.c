@@ -73,7 +73,7 @@ void answer_json(struct request *r, unsigned status, json_t *take_body)
 	answer_deliver(r, status, "application/json", text, strlen(text));
 }
 
-void answer_line_of(struct request *r, unsigned status, struct buf *take_json)
+void answer_json_text(struct request *r, unsigned status, struct buf *take_json)
 {
 	size_t len;
 	char *text;

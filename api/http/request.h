@@ -76,7 +76,7 @@ void *request_state(const struct request *r);
 /* ---- answers; take the JSON reference ---- */
 void answer_json(struct request *r, unsigned status, json_t *take_body);
 /* JSON that is text already. */
-void answer_line_of(struct request *r, unsigned status, struct buf *take_json);
+void answer_json_text(struct request *r, unsigned status, struct buf *take_json);
 void answer_text(struct request *r, unsigned status, const char *content_type, const char *body,
 		 size_t len);
 /* Adds a header to the coming answer (value without controls; else ignored and logged). */

@@ -72,12 +72,22 @@ enum encode encode_choose(const char *text, size_t len)
 			p += 8;
 			continue;
 		}
-		if (octet_of(*p) == OCTET_END) {
+		switch (octet_of(*p)) {
+		case OCTET_END:
 			fits = fits && fits_7bit(line, p, end);
 			line = p + 1;
+			break;
+		case OCTET_ESCAPE:
+			escaped++;
+			break;
+		case OCTET_EQUALS:
+			equals++;
+			break;
+		case OCTET_LITERAL:
+		case OCTET_SPACE:
+			break;
 		}
-		escaped += octet_of(*p) == OCTET_ESCAPE;
-		equals += *p++ == '=';
+		p++;
 	}
 	if (fits && fits_7bit(line, end, end) && !escaped)
 		return ENCODE_7BIT;

@@ -30,7 +30,7 @@ void command_script(struct command *c, enum script script, unsigned partition)
 	command_key(c, partition, "%s", "");
 }
 
-/* n in decimal; gives the end of it. printf would be a tenth of what a message costs to write. */
+/* n in decimal; gives the end of it. Not printf: a message has ten of them. */
 static char *put_number(char *to, size_t n)
 {
 	char digits[20];

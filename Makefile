@@ -15,7 +15,9 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now $(filter -fsanitize%,$(MODE))
 LDLIBS = $(shell pkg-config --libs $(LIBPKGS)) -pthread
 
 # One archive a folder, floor last, so that no folder can link against one above it.
-DIRS := server/cli api api/http smtp server/hooks server/fetch server/route server/store server/mail server/base
+DIRS := server/cli server/supervisor api api/send api/messages api/http api/json smtp/relay smtp smtp/client server/hooks server/keeper \
+	server/events server/fetch server/route server/store/queue server/store/projects server/store/messages server/redis server/mail \
+	server/config server/base
 dirs := $(foreach d,$(DIRS),$(if $(wildcard $(d)/*.c),$(d)))
 archive = $(B)/$(subst /,_,$(1)).a
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
@@ -48,15 +50,15 @@ LUA := $(wildcard server/store/lua/*.lua)
 $(B)/gen/lua_sources.h: $(LUA) server/store/lua/embed.sh
 	@mkdir -p $(@D)
 	sh server/store/lua/embed.sh $(LUA) >$@
-$(B)/server/store/script.o: $(B)/gen/lua_sources.h
+$(B)/server/redis/script.o: $(B)/gen/lua_sources.h
 OPENAPI := openapi/openapi.yaml
 $(B)/gen/openapi_text.h: $(OPENAPI) openapi/embed.py
 	@mkdir -p $(@D)
 	/usr/bin/python3 openapi/embed.py $(OPENAPI) >$@
 $(B)/api/meta.o: $(B)/gen/openapi_text.h
 
-$(B)/unit/http/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=store_is_ready,--wrap=attendance_holds,--wrap=canary_holds
-$(B)/unit/http/test_auth $(B)/unit/store/test_keys: LDFLAGS += -Wl,--wrap=CRYPTO_memcmp,--wrap=sha256
+$(B)/unit/api/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=store_is_ready,--wrap=attendance_holds,--wrap=canary_holds
+$(B)/unit/api/http/test_auth $(B)/unit/store/projects/test_keys: LDFLAGS += -Wl,--wrap=CRYPTO_memcmp,--wrap=sha256
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS) -lcmocka

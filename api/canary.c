@@ -6,13 +6,13 @@
 
 #include "api/http/request.h"
 #include "server/base/clock.h"
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
-#include "server/store/messages.h"
-#include "server/store/queue.h"
-#include "server/store/store.h"
+#include "server/store/messages/messages.h"
+#include "server/store/queue/accept.h"
+#include "server/redis/redis.h"
 
 #define LOOK_MS 20
 #define AGAIN_MS 10000

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/body.h"
-#include "api/check.h"
+#include "api/http/body.h"
+#include "api/json/check.h"
 #include "api/page.h"
-#include "api/render.h"
+#include "api/messages/render.h"
+#include "server/base/id.h"
 #include "server/base/log.h"
-#include "server/mail/text.h"
+#include "server/base/json_text.h"
 
 #define NAME_MAX_CHARS 100
 
@@ -45,7 +46,7 @@ static json_t *time_or_null(int64_t ms)
 static json_t *key_json(const struct key *k, const char *text)
 {
 	return json_pack("{s:s, s:o, s:s, s:o, s:s, s:o, s:s*}", "id", k->id, "name",
-			 text_json(k->name, strlen(k->name)), "mode", k->is_test ? "test" : "live",
+			 json_text(k->name, strlen(k->name)), "mode", k->is_test ? "test" : "live",
 			 "scopes", scopes_json(k->scopes), "project", k->project_id, "created_at",
 			 time_or_null(k->created_ms), "key", text);
 }
@@ -53,7 +54,7 @@ static json_t *key_json(const struct key *k, const char *text)
 static json_t *project_json(const struct project *p)
 {
 	return json_pack("{s:s, s:o, s:o}", "id", p->id, "name",
-			 text_json(p->name, strlen(p->name)), "created_at",
+			 json_text(p->name, strlen(p->name)), "created_at",
 			 time_or_null(p->created_ms));
 }
 

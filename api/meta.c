@@ -7,8 +7,8 @@
 #include "openapi_text.h"
 #include "server/base/buf.h"
 #include "server/base/metrics.h"
-#include "server/store/attendance.h"
-#include "server/store/store.h"
+#include "server/store/queue/relay_watch.h"
+#include "server/redis/redis.h"
 
 /* Alive, whatever the store does: a restart would not help it. */
 void meta_healthz(struct request *r)

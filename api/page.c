@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "server/base/buf.h"
-#include "server/store/places.h"
+#include "server/store/messages/cursor.h"
 
 static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 				 "._-";

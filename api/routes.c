@@ -1,9 +1,9 @@
 /* The one route table: every path of the API, and the scope that it needs. */
-#include "api/attempts.h"
-#include "api/events.h"
+#include "api/messages/attempts.h"
+#include "api/messages/events.h"
 #include "api/http/request.h"
 #include "api/keys.h"
-#include "api/messages.h"
+#include "api/messages/messages.h"
 #include "api/meta.h"
 #include "api/suppressions.h"
 #include "api/test_inbox.h"

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/body.h"
-#include "server/mail/text.h"
+#include "api/http/body.h"
+#include "server/base/json_text.h"
 #include "api/page.h"
-#include "api/render.h"
+#include "api/messages/render.h"
 #include "server/mail/address.h"
-#include "server/store/suppressions.h"
+#include "server/store/projects/suppressions.h"
 
 static struct suppressions list_of(const struct request *r)
 {
@@ -24,7 +24,7 @@ static struct suppressions list_of(const struct request *r)
 
 static json_t *entry_json(const struct suppression *s)
 {
-	return json_pack("{s:o, s:s, s:o, s:s*}", "email", text_json(s->email, strlen(s->email)),
+	return json_pack("{s:o, s:s, s:o, s:s*}", "email", json_text(s->email, strlen(s->email)),
 			 "reason", s->reason, "created_at", render_time(s->at_ms), "message",
 			 *s->message ? s->message : NULL);
 }

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/duration.h"
-#include "server/mail/text.h"
-#include "api/mail_view.h"
-#include "api/render.h"
+#include "api/json/duration.h"
+#include "server/base/json_text.h"
+#include "server/mail/mail_view.h"
+#include "api/messages/render.h"
 #include "server/mail/address.h"
-#include "server/store/inbox.h"
+#include "server/store/projects/inbox.h"
 
 #define WAIT_MAX_S 60
 #define LIMIT_DEFAULT 10
@@ -65,8 +65,8 @@ static json_t *mail_json(const struct inbox_mail *m)
 {
 	json_t *view = mail_view(m->mail, m->mail_len);
 	json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "id", m->message, "to",
-				 text_json(m->recipient, strlen(m->recipient)), "from",
-				 text_json(m->sender, strlen(m->sender)), "received_at",
+				 json_text(m->recipient, strlen(m->recipient)), "from",
+				 json_text(m->sender, strlen(m->sender)), "received_at",
 				 render_time(m->received_ms));
 
 	if (!view || !json || json_object_update(json, view) < 0) {

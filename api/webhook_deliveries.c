@@ -9,9 +9,9 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
-#include "server/hooks/event.h"
-#include "server/store/endpoints.h"
-#include "server/store/messages.h"
+#include "server/events/event.h"
+#include "server/store/projects/endpoints.h"
+#include "server/store/messages/messages.h"
 
 #define TEST_WAIT_MS 20000 /* a delivery ends within 15 s */
 #define TEST_POLL_MS 150

@@ -5,18 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/body.h"
-#include "api/check.h"
+#include "api/http/body.h"
+#include "api/json/check.h"
 #include "api/page.h"
-#include "api/render.h"
+#include "api/messages/render.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/seal.h"
 #include "server/fetch/url.h"
-#include "server/hooks/event.h"
-#include "server/hooks/sign.h"
-#include "server/mail/text.h"
-#include "server/store/endpoints.h"
+#include "server/events/event.h"
+#include "server/events/sign.h"
+#include "server/base/json_text.h"
+#include "server/store/projects/endpoints.h"
 
 #define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign for so long */
 #define DESCRIPTION_MAX 200
@@ -32,7 +32,7 @@ json_t *webhook_json(const struct endpoint *e, const char *secret)
 
 	return json_pack("{s:s, s:s, s:O, s:o, s:b, s:s*, s:o*, s:o, s:s*}", "id", e->id, "url",
 			 e->url, "events", e->events, "description",
-			 text_json(e->description, strlen(e->description)), "enabled",
+			 json_text(e->description, strlen(e->description)), "enabled",
 			 e->is_enabled, "disabled_reason",
 			 *e->disabled_reason ? e->disabled_reason : NULL, "lost", lost,
 			 "created_at", render_time(e->created_ms), "secret", secret);

@@ -1,6 +1,6 @@
 /* The front door: prepares the process and hands over to the command line. */
 #include "server/cli/cli.h"
-#include "server/cli/process.h"
+#include "server/supervisor/process.h"
 
 int main(int argc, char **argv)
 {

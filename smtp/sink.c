@@ -13,7 +13,7 @@
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/loop.h"
-#include "server/store/inbox.h"
+#include "server/store/projects/inbox.h"
 
 #define LINE_MAX_BYTES 2048
 #define RECIPIENTS_MAX 1000

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/mail/text.h"
+#include "server/base/json_text.h"
 #include "server/base/log.h"
 
 #define RETRY_AFTER_S "5"
@@ -55,7 +55,7 @@ char *problem_text(enum problem problem, const char *id, const char *detail, jso
 	snprintf(type, sizeof(type), "/problems/%s", table[problem].slug);
 	body = json_pack("{s:s, s:s, s:i, s:o*, s:s, s:o*}", "type", type, "title",
 			 table[problem].title, "status", (int)table[problem].status, "detail",
-			 detail && *detail ? text_json(detail, strlen(detail)) : NULL, "request_id",
+			 detail && *detail ? json_text(detail, strlen(detail)) : NULL, "request_id",
 			 id, "errors", take_errors);
 	if (!body)
 		return NULL;

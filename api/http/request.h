@@ -7,9 +7,9 @@
 
 #include <jansson.h>
 
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/err.h"
-#include "server/store/keys.h"
+#include "server/store/projects/keys.h"
 
 struct store;
 struct loop;

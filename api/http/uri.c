@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "server/base/hex.h"
-#include "server/mail/utf8.h"
+#include "server/base/utf8.h"
 
 static bool is_alnum(char c)
 {

@@ -1,7 +1,7 @@
 #ifndef SERVER_CLI_CLI_H
 #define SERVER_CLI_CLI_H
 
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/err.h"
 
 /* The command line: one command a file, one table in cli.c. Results go to stdout, everything else

@@ -3,8 +3,8 @@
 
 #include "server/base/loop.h"
 #include "server/cli/cli.h"
-#include "server/cli/redis_child.h"
-#include "server/store/store.h"
+#include "server/supervisor/redis_child.h"
+#include "server/redis/redis.h"
 
 #define READY_MS 5000
 #define WAIT_MS 10000

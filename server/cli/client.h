@@ -1,7 +1,7 @@
 #ifndef SERVER_CLI_CLIENT_H
 #define SERVER_CLI_CLIENT_H
 
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/err.h"
 
 struct loop;

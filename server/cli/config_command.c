@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "server/base/buf.h"
-#include "server/cli/check.h"
+#include "server/cli/config_check.h"
 #include "server/cli/cli.h"
 #include "server/cli/options.h"
 

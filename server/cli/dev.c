@@ -11,12 +11,12 @@
 #include "server/base/id.h"
 #include "server/base/loop.h"
 #include "server/cli/client.h"
-#include "server/cli/data_dir.h"
-#include "server/cli/house.h"
-#include "server/cli/listen.h"
+#include "server/supervisor/data_dir.h"
+#include "server/supervisor/app.h"
+#include "server/supervisor/listen.h"
 #include "server/cli/options.h"
 #include "server/cli/probe.h"
-#include "server/store/keys.h"
+#include "server/store/projects/keys.h"
 
 #define KEY_PREFIX "pn_test_"
 #define KEY_RANDOM 40

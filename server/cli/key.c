@@ -7,8 +7,8 @@
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
 #include "server/cli/options.h"
-#include "server/mail/utf8.h"
-#include "server/store/keys.h"
+#include "server/base/utf8.h"
+#include "server/store/projects/keys.h"
 
 static const struct {
 	const char *name;

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "server/base/loop.h"
-#include "server/cli/listen.h"
-#include "smtp/link.h"
-#include "smtp/tls.h"
+#include "server/supervisor/listen.h"
+#include "smtp/client/stream.h"
+#include "smtp/client/tls.h"
 
 #define HEAD_MAX 2048
 

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/err.h"
 
 /* One question to the API that a postern with this configuration runs on this machine, at its first

@@ -4,8 +4,8 @@
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
 #include "server/cli/options.h"
-#include "server/mail/utf8.h"
-#include "server/store/keys.h"
+#include "server/base/utf8.h"
+#include "server/store/projects/keys.h"
 
 static void created(const struct project *list, size_t n, const struct err *why, void *arg)
 {

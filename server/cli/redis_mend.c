@@ -2,7 +2,7 @@
 #include "server/base/log.h"
 #include "server/cli/cli.h"
 #include "server/cli/options.h"
-#include "server/cli/redis_log.h"
+#include "server/supervisor/redis_log.h"
 
 static int run(int argc, char **argv)
 {

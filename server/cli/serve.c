@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "server/cli/cli.h"
-#include "server/cli/house.h"
+#include "server/supervisor/app.h"
 #include "server/cli/options.h"
 
 static int run(int argc, char **argv)

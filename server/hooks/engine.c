@@ -8,8 +8,8 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/hooks/event.h"
-#include "server/store/store.h"
+#include "server/events/event.h"
+#include "server/redis/redis.h"
 
 #define TICK_MS 50
 #define LOAD_EVERY_MS 500

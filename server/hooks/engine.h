@@ -3,11 +3,11 @@
 
 #include <stdbool.h>
 
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/loop.h"
 #include "server/fetch/fetch.h"
-#include "server/store/hooks.h"
-#include "server/store/places.h"
+#include "server/store/projects/deliveries.h"
+#include "server/store/messages/cursor.h"
 
 /* What the files of this folder know of each other.
  *

@@ -10,10 +10,10 @@
 #include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/hooks/event.h"
-#include "server/hooks/sign.h"
-#include "server/mail/text.h"
-#include "server/store/store.h"
+#include "server/events/event.h"
+#include "server/events/sign.h"
+#include "server/base/json_text.h"
+#include "server/redis/redis.h"
 
 #define TIMEOUT_MS 15000
 #define ANSWER_MAX ((size_t)16 << 10)
@@ -85,7 +85,7 @@ static json_t *log_json(const struct post *d, const struct fetch_answer *a, int6
 			 "type", d->type, "message", d->is_test ? NULL : d->message, "attempt",
 			 (int)d->tries + 1, "at", now, "status",
 			 a->status ? json_integer(a->status) : json_null(), "ms", (json_int_t)a->ms,
-			 "error", *a->error ? a->error : NULL, "excerpt", text_json(a->body, len),
+			 "error", *a->error ? a->error : NULL, "excerpt", json_text(a->body, len),
 			 "next_attempt_at", next_ms ? next : NULL);
 }
 

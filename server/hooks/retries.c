@@ -6,10 +6,10 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/hooks/event.h"
-#include "server/store/messages.h"
-#include "server/store/places.h"
-#include "server/store/store.h"
+#include "server/events/event.h"
+#include "server/store/messages/messages.h"
+#include "server/store/messages/cursor.h"
+#include "server/redis/redis.h"
 
 #define AT_ONCE 16
 #define EVERY_MS 500

@@ -9,10 +9,10 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/base/seal.h"
-#include "server/hooks/event.h"
-#include "server/store/messages.h"
-#include "server/store/places.h"
-#include "server/store/store.h"
+#include "server/events/event.h"
+#include "server/store/messages/messages.h"
+#include "server/store/messages/cursor.h"
+#include "server/redis/redis.h"
 
 #define ENTRIES_A_READ 32
 #define READS_AT_ONCE 4

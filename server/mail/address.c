@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "server/mail/utf8.h"
+#include "server/base/utf8.h"
 
 /*   mailbox    = addr-spec / [ name ] "<" addr-spec ">"
  *   name       = quoted-string / 1*( UTF-8 without controls and without ()<>[]:;@\,")

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/mail/base64.h"
+#include "server/base/base64.h"
 #include "server/mail/canon.h"
 #include "server/mail/dkim_key.h"
 

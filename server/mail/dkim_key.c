@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "server/mail/address.h"
-#include "server/mail/base64.h"
+#include "server/base/base64.h"
 
 #define FILE_MAX 16384
 #define RSA_BITS_MIN 2048

@@ -6,8 +6,8 @@
 
 #include "server/base/buf.h"
 #include "server/base/octets.h"
-#include "server/mail/base64.h"
-#include "server/mail/utf8.h"
+#include "server/base/base64.h"
+#include "server/base/utf8.h"
 
 #define LINE_MAX_7BIT 998 /* RFC 5322 2.1.1 */
 #define LINE_MAX_ENCODED 76

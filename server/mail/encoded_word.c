@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "server/mail/base64.h"
+#include "server/base/base64.h"
 #include "server/mail/header.h"
-#include "server/mail/utf8.h"
+#include "server/base/utf8.h"
 
 #define PREFIX_LEN 10 /* =?utf-8?Q? */
 #define FRAME_LEN (PREFIX_LEN + 2)

@@ -6,7 +6,7 @@
 
 #include "server/mail/header.h"
 #include "server/mail/param.h"
-#include "server/mail/utf8.h"
+#include "server/base/utf8.h"
 
 #define NAME_MAX_LEN 76
 #define VALUE_MAX 2000

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "server/mail/header.h"
-#include "server/mail/utf8.h"
+#include "server/base/utf8.h"
 
 #define PLAIN_MAX 55 /* `filename="..."` fits one line then */
 #define EXTENSION_MAX 10

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "server/base/clock.h"
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/route/cache.h"

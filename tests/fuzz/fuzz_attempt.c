@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store/attempt.h"
+#include "server/store/messages/attempt.h"
 
 static void require(int claim)
 {

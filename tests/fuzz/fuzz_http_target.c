@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/json.h"
+#include "api/json/json.h"
 #include "api/http/uri.h"
-#include "server/mail/utf8.h"
+#include "server/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

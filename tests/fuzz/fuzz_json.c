@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/http/json.h"
-#include "api/http/json_plain.h"
+#include "api/json/json.h"
+#include "api/json/json_plain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "api/mail_view.h"
+#include "server/mail/mail_view.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store/record.h"
+#include "server/store/messages/record.h"
 
 static void require(int claim)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "smtp/reply.h"
+#include "smtp/client/reply.h"
 
 static void require(int claim)
 {

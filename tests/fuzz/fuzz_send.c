@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "api/http/json.h"
-#include "api/send.h"
+#include "api/json/json.h"
+#include "api/send/send.h"
 #include "server/base/buf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

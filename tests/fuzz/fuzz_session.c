@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "smtp/session.h"
-#include "smtp/transcript.h"
+#include "smtp/client/session.h"
+#include "smtp/client/transcript.h"
 
 struct run {
 	struct session *session;

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/mail/utf8.h"
-#include "smtp/transcript.h"
+#include "server/base/utf8.h"
+#include "smtp/client/transcript.h"
 
 static void require(int claim)
 {

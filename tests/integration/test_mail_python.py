@@ -15,7 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build" / "mail_dump"
-BASE = ["err", "buf", "clock", "id"]
+BASE = ["base64", "buf", "clock", "err", "id", "json_text", "utf8"]
 PACKAGES = ["libcrypto", "libidn2", "jansson"]
 DOMAIN, SELECTOR = "shop.example", "s1"
 KEYS = {"rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "ed25519": ["-algorithm", "ed25519"]}

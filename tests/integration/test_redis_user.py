@@ -122,10 +122,10 @@ def test_without_a_password_it_does_not_start(tmp_path):
 
 
 def commands_in_the_code(known):
-    """Whatever stands in quotes in server/store and is the name of a Redis command."""
+    """Every quoted word in the C and Lua of the store that is the name of a Redis command."""
     found = set()
-    for pattern in ("*.c", "lua/*.lua"):
-        for file in (ROOT / "server" / "store").glob(pattern):
+    for folder in ("redis", "store", "keeper"):
+        for file in [f for kind in ("*.c", "*.lua") for f in (ROOT / "server" / folder).rglob(kind)]:
             found |= set(re.findall(r"[\"']([A-Z]{2,})[\"']", file.read_text()))
     return (found & known) - NEVER_REFUSED - NO_COMMANDS_HERE
 

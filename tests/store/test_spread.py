@@ -15,7 +15,7 @@ DAY = 86_400_000
 
 
 class Race:
-    """One address; who does something is a generator, which yields after each call. Steps as in server/store/suppressions.c and spread.c."""
+    """One address; who does something is a generator, which yields after each call. Steps as in server/store/projects/suppressions.c and spread.c."""
 
     def __init__(self, store, rnd):
         self.store, self.rnd = store, rnd

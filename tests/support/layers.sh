@@ -23,31 +23,53 @@ forbid_except() {
 }
 
 own='^[[:space:]]*#[[:space:]]*include[[:space:]]*"'
-find server/base -name '*.[ch]' -exec grep -nHE "$own" {} + | grep -vE '"server/base/' |
-	sed 's|$|    <- server/base includes only itself|' >>"$found" || true
-for rule in "server/mail:server/(mail|base)" "server/store:server/(store|mail|base)" \
-	"server/route:server/(route|base)" "server/fetch:server/(fetch|route|base)" \
-	"server/hooks:server/(hooks|fetch|store|mail|base)"; do
-	dir=${rule%%:*} allowed=${rule#*:}
-	[ -d "$dir" ] || continue
-	find "$dir" -name '*.[ch]' -exec grep -nHE "$own" {} + |
-		grep -vE "\"$allowed/|\"lua_sources\.h\"" |
-		sed "s#\$#    <- $dir includes only $allowed#" >>"$found" || true
-done
+generated='"(lua_sources|openapi_text)\.h"'
+
+# FOLDER: the folders that its files may include, besides itself and server/base.
+while read -r folder allowed; do
+	folder=${folder%:}
+	[ -d "$folder" ] || continue
+	pattern=$(echo "$folder server/base $allowed" | sed 's/  */|/g; s/|$//')
+	find "$folder" -maxdepth 1 -name '*.[ch]' -exec grep -nHE "$own" {} + |
+		grep -vE "\"($pattern)/[a-z0-9_]+\.h\"|$generated" |
+		sed "s#\$#    <- $folder includes only: $folder server/base $allowed#" >>"$found" || true
+done <<'RULES'
+server/base:
+server/config:
+server/mail:
+server/redis: server/config
+server/store/messages: server/redis server/config
+server/store/queue: server/store/messages server/redis server/config
+server/store/projects: server/store/messages server/redis server/config
+server/route: server/config
+server/fetch: server/route
+server/events: server/store/messages server/mail
+server/hooks: server/events server/fetch server/store/projects server/store/messages server/redis server/mail server/config server/role
+server/keeper: server/store/queue server/store/projects server/redis server/config server/role
+server/role: server/redis server/config
+smtp/client: server/route server/store/messages
+smtp: server/store/projects
+smtp/relay: smtp/client smtp server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
+api/json:
+api/http: api/json server/store/projects server/mail server/config
+RULES
+
 forbid "${own}smtp/" "api never includes smtp" api
 forbid "${own}api/" "smtp never includes api" smtp
-forbid_except "${own}(api|smtp|server/cli)/" "only the front door includes the doors" \
-	'server/main\.c|server/cli/|api/|smtp/'
-forbid "${own}server/(cli|main)" "nobody includes the front door" api smtp
+forbid_except "${own}(api|smtp|server/cli|server/supervisor)/" "only the front door includes the doors" \
+	'server/main\.c|server/cli/|server/supervisor/|api/|smtp/'
+forbid "${own}server/(cli|supervisor|main)" "nobody includes the front door" api smtp
 
-forbid_except '\bredisReply\b|\bredisAsync|<hiredis/' "Redis stays in server/store" 'server/store/'
+forbid_except '\bredisReply\b|<hiredis/' "Redis replies stay in server/redis, the store and its keeper" \
+	'server/redis/|server/store/|server/keeper/'
+forbid_except '\bredisAsync|<hiredis/async' "Redis connections stay in server/redis" 'server/redis/'
 forbid_except '\bMHD_|<microhttpd\.h>' "libmicrohttpd stays in api/http" 'api/http/'
 forbid_except '\bub_[a-z]|<unbound' "libunbound stays in server/route" 'server/route/'
 forbid_except '\bCURL|<curl/' "libcurl stays in server/fetch" 'server/fetch/'
 forbid_except '\bSSL_[a-z]|<openssl/ssl\.h>' "TLS sockets stay in smtp" \
-	'smtp/(link|tls|connection)[a-z_]*\.[ch]|api/http/'
+	'smtp/client/(stream|tls|connection)[a-z_]*\.[ch]|api/http/'
 find server smtp api -name '*.[ch]' -exec grep -nHE "${own}[^\"/]*\"" {} + |
-	grep -vE '"(lua_sources|openapi_text)\.h"' |
+	grep -vE "$generated" |
 	sed 's|$|    <- includes are relative to the root|' >>"$found" || true
 
 if [ -s "$found" ]; then

@@ -8,8 +8,8 @@
 
 #include "server/base/clock.h"
 #include "server/base/loop.h"
-#include "smtp/connection.h"
-#include "smtp/link.h"
+#include "smtp/client/connection.h"
+#include "smtp/client/stream.h"
 
 struct options {
 	struct connection_options connection;

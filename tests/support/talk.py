@@ -42,9 +42,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
-    "tests/support/smtp_try.c smtp/reply.c smtp/transaction.c smtp/session.c smtp/session_end.c "
-    "smtp/session_hello.c smtp/session_mail.c smtp/session_secret.c smtp/session_table.c smtp/transcript.c "
-    "smtp/tls.c smtp/link.c smtp/connection.c smtp/connection_facts.c "
+    "tests/support/smtp_try.c smtp/client/reply.c smtp/client/transaction.c smtp/client/session.c smtp/client/session_end.c "
+    "smtp/client/session_hello.c smtp/client/session_mail.c smtp/client/session_secret.c smtp/client/session_table.c smtp/client/transcript.c "
+    "smtp/client/tls.c smtp/client/stream.c smtp/client/connection.c smtp/client/connection_facts.c "
     "server/base/buf.c server/base/err.c server/base/clock.c server/base/loop.c server/base/metrics.c"
 ).split()
 SANITIZE = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer".split()
@@ -58,7 +58,7 @@ class TalkError(AssertionError):
 def build_client(path, flags=SANITIZE):
     """Compiles smtp_try unless it is newer than all its sources and headers."""
     path = Path(path)
-    inputs = [ROOT / s for s in SOURCES] + list(ROOT.glob("smtp/*.h")) + list(ROOT.glob("server/base/*.h"))
+    inputs = [ROOT / s for s in SOURCES] + list(ROOT.glob("smtp/client/*.h")) + list(ROOT.glob("server/base/*.h"))
     if path.exists() and path.stat().st_mtime > max(i.stat().st_mtime for i in inputs):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)

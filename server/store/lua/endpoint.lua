@@ -1,7 +1,7 @@
 #!lua
 -- endpoint: the webhook endpoints of projects.
 -- KEYS 1 "pn:{g}:"
---   hook:<project>   hash: whk_ id -> JSON (server/store/endpoints.h)     hooks  hash: whk_ id -> project     hooks_v  counts changes
+--   hook:<project>   hash: whk_ id -> JSON (server/store/projects/endpoints.h)     hooks  hash: whk_ id -> project     hooks_v  counts changes
 --   hc:<id>          hash: "start" and partitions -> place in the project's log that is done with ("ms-seq"); "good" -> ms when something got through
 --   hr:<id>          zset: deliveries to try again, "<tries> <message> <n>", by time      hd:<id>, hf:<id>  lists of deliveries, failed ones, JSON
 --   ht               list: test deliveries asked for, "<whk_ id> <evt_ id> <project>"      htr:<evt_ id>  string, EX: what came of one

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "api/http/engine.h"
-#include "api/send_rules.h"
+#include "api/send/send_rules.h"
 #include "openapi_text.h"
 
 static json_t *document;

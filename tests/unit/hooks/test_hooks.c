@@ -11,8 +11,8 @@
 
 #include "server/base/seal.h"
 #include "server/hooks/engine.h"
-#include "server/hooks/event.h"
-#include "server/hooks/sign.h"
+#include "server/events/event.h"
+#include "server/events/sign.h"
 
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define UNPADDED "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"

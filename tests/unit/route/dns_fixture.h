@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "server/base/clock.h"
-#include "server/base/config.h"
+#include "server/config/config.h"
 #include "server/base/loop.h"
 
 /* For the tests of the router: a DNS server with a zone full of odd names, and the asking. */

@@ -1,11 +1,11 @@
 /* The built-in sink as a client on its socketpair sees it, with a real Redis behind it. */
-#include "tests/unit/store/redis_fixture.h"
+#include "tests/unit/redis/redis_fixture.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "server/base/log.h"
-#include "server/store/inbox.h"
+#include "server/store/projects/inbox.h"
 #include "smtp/sink.h"
 
 struct client {

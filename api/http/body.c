@@ -1,0 +1,50 @@
+/* Reads the JSON body of a request by a table of rules. */
+#include "api/http/body.h"
+
+#include "api/json/json.h"
+
+int body_parse(struct request *r, json_t **body)
+{
+	const char *text;
+	struct err e;
+	size_t len;
+
+	text = request_body(r, &len);
+	if (json_parse_body(text, len, body, &e) == 0)
+		return 0;
+	if (e.kind == ERR_INPUT)
+		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "%s", e.text);
+	else
+		answer_err(r, &e);
+	return -1;
+}
+
+void body_answer_faults(struct request *r, json_t *take_faults)
+{
+	size_t n = json_array_size(take_faults);
+
+	answer_problem(r, PROBLEM_VALIDATION, take_faults, "the body has %zu fault%s", n,
+		       n == 1 ? "" : "s");
+}
+
+int body_read(struct request *r, const struct rule *table, size_t n, void *target, json_t **body)
+{
+	struct rules_run run = {0};
+	int rc = -1;
+
+	if (body_parse(r, body) < 0)
+		return -1;
+	rules_body(&run, table, n, *body, target);
+	if (run.is_out_of_memory)
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+	else if (rules_has_faults(&run))
+		body_answer_faults(r, rules_take_faults(&run));
+	else
+		rc = 0;
+	rules_deinit(&run);
+	if (rc < 0) {
+		json_decref(*body);
+		*body = NULL;
+	}
+	return rc;
+}

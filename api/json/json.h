@@ -1,0 +1,19 @@
+#ifndef API_JSON_JSON_H
+#define API_JSON_JSON_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "server/base/err.h"
+
+/* A body's bytes to JSON (RFC 8259): an object or array, nothing after it, no name twice in an
+ * object, no NUL in a string, UTF-8 only, at most JSON_DEPTH_MAX levels. */
+
+#define JSON_DEPTH_MAX 16
+
+/* *out is the caller's. ERR_INPUT "line 3, column 14: ..."; the text never quotes the body.
+ * ERR_INTERNAL: out of memory. */
+int json_parse_body(const char *text, size_t len, json_t **out, struct err *e);
+
+#endif

@@ -1,0 +1,221 @@
+/* Events: of one message, and of the project as a log to read on and on. */
+#include "api/messages/events.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/page.h"
+#include "api/messages/render.h"
+#include "server/events/event.h"
+#include "server/store/messages/event_log.h"
+#include "server/store/messages/messages.h"
+#include "server/store/messages/cursor.h"
+#include "server/redis/redis.h"
+
+#define ENTRIES_A_LOOK 8
+#define LOOKS_MAX 50
+
+/* ---- of a message ---- */
+
+static void on_record(const struct record *record, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct event_about about = {request_param(r, 0), request_key(r)->project_id, NULL};
+	json_t *data;
+
+	if (!record) {
+		answer_err(r, why);
+		return;
+	}
+	data = json_array();
+	for (size_t i = 0; data && i < record->n_events; i++) {
+		if (json_array_append_new(data, event_json(&about, record, &record->events[i])) <
+		    0) {
+			json_decref(data);
+			data = NULL;
+		}
+	}
+	if (data)
+		answer_json(r, 200, json_pack("{s:o}", "data", data));
+	else
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
+}
+
+void events_of_message(struct request *r)
+{
+	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), on_record,
+		     r);
+}
+
+/* ---- the log ---- */
+
+struct listing {
+	size_t limit;
+	const char *type, *tag;
+	/* Seen of each partition: all up to the entry `at`-`index`; of that one the first `part`
+	 * lines, or, when part is 0, all. */
+	struct place *seen;
+	unsigned partitions;
+	unsigned looks;
+	json_t *data;
+};
+
+static void listing_free(void *state)
+{
+	struct listing *l = state;
+
+	json_decref(l->data);
+	free(l->seen);
+	free(l);
+}
+
+static struct listing *listing_new(unsigned partitions)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->partitions = partitions;
+	l->seen = calloc(partitions, sizeof(*l->seen));
+	l->data = json_array();
+	if (l->seen && l->data)
+		return l;
+	listing_free(l);
+	return NULL;
+}
+
+static int read_after(const struct request *r, struct listing *l, struct err *e)
+{
+	const char *text = request_query(r, "after");
+
+	if (!text || places_read(text, l->seen, l->partitions) == 0)
+		return 0;
+	return err_set(e, ERR_INPUT,
+		       "query parameter after: give `next_cursor` of the page before, or the "
+		       "`cursor` of an event, as it is");
+}
+
+static int read_query(const struct request *r, struct listing *l, struct err *e)
+{
+	static const char *const names[] = {"after", "type", "tag", NULL};
+	struct page page;
+
+	if (page_read(r, names, &page, e) < 0 || read_after(r, l, e) < 0)
+		return -1;
+	if (page.cursor)
+		return err_set(e, ERR_INPUT, "query parameter cursor: is called `after` here");
+	l->limit = page.limit;
+	l->tag = request_query(r, "tag");
+	l->type = request_query(r, "type");
+	if (l->type && !event_filter_is_known(l->type))
+		return err_set(e, ERR_INPUT,
+			       "query parameter type: must be a type of event, or the beginning of "
+			       "one and a *");
+	return 0;
+}
+
+static bool is_wanted(const struct listing *l, const struct log_event *ev)
+{
+	return ev->record && (!l->type || event_filter_fits(l->type, ev->event->type)) &&
+	       (!l->tag || render_has_tag(ev->record, l->tag));
+}
+
+static int show(struct request *r, struct listing *l, const struct log_event *ev)
+{
+	struct buf cursor = {0};
+	struct event_about about = {ev->message, request_key(r)->project_id, NULL};
+	int rc;
+
+	places_write(l->seen, l->partitions, &cursor);
+	about.cursor = buf_text(&cursor);
+	rc = json_array_append_new(l->data, event_json(&about, ev->record, ev->event));
+	buf_deinit(&cursor);
+	return rc;
+}
+
+static void finish(struct request *r, struct listing *l)
+{
+	struct buf cursor = {0};
+
+	places_write(l->seen, l->partitions, &cursor);
+	answer_json(r, 200,
+		    json_pack("{s:O, s:s}", "data", l->data, "next_cursor", buf_text(&cursor)));
+	buf_deinit(&cursor);
+}
+
+/* Was it seen before? Now it is. */
+static bool see(struct listing *l, const struct log_entry *entry, unsigned lines)
+{
+	struct place *seen = &l->seen[entry->partition];
+	bool is_same = seen->at == entry->at.ms && seen->index == entry->at.seq;
+
+	if (is_same && (seen->part == 0 || lines <= seen->part))
+		return true;
+	*seen = (struct place){entry->at.ms, entry->at.seq, lines < entry->n_lines ? lines : 0};
+	return false;
+}
+
+static void look(struct request *r, struct listing *l);
+
+static void on_page(const struct log_page *page, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct listing *l = request_state(r);
+
+	if (!page) {
+		answer_err(r, why);
+		return;
+	}
+	for (size_t i = 0; i < page->n_events; i++) {
+		const struct log_event *ev = &page->events[i];
+
+		if (see(l, &page->entries[ev->entry], ev->line + 1) || !is_wanted(l, ev))
+			continue;
+		if (show(r, l, ev) < 0) {
+			answer_problem(r, PROBLEM_INTERNAL, NULL, "a record cannot be shown");
+			return;
+		}
+		if (json_array_size(l->data) == l->limit) {
+			finish(r, l);
+			return;
+		}
+	}
+	for (size_t i = 0; i < page->n_entries; i++)
+		see(l, &page->entries[i], page->entries[i].n_lines); /* damaged ones too */
+	if (page->is_full && ++l->looks < LOOKS_MAX)
+		look(r, l);
+	else
+		finish(r, l);
+}
+
+static void look(struct request *r, struct listing *l)
+{
+	struct log_from *from = calloc(l->partitions, sizeof(*from));
+
+	if (!from) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	for (unsigned p = 0; p < l->partitions; p++)
+		from[p] = (struct log_from){
+			p, {l->seen[p].at, l->seen[p].index}, l->seen[p].part == 0};
+	log_read(request_api(r)->store, request_key(r)->project, from, l->partitions,
+		 ENTRIES_A_LOOK, on_page, r);
+	free(from);
+}
+
+void events_list(struct request *r)
+{
+	struct listing *l = listing_new(store_partitions(request_api(r)->store));
+	struct err e;
+
+	if (!l) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	request_set_state(r, l, listing_free);
+	if (read_query(r, l, &e) < 0)
+		answer_err(r, &e);
+	else
+		look(r, l);
+}

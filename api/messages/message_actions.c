@@ -1,0 +1,89 @@
+/* Cancels messages, and has them tried again. */
+#include "api/messages/messages.h"
+
+#include "server/base/log.h"
+#include "server/store/messages/messages.h"
+
+/* Is the message of this project? Then the order, then the message as it is now. */
+
+static void log_order(struct request *r, const char *event, int64_t n)
+{
+	LOG(LOG_INFO, event, LOG_S("message", request_param(r, 0)), LOG_S("request", request_id(r)),
+	    LOG_N("done", n));
+}
+
+/* ---- cancel ---- */
+
+static void on_canceled(const struct messages_done *done, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (why) {
+		answer_err(r, why);
+	} else if (done->done == 0) {
+		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s",
+			       done->taken ? "it is too late: the receiving server is being given "
+					     "the mail right now"
+					   : "all recipients have reached a final state");
+	} else {
+		log_order(r, "message.canceled", done->done);
+		messages_show(r);
+	}
+}
+
+static void cancel_found(const struct record *record, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (record)
+		messages_cancel(request_api(r)->store, request_param(r, 0), on_canceled, r);
+	else
+		answer_err(r, why);
+}
+
+void messages_cancel_post(struct request *r)
+{
+	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+		     cancel_found, r);
+}
+
+/* ---- retry ---- */
+
+static bool is_over(const struct record *record)
+{
+	for (size_t i = 0; i < record->n_recipients; i++)
+		if (!recipient_state_is_terminal(record->recipients[i].state))
+			return false;
+	return true;
+}
+
+static void on_retried(const struct messages_done *done, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (why) {
+		answer_err(r, why);
+		return;
+	}
+	log_order(r, "message.retried", done->done);
+	messages_show(r);
+}
+
+static void retry_found(const struct record *record, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	if (!record)
+		answer_err(r, why);
+	else if (is_over(record))
+		answer_problem(r, PROBLEM_CONFLICT, NULL,
+			       "all recipients have reached a final state; send the message anew");
+	else
+		messages_retry(request_api(r)->store, request_param(r, 0), on_retried, r);
+}
+
+void messages_retry_post(struct request *r)
+{
+	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+		     retry_found, r);
+}

@@ -1,0 +1,220 @@
+/* GET /v1/messages: messages of the project, newest first, by recipient, tag, status and time. */
+#include "api/messages/messages.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/page.h"
+#include "api/messages/render.h"
+#include "server/base/clock.h"
+#include "server/mail/address.h"
+#include "server/store/messages/list.h"
+#include "server/redis/redis.h"
+
+/* One request looks at the store so often; then it answers what it has, and where to go on. */
+#define LOOKS_MAX 20
+
+struct listing {
+	struct page page;
+	struct list_query query;
+	struct place *at; /* of each partition */
+	unsigned partitions;
+	struct address to;
+	unsigned looks;
+	json_t *data;
+};
+
+static void listing_free(void *state)
+{
+	struct listing *l = state;
+
+	json_decref(l->data);
+	free(l->at);
+	free(l);
+}
+
+static struct listing *listing_new(unsigned partitions)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->partitions = partitions;
+	l->at = calloc(partitions, sizeof(*l->at));
+	l->data = json_array();
+	if (l->at && l->data)
+		return l;
+	listing_free(l);
+	return NULL;
+}
+
+/* ---- what is asked for ---- */
+
+static int read_to(const struct request *r, struct listing *l, struct err *e)
+{
+	const char *text = request_query(r, "to");
+
+	if (!text)
+		return 0;
+	if (address_make(text, strlen(text), NULL, 0, &l->to, e) < 0)
+		return err_prefix(e, "query parameter to%s",
+				  strchr(text, ' ') ? " (a + is written %2B there)" : "");
+	l->query.to = l->to.email;
+	return 0;
+}
+
+static int read_status(const struct request *r, struct listing *l, struct err *e)
+{
+	const char *text = request_query(r, "status");
+
+	if (!text)
+		return 0;
+	for (int s = STATE_QUEUED; s <= STATE_FAILED; s++)
+		if (strcmp(text, recipient_state_name((enum recipient_state)s)) == 0)
+			l->query.state = text;
+	if (strcmp(text, "mixed") == 0)
+		l->query.state = text;
+	if (!l->query.state)
+		return err_set(
+			e, ERR_INPUT,
+			"query parameter status: must be queued, scheduled, deferred, held, "
+			"delivered, bounced, expired, canceled, suppressed, failed or mixed");
+	return 0;
+}
+
+static int read_time(const struct request *r, const char *name, int64_t *ms, struct err *e)
+{
+	const char *text = request_query(r, name);
+
+	if (text && (clock_parse_rfc3339(text, ms) < 0 || *ms <= 0))
+		return err_set(e, ERR_INPUT,
+			       "query parameter %s: must be a time like 2026-11-24T08:00:00Z (a + "
+			       "is written %%2B)",
+			       name);
+	return 0;
+}
+
+static int read_cursor(const struct request *r, struct listing *l, struct err *e)
+{
+	if (!l->page.cursor)
+		list_begin(request_api(r)->store, &l->query, l->at);
+	else if (places_read(l->page.cursor, l->at, l->partitions) < 0 ||
+		 list_is_over(l->at, l->partitions))
+		return page_bad_cursor(e);
+	return 0;
+}
+
+static int read_query(const struct request *r, struct listing *l, struct err *e)
+{
+	static const char *const names[] = {"to", "tag", "status", "since", "until", NULL};
+
+	l->query.project = request_key(r)->project;
+	if (page_read(r, names, &l->page, e) < 0 || read_to(r, l, e) < 0 ||
+	    read_status(r, l, e) < 0 || read_time(r, "since", &l->query.since_ms, e) < 0 ||
+	    read_time(r, "until", &l->query.until_ms, e) < 0 || read_cursor(r, l, e) < 0)
+		return -1;
+	l->query.tag = request_query(r, "tag");
+	if (l->query.tag && (!*l->query.tag || strlen(l->query.tag) > 64))
+		return err_set(e, ERR_INPUT, "query parameter tag: must have 1 to 64 characters");
+	return 0;
+}
+
+/* ---- is it one of those? ---- */
+
+static bool has_recipient(const struct record *record, const char *email)
+{
+	for (size_t i = 0; i < record->n_recipients; i++)
+		if (strcasecmp(record->recipients[i].email, email) == 0)
+			return true;
+	return false;
+}
+
+/* The message's status, or that of one of its recipients. */
+static bool has_status(const struct record *record, const char *status)
+{
+	if (strcmp(record_status(record), status) == 0)
+		return true;
+	for (size_t i = 0; i < record->n_recipients; i++)
+		if (strcmp(recipient_state_name(record->recipients[i].state), status) == 0)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct record *record, const struct list_query *q)
+{
+	return strcmp(record->project, q->project) == 0 && record->accepted_ms >= q->since_ms &&
+	       (!q->until_ms || record->accepted_ms < q->until_ms) &&
+	       (!q->to || has_recipient(record, q->to)) &&
+	       (!q->state || has_status(record, q->state)) &&
+	       (!q->tag || render_has_tag(record, q->tag));
+}
+
+/* ---- a page ---- */
+
+static void look(struct request *r, struct listing *l);
+
+static void finish(struct request *r, struct listing *l)
+{
+	bool is_over = list_is_over(l->at, l->partitions);
+	struct buf cursor = {0};
+
+	if (!is_over)
+		places_write(l->at, l->partitions, &cursor);
+	page_answer(r, json_incref(l->data), is_over ? NULL : buf_text(&cursor));
+	buf_deinit(&cursor);
+}
+
+static void on_list(const struct list_page *page, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct listing *l = request_state(r);
+
+	if (!page) {
+		answer_err(r, why);
+		return;
+	}
+	memcpy(l->at, page->begin, l->partitions * sizeof(*l->at));
+	for (size_t i = 0; i < page->n; i++) {
+		const struct list_item *item = &page->items[i];
+
+		l->at[item->partition] = item->place;
+		if (!is_wanted(&item->record, &l->query))
+			continue;
+		if (json_array_append_new(l->data, render_message(item->id, &item->record)) < 0) {
+			answer_problem(r, PROBLEM_INTERNAL, NULL, "a record cannot be shown");
+			return;
+		}
+		if (json_array_size(l->data) == l->page.limit) {
+			finish(r, l);
+			return;
+		}
+	}
+	memcpy(l->at, page->next, l->partitions * sizeof(*l->at));
+	if (list_is_over(l->at, l->partitions) || ++l->looks == LOOKS_MAX)
+		finish(r, l);
+	else
+		look(r, l);
+}
+
+static void look(struct request *r, struct listing *l)
+{
+	l->query.max = l->page.limit;
+	list_read(request_api(r)->store, &l->query, l->at, on_list, r);
+}
+
+void messages_list(struct request *r)
+{
+	struct listing *l = listing_new(store_partitions(request_api(r)->store));
+	struct err e;
+
+	if (!l) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	request_set_state(r, l, listing_free);
+	if (read_query(r, l, &e) < 0)
+		answer_err(r, &e);
+	else
+		look(r, l);
+}

@@ -1,0 +1,341 @@
+/* Messages: takes them in, and shows what became of them. */
+#include "api/messages/messages.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/http/body.h"
+#include "api/send/idempotency.h"
+#include "api/messages/render.h"
+#include "api/send/send.h"
+#include "server/base/buf.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
+#include "server/store/messages/messages.h"
+#include "server/redis/redis.h"
+
+/* Above this, Redis would hold the facts of one message for days at the price of a mail. */
+#define FACTS_MAX_BYTES 65535
+#define MESSAGE_ID_MAX (sizeof("<@>") + ID_LEN + ADDRESS_EMAIL_MAX)
+
+/* A send on its way. What only queue_accept needs is dropped once that has copied it. */
+struct creation {
+	struct send send;
+	struct queue_accept accept;
+	struct buf mail;
+	char idempotency[IDEMPOTENCY_HEX], fingerprint[IDEMPOTENCY_HEX];
+	char message_id[MESSAGE_ID_MAX];
+	struct buf facts, tags;
+	struct buf recipients; /* each with a NUL behind it */
+	const char *durability;
+	int64_t began_ms;
+	size_t mail_bytes, n_recipients;
+};
+
+static void drop_input(struct creation *c)
+{
+	send_deinit(&c->send);
+	buf_deinit(&c->mail);
+	buf_deinit(&c->facts);
+	buf_deinit(&c->tags);
+}
+
+static void creation_free(void *state)
+{
+	struct creation *c = state;
+
+	drop_input(c);
+	buf_deinit(&c->recipients);
+	free(c);
+}
+
+/* ---- answers ---- */
+
+static void answer_accepted(struct request *r, const char *id, struct buf *take_body)
+{
+	char location[64];
+
+	snprintf(location, sizeof(location), "/v1/messages/%s", id);
+	answer_header(r, "Location", location);
+	answer_json_text(r, 202, take_body);
+}
+
+static void log_accepted(struct request *r, const struct creation *c, const char *id)
+{
+	LOG(LOG_INFO, "message.accepted", LOG_S("message", id), LOG_S("request", request_id(r)),
+	    LOG_S("project", request_key(r)->project_id), LOG_N("recipients", c->n_recipients),
+	    LOG_N("bytes", c->mail_bytes), LOG_S("lane", lane_name(c->accept.lane)));
+}
+
+static void on_replay_read(const struct record *record, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	const struct creation *c = request_state(r);
+	struct buf body = {0};
+
+	if (!record) {
+		/* It stands, so NOT_FOUND here is as passing a trouble as a store that is away. */
+		answer_problem(r, PROBLEM_UNAVAILABLE, NULL,
+			       "this request was accepted before, and its answer cannot be read "
+			       "now: %s",
+			       why->text);
+		return;
+	}
+	if (render_replay(c->accept.id.text, record, &body) < 0) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
+		return;
+	}
+	metric_add(METRIC_REPLAYED, 1);
+	answer_header(r, "Idempotent-Replayed", "true");
+	answer_accepted(r, c->accept.id.text, &body);
+}
+
+static void read_replayed(struct request *r, struct creation *c, const char *id)
+{
+	const struct api *api = request_api(r);
+
+	if (!api || !id || !id_valid("msg", id)) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "the accepted message cannot be read");
+		return;
+	}
+	snprintf(c->accept.id.text, sizeof(c->accept.id.text), "%s", id);
+	messages_get(api->store, request_key(r)->project, c->accept.id.text, on_replay_read, r);
+}
+
+static void answer_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
+		       const char *suppressed)
+{
+	struct buf body = {0};
+
+	render_accepted(
+		&(struct accepted){
+			.id = id,
+			.at_ms = at_ms,
+			.durability = c->durability,
+			.message_id = c->message_id,
+			.emails = c->recipients.data,
+			.n_emails = c->n_recipients,
+			.suppressed = suppressed,
+		},
+		&body);
+	metric_add(METRIC_ACCEPTED, 1);
+	metric_observe(METRIC_ACCEPT_MS, clock_mono_ms() - c->began_ms);
+	log_accepted(r, c, id);
+	answer_accepted(r, id, &body);
+}
+
+static void on_accept(enum queue_accept_status status, const char *id, int64_t at_ms,
+		      const char *suppressed, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct creation *c = request_state(r);
+
+	switch (status) {
+	case QUEUE_ACCEPTED:
+		answer_new(r, c, id, at_ms, suppressed);
+		return;
+	case QUEUE_REPLAYED:
+		read_replayed(r, c, id);
+		return;
+	case QUEUE_CONFLICT:
+		answer_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
+			       "this Idempotency-Key was used with another request body");
+		return;
+	case QUEUE_NOT_ACCEPTED:
+		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "nothing was stored: %s",
+			       why ? why->text : "the store cannot take it now");
+		return;
+	case QUEUE_OUTCOME_UNKNOWN:
+		answer_problem(r, PROBLEM_OUTCOME_UNKNOWN, NULL,
+			       "the store went away in the middle: the message may have been "
+			       "accepted. Repeat the request with the same Idempotency-Key to "
+			       "find out; without one, a repetition may send it twice");
+		return;
+	}
+}
+
+static void answer_fault(struct request *r, const char *pointer, const char *detail)
+{
+	answer_problem(r, PROBLEM_VALIDATION, send_fault(pointer, detail), "the body has 1 fault");
+}
+
+/* ---- steps of messages_create: 0, or -1 and the request is answered ---- */
+
+static int read_send(struct request *r, struct creation *c)
+{
+	json_t *body = NULL, *faults = NULL;
+	struct err e;
+	int rc;
+
+	if (body_parse(r, &body) < 0)
+		return -1;
+	rc = send_read(&c->send, body, request_api(r)->config, &faults, &e);
+	json_decref(body);
+	if (rc == 0)
+		return 0;
+	if (faults)
+		body_answer_faults(r, faults);
+	else
+		answer_err(r, &e);
+	return -1;
+}
+
+static int read_idempotency(struct request *r, struct creation *c)
+{
+	const char *header = request_header(r, "Idempotency-Key");
+	const char *body;
+	struct err e;
+	size_t len;
+
+	if (!header)
+		return 0;
+	body = request_body(r, &len);
+	if (idempotency_key(header, request_key(r)->is_test, c->idempotency, &e) < 0) {
+		answer_err(r, &e);
+		return -1;
+	}
+	idempotency_fingerprint(request_method_text(r), request_path(r), body, len, c->fingerprint);
+	c->accept.idempotency = c->idempotency;
+	c->accept.fingerprint = c->fingerprint;
+	return 0;
+}
+
+static int build_mail(struct request *r, struct creation *c)
+{
+	size_t max = (size_t)request_api(r)->config->max_message_bytes;
+	char detail[160];
+	struct err e;
+
+	snprintf(c->message_id, sizeof(c->message_id), "<%s@%s>",
+		 c->accept.id.text + strlen("msg_"), address_domain(&c->send.from));
+	c->send.message.message_id = c->message_id;
+	c->send.message.date_ms = clock_real_ms();
+	if (message_build(&c->send.message, &c->mail, &e) < 0) {
+		if (e.kind == ERR_INPUT)
+			answer_fault(r, "", e.text);
+		else
+			answer_err(r, &e);
+		return -1;
+	}
+	c->mail_bytes = c->mail.len;
+	if (c->mail_bytes <= max)
+		return 0;
+	snprintf(detail, sizeof(detail),
+		 "the mail has %zu bytes after encoding; at most %zu are allowed", c->mail_bytes,
+		 max);
+	answer_fault(r, "", detail);
+	return -1;
+}
+
+static int make_facts(struct request *r, struct creation *c)
+{
+	struct send_extra extra = {
+		.message_id = c->message_id,
+		.size_bytes = c->mail_bytes,
+		.durability = strcmp(c->durability, "fsync") ? c->durability : NULL,
+		.request_id = request_header(r, "X-Request-Id") ? request_id(r) : NULL,
+	};
+	char detail[160];
+
+	send_facts(&c->send, &extra, &c->facts);
+	for (size_t i = 0; i < c->send.n_emails; i++)
+		buf_append(&c->recipients, c->send.emails[i], strlen(c->send.emails[i]) + 1);
+	if (c->facts.failed || c->recipients.failed) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return -1;
+	}
+	if (c->facts.len <= FACTS_MAX_BYTES)
+		return 0;
+	snprintf(detail, sizeof(detail),
+		 "addresses, subject, tags and metadata take %zu bytes together; at most %d are "
+		 "allowed",
+		 c->facts.len, FACTS_MAX_BYTES);
+	answer_fault(r, "", detail);
+	return -1;
+}
+
+/* A line each; none: NULL. */
+static const char *tag_lines(struct creation *c)
+{
+	const json_t *tag;
+	size_t i;
+
+	json_array_foreach (c->send.tags, i, tag) {
+		buf_fmt(&c->tags, "%s\n", json_string_value(tag));
+	}
+	return c->tags.len ? buf_text(&c->tags) : NULL;
+}
+
+static void accept_send(struct request *r, struct creation *c)
+{
+	const struct key *key = request_key(r);
+
+	c->n_recipients = c->send.n_emails;
+	c->accept.project = key->project;
+	c->accept.is_test = key->is_test;
+	c->accept.lane = c->send.lane;
+	c->accept.fail_on_unknown = c->send.fail_on_unknown;
+	c->accept.sender = c->send.from.email;
+	c->accept.emails = c->send.emails;
+	c->accept.n_emails = c->send.n_emails;
+	c->accept.within_ms = c->send.within_ms;
+	c->accept.facts = buf_text(&c->facts);
+	c->accept.tags = tag_lines(c);
+	c->accept.mail = c->mail.data;
+	c->accept.mail_len = c->mail.len;
+	queue_accept(request_api(r)->store, &c->accept, on_accept, r);
+	drop_input(c);
+}
+
+void messages_create(struct request *r)
+{
+	struct creation *c = calloc(1, sizeof(*c));
+	struct store *store = request_api(r)->store;
+	const char *name = request_query_name(r, 0);
+
+	if (!c) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	request_set_state(r, c, creation_free);
+	if (name) { /* what was meant by it might have been not to send */
+		answer_problem(r, PROBLEM_BAD_REQUEST, NULL,
+			       "there is no query parameter `%.60s` here", name);
+		return;
+	}
+	c->began_ms = clock_mono_ms();
+	c->durability = store_durability(store);
+	if (read_idempotency(r, c) < 0 || read_send(r, c) < 0)
+		return;
+	c->accept.id = id_make(
+		"msg", queue_partition(store, request_key(r)->project, c->accept.idempotency));
+	if (build_mail(r, c) < 0 || make_facts(r, c) < 0)
+		return;
+	accept_send(r, c);
+}
+
+/* ---- GET /v1/messages/{id} ---- */
+
+static void on_shown(const struct record *record, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	json_t *body;
+
+	if (!record) {
+		answer_err(r, why);
+		return;
+	}
+	body = render_message(request_param(r, 0), record);
+	if (body)
+		answer_json(r, 200, body);
+	else
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
+}
+
+void messages_show(struct request *r)
+{
+	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), on_shown,
+		     r);
+}

@@ -1,0 +1,25 @@
+#ifndef API_SEND_IDEMPOTENCY_H
+#define API_SEND_IDEMPOTENCY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/base/err.h"
+
+/* The Idempotency-Key header and the fingerprint of a request, as the store takes them: hex
+ * SHA-256, cut to 128 bits: each project has its own keys, so the only one to collide with is
+ * oneself.
+ */
+
+#define IDEMPOTENCY_HEX 33
+
+/* Reads the header: 1-255 characters of printable ASCII, bare or as a quoted string (RFC 8941
+ * 3.3.3); `"a"` and `a` are the same key. The mode goes into the hash, so that a test send can
+ * never stand for a live one. ERR_INPUT. */
+int idempotency_key(const char *header, bool is_test, char out[IDEMPOTENCY_HEX], struct err *e);
+
+/* Of method, path and raw body. */
+void idempotency_fingerprint(const char *method, const char *path, const char *body, size_t len,
+			     char out[IDEMPOTENCY_HEX]);
+
+#endif

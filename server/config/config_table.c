@@ -1,0 +1,269 @@
+/* The settings: each row is one, with all that reading, checking and documenting it needs. */
+#include "server/config/config_table.h"
+
+#include <string.h>
+
+#include "server/base/log.h"
+
+#define HOUR INT64_C(3600)
+#define DAY (24 * HOUR)
+#define KB INT64_C(1024)
+#define MB (1024 * KB)
+/* Two kinds of them and six more must fit into METRIC_SLOTS (server/supervisor/app.c). */
+#define WORKERS_MAX 60
+
+static const struct config_choice role_names[] = {{"api", ROLE_API},
+						  {"relay", ROLE_RELAY},
+						  {"keeper", ROLE_KEEPER},
+						  {"hooks", ROLE_HOOKS},
+						  {NULL, 0}};
+static const struct config_choice durability_names[] = {
+	{"fsync", DURABILITY_FSYNC}, {"relaxed", DURABILITY_RELAXED}, {NULL, 0}};
+static const struct config_choice tls_names[] = {
+	{"opportunistic", TLS_OPPORTUNISTIC}, {"required", TLS_REQUIRED}, {NULL, 0}};
+static const struct config_choice level_names[] = {{"debug", LOG_DEBUG},
+						   {"info", LOG_INFO},
+						   {"warn", LOG_WARN},
+						   {"error", LOG_ERROR},
+						   {NULL, 0}};
+static const struct config_choice format_names[] = {
+	{"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {NULL, 0}};
+
+static const char *check_redis_url(const char *text)
+{
+	if (strncmp(text, "redis://", 8) == 0 && text[8])
+		return NULL;
+	if (strncmp(text, "unix:///", 8) == 0 && text[8])
+		return NULL;
+	return "redis://[user:password@]host[:port][/db] or unix:///path";
+}
+
+static const char *check_relay_url(const char *text)
+{
+	if (strncmp(text, "smtp://", 7) == 0 && text[7])
+		return NULL;
+	if (strncmp(text, "smtps://", 8) == 0 && text[8])
+		return NULL;
+	return "smtp://[user:password@]host[:port] or smtps://...";
+}
+
+static const char *check_host(const char *text)
+{
+	static const char *const expected = "a host name in ASCII, like mail.example.com,";
+	size_t label = 0;
+
+	if (strlen(text) > 253)
+		return expected;
+	for (const char *p = text; *p; p++) {
+		label = *p == '.' ? 0 : label + 1;
+		if (*p == '.' && (p == text || p[-1] == '.' || p[-1] == '-'))
+			return expected;
+		if (label > 63 || (label == 1 && *p == '-') ||
+		    !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._",
+			    *p))
+			return expected;
+	}
+	return label ? NULL : expected;
+}
+
+/* RFC 5321 4.1.3: a client without a name says its address in brackets. */
+static const char *check_helo(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (text[0] != '[')
+		return check_host(text);
+	if (len > 3 && len < 64 && text[len - 1] == ']' &&
+	    strspn(text + 1, "0123456789abcdefABCDEFIPv:.") == len - 2)
+		return NULL;
+	return "a host name, or an address in brackets,";
+}
+
+static const char *check_root_key(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len < 24 || len > 200 || strchr(text, ' '))
+		return "24 to 200 characters without blanks, as `openssl rand -hex 32` makes them,";
+	return NULL;
+}
+
+/* RFC 4648 4: 32 bytes are 43 characters and one pad. */
+static const char *check_secret(const char *text)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	if (strspn(text, digits) == 43 && (text[43] == 0 || strcmp(text + 43, "=") == 0))
+		return NULL;
+	return "32 bytes in base64, as `openssl rand -base64 32` makes them,";
+}
+
+#define ROW(name_, type_, standard_)                                                               \
+	.name = #name_, .type = (type_), .standard = (standard_),                                  \
+	.offset = offsetof(struct config, name_)
+
+const struct config_row config_rows[] = {
+	{ROW(listen, CONFIG_TEXT, "127.0.0.1:8080"),
+	 .help = "Where the API listens: address:port, [IPv6]:port, several by comma."},
+	{ROW(redis_url, CONFIG_TEXT, ""), .check = check_redis_url, .secrecy = CONFIG_SECRET_URL,
+	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db] or unix:///path. "
+		 "Empty: "
+		 "an embedded Redis in the data directory."},
+	{ROW(data_dir, CONFIG_TEXT, "./postern-data"),
+	 .help = "Journals of the relays, and the files of the embedded Redis."},
+	{ROW(tls_cert, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM certificate chain of the API; with tls_key the API speaks HTTPS only."},
+	{ROW(tls_key, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM private key of the API."},
+	{ROW(bounce_domain, CONFIG_TEXT, ""), .check = check_host,
+	 .help = "Domain of the return path (MAIL FROM). Empty: the From address."},
+	{ROW(root_key, CONFIG_TEXT, ""), .check = check_root_key, .secrecy = CONFIG_SECRET,
+	 .help = "The key that manages projects and keys. Empty: none."},
+	{ROW(secret, CONFIG_TEXT, ""), .check = check_secret, .secrecy = CONFIG_SECRET,
+	 .help = "32 bytes in base64; seals what must be readable again."},
+	{ROW(relay_url, CONFIG_TEXT, ""), .check = check_relay_url, .secrecy = CONFIG_SECRET_URL,
+	 .is_reloadable = true,
+	 .help = "Deliver all mail to this server: smtp[s]://[user:password@]host[:port]. Empty: "
+		 "to "
+		 "the MX hosts of each domain."},
+	{ROW(relay_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM file of the authorities that may vouch for the relay. Empty: the system's."},
+	{ROW(smtp_port, CONFIG_NUMBER, "25"), .min = 1, .max = 65535,
+	 .help = "Port of mail servers found by MX."},
+	{ROW(helo_name, CONFIG_TEXT, ""), .check = check_helo,
+	 .help = "The name Postern gives in EHLO. Empty: the host's name."},
+	{ROW(tls_policy, CONFIG_CHOICE, "opportunistic"), .choices = tls_names,
+	 .is_reloadable = true,
+	 .help = "TLS towards mail servers: opportunistic (use it where offered), or required."},
+	{ROW(dkim_key, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "File with the PEM private key (RSA or Ed25519) that signs all mail."},
+	{ROW(dkim_domain, CONFIG_TEXT, ""), .check = check_host, .is_reloadable = true,
+	 .help = "The signing domain (d=)."},
+	{ROW(dkim_selector, CONFIG_TEXT, ""), .check = check_host, .is_reloadable = true,
+	 .help = "The selector (s=)."},
+	{ROW(roles, CONFIG_SET, "api,relay,keeper,hooks"), .choices = role_names,
+	 .help = "What this process runs; fewer than all needs redis_url."},
+	{ROW(workers_api, CONFIG_NUMBER, "0"), .max = WORKERS_MAX,
+	 .help = "API processes. 0: one a core."},
+	{ROW(workers_relay, CONFIG_NUMBER, "0"), .max = WORKERS_MAX,
+	 .help = "Relay processes. 0: one a core."},
+	{ROW(durability, CONFIG_CHOICE, "fsync"), .choices = durability_names,
+	 .help = "fsync: 202 only once Redis has written to disk. relaxed: as Redis is set, and "
+		 "every 202 says so."},
+	{ROW(assert_redis_settings, CONFIG_BOOL, "false"),
+	 .help = "Redis denies CONFIG, and its operator vouches for appendonly, appendfsync always "
+		 "and noeviction."},
+	{ROW(require_verified_domain, CONFIG_BOOL, "false"), .is_reloadable = true,
+	 .help = "Live keys may send from verified domains only. No effect yet: domains "
+		 "cannot be verified in this version."},
+	{ROW(webhook_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
+	 .help = "Webhooks may go to private addresses."},
+	{ROW(webhook_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM file of the authorities that may vouch for webhooks. Empty: the system's."},
+	{ROW(mx_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
+	 .help = "Mail may go to MX hosts at private, loopback and link-local addresses."},
+	{ROW(dns_servers, CONFIG_TEXT, ""),
+	 .help = "Name servers, address[@port], by blank. Empty: those of /etc/resolv.conf."},
+	{ROW(log_level, CONFIG_CHOICE, "info"), .choices = level_names, .is_reloadable = true,
+	 .help = "debug, info, warn or error."},
+	{ROW(log_format, CONFIG_CHOICE, "text"), .choices = format_names,
+	 .help = "text or json, one line a fact, on stderr."},
+	{ROW(max_recipients, CONFIG_NUMBER, "50"), .min = 1, .max = 1000, .is_reloadable = true,
+	 .help = "Recipients of one message."},
+	{ROW(max_message_bytes, CONFIG_BYTES, "10MB"), .min = 4 * KB, .max = 25 * MB,
+	 .is_reloadable = true, .help = "Size of a message after encoding."},
+	{ROW(max_body_bytes, CONFIG_BYTES, "16MB"), .min = 4 * KB, .max = 64 * MB,
+	 .is_reloadable = true, .help = "Size of a request's body."},
+	{ROW(idempotency_s, CONFIG_SECONDS, "24h"), .min = 1, .max = 7 * DAY,
+	 .help = "How long an Idempotency-Key is kept."},
+	{ROW(retention_s, CONFIG_SECONDS, "3d"), .min = 1, .max = 365 * DAY, .is_reloadable = true,
+	 .help = "How long states and events outlive a finished message; at least idempotency_s."},
+	{ROW(default_deadline_s, CONFIG_SECONDS, "48h"), .min = 1, .max = 7 * DAY,
+	 .is_reloadable = true,
+	 .help = "How long delivery is tried when a message has no deliver_within."},
+	{ROW(site_connections, CONFIG_NUMBER, "20"), .min = 1, .max = 1000, .is_reloadable = true,
+	 .help = "Connections to one site, over all relays."},
+	{ROW(relay_connections, CONFIG_NUMBER, "200"), .min = 1, .max = 10000,
+	 .help = "Connections of one relay process."},
+	{ROW(drain_s, CONFIG_SECONDS, "30s"), .max = HOUR, .is_reloadable = true,
+	 .help = "How long open transactions may take to end after SIGTERM."},
+	{ROW(http_connections, CONFIG_NUMBER, "2000"), .min = 1, .max = 100000,
+	 .help = "Connections of one API process."},
+	{ROW(partitions, CONFIG_NUMBER, "1"), .min = 1, .max = 1024,
+	 .help = "Partitions of the store; fixed when it is first used."},
+	{ROW(retry_first_otp_s, CONFIG_SECONDS, "60s"), .min = 1, .max = DAY, .is_reloadable = true,
+	 .help = "Delay before the first retry in lane otp. A site that cannot be reached is left "
+		 "alone for a third of it, then longer."},
+	{ROW(retry_first_s, CONFIG_SECONDS, "5m"), .min = 1, .max = DAY, .is_reloadable = true,
+	 .help = "Delay before the first retry in the other lanes, and the longest time that a "
+		 "site which cannot be reached is left alone."},
+	{ROW(retry_max_s, CONFIG_SECONDS, "4h"), .min = 1, .max = DAY, .is_reloadable = true,
+	 .help = "Longest delay between two tries."},
+	{ROW(webhook_retry_s, CONFIG_SECONDS, "5s"), .min = 1, .max = 300, .is_reloadable = true,
+	 .help = "Delay before the second try of a webhook; the later ones keep their proportion "
+		 "to "
+		 "it: 5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h."},
+};
+
+const size_t config_rows_count = sizeof(config_rows) / sizeof(config_rows[0]);
+
+const struct config_row *config_row_find(const char *name)
+{
+	for (size_t i = 0; i < config_rows_count; i++)
+		if (strcmp(config_rows[i].name, name) == 0)
+			return &config_rows[i];
+	return NULL;
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Levenshtein's distance, one row of its matrix at a time. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[CONFIG_NAME_MAX + 1], b_len = strlen(b);
+
+	for (size_t j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i]; i++) {
+		size_t corner = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < b_len; j++) {
+			size_t up = row[j + 1];
+
+			row[j + 1] = least(least(up, row[j]) + 1, corner + (a[i] != b[j]));
+			corner = up;
+		}
+	}
+	return row[b_len];
+}
+
+static bool is_start_of(const char *start, const char *text)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+const struct config_row *config_row_like(const char *name)
+{
+	const struct config_row *best = NULL;
+	size_t near = 4;
+
+	if (strlen(name) < 2 || strlen(name) > CONFIG_NAME_MAX)
+		return NULL;
+	for (size_t i = 0; i < config_rows_count; i++) {
+		const struct config_row *row = &config_rows[i];
+		size_t d = distance(name, row->name);
+
+		if (d > 1 && (is_start_of(name, row->name) || is_start_of(row->name, name)))
+			d = 2;
+		if (d < near && d < strlen(row->name)) {
+			near = d;
+			best = row;
+		}
+	}
+	return best;
+}

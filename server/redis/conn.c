@@ -1,0 +1,259 @@
+/* One connection to Redis that comes back by itself. */
+#include "server/redis/conn.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <hiredis/adapters/libevent.h>
+
+#include "server/base/log.h"
+#include "server/base/loop.h"
+#include "server/redis/command.h"
+#include "server/redis/resolver.h"
+#include "server/redis/url.h"
+
+#define CONNECT_MS 5000
+#define DELAY_FIRST_MS 100
+#define DELAY_MAX_MS 3000
+
+struct conn {
+	struct loop *loop;
+	const struct store_url *url;
+	struct conn_events events;
+	struct evdns_base *dns;
+	unsigned resolver_turn;   /* the next name server's, once one could not help */
+	redisAsyncContext *redis; /* NULL = none */
+	struct loop_timer timer;  /* the next try, or the limit of this one */
+	bool is_connecting;
+	bool is_closing; /* conn_free is under way */
+	long delay_ms;
+	char why[160];
+};
+
+static void try_connect(void *arg);
+
+static void plan_retry(struct conn *c)
+{
+	c->is_connecting = false;
+	if (c->is_closing)
+		return;
+	loop_timer_set(&c->timer, c->delay_ms);
+	c->delay_ms = c->delay_ms * 2 > DELAY_MAX_MS ? DELAY_MAX_MS : c->delay_ms * 2;
+}
+
+static void lost(struct conn *c, const char *why)
+{
+	c->redis = NULL;
+	plan_retry(c);
+	if (!c->is_closing)
+		c->events.on_lost(c, why, c->events.arg);
+}
+
+static void on_disconnect(const redisAsyncContext *redis, int status)
+{
+	struct conn *c = redis->data;
+	const char *why = status == REDIS_OK ? "closed" : redis->errstr;
+
+	if (!c || c->redis != redis)
+		return;
+	if (!*c->why)
+		snprintf(c->why, sizeof(c->why), "Redis: %s", why);
+	lost(c, c->why);
+}
+
+static void on_hello(redisAsyncContext *redis, void *reply, void *arg)
+{
+	const redisReply *r = reply;
+	struct conn *c = redis->data;
+
+	(void)arg;
+	if (!r || !c)
+		return;
+	if (r->type == REDIS_REPLY_ERROR)
+		conn_drop(c, r->str);
+}
+
+static void on_connect(const redisAsyncContext *redis, int status)
+{
+	struct conn *c = redis->data;
+	struct command cmd = {0};
+	const char *bytes;
+	size_t len;
+
+	if (!c)
+		return;
+	if (status != REDIS_OK) {
+		snprintf(c->why, sizeof(c->why), "Redis: %s", redis->errstr);
+		lost(c, c->why); /* hiredis frees the context */
+		return;
+	}
+	c->is_connecting = false;
+	loop_timer_cancel(&c->timer);
+	if (*c->url->password) {
+		command_start(&cmd, "AUTH");
+		if (*c->url->user)
+			command_str(&cmd, c->url->user);
+		command_str(&cmd, c->url->password);
+		bytes = command_finish(&cmd, &len);
+		if (bytes)
+			conn_send(c, bytes, len, on_hello, NULL);
+		if (cmd.bytes.data)
+			explicit_bzero(cmd.bytes.data, cmd.bytes.len);
+	}
+	if (c->url->db) {
+		command_start(&cmd, "SELECT");
+		command_num(&cmd, c->url->db);
+		bytes = command_finish(&cmd, &len);
+		if (bytes)
+			conn_send(c, bytes, len, on_hello, NULL);
+	}
+	command_deinit(&cmd);
+	c->events.on_connected(c, c->events.arg);
+}
+
+static void start(struct conn *c, const char *address)
+{
+	redisAsyncContext *redis = *c->url->path ? redisAsyncConnectUnix(c->url->path)
+						 : redisAsyncConnect(address, c->url->port);
+
+	if (!redis || redis->err) {
+		snprintf(c->why, sizeof(c->why), "Redis: %s",
+			 redis ? redis->errstr : "out of memory");
+		if (redis)
+			redisAsyncFree(redis);
+		lost(c, c->why);
+		return;
+	}
+	c->redis = redis;
+	c->why[0] = 0;
+	redis->data = c;
+	redisLibeventAttach(redis, loop_base(c->loop));
+	redisAsyncSetConnectCallback(redis, on_connect);
+	redisAsyncSetDisconnectCallback(redis, on_disconnect);
+	if (!*c->url->path)
+		redisEnableKeepAlive(&redis->c);
+	loop_timer_set(&c->timer, CONNECT_MS);
+}
+
+static void on_address(int result, struct evutil_addrinfo *list, void *arg)
+{
+	struct conn *c = arg;
+	char address[INET6_ADDRSTRLEN] = "";
+
+	if (result == EVUTIL_EAI_CANCEL) {
+		return; /* conn_free */
+	}
+	if (result == 0 && list)
+		getnameinfo(list->ai_addr, list->ai_addrlen, address, sizeof(address), NULL, 0,
+			    NI_NUMERICHOST);
+	if (list)
+		evutil_freeaddrinfo(list);
+	if (*address) {
+		start(c, address);
+		return;
+	}
+	c->resolver_turn++;
+	snprintf(c->why, sizeof(c->why), "cannot resolve %s: %s", c->url->host,
+		 evutil_gai_strerror(result));
+	lost(c, c->why);
+}
+
+static void resolve(struct conn *c)
+{
+	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+
+	if (c->dns)
+		evdns_base_free(c->dns, 0);
+	c->dns = resolver_new(loop_base(c->loop), "/etc/resolv.conf", c->resolver_turn);
+	if (!c->dns) {
+		lost(c, "out of memory");
+		return;
+	}
+	evdns_getaddrinfo(c->dns, c->url->host, NULL, &hints, on_address, c);
+}
+
+static void try_connect(void *arg)
+{
+	struct conn *c = arg;
+	unsigned char any[16];
+
+	if (c->redis && c->is_connecting) {
+		conn_drop(c, "Redis: no answer to the connect within 5 s");
+		return;
+	}
+	if (c->redis || c->is_connecting)
+		return;
+	c->is_connecting = true;
+	if (*c->url->path || inet_pton(AF_INET, c->url->host, any) == 1 ||
+	    inet_pton(AF_INET6, c->url->host, any) == 1)
+		start(c, c->url->host);
+	else
+		resolve(c);
+}
+
+struct conn *conn_new(struct loop *loop, const struct store_url *url,
+		      const struct conn_events *events)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->loop = loop;
+	c->url = url;
+	c->events = *events;
+	c->delay_ms = DELAY_FIRST_MS;
+	if (loop_timer_init(&c->timer, loop, try_connect, c) < 0) {
+		free(c);
+		return NULL;
+	}
+	loop_timer_set(&c->timer, 0);
+	return c;
+}
+
+void conn_free(struct conn *c)
+{
+	if (!c)
+		return;
+	c->is_closing = true;
+	loop_timer_deinit(&c->timer);
+	if (c->redis) {
+		redisAsyncContext *redis = c->redis;
+
+		c->redis = NULL;
+		redisAsyncFree(redis);
+	}
+	if (c->dns)
+		evdns_base_free(c->dns, 0);
+	free(c);
+}
+
+bool conn_send(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn, void *arg)
+{
+	return c->redis && !c->is_connecting &&
+	       redisAsyncFormattedCommand(c->redis, fn, arg, bytes, len) == REDIS_OK;
+}
+
+void conn_drop(struct conn *c, const char *why)
+{
+	redisAsyncContext *redis = c->redis;
+
+	if (!redis)
+		return;
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	/* Not redisAsyncDisconnect: that waits for replies that may never come. Its callback finds
+	 * c->redis changed, so the loss is told here, after the pending callbacks. */
+	c->redis = NULL;
+	redisAsyncFree(redis);
+	lost(c, c->why);
+}
+
+void conn_is_fit(struct conn *c)
+{
+	c->delay_ms = DELAY_FIRST_MS;
+}

@@ -1,0 +1,75 @@
+/* Remembers which store is ours. */
+#include "server/redis/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/id.h"
+#include "server/base/log.h"
+
+int instance_load(struct instance *i, const char *data_dir, struct err *e)
+{
+	char text[64] = "";
+	FILE *f;
+
+	i->id[0] = 0;
+	if (snprintf(i->file, sizeof(i->file), "%s/instance", data_dir) >= (int)sizeof(i->file))
+		return err_set(e, ERR_INPUT, "POSTERN_DATA_DIR: the path is too long");
+	f = fopen(i->file, "re");
+	if (!f)
+		return 0; /* the first start here */
+	if (fgets(text, sizeof(text), f))
+		text[strcspn(text, "\n")] = 0;
+	fclose(f);
+	if (!id_valid("ins", text))
+		return err_set(e, ERR_INPUT, "%s is damaged: it should hold the id of the store",
+			       i->file);
+	memcpy(i->id, text, sizeof(i->id));
+	return 0;
+}
+
+/* Other processes of this machine may do the same, or read it, at the same moment. */
+static void remember(const struct instance *i)
+{
+	char path[sizeof(i->file) + 24];
+	FILE *f;
+	bool is_written;
+
+	snprintf(path, sizeof(path), "%s.%ld", i->file, (long)getpid());
+	f = fopen(path, "we");
+	is_written = f && fprintf(f, "%s\n", i->id) > 0;
+	if (f)
+		is_written &= fclose(f) == 0;
+	if (!is_written || rename(path, i->file) < 0) {
+		LOG(LOG_WARN, "store.instance_not_kept", LOG_S("file", i->file),
+		    LOG_S("reason", strerror(errno)));
+		unlink(path);
+	}
+}
+
+int instance_check(struct instance *i, const char *found, struct err *e)
+{
+	if (found && !id_valid("ins", found))
+		return err_set(e, ERR_REFUSED, "the meta key of the store is damaged");
+	if (!i->id[0] && found) {
+		memcpy(i->id, found, sizeof(i->id));
+		remember(i);
+		return 0;
+	}
+	if (!found)
+		return err_set(
+			e, ERR_REFUSED,
+			"the store is empty, and it should be %s: wrong Redis, or data lost? "
+			"Remove %s and start Postern again to begin anew",
+			i->id, i->file);
+	if (strcmp(i->id, found) != 0)
+		return err_set(e, ERR_REFUSED,
+			       "this is another store (%s, not %s): remove %s and start "
+			       "Postern again to use it",
+			       found, i->id, i->file);
+	return 0;
+}

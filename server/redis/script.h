@@ -1,0 +1,12 @@
+#ifndef SERVER_REDIS_SCRIPT_H
+#define SERVER_REDIS_SCRIPT_H
+
+#include "server/redis/command.h"
+
+/* The transitions in lua/, compiled in; Redis knows them by SHA-1. */
+
+const char *script_name(enum script script);
+const char *script_text(enum script script);
+const char *script_sha(enum script script); /* 40 hex digits */
+
+#endif

@@ -1,0 +1,122 @@
+/* Checks that Redis is set up to keep what it was given. */
+#include "server/redis/settings.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HIGH_WATER_PERCENT 80
+
+/* The value of "name:" in an INFO text, cut to cap. */
+static void field(const redisReply *info, const char *name, char *out, size_t cap)
+{
+	size_t len = strlen(name), n;
+	const char *p = info->str;
+
+	out[0] = 0;
+	while (p && (strncmp(p, name, len) != 0 || p[len] != ':')) {
+		p = strchr(p, '\n');
+		if (p)
+			p++;
+	}
+	if (!p)
+		return;
+	p += len + 1;
+	n = strcspn(p, "\r\n");
+	if (n >= cap)
+		n = cap - 1;
+	memcpy(out, p, n);
+	out[n] = 0;
+}
+
+static int64_t number(const redisReply *info, const char *name)
+{
+	char text[32];
+
+	field(info, name, text, sizeof(text));
+	return strtoll(text, NULL, 10);
+}
+
+static void fail(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void fail(struct check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!c->holds)
+		return;
+	c->holds = false;
+	va_start(ap, fmt);
+	vsnprintf(c->why, sizeof(c->why), fmt, ap);
+	va_end(ap);
+}
+
+static void expect(struct check *c, const redisReply *info, const char *name, const char *value,
+		   const char *hint)
+{
+	char is[64];
+
+	field(info, name, is, sizeof(is));
+	if (strcmp(is, value) != 0)
+		fail(c, "Redis has %s %s, not %s: %s", name, *is ? is : "(none)", value, hint);
+}
+
+static const char *setting(const redisReply *config, const char *name)
+{
+	for (size_t i = 0; i + 1 < config->elements; i += 2)
+		if (config->element[i]->str && config->element[i + 1]->str &&
+		    strcmp(config->element[i]->str, name) == 0)
+			return config->element[i + 1]->str;
+	return "";
+}
+
+static void check_config(struct check *c, const redisReply *config, bool may_assume)
+{
+	static const struct {
+		const char *name, *value;
+	} rows[] = {
+		{"appendfsync", "always"},
+		{"no-appendfsync-on-rewrite", "no"},
+	};
+
+	if (config->type != REDIS_REPLY_ARRAY) {
+		if (!may_assume)
+			fail(c, "Redis does not let its settings be read (CONFIG GET is denied): "
+				"allow it, "
+				"or set POSTERN_ASSERT_REDIS_SETTINGS=true if you vouch for them");
+		return;
+	}
+	c->loads_halves = strcmp(setting(config, "aof-load-truncated"), "yes") == 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(setting(config, rows[i].name), rows[i].value) != 0)
+			fail(c, "Redis has %s %s, not %s: accepted mail could be lost in a crash",
+			     rows[i].name, setting(config, rows[i].name), rows[i].value);
+}
+
+void check_settings(const redisReply *info, const redisReply *config, bool may_assume,
+		    struct check *out)
+{
+	struct check c = {.holds = true};
+	char version[32];
+	int64_t max;
+
+	field(info, "redis_version", version, sizeof(version));
+	if (strtol(version, NULL, 10) < 7)
+		fail(&c, "Redis %s is too old: 7.0 or later is needed", version);
+	expect(&c, info, "loading", "0", "it is still reading its files");
+	expect(&c, info, "role", "master", "a replica cannot accept mail");
+	expect(&c, info, "aof_last_write_status", "ok", "is its disk full?");
+	c.memory_bytes = number(info, "used_memory");
+	max = number(info, "maxmemory");
+	c.is_unlimited = max == 0;
+	if (max > 0 && c.memory_bytes / (max / 100 + 1) >= HIGH_WATER_PERCENT)
+		fail(&c, "Redis uses %lld of %lld bytes: no new mail above %d %%",
+		     (long long)c.memory_bytes, (long long)max, HIGH_WATER_PERCENT);
+	c.is_able = c.holds;
+	expect(&c, info, "aof_enabled", "1",
+	       "set appendonly yes, or accepted mail is lost in a crash");
+	check_config(&c, config, may_assume);
+	expect(&c, info, "maxmemory_policy", "noeviction",
+	       "any other policy throws away mail when memory is short");
+	*out = c;
+}

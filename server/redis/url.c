@@ -1,0 +1,146 @@
+/* Reads POSTERN_REDIS_URL. */
+#include "server/redis/url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config/config.h"
+#include "server/base/hex.h"
+
+/* Copies len bytes with %XX decoded; -1 when they do not fit or a code is bad. */
+static int decode(char *out, size_t cap, const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++, n++) {
+		if (n + 1 >= cap)
+			return -1;
+		if (text[i] != '%') {
+			out[n] = text[i];
+			continue;
+		}
+		if (i + 2 >= len || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
+			return -1;
+		if (text[i + 1] == '0' && text[i + 2] == '0')
+			return -1; /* it would end the text */
+		out[n] = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+		i += 2;
+	}
+	out[n] = 0;
+	return 0;
+}
+
+static int bad(struct err *e, const char *what)
+{
+	return err_set(e, ERR_INPUT,
+		       "POSTERN_REDIS_URL: %s; write redis://[user:password@]host[:port][/db] or "
+		       "unix:///path/to/redis.sock",
+		       what);
+}
+
+static int number(const char *text, size_t len, int max, int *out)
+{
+	int n = 0;
+
+	if (len == 0 || len > 5)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		n = n * 10 + (text[i] - '0');
+	}
+	if (n > max)
+		return -1;
+	*out = n;
+	return 0;
+}
+
+static int credentials(struct store_url *u, const char *text, size_t len, struct err *e)
+{
+	const char *colon = memchr(text, ':', len);
+	size_t user = colon ? (size_t)(colon - text) : 0;
+
+	if (!colon)
+		return bad(e, "the part before @ must be user:password or :password");
+	if (decode(u->user, sizeof(u->user), text, user) < 0 ||
+	    decode(u->password, sizeof(u->password), colon + 1, len - user - 1) < 0)
+		return bad(e, "user or password is too long or badly encoded");
+	return 0;
+}
+
+static int host_and_port(struct store_url *u, const char *text, size_t len, struct err *e)
+{
+	const char *end = text + len, *colon, *host = text;
+	size_t host_len;
+
+	if (len && *text == '[') {
+		const char *close = memchr(text, ']', len);
+
+		if (!close)
+			return bad(e, "the [ of the address is not closed");
+		host = text + 1;
+		host_len = (size_t)(close - host);
+		colon = close + 1 < end ? close + 1 : NULL;
+		if (colon && *colon != ':')
+			return bad(e, "a colon must follow the address");
+	} else {
+		colon = memchr(text, ':', len);
+		host_len = colon ? (size_t)(colon - text) : len;
+	}
+	if (host_len == 0 || host_len >= sizeof(u->host))
+		return bad(e, "there is no host");
+	memcpy(u->host, host, host_len);
+	u->port = 6379;
+	if (colon &&
+	    (number(colon + 1, (size_t)(end - colon - 1), 65535, &u->port) < 0 || u->port == 0))
+		return bad(e, "the port must be 1-65535");
+	return 0;
+}
+
+static int parse_tcp(struct store_url *u, const char *rest, struct err *e)
+{
+	const char *slash = strchr(rest, '/');
+	const char *end = slash ? slash : rest + strlen(rest);
+	const char *at = NULL;
+
+	for (const char *p = rest; p < end; p++)
+		if (*p == '@')
+			at = p;
+	if (at && credentials(u, rest, (size_t)(at - rest), e) < 0)
+		return -1;
+	if (at)
+		rest = at + 1;
+	if (slash && slash[1] && number(slash + 1, strlen(slash + 1), 999, &u->db) < 0)
+		return bad(e, "the database must be a number");
+	return host_and_port(u, rest, (size_t)(end - rest), e);
+}
+
+int store_url_parse(const struct config *config, struct store_url *url, struct err *e)
+{
+	struct store_url u = {0};
+	const char *text = config->redis_url;
+	int len;
+
+	if (!*text) {
+		len = snprintf(u.path, sizeof(u.path), "%s/redis.sock", config->data_dir);
+		if (len < 0 || (size_t)len >= sizeof(u.path))
+			return err_set(e, ERR_INPUT,
+				       "POSTERN_DATA_DIR: the path is too long for a socket in it "
+				       "(%d bytes, at most 107)",
+				       len);
+	} else if (strncmp(text, "unix://", 7) == 0) {
+		if (strlen(text + 7) >= sizeof(u.path) || text[7] != '/')
+			return bad(e, "a socket needs an absolute path of at most 107 bytes");
+		memcpy(u.path, text + 7, strlen(text + 7));
+	} else if (strncmp(text, "redis://", 8) == 0) {
+		if (parse_tcp(&u, text + 8, e) < 0)
+			return -1;
+	} else if (strncmp(text, "rediss://", 9) == 0) {
+		return bad(e, "TLS to Redis is not spoken; use a private network or a tunnel");
+	} else {
+		return bad(e, "it is neither redis:// nor unix://");
+	}
+	*url = u;
+	return 0;
+}

@@ -1,0 +1,65 @@
+#ifndef SERVER_STORE_MESSAGES_ATTEMPT_H
+#define SERVER_STORE_MESSAGES_ATTEMPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One attempt as a line of text: the grammar of what a message's record keeps of it, for those who
+ * write it (smtp/) and those who show it (api/). Outcomes are not in it: they are the events that
+ * stand before it in the record (record.h).
+ *
+ *	line  = started SP took SP steps SP host SP ip SP port SP source SP tls
+ *	steps = *( letter [ ms ] )            a step that took less than 1 ms has its letter alone
+ *	tls   = "!" / version "/" cipher "/" ( "v" / "u" )
+ *
+ * Words are printable ASCII without blanks; "-" is an empty one. A line that is "-" alone: the
+ * relay died with all that it knew. */
+
+#define ATTEMPT_MAX 600 /* octets, with the NUL; lua/settle.lua refuses longer ones */
+
+enum attempt_step {
+	ATTEMPT_NONE, /* not measured */
+	ATTEMPT_DNS,
+	ATTEMPT_WAIT, /* until a connection was free, other hosts that were tried first included */
+	ATTEMPT_CONNECT,
+	ATTEMPT_GREETING,
+	ATTEMPT_EHLO,
+	ATTEMPT_TLS, /* STARTTLS and handshake */
+	ATTEMPT_AUTH,
+	ATTEMPT_MAIL,
+	ATTEMPT_RCPT,
+	ATTEMPT_DATA,
+	ATTEMPT_BODY,
+	ATTEMPT_REPLY, /* to the final dot */
+	ATTEMPT_STEPS,
+};
+const char *attempt_step_name(enum attempt_step step); /* "dns" ...; NULL for ATTEMPT_NONE */
+
+enum attempt_tls {
+	ATTEMPT_TLS_NONE,   /* in clear */
+	ATTEMPT_TLS_FAILED, /* the handshake failed: in clear, or not at all */
+	ATTEMPT_TLS_UNVERIFIED,
+	ATTEMPT_TLS_VERIFIED, /* the certificate is valid for the host */
+};
+const char *attempt_tls_name(enum attempt_tls tls); /* "failed" ...; NULL for NONE */
+
+struct attempt {
+	int64_t started_ms; /* Unix time of the store */
+	int64_t took_ms;
+	int32_t steps_ms[ATTEMPT_STEPS]; /* -1 = not reached */
+	const char *host;                /* the MX or relay; "" = no connection was tried */
+	const char *ip;                  /* "" = none */
+	unsigned port;                   /* 0 = none */
+	const char *source;              /* our address; "" = never connected */
+	enum attempt_tls tls;
+	const char *tls_version, *tls_cipher; /* "" unless encrypted */
+};
+
+/* Writes the line, NUL-terminated, and gives its length. What cannot stand in a word becomes "?";
+ * too long words are cut. NULL words are empty. */
+size_t attempt_format(const struct attempt *a, char out[ATTEMPT_MAX]);
+
+/* Reads a line; the strings of *out point into scratch, or are "". -1: it is none, or "-". */
+int attempt_parse(const char *line, char scratch[ATTEMPT_MAX], struct attempt *out);
+
+#endif

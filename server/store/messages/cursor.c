@@ -1,0 +1,109 @@
+/* Writes and reads places. */
+#include "server/store/messages/cursor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BASE 36
+#define NUMBER_MAX 13 /* digits of INT64_MAX */
+
+static void put_number(struct buf *out, int64_t n)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	char text[NUMBER_MAX];
+	size_t at = sizeof(text);
+
+	do {
+		text[--at] = digits[n % BASE];
+		n /= BASE;
+	} while (n > 0);
+	buf_append(out, text + at, sizeof(text) - at);
+}
+
+void places_write(const struct place *places, unsigned n, struct buf *out)
+{
+	int64_t latest = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (places[i].at > latest)
+			latest = places[i].at;
+	put_number(out, latest);
+	for (unsigned i = 0; i < n; i++) {
+		const struct place *p = &places[i];
+
+		buf_char(out, '_');
+		if (!p->at)
+			continue;
+		put_number(out, latest - p->at);
+		if (p->index || p->part) {
+			buf_char(out, '.');
+			put_number(out, p->index);
+		}
+		if (p->part) {
+			buf_char(out, '.');
+			put_number(out, p->part);
+		}
+	}
+}
+
+/* Digits up to what is none, at most `max` of them; *text goes behind them. */
+static int read_number(const char **text, size_t max, int64_t *n)
+{
+	size_t len = strspn(*text, "0123456789abcdefghijklmnopqrstuvwxyz");
+
+	if (len == 0 || len > max)
+		return -1;
+	*n = strtoll(*text, NULL, BASE);
+	*text += len;
+	return 0;
+}
+
+static int read_place(const char **text, int64_t latest, struct place *p)
+{
+	int64_t before, part = 0;
+
+	if (**text == '_' || !**text)
+		return 0;
+	if (read_number(text, 11, &before) < 0 || before >= latest)
+		return -1;
+	p->at = latest - before;
+	if (**text == '.') {
+		++*text;
+		if (read_number(text, 11, &p->index) < 0)
+			return -1;
+	}
+	if (**text == '.') {
+		++*text;
+		if (read_number(text, 5, &part) < 0)
+			return -1;
+	}
+	p->part = (unsigned)part;
+	return 0;
+}
+
+static int read_all(const char *text, struct place *places, unsigned n)
+{
+	int64_t latest;
+
+	memset(places, 0, n * sizeof(*places));
+	if (read_number(&text, 11, &latest) < 0)
+		return -1;
+	for (unsigned i = 0; i < n; i++)
+		if (*text++ != '_' || read_place(&text, latest, &places[i]) < 0)
+			return -1;
+	return *text ? -1 : 0;
+}
+
+/* The same places have one text: what differs from it was made by somebody else. */
+int places_read(const char *text, struct place *places, unsigned n)
+{
+	struct buf again = {0};
+	int rc = strlen(text) <= PLACES_MAX_BYTES ? read_all(text, places, n) : -1;
+
+	if (rc == 0) {
+		places_write(places, n, &again);
+		rc = again.failed || strcmp(buf_text(&again), text) != 0 ? -1 : 0;
+		buf_deinit(&again);
+	}
+	return rc;
+}

@@ -1,0 +1,76 @@
+#ifndef SERVER_STORE_PROJECTS_ENDPOINTS_H
+#define SERVER_STORE_PROJECTS_ENDPOINTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "server/base/err.h"
+#include "server/base/id.h"
+
+struct store;
+
+/* Webhook endpoints of a project, for those who manage them. (server/store/projects/deliveries.h is
+ * for the process that delivers.) */
+
+#define ENDPOINTS_MAX 20 /* a project */
+
+struct endpoint {
+	char id[ID_LEN + 1]; /* whk_... */
+	char project[12];    /* the project's number */
+	const char *url, *description;
+	json_t *events;         /* array of filters, as event_filter_fits takes them */
+	const char *secret;     /* sealed for endpoint_seal_name */
+	const char *old_secret; /* sealed; NULL: none */
+	int64_t old_until_ms;   /* the old one signs too until then */
+	bool is_enabled;
+	const char *disabled_reason; /* "" = none */
+	int64_t created_ms;
+	int64_t lost_from_ms, lost_until_ms; /* events of that time were lost; 0: none */
+	/* private: what the above points into */
+	json_t *json;
+	char *text;
+};
+
+/* What seal_text and seal_open bind a secret of this endpoint to. */
+void endpoint_seal_name(const char *id, char out[64]);
+/* 0 or -1, when it is damaged. */
+int endpoint_parse(const char *id, const char *project, const char *text, size_t len,
+		   struct endpoint *out);
+void endpoint_deinit(struct endpoint *e);
+
+/* list: borrowed; NULL with why: ERR_RETRY. Oldest first. */
+typedef void endpoints_fn(const struct endpoint *list, size_t n, const struct err *why, void *arg);
+void endpoints_list(struct store *s, const char *project, endpoints_fn *fn, void *arg);
+/* One, or ERR_NOT_FOUND. */
+void endpoints_get(struct store *s, const char *project, const char *id, endpoints_fn *fn,
+		   void *arg);
+
+/* why NULL: done. */
+typedef void endpoints_done_fn(const struct err *why, void *arg);
+/* Writes *e, in place of `before` (NULL: it is new). ERR_REFUSED: too many; ERR_NOT_FOUND: `before`
+ * is no longer what is there. */
+void endpoints_put(struct store *s, const struct endpoint *e, const struct endpoint *before,
+		   endpoints_done_fn *fn, void *arg);
+void endpoints_delete(struct store *s, const char *project, const char *id, endpoints_done_fn *fn,
+		      void *arg);
+
+/* Has an event of the project posted there, with all tries before it. ERR_REFUSED: the endpoint is
+ * disabled. */
+void endpoints_redeliver(struct store *s, const char *project, const char *id, const char *message,
+			 unsigned n, endpoints_done_fn *fn, void *arg);
+
+/* JSON texts of the last deliveries, newest first. */
+typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);
+void endpoints_deliveries(struct store *s, const char *id, bool failed_only, endpoints_log_fn *fn,
+			  void *arg);
+
+/* Asks the delivering process for a test delivery, then for what came of it: json NULL and why NULL
+ * while it is under way. */
+void endpoints_ask_test(struct store *s, const struct endpoint *e, const char *event_id,
+			const char *project_id, endpoints_done_fn *fn, void *arg);
+void endpoints_get_test(struct store *s, const char *event_id, endpoints_log_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,105 @@
+/* Brings suppressions by bounces from one partition to all others. */
+#include "server/store/projects/suppression_sync.h"
+
+#include <stdlib.h>
+
+#include "server/redis/call.h"
+#include "server/redis/redis.h"
+
+#define NEWS_MAX 100
+#define WORDS 3 /* an entry has: mode:project, address, JSON */
+
+struct spread {
+	struct store *store;
+	unsigned home;
+	struct command words; /* all entries, as arguments */
+	size_t n;             /* entries */
+	unsigned open;        /* partitions that have not answered */
+	bool has_failed;
+	spread_fn *fn;
+	void *arg;
+};
+
+static void end(struct spread *s)
+{
+	s->fn(s->n == NEWS_MAX && !s->has_failed, s->arg);
+	command_deinit(&s->words);
+	free(s);
+}
+
+static void send(struct spread *s, unsigned partition, const char *what, call_fn *fn)
+{
+	struct command c = {0};
+
+	command_script(&c, SCRIPT_SPREAD, partition);
+	command_str(&c, what);
+	command_append(&c, &s->words);
+	store_call(s->store, &c, 0, 0, fn, s);
+}
+
+static void on_done(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+{
+	struct spread *s = arg;
+
+	(void)r;
+	(void)why;
+	s->has_failed |= how != CALL_ANSWERED;
+	end(s);
+}
+
+static void on_copied(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+{
+	struct spread *s = arg;
+
+	(void)r;
+	(void)why;
+	s->has_failed |= how != CALL_ANSWERED;
+	if (--s->open)
+		return;
+	if (s->has_failed)
+		end(s); /* they stay news */
+	else
+		send(s, s->home, "done", on_done);
+}
+
+static void copy(struct spread *s)
+{
+	unsigned n = store_partitions(s->store);
+
+	s->open = n - 1;
+	for (unsigned p = 0; p < n; p++)
+		if (p != s->home)
+			send(s, p, "copy", on_copied);
+	if (n == 1)
+		send(s, s->home, "done", on_done);
+}
+
+static void on_news(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+{
+	struct spread *s = arg;
+
+	(void)why;
+	if (how == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY)
+		s->n = r->elements / WORDS;
+	command_args(&s->words);
+	for (size_t i = 0; i < s->n * WORDS; i++)
+		command_arg(&s->words, r->element[i]->str, r->element[i]->len);
+	if (s->n)
+		copy(s);
+	else
+		end(s);
+}
+
+void spread_news(struct store *store, unsigned partition, spread_fn *fn, void *arg)
+{
+	struct spread *s = calloc(1, sizeof(*s));
+	struct command c = {0};
+
+	if (!s)
+		abort();
+	*s = (struct spread){.store = store, .home = partition, .fn = fn, .arg = arg};
+	command_script(&c, SCRIPT_SPREAD, partition);
+	command_str(&c, "news");
+	command_num(&c, NEWS_MAX);
+	store_call(store, &c, 0, 0, on_news, s);
+}

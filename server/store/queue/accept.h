@@ -1,0 +1,64 @@
+#ifndef SERVER_STORE_QUEUE_ACCEPT_H
+#define SERVER_STORE_QUEUE_ACCEPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+#include "server/base/id.h"
+#include "server/store/messages/lane.h"
+
+struct store;
+
+/* The queue's transitions, in batches: what is asked in one loop turn goes to Redis in one script
+ * call (lua/accept.lua, dot.lua ...), one call in flight a connection. */
+
+/* ---- accept ---- */
+
+/* In place of a project's number: a message that nobody sees and that counts as no mail. */
+#define QUEUE_NO_PROJECT "0"
+
+struct queue_accept {
+	struct id id;        /* id_make("msg", queue_partition(...)) */
+	const char *project; /* the project's number, as in struct key */
+	bool is_test;
+	enum lane lane;
+	bool fail_on_unknown;      /* on_unknown: fail */
+	const char *sender;        /* envelope sender, never empty */
+	const char *const *emails; /* envelope recipients, no two equal */
+	size_t n_emails;
+	int64_t within_ms;       /* deadline, from acceptance (or from not_before) */
+	int64_t not_before_ms;   /* real time ms; 0 = now */
+	const char *idempotency; /* hash of the Idempotency-Key, hex, or NULL */
+	const char *fingerprint; /* hash of method, path and body, hex */
+	const char *facts; /* one line of JSON, < 64 KB, an object that is not empty: what GET shows
+			    * of the message; frozen */
+	const char *tags;  /* a line each; NULL: none */
+	const char *mail;  /* final bytes */
+	size_t mail_len;
+};
+
+enum queue_accept_status {
+	QUEUE_ACCEPTED,     /* committed and, with durability fsync, on disk */
+	QUEUE_REPLAYED,     /* the same key and fingerprint were accepted before, as id */
+	QUEUE_CONFLICT,     /* the key was used with another fingerprint */
+	QUEUE_NOT_ACCEPTED, /* definitely nothing stored: store down, late, or full (err says which)
+			     */
+	QUEUE_OUTCOME_UNKNOWN, /* the store vanished in the middle and has not come back */
+};
+
+/* id: of the message that stands (its own, or the one that was accepted before); at_ms: Redis time.
+ * suppressed: of an accepted one, the numbers of the recipients that end at once, as a JSON array;
+ * "": none. The facts keep it under that name. */
+typedef void queue_accept_fn(enum queue_accept_status status, const char *id, int64_t at_ms,
+			     const char *suppressed, const struct err *why, void *arg);
+
+/* Which partition a message goes to: by hash of project and Idempotency-Key where there is one,
+ * else at random. */
+unsigned queue_partition(const struct store *s, const char *project, const char *idempotency);
+
+/* Copies all it needs. fn fires exactly once, never from within, within 15 s. */
+void queue_accept(struct store *s, const struct queue_accept *m, queue_accept_fn *fn, void *arg);
+
+#endif

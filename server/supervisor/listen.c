@@ -1,0 +1,182 @@
+/* Listening sockets: read the addresses, bind them for ourselves alone. */
+#include "server/supervisor/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+#define ADDRESS_MAX (LISTEN_HOST_MAX + LISTEN_PORT_MAX + 4)
+
+struct address {
+	char text[ADDRESS_MAX];
+	char host[LISTEN_HOST_MAX]; /* "" = any */
+	char port[LISTEN_PORT_MAX];
+};
+
+/* The next of "a:1, b:2". 1 = got one, 0 = end. */
+static int next_address(const char **p, struct address *a, struct err *e)
+{
+	const char *colon, *host;
+	size_t len, host_len;
+	long port;
+
+	*p += strspn(*p, ", ");
+	len = strcspn(*p, ", ");
+	if (!len)
+		return 0;
+	snprintf(a->text, sizeof(a->text), "%.*s", (int)(len < ADDRESS_MAX ? len : ADDRESS_MAX - 1),
+		 *p);
+	*p += len;
+	colon = strrchr(a->text, ':');
+	host = a->text;
+	host_len = colon ? (size_t)(colon - host) : 0;
+	if (host_len > 2 && host[0] == '[' && host[host_len - 1] == ']') {
+		host++;
+		host_len -= 2;
+	} else if (memchr(host, ':', host_len)) {
+		colon = NULL; /* IPv6 wants its brackets */
+	}
+	port = colon ? strtol(colon + 1, NULL, 10) : 0;
+	if (!colon || host_len >= LISTEN_HOST_MAX || port < 1 || port > 65535 ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5)
+		return err_set(e, ERR_INPUT,
+			       "listen: \"%.80s\" is refused: address:port is expected, like "
+			       "127.0.0.1:8080 or [::]:8080",
+			       a->text);
+	memcpy(a->host, host, host_len);
+	a->host[host_len] = 0;
+	memcpy(a->port, colon + 1, strlen(colon + 1) + 1);
+	return 1;
+}
+
+int listen_check(const char *listen, struct err *e)
+{
+	struct address a;
+	size_t n = 0;
+	int status;
+
+	while ((status = next_address(&listen, &a, e)) == 1)
+		n++;
+	if (status < 0)
+		return -1;
+	if (n == 0 || n > LISTEN_MAX)
+		return err_set(e, ERR_INPUT, "listen: 1 to %d addresses are expected", LISTEN_MAX);
+	return 0;
+}
+
+static int refuse(const struct address *a, struct err *e)
+{
+	long other = strtol(a->port, NULL, 10) + 1;
+
+	switch (errno) {
+	case EADDRINUSE:
+		return err_set(e, ERR_RETRY,
+			       "%s is in use by another program; end that one, or listen "
+			       "elsewhere: POSTERN_LISTEN=%s%s%s:%ld",
+			       a->text, strchr(a->host, ':') ? "[" : "",
+			       *a->host ? a->host : "127.0.0.1", strchr(a->host, ':') ? "]" : "",
+			       other > 65535 ? 8080 : other);
+	case EACCES:
+		return err_set(
+			e, ERR_REFUSED,
+			"%s: not allowed; ports under 1024 need root or CAP_NET_BIND_SERVICE",
+			a->text);
+	case EADDRNOTAVAIL:
+		return err_set(e, ERR_REFUSED, "%s: this machine has no such address", a->text);
+	default:
+		return err_set(e, ERR_REFUSED, "%s: %s", a->text, strerror(errno));
+	}
+}
+
+/* [::] alone serves IPv4 too; beside others, each family is for its own. */
+static int bind_one(struct listen *l, const struct address *a, const struct addrinfo *ai,
+		    bool is_only, struct err *e)
+{
+	int on = 1, off = 0, fd;
+
+	if (l->n == LISTEN_MAX)
+		return err_set(e, ERR_INPUT, "listen: more than %d addresses", LISTEN_MAX);
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return refuse(a, e);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (ai->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_only ? &off : &on, sizeof(on));
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+		refuse(a, e);
+		close(fd);
+		return -1;
+	}
+	l->fds[l->n++] = fd;
+	return 0;
+}
+
+static int open_address(struct listen *l, const struct address *a, bool is_only, struct err *e)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo *list;
+	int error, status = 0;
+
+	if (!*a->host)
+		hints.ai_family = AF_INET;
+	error = getaddrinfo(*a->host ? a->host : NULL, a->port, &hints, &list);
+	if (error)
+		return err_set(e, ERR_INPUT, "listen: %s: %s", a->text, gai_strerror(error));
+	for (const struct addrinfo *ai = list; ai && status == 0; ai = ai->ai_next) {
+		status = bind_one(l, a, ai, is_only && !list->ai_next, e);
+		/* a name like localhost may have an address that this machine lacks */
+		if (status < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT) &&
+		    (ai->ai_next || l->n))
+			status = 0;
+	}
+	freeaddrinfo(list);
+	return status;
+}
+
+int listen_open(struct listen *l, const char *listen, struct err *e)
+{
+	const char *p = listen;
+	struct address a;
+	bool is_only;
+
+	*l = (struct listen){.n = 0};
+	if (listen_check(listen, e) < 0)
+		return -1;
+	is_only = next_address(&p, &a, e) == 1 && p[strspn(p, ", ")] == 0;
+	while (next_address(&listen, &a, e) == 1)
+		if (open_address(l, &a, is_only, e) < 0) {
+			listen_close(l);
+			return -1;
+		}
+	return 0;
+}
+
+void listen_close(struct listen *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		close(l->fds[i]);
+	l->n = 0;
+}
+
+int listen_local(const char *listen, char host[LISTEN_HOST_MAX], char port[LISTEN_PORT_MAX])
+{
+	struct address a;
+
+	if (next_address(&listen, &a, NULL) != 1)
+		return -1;
+	if (!*a.host || strcmp(a.host, "0.0.0.0") == 0)
+		snprintf(a.host, sizeof(a.host), "127.0.0.1");
+	else if (strcmp(a.host, "::") == 0)
+		snprintf(a.host, sizeof(a.host), "::1");
+	memcpy(host, a.host, sizeof(a.host));
+	memcpy(port, a.port, sizeof(a.port));
+	return 0;
+}

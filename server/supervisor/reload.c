@@ -1,0 +1,87 @@
+/* Another generation of workers, and the end of the one before. */
+#include "server/supervisor/reload.h"
+
+#include <signal.h>
+
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
+
+#define SETTLE_MS 3000 /* an API waits up to 2 s for the store */
+
+static bool is_plain(const struct child *c)
+{
+	return c->job && child_is_worker(c) && !c->job->is_once;
+}
+
+static void begin(struct reload *r, const struct supervisor_plan *plan, struct children *all)
+{
+	const struct supervisor_job *jobs;
+	struct err e;
+	size_t n;
+
+	r->is_wanted = false;
+	if (plan->reload(plan->reload_arg, &jobs, &n, &e) < 0) {
+		metric_add(METRIC_RELOADS_FAILED, 1);
+		LOG(LOG_ERROR, "reload.refused", LOG_S("reason", e.text),
+		    LOG_S("hint", "everything goes on as it was"));
+		return;
+	}
+	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
+		if (is_plain(&all->at[i]))
+			all->at[i].is_retiring = true;
+	children_add(all, jobs, n, true);
+	r->has_failed = false;
+	r->settled_ms = clock_mono_ms() + SETTLE_MS;
+	r->number++;
+	LOG(LOG_INFO, "reload.started", LOG_N("generation", r->number));
+}
+
+/* The old ones stay, the fresh ones go. */
+static void undo(const struct reload *r, struct children *all)
+{
+	metric_add(METRIC_RELOADS_FAILED, 1);
+	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", r->number),
+	    LOG_S("hint", "a new process died at once: see its log lines; the old ones go on"));
+	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
+		struct child *c = &all->at[i];
+
+		if (!is_plain(c))
+			continue;
+		c->is_retiring = c->is_fresh;
+		c->is_fresh = false;
+		if (c->is_retiring && c->pid)
+			kill(c->pid, SIGTERM);
+		else if (c->is_retiring)
+			*c = (struct child){0};
+	}
+}
+
+static void finish(const struct reload *r, struct children *all)
+{
+	LOG(LOG_INFO, "reload.done", LOG_N("generation", r->number));
+	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
+		struct child *c = &all->at[i];
+
+		if (!c->job)
+			continue;
+		c->is_fresh = false;
+		if (c->is_retiring && c->pid)
+			kill(c->pid, c->job->listens || c->job->recover ? SIGUSR1 : SIGTERM);
+		else if (c->is_retiring)
+			*c = (struct child){0};
+	}
+}
+
+void reload_step(struct reload *r, const struct supervisor_plan *plan, struct children *all)
+{
+	if (r->settled_ms && (r->has_failed || clock_mono_ms() >= r->settled_ms)) {
+		r->settled_ms = 0;
+		if (r->has_failed)
+			undo(r, all);
+		else
+			finish(r, all);
+	}
+	if (r->is_wanted && !r->settled_ms)
+		begin(r, plan, all);
+}

@@ -1,0 +1,114 @@
+/* Secrets that are made where nobody set them, and kept in the data directory. */
+#include "server/supervisor/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "server/base/id.h"
+
+#define BYTES 32
+#define ROOT_PREFIX "pn_root_"
+#define ROOT_RANDOM 40
+#define TEXT_MAX 64
+
+/* len: what a whole one has. */
+static int read_secret(const char *file, size_t len, char text[TEXT_MAX], struct err *e)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, len);
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return err_set(e, error == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, "%.200s: %s", file,
+			       strerror(error));
+	text[n] = 0;
+	return (size_t)n == len && strcspn(text, " \n") == len
+		       ? 0
+		       : err_set(e, ERR_INPUT, "%.200s: this file is damaged", file);
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t len = strlen(text);
+
+	return write(fd, text, len) == (ssize_t)len && write(fd, "\n", 1) == 1 && fsync(fd) == 0
+		       ? 0
+		       : -1;
+}
+
+/* Whole or not at all: written beside it, then put in its place. */
+static int write_secret(const char *file, const char *text, struct err *e)
+{
+	char beside[PATH_MAX + 32];
+	int fd, rc = -1;
+
+	snprintf(beside, sizeof(beside), "%s.new", file);
+	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd >= 0) {
+		rc = write_all(fd, text);
+		close(fd);
+	}
+	if (rc < 0 || rename(beside, file) < 0)
+		return err_set(e, ERR_INPUT, "%.200s: %s", beside, strerror(errno));
+	return 0;
+}
+
+static void make_seal(char text[TEXT_MAX])
+{
+	unsigned char random[BYTES];
+
+	if (getrandom(random, BYTES, 0) != BYTES)
+		abort();
+	EVP_EncodeBlock((unsigned char *)text, random, BYTES);
+	explicit_bzero(random, sizeof(random));
+}
+
+static void make_root(char text[TEXT_MAX])
+{
+	snprintf(text, TEXT_MAX, "%s", ROOT_PREFIX);
+	id_random(text + strlen(ROOT_PREFIX), ROOT_RANDOM);
+}
+
+/* Sets the setting from the file of that name in the data directory, which is made by `make`. */
+static int prepare(struct config *config, const char *setting, const char *name,
+		   void (*make)(char *text), struct err *e)
+{
+	char file[PATH_MAX + 16], text[TEXT_MAX] = "", fresh[TEXT_MAX] = "";
+	int rc;
+
+	if ((size_t)snprintf(file, sizeof(file), "%s/%s", config->data_dir, name) >= sizeof(file))
+		return err_set(e, ERR_INPUT, "data_dir: too long");
+	make(fresh);
+	rc = read_secret(file, strlen(fresh), text, e);
+	if (rc < 0 && e->kind == ERR_NOT_FOUND) {
+		rc = write_secret(file, fresh, e);
+		memcpy(text, fresh, sizeof(text));
+	}
+	if (rc == 0)
+		rc = config_set(config, setting, text, "made, in data_dir", e);
+	explicit_bzero(text, sizeof(text));
+	explicit_bzero(fresh, sizeof(fresh));
+	return rc;
+}
+
+int secret_prepare(struct config *config, struct err *e)
+{
+	return *config->secret || *config->redis_url
+		       ? 0
+		       : prepare(config, "secret", "secret", make_seal, e);
+}
+
+int secret_prepare_root_key(struct config *config, struct err *e)
+{
+	return *config->root_key ? 0 : prepare(config, "root_key", "root-key", make_root, e);
+}

@@ -1,0 +1,383 @@
+/* One SMTP client connection: moves bytes between session and link, keeps the deadlines, tells its
+ * owner. */
+#include "smtp/client/connection.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/clock.h"
+#include "server/base/loop.h"
+#include "server/base/metrics.h"
+#include "smtp/client/stream.h"
+#include "smtp/client/session.h"
+#include "smtp/client/transcript.h"
+
+#define PIECES 32 /* of one write */
+
+struct connection {
+	struct link *link;
+	struct session *session;
+	struct loop_timer timer;
+	struct loop_post post;
+	struct connection_callbacks callbacks;
+	void *arg;
+	struct connection_facts facts;
+	struct tls_context *tls_context;
+	struct transcript *transcript;
+	bool is_strict;
+	bool is_pumping;
+	bool has_sent;
+	unsigned armed_turn, told_turn; /* session_turn when the timer was set, the owner told */
+	int64_t opened_ms;
+};
+
+static int64_t since_open(const struct connection *c)
+{
+	return clock_mono_ms() - c->opened_ms;
+}
+
+/* The deadline of a stage begins with the stage and is not moved by what comes in. */
+static void arm(struct connection *c)
+{
+	int wait_s = session_wait_s(c->session);
+
+	if (c->armed_turn == session_turn(c->session))
+		return;
+	c->armed_turn = session_turn(c->session);
+	if (wait_s > 0)
+		loop_timer_set(&c->timer, (int64_t)wait_s * 1000);
+	else
+		loop_timer_cancel(&c->timer);
+}
+
+static void take_in(struct connection *c)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	do {
+		enum session_step step = session_step(c->session);
+
+		if (step == SESSION_SECURE || step == SESSION_CLOSE)
+			return;
+		n = link_read(c->link, bytes, sizeof(bytes));
+		if (n > 0)
+			session_hear(c->session, bytes, (size_t)n);
+	} while (n > 0 && link_has_more(c->link, (size_t)n, sizeof(bytes)));
+	if (n < 0)
+		session_lost(c->session, link_why(c->link));
+}
+
+/* Writes what the session has to say. Where that fails, the server may have said why before. */
+static void put_out(struct connection *c)
+{
+	struct iovec pieces[PIECES];
+	size_t n;
+
+	while ((n = session_pieces(c->session, pieces, PIECES)) > 0) {
+		ssize_t wrote = link_write(c->link, pieces, n);
+
+		if (wrote < 0) {
+			take_in(c);
+			session_lost(c->session, link_why(c->link));
+		}
+		if (wrote <= 0)
+			return;
+		session_wrote(c->session, (size_t)wrote);
+	}
+}
+
+void connection_free(struct connection *c)
+{
+	if (!c)
+		return;
+	loop_timer_deinit(&c->timer);
+	loop_post_deinit(&c->post);
+	link_free(c->link);
+	session_free(c->session);
+	free(c);
+}
+
+static void finish(struct connection *c)
+{
+	const struct connection_result *failure = session_failure(c->session);
+
+	c->facts.stage = session_stage(c->session);
+	if (failure && strcmp(c->facts.stage, "TLS") == 0) {
+		c->facts.has_tls_failed = true;
+		metric_add(METRIC_TLS_FAILURES, 1);
+	}
+	c->callbacks.on_closed(c, failure, c->arg);
+	connection_free(c);
+}
+
+/* True the first time it is called in this turn of the session. */
+static bool is_news(struct connection *c)
+{
+	if (c->told_turn == session_turn(c->session))
+		return false;
+	c->told_turn = session_turn(c->session);
+	return true;
+}
+
+static void start_tls(struct connection *c)
+{
+	struct err e;
+
+	if (link_secure(c->link, c->tls_context, c->facts.host, c->is_strict, &e) < 0)
+		session_lost(c->session, e.text);
+}
+
+static void tell_ready(struct connection *c)
+{
+	if (c->facts.ready_ms < 0)
+		c->facts.ready_ms = since_open(c);
+	c->callbacks.on_ready(c, c->arg);
+}
+
+static void tell_done(struct connection *c)
+{
+	size_t n;
+	const struct connection_result *results = session_results(c->session, &n);
+
+	c->callbacks.on_done(c, results, n, c->arg);
+	session_next(c->session);
+}
+
+/* Does what the session asks for, once; false = nothing to do until something comes. */
+static bool step(struct connection *c)
+{
+	enum session_step now = session_step(c->session);
+
+	arm(c);
+	if (now == SESSION_WAIT || !is_news(c))
+		return false;
+	if (now == SESSION_SECURE)
+		start_tls(c);
+	else if (now == SESSION_READY)
+		tell_ready(c);
+	else if (now == SESSION_FENCE)
+		c->callbacks.on_fence(c, c->arg);
+	else if (now == SESSION_DONE)
+		tell_done(c);
+	return true;
+}
+
+static void pump(struct connection *c)
+{
+	bool goes_on = true;
+
+	c->is_pumping = true;
+	while (goes_on) {
+		put_out(c);
+		c->facts.stage = session_stage(c->session);
+		if (session_step(c->session) == SESSION_CLOSE) {
+			finish(c);
+			return;
+		}
+		goes_on = step(c);
+	}
+	c->is_pumping = false;
+}
+
+/* After a call of the owner: writes at once; callbacks wait for the loop. */
+static void wake(struct connection *c)
+{
+	put_out(c);
+	if (c->is_pumping)
+		return;
+	if (session_step(c->session) == SESSION_WAIT)
+		arm(c);
+	else
+		loop_post(&c->post);
+}
+
+static void posted(void *arg)
+{
+	struct connection *c = arg;
+
+	transcript_tick(c->transcript);
+	pump(c);
+}
+
+static void timed_out(void *arg)
+{
+	struct connection *c = arg;
+
+	transcript_tick(c->transcript);
+	session_lost(c->session, "timeout");
+	pump(c);
+}
+
+static void secured(struct connection *c)
+{
+	const struct tls *tls = link_tls(c->link);
+
+	c->facts.tls_ms = since_open(c);
+	c->facts.is_verified = tls_is_verified(tls);
+	snprintf(c->facts.tls_version, sizeof(c->facts.tls_version), "%s", tls_version(tls));
+	snprintf(c->facts.tls_cipher, sizeof(c->facts.tls_cipher), "%s", tls_cipher(tls));
+	metric_add(METRIC_TLS_SESSIONS, 1);
+	transcript_note(c->transcript, "%s %s, the certificate is %s", c->facts.tls_version,
+			c->facts.tls_cipher, c->facts.is_verified ? "verified" : "not verified");
+	session_secured(c->session);
+}
+
+static void connected(struct connection *c)
+{
+	c->facts.connect_ms = since_open(c);
+	link_source(c->link, c->facts.source_ip, sizeof(c->facts.source_ip));
+	transcript_note(c->transcript, "connected from %s",
+			c->facts.source_ip[0] ? c->facts.source_ip : "local");
+	session_connected(c->session);
+}
+
+static void take_event(struct connection *c, enum link_event event)
+{
+	switch (event) {
+	case LINK_CONNECTED:
+		connected(c);
+		break;
+	case LINK_SECURED:
+		secured(c);
+		break;
+	case LINK_MOVED:
+		take_in(c);
+		break;
+	case LINK_FAILED:
+		session_lost(c->session, link_why(c->link));
+		break;
+	}
+}
+
+static void linked(enum link_event event, void *arg)
+{
+	struct connection *c = arg;
+
+	transcript_tick(c->transcript);
+	/* Stopped by the owner, and the end is already posted? */
+	if (session_step(c->session) != SESSION_CLOSE)
+		take_event(c, event);
+	pump(c);
+}
+
+/* Everything but link and session. */
+static struct connection *new_connection(struct loop *loop, const struct route_host *host,
+					 const struct connection_options *options,
+					 const struct connection_callbacks *callbacks, void *arg)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	if (loop_timer_init(&c->timer, loop, timed_out, c) < 0 ||
+	    loop_post_init(&c->post, loop, posted, c) < 0) {
+		loop_timer_deinit(&c->timer);
+		free(c);
+		return NULL;
+	}
+	c->callbacks = *callbacks;
+	c->arg = arg;
+	c->tls_context = options->tls_context;
+	c->is_strict = options->verify && options->tls != ROUTE_TLS_OPPORTUNISTIC;
+	c->opened_ms = clock_mono_ms();
+	c->transcript = options->transcript;
+	connection_describe(host, &c->facts);
+	return c;
+}
+
+static int start_session(struct connection *c, const struct connection_options *o, struct err *e)
+{
+	bool is_opportunistic = o->tls == ROUTE_TLS_OPPORTUNISTIC;
+	struct session_options options = {
+		.helo_name = o->helo_name,
+		.is_implicit_tls = o->tls == ROUTE_TLS_IMPLICIT,
+		.is_tls_required = !is_opportunistic,
+		.may_starttls = o->tls_context && !(is_opportunistic && o->is_clear),
+		.user = o->user,
+		.password = o->password,
+		.may_auth_in_clear = link_is_local(c->link),
+		.finds_loops = o->finds_loops,
+		.transcript = c->transcript,
+	};
+
+	if (session_new(&c->session, &options, e) < 0)
+		return -1;
+	arm(c);
+	return 0;
+}
+
+int connection_open(struct connection **out, struct loop *loop, const struct route_host *host,
+		    const struct connection_options *options,
+		    const struct connection_callbacks *callbacks, void *arg, struct err *e)
+{
+	struct connection *c = new_connection(loop, host, options, callbacks, arg);
+
+	if (!c)
+		return err_oom(e);
+	if (link_open(&c->link, loop, &host->addr, linked, c, e) < 0 ||
+	    start_session(c, options, e) < 0) {
+		connection_free(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
+int connection_adopt(struct connection **out, struct loop *loop, int fd,
+		     const struct connection_options *options,
+		     const struct connection_callbacks *callbacks, void *arg, struct err *e)
+{
+	static const struct route_host local = {.name = "local"};
+	struct connection *c = new_connection(loop, &local, options, callbacks, arg);
+
+	if (!c) {
+		close(fd);
+		return err_oom(e);
+	}
+	if (link_adopt(&c->link, loop, fd, linked, c, e) < 0 || start_session(c, options, e) < 0) {
+		connection_free(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
+int connection_send(struct connection *c, const struct connection_mail *mail, struct err *e)
+{
+	transcript_tick(c->transcript);
+	if (c->has_sent)
+		transcript_reuse(c->transcript);
+	c->has_sent = true;
+	if (session_send(c->session, mail, e) < 0)
+		return -1;
+	wake(c);
+	return 0;
+}
+
+void connection_dot(struct connection *c)
+{
+	transcript_tick(c->transcript);
+	session_dot(c->session);
+	wake(c);
+}
+
+void connection_drop(struct connection *c)
+{
+	transcript_tick(c->transcript);
+	session_drop(c->session);
+	wake(c);
+}
+
+void connection_quit(struct connection *c)
+{
+	session_quit(c->session);
+	wake(c);
+}
+
+const struct connection_facts *connection_facts(const struct connection *c)
+{
+	return &c->facts;
+}

@@ -1,0 +1,96 @@
+/* What is told of an attempt: when, where, how long each step took, and what was said. */
+#include "server/store/messages/attempt.h"
+
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/store/messages/transcripts.h"
+#include "server/redis/redis.h"
+#include "smtp/relay/relay.h"
+
+/* The begin of a connection is part of the attempt that it was opened for. */
+static bool has_begin(const struct delivery *d, const struct transcript *t)
+{
+	return !t->is_reused && d->routed_ms && t->opened_ms >= d->routed_ms;
+}
+
+static void copy_steps(const struct delivery *d, const struct transcript *t, struct attempt *a)
+{
+	for (int i = has_begin(d, t) ? ATTEMPT_CONNECT : ATTEMPT_MAIL; i < ATTEMPT_STEPS; i++)
+		a->steps_ms[i] = t->steps_ms[i];
+}
+
+/* Steps never overlap: their sum is at most what the attempt took. */
+static void measure(const struct delivery *d, const struct trail *trail, int64_t now,
+		    struct attempt *a)
+{
+	int64_t wait;
+
+	for (int i = 0; i < ATTEMPT_STEPS; i++)
+		a->steps_ms[i] = -1;
+	if (d->asked_ms)
+		a->steps_ms[ATTEMPT_DNS] =
+			(int32_t)((d->routed_ms ? d->routed_ms : now) - d->asked_ms);
+	if (trail && (d->sent_ms || has_begin(d, trail->transcript)))
+		copy_steps(d, trail->transcript, a);
+	if (!d->routed_ms)
+		return;
+	wait = (d->sent_ms ? d->sent_ms : now) - d->routed_ms;
+	for (int i = ATTEMPT_CONNECT; i <= ATTEMPT_AUTH; i++)
+		if (a->steps_ms[i] > 0)
+			wait -= a->steps_ms[i];
+	if (wait > 0)
+		a->steps_ms[ATTEMPT_WAIT] = (int32_t)wait;
+}
+
+static void place(const struct trail *trail, struct attempt *a)
+{
+	const struct connection_facts *f = trail->facts;
+
+	a->host = f->host;
+	a->ip = f->ip;
+	a->port = f->port;
+	a->source = f->source_ip;
+	if (f->tls_version[0])
+		a->tls = f->is_verified ? ATTEMPT_TLS_VERIFIED : ATTEMPT_TLS_UNVERIFIED;
+	else if (f->has_tls_failed || trail->has_tls_failed)
+		a->tls = ATTEMPT_TLS_FAILED;
+	a->tls_version = f->tls_version;
+	a->tls_cipher = f->tls_cipher;
+}
+
+void attempt_describe(const struct delivery *d, const struct trail *trail, int64_t now,
+		      struct attempt *out)
+{
+	*out = (struct attempt){.took_ms = now - d->started_ms};
+	measure(d, trail, now, out);
+	if (trail)
+		place(trail, out);
+}
+
+void attempt_write(const struct delivery *d, const struct trail *trail, struct buf *out)
+{
+	char line[ATTEMPT_MAX];
+	struct attempt a;
+	size_t len;
+
+	attempt_describe(d, trail, clock_mono_ms(), &a);
+	a.started_ms = clock_real_ms() + store_clock_offset_ms(d->relay->store) - a.took_ms;
+	len = attempt_format(&a, line);
+	buf_append(out, "a ", 2);
+	buf_append(out, line, len);
+	buf_char(out, '\n');
+}
+
+void attempt_keep_transcript(struct delivery *d, const struct trail *trail)
+{
+	struct buf text = {0};
+	struct err e;
+
+	transcript_text(trail->transcript, &text);
+	if (text.failed ||
+	    (text.len && attempts_pack(text.data, text.len, &d->transcript, &e) < 0)) {
+		LOG(LOG_ERROR, "transcript.dropped", LOG_S("job", d->job->ref));
+		buf_deinit(&d->transcript);
+	}
+	buf_deinit(&text);
+}

@@ -1,0 +1,135 @@
+/* What became of recipients, as the store wants to hear it, and when to try again. */
+#include "smtp/relay/relay.h"
+
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/config/config.h"
+#include "server/base/id.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
+#include "server/store/queue/accept.h"
+#include "server/route/bounce.h"
+#include "server/redis/redis.h"
+
+static const char *outcome_of(const struct delivery *d, enum connection_outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_DELIVERED:
+		return "delivered";
+	case OUTCOME_BOUNCED:
+	case OUTCOME_TOO_BIG:
+		return "bounced";
+	case OUTCOME_UNKNOWN:
+		return d->job->record.fail_on_unknown ? "failed" : "deferred";
+	case OUTCOME_DEFERRED:
+	case OUTCOME_UNTRIED:
+		break;
+	}
+	return "deferred";
+}
+
+static void put_line_text(struct buf *out, const char *text)
+{
+	for (const char *p = text; *p; p++)
+		buf_char(out, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
+}
+
+/* What the store should know beside the state: lua/settle.lua. */
+static const char *flag_of(const struct connection_result *r)
+{
+	if (r->outcome == OUTCOME_UNKNOWN)
+		return "dup";
+	return r->outcome == OUTCOME_BOUNCED && bounce_is_recipient(r->code, r->text) ? "sup" : "-";
+}
+
+void results_write(const struct delivery *d, const struct connection_result *results,
+		   struct buf *out)
+{
+	for (size_t i = 0; i < d->n_recipients; i++) {
+		const struct connection_result *r = &results[i];
+
+		buf_fmt(out, "%u %s %d %s ", d->numbers[i], outcome_of(d, r->outcome), r->code,
+			flag_of(r));
+		put_line_text(out, r->text);
+		buf_char(out, '\n');
+	}
+}
+
+/* 800 to 1199, in thousandths. */
+static int64_t jitter(void)
+{
+	char random[3];
+
+	id_random(random, 2);
+	return 800 + ((random[0] * 37 + random[1]) * 7) % 400;
+}
+
+int64_t results_retry_ms(const struct delivery *d)
+{
+	const struct config *c = d->relay->config;
+	int64_t s = d->job->record.lane == LANE_OTP ? c->retry_first_otp_s : c->retry_first_s;
+	unsigned attempts = 0;
+
+	for (size_t i = 0; i < d->n_recipients; i++) {
+		unsigned a = d->job->record.recipients[d->numbers[i]].attempts;
+
+		if (a > attempts)
+			attempts = a;
+	}
+	for (unsigned i = 0; i < attempts && s < c->retry_max_s; i++)
+		s *= 2;
+	if (s > c->retry_max_s)
+		s = c->retry_max_s;
+	return s * jitter();
+}
+
+static void count(enum connection_outcome outcome, const struct delivery *d)
+{
+	static const enum metric metrics[] = {
+		[OUTCOME_DELIVERED] = METRIC_DELIVERED, [OUTCOME_DEFERRED] = METRIC_DEFERRED,
+		[OUTCOME_BOUNCED] = METRIC_BOUNCED,     [OUTCOME_UNKNOWN] = METRIC_UNKNOWN_OUTCOMES,
+		[OUTCOME_UNTRIED] = METRIC_DEFERRED,    [OUTCOME_TOO_BIG] = METRIC_BOUNCED,
+	};
+	int64_t now = clock_real_ms() + store_clock_offset_ms(d->relay->store);
+
+	metric_add(metrics[outcome], 1);
+	if (outcome == OUTCOME_UNKNOWN)
+		metric_add(d->job->record.fail_on_unknown ? METRIC_FAILED : METRIC_DEFERRED, 1);
+	if (outcome == OUTCOME_DELIVERED)
+		metric_observe(METRIC_DELIVERY_MS, now - d->job->record.accepted_ms);
+}
+
+static void say(const struct delivery *d, const struct connection_result *r, size_t i)
+{
+	static const char *const facts[] = {
+		[OUTCOME_DELIVERED] = "recipient.delivered",
+		[OUTCOME_DEFERRED] = "recipient.deferred",
+		[OUTCOME_BOUNCED] = "recipient.bounced",
+		[OUTCOME_UNKNOWN] = "recipient.unknown",
+		[OUTCOME_UNTRIED] = "recipient.deferred",
+		[OUTCOME_TOO_BIG] = "recipient.bounced",
+	};
+	const struct connection_facts *f =
+		d->line ? connection_facts(line_connection(d->line)) : NULL;
+	bool is_mail = strcmp(d->job->record.project, QUEUE_NO_PROJECT) != 0;
+	char message[31];
+
+	if (is_mail)
+		count(r->outcome, d);
+	LOG(r->outcome != OUTCOME_DELIVERED ? LOG_WARN
+	    : is_mail                       ? LOG_INFO
+					    : LOG_DEBUG,
+	    facts[r->outcome], LOG_S("message", job_message(d->job, message)),
+	    LOG_N("recipient", d->numbers[i]), LOG_S("domain", strchr(d->recipients[i], '@') + 1),
+	    LOG_S("site", d->job->site), LOG_S("host", f ? f->host : ""),
+	    LOG_S("address", f ? f->address : ""), LOG_S("tls", f ? f->tls_version : ""),
+	    LOG_N("code", r->code), LOG_S("reply", r->text),
+	    LOG_N("ms", d->sent_ms ? clock_mono_ms() - d->sent_ms : 0));
+}
+
+void results_tell(const struct delivery *d, const struct connection_result *results)
+{
+	for (size_t i = 0; i < d->n_recipients; i++)
+		say(d, &results[i], i);
+}

@@ -1,0 +1,131 @@
+/* The HTTP server at its limits, and how it ends. */
+#include "tests/unit/api/http/client.h"
+
+static void above_the_limit_of_connections_there_is_503(void **state)
+{
+	int fds[60], refused = 0, served = 0;
+	char answer[4000];
+
+	(void)state;
+	usleep(100000);
+	for (int i = 0; i < 60; i++)
+		fds[i] = dial(&shared);
+	for (int i = 0; i < 60; i++)
+		say(fds[i], GET("/healthz"), sizeof(GET("/healthz")) - 1);
+	for (int i = 0; i < 60; i++) {
+		int status = hear(fds[i], answer, sizeof(answer), true);
+
+		served += status == 200;
+		refused += status == 503 || status == 0;
+	}
+	assert_true(served >= 40 && served <= 50);
+	assert_int_equal(served + refused, 60);
+	for (int i = 0; i < 60; i++)
+		close(fds[i]);
+	usleep(100000);
+	counted("handled");
+}
+
+static void out_of_descriptors_it_waits_and_recovers(void **state)
+{
+	static const char request[] = "GET /counts HTTP/1.1\r\n" HOST "\r\n";
+	struct child c = {0};
+	char answer[4000];
+	int fds[100], first;
+	long long cpu;
+
+	(void)state;
+	start_child(&c, 40);
+	first = dial(&c);
+	say(first, request, sizeof(request) - 1);
+	assert_int_equal(hear(first, answer, sizeof(answer), true), 200);
+	cpu = atoll(strstr(answer, "\"cpu_ms\":") + 9);
+	for (int i = 0; i < 100; i++)
+		fds[i] = dial(&c);
+	sleep(1);
+	say(first, request, sizeof(request) - 1);
+	assert_int_equal(hear(first, answer, sizeof(answer), true), 200);
+	assert_true(atoll(strstr(answer, "\"cpu_ms\":") + 9) - cpu < 300);
+	for (int i = 0; i < 100; i++)
+		close(fds[i]);
+	usleep(300000);
+	fds[0] = dial(&c);
+	say(fds[0], request, sizeof(request) - 1);
+	assert_int_equal(hear(fds[0], answer, sizeof(answer), true), 200);
+	assert_non_null(strstr(child_log(&c), "http.accept_failed"));
+	close(fds[0]);
+	close(first);
+	stop_child(&c);
+}
+
+static void a_drain_answers_what_is_in_hand_and_closes_the_rest(void **state)
+{
+	static const char slow[] = POST("/v1/much-later", "Content-Length: 2\r\n") "{}";
+	struct child c = {0};
+	char answer[4000];
+	int idle, busy, status;
+
+	(void)state;
+	start_child(&c, 0);
+	idle = dial(&c);
+	say(idle, GET("/healthz"), sizeof(GET("/healthz")) - 1);
+	assert_int_equal(hear(idle, answer, sizeof(answer), true), 200);
+	busy = dial(&c);
+	say(busy, slow, sizeof(slow) - 1);
+	usleep(50000);
+	kill(c.pid, SIGTERM);
+	assert_true(closes(idle, 1000));
+	assert_int_equal(hear(busy, answer, sizeof(answer), true), 202);
+	assert_non_null(strstr(answer, "Connection: close\r\n"));
+	assert_true(closes(busy, 1000));
+	assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
+	assert_int_equal(status, 0);
+	close(idle);
+	close(busy);
+	close(c.log);
+}
+
+static void a_second_sigterm_stops_at_once_with_requests_open(void **state)
+{
+	static const char *const requests[] = {
+		POST("/v1/much-later", "Content-Length: 2\r\n") "{}",
+		"GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+		"Authorization: Bearer pn_live_slow\r\n\r\n",
+		POST("/v1/echo", "Content-Length: 2\r\n") "{",
+	};
+	struct child c = {0};
+	int fds[3], status;
+
+	(void)state;
+	start_child(&c, 0);
+	for (int i = 0; i < 3; i++) {
+		fds[i] = dial(&c);
+		say(fds[i], requests[i], strlen(requests[i]));
+		/* The first is with its handler then, the second waits for its key. */
+		usleep(i == 0 ? 200000 : 10000);
+	}
+	kill(c.pid, SIGTERM);
+	usleep(10000);
+	kill(c.pid, SIGTERM);
+	assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
+	show_end_of_log(&c, status);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	close(c.log);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(above_the_limit_of_connections_there_is_503),
+		cmocka_unit_test(out_of_descriptors_it_waits_and_recovers),
+		cmocka_unit_test(a_drain_answers_what_is_in_hand_and_closes_the_rest),
+		cmocka_unit_test(a_second_sigterm_stops_at_once_with_requests_open),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, start_shared, stop_shared);
+}

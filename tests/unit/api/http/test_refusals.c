@@ -1,0 +1,371 @@
+/* Requests and what HTTP wants them answered with; above all those to refuse. */
+#include "tests/unit/api/http/client.h"
+
+enum { OPEN, CLOSED };
+
+struct row {
+	const char *name;
+	const char *request;
+	int status;
+	const char *has; /* in the answer */
+	int after;
+};
+
+static const struct row rows[] = {
+	/* what works */
+	{"a POST is answered", POST("/v1/echo", "Content-Length: 2\r\n") "{}", 202, "\"len\":2",
+	 OPEN},
+	{"a chunked POST is answered",
+	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n3\r\n   \r\n0\r\n\r\n", 202,
+	 "\"len\":5", OPEN},
+	{"a slow handler", POST("/v1/later", "Content-Length: 2\r\n") "{}", 202, "\"len\":2", OPEN},
+	{"a slow key",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: bearer pn_live_slow\r\n\r\n",
+	 200, "prj_1", OPEN},
+	{"a slow wrong key",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST JSON
+	 "Authorization: Bearer pn_live_slow_not\r\nContent-Length: 2\r\n\r\n{}",
+	 401, "unauthorized", CLOSED},
+	{"HTTP/1.0 gets an answer and a close", "GET /healthz HTTP/1.0\r\n\r\n", 200, "ok", CLOSED},
+	{"absolute form", "GET http://h/healthz HTTP/1.1\r\n" HOST "\r\n", 200, "ok", OPEN},
+	{"a query is decoded", GET("/v1/things/msg_01arz3ndektsv4rrffq69g5fav?q=a%20b+c%C3%BC&"),
+	 200, "\"q\":\"a b cü\"", OPEN},
+	{"a client's request id comes back",
+	 "GET /healthz HTTP/1.1\r\n" HOST "X-Request-Id: a.b-C_9\r\n\r\n", 200,
+	 "X-Request-Id: a.b-C_9\r\n", OPEN},
+	{"handlers' headers go out", POST("/v1/echo", "Content-Length: 2\r\n") "{}", 202,
+	 "Location: /v1/somewhere\r\n", OPEN},
+	{"answers to a key are not cached", POST("/v1/echo", "Content-Length: 2\r\n") "{}", 202,
+	 "Cache-Control: no-store\r\n", OPEN},
+	{"charset utf-8 is fine",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
+	 "Content-Type: Application/JSON; charset=UTF-8\r\nContent-Length: 2\r\n\r\n{}",
+	 202, "", OPEN},
+	{"identity is an encoding",
+	 POST("/v1/echo", "Content-Encoding: identity\r\nContent-Length: 2\r\n") "{}", 202, "",
+	 OPEN},
+	{"a small body on GET is ignored",
+	 "GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 200, "ok", OPEN},
+
+	/* framing */
+	{"two equal Content-Length",
+	 POST("/v1/echo", "Content-Length: 2\r\nContent-Length: 2\r\n") "{}", 400, "bad-request",
+	 CLOSED},
+	{"two different Content-Length",
+	 POST("/v1/echo", "Content-Length: 2\r\ncontent-length: 3\r\n") "{} ", 400, "bad-request",
+	 CLOSED},
+	{"Content-Length and chunked",
+	 POST("/v1/echo",
+	      "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n",
+	 400, "bad-request", CLOSED},
+	{"chunked and Content-Length",
+	 POST("/v1/echo",
+	      "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n") "2\r\n{}\r\n0\r\n\r\n",
+	 400, "bad-request", CLOSED},
+	{"chunked, identity", POST("/v1/echo", "Transfer-Encoding: chunked, identity\r\n"), 400,
+	 "bad-request", CLOSED},
+	{"identity", POST("/v1/echo", "Transfer-Encoding: identity\r\n"), 400, "bad-request",
+	 CLOSED},
+	{"two Transfer-Encoding",
+	 POST("/v1/echo", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400,
+	 "bad-request", CLOSED},
+	{"a blank before the colon",
+	 POST("/v1/echo", "Transfer-Encoding : chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a folded Transfer-Encoding",
+	 POST("/v1/echo", "Transfer-Encoding:\r\n chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a folded header", POST("/v1/echo", "X: a\r\n b\r\nContent-Length: 2\r\n") "{}", 400,
+	 "bad-request", CLOSED},
+	{"a header folded by a tab at the end",
+	 POST("/v1/echo", "Content-Length: 2\r\n\t1\r\n") "{}", 400, "bad-request", CLOSED},
+	{"chunked with HTTP/1.0",
+	 "POST /v1/echo HTTP/1.0\r\n" HOST KEY JSON "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	 400, "bad-request", CLOSED},
+	{"a bare LF after a header", "GET /healthz HTTP/1.1\r\nHost: h\nX: y\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a bare LF after the request line", "GET /healthz HTTP/1.1\nHost: h\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a bare LF at the end of the head", "GET /healthz HTTP/1.1\r\nHost: h\r\n\n", 400,
+	 "bad-request", CLOSED},
+	{"a bare CR", "GET /healthz HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n", 400, "bad-request",
+	 CLOSED},
+	{"an empty header name", "GET /healthz HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"two blanks in the request line", "GET  /healthz HTTP/1.1\r\nHost: h\r\n\r\n", 400, "",
+	 CLOSED},
+	{"a Content-Length that is no number", POST("/v1/echo", "Content-Length: 2x\r\n") "{}", 400,
+	 "", CLOSED},
+	{"a negative Content-Length", POST("/v1/echo", "Content-Length: -2\r\n") "{}", 400, "",
+	 CLOSED},
+	{"a bad chunk", POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "zz\r\n{}\r\n", 400, "",
+	 CLOSED},
+
+	/* what must be there once */
+	{"no Host", "GET /healthz HTTP/1.1\r\n\r\n", 400, "Host", CLOSED},
+	{"two Host", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "bad-request",
+	 CLOSED},
+	{"a Host with a path", "GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "Host", CLOSED},
+	{"two Authorization", POST("/v1/echo", KEY "Content-Length: 2\r\n") "{}", 400,
+	 "bad-request", CLOSED},
+	{"two Content-Type", POST("/v1/echo", JSON "Content-Length: 2\r\n") "{}", 400,
+	 "bad-request", CLOSED},
+	{"two Idempotency-Key",
+	 POST("/v1/echo", "Idempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 2\r\n") "{}",
+	 400, "bad-request", CLOSED},
+	{"two Content-Encoding",
+	 POST("/v1/echo",
+	      "Content-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n") "{}",
+	 400, "bad-request", CLOSED},
+
+	/* keys */
+	{"no key", "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST "\r\n", 401,
+	 "WWW-Authenticate: Bearer", OPEN},
+	{"a wrong key",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Bearer pn_live_wrong\r\n\r\n",
+	 401, "WWW-Authenticate: Bearer", OPEN},
+	{"Basic",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Basic cG5fbGl2ZV9nb29kOg==\r\n\r\n",
+	 401, "unauthorized", OPEN},
+	{"two blanks after Bearer",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Bearer  pn_live_good\r\n\r\n",
+	 401, "unauthorized", OPEN},
+	{"no key after Bearer",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Bearer \r\n\r\n",
+	 401, "unauthorized", OPEN},
+	{"a key that is not ASCII",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Bearer pn_live_g\xc3\xbc"
+	 "d\r\n\r\n",
+	 401, "unauthorized", OPEN},
+	{"a key in the query",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav?key=pn_live_good HTTP/1.1\r\n" HOST "\r\n",
+	 401, "unauthorized", OPEN},
+	{"a key that may only read",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST JSON
+	 "Authorization: Bearer pn_live_read\r\nContent-Length: 2\r\n\r\n{}",
+	 403, "forbidden", CLOSED},
+	{"a key that may only send",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Bearer pn_live_send\r\n\r\n",
+	 403, "forbidden", OPEN},
+	{"a key that may not manage",
+	 "DELETE /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST KEY "\r\n", 403,
+	 "forbidden", OPEN},
+	{"a key while the store is away, to send",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST JSON
+	 "Authorization: Bearer pn_live_lost\r\nContent-Length: 2\r\n\r\n{}",
+	 503, "not-accepted", CLOSED},
+	{"a key while the store is away, to read",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Bearer pn_live_lost\r\n\r\n",
+	 503, "Retry-After: ", OPEN},
+
+	/* bodies; those that are refused are not even sent */
+	{"one byte too many, said before", POST("/v1/echo", "Content-Length: 200001\r\n"), 413,
+	 "too-large", CLOSED},
+	{"far too many", POST("/v1/echo", "Content-Length: 999999999999999999\r\n"), 413,
+	 "too-large", CLOSED},
+	{"a body that nobody wants",
+	 "GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 70000\r\n\r\n", 413, "too-large",
+	 CLOSED},
+	{"text/plain",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
+	 "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n",
+	 415, "unsupported-type", CLOSED},
+	{"no Content-Type", "POST /v1/echo HTTP/1.1\r\n" HOST KEY "Content-Length: 2\r\n\r\n", 415,
+	 "unsupported-type", CLOSED},
+	{"utf-16",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
+	 "Content-Type: application/json; charset=utf-16\r\nContent-Length: 2\r\n\r\n",
+	 415, "unsupported-type", CLOSED},
+	{"application/jsonx",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
+	 "Content-Type: application/jsonx\r\nContent-Length: 2\r\n\r\n",
+	 415, "unsupported-type", CLOSED},
+	{"a form",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
+	 "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 2\r\n\r\n",
+	 415, "unsupported-type", CLOSED},
+	{"gzip", POST("/v1/echo", "Content-Encoding: gzip\r\nContent-Length: 2\r\n"), 415,
+	 "unsupported-type", CLOSED},
+	{"no body", POST("/v1/echo", ""), 400, "invalid-json", OPEN},
+	{"an empty body", POST("/v1/echo", "Content-Length: 0\r\n"), 400, "invalid-json", OPEN},
+
+	/* 100-continue: the final status at once, or 100 */
+	{"Expect with a wrong key",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST JSON
+	 "Authorization: Bearer x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+	 401, "unauthorized", CLOSED},
+	{"Expect with a slow wrong key",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST JSON
+	 "Authorization: Bearer slow\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+	 401, "unauthorized", CLOSED},
+	{"Expect with too large a body",
+	 POST("/v1/echo", "Expect: 100-continue\r\nContent-Length: 200001\r\n"), 413, "too-large",
+	 CLOSED},
+	{"Expect", POST("/v1/echo", "Expect: 100-continue\r\nContent-Length: 2\r\n"), 100, "",
+	 OPEN},
+
+	/* methods */
+	{"OPTIONS", "OPTIONS /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST "\r\n",
+	 204, "Allow: GET, HEAD, DELETE, OPTIONS\r\n", OPEN},
+	{"OPTIONS of nothing", "OPTIONS /v1/nothing HTTP/1.1\r\n" HOST "\r\n", 404, "not-found",
+	 OPEN},
+	{"PUT", "PUT /v1/echo HTTP/1.1\r\n" HOST KEY "\r\n", 405, "Allow: POST, OPTIONS\r\n", OPEN},
+	{"a made-up method", "FOO /v1/echo HTTP/1.1\r\n" HOST KEY "\r\n", 405,
+	 "Allow: POST, OPTIONS\r\n", OPEN},
+	{"a method in lower case", "post /v1/echo HTTP/1.1\r\n" HOST KEY JSON "\r\n", 405,
+	 "Allow: ", OPEN},
+	{"TRACE", "TRACE /healthz HTTP/1.1\r\n" HOST "X-Secret: echo-me\r\n\r\n", 405,
+	 "Allow: ", OPEN},
+	{"HEAD where there is no GET", "GET /v1/echo HTTP/1.1\r\n" HOST "\r\n", 405,
+	 "Allow: ", OPEN},
+
+	/* paths */
+	{"an unknown path", GET("/v1/nothing"), 404, "not-found", OPEN},
+	{"an id with another prefix", GET("/v1/things/key_01arz3ndektsv4rrffq69g5fav"), 404,
+	 "not-found", OPEN},
+	{"a NUL", GET("/v1/things/msg_01arz3ndektsv4rrffq69g5fav%00"), 400, "bad-request", OPEN},
+	{"a slash in a segment", GET("/v1%2Fthings/msg_01arz3ndektsv4rrffq69g5fav"), 404,
+	 "not-found", OPEN},
+	{"dots", GET("/v1/../healthz"), 404, "not-found", OPEN},
+	{"encoded dots", GET("/v1/%2e%2e/healthz"), 404, "not-found", OPEN},
+	{"two slashes", GET("//healthz"), 404, "not-found", OPEN},
+	{"a slash at the end", GET("/healthz/"), 404, "not-found", OPEN},
+	{"an overlong slash", GET("/v1%c0%afecho"), 400, "bad-request", OPEN},
+	{"a half escape", GET("/healthz%2"), 400, "bad-request", OPEN},
+	{"a query parameter twice", GET("/healthz?a=1&a=2"), 400, "twice", OPEN},
+	{"a control in the query", GET("/healthz?a=%0d%0a"), 400, "bad-request", OPEN},
+	{"no path", GET("healthz"), 400, "bad-request", OPEN},
+	{"a star", "GET * HTTP/1.1\r\n" HOST "\r\n", 400, "bad-request", OPEN},
+	{"an id too long for a key of Redis",
+	 GET("/v1/things/msg_01arz3ndektsv4rrffq69g5favaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 404,
+	 "not-found", OPEN},
+
+	/* what an answer must not say */
+	{"an error within", GET("/fail"), 500, "\"title\":\"The server failed\"", OPEN},
+};
+
+static void try_row(const struct row *row)
+{
+	static char answer[20000];
+	int fd = dial(&shared), status;
+
+	say(fd, row->request, strlen(row->request));
+	status = hear(fd, answer, sizeof(answer), true);
+	if (status != row->status || !strstr(answer, row->has))
+		fail_msg("%s: %d, wanted %d and \"%s\"; the answer: %s", row->name, status,
+			 row->status, row->has, answer);
+	if (closes(fd, row->after == OPEN ? 20 : 1000) != (row->after == CLOSED))
+		fail_msg("%s: the connection is %s", row->name,
+			 row->after == OPEN ? "closed" : "open");
+	if (strstr(answer, "Injected") || strstr(answer, "echo-me") || strstr(answer, "secret of"))
+		fail_msg("%s: the answer says too much: %s", row->name, answer);
+	if (strstr(answer, "application/problem+json") && !strstr(answer, "\"request_id\":\""))
+		fail_msg("%s: a problem without request_id: %s", row->name, answer);
+	close(fd);
+}
+
+static void each_request_gets_the_answer_that_http_wants(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		try_row(&rows[i]);
+}
+
+static void a_nul_in_the_head_is_refused(void **state)
+{
+	static const char head[] = "GET /healthz HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n";
+	static const char line[] = "GET /healthz\0/x HTTP/1.1\r\nHost: h\r\n\r\n";
+	char answer[4000];
+	int fd = dial(&shared);
+
+	(void)state;
+	say(fd, head, sizeof(head) - 1);
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 400);
+	close(fd);
+	fd = dial(&shared);
+	say(fd, line, sizeof(line) - 1);
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 400);
+	close(fd);
+}
+
+static void a_head_that_is_too_long_is_refused(void **state)
+{
+	static char request[70000];
+	static char answer[20000];
+	int fd = dial(&shared), status;
+
+	(void)state;
+	snprintf(request, sizeof(request), "GET /%065000d HTTP/1.1\r\n" HOST "\r\n", 0);
+	say(fd, request, strlen(request));
+	status = hear(fd, answer, sizeof(answer), true);
+	assert_true(status == 414 || status == 404 || status == 400);
+	close(fd);
+	fd = dial(&shared);
+	snprintf(request, sizeof(request), "GET /%05000d HTTP/1.1\r\n" HOST "\r\n", 0);
+	say(fd, request, strlen(request));
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 404);
+	close(fd);
+	fd = dial(&shared);
+	snprintf(request, sizeof(request), "GET /healthz HTTP/1.1\r\n" HOST "X: %020000d\r\n\r\n",
+		 0);
+	say(fd, request, strlen(request));
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 431);
+	close(fd);
+	fd = dial(&shared);
+	snprintf(request, sizeof(request),
+		 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+		 "Authorization: Bearer %06000d\r\n\r\n",
+		 0);
+	say(fd, request, strlen(request));
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 401);
+	close(fd);
+}
+
+static void wrong_key_and_no_key_look_the_same(void **state)
+{
+	static const char *const headers[] = {"", "Authorization: Bearer pn_live_wrong\r\n",
+					      "Authorization: Basic eA==\r\n"};
+	char answers[3][4000], request[300];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int fd = dial(&shared);
+		char *date;
+
+		snprintf(request, sizeof(request),
+			 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+			 "X-Request-Id: same\r\n%s\r\n",
+			 headers[i]);
+		say(fd, request, strlen(request));
+		assert_int_equal(hear(fd, answers[i], sizeof(answers[i]), true), 401);
+		date = strstr(answers[i], "Date: ");
+		assert_non_null(date);
+		memset(date, '-', strcspn(date, "\r"));
+		close(fd);
+	}
+	assert_string_equal(answers[0], answers[1]);
+	assert_string_equal(answers[0], answers[2]);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_request_gets_the_answer_that_http_wants),
+		cmocka_unit_test(a_nul_in_the_head_is_refused),
+		cmocka_unit_test(a_head_that_is_too_long_is_refused),
+		cmocka_unit_test(wrong_key_and_no_key_look_the_same),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, start_shared, stop_shared);
+}

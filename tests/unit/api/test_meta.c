@@ -1,0 +1,199 @@
+/* The real route table: what is open to all, and that nothing else is. */
+#define REAL_ROUTES
+/* The real handlers are linked; the linker sends their calls of these four here (see the
+ * Makefile). */
+#define keys_find __wrap_keys_find               /* NOLINT(bugprone-reserved-identifier) */
+#define store_is_ready __wrap_store_is_ready     /* NOLINT(bugprone-reserved-identifier) */
+#define attendance_holds __wrap_attendance_holds /* NOLINT(bugprone-reserved-identifier) */
+#define canary_holds __wrap_canary_holds         /* NOLINT(bugprone-reserved-identifier) */
+#include "tests/unit/api/http/client.h"
+
+#include <sys/mman.h>
+
+#include "api/canary.h"
+#include "server/store/queue/relay_watch.h"
+#include "server/redis/redis.h"
+
+static struct {
+	int is_ready;
+	int asked;
+	int is_unattended;
+	int is_unproven;
+} * store;
+
+bool store_is_ready(const struct store *s, const char **why)
+{
+	(void)s;
+	store->asked++;
+	if (!store->is_ready && why)
+		*why = "no \"connection\" to Redis";
+	return store->is_ready;
+}
+
+bool attendance_holds(struct store *s, const char **why)
+{
+	(void)s;
+	if (store->is_unattended)
+		*why = "no relay";
+	return !store->is_unattended;
+}
+
+bool canary_holds(const char **why)
+{
+	if (store->is_unproven)
+		*why = "no canary";
+	return !store->is_unproven;
+}
+
+static char answer[300000];
+
+static int get(const char *path, const char *headers)
+{
+	char request[1000];
+	int fd = dial(&shared), status;
+
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" HOST "%s\r\n", path, headers);
+	say(fd, request, strlen(request));
+	status = hear(fd, answer, sizeof(answer), true);
+	close(fd);
+	return status;
+}
+
+static const char *body(void)
+{
+	return strstr(answer, "\r\n\r\n") + 4;
+}
+
+static void alive_does_not_depend_on_the_store(void **state)
+{
+	(void)state;
+	store->is_ready = 0;
+	store->asked = 0;
+	assert_int_equal(get("/healthz", ""), 200);
+	assert_string_equal(body(), "{\"status\":\"ok\"}\n");
+	assert_int_equal(store->asked, 0);
+}
+
+static void ready_does(void **state)
+{
+	(void)state;
+	store->is_ready = 0;
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_string_equal(
+		body(),
+		"{\"status\":\"not ready\",\"reason\":\"no \\\"connection\\\" to Redis\"}\n");
+	assert_non_null(strstr(answer, "Retry-After: "));
+	store->is_ready = 1;
+	assert_int_equal(get("/readyz", ""), 200);
+	assert_string_equal(body(), "{\"status\":\"ready\"}\n");
+}
+
+static void ready_needs_somebody_who_takes_the_mail(void **state)
+{
+	(void)state;
+	store->is_ready = store->is_unattended = 1;
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_string_equal(body(), "{\"status\":\"not ready\",\"reason\":\"no relay\"}\n");
+	store->is_ready = 0; /* the graver fault is told */
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_non_null(strstr(body(), "connection"));
+	store->is_ready = store->is_unproven = 1;
+	assert_int_equal(get("/readyz", ""), 503);
+	assert_string_equal(body(), "{\"status\":\"not ready\",\"reason\":\"no canary\"}\n");
+	store->is_unattended = store->is_unproven = 0;
+}
+
+static void metrics_are_text(void **state)
+{
+	(void)state;
+	assert_int_equal(get("/metrics", ""), 200);
+	assert_non_null(strstr(answer, "Content-Type: text/plain; version=0.0.4"));
+	assert_non_null(strstr(body(), "\npostern_http_requests_total{class=\"5xx\"} "));
+}
+
+static void the_contract_is_served(void **state)
+{
+	json_t *document;
+
+	(void)state;
+	assert_int_equal(get("/openapi.json", ""), 200);
+	document = json_loads(body(), 0, NULL);
+	assert_non_null(document);
+	assert_memory_equal(json_string_value(json_object_get(document, "openapi")), "3.1", 3);
+	json_decref(document);
+	assert_int_equal(get("/openapi.yaml", ""), 200);
+	assert_non_null(strstr(body(), "openapi: 3.1"));
+}
+
+static void fill(const char *path, const char *prefix, char *out, size_t size)
+{
+	size_t len = 0;
+	const char *id;
+
+	while ((id = strchr(path, '{'))) {
+		len += (size_t)snprintf(out + len, size - len, "%.*s%s_01arz3ndektsv4rrffq69g5fav",
+					(int)(id - path), path, prefix ? prefix : "x");
+		path = strchr(id, '}') + 1;
+	}
+	snprintf(out + len, size - len, "%s", path);
+}
+
+static int ask(const struct route_entry *route, const char *key)
+{
+	static const char *const methods[] = {"GET", "POST", "PATCH", "PUT", "DELETE"};
+	char path[200], request[600];
+	int fd = dial(&shared), status;
+
+	fill(route->path, route->id_prefix, path, sizeof(path));
+	snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\n" HOST JSON "%s%s%s\r\n%s",
+		 methods[route->method], path, *key ? "Authorization: Bearer " : "", key,
+		 *key ? "\r\nContent-Length: 2\r\n" : "Content-Length: 2\r\n", "{}");
+	say(fd, request, strlen(request));
+	status = hear(fd, answer, sizeof(answer), true);
+	close(fd);
+	return status;
+}
+
+static void each_route_needs_a_key_with_its_scope(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < api_routes_count; i++) {
+		const struct route_entry *route = &api_routes[i];
+		bool is_open = strncmp(route->path, "/v1", 3) != 0;
+
+		if ((route->scope == 0) != is_open)
+			fail_msg("%s: open without a key, or closed though it is not /v1",
+				 route->path);
+		if (is_open)
+			continue;
+		assert_int_equal(ask(route, ""), 401);
+		assert_int_equal(ask(route, "pn_live_wrong"), 401);
+		assert_int_equal(ask(route, "pn_live_none"), 403);
+		if (route->scope != SCOPE_SEND)
+			assert_int_equal(ask(route, "pn_live_send"), 403);
+		if (route->scope != SCOPE_READ)
+			assert_int_equal(ask(route, "pn_live_read"), 403);
+	}
+}
+
+static int start_with_store(void **state)
+{
+	store = mmap(NULL, sizeof(*store), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	return store == MAP_FAILED ? -1 : start_shared(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(alive_does_not_depend_on_the_store),
+		cmocka_unit_test(ready_does),
+		cmocka_unit_test(ready_needs_somebody_who_takes_the_mail),
+		cmocka_unit_test(metrics_are_text),
+		cmocka_unit_test(the_contract_is_served),
+		cmocka_unit_test(each_route_needs_a_key_with_its_scope),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, start_with_store, stop_shared);
+}

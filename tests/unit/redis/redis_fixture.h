@@ -1,0 +1,402 @@
+#ifndef TESTS_UNIT_REDIS_REDIS_FIXTURE_H
+#define TESTS_UNIT_REDIS_REDIS_FIXTURE_H
+
+#include <fts.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <hiredis/hiredis.h>
+
+#include "server/base/clock.h"
+#include "server/config/config.h"
+#include "server/base/id.h"
+#include "server/base/loop.h"
+#include "server/store/queue/jobs.h"
+#include "server/store/messages/messages.h"
+#include "server/store/queue/accept.h"
+#include "server/redis/redis.h"
+
+/* For tests against a real Redis: a private one in a temporary directory, which can be killed and
+ * brought back, a store on it, and the asking. A test may close the store and open it anew. */
+
+#define PATIENCE_MS 20000
+#define OWNER "own_1"
+#define PROJECT "1"
+
+struct fixture {
+	char dir[64];
+	char redis_dir[80], data_dir[80], socket[96], url[112];
+	pid_t redis; /* 0 = not running */
+	struct loop *loop;
+	struct config config;
+	struct store *store;
+};
+
+/* ---- Redis ---- */
+
+static inline void remove_tree(const char *dir)
+{
+	char path[96];
+	FTS *walk;
+	FTSENT *at;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	walk = fts_open((char *[]){path, NULL}, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	while (walk && (at = fts_read(walk)))
+		if (at->fts_info != FTS_D)
+			remove(at->fts_path);
+	if (walk)
+		fts_close(walk);
+}
+
+/* A connection of our own, beside the store's; NULL when Redis does not answer. */
+static inline redisContext *visit(const struct fixture *f)
+{
+	redisContext *redis = redisConnectUnix(f->socket);
+	redisReply *r = redis && !redis->err ? redisCommand(redis, "PING") : NULL;
+	bool is_up = r && r->type == REDIS_REPLY_STATUS;
+
+	freeReplyObject(r);
+	if (is_up)
+		return redis;
+	if (redis)
+		redisFree(redis);
+	return NULL;
+}
+
+static inline void start_redis(struct fixture *f)
+{
+	int64_t limit = clock_mono_ms() + PATIENCE_MS;
+	redisContext *redis = NULL;
+
+	f->redis = fork();
+	assert_true(f->redis >= 0);
+	if (f->redis == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->socket,
+		       "--dir", f->redis_dir, "--appendonly", "yes", "--appendfsync", "always",
+		       "--save", "", "--logfile", "redis.log", (char *)NULL);
+		_exit(127);
+	}
+	while (!(redis = visit(f)) && clock_mono_ms() < limit)
+		usleep(10000);
+	assert_non_null(redis);
+	redisFree(redis);
+}
+
+static inline void kill_redis(struct fixture *f)
+{
+	if (f->redis <= 0)
+		return;
+	kill(f->redis, SIGKILL);
+	waitpid(f->redis, NULL, 0);
+	f->redis = 0;
+}
+
+/* Redis loses everything it had. */
+static inline void wipe_redis(const struct fixture *f)
+{
+	remove_tree(f->redis_dir);
+	assert_int_equal(mkdir(f->redis_dir, 0700), 0);
+}
+
+/* Runs one command, which must not fail; an integer, or the length of a text; -1 = nil. */
+static inline long long redis_do(const struct fixture *f, const char *fmt, ...)
+{
+	redisContext *redis = visit(f);
+	redisReply *r;
+	va_list ap;
+	long long n;
+
+	assert_non_null(redis);
+	va_start(ap, fmt);
+	r = redisvCommand(redis, fmt, ap);
+	va_end(ap);
+	assert_non_null(r);
+	if (r->type == REDIS_REPLY_ERROR)
+		fail_msg("%s: %s", fmt, r->str);
+	n = r->type == REDIS_REPLY_INTEGER ? r->integer
+	    : r->type == REDIS_REPLY_NIL   ? -1
+					   : (long long)r->len;
+	freeReplyObject(r);
+	redisFree(redis);
+	return n;
+}
+
+/* ---- the store ---- */
+
+static inline void open_store(struct fixture *f, unsigned needs)
+{
+	struct err e = {0};
+
+	if (store_open(&f->store, f->loop, &f->config, needs, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static inline void close_store(struct fixture *f)
+{
+	store_abandon(f->store);
+	store_close(f->store);
+	f->store = NULL;
+}
+
+static inline void wait_ready(struct fixture *f)
+{
+	struct err e = {0};
+
+	if (store_wait_ready(f->store, PATIENCE_MS, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+typedef bool claim_fn(struct fixture *f, void *arg);
+
+struct spin {
+	struct fixture *f;
+	struct loop_timer timer;
+	claim_fn *claim;
+	void *arg;
+	int64_t limit;
+};
+
+static inline void spin_look(void *arg)
+{
+	struct spin *s = arg;
+
+	if (s->claim(s->f, s->arg) || clock_mono_ms() >= s->limit)
+		loop_stop(s->f->loop);
+	else
+		loop_timer_set(&s->timer, 5);
+}
+
+/* Runs the loop until the claim holds; false when it does not within ms. */
+static inline bool becomes_within(struct fixture *f, claim_fn *claim, void *arg, int64_t ms)
+{
+	struct spin s = {.f = f, .claim = claim, .arg = arg, .limit = clock_mono_ms() + ms};
+
+	assert_int_equal(loop_timer_init(&s.timer, f->loop, spin_look, &s), 0);
+	loop_timer_set(&s.timer, 0);
+	loop_run(f->loop);
+	loop_timer_deinit(&s.timer);
+	return claim(f, arg);
+}
+
+static inline bool becomes(struct fixture *f, claim_fn *claim, void *arg)
+{
+	return becomes_within(f, claim, arg, PATIENCE_MS);
+}
+
+static bool never(struct fixture *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	return false;
+}
+
+static inline void run_for(struct fixture *f, int64_t ms)
+{
+	becomes_within(f, never, NULL, ms);
+}
+
+static inline bool is_unready(struct fixture *f, void *arg)
+{
+	(void)arg;
+	return !store_is_ready(f->store, NULL);
+}
+
+/* Claims that an int, counted by callbacks, is no longer 0. */
+static inline bool was_called(struct fixture *f, void *arg)
+{
+	(void)f;
+	return *(int *)arg > 0;
+}
+
+/* ---- set up and tear down ---- */
+
+static inline struct fixture *fixture_new(void)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/postern-unit-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->redis_dir, sizeof(f->redis_dir), "%s/redis", f->dir);
+	snprintf(f->data_dir, sizeof(f->data_dir), "%s/data", f->dir);
+	snprintf(f->socket, sizeof(f->socket), "%s/redis.sock", f->dir);
+	snprintf(f->url, sizeof(f->url), "unix://%s", f->socket);
+	assert_int_equal(mkdir(f->redis_dir, 0700), 0);
+	assert_int_equal(mkdir(f->data_dir, 0700), 0);
+	f->config = (struct config){.redis_url = f->url,
+				    .data_dir = f->data_dir,
+				    .durability = DURABILITY_FSYNC,
+				    .partitions = 1,
+				    .idempotency_s = 86400,
+				    .retention_s = 259200,
+				    .site_connections = 20,
+				    .retry_first_otp_s = 60,
+				    .retry_first_s = 300,
+				    .retry_max_s = 14400};
+	f->loop = loop_new();
+	assert_non_null(f->loop);
+	return f;
+}
+
+static inline void fixture_free(struct fixture *f)
+{
+	store_close(f->store); /* without store_abandon: after a failed test nobody is there to be
+				  told */
+	loop_free(f->loop);
+	kill_redis(f);
+	remove_tree(f->dir);
+	free(f);
+}
+
+/* With Redis and a store that is ready. */
+static inline int fixture_setup(void **state)
+{
+	struct fixture *f = fixture_new();
+
+	*state = f;
+	start_redis(f);
+	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	wait_ready(f);
+	return 0;
+}
+
+static inline int fixture_setup_partitions(void **state)
+{
+	struct fixture *f = fixture_new();
+
+	*state = f;
+	f->config.partitions = 4;
+	start_redis(f);
+	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	wait_ready(f);
+	return 0;
+}
+
+/* Without either: the test starts them. */
+static inline int fixture_setup_bare(void **state)
+{
+	*state = fixture_new();
+	return 0;
+}
+
+static inline int fixture_teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+/* ---- messages ---- */
+
+#define FINGERPRINT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define MAIL "Subject: hello\r\n\r\nA short mail that is long enough to be worth packing.\r\n"
+
+struct accepted {
+	int calls;
+	enum queue_accept_status status;
+	char id[ID_LEN + 1];
+	char suppressed[32];
+	int64_t at_ms;
+	struct err why;
+};
+
+static void on_accepted(enum queue_accept_status status, const char *id, int64_t at_ms,
+			const char *suppressed, const struct err *why, void *arg)
+{
+	struct accepted *a = arg;
+
+	snprintf(a->suppressed, sizeof(a->suppressed), "%s", suppressed);
+
+	a->calls++;
+	a->status = status;
+	a->at_ms = at_ms;
+	snprintf(a->id, sizeof(a->id), "%s", id);
+	a->why = why ? *why : (struct err){0};
+}
+
+static const char *const one_recipient[] = {"ann@example.test"};
+
+/* A plain live message to one recipient. */
+static inline struct queue_accept plain_message(const struct fixture *f)
+{
+	unsigned partition = queue_partition(f->store, PROJECT, NULL);
+
+	return (struct queue_accept){.id = id_make("msg", partition),
+				     .project = PROJECT,
+				     .lane = LANE_NORMAL,
+				     .sender = "shop@example.test",
+				     .emails = one_recipient,
+				     .n_emails = 1,
+				     .within_ms = 3600000,
+				     .fingerprint = FINGERPRINT,
+				     .facts = "{\"subject\":\"hello\"}",
+				     .mail = MAIL,
+				     .mail_len = sizeof(MAIL) - 1};
+}
+
+static inline void accept_one(struct fixture *f, const struct queue_accept *m, struct accepted *a)
+{
+	*a = (struct accepted){0};
+	queue_accept(f->store, m, on_accepted, a);
+	assert_int_equal(a->calls, 0);
+	assert_true(becomes(f, was_called, &a->calls));
+	assert_int_equal(a->calls, 1);
+}
+
+struct looked_at {
+	int calls;
+	bool is_found;
+	enum err_kind kind;
+	char status[16], state[16], text[200], project[12], facts[200];
+	unsigned attempts;
+	bool possible_duplicate;
+	int64_t next_attempt_ms;
+	size_t n_recipients;
+};
+
+static void on_message(const struct record *record, const struct err *why, void *arg)
+{
+	struct looked_at *l = arg;
+
+	l->calls++;
+	l->is_found = record;
+	l->kind = why ? why->kind : ERR_NONE;
+	if (!record)
+		return;
+	snprintf(l->status, sizeof(l->status), "%s", record_status(record));
+	snprintf(l->state, sizeof(l->state), "%s",
+		 recipient_state_name(record->recipients[0].state));
+	snprintf(l->text, sizeof(l->text), "%s", record->recipients[0].text);
+	snprintf(l->project, sizeof(l->project), "%s", record->project);
+	snprintf(l->facts, sizeof(l->facts), "%s", record->facts);
+	l->attempts = record->recipients[0].attempts;
+	l->possible_duplicate = record->recipients[0].possible_duplicate;
+	l->next_attempt_ms = record->jobs[0].next_attempt_ms;
+	l->n_recipients = record->n_recipients;
+}
+
+static inline struct looked_at look_at(struct fixture *f, const char *project, const char *id)
+{
+	struct looked_at l = {0};
+
+	messages_get(f->store, project, id, on_message, &l);
+	assert_int_equal(l.calls, 0);
+	assert_true(becomes(f, was_called, &l.calls));
+	assert_int_equal(l.calls, 1);
+	return l;
+}
+
+#endif

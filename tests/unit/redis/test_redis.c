@@ -1,0 +1,546 @@
+/* What makes a store ready, and how calls end, against a real Redis that comes and goes. */
+#include "tests/unit/redis/redis_fixture.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "server/base/log.h"
+#include "server/redis/call.h"
+
+/* ---- readiness ---- */
+
+static const char *reason(const struct fixture *f)
+{
+	const char *why = NULL;
+
+	store_is_ready(f->store, &why);
+	return why ? why : "";
+}
+
+static bool says(struct fixture *f, void *arg)
+{
+	return strstr(reason(f), arg);
+}
+
+static bool comes_to_say(struct fixture *f, const char *text)
+{
+	char copy[64];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	return becomes_within(f, says, copy, 8000);
+}
+
+static bool is_ready(struct fixture *f, void *arg)
+{
+	(void)arg;
+	return store_is_ready(f->store, NULL);
+}
+
+static void a_new_store_becomes_ready_and_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], id[64] = "";
+	FILE *file;
+
+	open_store(f, STORE_SCRIPTS);
+	assert_false(store_is_ready(f->store, NULL));
+	assert_true(strlen(reason(f)) > 0);
+	start_redis(f);
+	wait_ready(f);
+	assert_true(store_is_connected(f->store));
+	assert_string_equal(reason(f), "");
+	assert_string_equal(store_durability(f->store), "fsync");
+	assert_int_equal(store_partitions(f->store), 1);
+	assert_true(llabs(store_clock_offset_ms(f->store)) < 1000);
+	snprintf(path, sizeof(path), "%s/instance", f->data_dir);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(id, sizeof(id), file));
+	fclose(file);
+	id[strcspn(id, "\n")] = 0;
+	assert_true(id_valid("ins", id));
+}
+
+static void another_number_of_partitions_than_at_first_use_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(store_partitions(f->store), 4);
+	close_store(f);
+	f->config.partitions = 1;
+	open_store(f, STORE_SCRIPTS);
+	assert_true(comes_to_say(f, "has 4 partitions, and POSTERN_PARTITIONS is 1: set it to 4"));
+	assert_false(store_is_ready(f->store, NULL));
+	assert_false(store_is_connected(f->store));
+	close_store(f);
+	f->config.partitions = 4;
+	open_store(f, STORE_SCRIPTS);
+	wait_ready(f);
+	assert_int_equal(store_partitions(f->store), 4);
+}
+
+static void a_redis_that_comes_back_with_its_files_is_ready_again(void **state)
+{
+	struct fixture *f = *state;
+
+	kill_redis(f);
+	assert_true(becomes(f, is_unready, NULL));
+	assert_true(strlen(reason(f)) > 0);
+	assert_false(store_is_connected(f->store));
+	start_redis(f);
+	assert_true(becomes(f, is_ready, NULL));
+}
+
+static void a_redis_that_comes_back_empty_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/instance", f->data_dir);
+	kill_redis(f);
+	wipe_redis(f);
+	start_redis(f);
+	assert_true(comes_to_say(f, "is empty"));
+	assert_non_null(strstr(reason(f), path));
+	assert_false(store_is_ready(f->store, NULL));
+	run_for(f, 300);
+	assert_int_equal(redis_do(f, "EXISTS pn:{g}:meta"), 0);
+	close_store(f);
+	assert_int_equal(remove(path), 0);
+	open_store(f, STORE_SCRIPTS);
+	wait_ready(f);
+}
+
+static void another_store_at_the_same_address_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	redis_do(f, "HSET pn:{g}:meta instance %s", id_make("ins", 0).text);
+	close_store(f);
+	open_store(f, STORE_SCRIPTS);
+	assert_true(comes_to_say(f, "another store"));
+	assert_non_null(strstr(reason(f), "/instance"));
+}
+
+static void a_meta_key_we_cannot_read_is_refused(void **state)
+{
+	static const struct {
+		const char *command, *reason;
+	} rows[] = {
+		{"HSET pn:{g}:meta schema 2", "another schema"},
+		{"HSET pn:{g}:meta partitions 0", "partitions"},
+		{"HSET pn:{g}:meta partitions 1025", "partitions"},
+		{"HSET pn:{g}:meta instance ins_short", "damaged"},
+		{"HDEL pn:{g}:meta instance", "missing"},
+		{"HDEL pn:{g}:meta partitions", "missing"},
+		{"HDEL pn:{g}:meta schema", "missing"},
+		{"SET pn:{g}:meta x", "WRONGTYPE"},
+	};
+	struct fixture *f = *state;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/instance", f->data_dir);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		close_store(f);
+		redis_do(f, "FLUSHALL");
+		remove(path);
+		open_store(f, STORE_SCRIPTS);
+		wait_ready(f);
+		close_store(f);
+		redis_do(f, rows[i].command);
+		open_store(f, STORE_SCRIPTS);
+		if (!comes_to_say(f, rows[i].reason))
+			fail_msg("%s: \"%s\"", rows[i].command, reason(f));
+		assert_false(store_is_ready(f->store, NULL));
+	}
+}
+
+static void a_damaged_instance_file_stops_the_start(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	struct store *s = NULL;
+	struct err e = {0};
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/instance", f->data_dir);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs("ins_what?\n", file);
+	fclose(file);
+	assert_int_equal(store_open(&s, f->loop, &f->config, STORE_SCRIPTS, &e), -1);
+	assert_int_equal(e.kind, ERR_INPUT);
+	assert_non_null(strstr(e.text, path));
+	assert_null(s);
+}
+
+static void settings_that_lose_mail_make_it_unready(void **state)
+{
+	static const struct {
+		const char *wrong, *right, *reason;
+	} rows[] = {
+		{"CONFIG SET appendfsync everysec", "CONFIG SET appendfsync always", "appendfsync"},
+		{"CONFIG SET maxmemory-policy allkeys-lru",
+		 "CONFIG SET maxmemory-policy noeviction", "maxmemory_policy"},
+		{"CONFIG SET no-appendfsync-on-rewrite yes",
+		 "CONFIG SET no-appendfsync-on-rewrite no", "no-appendfsync-on-rewrite"},
+		{"CONFIG SET appendonly no", "CONFIG SET appendonly yes", "appendonly"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		redis_do(f, rows[i].wrong);
+		close_store(f);
+		open_store(f, STORE_SCRIPTS);
+		if (!comes_to_say(f, rows[i].reason))
+			fail_msg("%s: \"%s\"", rows[i].wrong, reason(f));
+		assert_true(store_is_connected(f->store));
+		assert_string_equal(store_durability(f->store), "relaxed");
+		redis_do(f, rows[i].right);
+		assert_true(becomes(f, is_ready, NULL));
+		assert_string_equal(store_durability(f->store), "fsync");
+	}
+}
+
+static void a_setting_that_is_changed_meanwhile_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_accept m;
+	struct accepted a;
+
+	redis_do(f, "CONFIG SET appendfsync everysec");
+	assert_true(comes_to_say(f, "appendfsync everysec"));
+	m = plain_message(f);
+	accept_one(f, &m, &a);
+	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
+	assert_non_null(strstr(a.why.text, "appendfsync"));
+}
+
+static void relaxed_durability_overrides_the_settings_and_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_accept m;
+	struct accepted a;
+
+	start_redis(f);
+	redis_do(f, "CONFIG SET appendfsync everysec");
+	f->config.durability = DURABILITY_RELAXED;
+	open_store(f, STORE_SCRIPTS);
+	wait_ready(f);
+	assert_string_equal(store_durability(f->store), "relaxed");
+	m = plain_message(f);
+	accept_one(f, &m, &a);
+	assert_int_equal(a.status, QUEUE_ACCEPTED);
+}
+
+static void denied_settings_count_as_not_held_unless_asserted(void **state)
+{
+	struct fixture *f = *state;
+
+	start_redis(f);
+	redis_do(f, "ACL SETUSER default -config");
+	open_store(f, STORE_SCRIPTS);
+	assert_true(comes_to_say(f, "CONFIG GET is denied"));
+	close_store(f);
+	f->config.assert_redis_settings = true;
+	open_store(f, STORE_SCRIPTS);
+	wait_ready(f);
+	assert_string_equal(store_durability(f->store), "fsync");
+}
+
+/* A port that nobody listens on, for a moment. */
+static int free_port(void)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET};
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	close(fd);
+	return ntohs(addr.sin_port);
+}
+
+static void it_connects_over_tcp_with_a_user_and_a_database(void **state)
+{
+	struct fixture *f = *state;
+	int port = free_port();
+	char url[128], host[] = "127.0.0.1";
+	struct queue_accept m;
+	struct accepted a;
+
+	start_redis(f);
+	redis_do(f, "CONFIG SET bind %s", host);
+	redis_do(f, "CONFIG SET port %d", port);
+	redis_do(f, "ACL SETUSER app on >p@ss ~* &* +@all");
+	f->config.redis_url = url;
+	snprintf(url, sizeof(url), "redis://app:wrong@%s:%d/3", host, port);
+	open_store(f, STORE_SCRIPTS);
+	assert_true(comes_to_say(f, "WRONGPASS"));
+	close_store(f);
+	snprintf(url, sizeof(url), "redis://app:p%%40ss@%s:%d/3", host, port);
+	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	wait_ready(f);
+	m = plain_message(f);
+	accept_one(f, &m, &a);
+	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(redis_do(f, "EXISTS pn:{p0}:m:%s", a.id), 0); /* not in database 0 */
+	close_store(f);
+	snprintf(url, sizeof(url), "redis://app:p%%40ss@localhost:%d/3", port);
+	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	wait_ready(f);
+	assert_true(look_at(f, PROJECT, a.id).is_found);
+}
+
+static void a_url_that_is_none_is_an_error_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = NULL;
+	struct err e = {0};
+
+	f->config.redis_url = "http://localhost";
+	assert_int_equal(store_open(&s, f->loop, &f->config, STORE_SCRIPTS, &e), -1);
+	assert_int_equal(e.kind, ERR_INPUT);
+	assert_null(s);
+}
+
+static void waiting_for_a_dead_store_ends_with_the_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = {0};
+
+	open_store(f, STORE_SCRIPTS);
+	assert_int_equal(store_wait_ready(f->store, 200, &e), -1);
+	assert_int_equal(e.kind, ERR_RETRY);
+	assert_non_null(strstr(e.text, "No such file"));
+}
+
+/* ---- calls ---- */
+
+struct ended {
+	int calls;
+	enum call_end end;
+	long long integer;
+	struct err why;
+};
+
+static void on_end(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+{
+	struct ended *d = arg;
+
+	d->calls++;
+	d->end = end;
+	d->integer = reply ? reply->integer : 0;
+	d->why = why ? *why : (struct err){0};
+}
+
+static void ask(struct fixture *f, const char *verb, const char *key, int64_t limit_ms,
+		struct ended *d)
+{
+	struct command c = {0};
+
+	command_start(&c, verb);
+	command_str(&c, key);
+	store_call(f->store, &c, 0, limit_ms, on_end, d);
+	assert_null(c.bytes.data);
+	assert_int_equal(d->calls, 0);
+}
+
+static void a_call_is_answered_once(void **state)
+{
+	struct fixture *f = *state;
+	struct ended d = {0};
+
+	ask(f, "INCR", "n", 1000, &d);
+	assert_true(becomes(f, was_called, &d.calls));
+	run_for(f, 300);
+	assert_int_equal(d.calls, 1);
+	assert_int_equal(d.end, CALL_ANSWERED);
+	assert_int_equal(d.integer, 1);
+}
+
+static void a_call_that_redis_refuses_has_failed(void **state)
+{
+	struct fixture *f = *state;
+	struct ended d = {0};
+
+	ask(f, "NONSENSE", "n", 5000, &d);
+	assert_true(becomes(f, was_called, &d.calls));
+	assert_int_equal(d.end, CALL_FAILED);
+	assert_int_equal(d.why.kind, ERR_INTERNAL);
+	assert_int_equal(d.calls, 1);
+}
+
+static void a_refused_call_without_a_limit_is_asked_again_but_not_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct ended heals = {0}, lasts = {0};
+
+	redis_do(f, "SET n x");
+	ask(f, "INCR", "n", 0, &heals);
+	ask(f, "NONSENSE", "n", 0, &lasts);
+	run_for(f, 500);
+	assert_int_equal(heals.calls, 0);
+	redis_do(f, "SET n 1");
+	assert_true(becomes(f, was_called, &heals.calls));
+	assert_int_equal(heals.end, CALL_ANSWERED);
+	assert_int_equal(heals.integer, 2);
+	assert_int_equal(lasts.calls, 0);
+	assert_true(becomes(f, was_called, &lasts.calls));
+	assert_int_equal(lasts.end, CALL_FAILED);
+	assert_int_equal(lasts.why.kind, ERR_INTERNAL);
+}
+
+static void a_call_that_could_not_be_written_has_failed(void **state)
+{
+	struct fixture *f = *state;
+	struct command c = {0};
+	struct ended d = {0};
+
+	command_start(&c, "GET");
+	c.bytes.failed = true;
+	store_call(f->store, &c, 0, 0, on_end, &d);
+	assert_true(becomes(f, was_called, &d.calls));
+	assert_int_equal(d.end, CALL_FAILED);
+}
+
+static void a_call_that_never_left_was_never_sent(void **state)
+{
+	struct fixture *f = *state;
+	struct ended d = {0}, patient = {0};
+
+	kill_redis(f);
+	assert_true(becomes(f, is_unready, NULL));
+	ask(f, "INCR", "n", 300, &d);
+	ask(f, "INCR", "n", 0, &patient);
+	assert_true(becomes(f, was_called, &d.calls));
+	assert_int_equal(d.end, CALL_NEVER_SENT);
+	assert_int_equal(d.why.kind, ERR_RETRY);
+	start_redis(f);
+	assert_true(becomes(f, was_called, &patient.calls));
+	assert_int_equal(patient.end, CALL_ANSWERED);
+	assert_int_equal(patient.integer, 1);
+	assert_int_equal(d.calls, 1);
+}
+
+static void a_call_without_an_answer_is_unknown_and_its_late_answer_is_for_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct ended d = {0}, next = {0};
+
+	kill(f->redis, SIGSTOP);
+	ask(f, "INCR", "n", 300, &d);
+	assert_true(becomes(f, was_called, &d.calls));
+	assert_int_equal(d.end, CALL_UNKNOWN);
+	kill(f->redis, SIGCONT);
+	ask(f, "INCR", "n", 5000, &next);
+	assert_true(becomes(f, was_called, &next.calls));
+	assert_int_equal(next.integer, 2);
+	assert_int_equal(d.calls, 1);
+}
+
+static void a_call_under_way_is_asked_again_on_the_next_connection(void **state)
+{
+	struct fixture *f = *state;
+	struct ended d = {0}, given_up = {0};
+
+	kill(f->redis, SIGSTOP);
+	ask(f, "INCR", "n", 0, &d);
+	ask(f, "INCR", "n", 200, &given_up);
+	run_for(f, 600);
+	assert_int_equal(d.calls, 0);
+	assert_int_equal(given_up.end, CALL_UNKNOWN);
+	kill_redis(f);
+	start_redis(f);
+	assert_true(becomes(f, was_called, &d.calls));
+	assert_int_equal(d.end, CALL_ANSWERED);
+	run_for(f, 300);
+	assert_int_equal(redis_do(f, "GETSET n x"),
+			 1); /* "1": what was given up is not asked again */
+	assert_int_equal(d.integer, 1);
+	assert_int_equal(d.calls, 1);
+	assert_int_equal(given_up.calls, 1);
+}
+
+static void what_redis_cannot_do_now_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	struct ended d = {0}, in_time = {0};
+
+	redis_do(f, "CONFIG SET maxmemory 1");
+	ask(f, "INCR", "n", 0, &d);
+	ask(f, "INCR", "n", 400, &in_time);
+	assert_true(becomes(f, was_called, &in_time.calls));
+	assert_int_equal(in_time.end, CALL_NEVER_SENT);
+	assert_int_equal(d.calls, 0);
+	redis_do(f, "CONFIG SET maxmemory 0");
+	assert_true(becomes(f, was_called, &d.calls));
+	assert_int_equal(d.end, CALL_ANSWERED);
+	assert_int_equal(d.integer, 1);
+}
+
+static void abandoned_calls_end_sent_or_not(void **state)
+{
+	struct fixture *f = *state;
+	struct ended sent[3] = {{0}}, unsent = {0};
+
+	kill(f->redis, SIGSTOP);
+	for (int i = 0; i < 3; i++)
+		ask(f, "INCR", "n", i ? 0 : 60000, &sent[i]);
+	run_for(f, 20);
+	store_abandon(f->store);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sent[i].calls, 1);
+		assert_int_equal(sent[i].end, CALL_UNKNOWN);
+		assert_int_equal(sent[i].why.kind, ERR_RETRY);
+	}
+	kill_redis(f);
+	assert_true(becomes(f, is_unready, NULL));
+	ask(f, "INCR", "n", 0, &unsent);
+	store_abandon(f->store);
+	assert_int_equal(unsent.calls, 1);
+	store_abandon(f->store);
+	store_abandon(NULL);
+	store_close(f->store);
+	store_close(NULL);
+	f->store = NULL;
+	assert_int_equal(sent[0].calls + unsent.calls, 2);
+}
+
+#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+#define FOUR(name) cmocka_unit_test_setup_teardown(name, fixture_setup_partitions, fixture_teardown)
+#define BARE(name) cmocka_unit_test_setup_teardown(name, fixture_setup_bare, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BARE(a_new_store_becomes_ready_and_is_remembered),
+		FOUR(another_number_of_partitions_than_at_first_use_is_refused),
+		READY(a_redis_that_comes_back_with_its_files_is_ready_again),
+		READY(a_redis_that_comes_back_empty_is_refused),
+		READY(another_store_at_the_same_address_is_refused),
+		READY(a_meta_key_we_cannot_read_is_refused),
+		BARE(a_damaged_instance_file_stops_the_start),
+		READY(settings_that_lose_mail_make_it_unready),
+		READY(a_setting_that_is_changed_meanwhile_is_noticed),
+		BARE(relaxed_durability_overrides_the_settings_and_says_so),
+		BARE(denied_settings_count_as_not_held_unless_asserted),
+		BARE(it_connects_over_tcp_with_a_user_and_a_database),
+		BARE(a_url_that_is_none_is_an_error_at_once),
+		BARE(waiting_for_a_dead_store_ends_with_the_reason),
+		READY(a_call_is_answered_once),
+		READY(a_call_that_redis_refuses_has_failed),
+		READY(a_refused_call_without_a_limit_is_asked_again_but_not_for_ever),
+		READY(a_call_that_could_not_be_written_has_failed),
+		READY(a_call_that_never_left_was_never_sent),
+		READY(a_call_without_an_answer_is_unknown_and_its_late_answer_is_for_nobody),
+		READY(a_call_under_way_is_asked_again_on_the_next_connection),
+		READY(what_redis_cannot_do_now_is_asked_again),
+		READY(abandoned_calls_end_sent_or_not),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+/* The settings of Redis: which keep the promise of a 202, and what is said when they do not. */
+#include "server/redis/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A good INFO, with one line replaced by another of the same name, or left out when it has no
+ * colon. */
+static void make_info(char *out, size_t cap, const char *change)
+{
+	static const char *const lines[] = {
+		"# Server",
+		"redis_version:7.0.15",
+		"loading:0",
+		"used_memory:900000000",
+		"used_memory_human:900B",
+		"maxmemory_human:9G",
+		"maxmemory:0",
+		"maxmemory_policy:noeviction",
+		"aof_enabled:1",
+		"aof_last_write_status:ok",
+		"role:master",
+	};
+	size_t name = change ? strcspn(change, ":") : 0, n = 0;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const char *line = lines[i];
+
+		if (change && strcspn(line, ":") == name && strncmp(line, change, name) == 0)
+			line = change[name] ? change : "";
+		n += (size_t)snprintf(out + n, cap - n, "%s\r\n", line);
+	}
+}
+
+static redisReply text_reply(char *text)
+{
+	return (redisReply){.type = REDIS_REPLY_STRING, .str = text, .len = strlen(text)};
+}
+
+struct settings {
+	redisReply parts[6], *list[6], reply;
+	char text[6][32];
+};
+
+static redisReply *make_settings(struct settings *s, const char *appendfsync, const char *rewrite)
+{
+	const char *const texts[4] = {"no-appendfsync-on-rewrite", rewrite, "appendfsync",
+				      appendfsync};
+
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(s->text[i], sizeof(s->text[i]), "%s", texts[i]);
+		s->parts[i] = text_reply(s->text[i]);
+		s->list[i] = &s->parts[i];
+	}
+	s->reply = (redisReply){.type = REDIS_REPLY_ARRAY, .elements = 4, .element = s->list};
+	return &s->reply;
+}
+
+static struct check check_with(const char *change, const redisReply *config, bool may_assume)
+{
+	char text[1024];
+	struct check c;
+	redisReply info;
+
+	make_info(text, sizeof(text), change);
+	info = text_reply(text);
+	check_settings(&info, config, may_assume, &c);
+	return c;
+}
+
+static void good_settings_hold(void **state)
+{
+	struct settings s;
+	struct check c = check_with(NULL, make_settings(&s, "always", "no"), false);
+
+	(void)state;
+	assert_true(c.holds);
+	assert_string_equal(c.why, "");
+	assert_int_equal(c.memory_bytes, 900000000);
+	assert_true(c.is_unlimited);
+}
+
+static void each_setting_that_loses_mail_is_named(void **state)
+{
+	static const struct {
+		const char *change, *why;
+	} rows[] = {
+		{"redis_version:6.2.14", "6.2.14 is too old"},
+		{"redis_version", "too old"},
+		{"loading:1", "still reading"},
+		{"role:slave", "replica"},
+		{"role", "replica"},
+		{"aof_enabled:0", "appendonly"},
+		{"aof_enabled", "(none)"},
+		{"maxmemory_policy:allkeys-lru", "allkeys-lru"},
+		{"aof_last_write_status:err", "disk full"},
+		{"maxmemory:1100000000", "900000000 of 1100000000"},
+	};
+	struct settings s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check c =
+			check_with(rows[i].change, make_settings(&s, "always", "no"), false);
+
+		assert_false(c.holds);
+		if (!strstr(c.why, rows[i].why))
+			fail_msg("%s: %s", rows[i].change, c.why);
+	}
+}
+
+static void settings_of_config_are_checked(void **state)
+{
+	static const struct {
+		const char *appendfsync, *rewrite, *why;
+	} rows[] = {
+		{"everysec", "no", "appendfsync everysec"},
+		{"no", "no", "appendfsync no"},
+		{"", "no", "appendfsync"},
+		{"always", "yes", "no-appendfsync-on-rewrite yes"},
+	};
+	struct settings s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check c = check_with(
+			NULL, make_settings(&s, rows[i].appendfsync, rows[i].rewrite), true);
+
+		assert_false(c.holds);
+		if (!strstr(c.why, rows[i].why))
+			fail_msg("%s %s: %s", rows[i].appendfsync, rows[i].rewrite, c.why);
+	}
+}
+
+static void odd_answers_to_config_count_as_not_held(void **state)
+{
+	redisReply nil = {.type = REDIS_REPLY_NIL}, *list[3] = {&nil, &nil, &nil};
+	redisReply odd = {.type = REDIS_REPLY_ARRAY, .elements = 3, .element = list};
+	redisReply none = {.type = REDIS_REPLY_ARRAY};
+
+	(void)state;
+	assert_false(check_with(NULL, &odd, false).holds);
+	assert_false(check_with(NULL, &none, true).holds);
+}
+
+static void denied_settings_hold_only_when_vouched_for(void **state)
+{
+	char text[] = "NOPERM this user has no permissions";
+	redisReply denied = {.type = REDIS_REPLY_ERROR, .str = text, .len = sizeof(text) - 1};
+	struct check c = check_with(NULL, &denied, false);
+
+	(void)state;
+	assert_false(c.holds);
+	assert_non_null(strstr(c.why, "POSTERN_ASSERT_REDIS_SETTINGS"));
+	assert_true(check_with(NULL, &denied, true).holds);
+	assert_false(check_with("aof_enabled:0", &denied, true).holds);
+}
+
+static void the_first_fault_is_told(void **state)
+{
+	struct settings s;
+	struct check c = check_with("loading:1", make_settings(&s, "everysec", "yes"), false);
+
+	(void)state;
+	assert_non_null(strstr(c.why, "loading"));
+}
+
+static void memory_holds_below_the_mark_and_a_limit_is_no_warning(void **state)
+{
+	static const struct {
+		const char *limit;
+		bool holds;
+	} rows[] = {{"maxmemory:10000000000", true},
+		    {"maxmemory:1130000000", true},
+		    {"maxmemory:900000000", false},
+		    {"maxmemory:1", false}};
+	struct settings s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check c =
+			check_with(rows[i].limit, make_settings(&s, "always", "no"), false);
+
+		assert_int_equal(c.holds, rows[i].holds);
+		assert_false(c.is_unlimited);
+	}
+}
+
+static void newer_and_unreadable_texts_are_survived(void **state)
+{
+	struct settings s;
+	redisReply *config = make_settings(&s, "always", "no"), info;
+	char empty[] = "", odd[] = "redis_version";
+	char longer[600] = "redis_version:8.";
+	struct check c;
+
+	(void)state;
+	assert_true(check_with("redis_version:10.1", config, false).holds);
+	assert_true(check_with("redis_version:8.0.0-rc1", config, false).holds);
+	info = text_reply(empty);
+	check_settings(&info, config, false, &c);
+	assert_false(c.holds);
+	info = text_reply(odd);
+	check_settings(&info, config, false, &c);
+	assert_false(c.holds);
+	memset(longer + 16, '9', sizeof(longer) - 17);
+	info = text_reply(longer);
+	check_settings(&info, config, false, &c);
+	assert_false(c.holds);
+	info = (redisReply){.type = REDIS_REPLY_NIL};
+	check_settings(&info, config, false, &c);
+	assert_false(c.holds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_settings_hold),
+		cmocka_unit_test(each_setting_that_loses_mail_is_named),
+		cmocka_unit_test(settings_of_config_are_checked),
+		cmocka_unit_test(odd_answers_to_config_count_as_not_held),
+		cmocka_unit_test(denied_settings_hold_only_when_vouched_for),
+		cmocka_unit_test(the_first_fault_is_told),
+		cmocka_unit_test(memory_holds_below_the_mark_and_a_limit_is_no_warning),
+		cmocka_unit_test(newer_and_unreadable_texts_are_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

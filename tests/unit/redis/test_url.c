@@ -1,0 +1,180 @@
+/* POSTERN_REDIS_URL: what is read from it, and what is said about one that is wrong. */
+#include "server/redis/url.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/config/config.h"
+
+static int parse(const char *text, const char *data_dir, struct store_url *u, struct err *e)
+{
+	struct config c = {.redis_url = text, .data_dir = data_dir};
+
+	return store_url_parse(&c, u, e);
+}
+
+static void good_urls_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		struct store_url url;
+	} rows[] = {
+		{"redis://localhost", {.host = "localhost", .port = 6379}},
+		{"redis://localhost/", {.host = "localhost", .port = 6379}},
+		{"redis://10.0.0.1:6380/15", {.host = "10.0.0.1", .port = 6380, .db = 15}},
+		{"redis://h:65535", {.host = "h", .port = 65535}},
+		{"redis://h:1", {.host = "h", .port = 1}},
+		{"redis://[::1]", {.host = "::1", .port = 6379}},
+		{"redis://[::1]:7000/2", {.host = "::1", .port = 7000, .db = 2}},
+		{"redis://:secret@h", {.host = "h", .port = 6379, .password = "secret"}},
+		{"redis://app:a%40b%3A%2f@h:7",
+		 {.host = "h", .port = 7, .user = "app", .password = "a@b:/"}},
+		{"redis://app:p@ss:w@h",
+		 {.host = "h", .port = 6379, .user = "app", .password = "p@ss:w"}},
+		{"unix:///run/redis.sock", {.path = "/run/redis.sock"}},
+		{"", {.path = "/data/redis.sock"}},
+	};
+	struct store_url u;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (parse(rows[i].text, "/data", &u, &e) < 0)
+			fail_msg("%s: %s", rows[i].text, e.text);
+		assert_string_equal(u.path, rows[i].url.path);
+		assert_string_equal(u.host, rows[i].url.host);
+		assert_int_equal(u.port, rows[i].url.port);
+		assert_string_equal(u.user, rows[i].url.user);
+		assert_string_equal(u.password, rows[i].url.password);
+		assert_int_equal(u.db, rows[i].url.db);
+	}
+}
+
+static void wrong_urls_are_refused_with_the_reason(void **state)
+{
+	static const struct {
+		const char *text, *reason;
+	} rows[] = {
+		{"localhost:6379", "neither"},
+		{"http://h", "neither"},
+		{"REDIS://h", "neither"},
+		{"rediss://h", "TLS"},
+		{"redis://", "no host"},
+		{"redis://:6379", "no host"},
+		{"redis://:pw@", "no host"},
+		{"redis:///3", "no host"},
+		{"redis://[]", "no host"},
+		{"redis://h:", "port"},
+		{"redis://h:0", "port"},
+		{"redis://h:65536", "port"},
+		{"redis://h:-1", "port"},
+		{"redis://h:63x9", "port"},
+		{"redis://h:100000000000", "port"},
+		{"redis://h/x", "database"},
+		{"redis://h/1000", "database"},
+		{"redis://h/0?tls=1", "database"},
+		{"redis://[::1", "not closed"},
+		{"redis://[::1]6379", "colon"},
+		{"redis://user@h", "user:password"},
+		{"redis://u:%zz@h", "encoded"},
+		{"redis://u:abc%4@h", "encoded"},
+		{"redis://u:a%00b@h", "encoded"},
+		{"unix://redis.sock", "absolute"},
+		{"unix://", "absolute"},
+	};
+	struct store_url u;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&u, 0x5a, sizeof(u));
+		if (parse(rows[i].text, "/data", &u, &e) == 0)
+			fail_msg("%s was read", rows[i].text);
+		assert_int_equal(e.kind, ERR_INPUT);
+		assert_memory_equal(e.text, "POSTERN_REDIS_URL: ", 19);
+		if (!strstr(e.text, rows[i].reason))
+			fail_msg("%s: %s", rows[i].text, e.text);
+		assert_int_equal((unsigned char)u.path[0], 0x5a);
+	}
+}
+
+static void a_password_is_never_in_the_reason(void **state)
+{
+	static const char *const rows[] = {"redis://u:hunter2@h:0",  "redis://u:hunter2@h/x",
+					   "redis://u:hunter2%zz@h", "redis://u:hunter2@[::1",
+					   "redis://hunter2@h",      "rediss://u:hunter2@h"};
+	struct store_url u;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(parse(rows[i], "/data", &u, &e), -1);
+		assert_null(strstr(e.text, "hunter2"));
+	}
+}
+
+static void what_is_too_long_is_refused_and_what_just_fits_is_read(void **state)
+{
+	static const struct {
+		const char *before, *after;
+		size_t fits;
+	} rows[] = {
+		{"unix:///", "", 106},
+		{"redis://", "", 255},
+		{"redis://:", "@h", 255},
+		{"redis://", ":x@h", 127},
+	};
+	char text[600], filler[300];
+	struct store_url u;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t more = 0; more < 2; more++) {
+			size_t n = rows[i].fits + more;
+
+			memset(filler, 'a', n);
+			filler[n] = 0;
+			snprintf(text, sizeof(text), "%s%s%s", rows[i].before, filler,
+				 rows[i].after);
+			assert_int_equal(parse(text, "/data", &u, &e), more ? -1 : 0);
+		}
+	}
+}
+
+static void a_data_directory_too_deep_for_a_socket_is_refused(void **state)
+{
+	char dir[200];
+	struct store_url u;
+	struct err e;
+
+	(void)state;
+	memset(dir, 'd', sizeof(dir));
+	dir[0] = '/';
+	dir[96] = 0;
+	assert_int_equal(parse("", dir, &u, &e), 0);
+	dir[96] = 'd';
+	dir[97] = 0;
+	assert_int_equal(parse("", dir, &u, &e), -1);
+	assert_non_null(strstr(e.text, "POSTERN_DATA_DIR"));
+	assert_non_null(strstr(e.text, "108 bytes, at most 107"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_urls_are_read),
+		cmocka_unit_test(wrong_urls_are_refused_with_the_reason),
+		cmocka_unit_test(a_password_is_never_in_the_reason),
+		cmocka_unit_test(what_is_too_long_is_refused_and_what_just_fits_is_read),
+		cmocka_unit_test(a_data_directory_too_deep_for_a_socket_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* What is told of an attempt: whose time is whose, and that no time is told twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "smtp/relay/relay.h"
+
+struct bench {
+	struct delivery delivery;
+	struct connection_facts facts;
+	struct transcript transcript;
+	struct trail trail;
+};
+
+/* Taken at 1000, routed from 1001 to 1010; a connection for it from 1015, ready at 1045; sent at
+ * 1050.
+ */
+static void make(struct bench *b)
+{
+	*b = (struct bench){
+		.delivery = {.started_ms = 1000,
+			     .asked_ms = 1001,
+			     .routed_ms = 1010,
+			     .sent_ms = 1050},
+		.facts = {.host = "mx.test",
+			  .ip = "192.0.2.1",
+			  .port = 25,
+			  .source_ip = "192.0.2.9"},
+		.transcript = {.opened_ms = 1015},
+	};
+	b->trail = (struct trail){.facts = &b->facts, .transcript = &b->transcript};
+	for (int i = 0; i < ATTEMPT_STEPS; i++)
+		b->transcript.steps_ms[i] = -1;
+	b->transcript.steps_ms[ATTEMPT_CONNECT] = 10;
+	b->transcript.steps_ms[ATTEMPT_GREETING] = 15;
+	b->transcript.steps_ms[ATTEMPT_EHLO] = 5;
+	b->transcript.steps_ms[ATTEMPT_MAIL] = 30;
+	b->transcript.steps_ms[ATTEMPT_REPLY] = 20;
+}
+
+/* Steps as "n9w10c10...". */
+static void check(const struct bench *b, const struct trail *trail, const char *steps)
+{
+	struct attempt a;
+	char line[ATTEMPT_MAX], wanted[200];
+	int64_t sum = 0;
+
+	attempt_describe(&b->delivery, trail, 1100, &a);
+	for (int i = ATTEMPT_NONE + 1; i < ATTEMPT_STEPS; i++)
+		sum += a.steps_ms[i] > 0 ? a.steps_ms[i] : 0;
+	assert_true(sum <= a.took_ms);
+	attempt_format(&a, line);
+	snprintf(wanted, sizeof(wanted), "0 100 %s ", steps);
+	if (strncmp(line, wanted, strlen(wanted)) != 0)
+		fail_msg("%s is not %s", line, wanted);
+}
+
+static void the_begin_of_a_connection_is_of_the_attempt_it_was_opened_for(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	make(&b);
+	check(&b, &b.trail, "n9w10c10g15e5m30q20");
+	b.transcript.opened_ms = 1009; /* before the route was known: for somebody else */
+	check(&b, &b.trail, "n9w40m30q20");
+	make(&b);
+	b.transcript.is_reused = true;
+	check(&b, &b.trail, "n9w40m30q20");
+}
+
+static void an_attempt_that_was_never_sent_has_the_steps_it_came_to(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	make(&b);
+	b.delivery.sent_ms = 0;
+	b.transcript.steps_ms[ATTEMPT_MAIL] = b.transcript.steps_ms[ATTEMPT_REPLY] = -1;
+	check(&b, &b.trail, "n9w60c10g15e5");
+	b.transcript.opened_ms = 1005;
+	check(&b, &b.trail, "n9w90");
+	check(&b, NULL, "n9w90");
+	b.delivery.routed_ms = 0;
+	check(&b, NULL, "n99");
+	b.delivery.asked_ms = 0;
+	check(&b, NULL, "-");
+}
+
+static void a_test_message_asks_no_dns(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	make(&b);
+	b.delivery.asked_ms = 0;
+	check(&b, &b.trail, "w10c10g15e5m30q20");
+}
+
+static void tls_is_told_as_it_came_out(void **state)
+{
+	struct bench b;
+	struct attempt a;
+
+	(void)state;
+	make(&b);
+	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	assert_int_equal(a.tls, ATTEMPT_TLS_NONE);
+	assert_string_equal(a.host, "mx.test");
+	assert_string_equal(a.ip, "192.0.2.1");
+	assert_int_equal(a.port, 25);
+	assert_string_equal(a.source, "192.0.2.9");
+	b.trail.has_tls_failed = true; /* and this one is in clear */
+	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	assert_int_equal(a.tls, ATTEMPT_TLS_FAILED);
+	b.trail.has_tls_failed = false;
+	b.facts.has_tls_failed = true;
+	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	assert_int_equal(a.tls, ATTEMPT_TLS_FAILED);
+	b.facts.has_tls_failed = false;
+	snprintf(b.facts.tls_version, sizeof(b.facts.tls_version), "TLSv1.3");
+	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	assert_int_equal(a.tls, ATTEMPT_TLS_UNVERIFIED);
+	b.facts.is_verified = true;
+	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	assert_int_equal(a.tls, ATTEMPT_TLS_VERIFIED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_begin_of_a_connection_is_of_the_attempt_it_was_opened_for),
+		cmocka_unit_test(an_attempt_that_was_never_sent_has_the_steps_it_came_to),
+		cmocka_unit_test(a_test_message_asks_no_dns),
+		cmocka_unit_test(tls_is_told_as_it_came_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+/* Places in partitions as texts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/base/id.h"
+#include "server/store/messages/cursor.h"
+
+static void places_are_the_same_after_a_journey(void **state)
+{
+	static const struct {
+		struct place places[3];
+		unsigned n;
+		const char *text;
+	} rows[] = {
+		{{{0}}, 1, "0_"},
+		{{{35, 0, 0}}, 1, "z_0"},
+		{{{36, 5, 0}}, 1, "10_0.5"},
+		{{{36, 0, 7}}, 1, "10_0.0.7"},
+		{{{100, 1, 2}, {0}, {99, 0, 0}}, 3, "2s_0.1.2__1"},
+		{{{0}, {0}, {1795421700123, 36, 36}}, 3, "mwszq23f___0.10.10"},
+		{{{1, 131621703842267135, 60466175}}, 1, "1_0.zzzzzzzzzzz.zzzzz"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct place read[3] = {{9, 9, 9}, {9, 9, 9}, {9, 9, 9}};
+		struct buf text = {0};
+
+		places_write(rows[i].places, rows[i].n, &text);
+		assert_string_equal(buf_text(&text), rows[i].text);
+		assert_int_equal(places_read(buf_text(&text), read, rows[i].n), 0);
+		for (unsigned p = 0; p < rows[i].n; p++) {
+			assert_int_equal(read[p].at, rows[i].places[p].at);
+			assert_int_equal(read[p].index, rows[i].places[p].index);
+			assert_int_equal(read[p].part, rows[i].places[p].part);
+		}
+		buf_deinit(&text);
+	}
+}
+
+static void what_we_did_not_write_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned n;
+	} rows[] = {
+		{"", 1},
+		{"_", 1},
+		{"0", 1},
+		{"5", 1},
+		{"0__", 1},
+		{"0_", 2},
+		{"5_0_", 1},
+		{"5_0", 2},
+		{"5_1", 1}, /* the latest is at the latest */
+		{"5_5", 1},
+		{"5_6", 1},
+		{"5_0.0", 1},
+		{"5_0.1.0", 1},
+		{"5_00", 1},
+		{"05_0", 1},
+		{"5_0.", 1},
+		{"5_.1", 1},
+		{"5_0.1.", 1},
+		{"5_0.1.2.3", 1},
+		{"5_-0", 1},
+		{"5_0 ", 1},
+		{" 5_0", 1},
+		{"5_0x_", 1},
+		{"A_0", 1},
+		{"5_0.zzzzzzzzzzzz", 1},
+		{"zzzzzzzzzzzz_0", 1},
+		{"5_0.1.zzzzzz", 1},
+		{"1.2", 1},
+		{"1700000000000.0.1", 1},
+		{"5_0\n", 1},
+		{"5-0", 1},
+	};
+	struct place read[2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (places_read(rows[i].text, read, rows[i].n) == 0)
+			fail_msg("taken: \"%s\"", rows[i].text);
+}
+
+static void as_many_partitions_as_there_may_be_fit(void **state)
+{
+	static struct place all[ID_PARTITIONS], read[ID_PARTITIONS];
+	struct buf text = {0};
+
+	(void)state;
+	for (unsigned p = 0; p < ID_PARTITIONS; p++)
+		all[p] = (struct place){1795421700123 - p * INT64_C(250000), p % 3, 0};
+	places_write(all, ID_PARTITIONS, &text);
+	assert_true(text.len < 10000);
+	assert_int_equal(places_read(buf_text(&text), read, ID_PARTITIONS), 0);
+	assert_memory_equal(all, read, sizeof(all));
+	assert_int_equal(places_read(buf_text(&text), read, ID_PARTITIONS - 1), -1);
+	buf_deinit(&text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(places_are_the_same_after_a_journey),
+		cmocka_unit_test(what_we_did_not_write_is_refused),
+		cmocka_unit_test(as_many_partitions_as_there_may_be_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,147 @@
+/* Mail that is ready, with and without a relay, against a real Redis. */
+#include "tests/unit/redis/redis_fixture.h"
+
+#include "server/base/log.h"
+#include "server/base/metrics.h"
+#include "server/store/queue/relay_watch.h"
+
+#define EVERY_MS 30
+#define ENOUGH_MS 300
+#define LONG_MS (ENOUGH_MS * 3)
+
+static int watch(void **state)
+{
+	struct fixture *f;
+
+	assert_int_equal(fixture_setup_partitions(state), 0);
+	f = *state;
+	attendance_watch(f->store);
+	attendance_limit(f->store, EVERY_MS, ENOUGH_MS);
+	return 0;
+}
+
+static bool holds(struct fixture *f, void *arg)
+{
+	const char *why = NULL;
+	bool does = attendance_holds(f->store, &why);
+
+	(void)arg;
+	assert_true(does || strstr(why, "role relay"));
+	return does;
+}
+
+static bool fails(struct fixture *f, void *arg)
+{
+	return !holds(f, arg);
+}
+
+static struct accepted accept_some(struct fixture *f)
+{
+	struct queue_accept m = plain_message(f);
+	struct accepted a;
+
+	accept_one(f, &m, &a);
+	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	return a;
+}
+
+static void on_taken(const struct jobs_taken *taken, void *arg)
+{
+	for (size_t i = 0; taken && i < taken->n_jobs; i++)
+		job_free(taken->jobs[i]);
+	(*(int *)arg)++;
+}
+
+/* A relay takes all there is. */
+static void take_all(struct fixture *f)
+{
+	struct jobs_request ask = {.max_jobs = 10, .free_connections = 10};
+	int calls = 0;
+
+	for (unsigned p = 0; p < store_partitions(f->store); p++)
+		jobs_take(f->store, OWNER, p, &ask, on_taken, &calls);
+	while (calls < (int)store_partitions(f->store))
+		run_for(f, 10);
+}
+
+static void an_empty_queue_needs_no_relay(void **state)
+{
+	struct fixture *f = *state;
+
+	run_for(f, LONG_MS);
+	assert_true(holds(f, NULL));
+	assert_int_equal(metric_sum(METRIC_QUEUE_UNATTENDED_MS), 0);
+}
+
+static void ready_mail_without_a_relay_is_told_until_one_comes(void **state)
+{
+	struct fixture *f = *state;
+
+	accept_some(f);
+	assert_true(becomes(f, fails, NULL));
+	assert_true(metric_sum(METRIC_QUEUE_UNATTENDED_MS) > ENOUGH_MS);
+	take_all(f);
+	assert_true(becomes(f, holds, NULL));
+	run_for(f, LONG_MS);
+	assert_true(holds(f, NULL));
+	assert_int_equal(metric_sum(METRIC_QUEUE_UNATTENDED_MS), 0);
+}
+
+/* They may have their hands full. */
+static void ready_mail_with_a_relay_that_lives_may_wait(void **state)
+{
+	struct fixture *f = *state;
+
+	accept_some(f);
+	for (int i = 0; i < 20; i++) {
+		for (unsigned p = 0; p < store_partitions(f->store); p++)
+			redis_do(f, "ZADD pn:{p%u}:owners %lld own_busy", p,
+				 (long long)clock_real_ms() + 60000);
+		run_for(f, ENOUGH_MS / 6);
+		assert_true(holds(f, NULL));
+	}
+}
+
+static void a_relay_that_was_heard_of_long_ago_does_not_count(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned p = 0; p < store_partitions(f->store); p++)
+		redis_do(f, "ZADD pn:{p%u}:owners 1 own_gone", p);
+	accept_some(f);
+	assert_true(becomes(f, fails, NULL));
+}
+
+static void without_the_store_nothing_is_concluded(void **state)
+{
+	struct fixture *f = *state;
+
+	accept_some(f);
+	kill_redis(f);
+	assert_true(becomes(f, is_unready, NULL));
+	run_for(f, LONG_MS);
+	assert_true(holds(f, NULL));
+	start_redis(f);
+	wait_ready(f);
+	assert_true(becomes(f, fails, NULL));
+	store_abandon(f->store);
+}
+
+#define WATCHED(name) cmocka_unit_test_setup_teardown(name, watch, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WATCHED(an_empty_queue_needs_no_relay),
+		WATCHED(ready_mail_without_a_relay_is_told_until_one_comes),
+		WATCHED(ready_mail_with_a_relay_that_lives_may_wait),
+		WATCHED(a_relay_that_was_heard_of_long_ago_does_not_count),
+		WATCHED(without_the_store_nothing_is_concluded),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
+	if (metrics_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -57,7 +57,7 @@ $(B)/gen/openapi_text.h: $(OPENAPI) openapi/embed.py
 	/usr/bin/python3 openapi/embed.py $(OPENAPI) >$@
 $(B)/api/meta.o: $(B)/gen/openapi_text.h
 
-$(B)/unit/api/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=store_is_ready,--wrap=attendance_holds,--wrap=canary_holds
+$(B)/unit/api/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=redis_is_ready,--wrap=relay_watch_holds,--wrap=canary_holds
 $(B)/unit/api/http/test_auth $(B)/unit/store/projects/test_keys: LDFLAGS += -Wl,--wrap=CRYPTO_memcmp,--wrap=sha256
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)

@@ -68,7 +68,7 @@ static void try_open(void *arg)
 	struct door *d = arg;
 	struct err e;
 
-	if (!store_is_ready(d->api.store, NULL) && clock_mono_ms() < d->open_by_ms) {
+	if (!redis_is_ready(d->api.redis, NULL) && clock_mono_ms() < d->open_by_ms) {
 		loop_timer_set(&d->opening, READY_POLL_MS);
 		return;
 	}
@@ -85,14 +85,14 @@ static int open_door(struct door *d, const struct role_context *ctx, struct err 
 	d->api.loop = loop_new();
 	if (!d->api.loop)
 		return err_oom(e);
-	if (store_open(&d->api.store, d->api.loop, ctx->config, STORE_SCRIPTS | STORE_SUBSCRIBER,
+	if (redis_open(&d->api.redis, d->api.loop, ctx->config, REDIS_SCRIPTS | REDIS_SUBSCRIBER,
 		       e) < 0)
 		return -1;
 	if (loop_timer_init(&d->opening, d->api.loop, try_open, d) < 0 ||
 	    loop_signal(d->api.loop, SIGTERM, on_term, d) < 0 ||
 	    loop_signal(d->api.loop, SIGUSR1, on_retire, d) < 0)
 		return err_oom(e);
-	attendance_watch(d->api.store);
+	relay_watch_start(d->api.redis);
 	canary_start(&d->api);
 	d->ctx = ctx;
 	d->open_by_ms = clock_mono_ms() + READY_WAIT_MS;
@@ -119,12 +119,12 @@ int role_api(const struct role_context *ctx)
 		d.status = 0;
 	if (d.status == 0 && loop_run(d.api.loop) < 0)
 		d.status = 1;
-	store_abandon(d.api.store);
+	redis_abandon(d.api.redis);
 	canary_stop();
 	http_server_free(d.server);
 	loop_timer_deinit(&d.opening);
-	if (d.api.store)
-		store_close(d.api.store);
+	if (d.api.redis)
+		redis_close(d.api.redis);
 	if (d.api.loop)
 		loop_free(d.api.loop);
 	return d.status;

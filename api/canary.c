@@ -61,7 +61,7 @@ static void on_message(const struct record *record, const struct err *why, void 
 	look_again(canary.is_sent || is_proven() ? LOOK_MS : AGAIN_MS);
 }
 
-static void on_accepted(enum queue_accept_status status, const char *id, int64_t at_ms,
+static void on_accepted(enum accept_status status, const char *id, int64_t at_ms,
 			const char *suppressed, const struct err *why, void *arg)
 {
 	(void)id;
@@ -69,34 +69,34 @@ static void on_accepted(enum queue_accept_status status, const char *id, int64_t
 	(void)suppressed;
 	(void)why;
 	(void)arg;
-	canary.is_sent = status == QUEUE_ACCEPTED;
+	canary.is_sent = status == ACCEPT_COMMITTED;
 	canary.why = canary.is_sent ? NOT_DELIVERED : NOT_ACCEPTED;
 	look_again(canary.is_sent ? LOOK_MS : AGAIN_MS);
 }
 
-static void send(struct store *s)
+static void send(struct redis *redis)
 {
 	static const char *const emails[] = {ADDRESS};
 
-	canary.id = id_make("msg", queue_partition(s, QUEUE_NO_PROJECT, NULL));
-	queue_accept(s,
-		     &(struct queue_accept){.id = canary.id,
-					    .project = QUEUE_NO_PROJECT,
-					    .is_test = true,
-					    .lane = LANE_OTP,
-					    .sender = ADDRESS,
-					    .emails = emails,
-					    .n_emails = 1,
-					    .within_ms = WITHIN_MS,
-					    .facts = "{\"canary\":true}",
-					    .mail = MAIL,
-					    .mail_len = sizeof(MAIL) - 1},
-		     on_accepted, NULL);
+	canary.id = id_make("msg", accept_partition(redis, ACCEPT_NO_PROJECT, NULL));
+	accept_message(redis,
+		       &(struct accept_request){.id = canary.id,
+						.project = ACCEPT_NO_PROJECT,
+						.is_test = true,
+						.lane = LANE_OTP,
+						.sender = ADDRESS,
+						.emails = emails,
+						.n_emails = 1,
+						.within_ms = WITHIN_MS,
+						.facts = "{\"canary\":true}",
+						.mail = MAIL,
+						.mail_len = sizeof(MAIL) - 1},
+		       on_accepted, NULL);
 }
 
 static void look(void *arg)
 {
-	struct store *s = canary.api->store;
+	struct redis *redis = canary.api->redis;
 
 	(void)arg;
 	if (is_proven())
@@ -105,12 +105,12 @@ static void look(void *arg)
 		canary.is_told = true;
 		LOG(LOG_ERROR, "canary.missing", LOG_S("reason", canary.why));
 	}
-	if (!store_is_ready(s, NULL))
+	if (!redis_is_ready(redis, NULL))
 		look_again(LOOK_MS);
 	else if (canary.is_sent)
-		messages_get(s, QUEUE_NO_PROJECT, canary.id.text, on_message, NULL);
+		messages_get(redis, ACCEPT_NO_PROJECT, canary.id.text, on_message, NULL);
 	else
-		send(s);
+		send(redis);
 }
 
 void canary_start(const struct api *api)

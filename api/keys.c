@@ -182,7 +182,7 @@ void keys_post(struct request *r)
 	if (reason)
 		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", reason);
 	else
-		keys_create(request_api(r)->store,
+		keys_create(request_api(r)->redis,
 			    !is_root(r) ? own->project_id
 			    : b.project ? b.project
 					: "default",
@@ -255,7 +255,7 @@ void keys_list_get(struct request *r)
 		return;
 	if (!is_root(r))
 		project = request_key(r)->project_id;
-	keys_list(request_api(r)->store, project ? project : "default", on_keys, r);
+	keys_list(request_api(r)->redis, project ? project : "default", on_keys, r);
 }
 
 static void on_revoked(const struct err *why, void *arg)
@@ -273,7 +273,7 @@ static void on_revoked(const struct err *why, void *arg)
 
 void keys_delete(struct request *r)
 {
-	keys_revoke(request_api(r)->store, is_root(r) ? NULL : request_key(r)->project_id,
+	keys_revoke(request_api(r)->redis, is_root(r) ? NULL : request_key(r)->project_id,
 		    request_param(r, 0), on_revoked, r);
 }
 
@@ -305,7 +305,7 @@ void projects_list_get(struct request *r)
 	struct listing *l = listing_new(r);
 
 	if (l && read_page(r, l, "prj", names) == 0)
-		projects_list(request_api(r)->store, on_projects, r);
+		projects_list(request_api(r)->redis, on_projects, r);
 }
 
 static void on_project(const struct project *list, size_t n, const struct err *why, void *arg)
@@ -338,6 +338,6 @@ void projects_post(struct request *r)
 
 	if (body_read(r, project_rules, 1, &b, &json) < 0)
 		return;
-	projects_create(request_api(r)->store, b.name, on_project, r);
+	projects_create(request_api(r)->redis, b.name, on_project, r);
 	json_decref(json);
 }

@@ -22,12 +22,12 @@ void meta_readyz(struct request *r)
 
 	if (request_api(r)->is_draining)
 		why = "shutting down";
-	else if (store_is_ready(request_api(r)->store, &why))
+	else if (redis_is_ready(request_api(r)->redis, &why))
 		why = NULL;
 	else if (!why)
 		why = "the store is not ready";
 	if (!why && canary_holds(&why))
-		attendance_holds(request_api(r)->store, &why);
+		relay_watch_holds(request_api(r)->redis, &why);
 	if (!why) {
 		answer_json(r, 200, json_pack("{s:s}", "status", "ready"));
 		return;

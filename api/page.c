@@ -57,7 +57,7 @@ int page_read(const struct request *r, const char *const *names, struct page *p,
 		return -1;
 	p->limit = (size_t)limit;
 	p->cursor = request_query(r, "cursor");
-	if (p->cursor && (!*p->cursor || strlen(p->cursor) > PLACES_MAX_BYTES ||
+	if (p->cursor && (!*p->cursor || strlen(p->cursor) > CURSOR_MAX_BYTES ||
 			  strspn(p->cursor, unreserved) != strlen(p->cursor)))
 		return page_bad_cursor(e);
 	return 0;

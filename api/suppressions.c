@@ -87,7 +87,7 @@ void suppressions_post(struct request *r)
 
 	if (body_read(r, rules, sizeof(rules) / sizeof(*rules), &body, &json) < 0)
 		return;
-	suppressions_add(request_api(r)->store, &list, body.email.email, on_entry, r);
+	suppressions_add(request_api(r)->redis, &list, body.email.email, on_entry, r);
 	json_decref(json);
 }
 
@@ -109,7 +109,7 @@ void suppressions_show(struct request *r)
 	struct address address;
 
 	if (read_address(r, &address) == 0)
-		suppressions_get(request_api(r)->store, &list, address.email, on_entry, r);
+		suppressions_get(request_api(r)->redis, &list, address.email, on_entry, r);
 }
 
 void suppressions_delete(struct request *r)
@@ -118,7 +118,7 @@ void suppressions_delete(struct request *r)
 	struct address address;
 
 	if (read_address(r, &address) == 0)
-		suppressions_remove(request_api(r)->store, &list, address.email, on_removed, r);
+		suppressions_remove(request_api(r)->redis, &list, address.email, on_removed, r);
 }
 
 /* ---- the list ---- */
@@ -182,6 +182,6 @@ void suppressions_list_get(struct request *r)
 	if (read_list(r, l, &e) < 0)
 		answer_err(r, &e);
 	else
-		suppressions_list(request_api(r)->store, &list, &l->from, l->page.limit, on_list,
+		suppressions_list(request_api(r)->redis, &list, &l->from, l->page.limit, on_list,
 				  r);
 }

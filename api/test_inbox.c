@@ -113,7 +113,7 @@ static void on_mails(const struct inbox_mail *mails, size_t n, const struct err 
 void test_inbox_show(struct request *r)
 {
 	const struct key *key = request_key(r);
-	struct store *store = request_api(r)->store;
+	struct redis *redis = request_api(r)->redis;
 	struct inbox_query q;
 	struct err e;
 
@@ -129,7 +129,7 @@ void test_inbox_show(struct request *r)
 		return;
 	}
 	if (q.wait_ms)
-		inbox_wait(store, key->project, q.to.email, q.limit, q.wait_ms, on_mails, r);
+		inbox_wait(redis, key->project, q.to.email, q.limit, q.wait_ms, on_mails, r);
 	else
-		inbox_list(store, key->project, q.to.email, q.limit, on_mails, r);
+		inbox_list(redis, key->project, q.to.email, q.limit, on_mails, r);
 }

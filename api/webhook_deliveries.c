@@ -79,7 +79,7 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 	if (why)
 		answer_err(r, why);
 	else
-		endpoints_deliveries(request_api(r)->store, list->id, l->failed_only, on_log, r);
+		endpoints_deliveries(request_api(r)->redis, list->id, l->failed_only, on_log, r);
 }
 
 static int read_query(const struct request *r, struct listing *l, struct err *e)
@@ -110,7 +110,7 @@ void webhooks_deliveries(struct request *r)
 	if (read_query(r, l, &e) < 0)
 		answer_err(r, &e);
 	else
-		endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+		endpoints_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
 			      on_found, r);
 }
 
@@ -151,7 +151,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 		 !record_find_event(record, n))
 		answer_no_event(r);
 	else
-		endpoints_redeliver(request_api(r)->store, request_key(r)->project,
+		endpoints_redeliver(request_api(r)->redis, request_key(r)->project,
 				    request_param(r, 0), message, n, on_redelivered, r);
 }
 
@@ -163,7 +163,7 @@ void webhooks_redeliver(struct request *r)
 	if (event_read_id(request_param(r, 1), message, &n) < 0)
 		answer_no_event(r);
 	else
-		messages_get(request_api(r)->store, request_key(r)->project, message, on_record, r);
+		messages_get(request_api(r)->redis, request_key(r)->project, message, on_record, r);
 }
 
 /* ---- a test ---- */
@@ -204,7 +204,7 @@ static void poll(void *arg)
 	struct request *r = arg;
 	const struct test *t = request_state(r);
 
-	endpoints_get_test(request_api(r)->store, t->event, on_result, r);
+	endpoints_get_test(request_api(r)->redis, t->event, on_result, r);
 }
 
 static void on_asked(const struct err *why, void *arg)
@@ -230,7 +230,7 @@ static void on_found_to_test(const struct endpoint *list, size_t n, const struct
 		answer_problem(r, PROBLEM_CONFLICT, NULL,
 			       "the webhook is disabled: enable it first");
 	else
-		endpoints_ask_test(request_api(r)->store, list, t->event,
+		endpoints_ask_test(request_api(r)->redis, list, t->event,
 				   request_key(r)->project_id, on_asked, r);
 }
 
@@ -247,6 +247,6 @@ void webhooks_test(struct request *r)
 	snprintf(t->event, sizeof(t->event), "%s", id.text);
 	t->until_ms = clock_mono_ms() + TEST_WAIT_MS;
 	request_set_state(r, t, test_free);
-	endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+	endpoints_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
 		      on_found_to_test, r);
 }

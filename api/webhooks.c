@@ -172,7 +172,7 @@ static struct change *change_new(struct request *r, unsigned status)
 
 static void get(struct request *r, endpoints_fn *fn)
 {
-	endpoints_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), fn, r);
+	endpoints_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0), fn, r);
 }
 
 static void on_written(const struct err *why, void *arg)
@@ -235,7 +235,7 @@ void webhooks_create(struct request *r)
 	e->created_ms = clock_real_ms();
 	if (!c->events || new_secret(r, c) < 0)
 		return;
-	endpoints_put(request_api(r)->store, e, NULL, on_written, r);
+	endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
 }
 
 /* ---- change one that is there ---- */
@@ -281,7 +281,7 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 		e->lost_from_ms = e->lost_until_ms = 0;
 	if (e->is_enabled)
 		e->disabled_reason = "";
-	endpoints_put(request_api(r)->store, e, &c->before, on_written, r);
+	endpoints_put(request_api(r)->redis, e, &c->before, on_written, r);
 }
 
 /* Has `found` change the endpoint that is there. */
@@ -311,7 +311,7 @@ static void on_found_to_rotate(const struct endpoint *list, size_t n, const stru
 	c->endpoint.old_secret = c->before.secret;
 	c->endpoint.old_until_ms = clock_real_ms() + OVERLAP_MS;
 	if (new_secret(r, c) == 0)
-		endpoints_put(request_api(r)->store, &c->endpoint, &c->before, on_written, r);
+		endpoints_put(request_api(r)->redis, &c->endpoint, &c->before, on_written, r);
 }
 
 void webhooks_rotate(struct request *r)
@@ -381,7 +381,7 @@ void webhooks_list(struct request *r)
 	if (read_page(r, p, &e) < 0)
 		answer_err(r, &e);
 	else
-		endpoints_list(request_api(r)->store, request_key(r)->project, on_list, r);
+		endpoints_list(request_api(r)->redis, request_key(r)->project, on_list, r);
 }
 
 static void on_deleted(const struct err *why, void *arg)
@@ -394,6 +394,6 @@ static void on_deleted(const struct err *why, void *arg)
 
 void webhooks_delete(struct request *r)
 {
-	endpoints_delete(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+	endpoints_delete(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
 			 on_deleted, r);
 }

@@ -20,7 +20,7 @@
 
 struct sink {
 	struct loop *loop;
-	struct store *store;
+	struct redis *redis;
 	struct sink_peer *peers;
 };
 
@@ -131,7 +131,7 @@ static void store_mail(struct sink_peer *p)
 	p->n_storing = p->n_recipients;
 	for (size_t i = 0; i < p->n_recipients; i++) {
 		m.recipient = p->recipients[i];
-		inbox_put(p->sink->store, p->project, &m, on_stored, p);
+		inbox_put(p->sink->redis, p->project, &m, on_stored, p);
 	}
 }
 
@@ -264,14 +264,14 @@ static void on_socket(int fd, unsigned what, void *arg)
 
 /* ---- connections ---- */
 
-struct sink *sink_new(struct loop *loop, struct store *store)
+struct sink *sink_new(struct loop *loop, struct redis *redis)
 {
 	struct sink *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->loop = loop;
-	s->store = store;
+	s->redis = redis;
 	return s;
 }
 

@@ -4,7 +4,7 @@
 #include "server/base/err.h"
 
 struct loop;
-struct store;
+struct redis;
 
 /* The built-in sink: where mail of test keys goes, in every command. An SMTP responder at the other
  * end of a socketpair, so that the whole client side is the real one; what it receives goes to the
@@ -13,7 +13,7 @@ struct store;
 struct sink;
 struct sink_peer; /* one connection, at the sink's end */
 
-struct sink *sink_new(struct loop *loop, struct store *store);
+struct sink *sink_new(struct loop *loop, struct redis *redis);
 void sink_free(struct sink *s);
 /* A connected descriptor for the client side. The peer lives until that is closed. */
 int sink_connect(struct sink *s, struct sink_peer **peer, struct err *e);

@@ -75,7 +75,7 @@ void auth_check(struct request *r)
 	if (key && is_root(r->api, key))
 		admit_root(r);
 	else if (key)
-		keys_find(r->api->store, key, strlen(key), on_key, r);
+		keys_find(r->api->redis, key, strlen(key), on_key, r);
 	else
 		refuse(r);
 }

@@ -11,7 +11,7 @@
 #include "server/base/err.h"
 #include "server/store/projects/keys.h"
 
-struct store;
+struct redis;
 struct loop;
 
 /* One HTTP request on its way through: read (bounded), authorised, routed to a handler, answered.
@@ -32,7 +32,7 @@ enum http_method {
 /* What all handlers of a process share. */
 struct api {
 	struct loop *loop;
-	struct store *store;
+	struct redis *redis;
 	const struct config *config;
 	bool is_draining;
 };

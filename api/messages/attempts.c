@@ -118,7 +118,7 @@ static int put_no_facts(json_t *object)
 	return rc;
 }
 
-static json_t *transcript(const struct attempts_one *one)
+static json_t *transcript(const struct transcripts_one *one)
 {
 	const char *p = one->transcript, *end;
 	json_t *list;
@@ -141,7 +141,7 @@ static json_t *transcript(const struct attempts_one *one)
 	return NULL;
 }
 
-static json_t *attempt(const struct record *record, const struct attempts_one *one)
+static json_t *attempt(const struct record *record, const struct transcripts_one *one)
 {
 	json_t *object = json_object();
 	int rc = put(object, "attempt", json_integer(one->number));
@@ -158,8 +158,8 @@ static json_t *attempt(const struct record *record, const struct attempts_one *o
 	return NULL;
 }
 
-static void on_attempts(const struct record *record, const struct attempts_one *attempts, size_t n,
-			const struct err *why, void *arg)
+static void on_attempts(const struct record *record, const struct transcripts_one *attempts,
+			size_t n, const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	json_t *list;
@@ -183,6 +183,6 @@ static void on_attempts(const struct record *record, const struct attempts_one *
 
 void attempts_show(struct request *r)
 {
-	attempts_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
-		     on_attempts, r);
+	transcripts_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
+			on_attempts, r);
 }

@@ -43,7 +43,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 
 void events_of_message(struct request *r)
 {
-	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), on_record,
+	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0), on_record,
 		     r);
 }
 
@@ -54,7 +54,7 @@ struct listing {
 	const char *type, *tag;
 	/* Seen of each partition: all up to the entry `at`-`index`; of that one the first `part`
 	 * lines, or, when part is 0, all. */
-	struct place *seen;
+	struct cursor_position *seen;
 	unsigned partitions;
 	unsigned looks;
 	json_t *data;
@@ -88,7 +88,7 @@ static int read_after(const struct request *r, struct listing *l, struct err *e)
 {
 	const char *text = request_query(r, "after");
 
-	if (!text || places_read(text, l->seen, l->partitions) == 0)
+	if (!text || cursor_read(text, l->seen, l->partitions) == 0)
 		return 0;
 	return err_set(e, ERR_INPUT,
 		       "query parameter after: give `next_cursor` of the page before, or the "
@@ -114,19 +114,19 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 	return 0;
 }
 
-static bool is_wanted(const struct listing *l, const struct log_event *ev)
+static bool is_wanted(const struct listing *l, const struct event_log_event *ev)
 {
 	return ev->record && (!l->type || event_filter_fits(l->type, ev->event->type)) &&
 	       (!l->tag || render_has_tag(ev->record, l->tag));
 }
 
-static int show(struct request *r, struct listing *l, const struct log_event *ev)
+static int show(struct request *r, struct listing *l, const struct event_log_event *ev)
 {
 	struct buf cursor = {0};
 	struct event_about about = {ev->message, request_key(r)->project_id, NULL};
 	int rc;
 
-	places_write(l->seen, l->partitions, &cursor);
+	cursor_write(l->seen, l->partitions, &cursor);
 	about.cursor = buf_text(&cursor);
 	rc = json_array_append_new(l->data, event_json(&about, ev->record, ev->event));
 	buf_deinit(&cursor);
@@ -137,27 +137,28 @@ static void finish(struct request *r, struct listing *l)
 {
 	struct buf cursor = {0};
 
-	places_write(l->seen, l->partitions, &cursor);
+	cursor_write(l->seen, l->partitions, &cursor);
 	answer_json(r, 200,
 		    json_pack("{s:O, s:s}", "data", l->data, "next_cursor", buf_text(&cursor)));
 	buf_deinit(&cursor);
 }
 
 /* Was it seen before? Now it is. */
-static bool see(struct listing *l, const struct log_entry *entry, unsigned lines)
+static bool see(struct listing *l, const struct event_log_entry *entry, unsigned lines)
 {
-	struct place *seen = &l->seen[entry->partition];
+	struct cursor_position *seen = &l->seen[entry->partition];
 	bool is_same = seen->at == entry->at.ms && seen->index == entry->at.seq;
 
 	if (is_same && (seen->part == 0 || lines <= seen->part))
 		return true;
-	*seen = (struct place){entry->at.ms, entry->at.seq, lines < entry->n_lines ? lines : 0};
+	*seen = (struct cursor_position){entry->at.ms, entry->at.seq,
+					 lines < entry->n_lines ? lines : 0};
 	return false;
 }
 
 static void look(struct request *r, struct listing *l);
 
-static void on_page(const struct log_page *page, const struct err *why, void *arg)
+static void on_page(const struct event_log_page *page, const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	struct listing *l = request_state(r);
@@ -167,7 +168,7 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 		return;
 	}
 	for (size_t i = 0; i < page->n_events; i++) {
-		const struct log_event *ev = &page->events[i];
+		const struct event_log_event *ev = &page->events[i];
 
 		if (see(l, &page->entries[ev->entry], ev->line + 1) || !is_wanted(l, ev))
 			continue;
@@ -190,23 +191,23 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 
 static void look(struct request *r, struct listing *l)
 {
-	struct log_from *from = calloc(l->partitions, sizeof(*from));
+	struct event_log_from *from = calloc(l->partitions, sizeof(*from));
 
 	if (!from) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 		return;
 	}
 	for (unsigned p = 0; p < l->partitions; p++)
-		from[p] = (struct log_from){
+		from[p] = (struct event_log_from){
 			p, {l->seen[p].at, l->seen[p].index}, l->seen[p].part == 0};
-	log_read(request_api(r)->store, request_key(r)->project, from, l->partitions,
-		 ENTRIES_A_LOOK, on_page, r);
+	event_log_read(request_api(r)->redis, request_key(r)->project, from, l->partitions,
+		       ENTRIES_A_LOOK, on_page, r);
 	free(from);
 }
 
 void events_list(struct request *r)
 {
-	struct listing *l = listing_new(store_partitions(request_api(r)->store));
+	struct listing *l = listing_new(redis_partitions(request_api(r)->redis));
 	struct err e;
 
 	if (!l) {

@@ -36,14 +36,14 @@ static void cancel_found(const struct record *record, const struct err *why, voi
 	struct request *r = arg;
 
 	if (record)
-		messages_cancel(request_api(r)->store, request_param(r, 0), on_canceled, r);
+		messages_cancel(request_api(r)->redis, request_param(r, 0), on_canceled, r);
 	else
 		answer_err(r, why);
 }
 
 void messages_cancel_post(struct request *r)
 {
-	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
 		     cancel_found, r);
 }
 
@@ -79,11 +79,11 @@ static void retry_found(const struct record *record, const struct err *why, void
 		answer_problem(r, PROBLEM_CONFLICT, NULL,
 			       "all recipients have reached a final state; send the message anew");
 	else
-		messages_retry(request_api(r)->store, request_param(r, 0), on_retried, r);
+		messages_retry(request_api(r)->redis, request_param(r, 0), on_retried, r);
 }
 
 void messages_retry_post(struct request *r)
 {
-	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0),
+	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
 		     retry_found, r);
 }

@@ -18,7 +18,7 @@
 struct listing {
 	struct page page;
 	struct list_query query;
-	struct place *at; /* of each partition */
+	struct cursor_position *at; /* of each partition */
 	unsigned partitions;
 	struct address to;
 	unsigned looks;
@@ -98,8 +98,8 @@ static int read_time(const struct request *r, const char *name, int64_t *ms, str
 static int read_cursor(const struct request *r, struct listing *l, struct err *e)
 {
 	if (!l->page.cursor)
-		list_begin(request_api(r)->store, &l->query, l->at);
-	else if (places_read(l->page.cursor, l->at, l->partitions) < 0 ||
+		list_begin(request_api(r)->redis, &l->query, l->at);
+	else if (cursor_read(l->page.cursor, l->at, l->partitions) < 0 ||
 		 list_is_over(l->at, l->partitions))
 		return page_bad_cursor(e);
 	return 0;
@@ -160,7 +160,7 @@ static void finish(struct request *r, struct listing *l)
 	struct buf cursor = {0};
 
 	if (!is_over)
-		places_write(l->at, l->partitions, &cursor);
+		cursor_write(l->at, l->partitions, &cursor);
 	page_answer(r, json_incref(l->data), is_over ? NULL : buf_text(&cursor));
 	buf_deinit(&cursor);
 }
@@ -200,12 +200,12 @@ static void on_list(const struct list_page *page, const struct err *why, void *a
 static void look(struct request *r, struct listing *l)
 {
 	l->query.max = l->page.limit;
-	list_read(request_api(r)->store, &l->query, l->at, on_list, r);
+	list_read(request_api(r)->redis, &l->query, l->at, on_list, r);
 }
 
 void messages_list(struct request *r)
 {
-	struct listing *l = listing_new(store_partitions(request_api(r)->store));
+	struct listing *l = listing_new(redis_partitions(request_api(r)->redis));
 	struct err e;
 
 	if (!l) {

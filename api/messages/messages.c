@@ -20,10 +20,10 @@
 #define FACTS_MAX_BYTES 65535
 #define MESSAGE_ID_MAX (sizeof("<@>") + ID_LEN + ADDRESS_EMAIL_MAX)
 
-/* A send on its way. What only queue_accept needs is dropped once that has copied it. */
+/* A send on its way. What only accept_message needs is dropped once that has copied it. */
 struct creation {
 	struct send send;
-	struct queue_accept accept;
+	struct accept_request accept;
 	struct buf mail;
 	char idempotency[IDEMPOTENCY_HEX], fingerprint[IDEMPOTENCY_HEX];
 	char message_id[MESSAGE_ID_MAX];
@@ -101,7 +101,7 @@ static void read_replayed(struct request *r, struct creation *c, const char *id)
 		return;
 	}
 	snprintf(c->accept.id.text, sizeof(c->accept.id.text), "%s", id);
-	messages_get(api->store, request_key(r)->project, c->accept.id.text, on_replay_read, r);
+	messages_get(api->redis, request_key(r)->project, c->accept.id.text, on_replay_read, r);
 }
 
 static void answer_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
@@ -126,28 +126,28 @@ static void answer_new(struct request *r, struct creation *c, const char *id, in
 	answer_accepted(r, id, &body);
 }
 
-static void on_accept(enum queue_accept_status status, const char *id, int64_t at_ms,
+static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 		      const char *suppressed, const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	struct creation *c = request_state(r);
 
 	switch (status) {
-	case QUEUE_ACCEPTED:
+	case ACCEPT_COMMITTED:
 		answer_new(r, c, id, at_ms, suppressed);
 		return;
-	case QUEUE_REPLAYED:
+	case ACCEPT_REPLAYED:
 		read_replayed(r, c, id);
 		return;
-	case QUEUE_CONFLICT:
+	case ACCEPT_CONFLICT:
 		answer_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
 			       "this Idempotency-Key was used with another request body");
 		return;
-	case QUEUE_NOT_ACCEPTED:
+	case ACCEPT_NOT_ACCEPTED:
 		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "nothing was stored: %s",
 			       why ? why->text : "the store cannot take it now");
 		return;
-	case QUEUE_OUTCOME_UNKNOWN:
+	case ACCEPT_OUTCOME_UNKNOWN:
 		answer_problem(r, PROBLEM_OUTCOME_UNKNOWN, NULL,
 			       "the store went away in the middle: the message may have been "
 			       "accepted. Repeat the request with the same Idempotency-Key to "
@@ -285,14 +285,14 @@ static void accept_send(struct request *r, struct creation *c)
 	c->accept.tags = tag_lines(c);
 	c->accept.mail = c->mail.data;
 	c->accept.mail_len = c->mail.len;
-	queue_accept(request_api(r)->store, &c->accept, on_accept, r);
+	accept_message(request_api(r)->redis, &c->accept, on_accept, r);
 	drop_input(c);
 }
 
 void messages_create(struct request *r)
 {
 	struct creation *c = calloc(1, sizeof(*c));
-	struct store *store = request_api(r)->store;
+	struct redis *redis = request_api(r)->redis;
 	const char *name = request_query_name(r, 0);
 
 	if (!c) {
@@ -306,11 +306,11 @@ void messages_create(struct request *r)
 		return;
 	}
 	c->began_ms = clock_mono_ms();
-	c->durability = store_durability(store);
+	c->durability = redis_durability(redis);
 	if (read_idempotency(r, c) < 0 || read_send(r, c) < 0)
 		return;
 	c->accept.id = id_make(
-		"msg", queue_partition(store, request_key(r)->project, c->accept.idempotency));
+		"msg", accept_partition(redis, request_key(r)->project, c->accept.idempotency));
 	if (build_mail(r, c) < 0 || make_facts(r, c) < 0)
 		return;
 	accept_send(r, c);
@@ -336,6 +336,6 @@ static void on_shown(const struct record *record, const struct err *why, void *a
 
 void messages_show(struct request *r)
 {
-	messages_get(request_api(r)->store, request_key(r)->project, request_param(r, 0), on_shown,
+	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0), on_shown,
 		     r);
 }

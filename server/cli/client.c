@@ -31,8 +31,8 @@ int client_reach(struct client *c, const struct config *config, struct err *e)
 	c->loop = loop_new();
 	if (!c->loop)
 		return err_oom(e);
-	if (store_open(&c->store, c->loop, config, STORE_SCRIPTS, e) == 0 &&
-	    (store_wait_ready(c->store, READY_MS, e) == 0 || store_is_connected(c->store)))
+	if (redis_open(&c->redis, c->loop, config, REDIS_SCRIPTS, e) == 0 &&
+	    (redis_wait_ready(c->redis, READY_MS, e) == 0 || redis_is_connected(c->redis)))
 		return 0;
 	client_close(c);
 	return -1;
@@ -44,7 +44,7 @@ int client_open(struct client *c, const struct config *config, struct err *e)
 
 	if (client_reach(c, config, e) < 0)
 		return -1;
-	if (store_is_ready(c->store, &why))
+	if (redis_is_ready(c->redis, &why))
 		return 0;
 	err_set(e, ERR_RETRY, "the store is not ready: %s", why);
 	client_close(c);
@@ -53,8 +53,8 @@ int client_open(struct client *c, const struct config *config, struct err *e)
 
 void client_close(struct client *c)
 {
-	if (c->store)
-		store_close(c->store);
+	if (c->redis)
+		redis_close(c->redis);
 	if (c->loop)
 		loop_free(c->loop);
 	*c = (struct client){0};

@@ -5,12 +5,12 @@
 #include "server/base/err.h"
 
 struct loop;
-struct store;
+struct redis;
 
 /* A command's way to the store: a loop, and a store that is ready. */
 struct client {
 	struct loop *loop;
-	struct store *store;
+	struct redis *redis;
 	struct err why; /* what went wrong, for the command's callbacks */
 	int status;     /* -1 until one of them says otherwise */
 };

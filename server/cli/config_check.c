@@ -48,7 +48,7 @@ static int check_tls(const struct config *config, struct err *e)
 
 int check_config(const struct config *config, struct err *e)
 {
-	struct store_url url;
+	struct redis_url url;
 	int status = store_url_parse(config, &url, e);
 
 	explicit_bzero(&url, sizeof(url));

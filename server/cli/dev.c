@@ -88,7 +88,7 @@ static int import_key(const struct config *config, const char *key, struct err *
 
 	if (client_open(&c, config, e) < 0)
 		return -1;
-	keys_import(c.store, "default", "dev", SCOPE_SEND | SCOPE_READ | SCOPE_MANAGE, true, key,
+	keys_import(c.redis, "default", "dev", SCOPE_SEND | SCOPE_READ | SCOPE_MANAGE, true, key,
 		    imported, &c);
 	status = client_wait(&c, e);
 	client_close(&c);
@@ -97,7 +97,7 @@ static int import_key(const struct config *config, const char *key, struct err *
 
 /* ---- until the API answers ---- */
 
-struct place {
+struct cursor_position {
 	char host[LISTEN_HOST_MAX];
 	char port[LISTEN_PORT_MAX];
 	bool is_tls;
@@ -124,7 +124,7 @@ static int wait_for_api(const struct config *config, struct err *e)
 	return 0;
 }
 
-static void print_banner(const struct place *at, const char *key, const char *root_key)
+static void print_banner(const struct cursor_position *at, const char *key, const char *root_key)
 {
 	bool is_v6 = strchr(at->host, ':') != NULL;
 	const char *scheme = at->is_tls ? "https" : "http";
@@ -149,7 +149,7 @@ static void print_banner(const struct place *at, const char *key, const char *ro
 /* A child beside the others. */
 static int greet(const struct role_context *ctx)
 {
-	struct place at = {.is_tls = *ctx->config->tls_cert != 0};
+	struct cursor_position at = {.is_tls = *ctx->config->tls_cert != 0};
 	char key[KEY_LEN + 1];
 	struct err e;
 
@@ -182,7 +182,7 @@ static int run(int argc, char **argv)
 		return cli_usage(&command_dev, &e);
 	if (cli_config(&config, file, presets, &e) < 0)
 		return cli_failed(&command_dev, &e);
-	status = house_run(&command_dev, config, greet, true);
+	status = app_run(&command_dev, config, greet, true);
 	config_free(config);
 	return status;
 }

@@ -57,7 +57,7 @@ static void ask_create(struct client *c, const void *arg)
 {
 	const struct wish *w = arg;
 
-	keys_create(c->store, w->project, w->name, w->scopes, w->is_test, created, c);
+	keys_create(c->redis, w->project, w->name, w->scopes, w->is_test, created, c);
 }
 
 static int create(int argc, char **argv)
@@ -110,7 +110,7 @@ static void listed(const struct key *list, size_t n, const struct err *why, void
 
 static void ask_list(struct client *c, const void *project)
 {
-	keys_list(c->store, project, listed, c);
+	keys_list(c->redis, project, listed, c);
 }
 
 static int list(int argc, char **argv)
@@ -137,7 +137,7 @@ static void revoked(const struct err *why, void *arg)
 /* Also while the store takes no mail: a key that leaked must not wait for that. */
 static void ask_revoke(struct client *c, const void *id)
 {
-	keys_revoke(c->store, NULL, id, revoked, c);
+	keys_revoke(c->redis, NULL, id, revoked, c);
 }
 
 static int revoke(int argc, char **argv)

@@ -18,7 +18,7 @@ struct probe {
 	struct loop *loop;
 	struct loop_timer timer;
 	struct tls_context *tls; /* NULL = clear */
-	struct link *link;
+	struct stream *stream;
 	const struct addrinfo *next; /* the address to try when this one does not connect */
 	char host[LISTEN_HOST_MAX];
 	char port[LISTEN_PORT_MAX];
@@ -30,7 +30,7 @@ struct probe {
 	char why[200]; /* there is no answer; "" = there is */
 };
 
-static void on_link(enum link_event event, void *arg);
+static void on_link(enum stream_event event, void *arg);
 
 static void end(struct probe *p, const char *why)
 {
@@ -43,11 +43,11 @@ static void try_next(struct probe *p)
 	struct sockaddr_storage to = {0};
 	struct err e;
 
-	link_free(p->link);
-	p->link = NULL;
+	stream_free(p->stream);
+	p->stream = NULL;
 	memcpy(&to, p->next->ai_addr, p->next->ai_addrlen);
 	p->next = p->next->ai_next;
-	if (link_open(&p->link, p->loop, &to, on_link, p, &e) < 0)
+	if (stream_open(&p->stream, p->loop, &to, on_link, p, &e) < 0)
 		end(p, e.text);
 }
 
@@ -59,43 +59,43 @@ static void converse(struct probe *p)
 	while (p->sent < p->request_len) {
 		const struct iovec rest = {p->request + p->sent, p->request_len - p->sent};
 
-		n = link_write(p->link, &rest, 1);
+		n = stream_write(p->stream, &rest, 1);
 		if (n <= 0)
 			break;
 		p->sent += (size_t)n;
 	}
 	while (n >= 0 && p->len < sizeof(p->answer) - 1) {
-		n = link_read(p->link, p->answer + p->len, sizeof(p->answer) - 1 - p->len);
+		n = stream_read(p->stream, p->answer + p->len, sizeof(p->answer) - 1 - p->len);
 		if (n == 0)
 			return;
 		if (n > 0)
 			p->len += (size_t)n;
 	}
-	end(p, p->len ? "" : link_why(p->link));
+	end(p, p->len ? "" : stream_why(p->stream));
 }
 
-static void on_link(enum link_event event, void *arg)
+static void on_link(enum stream_event event, void *arg)
 {
 	struct probe *p = arg;
 	struct err e;
 
 	switch (event) {
-	case LINK_FAILED:
+	case STREAM_FAILED:
 		if (!p->is_connected && p->next)
 			try_next(p);
 		else
-			end(p, link_why(p->link));
+			end(p, stream_why(p->stream));
 		return;
-	case LINK_CONNECTED:
+	case STREAM_CONNECTED:
 		p->is_connected = true;
 		if (p->tls) {
-			if (link_secure(p->link, p->tls, p->host, false, &e) < 0)
+			if (stream_secure(p->stream, p->tls, p->host, false, &e) < 0)
 				end(p, e.text);
 			return;
 		}
 		break;
-	case LINK_SECURED:
-	case LINK_MOVED:
+	case STREAM_SECURED:
+	case STREAM_MOVED:
 	default:
 		break;
 	}
@@ -138,7 +138,7 @@ static int parse(const struct probe *p, struct probe_answer *answer, struct err 
 
 static void close_probe(struct probe *p)
 {
-	link_free(p->link);
+	stream_free(p->stream);
 	tls_context_free(p->tls);
 	if (p->loop) {
 		loop_timer_deinit(&p->timer);

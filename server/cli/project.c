@@ -16,7 +16,7 @@ static void created(const struct project *list, size_t n, const struct err *why,
 
 static void ask(struct client *c, const void *name)
 {
-	projects_create(c->store, name, created, c);
+	projects_create(c->redis, name, created, c);
 }
 
 static int create(int argc, char **argv)

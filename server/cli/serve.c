@@ -22,7 +22,7 @@ static int run(int argc, char **argv)
 	}
 	if (cli_config(&config, file, NULL, &e) < 0)
 		return cli_failed(&command_serve, &e);
-	status = house_run(&command_serve, config, NULL, false);
+	status = app_run(&command_serve, config, NULL, false);
 	config_free(config);
 	return status;
 }

@@ -357,10 +357,10 @@ static int want_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *
 
 static int check_authorities(const char *file, struct err *e)
 {
-	X509_STORE *store = X509_STORE_new();
-	int rc = store && X509_STORE_load_file(store, file) == 1;
+	X509_STORE *redis = X509_STORE_new();
+	int rc = redis && X509_STORE_load_file(redis, file) == 1;
 
-	X509_STORE_free(store);
+	X509_STORE_free(redis);
 	if (rc)
 		return 0;
 	return err_set(e, ERR_INPUT, "%s: no PEM file of certificate authorities", file);

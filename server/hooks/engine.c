@@ -55,8 +55,8 @@ static void commit(struct engine *e)
 	e->is_committing = true;
 	e->renew_at = clock_mono_ms() + RENEW_EVERY_MS;
 	e->batch_number++;
-	hooks_commit(e->store, e->owner, e->has_given_up ? 0 : LEASE_MS, &e->batch, on_committed,
-		     e);
+	deliveries_commit(e->redis, e->owner, e->has_given_up ? 0 : LEASE_MS, &e->batch,
+			  on_committed, e);
 }
 
 /* ---- which endpoints there are ---- */
@@ -101,7 +101,7 @@ static bool is_leaving(const struct engine *e, const char *id)
 	return false;
 }
 
-static void take_endpoint(struct engine *e, struct hooks_endpoint *take)
+static void take_endpoint(struct engine *e, struct deliveries_endpoint *take)
 {
 	struct target *t = find(e, take->endpoint.id);
 
@@ -121,7 +121,7 @@ static void take_endpoint(struct engine *e, struct hooks_endpoint *take)
 	t->is_listed = true;
 }
 
-static void take_all(struct engine *e, struct hooks_endpoint *list, size_t n, int64_t version)
+static void take_all(struct engine *e, struct deliveries_endpoint *list, size_t n, int64_t version)
 {
 	size_t count = 0;
 
@@ -200,8 +200,8 @@ static void on_tests(const char *const *members, size_t n, void *arg)
 	}
 }
 
-static void on_loaded(struct hooks_endpoint *list, size_t n, int64_t version, const struct err *why,
-		      void *arg)
+static void on_loaded(struct deliveries_endpoint *list, size_t n, int64_t version,
+		      const struct err *why, void *arg)
 {
 	struct engine *e = arg;
 
@@ -220,7 +220,7 @@ static void load(struct engine *e, int64_t now)
 	e->load_at = now + LOAD_EVERY_MS;
 	e->is_loading = true;
 	e->loaded_at = e->committed;
-	hooks_load(e->store, e->version, on_loaded, e);
+	deliveries_load(e->redis, e->version, on_loaded, e);
 }
 
 /* ---- news in the logs ---- */
@@ -245,14 +245,15 @@ static void on_news(const char *project, void *arg)
 }
 
 /* The place in its project's log that the target furthest on has read to: behind it is news. */
-static void add_tip(struct hooks_tip *tips, size_t *n, const struct target *t, unsigned partition)
+static void add_tip(struct deliveries_tip *tips, size_t *n, const struct target *t,
+		    unsigned partition)
 {
 	const struct feed *f = &t->feeds[partition];
 
 	for (size_t i = 0; i < *n; i++) {
 		if (strcmp(tips[i].project, t->endpoint.project) != 0)
 			continue;
-		if (log_place_compare(&f->read, &tips[i].at) < 0 && !f->has_news)
+		if (event_log_place_compare(&f->read, &tips[i].at) < 0 && !f->has_news)
 			tips[i].at = f->read;
 		return;
 	}
@@ -264,7 +265,7 @@ static void add_tip(struct hooks_tip *tips, size_t *n, const struct target *t, u
 
 static void look_at(struct engine *e, unsigned partition)
 {
-	static struct hooks_tip tips[TIPS_MAX];
+	static struct deliveries_tip tips[TIPS_MAX];
 	struct look *l;
 	size_t n = 0;
 
@@ -278,13 +279,13 @@ static void look_at(struct engine *e, unsigned partition)
 		abort();
 	*l = (struct look){e, partition};
 	e->looks_open++;
-	hooks_look(e->store, partition, tips, n, on_news, l);
+	deliveries_look(e->redis, partition, tips, n, on_news, l);
 }
 
 /* Some partitions a turn, each as often as the others. */
 static void look(struct engine *e)
 {
-	unsigned partitions = store_partitions(e->store);
+	unsigned partitions = redis_partitions(e->redis);
 
 	if (e->looks_open)
 		return;
@@ -299,14 +300,14 @@ static void take_tests(struct engine *e, int64_t now)
 	if (now < e->test_at || !e->targets)
 		return;
 	e->test_at = now + TESTS_EVERY_MS;
-	hooks_tests(e->store, on_tests, e);
+	deliveries_tests(e->redis, on_tests, e);
 }
 
 /* ---- the clock ---- */
 
 static void measure(const struct engine *e)
 {
-	int64_t now = clock_real_ms() + store_clock_offset_ms(e->store), oldest = now;
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(e->redis), oldest = now;
 	size_t retries = 0;
 
 	for (const struct target *t = e->targets; t; t = t->next) {
@@ -339,7 +340,7 @@ static void on_tick(void *arg)
 	drop_gone(e);
 	if (e->is_stopping && e->fetch && (e->in_flight == 0 || now >= e->give_up_at))
 		end_flights(e);
-	if (!store_is_connected(e->store))
+	if (!redis_is_connected(e->redis))
 		return;
 	if (e->batch.n || now >= e->renew_at ||
 	    (!e->is_active && now >= e->renew_at - RENEW_EVERY_MS + TAKE_EVERY_MS) || !e->fetch)

@@ -23,7 +23,7 @@
 struct engine {
 	const struct config *config;
 	struct loop *loop;
-	struct store *store;
+	struct redis *redis;
 	struct fetch *fetch; /* NULL: what was under way is given up, to be told again */
 	char owner[ID_LEN + 1];
 	bool is_active; /* has the lease */
@@ -34,7 +34,7 @@ struct engine {
 	struct target *targets;
 	int64_t version, load_at, test_at, renew_at, give_up_at;
 	size_t in_flight;
-	struct hooks_batch batch;
+	struct deliveries_batch batch;
 	bool is_committing;
 	uint64_t batch_number,
 		committed;  /* the batch that is filled; the last that is in the store */
@@ -54,7 +54,7 @@ void engine_free(struct engine *e);
 /* An entry of the log whose events are not all delivered, or set aside, yet. */
 struct entry {
 	struct entry *next;
-	struct log_place at;
+	struct event_log_place at;
 	size_t n_open;
 };
 
@@ -64,7 +64,7 @@ struct target;
 struct feed {
 	struct target *target;
 	unsigned partition;
-	struct log_place read; /* up to here */
+	struct event_log_place read; /* up to here */
 	struct entry *first, **last;
 	bool is_reading, has_news;
 };
@@ -92,8 +92,8 @@ struct target {
 	bool is_gone;   /* deleted or disabled: goes when nothing is under way */
 };
 
-struct target *target_new(struct engine *e, struct hooks_endpoint *take);
-void target_update(struct target *t, struct hooks_endpoint *take);
+struct target *target_new(struct engine *e, struct deliveries_endpoint *take);
+void target_update(struct target *t, struct deliveries_endpoint *take);
 void target_free(struct target *t);
 /* Sends, reads, retries: whatever may be done now. */
 void target_go_on(struct target *t);
@@ -108,7 +108,8 @@ void target_lost(struct target *t, int64_t from_ms, int64_t until_ms);
 void target_ended(struct target *t, struct entry *entry, unsigned partition);
 /* As GET /v1/events has it. With several partitions it is not known, as it takes a place in each:
  * nothing is written. */
-void target_write_cursor(const struct target *t, const struct place *place, struct buf *out);
+void target_write_cursor(const struct target *t, const struct cursor_position *place,
+			 struct buf *out);
 /* cursor: NULL: none is shown. NULL: the event cannot be shown. */
 struct post *target_make_post(struct target *t, const char *message, const struct record *record,
 			      const struct record_event *ev, const char *cursor);

@@ -11,19 +11,19 @@
 #define DRAIN_MS 8000
 #define NICE 4
 
-struct house {
+struct app {
 	struct engine engine;
 	struct loop_timer limit;
 };
 
 static void end(void *arg)
 {
-	loop_stop(((struct house *)arg)->engine.loop);
+	loop_stop(((struct app *)arg)->engine.loop);
 }
 
 static void on_term(void *arg)
 {
-	struct house *h = arg;
+	struct app *h = arg;
 
 	if (h->engine.is_stopping) {
 		end(h); /* the second SIGTERM: at once */
@@ -33,7 +33,7 @@ static void on_term(void *arg)
 	engine_stop(&h->engine);
 }
 
-static int start(struct house *h, const struct role_context *ctx, struct err *e)
+static int start(struct app *h, const struct role_context *ctx, struct err *e)
 {
 	struct engine *engine = &h->engine;
 
@@ -43,7 +43,7 @@ static int start(struct house *h, const struct role_context *ctx, struct err *e)
 	engine->loop = loop_new();
 	if (!engine->loop)
 		return err_oom(e);
-	if (store_open(&engine->store, engine->loop, ctx->config, STORE_SCRIPTS, e) < 0)
+	if (redis_open(&engine->redis, engine->loop, ctx->config, REDIS_SCRIPTS, e) < 0)
 		return -1;
 	if (loop_timer_init(&h->limit, engine->loop, end, h) < 0 ||
 	    loop_signal(engine->loop, SIGTERM, on_term, h) < 0 ||
@@ -54,7 +54,7 @@ static int start(struct house *h, const struct role_context *ctx, struct err *e)
 
 int role_hooks(const struct role_context *ctx)
 {
-	struct house h = {0};
+	struct app h = {0};
 	struct err e;
 	int rc = 1;
 
@@ -65,9 +65,9 @@ int role_hooks(const struct role_context *ctx)
 	else
 		rc = loop_run(h.engine.loop) < 0;
 	h.engine.is_stopping = true;
-	store_abandon(h.engine.store);
+	redis_abandon(h.engine.redis);
 	engine_free(&h.engine);
-	store_close(h.engine.store);
+	redis_close(h.engine.redis);
 	loop_timer_deinit(&h.limit);
 	loop_free(h.engine.loop);
 	return rc;

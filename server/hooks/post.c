@@ -100,9 +100,9 @@ static void write_log(const struct post *d, const struct fetch_answer *a, int64_
 	if (!text)
 		return;
 	if (d->is_test)
-		hooks_tested(&t->engine->batch, t->endpoint.id, d->id, text);
+		deliveries_tested(&t->engine->batch, t->endpoint.id, d->id, text);
 	else
-		hooks_log(&t->engine->batch, t->endpoint.id, text, has_failed);
+		deliveries_log(&t->engine->batch, t->endpoint.id, text, has_failed);
 	free(text);
 }
 
@@ -153,7 +153,7 @@ static bool take_failure(const struct post *d, const struct fetch_answer *a)
 		target_disable(t, "it answered 410 Gone");
 		return false;
 	}
-	next = clock_real_ms() + store_clock_offset_ms(t->engine->store) + wait_ms(d, a);
+	next = clock_real_ms() + redis_clock_offset_ms(t->engine->redis) + wait_ms(d, a);
 	write_log(d, a, next, true);
 	log_failure(LOG_WARN, "webhook.failed", d, a);
 	write_member(d, d->tries + 1, member);
@@ -168,9 +168,9 @@ static void take_success(const struct post *d, const struct fetch_answer *a)
 	metric_add(METRIC_WEBHOOKS_DELIVERED, 1);
 	metric_observe(METRIC_WEBHOOK_MS, clock_real_ms() - d->at_ms);
 	write_log(d, a, 0, false);
-	t->good_ms = clock_real_ms() + store_clock_offset_ms(t->engine->store);
+	t->good_ms = clock_real_ms() + redis_clock_offset_ms(t->engine->redis);
 	if (t->is_failing && t->n_retries)
-		hooks_soon(&t->engine->batch, t->endpoint.id, t->good_ms);
+		deliveries_soon(&t->engine->batch, t->endpoint.id, t->good_ms);
 	t->is_failing = false;
 }
 
@@ -196,9 +196,9 @@ static bool judge(const struct post *d, const struct fetch_answer *a)
 		return is_over;
 	write_member(d, d->tries, member);
 	if (is_good)
-		hooks_told(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
+		deliveries_told(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
 	else
-		hooks_over(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
+		deliveries_over(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
 	return true;
 }
 

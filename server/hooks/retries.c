@@ -42,7 +42,7 @@ static struct post *make_post(const struct retry *r, const struct record *record
 	struct buf cursor = {0};
 	struct post *d;
 
-	target_write_cursor(r->target, &(struct place){.at = ev->at_ms - 1}, &cursor);
+	target_write_cursor(r->target, &(struct cursor_position){.at = ev->at_ms - 1}, &cursor);
 	d = target_make_post(r->target, r->message, record, ev, cursor.len ? cursor.data : NULL);
 	buf_deinit(&cursor);
 	return d;
@@ -57,7 +57,7 @@ static void give_up(const struct retry *r, const char *reason)
 	LOG(LOG_ERROR, "webhook.given_up", LOG_S("webhook", t->endpoint.id),
 	    LOG_S("message", r->message), LOG_N("attempt", r->tries), LOG_S("reason", reason));
 	snprintf(member, sizeof(member), "%u %s %u", r->tries, r->message, r->n);
-	hooks_over(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
+	deliveries_over(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
 	target_lost(t, id_ms(r->message), id_ms(r->message));
 	/* No try yet: it waited while the endpoint was disabled. */
 	if (t->is_gone || r->tries == 0 || t->good_ms >= id_ms(r->message))
@@ -105,13 +105,13 @@ static void on_due(const char *const *members, size_t n, void *arg)
 			abort();
 		r->target = t;
 		if (post_read_member(members[i], &r->tries, r->message, &r->n) < 0) {
-			hooks_over(&t->engine->batch, t->endpoint.id, members[i], t->seen_ms);
+			deliveries_over(&t->engine->batch, t->endpoint.id, members[i], t->seen_ms);
 			free(r);
 			continue;
 		}
 		count++;
 		t->n_retries_open++;
-		messages_get(t->engine->store, t->endpoint.project, r->message, on_record, r);
+		messages_get(t->engine->redis, t->endpoint.project, r->message, on_record, r);
 	}
 	if (count == 0)
 		target_go_on(t);
@@ -126,14 +126,14 @@ void retries_go_on(struct target *t)
 	    clock_mono_ms() < t->retry_at)
 		return;
 	t->n_retries_open = 1;
-	t->seen_ms = clock_real_ms() + store_clock_offset_ms(e->store);
-	hooks_due(e->store, t->endpoint.id, t->seen_ms, t->window < AT_ONCE ? t->window : AT_ONCE,
-		  on_due, t);
+	t->seen_ms = clock_real_ms() + redis_clock_offset_ms(e->redis);
+	deliveries_due(e->redis, t->endpoint.id, t->seen_ms,
+		       t->window < AT_ONCE ? t->window : AT_ONCE, on_due, t);
 }
 
 void retries_add(struct target *t, int64_t due_ms, const char *member)
 {
-	hooks_again(&t->engine->batch, t->endpoint.id, due_ms, member);
+	deliveries_again(&t->engine->batch, t->endpoint.id, due_ms, member);
 	t->n_retries++;
 	t->retries_in = t->engine->batch_number;
 }

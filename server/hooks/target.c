@@ -22,7 +22,7 @@
 
 /* ---- the entries whose events are under way ---- */
 
-static struct entry *entry_add(struct feed *f, const struct log_place *at)
+static struct entry *entry_add(struct feed *f, const struct event_log_place *at)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
 
@@ -38,7 +38,7 @@ static struct entry *entry_add(struct feed *f, const struct log_place *at)
 static void settle(struct feed *f)
 {
 	struct target *t = f->target;
-	struct log_place done = {0};
+	struct event_log_place done = {0};
 	struct entry *entry;
 
 	while ((entry = f->first) && entry->n_open == 0) {
@@ -49,7 +49,7 @@ static void settle(struct feed *f)
 		free(entry);
 	}
 	if (done.ms)
-		hooks_cursor(&t->engine->batch, t->endpoint.id, f->partition, &done);
+		deliveries_cursor(&t->engine->batch, t->endpoint.id, f->partition, &done);
 }
 
 /* ---- reading ---- */
@@ -90,19 +90,20 @@ static void enqueue(struct target *t, struct post *d)
 	t->n_waiting++;
 }
 
-void target_write_cursor(const struct target *t, const struct place *place, struct buf *out)
+void target_write_cursor(const struct target *t, const struct cursor_position *place,
+			 struct buf *out)
 {
 	if (t->n_feeds == 1)
-		places_write(place, 1, out);
+		cursor_write(place, 1, out);
 }
 
-static struct place place_of(const struct log_entry *entry, unsigned line)
+static struct cursor_position place_of(const struct event_log_entry *entry, unsigned line)
 {
-	return (struct place){entry->at.ms, entry->at.seq,
-			      line + 1 < entry->n_lines ? line + 1 : 0};
+	return (struct cursor_position){entry->at.ms, entry->at.seq,
+					line + 1 < entry->n_lines ? line + 1 : 0};
 }
 
-static void take_page(struct feed *f, const struct log_page *page)
+static void take_page(struct feed *f, const struct event_log_page *page)
 {
 	struct target *t = f->target;
 	struct buf cursor = {0};
@@ -112,8 +113,8 @@ static void take_page(struct feed *f, const struct log_page *page)
 		struct entry *entry = entry_add(f, &page->entries[k].at);
 
 		for (; i < page->n_events && page->events[i].entry == k; i++) {
-			const struct log_event *ev = &page->events[i];
-			struct place place = place_of(&page->entries[k], ev->line);
+			const struct event_log_event *ev = &page->events[i];
+			struct cursor_position place = place_of(&page->entries[k], ev->line);
 			struct post *d;
 
 			if (!ev->record || !wants(t, ev->event->type))
@@ -136,7 +137,7 @@ static void take_page(struct feed *f, const struct log_page *page)
 	settle(f);
 }
 
-static void on_page(const struct log_page *page, const struct err *why, void *arg)
+static void on_page(const struct event_log_page *page, const struct err *why, void *arg)
 {
 	struct feed *f = arg;
 
@@ -149,12 +150,13 @@ static void on_page(const struct log_page *page, const struct err *why, void *ar
 
 static void read_log(struct feed *f)
 {
-	log_read(f->target->engine->store, f->target->endpoint.project,
-		 &(struct log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ, on_page, f);
+	event_log_read(f->target->engine->redis, f->target->endpoint.project,
+		       &(struct event_log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ,
+		       on_page, f);
 }
 
 /* What nobody read is gone; the log is read on behind it. */
-static void on_cut(const struct log_place *cut, const struct err *why, void *arg)
+static void on_cut(const struct event_log_place *cut, const struct err *why, void *arg)
 {
 	struct feed *f = arg;
 	struct target *t = f->target;
@@ -163,11 +165,11 @@ static void on_cut(const struct log_place *cut, const struct err *why, void *arg
 		f->is_reading = false;
 		return;
 	}
-	if (log_place_compare(&f->read, cut) < 0) {
+	if (event_log_place_compare(&f->read, cut) < 0) {
 		target_lost(t, f->read.ms, cut->ms);
 		f->read = *cut;
 		if (!f->first)
-			hooks_cursor(&t->engine->batch, t->endpoint.id, f->partition, cut);
+			deliveries_cursor(&t->engine->batch, t->endpoint.id, f->partition, cut);
 	}
 	read_log(f);
 }
@@ -178,7 +180,7 @@ static bool is_old(const struct feed *f)
 	const struct engine *e = f->target->engine;
 
 	return f->read.ms <
-	       clock_real_ms() + store_clock_offset_ms(e->store) - e->config->retention_s * 1000;
+	       clock_real_ms() + redis_clock_offset_ms(e->redis) - e->config->retention_s * 1000;
 }
 
 /* The partitions in turn, a few at once: each read brings more than WAITING_MAX at worst. */
@@ -198,7 +200,8 @@ static void read_on(struct target *t)
 		t->next_feed = f->partition + 1;
 		f->is_reading = true;
 		if (is_old(f))
-			log_cut(t->engine->store, t->endpoint.project, f->partition, on_cut, f);
+			event_log_cut(t->engine->redis, t->endpoint.project, f->partition, on_cut,
+				      f);
 		else
 			read_log(f);
 	}
@@ -270,7 +273,7 @@ static void wipe(char *text)
 	free(text);
 }
 
-void target_update(struct target *t, struct hooks_endpoint *take)
+void target_update(struct target *t, struct deliveries_endpoint *take)
 {
 	endpoint_deinit(&t->endpoint);
 	t->endpoint = take->endpoint;
@@ -282,10 +285,10 @@ void target_update(struct target *t, struct hooks_endpoint *take)
 	retries_count(t, take->n_retries);
 }
 
-struct target *target_new(struct engine *e, struct hooks_endpoint *take)
+struct target *target_new(struct engine *e, struct deliveries_endpoint *take)
 {
 	struct target *t = calloc(1, sizeof(*t));
-	unsigned partitions = store_partitions(e->store);
+	unsigned partitions = redis_partitions(e->redis);
 
 	if (!t || !(t->feeds = calloc(partitions, sizeof(*t->feeds))))
 		abort();
@@ -331,7 +334,7 @@ void target_disable(struct target *t, const char *reason)
 {
 	LOG(LOG_ERROR, "webhook.disabled", LOG_S("webhook", t->endpoint.id),
 	    LOG_S("reason", reason));
-	hooks_disable(&t->engine->batch, t->endpoint.id, reason);
+	deliveries_disable(&t->engine->batch, t->endpoint.id, reason);
 	target_close(t);
 }
 
@@ -345,7 +348,7 @@ void target_lost(struct target *t, int64_t from_ms, int64_t until_ms)
 	metric_add(METRIC_WEBHOOKS_LOST, 1);
 	LOG(LOG_WARN, "webhook.events_lost", LOG_S("webhook", t->endpoint.id), LOG_S("from", from),
 	    LOG_S("until", until), LOG_S("reason", "their retention is over (retention_s)"));
-	hooks_lost(&t->engine->batch, t->endpoint.id, from_ms, until_ms);
+	deliveries_lost(&t->engine->batch, t->endpoint.id, from_ms, until_ms);
 }
 
 void target_free(struct target *t)

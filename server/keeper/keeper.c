@@ -26,7 +26,7 @@ struct keeper;
 struct chore {
 	const char *name;
 	int64_t every_ms;
-	/* NULL: it is spread_news, which is more than one call. */
+	/* NULL: it is suppression_sync_run, which is more than one call. */
 	void (*ask)(struct keeper *k, struct command *c, unsigned partition);
 	/* Looks at the answer; true = there is more to do at once. */
 	bool (*answer)(struct keeper *k, const redisReply *r);
@@ -42,7 +42,7 @@ struct round {
 struct keeper {
 	const struct config *config;
 	struct loop *loop;
-	struct store *store;
+	struct redis *redis;
 	struct round *rounds;
 	size_t n_rounds;
 	char *projects;              /* numbers, NUL after each, an empty one at the end */
@@ -101,7 +101,7 @@ static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
 	command_script(c, SCRIPT_SWEEP, partition);
 	command_num(c, STEP_MAX);
 	command_num(c, k->config->retention_s * 1000);
-	command_str(c, QUEUE_NO_PROJECT);
+	command_str(c, ACCEPT_NO_PROJECT);
 	for (const char *p = k->projects; p && *p; p += strlen(p) + 1)
 		command_str(c, p);
 }
@@ -148,11 +148,11 @@ static void do_chore(void *arg)
 	struct command c = {0};
 
 	if (!r->chore->ask) {
-		spread_news(r->keeper->store, r->partition, on_spread, r);
+		suppression_sync_run(r->keeper->redis, r->partition, on_spread, r);
 		return;
 	}
 	r->chore->ask(r->keeper, &c, r->partition);
-	store_call(r->keeper->store, &c, 0, 0, on_answer, r);
+	redis_call(r->keeper->redis, &c, 0, 0, on_answer, r);
 }
 
 /* ---- gauges, and which projects there are ---- */
@@ -218,7 +218,7 @@ static void count(struct keeper *k, enum metric m, unsigned partition, const cha
 
 	command_start(&c, cmd);
 	command_key(&c, partition, "%s", key);
-	store_call(k->store, &c, 1, 5000, on_count, gauge_new(k, m));
+	redis_call(k->redis, &c, 1, 5000, on_count, gauge_new(k, m));
 }
 
 static void on_oldest(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -226,7 +226,7 @@ static void on_oldest(enum call_end end, const redisReply *reply, const struct e
 	struct gauge *g = arg;
 	struct keeper *k = g->keeper;
 	bool is_known = end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY;
-	int64_t now = clock_real_ms() + store_clock_offset_ms(k->store), late = 0;
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(k->redis), late = 0;
 
 	(void)why;
 	if (is_known && reply->elements == 2 && reply->element[1]->str)
@@ -270,7 +270,7 @@ static void count_partition(struct keeper *k, unsigned p)
 	command_num(&c, 0);
 	command_num(&c, 0);
 	command_str(&c, "WITHSCORES");
-	store_call(k->store, &c, 1, 5000, on_oldest, gauge_new(k, METRIC_QUEUE_OLDEST_READY_MS));
+	redis_call(k->redis, &c, 1, 5000, on_oldest, gauge_new(k, METRIC_QUEUE_OLDEST_READY_MS));
 }
 
 static void census(void *arg)
@@ -284,18 +284,18 @@ static void census(void *arg)
 		return;
 	memset(k->found, 0, sizeof(k->found));
 	k->is_census_whole = true;
-	for (unsigned p = 0; p < store_partitions(k->store); p++)
+	for (unsigned p = 0; p < redis_partitions(k->redis); p++)
 		count_partition(k, p);
 	command_start(&c, "HKEYS");
-	command_key(&c, STORE_GLOBAL, "projects");
-	store_call(k->store, &c, 1, 5000, on_projects, k);
+	command_key(&c, REDIS_GLOBAL, "projects");
+	redis_call(k->redis, &c, 1, 5000, on_projects, k);
 }
 
 /* ---- the role ---- */
 
 static int start_rounds(struct keeper *k)
 {
-	unsigned partitions = store_partitions(k->store);
+	unsigned partitions = redis_partitions(k->redis);
 
 	k->n_rounds = partitions * CHORES;
 	k->rounds = calloc(k->n_rounds, sizeof(*k->rounds));
@@ -325,7 +325,7 @@ static void wait_for_store(void *arg)
 {
 	struct keeper *k = arg;
 
-	if (!store_is_connected(k->store)) {
+	if (!redis_is_connected(k->redis)) {
 		loop_timer_set(&k->census, 100);
 		return;
 	}
@@ -341,7 +341,7 @@ int role_keeper(const struct role_context *ctx)
 	int rc = 1;
 
 	k.loop = loop_new();
-	if (!k.loop || store_open(&k.store, k.loop, ctx->config, STORE_SCRIPTS, &e) < 0) {
+	if (!k.loop || redis_open(&k.redis, k.loop, ctx->config, REDIS_SCRIPTS, &e) < 0) {
 		LOG(LOG_ERROR, "keeper.cannot_start",
 		    LOG_S("reason", k.loop ? e.text : "no memory"));
 		goto out;
@@ -353,13 +353,13 @@ int role_keeper(const struct role_context *ctx)
 	loop_timer_set(&k.census, 0);
 	rc = loop_run(k.loop) < 0;
 out:
-	store_abandon(k.store);
+	redis_abandon(k.redis);
 	for (size_t i = 0; i < k.n_rounds; i++)
 		loop_timer_deinit(&k.rounds[i].timer);
 	loop_timer_deinit(&k.census);
 	free(k.rounds);
 	free(k.projects);
-	store_close(k.store);
+	redis_close(k.redis);
 	loop_free(k.loop);
 	return rc;
 }

@@ -5,12 +5,12 @@
 
 static void send(void *arg);
 
-int batch_init(struct batch *b, struct store *s, const struct batch_kind *kind, unsigned partition,
-	       void *arg)
+int batch_init(struct batch *b, struct redis *redis, const struct batch_kind *kind,
+	       unsigned partition, void *arg)
 {
-	*b = (struct batch){.store = s, .kind = kind, .partition = partition, .arg = arg};
+	*b = (struct batch){.redis = redis, .kind = kind, .partition = partition, .arg = arg};
 	b->last = &b->first;
-	return loop_post_init(&b->post, store_loop(s), send, b);
+	return loop_post_init(&b->post, redis_loop(redis), send, b);
 }
 
 static void on_answer(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -53,7 +53,7 @@ static void send(void *arg)
 	*cut = NULL;
 	if (!b->first)
 		b->last = &b->first;
-	store_call(b->store, &c, b->kind->conn, 0, on_answer, b);
+	redis_call(b->redis, &c, b->kind->conn, 0, on_answer, b);
 }
 
 void batch_add(struct batch *b, struct batch_item *item)

@@ -25,7 +25,7 @@ struct batch_kind {
 };
 
 struct batch {
-	struct store *store;
+	struct redis *redis;
 	const struct batch_kind *kind;
 	unsigned partition;
 	void *arg;
@@ -36,8 +36,8 @@ struct batch {
 	struct loop_post post;
 };
 
-int batch_init(struct batch *b, struct store *s, const struct batch_kind *kind, unsigned partition,
-	       void *arg);
+int batch_init(struct batch *b, struct redis *redis, const struct batch_kind *kind,
+	       unsigned partition, void *arg);
 void batch_add(struct batch *b, struct batch_item *item);
 size_t batch_unanswered(const struct batch *b);
 /* Answers what waits as refused. */

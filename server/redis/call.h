@@ -12,7 +12,7 @@
  * again after each lost connection and each "not now" of Redis (LOADING, BUSY, READONLY, OOM ...).
  */
 
-struct store;
+struct redis;
 
 enum call_end {
 	CALL_ANSWERED,   /* reply is Redis's, never an error reply */
@@ -28,38 +28,38 @@ typedef void call_fn(enum call_end end, const redisReply *reply, const struct er
 
 /* conn: which of the connections (any number; taken modulo). limit_ms: 0 = as long as it takes.
  * Takes the command's memory. fn fires exactly once, never from within. */
-void store_call(struct store *s, struct command *take, unsigned conn, int64_t limit_ms, call_fn *fn,
-		void *arg);
+void redis_call(struct redis *redis, struct command *take, unsigned conn, int64_t limit_ms,
+		call_fn *fn, void *arg);
 
 /* Someone who wants to hear of a publication. Called with text NULL after each (re)subscription. */
 typedef void channel_fn(const char *text, size_t len, void *arg);
 /* name: "wake" or "inbox", of every partition. */
-void store_listen(struct store *s, const char *name, channel_fn *fn, void *arg);
+void redis_subscribe(struct redis *redis, const char *name, channel_fn *fn, void *arg);
 
 /* What a part of the store keeps in it (the accept queue, the cache of keys ...): made on first
  * use, freed with the store. */
-enum store_part {
+enum redis_part {
 	PART_ACCEPT,
 	PART_JOBS,
 	PART_KEYS,
 	PART_INBOX,
-	PART_ATTEMPTS,
-	PART_ATTENDANCE,
-	STORE_PARTS
+	PART_TRANSCRIPTS,
+	PART_RELAY_WATCH,
+	REDIS_PARTS
 };
-struct store_part_kind {
-	void *(*make)(struct store *s); /* NULL when memory ran out: then so is store_part */
-	void (*abandon)(void *state);   /* ends what waits in it, as unanswered; may be NULL */
+struct redis_part_kind {
+	void *(*make)(struct redis *redis); /* NULL when memory ran out: then so is redis_part */
+	void (*abandon)(void *state);       /* ends what waits in it, as unanswered; may be NULL */
 	void (*free_fn)(void *state);
 };
-void *store_part(struct store *s, enum store_part which, const struct store_part_kind *kind);
+void *redis_part(struct redis *redis, enum redis_part which, const struct redis_part_kind *kind);
 
-struct loop *store_loop(struct store *s);
-const struct config *store_config(const struct store *s);
-void store_saw_time(struct store *s, int64_t redis_ms);
+struct loop *redis_loop(struct redis *redis);
+const struct config *redis_config(const struct redis *redis);
+void redis_saw_time(struct redis *redis, int64_t redis_ms);
 /* A deadline in Redis time passed too early: one of the clocks may have been set. Asks for the
  * time.
  */
-void store_was_late(struct store *s);
+void redis_was_late(struct redis *redis);
 
 #endif

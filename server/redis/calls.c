@@ -16,7 +16,7 @@
 
 struct call {
 	struct call *next, *prev;
-	struct link *link;
+	struct calls *link;
 	struct command command;
 	call_fn *fn; /* NULL: given up; the answer is for nobody */
 	void *arg;
@@ -26,11 +26,11 @@ struct call {
 	bool was_lost; /* with a connection: it may have been done */
 };
 
-static void send_waiting(struct link *l);
+static void send_waiting(struct calls *l);
 
 static void unlink_call(struct call *c)
 {
-	struct link *l = c->link;
+	struct calls *l = c->link;
 
 	if (c->prev)
 		c->prev->next = c->next;
@@ -84,7 +84,7 @@ static void ignore_reply(redisAsyncContext *redis, void *reply, void *arg)
 	(void)arg;
 }
 
-void link_load_scripts(struct link *l, redisCallbackFn *fn)
+void calls_load_scripts(struct calls *l, redisCallbackFn *fn)
 {
 	struct command c = {0};
 	const char *bytes;
@@ -106,7 +106,7 @@ static void on_error(struct call *c, const redisReply *r)
 	struct err why;
 
 	if (strncmp(r->str, "NOSCRIPT", 8) == 0) {
-		link_load_scripts(c->link, ignore_reply);
+		calls_load_scripts(c->link, ignore_reply);
 		c->retry_at = 0;
 		send_waiting(c->link);
 		return;
@@ -150,7 +150,7 @@ static void on_reply(redisAsyncContext *redis, void *reply, void *arg)
 	end_call(c, CALL_ANSWERED, r, NULL);
 }
 
-static void send_call(struct link *l, struct call *c)
+static void send_call(struct calls *l, struct call *c)
 {
 	size_t len;
 	const char *bytes = command_finish(&c->command, &len);
@@ -161,7 +161,7 @@ static void send_call(struct link *l, struct call *c)
 	c->sent_at = clock_mono_ms();
 }
 
-static void send_waiting(struct link *l)
+static void send_waiting(struct calls *l)
 {
 	int64_t now = clock_mono_ms();
 
@@ -172,7 +172,7 @@ static void send_waiting(struct link *l)
 			send_call(l, c);
 }
 
-void link_call(struct link *l, struct command *take, int64_t limit_ms, call_fn *fn, void *arg)
+void calls_add(struct calls *l, struct command *take, int64_t limit_ms, call_fn *fn, void *arg)
 {
 	struct call *c = calloc(1, sizeof(*c));
 
@@ -194,7 +194,7 @@ void link_call(struct link *l, struct command *take, int64_t limit_ms, call_fn *
 		send_call(l, c);
 }
 
-void link_went_up(struct link *l)
+void calls_went_up(struct calls *l)
 {
 	l->is_up = true;
 	conn_is_fit(l->conn);
@@ -218,7 +218,7 @@ static void give_up(struct call *c)
 }
 
 /* The first call whose time is up, or that nobody waits for any more. */
-static struct call *first_over(struct link *l, int64_t now)
+static struct call *first_over(struct calls *l, int64_t now)
 {
 	for (struct call *c = l->first; c; c = c->next)
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed was unlinked first */
@@ -228,7 +228,7 @@ static struct call *first_over(struct link *l, int64_t now)
 	return NULL;
 }
 
-void link_tick(struct link *l)
+void calls_tick(struct calls *l)
 {
 	int64_t now = clock_mono_ms();
 	struct call *c;
@@ -268,7 +268,7 @@ static void abandon(struct call *c)
 	fn(CALL_UNKNOWN, NULL, &why, c->arg);
 }
 
-static struct call *first_awaited(const struct link *l)
+static struct call *first_awaited(const struct calls *l)
 {
 	struct call *c = l->first;
 
@@ -278,7 +278,7 @@ static struct call *first_awaited(const struct link *l)
 	return c;
 }
 
-void link_abandon(struct link *l)
+void calls_abandon(struct calls *l)
 {
 	struct call *c;
 
@@ -286,7 +286,7 @@ void link_abandon(struct link *l)
 		abandon(c);
 }
 
-void link_close(struct link *l)
+void calls_close(struct calls *l)
 {
 	struct call *next;
 

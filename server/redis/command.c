@@ -90,7 +90,7 @@ void command_key(struct command *c, unsigned partition, const char *fmt, ...)
 	size_t root;
 	int rest;
 
-	if (partition == STORE_GLOBAL)
+	if (partition == REDIS_GLOBAL)
 		root = (size_t)snprintf(key, sizeof(key), "pn:{g}:");
 	else
 		root = (size_t)snprintf(key, sizeof(key), "pn:{p%u}:", partition);

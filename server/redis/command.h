@@ -43,8 +43,8 @@ struct command {
 };
 
 void command_start(struct command *c, const char *name); /* "GET" ... */
-/* EVALSHA of a transition on the partition (or STORE_GLOBAL). */
-#define STORE_GLOBAL 0xffffu
+/* EVALSHA of a transition on the partition (or REDIS_GLOBAL). */
+#define REDIS_GLOBAL 0xffffu
 void command_script(struct command *c, enum script script, unsigned partition);
 void command_arg(struct command *c, const void *bytes, size_t len);
 void command_str(struct command *c, const char *text);

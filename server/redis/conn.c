@@ -24,7 +24,7 @@
 
 struct conn {
 	struct loop *loop;
-	const struct store_url *url;
+	const struct redis_url *url;
 	struct conn_events events;
 	struct evdns_base *dns;
 	unsigned resolver_turn;   /* the next name server's, once one could not help */
@@ -197,7 +197,7 @@ static void try_connect(void *arg)
 		resolve(c);
 }
 
-struct conn *conn_new(struct loop *loop, const struct store_url *url,
+struct conn *conn_new(struct loop *loop, const struct redis_url *url,
 		      const struct conn_events *events)
 {
 	struct conn *c = calloc(1, sizeof(*c));

@@ -7,7 +7,7 @@
 #include <hiredis/async.h>
 
 struct loop;
-struct store_url;
+struct redis_url;
 
 /* One asynchronous connection to Redis that comes back by itself: resolves the host (evdns, never
  * blocking), connects (5 s), authenticates, selects the database, then calls on_connected, whose
@@ -23,7 +23,7 @@ struct conn_events {
 };
 
 /* url is borrowed. */
-struct conn *conn_new(struct loop *loop, const struct store_url *url,
+struct conn *conn_new(struct loop *loop, const struct redis_url *url,
 		      const struct conn_events *events);
 void conn_free(struct conn *c); /* pending callbacks get NULL */
 /* Sends; false when there is no connection. fn gets NULL when the connection is lost first. */

@@ -15,7 +15,7 @@
 
 #define SCHEMA "1"
 
-static void step_failed(struct link *l, const char *what, const char *reason)
+static void step_failed(struct calls *l, const char *what, const char *reason)
 {
 	char why[200];
 
@@ -23,18 +23,18 @@ static void step_failed(struct link *l, const char *what, const char *reason)
 	conn_drop(l->conn, why);
 }
 
-static void step_done(struct link *l)
+static void step_done(struct calls *l)
 {
 	if (l->steps_left == 0 || --l->steps_left > 0)
 		return;
-	LOG(LOG_DEBUG, "store.connected", LOG_N("connection", l - l->store->links));
-	link_went_up(l);
-	health_say(l->store);
+	LOG(LOG_DEBUG, "store.connected", LOG_N("connection", l - l->redis->links));
+	calls_went_up(l);
+	health_say(l->redis);
 }
 
 static void on_step(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct link *l = arg;
+	struct calls *l = arg;
 	const redisReply *r = reply;
 
 	(void)redis;
@@ -48,35 +48,35 @@ static void on_step(redisAsyncContext *redis, void *reply, void *arg)
 
 static void on_step_info(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct link *l = arg;
+	struct calls *l = arg;
 	const redisReply *r = reply;
 
 	if (r && r->type == REDIS_REPLY_STRING)
-		health_keep_info(l->store, r);
+		health_keep_info(l->redis, r);
 	on_step(redis, reply, arg);
 }
 
 static void on_step_config(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct link *l = arg;
+	struct calls *l = arg;
 
 	(void)redis;
 	if (!reply)
 		return;
-	health_judge(l->store, reply); /* an error reply is an answer too: denied */
+	health_judge(l->redis, reply); /* an error reply is an answer too: denied */
 	step_done(l);
 }
 
 static void on_step_time(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct link *l = arg;
+	struct calls *l = arg;
 
 	if (reply)
-		health_keep_time(l->store, reply);
+		health_keep_time(l->redis, reply);
 	on_step(redis, reply, arg);
 }
 
-static void send_step(struct link *l, struct command *c, redisCallbackFn *fn)
+static void send_step(struct calls *l, struct command *c, redisCallbackFn *fn)
 {
 	size_t len;
 	const char *bytes = command_finish(c, &len);
@@ -86,12 +86,12 @@ static void send_step(struct link *l, struct command *c, redisCallbackFn *fn)
 		step_failed(l, "handshake", "cannot send");
 }
 
-static void ask_partitions(struct link *l)
+static void ask_partitions(struct calls *l)
 {
-	struct store *s = l->store;
+	struct redis *redis = l->redis;
 	struct command c = {0};
 
-	for (unsigned p = 0; p < s->partitions; p++) {
+	for (unsigned p = 0; p < redis->partitions; p++) {
 		command_script(&c, SCRIPT_INIT, p);
 		send_step(l, &c, on_step);
 	}
@@ -104,29 +104,29 @@ static void ask_partitions(struct link *l)
 	command_deinit(&c);
 }
 
-static int set_partitions(struct store *s, unsigned long n, struct err *e)
+static int set_partitions(struct redis *redis, unsigned long n, struct err *e)
 {
 	if (n == 0 || n > ID_PARTITIONS)
 		return err_set(e, ERR_REFUSED, "meta: the number of partitions is damaged");
-	if (n != (unsigned long)s->config->partitions)
+	if (n != (unsigned long)redis->config->partitions)
 		return err_set(e, ERR_REFUSED,
 			       "the store has %lu partition%s, and POSTERN_PARTITIONS is %lld: set "
 			       "it to %lu (a store keeps the number of its first use)",
-			       n, n == 1 ? "" : "s", (long long)s->config->partitions, n);
-	if (n != s->partitions && s->listener)
-		listener_restart(s->listener); /* it may have subscribed to too few */
-	s->partitions = (unsigned)n;
+			       n, n == 1 ? "" : "s", (long long)redis->config->partitions, n);
+	if (n != redis->partitions && redis->subscriber)
+		subscriber_restart(redis->subscriber); /* it may have subscribed to too few */
+	redis->partitions = (unsigned)n;
 	return 0;
 }
 
-static void on_step_meta(redisAsyncContext *redis, void *reply, void *arg)
+static void on_step_meta(redisAsyncContext *context, void *reply, void *arg)
 {
-	struct link *l = arg;
+	struct calls *l = arg;
 	const redisReply *r = reply;
-	struct store *s = l->store;
+	struct redis *redis = l->redis;
 	struct err e;
 
-	(void)redis;
+	(void)context;
 	if (!r)
 		return;
 	if (r->type != REDIS_REPLY_ARRAY) {
@@ -143,11 +143,12 @@ static void on_step_meta(redisAsyncContext *redis, void *reply, void *arg)
 		step_failed(l, "the store has another schema", r->element[0]->str);
 		return;
 	}
-	if (instance_check(&s->instance, r->elements == 3 ? r->element[2]->str : NULL, &e) < 0) {
+	if (instance_check(&redis->instance, r->elements == 3 ? r->element[2]->str : NULL, &e) <
+	    0) {
 		conn_drop(l->conn, e.text);
 		return;
 	}
-	if (set_partitions(s, strtoul(r->element[1]->str, NULL, 10), &e) < 0) {
+	if (set_partitions(redis, strtoul(r->element[1]->str, NULL, 10), &e) < 0) {
 		conn_drop(l->conn, e.text);
 		return;
 	}
@@ -157,37 +158,37 @@ static void on_step_meta(redisAsyncContext *redis, void *reply, void *arg)
 
 void handshake_connected(struct conn *conn, void *arg)
 {
-	struct link *l = arg;
-	struct store *s = l->store;
+	struct calls *l = arg;
+	struct redis *redis = l->redis;
 	struct command c = {0};
 
 	(void)conn;
 	l->steps_left = SCRIPTS;
-	link_load_scripts(l, on_step);
-	command_script(&c, SCRIPT_INIT, STORE_GLOBAL);
+	calls_load_scripts(l, on_step);
+	command_script(&c, SCRIPT_INIT, REDIS_GLOBAL);
 	command_str(&c, SCHEMA);
-	command_num(&c, s->config->partitions);
+	command_num(&c, redis->config->partitions);
 	command_str(&c, id_make("ins", 0).text);
 	command_str(&c, id_make("prj", 0).text);
-	command_str(&c, s->instance.id[0] ? "look" : "create");
+	command_str(&c, redis->instance.id[0] ? "look" : "create");
 	send_step(l, &c, on_step_meta);
 	command_deinit(&c);
 }
 
 void handshake_lost(struct conn *conn, const char *why, void *arg)
 {
-	struct link *l = arg;
-	struct store *s = l->store;
+	struct calls *l = arg;
+	struct redis *redis = l->redis;
 
 	(void)conn;
 	if (l->is_up) {
 		metric_add(METRIC_STORE_LOST, 1);
 		LOG(LOG_WARN, "store.connection_lost", LOG_S("reason", why));
-	} else if (strcmp(s->health.lost_why, why) != 0) {
+	} else if (strcmp(redis->health.lost_why, why) != 0) {
 		LOG(LOG_WARN, "store.cannot_connect", LOG_S("reason", why));
 	}
 	l->is_up = false;
 	l->steps_left = 0;
-	snprintf(s->health.lost_why, sizeof(s->health.lost_why), "%s", why);
-	health_say(s);
+	snprintf(redis->health.lost_why, sizeof(redis->health.lost_why), "%s", why);
+	health_say(redis);
 }

@@ -14,24 +14,24 @@
 #define CHECK_MS 5000      /* settings, while all is well */
 #define CHECK_SOON_MS 1000 /* and while it is not */
 
-void health_say(struct store *s)
+void health_say(struct redis *redis)
 {
 	const char *why = NULL;
-	bool is = store_is_ready(s, &why);
+	bool is = redis_is_ready(redis, &why);
 
 	metric_set(METRIC_STORE_READY, is);
-	if (is == s->health.was_ready)
+	if (is == redis->health.was_ready)
 		return;
-	s->health.was_ready = is;
+	redis->health.was_ready = is;
 	if (is)
-		LOG(LOG_INFO, "store.ready", LOG_S("instance", s->instance.id),
-		    LOG_S("durability", store_durability(s)));
+		LOG(LOG_INFO, "store.ready", LOG_S("instance", redis->instance.id),
+		    LOG_S("durability", redis_durability(redis)));
 	else
 		LOG(LOG_ERROR, "store.not_ready", LOG_S("reason", why));
 }
 
 /* What is no reason to refuse mail, once each. */
-static void warn(const struct check *is, const struct check *was)
+static void warn(const struct redis_settings *is, const struct redis_settings *was)
 {
 	if (is->is_unlimited && !was->is_unlimited)
 		LOG(LOG_WARN, "store.no_memory_limit",
@@ -44,44 +44,46 @@ static void warn(const struct check *is, const struct check *was)
 				  "starts"));
 }
 
-void health_judge(struct store *s, const redisReply *config)
+void health_judge(struct redis *redis, const redisReply *config)
 {
-	redisReply info = {
-		.type = REDIS_REPLY_STRING, .str = s->health.info, .len = s->health.info_len};
-	struct check was = s->health.check;
+	redisReply info = {.type = REDIS_REPLY_STRING,
+			   .str = redis->health.info,
+			   .len = redis->health.info_len};
+	struct redis_settings was = redis->health.check;
 
-	if (!s->health.info)
+	if (!redis->health.info)
 		return;
-	check_settings(&info, config, s->config->assert_redis_settings, &s->health.check);
-	metric_set(METRIC_STORE_BYTES, s->health.check.memory_bytes);
-	warn(&s->health.check, &was);
-	if (!s->health.check.holds && !s->health.was_checked)
-		LOG(LOG_ERROR, "store.settings", LOG_S("reason", s->health.check.why));
-	s->health.was_checked = true;
-	s->health.check_at = clock_mono_ms() + (s->health.check.holds ? CHECK_MS : CHECK_SOON_MS);
-	health_say(s);
+	settings_check(&info, config, redis->config->assert_redis_settings, &redis->health.check);
+	metric_set(METRIC_STORE_BYTES, redis->health.check.memory_bytes);
+	warn(&redis->health.check, &was);
+	if (!redis->health.check.holds && !redis->health.was_checked)
+		LOG(LOG_ERROR, "store.settings", LOG_S("reason", redis->health.check.why));
+	redis->health.was_checked = true;
+	redis->health.check_at =
+		clock_mono_ms() + (redis->health.check.holds ? CHECK_MS : CHECK_SOON_MS);
+	health_say(redis);
 }
 
-void health_keep_time(struct store *s, const redisReply *r)
+void health_keep_time(struct redis *redis, const redisReply *r)
 {
 	if (r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
 	    r->element[1]->str)
-		store_saw_time(s, strtoll(r->element[0]->str, NULL, 10) * 1000 +
-					  strtoll(r->element[1]->str, NULL, 10) / 1000);
+		redis_saw_time(redis, strtoll(r->element[0]->str, NULL, 10) * 1000 +
+					      strtoll(r->element[1]->str, NULL, 10) / 1000);
 }
 
-void store_was_late(struct store *s)
+void redis_was_late(struct redis *redis)
 {
-	s->health.is_late = true;
+	redis->health.is_late = true;
 }
 
-void health_keep_info(struct store *s, const redisReply *r)
+void health_keep_info(struct redis *redis, const redisReply *r)
 {
 	char *copy = r->str ? strndup(r->str, r->len) : NULL;
 
-	free(s->health.info);
-	s->health.info = copy;
-	s->health.info_len = copy ? r->len : 0;
+	free(redis->health.info);
+	redis->health.info = copy;
+	redis->health.info_len = copy ? r->len : 0;
 }
 
 static void on_check_info(enum call_end end, const redisReply *r, const struct err *why, void *arg)
@@ -93,14 +95,14 @@ static void on_check_info(enum call_end end, const redisReply *r, const struct e
 
 static void on_check_config(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct link *l = arg;
+	struct calls *l = arg;
 
 	(void)redis;
 	if (reply)
-		health_judge(l->store, reply);
+		health_judge(l->redis, reply);
 }
 
-void health_ask_config(struct link *l, redisCallbackFn *fn)
+void health_ask_config(struct calls *l, redisCallbackFn *fn)
 {
 	struct command c = {0};
 	const char *bytes;
@@ -124,31 +126,31 @@ static void on_time(enum call_end end, const redisReply *r, const struct err *wh
 		health_keep_time(arg, r);
 }
 
-static void ask_time(struct store *s)
+static void ask_time(struct redis *redis)
 {
 	struct command c = {0};
 
-	s->health.is_late = false;
+	redis->health.is_late = false;
 	command_start(&c, "TIME");
-	store_call(s, &c, 0, 5000, on_time, s);
+	redis_call(redis, &c, 0, 5000, on_time, redis);
 }
 
-static void check_again(struct store *s)
+static void check_again(struct redis *redis)
 {
 	struct command c = {0};
 
-	s->health.check_at = clock_mono_ms() + CHECK_MS;
+	redis->health.check_at = clock_mono_ms() + CHECK_MS;
 	command_start(&c, "INFO");
-	store_call(s, &c, 0, 5000, on_check_info, s);
-	health_ask_config(&s->links[0], on_check_config);
-	ask_time(s);
+	redis_call(redis, &c, 0, 5000, on_check_info, redis);
+	health_ask_config(&redis->links[0], on_check_config);
+	ask_time(redis);
 }
 
-void health_tick(struct store *s)
+void health_tick(struct redis *redis)
 {
-	if (s->links[0].is_up && clock_mono_ms() >= s->health.check_at)
-		check_again(s);
-	else if (s->links[0].is_up && s->health.is_late)
-		ask_time(s);
-	health_say(s);
+	if (redis->links[0].is_up && clock_mono_ms() >= redis->health.check_at)
+		check_again(redis);
+	else if (redis->links[0].is_up && redis->health.is_late)
+		ask_time(redis);
+	health_say(redis);
 }

@@ -20,31 +20,31 @@
  *	store -> health -> handshake -> link -> conn
  */
 
-#define STORE_LINKS 2
+#define REDIS_LINKS 2
 
 /* ---- link.c: a connection that carries calls ---- */
 
 struct call;
 
-struct link {
-	struct store *store;
+struct calls {
+	struct redis *redis;
 	struct conn *conn;
 	bool is_up;
 	unsigned steps_left; /* of the handshake */
 	struct call *first, *last;
 };
 
-void link_call(struct link *l, struct command *take, int64_t limit_ms, call_fn *fn, void *arg);
+void calls_add(struct calls *l, struct command *take, int64_t limit_ms, call_fn *fn, void *arg);
 /* The handshake is done: what waits goes out. */
-void link_went_up(struct link *l);
+void calls_went_up(struct calls *l);
 /* Ends what is over, sends what is due, drops a connection that is silent. */
-void link_tick(struct link *l);
+void calls_tick(struct calls *l);
 /* fn gets each answer, arg is the link. */
-void link_load_scripts(struct link *l, redisCallbackFn *fn);
+void calls_load_scripts(struct calls *l, redisCallbackFn *fn);
 /* Ends all calls that somebody waits for, as unanswered. */
-void link_abandon(struct link *l);
+void calls_abandon(struct calls *l);
 /* Frees the connection, and the calls without a word. */
-void link_close(struct link *l);
+void calls_close(struct calls *l);
 
 /* ---- handshake.c ---- */
 
@@ -55,7 +55,7 @@ void handshake_lost(struct conn *conn, const char *why, void *arg);
 /* ---- health.c ---- */
 
 struct health {
-	struct check check;
+	struct redis_settings check;
 	char *info; /* the last INFO */
 	size_t info_len;
 	bool was_checked, was_ready;
@@ -65,22 +65,22 @@ struct health {
 };
 
 /* Takes the answer to TIME. */
-void health_keep_time(struct store *s, const redisReply *time);
-void health_keep_info(struct store *s, const redisReply *info);
+void health_keep_time(struct redis *redis, const redisReply *time);
+void health_keep_info(struct redis *redis, const redisReply *info);
 /* Judges the last INFO and this answer to CONFIG GET. */
-void health_judge(struct store *s, const redisReply *config);
+void health_judge(struct redis *redis, const redisReply *config);
 /* Sends CONFIG GET of the settings that matter; arg is the link. */
-void health_ask_config(struct link *l, redisCallbackFn *fn);
-void health_tick(struct store *s);
+void health_ask_config(struct calls *l, redisCallbackFn *fn);
+void health_tick(struct redis *redis);
 /* Logs when the store became ready, or no longer is. */
-void health_say(struct store *s);
+void health_say(struct redis *redis);
 
-struct store {
+struct redis {
 	struct loop *loop;
 	const struct config *config;
-	struct store_url url;
-	struct link links[STORE_LINKS];
-	struct listener *listener;
+	struct redis_url url;
+	struct calls links[REDIS_LINKS];
+	struct subscriber *subscriber;
 	struct loop_timer tick;
 	struct instance instance;
 	struct health health;
@@ -88,8 +88,8 @@ struct store {
 	unsigned partitions;
 	struct {
 		void *state;
-		const struct store_part_kind *kind;
-	} parts[STORE_PARTS];
+		const struct redis_part_kind *kind;
+	} parts[REDIS_PARTS];
 };
 
 #endif

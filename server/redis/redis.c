@@ -14,160 +14,160 @@
 
 static void tick(void *arg)
 {
-	struct store *s = arg;
+	struct redis *redis = arg;
 
-	loop_timer_set(&s->tick, TICK_MS);
-	for (int i = 0; i < STORE_LINKS; i++)
-		link_tick(&s->links[i]);
-	health_tick(s);
+	loop_timer_set(&redis->tick, TICK_MS);
+	for (int i = 0; i < REDIS_LINKS; i++)
+		calls_tick(&redis->links[i]);
+	health_tick(redis);
 }
 
-void store_call(struct store *s, struct command *take, unsigned conn, int64_t limit_ms, call_fn *fn,
-		void *arg)
+void redis_call(struct redis *redis, struct command *take, unsigned conn, int64_t limit_ms,
+		call_fn *fn, void *arg)
 {
-	link_call(&s->links[conn % STORE_LINKS], take, limit_ms, fn, arg);
+	calls_add(&redis->links[conn % REDIS_LINKS], take, limit_ms, fn, arg);
 }
 
-int store_open(struct store **out, struct loop *loop, const struct config *config, unsigned needs,
+int redis_open(struct redis **out, struct loop *loop, const struct config *config, unsigned needs,
 	       struct err *e)
 {
-	struct store *s = calloc(1, sizeof(*s));
+	struct redis *redis = calloc(1, sizeof(*redis));
 
-	if (!s)
+	if (!redis)
 		return err_oom(e);
-	s->loop = loop;
-	s->config = config;
-	s->partitions = 1;
-	snprintf(s->health.lost_why, sizeof(s->health.lost_why), "not connected yet");
-	if (store_url_parse(config, &s->url, e) < 0 ||
-	    instance_load(&s->instance, config->data_dir, e) < 0) {
-		free(s);
+	redis->loop = loop;
+	redis->config = config;
+	redis->partitions = 1;
+	snprintf(redis->health.lost_why, sizeof(redis->health.lost_why), "not connected yet");
+	if (store_url_parse(config, &redis->url, e) < 0 ||
+	    instance_load(&redis->instance, config->data_dir, e) < 0) {
+		free(redis);
 		return -1;
 	}
-	for (int i = 0; i < STORE_LINKS; i++) {
-		struct link *l = &s->links[i];
+	for (int i = 0; i < REDIS_LINKS; i++) {
+		struct calls *l = &redis->links[i];
 
-		l->store = s;
-		l->conn = conn_new(loop, &s->url,
+		l->redis = redis;
+		l->conn = conn_new(loop, &redis->url,
 				   &(struct conn_events){handshake_connected, handshake_lost, l});
 		if (!l->conn) {
-			store_close(s);
+			redis_close(redis);
 			return err_oom(e);
 		}
 	}
-	if (needs & STORE_SUBSCRIBER)
-		s->listener = listener_new(s, &s->url);
-	if (((needs & STORE_SUBSCRIBER) && !s->listener) ||
-	    loop_timer_init(&s->tick, loop, tick, s) < 0) {
-		store_close(s);
+	if (needs & REDIS_SUBSCRIBER)
+		redis->subscriber = subscriber_new(redis, &redis->url);
+	if (((needs & REDIS_SUBSCRIBER) && !redis->subscriber) ||
+	    loop_timer_init(&redis->tick, loop, tick, redis) < 0) {
+		redis_close(redis);
 		return err_oom(e);
 	}
-	loop_timer_set(&s->tick, TICK_MS);
-	*out = s;
+	loop_timer_set(&redis->tick, TICK_MS);
+	*out = redis;
 	return 0;
 }
 
-static void abandon_calls(struct store *s)
+static void abandon_calls(struct redis *redis)
 {
-	for (int i = 0; i < STORE_LINKS; i++)
-		link_abandon(&s->links[i]);
+	for (int i = 0; i < REDIS_LINKS; i++)
+		calls_abandon(&redis->links[i]);
 }
 
 /* Calls before parts: what a call brought along may end up waiting in a part. And once more, for
  * what those who were told asked on. */
-void store_abandon(struct store *s)
+void redis_abandon(struct redis *redis)
 {
-	if (!s)
+	if (!redis)
 		return;
-	abandon_calls(s);
-	for (int i = 0; i < STORE_PARTS; i++)
-		if (s->parts[i].state && s->parts[i].kind->abandon)
-			s->parts[i].kind->abandon(s->parts[i].state);
-	abandon_calls(s);
+	abandon_calls(redis);
+	for (int i = 0; i < REDIS_PARTS; i++)
+		if (redis->parts[i].state && redis->parts[i].kind->abandon)
+			redis->parts[i].kind->abandon(redis->parts[i].state);
+	abandon_calls(redis);
 }
 
-void store_close(struct store *s)
+void redis_close(struct redis *redis)
 {
-	if (!s)
+	if (!redis)
 		return;
-	for (int i = 0; i < STORE_PARTS; i++)
-		if (s->parts[i].state)
-			s->parts[i].kind->free_fn(s->parts[i].state);
-	loop_timer_deinit(&s->tick);
-	listener_free(s->listener);
-	for (int i = 0; i < STORE_LINKS; i++)
-		link_close(&s->links[i]);
-	free(s->health.info);
-	free(s);
+	for (int i = 0; i < REDIS_PARTS; i++)
+		if (redis->parts[i].state)
+			redis->parts[i].kind->free_fn(redis->parts[i].state);
+	loop_timer_deinit(&redis->tick);
+	subscriber_free(redis->subscriber);
+	for (int i = 0; i < REDIS_LINKS; i++)
+		calls_close(&redis->links[i]);
+	free(redis->health.info);
+	free(redis);
 }
 
-bool store_is_ready(const struct store *s, const char **why)
+bool redis_is_ready(const struct redis *redis, const char **why)
 {
 	const char *reason = NULL;
 
-	if (!store_is_connected(s))
-		reason = s->health.lost_why;
-	else if (!s->health.check.is_able ||
-		 (!s->health.check.holds && s->config->durability != DURABILITY_RELAXED))
-		reason = s->health.check.why;
+	if (!redis_is_connected(redis))
+		reason = redis->health.lost_why;
+	else if (!redis->health.check.is_able ||
+		 (!redis->health.check.holds && redis->config->durability != DURABILITY_RELAXED))
+		reason = redis->health.check.why;
 	if (why)
 		*why = reason;
 	return !reason;
 }
 
-bool store_is_connected(const struct store *s)
+bool redis_is_connected(const struct redis *redis)
 {
-	return s->links[0].is_up && s->links[1].is_up;
+	return redis->links[0].is_up && redis->links[1].is_up;
 }
 
-const char *store_durability(const struct store *s)
+const char *redis_durability(const struct redis *redis)
 {
-	return s->health.check.holds ? "fsync" : "relaxed";
+	return redis->health.check.holds ? "fsync" : "relaxed";
 }
 
-int64_t store_clock_offset_ms(const struct store *s)
+int64_t redis_clock_offset_ms(const struct redis *redis)
 {
-	return s->offset_ms;
+	return redis->offset_ms;
 }
 
-void store_saw_time(struct store *s, int64_t redis_ms)
+void redis_saw_time(struct redis *redis, int64_t redis_ms)
 {
-	s->offset_ms = redis_ms - clock_real_ms();
+	redis->offset_ms = redis_ms - clock_real_ms();
 }
 
-unsigned store_partitions(const struct store *s)
+unsigned redis_partitions(const struct redis *redis)
 {
-	return s->partitions;
+	return redis->partitions;
 }
 
-void *store_part(struct store *s, enum store_part which, const struct store_part_kind *kind)
+void *redis_part(struct redis *redis, enum redis_part which, const struct redis_part_kind *kind)
 {
-	if (!s->parts[which].state) {
-		s->parts[which].state = kind->make(s);
-		s->parts[which].kind = kind;
+	if (!redis->parts[which].state) {
+		redis->parts[which].state = kind->make(redis);
+		redis->parts[which].kind = kind;
 	}
-	return s->parts[which].state;
+	return redis->parts[which].state;
 }
 
-struct loop *store_loop(struct store *s)
+struct loop *redis_loop(struct redis *redis)
 {
-	return s->loop;
+	return redis->loop;
 }
 
-const struct config *store_config(const struct store *s)
+const struct config *redis_config(const struct redis *redis)
 {
-	return s->config;
+	return redis->config;
 }
 
-void store_listen(struct store *s, const char *name, channel_fn *fn, void *arg)
+void redis_subscribe(struct redis *redis, const char *name, channel_fn *fn, void *arg)
 {
-	if (s->listener)
-		listener_add(s->listener, name, fn, arg);
+	if (redis->subscriber)
+		subscriber_add(redis->subscriber, name, fn, arg);
 }
 
 /* Looks every 20 ms whether the store is ready, until the limit. */
 struct wait {
-	struct store *store;
+	struct redis *redis;
 	struct loop_timer timer;
 	int64_t limit_at;
 };
@@ -176,23 +176,23 @@ static void wait_look(void *arg)
 {
 	struct wait *w = arg;
 
-	if (store_is_ready(w->store, NULL) || clock_mono_ms() >= w->limit_at)
-		loop_stop(w->store->loop);
+	if (redis_is_ready(w->redis, NULL) || clock_mono_ms() >= w->limit_at)
+		loop_stop(w->redis->loop);
 	else
 		loop_timer_set(&w->timer, 20);
 }
 
-int store_wait_ready(struct store *s, int64_t ms, struct err *e)
+int redis_wait_ready(struct redis *redis, int64_t ms, struct err *e)
 {
-	struct wait w = {.store = s, .limit_at = clock_mono_ms() + ms};
+	struct wait w = {.redis = redis, .limit_at = clock_mono_ms() + ms};
 	const char *why;
 
-	if (loop_timer_init(&w.timer, s->loop, wait_look, &w) < 0)
+	if (loop_timer_init(&w.timer, redis->loop, wait_look, &w) < 0)
 		return err_oom(e);
 	loop_timer_set(&w.timer, 0);
-	loop_run(s->loop);
+	loop_run(redis->loop);
 	loop_timer_deinit(&w.timer);
-	if (!store_is_ready(s, &why))
+	if (!redis_is_ready(redis, &why))
 		return err_set(e, ERR_RETRY, "the store is not ready: %s", why);
 	return 0;
 }

@@ -38,8 +38,9 @@ static int64_t number(const redisReply *info, const char *name)
 	return strtoll(text, NULL, 10);
 }
 
-static void fail(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void fail(struct check *c, const char *fmt, ...)
+static void fail(struct redis_settings *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static void fail(struct redis_settings *c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -51,8 +52,8 @@ static void fail(struct check *c, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void expect(struct check *c, const redisReply *info, const char *name, const char *value,
-		   const char *hint)
+static void expect(struct redis_settings *c, const redisReply *info, const char *name,
+		   const char *value, const char *hint)
 {
 	char is[64];
 
@@ -70,7 +71,7 @@ static const char *setting(const redisReply *config, const char *name)
 	return "";
 }
 
-static void check_config(struct check *c, const redisReply *config, bool may_assume)
+static void check_config(struct redis_settings *c, const redisReply *config, bool may_assume)
 {
 	static const struct {
 		const char *name, *value;
@@ -93,10 +94,10 @@ static void check_config(struct check *c, const redisReply *config, bool may_ass
 			     rows[i].name, setting(config, rows[i].name), rows[i].value);
 }
 
-void check_settings(const redisReply *info, const redisReply *config, bool may_assume,
-		    struct check *out)
+void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
+		    struct redis_settings *out)
 {
-	struct check c = {.holds = true};
+	struct redis_settings c = {.holds = true};
 	char version[32];
 	int64_t max;
 

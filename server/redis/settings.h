@@ -9,7 +9,7 @@
 
 /* Do the settings of this Redis keep the promise of a 202? Pure: replies in, verdict out. */
 
-struct check {
+struct redis_settings {
 	bool is_able;         /* it can take mail: reads and writes, has room, is a master */
 	bool holds;           /* and keeps what it took: fsync always ... */
 	char why[200];        /* the first thing that is not so, for an operator */
@@ -21,7 +21,7 @@ struct check {
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite
  * aof-load-truncated, or an error reply where it is denied; may_assume: the operator vouches for
  * what cannot be read. */
-void check_settings(const redisReply *info, const redisReply *config, bool may_assume,
-		    struct check *out);
+void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
+		    struct redis_settings *out);
 
 #endif

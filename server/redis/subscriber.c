@@ -11,8 +11,8 @@
 
 #define CHANNELS_MAX 4
 
-struct listener {
-	struct store *store;
+struct subscriber {
+	struct redis *redis;
 	struct conn *conn;
 	struct {
 		char name[16];
@@ -24,7 +24,7 @@ struct listener {
 
 static void on_message(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct listener *l = arg;
+	struct subscriber *l = arg;
 	const redisReply *r = reply;
 	const char *name;
 
@@ -50,7 +50,7 @@ static void on_message(redisAsyncContext *redis, void *reply, void *arg)
 
 static void on_connected(struct conn *conn, void *arg)
 {
-	struct listener *l = arg;
+	struct subscriber *l = arg;
 	struct command c = {0};
 	const char *bytes;
 	size_t len;
@@ -58,7 +58,7 @@ static void on_connected(struct conn *conn, void *arg)
 	if (l->n == 0)
 		return;
 	command_start(&c, "SUBSCRIBE");
-	for (unsigned p = 0; p < store_partitions(l->store); p++)
+	for (unsigned p = 0; p < redis_partitions(l->redis); p++)
 		for (int i = 0; i < l->n; i++)
 			command_key(&c, p, "%s", l->channels[i].name);
 	bytes = command_finish(&c, &len);
@@ -74,14 +74,14 @@ static void on_lost(struct conn *conn, const char *why, void *arg)
 	(void)arg;
 }
 
-struct listener *listener_new(struct store *s, const struct store_url *url)
+struct subscriber *subscriber_new(struct redis *redis, const struct redis_url *url)
 {
-	struct listener *l = calloc(1, sizeof(*l));
+	struct subscriber *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
-	l->store = s;
-	l->conn = conn_new(store_loop(s), url, &(struct conn_events){on_connected, on_lost, l});
+	l->redis = redis;
+	l->conn = conn_new(redis_loop(redis), url, &(struct conn_events){on_connected, on_lost, l});
 	if (!l->conn) {
 		free(l);
 		return NULL;
@@ -89,7 +89,7 @@ struct listener *listener_new(struct store *s, const struct store_url *url)
 	return l;
 }
 
-void listener_free(struct listener *l)
+void subscriber_free(struct subscriber *l)
 {
 	if (!l)
 		return;
@@ -97,12 +97,12 @@ void listener_free(struct listener *l)
 	free(l);
 }
 
-void listener_restart(struct listener *l)
+void subscriber_restart(struct subscriber *l)
 {
 	conn_drop(l->conn, "subscribes anew");
 }
 
-void listener_add(struct listener *l, const char *name, channel_fn *fn, void *arg)
+void subscriber_add(struct subscriber *l, const char *name, channel_fn *fn, void *arg)
 {
 	if (l->n == CHANNELS_MAX)
 		abort();
@@ -110,5 +110,5 @@ void listener_add(struct listener *l, const char *name, channel_fn *fn, void *ar
 	l->channels[l->n].fn = fn;
 	l->channels[l->n].arg = arg;
 	l->n++;
-	listener_restart(l);
+	subscriber_restart(l);
 }

@@ -3,16 +3,16 @@
 
 #include "server/redis/call.h"
 
-struct store;
-struct store_url;
+struct redis;
+struct redis_url;
 
 /* The subscriber's connection: publications of all partitions, by channel name. */
 
-struct listener;
-struct listener *listener_new(struct store *s, const struct store_url *url);
-void listener_free(struct listener *l);
+struct subscriber;
+struct subscriber *subscriber_new(struct redis *redis, const struct redis_url *url);
+void subscriber_free(struct subscriber *l);
 /* Subscribes anew. */
-void listener_restart(struct listener *l);
-void listener_add(struct listener *l, const char *name, channel_fn *fn, void *arg);
+void subscriber_restart(struct subscriber *l);
+void subscriber_add(struct subscriber *l, const char *name, channel_fn *fn, void *arg);
 
 #endif

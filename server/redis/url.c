@@ -56,7 +56,7 @@ static int number(const char *text, size_t len, int max, int *out)
 	return 0;
 }
 
-static int credentials(struct store_url *u, const char *text, size_t len, struct err *e)
+static int credentials(struct redis_url *u, const char *text, size_t len, struct err *e)
 {
 	const char *colon = memchr(text, ':', len);
 	size_t user = colon ? (size_t)(colon - text) : 0;
@@ -69,7 +69,7 @@ static int credentials(struct store_url *u, const char *text, size_t len, struct
 	return 0;
 }
 
-static int host_and_port(struct store_url *u, const char *text, size_t len, struct err *e)
+static int host_and_port(struct redis_url *u, const char *text, size_t len, struct err *e)
 {
 	const char *end = text + len, *colon, *host = text;
 	size_t host_len;
@@ -98,7 +98,7 @@ static int host_and_port(struct store_url *u, const char *text, size_t len, stru
 	return 0;
 }
 
-static int parse_tcp(struct store_url *u, const char *rest, struct err *e)
+static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 {
 	const char *slash = strchr(rest, '/');
 	const char *end = slash ? slash : rest + strlen(rest);
@@ -116,9 +116,9 @@ static int parse_tcp(struct store_url *u, const char *rest, struct err *e)
 	return host_and_port(u, rest, (size_t)(end - rest), e);
 }
 
-int store_url_parse(const struct config *config, struct store_url *url, struct err *e)
+int store_url_parse(const struct config *config, struct redis_url *url, struct err *e)
 {
-	struct store_url u = {0};
+	struct redis_url u = {0};
 	const char *text = config->redis_url;
 	int len;
 

@@ -8,7 +8,7 @@ struct config;
 /* Where Redis is: redis://[user:password@]host[:port][/db], unix:///path/to/socket, or, when
  * POSTERN_REDIS_URL is not set, the embedded one's socket in the data directory. */
 
-struct store_url {
+struct redis_url {
 	char path[108]; /* Unix socket, "" = TCP */
 	char host[256];
 	int port;
@@ -17,6 +17,6 @@ struct store_url {
 	int db;
 };
 
-int store_url_parse(const struct config *config, struct store_url *url, struct err *e);
+int store_url_parse(const struct config *config, struct redis_url *url, struct err *e);
 
 #endif

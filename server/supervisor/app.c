@@ -34,7 +34,7 @@ struct generation {
 	size_t n_jobs;
 };
 
-struct house {
+struct app {
 	struct listen listen;
 	struct redis_child redis;
 	struct generation first, *last;
@@ -73,7 +73,7 @@ static void add_workers(struct generation *g, const struct config *config)
 		g->jobs[i].config = config;
 }
 
-static void add_jobs(struct house *h, const struct config *config, role_fn *greet)
+static void add_jobs(struct app *h, const struct config *config, role_fn *greet)
 {
 	if (h->redis.lock_fd >= 0)
 		add(&h->first,
@@ -90,7 +90,7 @@ static void add_jobs(struct house *h, const struct config *config, role_fn *gree
 }
 
 /* The children of a killed postern may hold the port a moment longer. */
-static int open_port(struct house *h, const struct config *config, struct err *e)
+static int open_port(struct app *h, const struct config *config, struct err *e)
 {
 	const struct timespec pause = {.tv_nsec = 50000000};
 	int64_t until = clock_mono_ms() + PORT_MS;
@@ -103,7 +103,7 @@ static int open_port(struct house *h, const struct config *config, struct err *e
 	return status;
 }
 
-static int open_house(struct house *h, struct config *config, bool is_dev, struct err *e)
+static int open_house(struct app *h, struct config *config, bool is_dev, struct err *e)
 {
 	if (check_config(config, e) < 0 || data_dir_make(config->data_dir, e) < 0)
 		return -1;
@@ -126,7 +126,7 @@ static int open_house(struct house *h, struct config *config, bool is_dev, struc
 /* Another generation, for the supervisor; its configuration and its files are good. */
 static int reload(void *arg, const struct supervisor_job **jobs, size_t *n, struct err *e)
 {
-	struct house *h = arg;
+	struct app *h = arg;
 	struct generation *g = calloc(1, sizeof(*g));
 	struct buf ignored = {0};
 	int rc;
@@ -155,7 +155,7 @@ static int reload(void *arg, const struct supervisor_job **jobs, size_t *n, stru
 	return 0;
 }
 
-static void free_generations(struct house *h)
+static void free_generations(struct app *h)
 {
 	while (h->last && h->last != &h->first) {
 		struct generation *g = h->last;
@@ -166,9 +166,9 @@ static void free_generations(struct house *h)
 	}
 }
 
-int house_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends)
+int app_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends)
 {
-	struct house h = {.redis.lock_fd = -1};
+	struct app h = {.redis.lock_fd = -1};
 	struct supervisor_plan plan = {.config = config, .hangup_ends = hangup_ends};
 	struct err e;
 	int status;

@@ -10,6 +10,6 @@
 
 /* Until it has ended; gives the exit status. config is checked here. greet (or NULL) runs once as a
  * child beside the others; when it fails, the house ends. */
-int house_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends);
+int app_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends);
 
 #endif

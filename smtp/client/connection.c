@@ -1,5 +1,5 @@
-/* One SMTP client connection: moves bytes between session and link, keeps the deadlines, tells its
- * owner. */
+/* One SMTP client connection: moves bytes between session and stream, keeps the deadlines, tells
+ * its owner. */
 #include "smtp/client/connection.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #define PIECES 32 /* of one write */
 
 struct connection {
-	struct link *link;
+	struct stream *stream;
 	struct session *session;
 	struct loop_timer timer;
 	struct loop_post post;
@@ -62,12 +62,12 @@ static void take_in(struct connection *c)
 
 		if (step == SESSION_SECURE || step == SESSION_CLOSE)
 			return;
-		n = link_read(c->link, bytes, sizeof(bytes));
+		n = stream_read(c->stream, bytes, sizeof(bytes));
 		if (n > 0)
 			session_hear(c->session, bytes, (size_t)n);
-	} while (n > 0 && link_has_more(c->link, (size_t)n, sizeof(bytes)));
+	} while (n > 0 && stream_has_more(c->stream, (size_t)n, sizeof(bytes)));
 	if (n < 0)
-		session_lost(c->session, link_why(c->link));
+		session_lost(c->session, stream_why(c->stream));
 }
 
 /* Writes what the session has to say. Where that fails, the server may have said why before. */
@@ -77,11 +77,11 @@ static void put_out(struct connection *c)
 	size_t n;
 
 	while ((n = session_pieces(c->session, pieces, PIECES)) > 0) {
-		ssize_t wrote = link_write(c->link, pieces, n);
+		ssize_t wrote = stream_write(c->stream, pieces, n);
 
 		if (wrote < 0) {
 			take_in(c);
-			session_lost(c->session, link_why(c->link));
+			session_lost(c->session, stream_why(c->stream));
 		}
 		if (wrote <= 0)
 			return;
@@ -95,7 +95,7 @@ void connection_free(struct connection *c)
 		return;
 	loop_timer_deinit(&c->timer);
 	loop_post_deinit(&c->post);
-	link_free(c->link);
+	stream_free(c->stream);
 	session_free(c->session);
 	free(c);
 }
@@ -126,7 +126,7 @@ static void start_tls(struct connection *c)
 {
 	struct err e;
 
-	if (link_secure(c->link, c->tls_context, c->facts.host, c->is_strict, &e) < 0)
+	if (stream_secure(c->stream, c->tls_context, c->facts.host, c->is_strict, &e) < 0)
 		session_lost(c->session, e.text);
 }
 
@@ -213,7 +213,7 @@ static void timed_out(void *arg)
 
 static void secured(struct connection *c)
 {
-	const struct tls *tls = link_tls(c->link);
+	const struct tls *tls = stream_tls(c->stream);
 
 	c->facts.tls_ms = since_open(c);
 	c->facts.is_verified = tls_is_verified(tls);
@@ -228,31 +228,31 @@ static void secured(struct connection *c)
 static void connected(struct connection *c)
 {
 	c->facts.connect_ms = since_open(c);
-	link_source(c->link, c->facts.source_ip, sizeof(c->facts.source_ip));
+	stream_source(c->stream, c->facts.source_ip, sizeof(c->facts.source_ip));
 	transcript_note(c->transcript, "connected from %s",
 			c->facts.source_ip[0] ? c->facts.source_ip : "local");
 	session_connected(c->session);
 }
 
-static void take_event(struct connection *c, enum link_event event)
+static void take_event(struct connection *c, enum stream_event event)
 {
 	switch (event) {
-	case LINK_CONNECTED:
+	case STREAM_CONNECTED:
 		connected(c);
 		break;
-	case LINK_SECURED:
+	case STREAM_SECURED:
 		secured(c);
 		break;
-	case LINK_MOVED:
+	case STREAM_MOVED:
 		take_in(c);
 		break;
-	case LINK_FAILED:
-		session_lost(c->session, link_why(c->link));
+	case STREAM_FAILED:
+		session_lost(c->session, stream_why(c->stream));
 		break;
 	}
 }
 
-static void linked(enum link_event event, void *arg)
+static void linked(enum stream_event event, void *arg)
 {
 	struct connection *c = arg;
 
@@ -263,7 +263,7 @@ static void linked(enum link_event event, void *arg)
 	pump(c);
 }
 
-/* Everything but link and session. */
+/* Everything but stream and session. */
 static struct connection *new_connection(struct loop *loop, const struct route_host *host,
 					 const struct connection_options *options,
 					 const struct connection_callbacks *callbacks, void *arg)
@@ -298,7 +298,7 @@ static int start_session(struct connection *c, const struct connection_options *
 		.may_starttls = o->tls_context && !(is_opportunistic && o->is_clear),
 		.user = o->user,
 		.password = o->password,
-		.may_auth_in_clear = link_is_local(c->link),
+		.may_auth_in_clear = stream_is_local(c->stream),
 		.finds_loops = o->finds_loops,
 		.transcript = c->transcript,
 	};
@@ -317,7 +317,7 @@ int connection_open(struct connection **out, struct loop *loop, const struct rou
 
 	if (!c)
 		return err_oom(e);
-	if (link_open(&c->link, loop, &host->addr, linked, c, e) < 0 ||
+	if (stream_open(&c->stream, loop, &host->addr, linked, c, e) < 0 ||
 	    start_session(c, options, e) < 0) {
 		connection_free(c);
 		return -1;
@@ -337,7 +337,8 @@ int connection_adopt(struct connection **out, struct loop *loop, int fd,
 		close(fd);
 		return err_oom(e);
 	}
-	if (link_adopt(&c->link, loop, fd, linked, c, e) < 0 || start_session(c, options, e) < 0) {
+	if (stream_adopt(&c->stream, loop, fd, linked, c, e) < 0 ||
+	    start_session(c, options, e) < 0) {
 		connection_free(c);
 		return -1;
 	}

@@ -11,8 +11,8 @@ struct loop;
 struct tls_context;
 struct transcript;
 
-/* One SMTP client connection: a session (what is said: session.h, pure) on a link (how it travels:
- * link.h, socket and TLS). It carries any number of transactions, one after the other.
+/* One SMTP client connection: a session (what is said: session.h, pure) on a stream (how it
+ *travels: stream.h, socket and TLS). It carries any number of transactions, one after the other.
  *
  *	open -> on_ready -> send -> on_fence -> dot | drop -> on_done -> on_ready -> ... -> quit ->
  *on_closed
@@ -89,7 +89,7 @@ struct connection_options {
 	const char *user, *password; /* AUTH, NULL = none; copied. Never sent without TLS, but to
 					loopback addresses */
 	struct tls_context
-		*tls_context; /* from link.h; NULL = no TLS offered (then REQUIRED fails) */
+		*tls_context; /* from stream.h; NULL = no TLS offered (then REQUIRED fails) */
 	struct transcript *transcript; /* opened for it, and outlives it; NULL = none
 					*/
 	bool finds_loops;              /* a server that says our helo_name is ourselves */

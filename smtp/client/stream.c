@@ -19,7 +19,7 @@
 
 enum stage { CONNECTING, OPEN, HANDSHAKE, BROKEN };
 
-struct link {
+struct stream {
 	int fd;
 	enum stage stage;
 	struct loop_fd watch;
@@ -27,12 +27,12 @@ struct link {
 	struct tls *tls;
 	char *gather; /* pieces of a TLS write, side by side */
 	bool is_write_blocked, is_local;
-	link_fn *fn;
+	stream_fn *fn;
 	void *arg;
 	char why[200];
 };
 
-static void broke(struct link *l, const char *why)
+static void broke(struct stream *l, const char *why)
 {
 	l->stage = BROKEN;
 	if (!l->why[0])
@@ -41,30 +41,30 @@ static void broke(struct link *l, const char *why)
 }
 
 /* What to be woken for. Reading always: a server may say 421 or hang up at any time. */
-static void want(struct link *l, unsigned what)
+static void want(struct stream *l, unsigned what)
 {
 	if (loop_fd_want(&l->watch, what) < 0)
 		broke(l, "out of memory");
 }
 
-static bool waits_for_room(const struct link *l)
+static bool waits_for_room(const struct stream *l)
 {
 	return l->is_write_blocked || (l->tls && tls_has_unsent(l->tls));
 }
 
-static void want_open(struct link *l)
+static void want_open(struct stream *l)
 {
 	if (l->stage == OPEN)
 		want(l, LOOP_READ | (waits_for_room(l) ? LOOP_WRITE : 0u));
 }
 
-static void opened(struct link *l)
+static void opened(struct stream *l)
 {
 	l->stage = OPEN;
 	want_open(l);
 }
 
-static void finish_connect(struct link *l)
+static void finish_connect(struct stream *l)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
@@ -75,10 +75,10 @@ static void finish_connect(struct link *l)
 		broke(l, strerror(error));
 	else
 		opened(l);
-	l->fn(error ? LINK_FAILED : LINK_CONNECTED, l->arg);
+	l->fn(error ? STREAM_FAILED : STREAM_CONNECTED, l->arg);
 }
 
-static void shake(struct link *l)
+static void shake(struct stream *l)
 {
 	enum tls_status status = tls_handshake(l->tls);
 
@@ -91,22 +91,22 @@ static void shake(struct link *l)
 	} else {
 		broke(l, tls_why(l->tls));
 	}
-	l->fn(l->stage == BROKEN ? LINK_FAILED : LINK_SECURED, l->arg);
+	l->fn(l->stage == BROKEN ? STREAM_FAILED : STREAM_SECURED, l->arg);
 }
 
-static void flush_and_tell(struct link *l)
+static void flush_and_tell(struct stream *l)
 {
 	if (l->tls) {
 		/* A dead socket shows in the next read or write. */
 		(void)tls_flush(l->tls);
 		want_open(l);
 	}
-	l->fn(LINK_MOVED, l->arg);
+	l->fn(STREAM_MOVED, l->arg);
 }
 
 static void moved(int fd, unsigned what, void *arg)
 {
-	struct link *l = arg;
+	struct stream *l = arg;
 
 	(void)fd;
 	(void)what;
@@ -120,7 +120,7 @@ static void moved(int fd, unsigned what, void *arg)
 
 static void posted(void *arg)
 {
-	struct link *l = arg;
+	struct stream *l = arg;
 
 	if (l->stage == HANDSHAKE) {
 		shake(l);
@@ -128,7 +128,7 @@ static void posted(void *arg)
 	}
 	if (l->stage == CONNECTING)
 		opened(l);
-	l->fn(l->stage == BROKEN ? LINK_FAILED : LINK_CONNECTED, l->arg);
+	l->fn(l->stage == BROKEN ? STREAM_FAILED : STREAM_CONNECTED, l->arg);
 }
 
 static bool is_loopback(const struct sockaddr *addr)
@@ -146,9 +146,9 @@ static bool is_loopback(const struct sockaddr *addr)
 }
 
 /* Takes fd also when it fails. */
-static struct link *new_link(struct loop *loop, int fd, link_fn *fn, void *arg)
+static struct stream *new_link(struct loop *loop, int fd, stream_fn *fn, void *arg)
 {
-	struct link *l = calloc(1, sizeof(*l));
+	struct stream *l = calloc(1, sizeof(*l));
 
 	if (!l || loop_post_init(&l->post, loop, posted, l) < 0) {
 		close(fd);
@@ -169,13 +169,13 @@ static socklen_t address_len(const struct sockaddr_storage *to)
 	return to->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-int link_open(struct link **out, struct loop *loop, const struct sockaddr_storage *to, link_fn *fn,
-	      void *arg, struct err *e)
+int stream_open(struct stream **out, struct loop *loop, const struct sockaddr_storage *to,
+		stream_fn *fn, void *arg, struct err *e)
 {
 	const struct sockaddr *addr = (const struct sockaddr *)to;
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1;
-	struct link *l;
+	struct stream *l;
 
 	if (fd < 0)
 		return err_set(e, ERR_RETRY, "socket: %s", strerror(errno));
@@ -196,12 +196,13 @@ int link_open(struct link **out, struct loop *loop, const struct sockaddr_storag
 	return 0;
 }
 
-int link_adopt(struct link **out, struct loop *loop, int fd, link_fn *fn, void *arg, struct err *e)
+int stream_adopt(struct stream **out, struct loop *loop, int fd, stream_fn *fn, void *arg,
+		 struct err *e)
 {
 	struct sockaddr_storage peer = {0};
 	socklen_t len = sizeof(peer);
 	int flags = fcntl(fd, F_GETFL);
-	struct link *l;
+	struct stream *l;
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    getpeername(fd, (struct sockaddr *)&peer, &len) < 0) {
@@ -217,7 +218,7 @@ int link_adopt(struct link **out, struct loop *loop, int fd, link_fn *fn, void *
 	return 0;
 }
 
-void link_free(struct link *l)
+void stream_free(struct stream *l)
 {
 	if (!l)
 		return;
@@ -229,8 +230,8 @@ void link_free(struct link *l)
 	free(l);
 }
 
-int link_secure(struct link *l, struct tls_context *ctx, const char *name, bool is_strict,
-		struct err *e)
+int stream_secure(struct stream *l, struct tls_context *ctx, const char *name, bool is_strict,
+		  struct err *e)
 {
 	if (!ctx || l->tls)
 		return err_set(e, ERR_INTERNAL, "TLS is not set up");
@@ -246,7 +247,7 @@ int link_secure(struct link *l, struct tls_context *ctx, const char *name, bool 
 }
 
 /* The outcome of a TLS call as that of a plain one. */
-static ssize_t outcome(struct link *l, enum tls_status status, size_t n)
+static ssize_t outcome(struct stream *l, enum tls_status status, size_t n)
 {
 	if (status == TLS_DONE)
 		return (ssize_t)n;
@@ -256,7 +257,7 @@ static ssize_t outcome(struct link *l, enum tls_status status, size_t n)
 	return -1;
 }
 
-static ssize_t read_plain(struct link *l, char *bytes, size_t size)
+static ssize_t read_plain(struct stream *l, char *bytes, size_t size)
 {
 	ssize_t n = recv(l->fd, bytes, size, 0);
 
@@ -268,7 +269,7 @@ static ssize_t read_plain(struct link *l, char *bytes, size_t size)
 	return -1;
 }
 
-ssize_t link_read(struct link *l, char *bytes, size_t size)
+ssize_t stream_read(struct stream *l, char *bytes, size_t size)
 {
 	enum tls_status status;
 	size_t n = 0;
@@ -280,12 +281,12 @@ ssize_t link_read(struct link *l, char *bytes, size_t size)
 	return outcome(l, status, n);
 }
 
-bool link_has_more(const struct link *l, size_t n, size_t size)
+bool stream_has_more(const struct stream *l, size_t n, size_t size)
 {
 	return l->tls ? tls_has_pending(l->tls) : n == size;
 }
 
-static ssize_t write_plain(struct link *l, const struct iovec *pieces, size_t n)
+static ssize_t write_plain(struct stream *l, const struct iovec *pieces, size_t n)
 {
 	struct msghdr message = {.msg_iov = (void *)(uintptr_t)pieces, .msg_iovlen = n};
 	ssize_t sent = sendmsg(l->fd, &message, MSG_NOSIGNAL);
@@ -299,7 +300,7 @@ static ssize_t write_plain(struct link *l, const struct iovec *pieces, size_t n)
 }
 
 /* Many pieces become one record. */
-static ssize_t write_tls(struct link *l, const struct iovec *pieces, size_t n)
+static ssize_t write_tls(struct stream *l, const struct iovec *pieces, size_t n)
 {
 	const char *from = pieces[0].iov_base;
 	size_t len = pieces[0].iov_len, wrote = 0;
@@ -321,7 +322,7 @@ static ssize_t write_tls(struct link *l, const struct iovec *pieces, size_t n)
 	return outcome(l, status, wrote);
 }
 
-ssize_t link_write(struct link *l, const struct iovec *pieces, size_t n)
+ssize_t stream_write(struct stream *l, const struct iovec *pieces, size_t n)
 {
 	ssize_t wrote;
 
@@ -333,12 +334,12 @@ ssize_t link_write(struct link *l, const struct iovec *pieces, size_t n)
 	return wrote;
 }
 
-bool link_is_local(const struct link *l)
+bool stream_is_local(const struct stream *l)
 {
 	return l->is_local;
 }
 
-void link_source(const struct link *l, char *out, size_t size)
+void stream_source(const struct stream *l, char *out, size_t size)
 {
 	struct sockaddr_storage self = {0};
 	socklen_t len = sizeof(self);
@@ -354,12 +355,12 @@ void link_source(const struct link *l, char *out, size_t size)
 		inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)size);
 }
 
-const struct tls *link_tls(const struct link *l)
+const struct tls *stream_tls(const struct stream *l)
 {
 	return l->tls;
 }
 
-const char *link_why(const struct link *l)
+const char *stream_why(const struct stream *l)
 {
 	return l->why;
 }

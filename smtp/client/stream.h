@@ -15,40 +15,40 @@ struct loop;
 /* How the bytes of one SMTP connection travel: a non-blocking stream socket (TCP or AF_UNIX), later
  * with TLS on it. It keeps no bytes and no deadlines: who owns it reads, writes and has a timer. */
 
-struct link;
+struct stream;
 
-enum link_event {
-	LINK_CONNECTED,
-	LINK_SECURED,
-	LINK_MOVED,  /* there may be something to read, or room to write */
-	LINK_FAILED, /* connect or handshake; link_why */
+enum stream_event {
+	STREAM_CONNECTED,
+	STREAM_SECURED,
+	STREAM_MOVED,  /* there may be something to read, or room to write */
+	STREAM_FAILED, /* connect or handshake; stream_why */
 };
 
-/* Fires on the loop, never inside a call; may free the link. */
-typedef void link_fn(enum link_event event, void *arg);
+/* Fires on the loop, never inside a call; may free the stream. */
+typedef void stream_fn(enum stream_event event, void *arg);
 
-/* Starts to connect. A refusal at once is a LINK_FAILED too. */
-int link_open(struct link **out, struct loop *loop, const struct sockaddr_storage *to, link_fn *fn,
-	      void *arg, struct err *e) __attribute__((warn_unused_result));
-/* A connected socket, which it takes. LINK_CONNECTED follows. */
-int link_adopt(struct link **out, struct loop *loop, int fd, link_fn *fn, void *arg, struct err *e)
-	__attribute__((warn_unused_result));
-void link_free(struct link *l);
+/* Starts to connect. A refusal at once is a STREAM_FAILED too. */
+int stream_open(struct stream **out, struct loop *loop, const struct sockaddr_storage *to,
+		stream_fn *fn, void *arg, struct err *e) __attribute__((warn_unused_result));
+/* A connected socket, which it takes. STREAM_CONNECTED follows. */
+int stream_adopt(struct stream **out, struct loop *loop, int fd, stream_fn *fn, void *arg,
+		 struct err *e) __attribute__((warn_unused_result));
+void stream_free(struct stream *l);
 
-/* Starts the handshake; LINK_SECURED or LINK_FAILED follows. See tls_new. */
-int link_secure(struct link *l, struct tls_context *ctx, const char *name, bool is_strict,
-		struct err *e) __attribute__((warn_unused_result));
+/* Starts the handshake; STREAM_SECURED or STREAM_FAILED follows. See tls_new. */
+int stream_secure(struct stream *l, struct tls_context *ctx, const char *name, bool is_strict,
+		  struct err *e) __attribute__((warn_unused_result));
 
-/* Bytes read or written; 0 = not now, LINK_MOVED follows; -1 = it is over, link_why. */
-ssize_t link_read(struct link *l, char *bytes, size_t size);
-ssize_t link_write(struct link *l, const struct iovec *pieces, size_t n);
+/* Bytes read or written; 0 = not now, STREAM_MOVED follows; -1 = it is over, stream_why. */
+ssize_t stream_read(struct stream *l, char *bytes, size_t size);
+ssize_t stream_write(struct stream *l, const struct iovec *pieces, size_t n);
 /* After a read of n of size bytes: may there be more that no event will announce? */
-bool link_has_more(const struct link *l, size_t n, size_t size);
+bool stream_has_more(const struct stream *l, size_t n, size_t size);
 
-bool link_is_local(const struct link *l); /* loopback or AF_UNIX */
+bool stream_is_local(const struct stream *l); /* loopback or AF_UNIX */
 /* Our own IP address, "" if there is none. */
-void link_source(const struct link *l, char *out, size_t size);
-const struct tls *link_tls(const struct link *l); /* NULL = clear */
-const char *link_why(const struct link *l);
+void stream_source(const struct stream *l, char *out, size_t size);
+const struct tls *stream_tls(const struct stream *l); /* NULL = clear */
+const char *stream_why(const struct stream *l);
 
 #endif

@@ -20,7 +20,7 @@ static void copy_steps(const struct delivery *d, const struct transcript *t, str
 }
 
 /* Steps never overlap: their sum is at most what the attempt took. */
-static void measure(const struct delivery *d, const struct trail *trail, int64_t now,
+static void measure(const struct delivery *d, const struct attempt_source *source, int64_t now,
 		    struct attempt *a)
 {
 	int64_t wait;
@@ -30,8 +30,8 @@ static void measure(const struct delivery *d, const struct trail *trail, int64_t
 	if (d->asked_ms)
 		a->steps_ms[ATTEMPT_DNS] =
 			(int32_t)((d->routed_ms ? d->routed_ms : now) - d->asked_ms);
-	if (trail && (d->sent_ms || has_begin(d, trail->transcript)))
-		copy_steps(d, trail->transcript, a);
+	if (source && (d->sent_ms || has_begin(d, source->transcript)))
+		copy_steps(d, source->transcript, a);
 	if (!d->routed_ms)
 		return;
 	wait = (d->sent_ms ? d->sent_ms : now) - d->routed_ms;
@@ -42,9 +42,9 @@ static void measure(const struct delivery *d, const struct trail *trail, int64_t
 		a->steps_ms[ATTEMPT_WAIT] = (int32_t)wait;
 }
 
-static void place(const struct trail *trail, struct attempt *a)
+static void place(const struct attempt_source *source, struct attempt *a)
 {
-	const struct connection_facts *f = trail->facts;
+	const struct connection_facts *f = source->facts;
 
 	a->host = f->host;
 	a->ip = f->ip;
@@ -52,43 +52,43 @@ static void place(const struct trail *trail, struct attempt *a)
 	a->source = f->source_ip;
 	if (f->tls_version[0])
 		a->tls = f->is_verified ? ATTEMPT_TLS_VERIFIED : ATTEMPT_TLS_UNVERIFIED;
-	else if (f->has_tls_failed || trail->has_tls_failed)
+	else if (f->has_tls_failed || source->has_tls_failed)
 		a->tls = ATTEMPT_TLS_FAILED;
 	a->tls_version = f->tls_version;
 	a->tls_cipher = f->tls_cipher;
 }
 
-void attempt_describe(const struct delivery *d, const struct trail *trail, int64_t now,
+void attempt_describe(const struct delivery *d, const struct attempt_source *source, int64_t now,
 		      struct attempt *out)
 {
 	*out = (struct attempt){.took_ms = now - d->started_ms};
-	measure(d, trail, now, out);
-	if (trail)
-		place(trail, out);
+	measure(d, source, now, out);
+	if (source)
+		place(source, out);
 }
 
-void attempt_write(const struct delivery *d, const struct trail *trail, struct buf *out)
+void attempt_write(const struct delivery *d, const struct attempt_source *source, struct buf *out)
 {
 	char line[ATTEMPT_MAX];
 	struct attempt a;
 	size_t len;
 
-	attempt_describe(d, trail, clock_mono_ms(), &a);
-	a.started_ms = clock_real_ms() + store_clock_offset_ms(d->relay->store) - a.took_ms;
+	attempt_describe(d, source, clock_mono_ms(), &a);
+	a.started_ms = clock_real_ms() + redis_clock_offset_ms(d->relay->redis) - a.took_ms;
 	len = attempt_format(&a, line);
 	buf_append(out, "a ", 2);
 	buf_append(out, line, len);
 	buf_char(out, '\n');
 }
 
-void attempt_keep_transcript(struct delivery *d, const struct trail *trail)
+void attempt_keep_transcript(struct delivery *d, const struct attempt_source *source)
 {
 	struct buf text = {0};
 	struct err e;
 
-	transcript_text(trail->transcript, &text);
+	transcript_text(source->transcript, &text);
 	if (text.failed ||
-	    (text.len && attempts_pack(text.data, text.len, &d->transcript, &e) < 0)) {
+	    (text.len && transcripts_pack(text.data, text.len, &d->transcript, &e) < 0)) {
 		LOG(LOG_ERROR, "transcript.dropped", LOG_S("job", d->job->ref));
 		buf_deinit(&d->transcript);
 	}

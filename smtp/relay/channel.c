@@ -1,4 +1,4 @@
-/* A line: one connection under a slot, which carries the deliveries of its site one after the
+/* A channel: one connection under a slot, which carries the deliveries of its site one after the
  * other. */
 #include "smtp/relay/relay.h"
 
@@ -12,21 +12,21 @@
 #include "server/base/metrics.h"
 #include "smtp/sink.h"
 
-#define IDLE_MS 5000   /* an idle line is kept for so long */
-#define MAILS_MAX 1000 /* a line carries so many, then the slot is for whoever needs it */
+#define IDLE_MS 5000   /* an idle channel is kept for so long */
+#define MAILS_MAX 1000 /* a channel carries so many, then the slot is for whoever needs it */
 #define LIFE_MS 300000
 #define SESSIONS_MAX 2 /* hosts that let us connect and go no further, before we give up */
 #define HOLD_MS 60000  /* after a refused connection: no more of them than there are */
 
-struct line {
-	struct line *next;
+struct channel {
+	struct channel *next;
 	struct site *site;
 	struct connection *connection;
 	struct delivery *delivery;
 	unsigned partition; /* whose slot it is */
 	struct route route;
 	size_t host;            /* of the route */
-	struct sink_peer *sink; /* the other end, when the line leads to the sink */
+	struct sink_peer *sink; /* the other end, when the channel leads to the sink */
 	struct transcript transcript;
 	struct connection_facts last; /* of the connection that failed, or is begun */
 	bool is_ready, is_idle, is_clear, is_ending;
@@ -37,22 +37,23 @@ struct line {
 
 static const struct connection_callbacks callbacks;
 
-struct connection *line_connection(const struct line *l)
+struct connection *channel_connection(const struct channel *l)
 {
 	return l->connection;
 }
 
-struct trail line_trail(const struct line *l)
+struct attempt_source channel_source(const struct channel *l)
 {
 	bool is_told = l->connection && !l->sink;
 
-	return (struct trail){.facts = is_told ? connection_facts(l->connection) : &l->last,
-			      .transcript = &l->transcript,
-			      .has_tls_failed = l->is_clear};
+	return (struct attempt_source){.facts =
+					       is_told ? connection_facts(l->connection) : &l->last,
+				       .transcript = &l->transcript,
+				       .has_tls_failed = l->is_clear};
 }
 
 /* It carries no more deliveries. */
-static void retire(struct line *l)
+static void retire(struct channel *l)
 {
 	struct site *s = l->site;
 
@@ -68,10 +69,10 @@ static void retire(struct line *l)
 	l->is_idle = false;
 }
 
-static void line_free(struct line *l)
+static void channel_free(struct channel *l)
 {
 	struct site *s = l->site;
-	struct line **p = &s->lines;
+	struct channel **p = &s->channels;
 
 	while (*p != l)
 		p = &(*p)->next;
@@ -85,7 +86,7 @@ static void line_free(struct line *l)
 	free(l);
 }
 
-static void end_line(struct line *l)
+static void end_channel(struct channel *l)
 {
 	loop_timer_cancel(&l->idle);
 	retire(l);
@@ -94,10 +95,10 @@ static void end_line(struct line *l)
 
 static void idle_too_long(void *arg)
 {
-	struct line *l = arg;
+	struct channel *l = arg;
 
 	if (l->is_idle)
-		end_line(l);
+		end_channel(l);
 }
 
 static bool is_sink(const struct site *s)
@@ -105,7 +106,7 @@ static bool is_sink(const struct site *s)
 	return strcmp(s->name, "sink") == 0;
 }
 
-void line_announce(const struct line *l, const struct delivery *d)
+void channel_announce(const struct channel *l, const struct delivery *d)
 {
 	char message[31];
 
@@ -113,7 +114,7 @@ void line_announce(const struct line *l, const struct delivery *d)
 		sink_announce(l->sink, d->job->record.project, job_message(d->job, message));
 }
 
-static int connect_line(struct line *l, struct err *e)
+static int connect_channel(struct channel *l, struct err *e)
 {
 	struct relay *r = l->site->relay;
 	struct connection_options options = {
@@ -147,57 +148,57 @@ static int connect_line(struct line *l, struct err *e)
 		      : connection_adopt(&l->connection, r->loop, fd, &options, &callbacks, l, e);
 }
 
-/* The site is to be left alone: by this relay when it has lines that go on, by all when not. */
+/* The site is to be left alone: by this relay when it has channels that go on, by all when not. */
 static void rest(struct site *s, unsigned n_others, const struct connection_result *why)
 {
 	s->hold_until = clock_mono_ms() + HOLD_MS;
 	if (n_others == 0 && !is_sink(s))
-		jobs_rest(s->relay->store, s->name, why->code, why->text);
+		jobs_rest(s->relay->redis, s->name, why->code, why->text);
 }
 
 /* No host of the route took the connection. */
-static void line_failed(struct line *l, const struct connection_result *failure)
+static void channel_failed(struct channel *l, const struct connection_result *failure)
 {
 	struct site *s = l->site;
 	unsigned partition = l->partition;
-	struct connection_facts last = l->last; /* they outlive the line, for those who wait */
+	struct connection_facts last = l->last; /* they outlive the channel, for those who wait */
 	struct transcript said = l->transcript;
-	struct trail trail = {.facts = &last, .transcript = &said};
+	struct attempt_source source = {.facts = &last, .transcript = &said};
 	bool is_login = l->route.is_relay && failure->code >= 500 && !strcmp(last.stage, "AUTH");
 
 	l->transcript = (struct transcript){0};
 	LOG(is_login ? LOG_ERROR : LOG_WARN, is_login ? "relay.login_refused" : "site.unreachable",
 	    LOG_S("site", s->name), LOG_N("code", failure->code), LOG_S("reason", failure->text));
-	line_free(l);
+	channel_free(l);
 	if (s->first && s->first->n_too_big)
-		delivery_fail(site_next(s), failure, &trail); /* of some hosts only */
+		delivery_fail(site_next(s), failure, &source); /* of some hosts only */
 	else if (failure->outcome == OUTCOME_DEFERRED)
 		rest(s, s->n_ready, failure); /* told before the slot is given up */
 	site_give_slot(s, partition, 1);
 	if (s->n_lines == 0) {
 		site_drop_grants(s);
-		site_fail_waiting(s, failure, &trail);
+		site_fail_waiting(s, failure, &source);
 	}
 	transcript_deinit(&said);
 	site_pump(s);
 }
 
-static void try_hosts(struct line *l, struct connection_result *failure)
+static void try_hosts(struct channel *l, struct connection_result *failure)
 {
 	struct err e;
 
 	for (; l->host < l->route.n_hosts; l->host++) {
-		if (connect_line(l, &e) == 0)
+		if (connect_channel(l, &e) == 0)
 			return;
 		snprintf(failure->text, sizeof(failure->text), "4.4.1 %.180s", e.text);
 		transcript_note(&l->transcript, "%s", e.text);
 	}
-	line_failed(l, failure);
+	channel_failed(l, failure);
 }
 
-void line_open(struct site *s, unsigned partition)
+void channel_open(struct site *s, unsigned partition)
 {
-	struct line *l = calloc(1, sizeof(*l));
+	struct channel *l = calloc(1, sizeof(*l));
 	struct connection_result failure = {OUTCOME_DEFERRED, 0, "4.4.1 cannot connect"};
 
 	if (!l || loop_timer_init(&l->idle, s->relay->loop, idle_too_long, l) < 0)
@@ -206,8 +207,8 @@ void line_open(struct site *s, unsigned partition)
 	l->partition = partition;
 	l->route = s->first->route;
 	l->opened_ms = clock_mono_ms();
-	l->next = s->lines;
-	s->lines = l;
+	l->next = s->channels;
+	s->channels = l;
 	s->n_lines++;
 	s->n_connecting++;
 	s->relay->n_lines++;
@@ -215,23 +216,23 @@ void line_open(struct site *s, unsigned partition)
 	try_hosts(l, &failure);
 }
 
-static bool is_worn(const struct line *l)
+static bool is_worn(const struct channel *l)
 {
 	return l->n_mails >= MAILS_MAX || clock_mono_ms() - l->opened_ms > LIFE_MS;
 }
 
-static const char *host_of(const struct line *l)
+static const char *host_of(const struct channel *l)
 {
 	return l->route.hosts[l->host].name;
 }
 
-/* Gives the line its next delivery, if there is one. */
-void line_feed(struct line *l)
+/* Gives the channel its next delivery, if there is one. */
+void channel_feed(struct channel *l)
 {
 	struct delivery *d;
 
 	if (is_worn(l) || l->site->relay->is_draining) {
-		end_line(l);
+		end_channel(l);
 		return;
 	}
 	while (l->site->first && !delivery_avoids(l->site->first, host_of(l)) &&
@@ -251,9 +252,9 @@ void line_feed(struct line *l)
 	loop_timer_set(&l->idle, IDLE_MS);
 }
 
-struct line *line_idle(const struct site *s, const struct delivery *d)
+struct channel *channel_idle(const struct site *s, const struct delivery *d)
 {
-	for (struct line *l = s->lines; l; l = l->next)
+	for (struct channel *l = s->channels; l; l = l->next)
 		if (l->is_idle && !l->is_ending && !delivery_avoids(d, host_of(l)))
 			return l;
 	return NULL;
@@ -263,34 +264,34 @@ struct line *line_idle(const struct site *s, const struct delivery *d)
 
 static void on_ready(struct connection *c, void *arg)
 {
-	struct line *l = arg;
+	struct channel *l = arg;
 	struct site *s = l->site;
 
 	if (!l->is_ready) {
 		l->is_ready = true;
 		s->n_connecting--;
 		s->n_ready++;
-		LOG(LOG_DEBUG, "line.ready", LOG_S("site", s->name),
+		LOG(LOG_DEBUG, "channel.ready", LOG_S("site", s->name),
 		    LOG_S("host", connection_facts(c)->host),
 		    LOG_S("tls", connection_facts(c)->tls_version),
 		    LOG_N("ms", connection_facts(c)->ready_ms));
 	}
 	l->is_idle = true;
 	s->n_idle++;
-	line_feed(l);
+	channel_feed(l);
 	relay_look(s->relay);
 }
 
 static void on_fence(struct connection *c, void *arg)
 {
-	struct line *l = arg;
+	struct channel *l = arg;
 
 	(void)c;
 	delivery_fence(l->delivery);
 }
 
 /* 421 to the first MAIL is no better than 421 to the connection. */
-static bool is_sent_away(const struct line *l, const struct connection_result *result)
+static bool is_sent_away(const struct channel *l, const struct connection_result *result)
 {
 	return l->n_mails == 1 && result->code == 421 &&
 	       strcmp(connection_facts(l->connection)->stage, "MAIL") == 0;
@@ -299,7 +300,7 @@ static bool is_sent_away(const struct line *l, const struct connection_result *r
 static void on_done(struct connection *c, const struct connection_result *results, size_t n,
 		    void *arg)
 {
-	struct line *l = arg;
+	struct channel *l = arg;
 	struct delivery *d = l->delivery;
 	int64_t took = (clock_mono_ms() - d->sent_ms) * 1000;
 	bool is_too_big;
@@ -313,11 +314,11 @@ static void on_done(struct connection *c, const struct connection_result *result
 	is_too_big = results[0].outcome == OUTCOME_TOO_BIG;
 	delivery_done(d, results, n);
 	if (is_too_big && l->site->first && l->site->first->n_too_big)
-		end_line(l); /* its slot is for the line to another host */
+		end_channel(l); /* its slot is for the channel to another host */
 }
 
 /* RFC 5321 5.1: where we are a host, it and those behind it are none to try. */
-static void found_loop(struct line *l, struct connection_result *failure)
+static void found_loop(struct channel *l, struct connection_result *failure)
 {
 	if (l->host > 1)
 		*failure = (struct connection_result){
@@ -325,8 +326,8 @@ static void found_loop(struct line *l, struct connection_result *failure)
 	l->host = l->route.n_hosts;
 }
 
-/* The line never became ready: the next host, or the same without TLS. */
-static void try_elsewhere(struct line *l, const struct connection_facts *facts,
+/* The channel never became ready: the next host, or the same without TLS. */
+static void try_elsewhere(struct channel *l, const struct connection_facts *facts,
 			  const struct connection_result *why)
 {
 	struct connection_result failure = *why;
@@ -346,7 +347,7 @@ static void try_elsewhere(struct line *l, const struct connection_facts *facts,
 	if (why->outcome == OUTCOME_BOUNCED)
 		found_loop(l, &failure);
 	if (l->host >= l->route.n_hosts || l->n_sessions >= SESSIONS_MAX)
-		line_failed(l, &failure);
+		channel_failed(l, &failure);
 	else
 		try_hosts(l, &failure);
 }
@@ -355,7 +356,7 @@ static void on_closed(struct connection *c, const struct connection_result *fail
 {
 	static const struct connection_result ended = {
 		OUTCOME_DEFERRED, 0, "4.3.2 the server ended the session before the first mail"};
-	struct line *l = arg;
+	struct channel *l = arg;
 	struct site *s = l->site;
 	unsigned partition = l->partition;
 
@@ -368,7 +369,7 @@ static void on_closed(struct connection *c, const struct connection_result *fail
 		try_elsewhere(l, &facts, failure);
 		return;
 	}
-	line_free(l);
+	channel_free(l);
 	if (s->first && !s->relay->is_draining)
 		site_reuse_slot(s, partition); /* for those that wait */
 	else
@@ -379,18 +380,18 @@ static void on_closed(struct connection *c, const struct connection_result *fail
 
 static const struct connection_callbacks callbacks = {on_ready, on_fence, on_done, on_closed};
 
-void line_end_idle(struct site *s)
+void channel_end_idle(struct site *s)
 {
-	for (struct line *l = s->lines; l; l = l->next)
+	for (struct channel *l = s->channels; l; l = l->next)
 		if ((l->is_idle || !l->is_ready) && !l->is_ending)
-			end_line(l);
+			end_channel(l);
 }
 
-void line_free_all(struct site *s)
+void channel_free_all(struct site *s)
 {
-	for (struct line *l = s->lines, *next; l; l = next) {
+	for (struct channel *l = s->channels, *next; l; l = next) {
 		next = l->next;
 		connection_free(l->connection);
-		line_free(l);
+		channel_free(l);
 	}
 }

@@ -1,4 +1,4 @@
-/* One job on its way: route, line, fence, result. */
+/* One job on its way: route, channel, fence, result. */
 #include "smtp/relay/relay.h"
 
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void unlink_delivery(struct delivery *d)
 		d->next->prev = d->prev;
 	r->n_held--;
 	r->held_bytes -= d->bytes;
-	metric_set(METRIC_JOBS_HELD, r->n_held);
+	metric_set(METRIC_JOBS_LEASED, r->n_held);
 }
 
 void delivery_free(struct delivery *d)
@@ -76,7 +76,7 @@ void delivery_give_back(struct delivery *d, const char *learned_site)
 {
 	arrive(d);
 	metric_add(METRIC_GIVEN_BACK, 1);
-	jobs_give_back(d->relay->store, d->relay->owner, d->job, learned_site, 0);
+	jobs_give_back(d->relay->redis, d->relay->owner, d->job, learned_site, 0);
 	end(d);
 }
 
@@ -101,7 +101,7 @@ static void on_route(const struct route *route, const struct route_failure *fail
 	if (failure) {
 		/* A site that was learned is that of other destinations, too. */
 		if (!failure->is_permanent && strcmp(d->job->site, destination_of(d)) == 0)
-			jobs_rest(d->relay->store, d->job->site, failure->code, failure->text);
+			jobs_rest(d->relay->redis, d->job->site, failure->code, failure->text);
 		result.outcome = failure->is_permanent ? OUTCOME_BOUNCED : OUTCOME_DEFERRED;
 		result.code = failure->code;
 		snprintf(result.text, sizeof(result.text), "%s", failure->text);
@@ -179,7 +179,7 @@ void delivery_start(struct relay *r, struct job *j)
 	r->deliveries = d;
 	r->n_held++;
 	weigh(d);
-	metric_set(METRIC_JOBS_HELD, r->n_held);
+	metric_set(METRIC_JOBS_LEASED, r->n_held);
 	if (envelope_address(d) < 0)
 		abort();
 	d->is_coming = true;
@@ -189,14 +189,14 @@ void delivery_start(struct relay *r, struct job *j)
 		return;
 	}
 	if (!j->mail)
-		jobs_fetch(r->store, j, on_mail, d);
+		jobs_fetch(r->redis, j, on_mail, d);
 	else
 		find_route(d);
 }
 
 /* ---- send ---- */
 
-int delivery_send(struct delivery *d, struct line *line)
+int delivery_send(struct delivery *d, struct channel *channel)
 {
 	struct connection_mail mail = {
 		.sender = d->sender,
@@ -221,12 +221,12 @@ int delivery_send(struct delivery *d, struct line *line)
 	mail.head = d->dkim.len ? d->dkim.data : NULL;
 	mail.head_len = d->dkim.len;
 	d->stage = DELIVERY_SENDING;
-	d->line = line;
-	line_announce(line, d);
+	d->channel = channel;
+	channel_announce(channel, d);
 	d->sent_ms = clock_mono_ms();
-	if (connection_send(line_connection(line), &mail, &e) == 0)
+	if (connection_send(channel_connection(channel), &mail, &e) == 0)
 		return 0;
-	d->line = NULL;
+	d->channel = NULL;
 	snprintf(result.text, sizeof(result.text), "%.190s", e.text);
 	if (e.kind == ERR_INPUT) {
 		result.outcome = OUTCOME_BOUNCED;
@@ -245,24 +245,24 @@ static void on_fence(bool is_yours, int64_t lease_until_ms, void *arg)
 		end(d);
 		return;
 	}
-	if (!d->line)
+	if (!d->channel)
 		return; /* the connection died meanwhile; the result is on its way */
 	if (!is_yours)
 		LOG(LOG_WARN, "fence.refused", LOG_S("job", d->job->ref));
 	if (!is_yours || clock_mono_ms() + FENCE_MARGIN_MS > lease_until_ms) {
 		d->job->lease_until_ms = 0;
-		connection_drop(line_connection(d->line));
+		connection_drop(channel_connection(d->channel));
 		return;
 	}
 	d->job->lease_until_ms = lease_until_ms;
 	d->saw_dot = true;
-	connection_dot(line_connection(d->line));
+	connection_dot(channel_connection(d->channel));
 }
 
 void delivery_fence(struct delivery *d)
 {
 	d->waits_for_fence = true;
-	jobs_dot(d->relay->store, d->relay->owner, d->job, on_fence, d);
+	jobs_dot(d->relay->redis, d->relay->owner, d->job, on_fence, d);
 }
 
 /* ---- results ---- */
@@ -275,8 +275,8 @@ static void on_settled(enum jobs_settled how, void *arg)
 		journal_confirm(d->relay->journal, d->journal_entry);
 	if (d->transcript.len &&
 	    (how == SETTLED_APPLIED || how == SETTLED_BEFORE || how == SETTLED_LATE))
-		attempts_keep(d->relay->store, d->job->ref, d->job->epoch, d->transcript.data,
-			      d->transcript.len);
+		transcripts_keep(d->relay->redis, d->job->ref, d->job->epoch, d->transcript.data,
+				 d->transcript.len);
 	if (how == SETTLED_LOST || how == SETTLED_GONE)
 		LOG(LOG_WARN, "result.not_applied", LOG_S("job", d->job->ref),
 		    LOG_S("reason",
@@ -285,35 +285,35 @@ static void on_settled(enum jobs_settled how, void *arg)
 }
 
 static void settle(struct delivery *d, const struct connection_result *results,
-		   const struct trail *trail)
+		   const struct attempt_source *source)
 {
 	struct relay *r = d->relay;
-	struct buf lines = {0};
+	struct buf channels = {0};
 	int64_t retry_ms = results_retry_ms(d);
 	bool has_failed = false;
 
 	results_tell(d, results);
 	for (size_t i = 0; i < d->n_recipients; i++)
 		has_failed = has_failed || results[i].outcome != OUTCOME_DELIVERED;
-	if (has_failed && trail)
-		attempt_keep_transcript(d, trail);
-	attempt_write(d, trail, &lines);
-	results_write(d, results, &lines);
-	if (lines.failed)
+	if (has_failed && source)
+		attempt_keep_transcript(d, source);
+	attempt_write(d, source, &channels);
+	results_write(d, results, &channels);
+	if (channels.failed)
 		abort(); /* the lease at the dot runs out: the outcome is then unknown, and flagged
 			  */
 	d->stage = DELIVERY_SETTLING;
-	d->line = NULL;
+	d->channel = NULL;
 	if (d->saw_dot)
-		d->journal_entry =
-			journal_add(r->journal, d->job->ref, d->job->epoch, retry_ms, lines.data);
-	jobs_settle(r->store, r->owner, d->job->ref, d->job->epoch, retry_ms, lines.data,
+		d->journal_entry = journal_add(r->journal, d->job->ref, d->job->epoch, retry_ms,
+					       channels.data);
+	jobs_settle(r->redis, r->owner, d->job->ref, d->job->epoch, retry_ms, channels.data,
 		    on_settled, d);
-	buf_deinit(&lines);
+	buf_deinit(&channels);
 }
 
 void delivery_fail(struct delivery *d, const struct connection_result *result,
-		   const struct trail *trail)
+		   const struct attempt_source *source)
 {
 	struct connection_result *all = calloc(d->n_recipients + 1, sizeof(*all));
 
@@ -321,9 +321,9 @@ void delivery_fail(struct delivery *d, const struct connection_result *result,
 		abort();
 	for (size_t i = 0; i < d->n_recipients; i++)
 		all[i] = *result;
-	d->line = NULL;
+	d->channel = NULL;
 	arrive(d);
-	settle(d, all, trail);
+	settle(d, all, source);
 	free(all);
 }
 
@@ -350,7 +350,7 @@ static bool go_elsewhere(struct delivery *d)
 	size_t n = 0;
 
 	snprintf(d->too_big_at[d->n_too_big], sizeof(d->too_big_at[0]), "%s",
-		 line_trail(d->line).facts->host);
+		 channel_source(d->channel).facts->host);
 	if (++d->n_too_big == ROUTE_HOSTS_MAX)
 		return false;
 	for (size_t i = 0; i < route->n_hosts; i++)
@@ -359,7 +359,7 @@ static bool go_elsewhere(struct delivery *d)
 	route->n_hosts = n;
 	if (n == 0)
 		return false;
-	d->line = NULL;
+	d->channel = NULL;
 	d->sent_ms = 0;
 	site_wait_first(site_get(d->relay, route->site), d);
 	return true;
@@ -367,22 +367,22 @@ static bool go_elsewhere(struct delivery *d)
 
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n)
 {
-	struct trail trail;
+	struct attempt_source source;
 	struct site *s;
 
 	if (results[0].outcome == OUTCOME_TOO_BIG && d->relay->is_draining) {
-		d->line = NULL;
+		d->channel = NULL;
 		delivery_give_back(d, NULL);
 		return;
 	}
 	if (results[0].outcome == OUTCOME_TOO_BIG && go_elsewhere(d))
 		return;
 	if (!is_untried(results, n) || d->waits_for_fence || ++d->untried >= UNTRIED_MAX) {
-		trail = line_trail(d->line);
-		settle(d, results, &trail);
+		source = channel_source(d->channel);
+		settle(d, results, &source);
 		return;
 	}
-	d->line = NULL;
+	d->channel = NULL;
 	d->sent_ms = 0;
 	if (d->relay->is_draining || d->job->lease_until_ms == 0) {
 		delivery_give_back(d, NULL);
@@ -390,5 +390,5 @@ void delivery_done(struct delivery *d, const struct connection_result *results, 
 	}
 	s = site_get(d->relay, d->route.site);
 	site_wait(s, d);
-	site_pump(s); /* the line that ended makes room for another one */
+	site_pump(s); /* the channel that ended makes room for another one */
 }

@@ -17,7 +17,7 @@
 struct recovery {
 	const struct role_context *ctx;
 	struct loop *loop;
-	struct store *store;
+	struct redis *redis;
 	struct loop_timer timer;
 	unsigned n_open, n_entries, n_unanswered;
 	int64_t locked_at; /* seen first; 0 = not */
@@ -40,7 +40,7 @@ static void on_released(const struct err *why, void *arg)
 static void release_if_settled(struct recovery *r)
 {
 	if (r->was_read && r->n_open == 0)
-		jobs_release_owner(r->store, r->ctx->owner, on_released, r);
+		jobs_release_owner(r->redis, r->ctx->owner, on_released, r);
 }
 
 static void on_settled(enum jobs_settled how, void *arg)
@@ -58,7 +58,7 @@ static void on_entry(const struct journal_entry *entry, void *arg)
 
 	r->n_open++;
 	r->n_entries++;
-	jobs_settle(r->store, r->ctx->owner, entry->ref, entry->epoch, entry->retry_ms,
+	jobs_settle(r->redis, r->ctx->owner, entry->ref, entry->epoch, entry->retry_ms,
 		    entry->results, on_settled, r);
 }
 
@@ -81,7 +81,7 @@ static void begin(void *arg)
 	struct recovery *r = arg;
 	struct err e = {0};
 
-	if (!store_is_connected(r->store)) {
+	if (!redis_is_connected(r->redis)) {
 		loop_timer_set(&r->timer, TRY_AGAIN_MS);
 		return;
 	}
@@ -109,7 +109,7 @@ int role_recover(const struct role_context *ctx)
 	struct err e;
 
 	r.loop = loop_new();
-	if (!r.loop || store_open(&r.store, r.loop, ctx->config, STORE_SCRIPTS, &e) < 0 ||
+	if (!r.loop || redis_open(&r.redis, r.loop, ctx->config, REDIS_SCRIPTS, &e) < 0 ||
 	    loop_timer_init(&r.timer, r.loop, begin, &r) < 0 ||
 	    loop_signal(r.loop, SIGTERM, on_term, r.loop) < 0) {
 		LOG(LOG_ERROR, "recover.cannot_start", LOG_S("owner", ctx->owner));
@@ -118,8 +118,8 @@ int role_recover(const struct role_context *ctx)
 		loop_run(r.loop);
 	}
 	loop_timer_deinit(&r.timer);
-	store_abandon(r.store);
-	store_close(r.store);
+	redis_abandon(r.redis);
+	redis_close(r.redis);
 	loop_free(r.loop);
 	return r.rc;
 }

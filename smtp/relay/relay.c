@@ -102,7 +102,7 @@ static unsigned n_granted(const struct relay *r)
  * all of it is asked again. */
 static unsigned part_of(const struct relay *r, unsigned n)
 {
-	unsigned partitions = store_partitions(r->store);
+	unsigned partitions = redis_partitions(r->redis);
 
 	return (n + partitions - 1) / partitions;
 }
@@ -119,7 +119,7 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Sites we have lines to, and what they would take of each partition. The last quarter of the
+/* Sites we have channels to, and what they would take of each partition. The last quarter of the
  * connections is for sites that have none. */
 static void fill_round(struct relay *r, struct round *round, unsigned room)
 {
@@ -164,13 +164,13 @@ static void take(struct relay *r, unsigned partition, struct round *round)
 	for (size_t i = 0; i < round->request.n_sites; i++)
 		round->list[i].has = site_held(round->sites[i], partition);
 	r->takes_open++;
-	jobs_take(r->store, r->owner, partition, &round->request, on_taken, a);
+	jobs_take(r->redis, r->owner, partition, &round->request, on_taken, a);
 }
 
 static bool may_take(const struct relay *r)
 {
 	return !r->is_draining && r->takes_open == 0 && r->n_held < HELD_MAX &&
-	       r->held_bytes < HELD_BYTES && store_is_connected(r->store) &&
+	       r->held_bytes < HELD_BYTES && redis_is_connected(r->redis) &&
 	       journal_can_write(r->journal);
 }
 
@@ -189,7 +189,7 @@ static void look(void *arg)
 	if (round.request.n_sites == 0 && !r->asked_new)
 		return;
 	r->is_woken = r->has_found = r->tells_all = false;
-	for (unsigned p = 0; p < store_partitions(r->store); p++)
+	for (unsigned p = 0; p < redis_partitions(r->redis); p++)
 		take(r, p, &round);
 }
 
@@ -208,7 +208,7 @@ static void poll(void *arg)
 {
 	struct relay *r = arg;
 
-	loop_timer_set(&r->poll, store_is_connected(r->store) ? POLL_MS : POLL_AWAY_MS);
+	loop_timer_set(&r->poll, redis_is_connected(r->redis) ? POLL_MS : POLL_AWAY_MS);
 	for (struct site *s = r->sites; s; s = s->next)
 		if (s->n_lines == 0)
 			site_pump(s); /* it may be done with */
@@ -241,14 +241,14 @@ static void renew(void *arg)
 
 	loop_timer_set(&r->renew, RENEW_MS);
 	r->tells_all = true;
-	if (!jobs || !store_is_connected(r->store)) {
+	if (!jobs || !redis_is_connected(r->redis)) {
 		free(jobs);
 		return;
 	}
 	for (struct delivery *d = r->deliveries; d; d = d->next)
 		if (d->stage != DELIVERY_SETTLING && !d->is_over)
 			jobs[n++] = d->job;
-	jobs_renew(r->store, r->owner, jobs, n, on_renewed, r);
+	jobs_renew(r->redis, r->owner, jobs, n, on_renewed, r);
 	free(jobs);
 }
 
@@ -261,7 +261,7 @@ int relay_start(struct relay *r, struct err *e)
 	    loop_timer_init(&r->poll, r->loop, poll, r) < 0 ||
 	    loop_timer_init(&r->renew, r->loop, renew, r) < 0)
 		return err_oom(e);
-	jobs_listen(r->store, on_wake, r);
+	jobs_listen(r->redis, on_wake, r);
 	loop_timer_set(&r->poll, 0);
 	loop_timer_set(&r->renew, RENEW_MS);
 	return 0;
@@ -289,7 +289,7 @@ void relay_stop(struct relay *r)
 	loop_timer_deinit(&r->poll);
 	loop_timer_deinit(&r->renew);
 	loop_post_deinit(&r->take_post);
-	site_free_all(r); /* the lines first: they carry deliveries */
+	site_free_all(r); /* the channels first: they carry deliveries */
 	while (r->deliveries)
 		delivery_free(r->deliveries);
 }

@@ -13,20 +13,20 @@
 #include "smtp/client/transcript.h"
 
 /* Inside the mail door. A relay takes jobs; each becomes a delivery, which finds its route and
- *waits at its site; a site has lines (connections under slots), and an idle line carries the next
- *delivery.
+ *waits at its site; a site has channels (connections under slots), and an idle channel carries the
+ *next delivery.
  *
- *	relay (what to take) -> delivery (one job) -> site (who waits) -> line (one connection)
+ *	relay (what to take) -> delivery (one job) -> site (who waits) -> channel (one connection)
  */
 
 struct config;
 struct dkim_key;
 struct journal;
 struct router;
-struct store;
+struct redis;
 struct relay;
 struct site;
-struct line;
+struct channel;
 struct sink;
 
 /* ---- relay.c: what to take, and when ---- */
@@ -34,7 +34,7 @@ struct sink;
 struct relay {
 	const struct config *config;
 	struct loop *loop;
-	struct store *store;
+	struct redis *redis;
 	const char *owner;
 	struct router *router;
 	struct dkim_key *dkim; /* NULL = none */
@@ -87,11 +87,11 @@ struct delivery {
 	size_t n_recipients;
 	char sender[320];
 	struct buf dkim;
-	struct line *line;  /* while SENDING */
-	size_t bytes;       /* counted in held_bytes */
-	bool is_coming;     /* counted in its job's site */
-	unsigned untried;   /* times a line ended under it before it was tried */
-	unsigned n_too_big; /* hosts that it is too big for, */
+	struct channel *channel; /* while SENDING */
+	size_t bytes;            /* counted in held_bytes */
+	bool is_coming;          /* counted in its job's site */
+	unsigned untried;        /* times a channel ended under it before it was tried */
+	unsigned n_too_big;      /* hosts that it is too big for, */
 	char too_big_at[ROUTE_HOSTS_MAX][256];
 	bool waits_for_fence; /* the store will still call back */
 	bool is_over;         /* settled; only the fence's answer is awaited */
@@ -102,7 +102,7 @@ struct delivery {
 };
 
 /* The connection that a result came from. */
-struct trail {
+struct attempt_source {
 	const struct connection_facts *facts;
 	const struct transcript *transcript;
 	bool has_tls_failed; /* an earlier one to this host */
@@ -110,19 +110,19 @@ struct trail {
 
 /* Takes j. */
 void delivery_start(struct relay *r, struct job *j);
-/* A line is ready for it. -1: it could not be sent, and is over or goes on elsewhere. */
-int delivery_send(struct delivery *d, struct line *line);
+/* A channel is ready for it. -1: it could not be sent, and is over or goes on elsewhere. */
+int delivery_send(struct delivery *d, struct channel *channel);
 bool delivery_avoids(const struct delivery *d, const char *host);
 void delivery_fence(struct delivery *d);
 void delivery_done(struct delivery *d, const struct connection_result *results, size_t n);
-/* There is no line for it: the same result for all its recipients. trail: the connection that was
- * tried, NULL = none was. */
+/* There is no channel for it: the same result for all its recipients. source: the connection that
+ * was tried, NULL = none was. */
 void delivery_fail(struct delivery *d, const struct connection_result *result,
-		   const struct trail *trail);
+		   const struct attempt_source *source);
 void delivery_give_back(struct delivery *d, const char *learned_site);
 void delivery_free(struct delivery *d);
 
-/* ---- site.c: who waits, and the lines ---- */
+/* ---- site.c: who waits, and the channels ---- */
 
 #define SITE_PARTITIONS 8
 
@@ -132,12 +132,12 @@ struct site {
 	char name[ROUTE_SITE_MAX];
 	struct delivery *first, **last;
 	unsigned n_waiting;
-	struct line *lines;
+	struct channel *channels;
 	unsigned n_coming; /* deliveries that look for their route, or their content */
 	unsigned n_lines, n_ready, n_idle, n_connecting;
 	struct slots {
 		unsigned partition;
-		unsigned n_free; /* no line uses them yet */
+		unsigned n_free; /* no channel uses them yet */
 		unsigned n_held; /* all that the store counts as ours, until it knows better */
 	} slots[SITE_PARTITIONS];
 	bool is_dry;                     /* the last take asked for more than there was */
@@ -151,7 +151,7 @@ struct site {
 };
 
 struct site *site_get(struct relay *r, const char *name); /* makes it */
-/* The store gave us slots; a line that ended leaves its slot to those that wait. */
+/* The store gave us slots; a channel that ended leaves its slot to those that wait. */
 void site_grant(struct site *s, unsigned partition, unsigned count);
 void site_reuse_slot(struct site *s, unsigned partition);
 unsigned site_held(struct site *s, unsigned partition);
@@ -159,39 +159,39 @@ bool site_has_slots(const struct site *s);
 unsigned site_free_slots(const struct site *s);
 void site_wait(struct site *s, struct delivery *d);
 void site_wait_first(struct site *s, struct delivery *d);
-/* Brings deliveries and lines together at the end of this turn; frees the site when it is done
+/* Brings deliveries and channels together at the end of this turn; frees the site when it is done
  * with. */
 void site_pump(struct site *s);
-/* How many jobs it would take now, how many lines it would open. */
+/* How many jobs it would take now, how many channels it would open. */
 unsigned site_want(const struct site *s);
 unsigned site_grow(const struct site *s);
 void site_close_idle(struct site *s);
 void site_free_all(struct relay *r);
 
-/* For lines: the next delivery (NULL = none waits); a slot is no longer used; the site cannot be
+/* For channels: the next delivery (NULL = none waits); a slot is no longer used; the site cannot be
  * reached. */
 struct delivery *site_next(struct site *s);
 void site_give_slot(struct site *s, unsigned partition, unsigned count);
 void site_drop_grants(struct site *s);
 void site_fail_waiting(struct site *s, const struct connection_result *failure,
-		       const struct trail *trail);
+		       const struct attempt_source *source);
 
-/* ---- line.c: one connection under a slot ---- */
+/* ---- channel.c: one connection under a slot ---- */
 
 /* Opens one for the first delivery that waits, under a slot of the partition. */
-void line_open(struct site *s, unsigned partition);
+void channel_open(struct site *s, unsigned partition);
 /* An idle one that the delivery may go by, or NULL. */
-struct line *line_idle(const struct site *s, const struct delivery *d);
-/* Gives an idle line its next delivery, if there is one. */
-void line_feed(struct line *l);
+struct channel *channel_idle(const struct site *s, const struct delivery *d);
+/* Gives an idle channel its next delivery, if there is one. */
+void channel_feed(struct channel *l);
 /* Ends those that carry nothing. */
-void line_end_idle(struct site *s);
+void channel_end_idle(struct site *s);
 /* Without a word to anybody. */
-void line_free_all(struct site *s);
-struct connection *line_connection(const struct line *l);
-struct trail line_trail(const struct line *l);
-/* Tells the sink, if the line leads there, what comes next. */
-void line_announce(const struct line *l, const struct delivery *d);
+void channel_free_all(struct site *s);
+struct connection *channel_connection(const struct channel *l);
+struct attempt_source channel_source(const struct channel *l);
+/* Tells the sink, if the channel leads there, what comes next. */
+void channel_announce(const struct channel *l, const struct delivery *d);
 
 /* ---- envelope.c ---- */
 
@@ -203,12 +203,12 @@ int envelope_sign(struct delivery *d, struct err *e);
 /* ---- attempt.c ---- */
 
 /* All but the Unix time that it started; now: monotonic. */
-void attempt_describe(const struct delivery *d, const struct trail *trail, int64_t now,
+void attempt_describe(const struct delivery *d, const struct attempt_source *source, int64_t now,
 		      struct attempt *out);
 /* "a <attempt.h>\n", before the results. */
-void attempt_write(const struct delivery *d, const struct trail *trail, struct buf *out);
+void attempt_write(const struct delivery *d, const struct attempt_source *source, struct buf *out);
 /* What was said, packed, into d->transcript. */
-void attempt_keep_transcript(struct delivery *d, const struct trail *trail);
+void attempt_keep_transcript(struct delivery *d, const struct attempt_source *source);
 
 /* ---- results.c ---- */
 

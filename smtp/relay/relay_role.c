@@ -28,7 +28,7 @@ static void wait_for_store(void *arg)
 {
 	struct door *d = arg;
 
-	if (jobs_unanswered(d->relay.store) == 0)
+	if (jobs_unanswered(d->relay.redis) == 0)
 		loop_stop(d->relay.loop);
 	else
 		loop_timer_set(&d->settle_wait, 20);
@@ -106,11 +106,11 @@ static int open_door(struct door *d, const struct role_context *ctx, struct err 
 	if (!r->loop || !r->tls)
 		return r->loop ? -1 : err_oom(e);
 	if (load_dkim(r, e) < 0 ||
-	    store_open(&r->store, r->loop, r->config, STORE_SCRIPTS | STORE_SUBSCRIBER, e) < 0 ||
+	    redis_open(&r->redis, r->loop, r->config, REDIS_SCRIPTS | REDIS_SUBSCRIBER, e) < 0 ||
 	    router_new(&r->router, r->loop, r->config, e) < 0 ||
 	    journal_open(&r->journal, r->loop, r->config->data_dir, r->owner, e) < 0)
 		return -1;
-	r->sink = sink_new(r->loop, r->store);
+	r->sink = sink_new(r->loop, r->redis);
 	if (!r->sink || loop_timer_init(&d->drain_limit, r->loop, drain_too_long, d) < 0 ||
 	    loop_timer_init(&d->settle_wait, r->loop, wait_for_store, d) < 0 ||
 	    loop_signal(r->loop, SIGTERM, on_term, d) < 0 ||
@@ -128,13 +128,13 @@ static void close_door(struct door *d)
 	loop_timer_deinit(&d->drain_limit);
 	loop_timer_deinit(&d->settle_wait);
 	d->is_over = true; /* what is abandoned may be the last that we hold */
-	store_abandon(r->store);
+	redis_abandon(r->redis);
 	if (r->loop)
 		relay_stop(r);
 	sink_free(r->sink);
 	journal_close(r->journal, holds_leases);
 	router_free(r->router);
-	store_close(r->store);
+	redis_close(r->redis);
 	dkim_key_free(r->dkim);
 	tls_context_free(r->tls);
 	loop_free(r->loop);

@@ -91,7 +91,7 @@ static void count(enum connection_outcome outcome, const struct delivery *d)
 		[OUTCOME_BOUNCED] = METRIC_BOUNCED,     [OUTCOME_UNKNOWN] = METRIC_UNKNOWN_OUTCOMES,
 		[OUTCOME_UNTRIED] = METRIC_DEFERRED,    [OUTCOME_TOO_BIG] = METRIC_BOUNCED,
 	};
-	int64_t now = clock_real_ms() + store_clock_offset_ms(d->relay->store);
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(d->relay->redis);
 
 	metric_add(metrics[outcome], 1);
 	if (outcome == OUTCOME_UNKNOWN)
@@ -111,8 +111,8 @@ static void say(const struct delivery *d, const struct connection_result *r, siz
 		[OUTCOME_TOO_BIG] = "recipient.bounced",
 	};
 	const struct connection_facts *f =
-		d->line ? connection_facts(line_connection(d->line)) : NULL;
-	bool is_mail = strcmp(d->job->record.project, QUEUE_NO_PROJECT) != 0;
+		d->channel ? connection_facts(channel_connection(d->channel)) : NULL;
+	bool is_mail = strcmp(d->job->record.project, ACCEPT_NO_PROJECT) != 0;
 	char message[31];
 
 	if (is_mail)

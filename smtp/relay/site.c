@@ -8,7 +8,7 @@
 #include "server/base/clock.h"
 #include "server/config/config.h"
 
-#define AHEAD_US 50000 /* work that may wait at a line: what it does in 50 ms */
+#define AHEAD_US 50000 /* work that may wait at a channel: what it does in 50 ms */
 #define AHEAD_MAX 32
 
 /* ---- sites ---- */
@@ -117,7 +117,7 @@ void site_give_slot(struct site *s, unsigned partition, unsigned count)
 	l->partition = partition;
 	l->count = count;
 	snprintf(l->site, sizeof(l->site), "%s", s->name);
-	jobs_give_slots(s->relay->store, s->relay->owner, partition, s->name, count, slot_given, l);
+	jobs_give_slots(s->relay->redis, s->relay->owner, partition, s->name, count, slot_given, l);
 }
 
 void site_grant(struct site *s, unsigned partition, unsigned count)
@@ -228,15 +228,15 @@ unsigned site_grow(const struct site *s)
 	return s->n_ready;
 }
 
-/* ---- deliveries and lines ---- */
+/* ---- deliveries and channels ---- */
 
 void site_fail_waiting(struct site *s, const struct connection_result *failure,
-		       const struct trail *trail)
+		       const struct attempt_source *source)
 {
 	struct delivery *d;
 
 	while ((d = site_next(s)))
-		delivery_fail(d, failure, trail);
+		delivery_fail(d, failure, source);
 }
 
 static void give_back_waiting(struct site *s)
@@ -256,20 +256,20 @@ static void pump(void *arg)
 {
 	struct site *s = arg;
 	struct relay *r = s->relay;
-	struct line *l;
+	struct channel *l;
 	struct slots *slots;
 
-	while (s->first && (l = line_idle(s, s->first)))
-		line_feed(l);
-	/* One line on its way for each delivery that waits; slots beyond that are given up. */
+	while (s->first && (l = channel_idle(s, s->first)))
+		channel_feed(l);
+	/* One channel on its way for each delivery that waits; slots beyond that are given up. */
 	while (s->n_waiting > s->n_connecting && (slots = any_free(s))) {
 		slots->n_free--;
-		line_open(s, slots->partition);
+		channel_open(s, slots->partition);
 	}
 	if (s->n_waiting + s->n_coming <= s->n_connecting)
 		site_drop_grants(s);
 	if (s->first && s->n_lines == 0 && site_free_slots(s) == 0)
-		give_back_waiting(s); /* their slot went with a line that ended */
+		give_back_waiting(s); /* their slot went with a channel that ended */
 	relay_look(r);
 	if (!s->first && !s->n_coming && s->n_lines == 0 && !site_has_slots(s) &&
 	    clock_mono_ms() >= s->hold_until)
@@ -280,13 +280,13 @@ void site_close_idle(struct site *s)
 {
 	give_back_waiting(s);
 	site_drop_grants(s);
-	line_end_idle(s);
+	channel_end_idle(s);
 }
 
 void site_free_all(struct relay *r)
 {
 	for (struct site *s = r->sites; s; s = s->next)
-		line_free_all(s);
+		channel_free_all(s);
 	while (r->sites)
 		site_free(r->sites); /* NOLINT(clang-analyzer-unix.Malloc): what is freed was
 					unlinked first */

@@ -12,17 +12,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned n = size ? data[0] % 64u + 1 : 1;
-	struct place *places = malloc(n * sizeof(*places));
+	struct cursor_position *places = malloc(n * sizeof(*places));
 	char *text = calloc(size + 1, 1);
 	struct buf again = {0};
 
 	assert(text && places);
 	if (size)
 		memcpy(text, data + 1, size - 1);
-	if (places_read(text, places, n) == 0) {
+	if (cursor_read(text, places, n) == 0) {
 		for (unsigned i = 0; i < n; i++)
 			assert(places[i].at >= 0 && places[i].index >= 0);
-		places_write(places, n, &again);
+		cursor_write(places, n, &again);
 		assert(strcmp(buf_text(&again), text) == 0);
 		buf_deinit(&again);
 	}

@@ -1,4 +1,4 @@
-/* Writes and reads places. */
+/* Writes and reads positions. */
 #include "server/store/messages/cursor.h"
 
 #include <stdlib.h>
@@ -20,16 +20,16 @@ static void put_number(struct buf *out, int64_t n)
 	buf_append(out, text + at, sizeof(text) - at);
 }
 
-void places_write(const struct place *places, unsigned n, struct buf *out)
+void cursor_write(const struct cursor_position *positions, unsigned n, struct buf *out)
 {
 	int64_t latest = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		if (places[i].at > latest)
-			latest = places[i].at;
+		if (positions[i].at > latest)
+			latest = positions[i].at;
 	put_number(out, latest);
 	for (unsigned i = 0; i < n; i++) {
-		const struct place *p = &places[i];
+		const struct cursor_position *p = &positions[i];
 
 		buf_char(out, '_');
 		if (!p->at)
@@ -58,7 +58,7 @@ static int read_number(const char **text, size_t max, int64_t *n)
 	return 0;
 }
 
-static int read_place(const char **text, int64_t latest, struct place *p)
+static int read_position(const char **text, int64_t latest, struct cursor_position *p)
 {
 	int64_t before, part = 0;
 
@@ -81,27 +81,27 @@ static int read_place(const char **text, int64_t latest, struct place *p)
 	return 0;
 }
 
-static int read_all(const char *text, struct place *places, unsigned n)
+static int read_all(const char *text, struct cursor_position *positions, unsigned n)
 {
 	int64_t latest;
 
-	memset(places, 0, n * sizeof(*places));
+	memset(positions, 0, n * sizeof(*positions));
 	if (read_number(&text, 11, &latest) < 0)
 		return -1;
 	for (unsigned i = 0; i < n; i++)
-		if (*text++ != '_' || read_place(&text, latest, &places[i]) < 0)
+		if (*text++ != '_' || read_position(&text, latest, &positions[i]) < 0)
 			return -1;
 	return *text ? -1 : 0;
 }
 
-/* The same places have one text: what differs from it was made by somebody else. */
-int places_read(const char *text, struct place *places, unsigned n)
+/* The same positions have one text: what differs from it was made by somebody else. */
+int cursor_read(const char *text, struct cursor_position *positions, unsigned n)
 {
 	struct buf again = {0};
-	int rc = strlen(text) <= PLACES_MAX_BYTES ? read_all(text, places, n) : -1;
+	int rc = strlen(text) <= CURSOR_MAX_BYTES ? read_all(text, positions, n) : -1;
 
 	if (rc == 0) {
-		places_write(places, n, &again);
+		cursor_write(positions, n, &again);
 		rc = again.failed || strcmp(buf_text(&again), text) != 0 ? -1 : 0;
 		buf_deinit(&again);
 	}

@@ -21,23 +21,23 @@ struct part {
 };
 
 struct reading {
-	struct store *store;
+	struct redis *redis;
 	size_t max;
 	struct part *parts;
 	unsigned n_parts, open;
 	bool is_full, has_failed;
 	struct err why;
-	struct log_entry *entries;
+	struct event_log_entry *entries;
 	size_t n_entries;
-	struct log_event *events;
+	struct event_log_event *events;
 	size_t n_events;
 	struct record *records;
 	size_t n_records;
-	log_fn *fn;
+	event_log_fn *fn;
 	void *arg;
 };
 
-int log_place_compare(const struct log_place *a, const struct log_place *b)
+int event_log_place_compare(const struct event_log_place *a, const struct event_log_place *b)
 {
 	if (a->ms != b->ms)
 		return a->ms < b->ms ? -1 : 1;
@@ -46,7 +46,7 @@ int log_place_compare(const struct log_place *a, const struct log_place *b)
 
 static void end(struct reading *r)
 {
-	struct log_page page = {r->entries, r->n_entries, r->events, r->n_events, r->is_full};
+	struct event_log_page page = {r->entries, r->n_entries, r->events, r->n_events, r->is_full};
 
 	r->fn(r->has_failed ? NULL : &page, r->has_failed ? &r->why : NULL, r->arg);
 	for (size_t i = 0; i < r->n_records; i++)
@@ -72,14 +72,14 @@ static bool is_last(struct reading *r, enum call_end end_of_call, const struct e
 
 static void add_line(struct reading *r, unsigned line, const char *text, size_t len)
 {
-	struct log_event *ev;
+	struct event_log_event *ev;
 	void *more = list_room(r->events, r->n_events, sizeof(*r->events));
 
 	if (!more)
 		abort();
 	r->events = more;
 	ev = &r->events[r->n_events];
-	*ev = (struct log_event){.entry = r->n_entries, .line = line};
+	*ev = (struct event_log_event){.entry = r->n_entries, .line = line};
 	if (len < ID_LEN + 2 || text[ID_LEN] != ' ')
 		return;
 	memcpy(ev->message, text, ID_LEN);
@@ -90,7 +90,7 @@ static void add_line(struct reading *r, unsigned line, const char *text, size_t 
 static void add_entry(struct reading *r, unsigned partition, const redisReply *e)
 {
 	const redisReply *fields = e->elements == 2 ? e->element[1] : NULL;
-	struct log_entry entry = {.partition = partition};
+	struct event_log_entry entry = {.partition = partition};
 	const char *p, *end_of_text, *stop;
 	void *more;
 
@@ -111,14 +111,14 @@ static void add_entry(struct reading *r, unsigned partition, const redisReply *e
 /* ---- the entries of all partitions, by time ---- */
 
 struct order {
-	struct log_entry entry;
+	struct event_log_entry entry;
 	size_t first, n; /* its events */
 };
 
 static int by_time(const void *left, const void *right)
 {
 	const struct order *a = left, *b = right;
-	int way = log_place_compare(&a->entry.at, &b->entry.at);
+	int way = event_log_place_compare(&a->entry.at, &b->entry.at);
 
 	return way ? way
 		   : (a->entry.partition > b->entry.partition) -
@@ -130,7 +130,7 @@ static int by_time(const void *left, const void *right)
 static void merge(struct reading *r)
 {
 	struct order *all = calloc(r->n_entries + 1, sizeof(*all));
-	struct log_event *events = calloc(r->n_events + 1, sizeof(*events));
+	struct event_log_event *events = calloc(r->n_events + 1, sizeof(*events));
 	size_t n = 0;
 
 	if (!all || !events)
@@ -160,7 +160,7 @@ static void merge(struct reading *r)
 
 /* ---- the records that they name ---- */
 
-static bool is_in(const struct reading *r, const struct log_event *ev, const struct part *p)
+static bool is_in(const struct reading *r, const struct event_log_event *ev, const struct part *p)
 {
 	return r->entries[ev->entry].partition == p->partition;
 }
@@ -178,12 +178,12 @@ static const struct record *read_record(struct reading *r, const redisReply *tex
 static void take_records(struct part *p, const redisReply *reply)
 {
 	struct reading *r = p->reading;
-	const struct log_event *last = NULL;
+	const struct event_log_event *last = NULL;
 	size_t k = 0;
 
 	/* The same message twice in a row was asked for once: see ask_records. */
 	for (size_t i = 0; i < r->n_events; i++) {
-		struct log_event *ev = &r->events[i];
+		struct event_log_event *ev = &r->events[i];
 		const struct record *record;
 
 		if (!is_in(r, ev, p))
@@ -200,7 +200,7 @@ static void take_records(struct part *p, const redisReply *reply)
 static void finish(struct reading *r)
 {
 	for (size_t i = 0; i < r->n_events; i++) {
-		struct log_event *ev = &r->events[i];
+		struct event_log_event *ev = &r->events[i];
 
 		ev->event = ev->record ? record_find_event(ev->record, ev->n) : NULL;
 		if (!ev->event)
@@ -239,7 +239,7 @@ static void ask_records(struct part *p)
 		return;
 	}
 	r->open++;
-	store_call(r->store, &c, 1, LIMIT_MS, on_records, p);
+	redis_call(r->redis, &c, 1, LIMIT_MS, on_records, p);
 }
 
 /* ---- reading ---- */
@@ -268,7 +268,7 @@ static void on_entries(enum call_end how, const redisReply *reply, const struct 
 		end(r);
 }
 
-static void ask_entries(struct part *p, const char *project, const struct log_from *from)
+static void ask_entries(struct part *p, const char *project, const struct event_log_from *from)
 {
 	struct command c = {0};
 	char start[64];
@@ -281,17 +281,17 @@ static void ask_entries(struct part *p, const char *project, const struct log_fr
 	command_str(&c, "+");
 	command_str(&c, "COUNT");
 	command_num(&c, (int64_t)p->reading->max);
-	store_call(p->reading->store, &c, 1, LIMIT_MS, on_entries, p);
+	redis_call(p->reading->redis, &c, 1, LIMIT_MS, on_entries, p);
 }
 
-void log_read(struct store *s, const char *project, const struct log_from *from, unsigned n,
-	      size_t max, log_fn *fn, void *arg)
+void event_log_read(struct redis *redis, const char *project, const struct event_log_from *from,
+		    unsigned n, size_t max, event_log_fn *fn, void *arg)
 {
 	struct reading *r = calloc(1, sizeof(*r));
 
 	if (!r || !(r->parts = calloc(n, sizeof(*r->parts))))
 		abort();
-	r->store = s;
+	r->redis = redis;
 	r->max = max;
 	r->fn = fn;
 	r->arg = arg;
@@ -305,23 +305,24 @@ void log_read(struct store *s, const char *project, const struct log_from *from,
 /* ---- what is gone ---- */
 
 struct cutting {
-	log_cut_fn *fn;
+	event_log_cut_fn *fn;
 	void *arg;
 };
 
 static void on_cut(enum call_end end, const redisReply *r, const struct err *why, void *arg)
 {
 	struct cutting *c = arg;
-	struct log_place at = {0};
+	struct event_log_place at = {0};
 
 	if (end == CALL_ANSWERED && r->type == REDIS_REPLY_STRING &&
 	    sscanf(r->str, "%" SCNd64 "-%" SCNd64, &at.ms, &at.seq) != 2)
-		at = (struct log_place){0};
+		at = (struct event_log_place){0};
 	c->fn(&at, end == CALL_ANSWERED ? NULL : why, c->arg);
 	free(c);
 }
 
-void log_cut(struct store *s, const char *project, unsigned partition, log_cut_fn *fn, void *arg)
+void event_log_cut(struct redis *redis, const char *project, unsigned partition,
+		   event_log_cut_fn *fn, void *arg)
 {
 	struct cutting *cutting = calloc(1, sizeof(*cutting));
 	struct command c = {0};
@@ -332,5 +333,5 @@ void log_cut(struct store *s, const char *project, unsigned partition, log_cut_f
 	command_start(&c, "HGET");
 	command_key(&c, partition, "cut");
 	command_str(&c, project);
-	store_call(s, &c, 1, LIMIT_MS, on_cut, cutting);
+	redis_call(redis, &c, 1, LIMIT_MS, on_cut, cutting);
 }

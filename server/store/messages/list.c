@@ -24,13 +24,13 @@ struct asked;
 struct part {
 	struct asked *asked;
 	unsigned partition;
-	struct place from, next; /* next: behind all items */
+	struct cursor_position from, next; /* next: behind all items */
 	struct list_item *items;
 	size_t n, n_used;
 };
 
 struct asked {
-	struct store *store;
+	struct redis *redis;
 	struct part *parts;
 	unsigned n_parts, open;
 	int64_t oldest;
@@ -76,7 +76,7 @@ static bool read_item(const struct part *p, redisReply *const *r, struct list_it
 		return false; /* swept, or damaged: the keeper tells */
 	memcpy(item->id, r[0]->str, ID_LEN + 1);
 	item->partition = p->partition;
-	item->place = (struct place){r[1]->integer, r[2]->integer + 1, 0};
+	item->place = (struct cursor_position){r[1]->integer, r[2]->integer + 1, 0};
 	return true;
 }
 
@@ -91,7 +91,8 @@ static void take_answer(struct part *p, const redisReply *r)
 		if (read_item(p, r->element + 2 + i * 4, &p->items[p->n]))
 			p->n++;
 	if (r->element[0]->integer >= p->asked->oldest)
-		p->next = (struct place){r->element[0]->integer, r->element[1]->integer + 1, 0};
+		p->next = (struct cursor_position){r->element[0]->integer,
+						   r->element[1]->integer + 1, 0};
 }
 
 /* ---- all partitions, newest first ---- */
@@ -123,8 +124,8 @@ static struct part *newest(struct asked *a)
 static void tell(struct asked *a)
 {
 	struct list_item *items;
-	struct place *begin = calloc(a->n_parts, sizeof(*begin));
-	struct place *next = calloc(a->n_parts, sizeof(*next));
+	struct cursor_position *begin = calloc(a->n_parts, sizeof(*begin));
+	struct cursor_position *next = calloc(a->n_parts, sizeof(*next));
 	struct part *p;
 	size_t n = 0;
 
@@ -185,35 +186,35 @@ static void on_listed(enum call_end how, const redisReply *reply, const struct e
 
 /* ---- asking ---- */
 
-static int64_t hour_now(struct store *s)
+static int64_t hour_now(struct redis *redis)
 {
-	return (clock_real_ms() + store_clock_offset_ms(s)) / HOUR_MS;
+	return (clock_real_ms() + redis_clock_offset_ms(redis)) / HOUR_MS;
 }
 
-void list_begin(struct store *s, const struct list_query *q, struct place *places)
+void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions)
 {
-	int64_t hour = (q->until_ms ? q->until_ms / HOUR_MS : hour_now(s)) + 1;
+	int64_t hour = (q->until_ms ? q->until_ms / HOUR_MS : hour_now(redis)) + 1;
 
-	for (unsigned p = 0; p < store_partitions(s); p++)
-		places[p] = (struct place){hour, 0, 0};
+	for (unsigned p = 0; p < redis_partitions(redis); p++)
+		positions[p] = (struct cursor_position){hour, 0, 0};
 }
 
-bool list_is_over(const struct place *places, unsigned n)
+bool list_is_over(const struct cursor_position *positions, unsigned n)
 {
 	for (unsigned p = 0; p < n; p++)
-		if (places[p].at)
+		if (positions[p].at)
 			return false;
 	return true;
 }
 
 static void ask(struct part *p, const struct list_query *q, size_t max)
 {
-	struct place at = p->from;
+	struct cursor_position at = p->from;
 	struct command c = {0};
 	char which[96], mark[5];
 
-	if (at.at > hour_now(p->asked->store) + 1)
-		at = (struct place){hour_now(p->asked->store) + 1, 0, 0};
+	if (at.at > hour_now(p->asked->redis) + 1)
+		at = (struct cursor_position){hour_now(p->asked->redis) + 1, 0, 0};
 	choose_list(q, which, mark);
 	command_script(&c, SCRIPT_LIST, p->partition);
 	command_str(&c, q->project);
@@ -224,28 +225,28 @@ static void ask(struct part *p, const struct list_query *q, size_t max)
 	command_num(&c, (int64_t)max);
 	command_str(&c, mark);
 	p->asked->open++;
-	store_call(p->asked->store, &c, 1, LIMIT_MS, on_listed, p);
+	redis_call(p->asked->redis, &c, 1, LIMIT_MS, on_listed, p);
 }
 
-void list_read(struct store *s, const struct list_query *q, const struct place *places, list_fn *fn,
-	       void *arg)
+void list_read(struct redis *redis, const struct list_query *q,
+	       const struct cursor_position *positions, list_fn *fn, void *arg)
 {
-	int64_t life = store_config(s)->retention_s / 3600 + DEADLINE_MAX_HOURS;
+	int64_t life = redis_config(redis)->retention_s / 3600 + DEADLINE_MAX_HOURS;
 	struct asked *a = calloc(1, sizeof(*a));
-	unsigned n = store_partitions(s);
+	unsigned n = redis_partitions(redis);
 
 	if (!a || !(a->parts = calloc(n, sizeof(*a->parts))))
 		abort();
-	a->store = s;
+	a->redis = redis;
 	a->n_parts = n;
 	a->fn = fn;
 	a->arg = arg;
-	a->oldest = hour_now(s) - life;
+	a->oldest = hour_now(redis) - life;
 	if (q->since_ms / HOUR_MS > a->oldest)
 		a->oldest = q->since_ms / HOUR_MS;
 	for (unsigned p = 0; p < n; p++) {
-		a->parts[p] = (struct part){.asked = a, .partition = p, .from = places[p]};
-		if (places[p].at)
+		a->parts[p] = (struct part){.asked = a, .partition = p, .from = positions[p]};
+		if (positions[p].at)
 			ask(&a->parts[p], q, n == 1 ? q->max : q->max * 2 / n + 4);
 	}
 }

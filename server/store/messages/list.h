@@ -5,7 +5,7 @@
 #include "server/store/messages/cursor.h"
 #include "server/store/messages/record.h"
 
-struct store;
+struct redis;
 
 /* Messages of a project, newest first. A place in a partition's lists (lua/list.lua): `at` is the
  * hour since 1970, 0 behind the last one; `index` is 0 at the end of its list, else one more than
@@ -25,28 +25,29 @@ struct list_item {
 	char id[ID_LEN + 1];
 	struct record record;
 	unsigned partition;
-	struct place place; /* go on from here in its partition to get what follows it */
+	struct cursor_position place; /* go on from here in its partition to get what follows it */
 };
 
 /* Where the query's messages begin; a place for each partition of the store. */
-void list_begin(struct store *s, const struct list_query *q, struct place *places);
-/* Is there nothing behind the places? */
-bool list_is_over(const struct place *places, unsigned n);
+void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions);
+/* Is there nothing behind the positions? */
+bool list_is_over(const struct cursor_position *positions, unsigned n);
 
 struct list_page {
 	/* Candidates, that is what the list chosen has; the caller looks at what else it asked for.
 	 * None does not mean the end: next does. */
 	const struct list_item *items;
 	size_t n;
-	const struct place *begin; /* before all items, and behind what came since they were read */
-	const struct place *next;  /* behind all items */
+	const struct cursor_position
+		*begin; /* before all items, and behind what came since they were read */
+	const struct cursor_position *next; /* behind all items */
 };
 
 /* page NULL: ERR_RETRY, the store cannot tell now. Borrowed for the call. fn fires exactly once,
  * never from within, within 5 s. */
 typedef void list_fn(const struct list_page *page, const struct err *why, void *arg);
-/* From these places on, which are not over. */
-void list_read(struct store *s, const struct list_query *q, const struct place *places, list_fn *fn,
-	       void *arg);
+/* From these positions on, which are not over. */
+void list_read(struct redis *redis, const struct list_query *q,
+	       const struct cursor_position *positions, list_fn *fn, void *arg);
 
 #endif

@@ -13,7 +13,7 @@
 #define LIMIT_MS 5000
 
 struct read {
-	struct store *store;
+	struct redis *redis;
 	char project[12];
 	char id[ID_LEN + 1];
 	struct record record;
@@ -61,7 +61,7 @@ static void ask_due(struct read *r)
 		snprintf(ref, sizeof(ref), "%s%03zx", r->id, j);
 		command_str(&c, ref);
 	}
-	store_call(r->store, &c, 1, LIMIT_MS, on_due, r);
+	redis_call(r->redis, &c, 1, LIMIT_MS, on_due, r);
 }
 
 static bool waits(const struct record *record)
@@ -91,21 +91,22 @@ static void on_record(enum call_end end, const redisReply *reply, const struct e
 		finish(r, &r->record, NULL);
 }
 
-void messages_get(struct store *s, const char *project, const char *id, messages_fn *fn, void *arg)
+void messages_get(struct redis *redis, const char *project, const char *id, messages_fn *fn,
+		  void *arg)
 {
 	struct read *r = calloc(1, sizeof(*r));
 	struct command c = {0};
 
 	if (!r)
 		abort();
-	r->store = s;
+	r->redis = redis;
 	r->fn = fn;
 	r->arg = arg;
 	snprintf(r->project, sizeof(r->project), "%s", project);
 	snprintf(r->id, sizeof(r->id), "%s", id);
 	command_start(&c, "GET");
 	command_key(&c, id_partition(id), "m:%s", id);
-	store_call(s, &c, 1, LIMIT_MS, on_record, r);
+	redis_call(redis, &c, 1, LIMIT_MS, on_record, r);
 }
 
 /* ---- cancel, retry ---- */
@@ -137,8 +138,8 @@ static void on_done(enum call_end end, const redisReply *reply, const struct err
 	free(o);
 }
 
-static void give_order(struct store *s, enum script script, const char *id, messages_done_fn *fn,
-		       void *arg)
+static void give_order(struct redis *redis, enum script script, const char *id,
+		       messages_done_fn *fn, void *arg)
 {
 	struct order *o = calloc(1, sizeof(*o));
 	struct command c = {0};
@@ -148,17 +149,17 @@ static void give_order(struct store *s, enum script script, const char *id, mess
 	o->fn = fn;
 	o->arg = arg;
 	command_script(&c, script, id_partition(id));
-	command_num(&c, store_config(s)->retention_s * 1000);
+	command_num(&c, redis_config(redis)->retention_s * 1000);
 	command_str(&c, id);
-	store_call(s, &c, 1, LIMIT_MS, on_done, o);
+	redis_call(redis, &c, 1, LIMIT_MS, on_done, o);
 }
 
-void messages_cancel(struct store *s, const char *id, messages_done_fn *fn, void *arg)
+void messages_cancel(struct redis *redis, const char *id, messages_done_fn *fn, void *arg)
 {
-	give_order(s, SCRIPT_CANCEL, id, fn, arg);
+	give_order(redis, SCRIPT_CANCEL, id, fn, arg);
 }
 
-void messages_retry(struct store *s, const char *id, messages_done_fn *fn, void *arg)
+void messages_retry(struct redis *redis, const char *id, messages_done_fn *fn, void *arg)
 {
-	give_order(s, SCRIPT_RETRY, id, fn, arg);
+	give_order(redis, SCRIPT_RETRY, id, fn, arg);
 }

@@ -35,7 +35,7 @@ static void cut_middle(const char *text, size_t len, size_t keep, struct buf *ou
 	buf_append(out, tail, (size_t)(text + len - tail));
 }
 
-int attempts_pack(const char *text, size_t len, struct buf *out, struct err *e)
+int transcripts_pack(const char *text, size_t len, struct buf *out, struct err *e)
 {
 	size_t keep = ATTEMPTS_TEXT_MAX - 100, start = out->len;
 	struct buf part = {0};
@@ -60,17 +60,17 @@ struct keeping {
 	size_t n; /* on their way */
 };
 
-static void *keeping_make(struct store *s)
+static void *keeping_make(struct redis *redis)
 {
-	(void)s;
+	(void)redis;
 	return calloc(1, sizeof(struct keeping));
 }
 
-static struct keeping *keeping_of(struct store *s)
+static struct keeping *keeping_of(struct redis *redis)
 {
-	static const struct store_part_kind kind = {.make = keeping_make, .free_fn = free};
+	static const struct redis_part_kind kind = {.make = keeping_make, .free_fn = free};
 
-	return store_part(s, PART_ATTEMPTS, &kind);
+	return redis_part(redis, PART_TRANSCRIPTS, &kind);
 }
 
 static void on_kept(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -84,9 +84,10 @@ static void on_kept(enum call_end end, const redisReply *reply, const struct err
 		metric_add(METRIC_TRANSCRIPTS_DROPPED, 1);
 }
 
-void attempts_keep(struct store *s, const char *ref, int64_t epoch, const char *packed, size_t len)
+void transcripts_keep(struct redis *redis, const char *ref, int64_t epoch, const char *packed,
+		      size_t len)
 {
-	struct keeping *k = keeping_of(s);
+	struct keeping *k = keeping_of(redis);
 	struct buf element = {0};
 	struct command c = {0};
 	char id[ID_LEN + 1];
@@ -100,17 +101,17 @@ void attempts_keep(struct store *s, const char *ref, int64_t epoch, const char *
 	buf_fmt(&element, "%lu %lld ", strtoul(ref + ID_LEN, NULL, 16), (long long)epoch);
 	command_script(&c, SCRIPT_TRANSCRIPT, id_partition(id));
 	command_num(&c, KEPT);
-	command_num(&c, store_config(s)->retention_s * 1000);
+	command_num(&c, redis_config(redis)->retention_s * 1000);
 	command_str(&c, id);
 	command_str(&c, buf_text(&element));
 	command_arg(&c, packed, len);
 	buf_deinit(&element);
-	store_call(s, &c, 1, KEEP_MS, on_kept, k);
+	redis_call(redis, &c, 1, KEEP_MS, on_kept, k);
 }
 
-size_t attempts_unanswered(struct store *s)
+size_t transcripts_unanswered(struct redis *redis)
 {
-	const struct keeping *k = keeping_of(s);
+	const struct keeping *k = keeping_of(redis);
 
 	return k ? k->n : 0;
 }
@@ -124,12 +125,12 @@ struct transcript {
 };
 
 struct read {
-	struct store *store;
+	struct redis *redis;
 	char project[12];
 	char id[ID_LEN + 1];
 	struct transcript transcripts[KEPT];
 	size_t n;
-	attempts_fn *fn;
+	transcripts_fn *fn;
 	void *arg;
 };
 
@@ -172,7 +173,7 @@ static unsigned number_of(const struct record *record, const struct record_attem
 }
 
 static void describe(const struct read *r, const struct record *record,
-		     const struct record_attempt *a, struct attempts_one *out)
+		     const struct record_attempt *a, struct transcripts_one *out)
 {
 	bool was_lost = strcmp(a->line, "-") == 0; /* its result may have come late, as one more */
 	const struct transcript *t = was_lost ? NULL : find_transcript(r, a);
@@ -188,7 +189,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 {
 	struct read *r = arg;
 	size_t n = record ? record->n_attempts : 0;
-	struct attempts_one *all = calloc(n + 1, sizeof(*all));
+	struct transcripts_one *all = calloc(n + 1, sizeof(*all));
 
 	if (!all)
 		abort();
@@ -232,18 +233,19 @@ static void on_transcripts(enum call_end end, const redisReply *reply, const str
 		else
 			buf_deinit(&t->text);
 	}
-	messages_get(r->store, r->project, r->id, on_record, r);
+	messages_get(r->redis, r->project, r->id, on_record, r);
 }
 
 /* The transcripts first: whose they are is judged by the record, and none is shown without it. */
-void attempts_get(struct store *s, const char *project, const char *id, attempts_fn *fn, void *arg)
+void transcripts_get(struct redis *redis, const char *project, const char *id, transcripts_fn *fn,
+		     void *arg)
 {
 	struct read *r = calloc(1, sizeof(*r));
 	struct command c = {0};
 
 	if (!r)
 		abort();
-	r->store = s;
+	r->redis = redis;
 	r->fn = fn;
 	r->arg = arg;
 	snprintf(r->project, sizeof(r->project), "%s", project);
@@ -252,5 +254,5 @@ void attempts_get(struct store *s, const char *project, const char *id, attempts
 	command_key(&c, id_partition(id), "t:%s", id);
 	command_num(&c, -KEPT);
 	command_num(&c, -1);
-	store_call(s, &c, 1, LIMIT_MS, on_transcripts, r);
+	redis_call(redis, &c, 1, LIMIT_MS, on_transcripts, r);
 }

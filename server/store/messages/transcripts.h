@@ -10,7 +10,7 @@
 #include "server/store/messages/record.h"
 
 struct buf;
-struct store;
+struct redis;
 
 /* The attempts of a message: their lines, which settle writes into the record, and the transcripts
  * of those that failed, which lie beside it in t:<id>, as many as the record keeps of the others
@@ -21,15 +21,16 @@ struct store;
 
 /* Packs lines of text; what would make it too long is left out of its middle, with a word about it.
  * ERR_INTERNAL: out of memory. */
-int attempts_pack(const char *text, size_t len, struct buf *out, struct err *e);
+int transcripts_pack(const char *text, size_t len, struct buf *out, struct err *e);
 
 /* Keeps a packed transcript, once its attempt is settled, at best: what the store cannot take at
  * once, because it is out of memory or away, is dropped and counted. */
-void attempts_keep(struct store *s, const char *ref, int64_t epoch, const char *packed, size_t len);
+void transcripts_keep(struct redis *redis, const char *ref, int64_t epoch, const char *packed,
+		      size_t len);
 /* Transcripts that are on their way: a draining relay waits for 0. */
-size_t attempts_unanswered(struct store *s);
+size_t transcripts_unanswered(struct redis *redis);
 
-struct attempts_one {
+struct transcripts_one {
 	unsigned number; /* of the tries of its recipients, from 1 */
 	const struct record_attempt *in_record;
 	bool is_known; /* false: the relay died, and facts is empty */
@@ -41,8 +42,9 @@ struct attempts_one {
 
 /* Oldest first. record NULL: as messages_fn. All is borrowed for the call; fn fires exactly once,
  * within 15 s. */
-typedef void attempts_fn(const struct record *record, const struct attempts_one *attempts, size_t n,
-			 const struct err *why, void *arg);
-void attempts_get(struct store *s, const char *project, const char *id, attempts_fn *fn, void *arg);
+typedef void transcripts_fn(const struct record *record, const struct transcripts_one *attempts,
+			    size_t n, const struct err *why, void *arg);
+void transcripts_get(struct redis *redis, const char *project, const char *id, transcripts_fn *fn,
+		     void *arg);
 
 #endif

@@ -15,23 +15,23 @@
 /* ---- load ---- */
 
 struct loading {
-	struct store *store;
-	hooks_load_fn *fn;
+	struct redis *redis;
+	deliveries_load_fn *fn;
 	void *arg;
 };
 
-static void read_place(const char *text, struct log_place *at)
+static void read_place(const char *text, struct event_log_place *at)
 {
 	if (sscanf(text, "%" SCNd64 "-%" SCNd64, &at->ms, &at->seq) != 2)
-		*at = (struct log_place){0};
+		*at = (struct event_log_place){0};
 }
 
 /* {"start", place, partition, place, "good", ms ...}: a partition that nothing was done in begins
  * at start. */
-static void read_done(const redisReply *r, struct hooks_endpoint *out, unsigned partitions)
+static void read_done(const redisReply *r, struct deliveries_endpoint *out, unsigned partitions)
 {
-	struct log_place *done = out->done;
-	struct log_place start = {0};
+	struct event_log_place *done = out->done;
+	struct event_log_place start = {0};
 
 	for (size_t i = 0; i + 1 < r->elements; i += 2)
 		if (strcmp(r->element[i]->str, "start") == 0)
@@ -49,7 +49,7 @@ static void read_done(const redisReply *r, struct hooks_endpoint *out, unsigned 
 	}
 }
 
-static int read_endpoint(redisReply *const *r, unsigned partitions, struct hooks_endpoint *out)
+static int read_endpoint(redisReply *const *r, unsigned partitions, struct deliveries_endpoint *out)
 {
 	const char *project_id;
 	json_t *project;
@@ -73,12 +73,12 @@ static int read_endpoint(redisReply *const *r, unsigned partitions, struct hooks
 static void tell(const struct loading *l, const redisReply *r)
 {
 	size_t most = (r->elements - 1) / 6, n = 0;
-	struct hooks_endpoint *list = calloc(most + 1, sizeof(*list));
+	struct deliveries_endpoint *list = calloc(most + 1, sizeof(*list));
 
 	if (!list)
 		abort();
 	for (size_t i = 0; i < most; i++)
-		if (read_endpoint(r->element + 1 + i * 6, store_partitions(l->store), &list[n]) ==
+		if (read_endpoint(r->element + 1 + i * 6, redis_partitions(l->redis), &list[n]) ==
 		    0)
 			n++;
 	l->fn(list, n, r->element[0]->integer, NULL, l->arg);
@@ -102,23 +102,23 @@ static void on_loaded(enum call_end end, const redisReply *r, const struct err *
 	free(l);
 }
 
-void hooks_load(struct store *s, int64_t version, hooks_load_fn *fn, void *arg)
+void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *fn, void *arg)
 {
 	struct loading *l = calloc(1, sizeof(*l));
 	struct command c = {0};
 
 	if (!l)
 		abort();
-	*l = (struct loading){s, fn, arg};
-	command_script(&c, SCRIPT_HOOKS, STORE_GLOBAL);
+	*l = (struct loading){redis, fn, arg};
+	command_script(&c, SCRIPT_HOOKS, REDIS_GLOBAL);
 	command_num(&c, version);
-	store_call(s, &c, 1, LIMIT_MS, on_loaded, l);
+	redis_call(redis, &c, 1, LIMIT_MS, on_loaded, l);
 }
 
 /* ---- news ---- */
 
 struct looking {
-	hooks_news_fn *fn;
+	deliveries_news_fn *fn;
 	void *arg;
 };
 
@@ -141,8 +141,8 @@ static void on_news(enum call_end end, const redisReply *r, const struct err *wh
 	free(l);
 }
 
-void hooks_look(struct store *s, unsigned partition, const struct hooks_tip *tips, size_t n,
-		hooks_news_fn *fn, void *arg)
+void deliveries_look(struct redis *redis, unsigned partition, const struct deliveries_tip *tips,
+		     size_t n, deliveries_news_fn *fn, void *arg)
 {
 	struct looking *l = calloc(1, sizeof(*l));
 	struct command c = {0};
@@ -162,13 +162,13 @@ void hooks_look(struct store *s, unsigned partition, const struct hooks_tip *tip
 			 tips[i].at.seq);
 		command_str(&c, place);
 	}
-	store_call(s, &c, 1, LIMIT_MS, on_news, l);
+	redis_call(redis, &c, 1, LIMIT_MS, on_news, l);
 }
 
 /* ---- what is due ---- */
 
 struct due {
-	hooks_due_fn *fn;
+	deliveries_due_fn *fn;
 	void *arg;
 };
 
@@ -188,44 +188,44 @@ static void on_due(enum call_end end, const redisReply *r, const struct err *why
 	free(d);
 }
 
-static void ask_members(struct store *s, struct command *c, hooks_due_fn *fn, void *arg)
+static void ask_members(struct redis *redis, struct command *c, deliveries_due_fn *fn, void *arg)
 {
 	struct due *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		abort();
 	*d = (struct due){fn, arg};
-	store_call(s, c, 1, LIMIT_MS, on_due, d);
+	redis_call(redis, c, 1, LIMIT_MS, on_due, d);
 }
 
-void hooks_due(struct store *s, const char *id, int64_t now_ms, size_t max, hooks_due_fn *fn,
-	       void *arg)
+void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t max,
+		    deliveries_due_fn *fn, void *arg)
 {
 	struct command c = {0};
 
 	command_start(&c, "ZRANGEBYSCORE");
-	command_key(&c, STORE_GLOBAL, "hr:%s", id);
+	command_key(&c, REDIS_GLOBAL, "hr:%s", id);
 	command_str(&c, "-inf");
 	command_num(&c, now_ms);
 	command_str(&c, "LIMIT");
 	command_num(&c, 0);
 	command_num(&c, (int64_t)max);
-	ask_members(s, &c, fn, arg);
+	ask_members(redis, &c, fn, arg);
 }
 
-void hooks_tests(struct store *s, hooks_due_fn *fn, void *arg)
+void deliveries_tests(struct redis *redis, deliveries_due_fn *fn, void *arg)
 {
 	struct command c = {0};
 
 	command_start(&c, "LPOP");
-	command_key(&c, STORE_GLOBAL, "ht");
+	command_key(&c, REDIS_GLOBAL, "ht");
 	command_num(&c, TESTS_MAX);
-	ask_members(s, &c, fn, arg);
+	ask_members(redis, &c, fn, arg);
 }
 
 /* ---- the batch ---- */
 
-static void add(struct hooks_batch *b, const char *what, const char *id)
+static void add(struct deliveries_batch *b, const char *what, const char *id)
 {
 	if (b->n++ == 0)
 		command_args(&b->words);
@@ -233,8 +233,8 @@ static void add(struct hooks_batch *b, const char *what, const char *id)
 	command_str(&b->words, id);
 }
 
-void hooks_cursor(struct hooks_batch *b, const char *id, unsigned partition,
-		  const struct log_place *at)
+void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned partition,
+		       const struct event_log_place *at)
 {
 	char place[64];
 
@@ -244,62 +244,66 @@ void hooks_cursor(struct hooks_batch *b, const char *id, unsigned partition,
 	command_str(&b->words, place);
 }
 
-void hooks_again(struct hooks_batch *b, const char *id, int64_t due_ms, const char *member)
+void deliveries_again(struct deliveries_batch *b, const char *id, int64_t due_ms,
+		      const char *member)
 {
 	add(b, "again", id);
 	command_num(&b->words, due_ms);
 	command_str(&b->words, member);
 }
 
-void hooks_over(struct hooks_batch *b, const char *id, const char *member, int64_t seen_ms)
+void deliveries_over(struct deliveries_batch *b, const char *id, const char *member,
+		     int64_t seen_ms)
 {
 	add(b, "over", id);
 	command_str(&b->words, member);
 	command_num(&b->words, seen_ms);
 }
 
-void hooks_told(struct hooks_batch *b, const char *id, const char *member, int64_t seen_ms)
+void deliveries_told(struct deliveries_batch *b, const char *id, const char *member,
+		     int64_t seen_ms)
 {
 	add(b, "told", id);
 	command_str(&b->words, member);
 	command_num(&b->words, seen_ms);
 }
 
-void hooks_soon(struct hooks_batch *b, const char *id, int64_t ms)
+void deliveries_soon(struct deliveries_batch *b, const char *id, int64_t ms)
 {
 	add(b, "soon", id);
 	command_num(&b->words, ms);
 }
 
-void hooks_log(struct hooks_batch *b, const char *id, const char *json, bool has_failed)
+void deliveries_log(struct deliveries_batch *b, const char *id, const char *json, bool has_failed)
 {
 	add(b, "log", id);
 	command_str(&b->words, json);
 	command_num(&b->words, has_failed);
 }
 
-void hooks_tested(struct hooks_batch *b, const char *id, const char *event_id, const char *json)
+void deliveries_tested(struct deliveries_batch *b, const char *id, const char *event_id,
+		       const char *json)
 {
 	add(b, "tested", id);
 	command_str(&b->words, event_id);
 	command_str(&b->words, json);
 }
 
-void hooks_lost(struct hooks_batch *b, const char *id, int64_t from_ms, int64_t until_ms)
+void deliveries_lost(struct deliveries_batch *b, const char *id, int64_t from_ms, int64_t until_ms)
 {
 	add(b, "lost", id);
 	command_num(&b->words, from_ms);
 	command_num(&b->words, until_ms);
 }
 
-void hooks_disable(struct hooks_batch *b, const char *id, const char *reason)
+void deliveries_disable(struct deliveries_batch *b, const char *id, const char *reason)
 {
 	add(b, "disable", id);
 	command_str(&b->words, reason);
 }
 
 struct commit {
-	hooks_commit_fn *fn;
+	deliveries_commit_fn *fn;
 	void *arg;
 };
 
@@ -312,8 +316,8 @@ static void on_committed(enum call_end end, const redisReply *r, const struct er
 	free(c);
 }
 
-void hooks_commit(struct store *s, const char *owner, int64_t lease_ms, struct hooks_batch *take,
-		  hooks_commit_fn *fn, void *arg)
+void deliveries_commit(struct redis *redis, const char *owner, int64_t lease_ms,
+		       struct deliveries_batch *take, deliveries_commit_fn *fn, void *arg)
 {
 	struct commit *c = calloc(1, sizeof(*c));
 	struct command command = {0};
@@ -321,12 +325,12 @@ void hooks_commit(struct store *s, const char *owner, int64_t lease_ms, struct h
 	if (!c)
 		abort();
 	*c = (struct commit){fn, arg};
-	command_script(&command, SCRIPT_HOOK, STORE_GLOBAL);
+	command_script(&command, SCRIPT_HOOK, REDIS_GLOBAL);
 	command_str(&command, owner);
 	command_num(&command, lease_ms);
 	if (take->n)
 		command_append(&command, &take->words);
 	command_deinit(&take->words);
-	*take = (struct hooks_batch){0};
-	store_call(s, &command, 0, 0, on_committed, c);
+	*take = (struct deliveries_batch){0};
+	redis_call(redis, &command, 0, 0, on_committed, c);
 }

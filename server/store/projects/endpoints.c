@@ -125,7 +125,8 @@ static void on_read(enum call_end end, const redisReply *reply, const struct err
 	free(a);
 }
 
-static void ask(struct store *s, const char *project, const char *id, endpoints_fn *fn, void *arg)
+static void ask(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
+		void *arg)
 {
 	struct asked *a = calloc(1, sizeof(*a));
 	struct command c = {0};
@@ -137,21 +138,21 @@ static void ask(struct store *s, const char *project, const char *id, endpoints_
 	snprintf(a->project, sizeof(a->project), "%s", project);
 	snprintf(a->id, sizeof(a->id), "%s", id);
 	command_start(&c, *id ? "HGET" : "HGETALL");
-	command_key(&c, STORE_GLOBAL, "hook:%s", project);
+	command_key(&c, REDIS_GLOBAL, "hook:%s", project);
 	if (*id)
 		command_str(&c, id);
-	store_call(s, &c, 1, LIMIT_MS, on_read, a);
+	redis_call(redis, &c, 1, LIMIT_MS, on_read, a);
 }
 
-void endpoints_list(struct store *s, const char *project, endpoints_fn *fn, void *arg)
+void endpoints_list(struct redis *redis, const char *project, endpoints_fn *fn, void *arg)
 {
-	ask(s, project, "", fn, arg);
+	ask(redis, project, "", fn, arg);
 }
 
-void endpoints_get(struct store *s, const char *project, const char *id, endpoints_fn *fn,
+void endpoints_get(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
 		   void *arg)
 {
-	ask(s, project, id, fn, arg);
+	ask(redis, project, id, fn, arg);
 }
 
 /* ---- changing ---- */
@@ -175,7 +176,7 @@ static void on_changed(enum call_end end, const redisReply *reply, const struct 
 	free(c);
 }
 
-static void send_change(struct store *s, struct command *c, const char *refusal,
+static void send_change(struct redis *redis, struct command *c, const char *refusal,
 			endpoints_done_fn *fn, void *arg)
 {
 	struct change *change = calloc(1, sizeof(*change));
@@ -185,18 +186,18 @@ static void send_change(struct store *s, struct command *c, const char *refusal,
 	change->refusal = refusal;
 	change->fn = fn;
 	change->arg = arg;
-	store_call(s, c, 1, LIMIT_MS, on_changed, change);
+	redis_call(redis, c, 1, LIMIT_MS, on_changed, change);
 }
 
 static void start_change(struct command *c, const char *what, const char *project, const char *id)
 {
-	command_script(c, SCRIPT_ENDPOINT, STORE_GLOBAL);
+	command_script(c, SCRIPT_ENDPOINT, REDIS_GLOBAL);
 	command_str(c, what);
 	command_str(c, project);
 	command_str(c, id);
 }
 
-void endpoints_put(struct store *s, const struct endpoint *e, const struct endpoint *before,
+void endpoints_put(struct redis *redis, const struct endpoint *e, const struct endpoint *before,
 		   endpoints_done_fn *fn, void *arg)
 {
 	struct command c = {0};
@@ -209,20 +210,20 @@ void endpoints_put(struct store *s, const struct endpoint *e, const struct endpo
 	command_str(&c, text);
 	command_num(&c, ENDPOINTS_MAX);
 	free(text);
-	send_change(s, &c, "a project has at most " TEXT(ENDPOINTS_MAX) " webhooks", fn, arg);
+	send_change(redis, &c, "a project has at most " TEXT(ENDPOINTS_MAX) " webhooks", fn, arg);
 }
 
-void endpoints_delete(struct store *s, const char *project, const char *id, endpoints_done_fn *fn,
-		      void *arg)
+void endpoints_delete(struct redis *redis, const char *project, const char *id,
+		      endpoints_done_fn *fn, void *arg)
 {
 	struct command c = {0};
 
 	start_change(&c, "delete", project, id);
-	send_change(s, &c, "", fn, arg);
+	send_change(redis, &c, "", fn, arg);
 }
 
-void endpoints_redeliver(struct store *s, const char *project, const char *id, const char *message,
-			 unsigned n, endpoints_done_fn *fn, void *arg)
+void endpoints_redeliver(struct redis *redis, const char *project, const char *id,
+			 const char *message, unsigned n, endpoints_done_fn *fn, void *arg)
 {
 	struct command c = {0};
 	char event[ID_LEN + 16];
@@ -230,7 +231,7 @@ void endpoints_redeliver(struct store *s, const char *project, const char *id, c
 	snprintf(event, sizeof(event), "%s %u", message, n);
 	start_change(&c, "redeliver", project, id);
 	command_str(&c, event);
-	send_change(s, &c, "the webhook is disabled: enable it first", fn, arg);
+	send_change(redis, &c, "the webhook is disabled: enable it first", fn, arg);
 }
 
 /* ---- deliveries and tests ---- */
@@ -261,7 +262,7 @@ static void on_log(enum call_end end, const redisReply *r, const struct err *why
 	free(l);
 }
 
-static void send_look(struct store *s, struct command *c, endpoints_log_fn *fn, void *arg)
+static void send_look(struct redis *redis, struct command *c, endpoints_log_fn *fn, void *arg)
 {
 	struct look *l = calloc(1, sizeof(*l));
 
@@ -269,19 +270,19 @@ static void send_look(struct store *s, struct command *c, endpoints_log_fn *fn, 
 		abort();
 	l->fn = fn;
 	l->arg = arg;
-	store_call(s, c, 1, LIMIT_MS, on_log, l);
+	redis_call(redis, c, 1, LIMIT_MS, on_log, l);
 }
 
-void endpoints_deliveries(struct store *s, const char *id, bool failed_only, endpoints_log_fn *fn,
-			  void *arg)
+void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
+			  endpoints_log_fn *fn, void *arg)
 {
 	struct command c = {0};
 
 	command_start(&c, "LRANGE");
-	command_key(&c, STORE_GLOBAL, "%s:%s", failed_only ? "hf" : "hd", id);
+	command_key(&c, REDIS_GLOBAL, "%s:%s", failed_only ? "hf" : "hd", id);
 	command_num(&c, 0);
 	command_num(&c, -1); /* lua/hook.lua keeps 100 */
-	send_look(s, &c, fn, arg);
+	send_look(redis, &c, fn, arg);
 }
 
 static void on_asked(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -293,7 +294,7 @@ static void on_asked(enum call_end end, const redisReply *reply, const struct er
 	free(c);
 }
 
-void endpoints_ask_test(struct store *s, const struct endpoint *e, const char *event_id,
+void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const char *event_id,
 			const char *project_id, endpoints_done_fn *fn, void *arg)
 {
 	struct change *change = calloc(1, sizeof(*change));
@@ -306,16 +307,16 @@ void endpoints_ask_test(struct store *s, const struct endpoint *e, const char *e
 	change->arg = arg;
 	snprintf(text, sizeof(text), "%s %s %s", e->id, event_id, project_id);
 	command_start(&c, "RPUSH");
-	command_key(&c, STORE_GLOBAL, "ht");
+	command_key(&c, REDIS_GLOBAL, "ht");
 	command_str(&c, text);
-	store_call(s, &c, 1, LIMIT_MS, on_asked, change);
+	redis_call(redis, &c, 1, LIMIT_MS, on_asked, change);
 }
 
-void endpoints_get_test(struct store *s, const char *event_id, endpoints_log_fn *fn, void *arg)
+void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log_fn *fn, void *arg)
 {
 	struct command c = {0};
 
 	command_start(&c, "GET");
-	command_key(&c, STORE_GLOBAL, "htr:%s", event_id);
-	send_look(s, &c, fn, arg);
+	command_key(&c, REDIS_GLOBAL, "htr:%s", event_id);
+	send_look(redis, &c, fn, arg);
 }

@@ -10,7 +10,7 @@
 #include "server/base/err.h"
 #include "server/base/id.h"
 
-struct store;
+struct redis;
 
 /* Webhook endpoints of a project, for those who manage them. (server/store/projects/deliveries.h is
  * for the process that delivers.) */
@@ -43,34 +43,34 @@ void endpoint_deinit(struct endpoint *e);
 
 /* list: borrowed; NULL with why: ERR_RETRY. Oldest first. */
 typedef void endpoints_fn(const struct endpoint *list, size_t n, const struct err *why, void *arg);
-void endpoints_list(struct store *s, const char *project, endpoints_fn *fn, void *arg);
+void endpoints_list(struct redis *redis, const char *project, endpoints_fn *fn, void *arg);
 /* One, or ERR_NOT_FOUND. */
-void endpoints_get(struct store *s, const char *project, const char *id, endpoints_fn *fn,
+void endpoints_get(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
 		   void *arg);
 
 /* why NULL: done. */
 typedef void endpoints_done_fn(const struct err *why, void *arg);
 /* Writes *e, in place of `before` (NULL: it is new). ERR_REFUSED: too many; ERR_NOT_FOUND: `before`
  * is no longer what is there. */
-void endpoints_put(struct store *s, const struct endpoint *e, const struct endpoint *before,
+void endpoints_put(struct redis *redis, const struct endpoint *e, const struct endpoint *before,
 		   endpoints_done_fn *fn, void *arg);
-void endpoints_delete(struct store *s, const char *project, const char *id, endpoints_done_fn *fn,
-		      void *arg);
+void endpoints_delete(struct redis *redis, const char *project, const char *id,
+		      endpoints_done_fn *fn, void *arg);
 
 /* Has an event of the project posted there, with all tries before it. ERR_REFUSED: the endpoint is
  * disabled. */
-void endpoints_redeliver(struct store *s, const char *project, const char *id, const char *message,
-			 unsigned n, endpoints_done_fn *fn, void *arg);
+void endpoints_redeliver(struct redis *redis, const char *project, const char *id,
+			 const char *message, unsigned n, endpoints_done_fn *fn, void *arg);
 
 /* JSON texts of the last deliveries, newest first. */
 typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);
-void endpoints_deliveries(struct store *s, const char *id, bool failed_only, endpoints_log_fn *fn,
-			  void *arg);
+void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
+			  endpoints_log_fn *fn, void *arg);
 
 /* Asks the delivering process for a test delivery, then for what came of it: json NULL and why NULL
  * while it is under way. */
-void endpoints_ask_test(struct store *s, const struct endpoint *e, const char *event_id,
+void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const char *event_id,
 			const char *project_id, endpoints_done_fn *fn, void *arg);
-void endpoints_get_test(struct store *s, const char *event_id, endpoints_log_fn *fn, void *arg);
+void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log_fn *fn, void *arg);
 
 #endif

@@ -23,7 +23,7 @@
 #define POLL_MS 1000
 
 struct look {
-	struct store *store;
+	struct redis *redis;
 	inbox_fn *fn;
 	void *arg;
 };
@@ -69,7 +69,7 @@ static void on_list(enum call_end end, const redisReply *reply, const struct err
 	free(l);
 }
 
-void inbox_list(struct store *s, const char *project, const char *recipient, size_t limit,
+void inbox_list(struct redis *redis, const char *project, const char *recipient, size_t limit,
 		inbox_fn *fn, void *arg)
 {
 	struct look *l = calloc(1, sizeof(*l));
@@ -77,12 +77,12 @@ void inbox_list(struct store *s, const char *project, const char *recipient, siz
 
 	if (!l)
 		abort();
-	*l = (struct look){s, fn, arg};
+	*l = (struct look){redis, fn, arg};
 	command_start(&c, "LRANGE");
 	command_key(&c, PARTITION, "in:%s:%s", project, recipient);
 	command_num(&c, 0);
 	command_num(&c, (int64_t)limit - 1);
-	store_call(s, &c, 1, LIMIT_MS, on_list, l);
+	redis_call(redis, &c, 1, LIMIT_MS, on_list, l);
 }
 
 /* ---- wait ---- */
@@ -101,7 +101,7 @@ struct waiter {
 };
 
 struct waits {
-	struct store *store;
+	struct redis *redis;
 	struct waiter *first;
 	size_t n;
 	struct loop_timer poll;
@@ -149,18 +149,18 @@ static void on_publish(const char *text, size_t len, void *arg)
 	}
 }
 
-static void *waits_new(struct store *s)
+static void *waits_new(struct redis *redis)
 {
 	struct waits *all = calloc(1, sizeof(*all));
 
 	if (!all)
 		return NULL;
-	all->store = s;
-	if (loop_timer_init(&all->poll, store_loop(s), poll_all, all) < 0) {
+	all->redis = redis;
+	if (loop_timer_init(&all->poll, redis_loop(redis), poll_all, all) < 0) {
 		free(all);
 		return NULL;
 	}
-	store_listen(s, "inbox", on_publish, all);
+	redis_subscribe(redis, "inbox", on_publish, all);
 	return all;
 }
 
@@ -201,7 +201,7 @@ static void waits_abandon(void *state)
 		end_wait(all->first, NULL, 0, &why);
 }
 
-static const struct store_part_kind waits_kind = {
+static const struct redis_part_kind waits_kind = {
 	.make = waits_new, .abandon = waits_abandon, .free_fn = waits_free};
 
 static void on_looked(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg)
@@ -223,17 +223,17 @@ static void ask(struct waiter *w)
 	if (w->is_asking)
 		return;
 	w->is_asking = true;
-	inbox_list(w->all->store, w->project, w->recipient, w->limit, on_looked, w);
+	inbox_list(w->all->redis, w->project, w->recipient, w->limit, on_looked, w);
 }
 
-void inbox_wait(struct store *s, const char *project, const char *recipient, size_t limit,
+void inbox_wait(struct redis *redis, const char *project, const char *recipient, size_t limit,
 		int64_t wait_ms, inbox_fn *fn, void *arg)
 {
-	struct waits *all = store_part(s, PART_INBOX, &waits_kind);
+	struct waits *all = redis_part(redis, PART_INBOX, &waits_kind);
 	struct waiter *w;
 
 	if (!all || wait_ms <= 0 || all->n >= WAITERS_MAX) {
-		inbox_list(s, project, recipient, limit, fn, arg);
+		inbox_list(redis, project, recipient, limit, fn, arg);
 		return;
 	}
 	w = calloc(1, sizeof(*w));
@@ -269,8 +269,8 @@ static void on_put(enum call_end end, const redisReply *reply, const struct err 
 	free(p);
 }
 
-void inbox_put(struct store *s, const char *project, const struct inbox_mail *m, inbox_done_fn *fn,
-	       void *arg)
+void inbox_put(struct redis *redis, const char *project, const struct inbox_mail *m,
+	       inbox_done_fn *fn, void *arg)
 {
 	size_t len = m->mail_len > MAIL_BYTES ? MAIL_BYTES : m->mail_len;
 	json_t *root = json_pack("{s:s, s:s, s:s, s:I, s:s%}", "message", m->message, "recipient",
@@ -289,7 +289,7 @@ void inbox_put(struct store *s, const char *project, const struct inbox_mail *m,
 	command_str(&c, text ? text : "{}"); /* bytes that are no UTF-8: an entry nobody can read */
 	command_str(&c, MAILS_MAX);
 	command_str(&c, LIFE_S);
-	store_call(s, &c, 1, LIMIT_MS, on_put, p);
+	redis_call(redis, &c, 1, LIMIT_MS, on_put, p);
 	free(text);
 	json_decref(root);
 }

@@ -32,13 +32,13 @@ struct cache {
 	struct entry entries[CACHE_SLOTS];
 };
 
-static void *cache_new(struct store *s)
+static void *cache_new(struct redis *redis)
 {
-	(void)s;
+	(void)redis;
 	return calloc(1, sizeof(struct cache));
 }
 
-static const struct store_part_kind cache_kind = {.make = cache_new, .free_fn = free};
+static const struct redis_part_kind cache_kind = {.make = cache_new, .free_fn = free};
 
 static struct entry *slot_of(struct cache *c, const unsigned char digest[DIGEST])
 {
@@ -75,7 +75,7 @@ static int key_parse(const char *text, size_t len, struct key *key)
 /* ---- find ---- */
 
 struct find {
-	struct store *store;
+	struct redis *redis;
 	unsigned char digest[DIGEST];
 	key_fn *fn;
 	void *arg;
@@ -96,7 +96,7 @@ static void tell(const struct entry *entry, key_fn *fn, void *arg)
 static void on_found(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
 	struct find *f = arg;
-	struct cache *cache = store_part(f->store, PART_KEYS, &cache_kind);
+	struct cache *cache = redis_part(f->redis, PART_KEYS, &cache_kind);
 	struct entry fresh = {.until_ms = clock_mono_ms() + REMEMBER_MS};
 	struct entry *kept = slot_of(cache, f->digest);
 
@@ -117,9 +117,9 @@ static void on_found(enum call_end end, const redisReply *reply, const struct er
 	free(f);
 }
 
-void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *arg)
+void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg)
 {
-	struct cache *cache = store_part(s, PART_KEYS, &cache_kind);
+	struct cache *cache = redis_part(redis, PART_KEYS, &cache_kind);
 	unsigned char digest[DIGEST];
 	char hex[DIGEST * 2 + 1];
 	struct command c = {0};
@@ -131,7 +131,7 @@ void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *
 	sha256(text, len, digest);
 	kept = slot_of(cache, digest);
 	/* A store that refuses mail still knows which keys were revoked. */
-	if ((kept->until_ms > clock_mono_ms() || (kept->until_ms && !store_is_connected(s))) &&
+	if ((kept->until_ms > clock_mono_ms() || (kept->until_ms && !redis_is_connected(redis))) &&
 	    CRYPTO_memcmp(kept->digest, digest, DIGEST) == 0) {
 		struct entry copy = *kept;
 
@@ -139,15 +139,15 @@ void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *
 		tell(&copy, fn, arg);
 		return;
 	}
-	f->store = s;
+	f->redis = redis;
 	f->fn = fn;
 	f->arg = arg;
 	memcpy(f->digest, digest, DIGEST);
 	hex_encode(digest, DIGEST, hex);
 	command_start(&c, "HGET");
-	command_key(&c, STORE_GLOBAL, "keys");
+	command_key(&c, REDIS_GLOBAL, "keys");
 	command_str(&c, hex);
-	store_call(s, &c, 1, LIMIT_MS, on_found, f);
+	redis_call(redis, &c, 1, LIMIT_MS, on_found, f);
 }
 
 /* ---- make and revoke ---- */
@@ -189,7 +189,7 @@ static void on_made(enum call_end end, const redisReply *reply, const struct err
 	forget(m);
 }
 
-void keys_import(struct store *s, const char *project, const char *name, unsigned scopes,
+void keys_import(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, const char *text, key_created_fn *fn, void *arg)
 {
 	struct make *m = calloc(1, sizeof(*m));
@@ -204,7 +204,7 @@ void keys_import(struct store *s, const char *project, const char *name, unsigne
 	m->arg = arg;
 	sha256(text, strlen(text), digest);
 	hex_encode(digest, DIGEST, hex);
-	command_script(&c, SCRIPT_KEY, STORE_GLOBAL);
+	command_script(&c, SCRIPT_KEY, REDIS_GLOBAL);
 	command_str(&c, "make");
 	command_str(&c, project);
 	command_str(&c, id_make("key", 0).text);
@@ -213,17 +213,17 @@ void keys_import(struct store *s, const char *project, const char *name, unsigne
 	command_str(&c, is_test ? "test" : "live");
 	command_num(&c, scopes);
 	command_num(&c, KEYS_MAX);
-	store_call(s, &c, 1, LIMIT_MS, on_made, m);
+	redis_call(redis, &c, 1, LIMIT_MS, on_made, m);
 }
 
-void keys_create(struct store *s, const char *project, const char *name, unsigned scopes,
+void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, key_created_fn *fn, void *arg)
 {
 	char text[KEY_TEXT_MAX];
 
 	snprintf(text, sizeof(text), "pn_%s_", is_test ? "test" : "live");
 	id_random(text + 8, SECRET_LEN); /* 200 bits */
-	keys_import(s, project, name, scopes, is_test, text, fn, arg);
+	keys_import(redis, project, name, scopes, is_test, text, fn, arg);
 	explicit_bzero(text, sizeof(text));
 }
 
@@ -238,7 +238,8 @@ static void on_done(enum call_end end, const redisReply *reply, const struct err
 	forget(m);
 }
 
-void keys_revoke(struct store *s, const char *project, const char *id, key_done_fn *fn, void *arg)
+void keys_revoke(struct redis *redis, const char *project, const char *id, key_done_fn *fn,
+		 void *arg)
 {
 	struct make *m = calloc(1, sizeof(*m));
 	struct command c = {0};
@@ -248,11 +249,11 @@ void keys_revoke(struct store *s, const char *project, const char *id, key_done_
 	err_set(&m->refusal, ERR_NOT_FOUND, "there is no such key");
 	m->done = fn;
 	m->arg = arg;
-	command_script(&c, SCRIPT_KEY, STORE_GLOBAL);
+	command_script(&c, SCRIPT_KEY, REDIS_GLOBAL);
 	command_str(&c, "revoke");
 	command_str(&c, id);
 	command_str(&c, project ? project : "");
-	store_call(s, &c, 1, LIMIT_MS, on_done, m);
+	redis_call(redis, &c, 1, LIMIT_MS, on_done, m);
 }
 
 /* ---- lists ---- */
@@ -286,7 +287,7 @@ static void on_keys(enum call_end end, const redisReply *r, const struct err *wh
 	free(l);
 }
 
-void keys_list(struct store *s, const char *project, keys_fn *fn, void *arg)
+void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 	struct command c = {0};
@@ -294,10 +295,10 @@ void keys_list(struct store *s, const char *project, keys_fn *fn, void *arg)
 	if (!l)
 		abort();
 	*l = (struct listing){.keys = fn, .arg = arg};
-	command_script(&c, SCRIPT_KEY, STORE_GLOBAL);
+	command_script(&c, SCRIPT_KEY, REDIS_GLOBAL);
 	command_str(&c, "list");
 	command_str(&c, project);
-	store_call(s, &c, 1, LIMIT_MS, on_keys, l);
+	redis_call(redis, &c, 1, LIMIT_MS, on_keys, l);
 }
 
 /* ---- projects ---- */
@@ -345,7 +346,7 @@ static void on_projects(enum call_end end, const redisReply *r, const struct err
 	free(l);
 }
 
-static void ask_projects(struct store *s, const char *name, projects_fn *fn, void *arg)
+static void ask_projects(struct redis *redis, const char *name, projects_fn *fn, void *arg)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 	struct command c = {0};
@@ -353,21 +354,21 @@ static void ask_projects(struct store *s, const char *name, projects_fn *fn, voi
 	if (!l)
 		abort();
 	*l = (struct listing){.projects = fn, .arg = arg};
-	command_script(&c, SCRIPT_PROJECT, STORE_GLOBAL);
+	command_script(&c, SCRIPT_PROJECT, REDIS_GLOBAL);
 	command_str(&c, name ? "make" : "list");
 	if (name) {
 		command_str(&c, id_make("prj", 0).text);
 		command_str(&c, name);
 	}
-	store_call(s, &c, 1, LIMIT_MS, on_projects, l);
+	redis_call(redis, &c, 1, LIMIT_MS, on_projects, l);
 }
 
-void projects_create(struct store *s, const char *name, projects_fn *fn, void *arg)
+void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg)
 {
-	ask_projects(s, name, fn, arg);
+	ask_projects(redis, name, fn, arg);
 }
 
-void projects_list(struct store *s, projects_fn *fn, void *arg)
+void projects_list(struct redis *redis, projects_fn *fn, void *arg)
 {
-	ask_projects(s, NULL, fn, arg);
+	ask_projects(redis, NULL, fn, arg);
 }

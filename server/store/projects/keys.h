@@ -7,7 +7,7 @@
 
 #include "server/base/err.h"
 
-struct store;
+struct redis;
 
 /* Projects and their API keys. A key is shown once; the store has its SHA-256 only. */
 
@@ -38,30 +38,31 @@ typedef void key_fn(const struct key *key, const struct err *why, void *arg);
 
 /* Looks a presented key up. Answers from memory for at most 1 s after it was read, so a revoked key
  * is refused everywhere within 1 s; unknown keys take the same path. fn may fire from within. */
-void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *arg);
+void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg);
 
 /* Makes a key and gives its text once. ERR_NOT_FOUND: no such project (named by name or prj_ id);
  * ERR_REFUSED: it has KEYS_MAX. */
 typedef void key_created_fn(const struct key *key, const char *text, const struct err *why,
 			    void *arg);
-void keys_create(struct store *s, const char *project, const char *name, unsigned scopes,
+void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, key_created_fn *fn, void *arg);
 /* Makes the key with a given text (postern dev keeps one) unless it exists. */
-void keys_import(struct store *s, const char *project, const char *name, unsigned scopes,
+void keys_import(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, const char *text, key_created_fn *fn, void *arg);
 /* done(why): NULL = done, ERR_NOT_FOUND, ERR_RETRY. id: key_...; project (name or id) NULL: of any.
  */
 typedef void key_done_fn(const struct err *why, void *arg);
-void keys_revoke(struct store *s, const char *project, const char *id, key_done_fn *fn, void *arg);
+void keys_revoke(struct redis *redis, const char *project, const char *id, key_done_fn *fn,
+		 void *arg);
 /* Newest first; borrowed for the call. A project that is not there has none. */
 typedef void keys_fn(const struct key *list, size_t n, const struct err *why, void *arg);
-void keys_list(struct store *s, const char *project, keys_fn *fn, void *arg);
+void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg);
 
 /* list: borrowed for the call; why: ERR_INPUT when the name is taken, ERR_RETRY. */
 typedef void projects_fn(const struct project *list, size_t n, const struct err *why, void *arg);
 /* Makes a project: a list of one. "default" exists from the first start on. */
-void projects_create(struct store *s, const char *name, projects_fn *fn, void *arg);
+void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg);
 /* All of them, newest first. */
-void projects_list(struct store *s, projects_fn *fn, void *arg);
+void projects_list(struct redis *redis, projects_fn *fn, void *arg);
 
 #endif

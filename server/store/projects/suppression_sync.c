@@ -10,13 +10,13 @@
 #define WORDS 3 /* an entry has: mode:project, address, JSON */
 
 struct spread {
-	struct store *store;
+	struct redis *redis;
 	unsigned home;
 	struct command words; /* all entries, as arguments */
 	size_t n;             /* entries */
 	unsigned open;        /* partitions that have not answered */
 	bool has_failed;
-	spread_fn *fn;
+	suppression_sync_fn *fn;
 	void *arg;
 };
 
@@ -34,7 +34,7 @@ static void send(struct spread *s, unsigned partition, const char *what, call_fn
 	command_script(&c, SCRIPT_SPREAD, partition);
 	command_str(&c, what);
 	command_append(&c, &s->words);
-	store_call(s->store, &c, 0, 0, fn, s);
+	redis_call(s->redis, &c, 0, 0, fn, s);
 }
 
 static void on_done(enum call_end how, const redisReply *r, const struct err *why, void *arg)
@@ -64,7 +64,7 @@ static void on_copied(enum call_end how, const redisReply *r, const struct err *
 
 static void copy(struct spread *s)
 {
-	unsigned n = store_partitions(s->store);
+	unsigned n = redis_partitions(s->redis);
 
 	s->open = n - 1;
 	for (unsigned p = 0; p < n; p++)
@@ -90,16 +90,17 @@ static void on_news(enum call_end how, const redisReply *r, const struct err *wh
 		end(s);
 }
 
-void spread_news(struct store *store, unsigned partition, spread_fn *fn, void *arg)
+void suppression_sync_run(struct redis *redis, unsigned partition, suppression_sync_fn *fn,
+			  void *arg)
 {
 	struct spread *s = calloc(1, sizeof(*s));
 	struct command c = {0};
 
 	if (!s)
 		abort();
-	*s = (struct spread){.store = store, .home = partition, .fn = fn, .arg = arg};
+	*s = (struct spread){.redis = redis, .home = partition, .fn = fn, .arg = arg};
 	command_script(&c, SCRIPT_SPREAD, partition);
 	command_str(&c, "news");
 	command_num(&c, NEWS_MAX);
-	store_call(store, &c, 0, 0, on_news, s);
+	redis_call(redis, &c, 0, 0, on_news, s);
 }

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-struct store;
+struct redis;
 
 /* Each partition has the suppression lists, and a bounce writes to that of its message. Here the
  * others get it: what is new in one is copied to all, and is new until each has answered, so that
@@ -11,8 +11,9 @@ struct store;
  * when a copy comes: lua/listed.lua. */
 
 /* has_more: there is more to bring at once. fn fires exactly once, never from within. */
-typedef void spread_fn(bool has_more, void *arg);
+typedef void suppression_sync_fn(bool has_more, void *arg);
 /* Brings the news of one partition to the others. */
-void spread_news(struct store *s, unsigned partition, spread_fn *fn, void *arg);
+void suppression_sync_run(struct redis *redis, unsigned partition, suppression_sync_fn *fn,
+			  void *arg);
 
 #endif

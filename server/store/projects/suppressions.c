@@ -16,7 +16,7 @@
 /* All partitions are asked what they have; then a change gets a time that is later than all of that
  * and goes to each of them (lua/listed.lua). */
 struct ask {
-	struct store *store;
+	struct redis *redis;
 	struct suppressions list;
 	char email[512]; /* lower case */
 	enum { ASK_GET, ASK_ADD, ASK_REMOVE } what;
@@ -97,7 +97,7 @@ static void change_all(struct ask *a)
 {
 	int64_t at = a->now_ms > a->entry.at_ms ? a->now_ms : a->entry.at_ms;
 
-	a->open = store_partitions(a->store);
+	a->open = redis_partitions(a->redis);
 	for (unsigned p = 0, n = a->open; p < n; p++) {
 		struct command c = {0};
 
@@ -109,7 +109,7 @@ static void change_all(struct ask *a)
 			command_num(&c, at);
 			command_num(&c, n > 1 ? COPIES_MS : 0);
 		}
-		store_call(a->store, &c, 1, LIMIT_MS, on_changed, a);
+		redis_call(a->redis, &c, 1, LIMIT_MS, on_changed, a);
 	}
 }
 
@@ -180,44 +180,44 @@ static void on_looked(enum call_end how, const redisReply *r, const struct err *
 		all_looked(a);
 }
 
-static void look_at_all(struct store *s, const struct suppressions *list, int what,
+static void look_at_all(struct redis *redis, const struct suppressions *list, int what,
 			const char *email, suppression_fn *fn, void *arg)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		abort();
-	*a = (struct ask){.store = s, .list = *list, .what = what, .fn = fn, .arg = arg};
+	*a = (struct ask){.redis = redis, .list = *list, .what = what, .fn = fn, .arg = arg};
 	snprintf(a->email, sizeof(a->email), "%s", email);
 	for (char *p = a->email; *p; p++)
 		if (*p >= 'A' && *p <= 'Z')
 			*p = (char)(*p + 32);
-	a->open = store_partitions(s);
+	a->open = redis_partitions(redis);
 	for (unsigned p = 0, n = a->open; p < n; p++) {
 		struct command c = {0};
 
 		start_command(&c, p, list, "look");
 		command_str(&c, a->email);
-		store_call(s, &c, 1, LIMIT_MS, on_looked, a);
+		redis_call(redis, &c, 1, LIMIT_MS, on_looked, a);
 	}
 }
 
-void suppressions_add(struct store *s, const struct suppressions *list, const char *email,
+void suppressions_add(struct redis *redis, const struct suppressions *list, const char *email,
 		      suppression_fn *fn, void *arg)
 {
-	look_at_all(s, list, ASK_ADD, email, fn, arg);
+	look_at_all(redis, list, ASK_ADD, email, fn, arg);
 }
 
-void suppressions_get(struct store *s, const struct suppressions *list, const char *email,
+void suppressions_get(struct redis *redis, const struct suppressions *list, const char *email,
 		      suppression_fn *fn, void *arg)
 {
-	look_at_all(s, list, ASK_GET, email, fn, arg);
+	look_at_all(redis, list, ASK_GET, email, fn, arg);
 }
 
-void suppressions_remove(struct store *s, const struct suppressions *list, const char *email,
+void suppressions_remove(struct redis *redis, const struct suppressions *list, const char *email,
 			 suppression_fn *fn, void *arg)
 {
-	look_at_all(s, list, ASK_REMOVE, email, fn, arg);
+	look_at_all(redis, list, ASK_REMOVE, email, fn, arg);
 }
 
 /* ---- pages ---- */
@@ -258,7 +258,7 @@ static void on_page(enum call_end how, const redisReply *r, const struct err *wh
 	free(p);
 }
 
-void suppressions_list(struct store *s, const struct suppressions *list,
+void suppressions_list(struct redis *redis, const struct suppressions *list,
 		       const struct suppressions_place *from, size_t max, suppressions_fn *fn,
 		       void *arg)
 {
@@ -276,5 +276,5 @@ void suppressions_list(struct store *s, const struct suppressions *list,
 		command_str(&c, "+inf");
 	command_num(&c, (int64_t)from->skip);
 	command_num(&c, (int64_t)max);
-	store_call(s, &c, 1, LIMIT_MS, on_page, p);
+	redis_call(redis, &c, 1, LIMIT_MS, on_page, p);
 }

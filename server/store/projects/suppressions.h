@@ -8,7 +8,7 @@
 #include "server/base/err.h"
 #include "server/base/id.h"
 
-struct store;
+struct redis;
 
 /* The addresses that a project's mail does not go to: live mail and test mail each have a list.
  * Accept and settle (lua/) look at it and add to it; here it is read and changed by request.
@@ -31,12 +31,12 @@ struct suppression {
 /* is_new: it was not on the list before. entry NULL: ERR_NOT_FOUND, ERR_RETRY. Borrowed. */
 typedef void suppression_fn(const struct suppression *entry, bool is_new, const struct err *why,
 			    void *arg);
-void suppressions_add(struct store *s, const struct suppressions *list, const char *email,
+void suppressions_add(struct redis *redis, const struct suppressions *list, const char *email,
 		      suppression_fn *fn, void *arg);
-void suppressions_get(struct store *s, const struct suppressions *list, const char *email,
+void suppressions_get(struct redis *redis, const struct suppressions *list, const char *email,
 		      suppression_fn *fn, void *arg);
 /* fn gets entry NULL; why NULL: removed. */
-void suppressions_remove(struct store *s, const struct suppressions *list, const char *email,
+void suppressions_remove(struct redis *redis, const struct suppressions *list, const char *email,
 			 suppression_fn *fn, void *arg);
 
 /* Where to go on: below this time, but for so many of just this time. {0, 0}: the newest. */
@@ -47,7 +47,7 @@ struct suppressions_place {
 /* Newest first; fewer than max: the end. */
 typedef void suppressions_fn(const struct suppression *entries, size_t n, const struct err *why,
 			     void *arg);
-void suppressions_list(struct store *s, const struct suppressions *list,
+void suppressions_list(struct redis *redis, const struct suppressions *list,
 		       const struct suppressions_place *from, size_t max, suppressions_fn *fn,
 		       void *arg);
 

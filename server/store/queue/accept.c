@@ -37,7 +37,7 @@ struct item {
 	struct waiting *queue;
 	struct id id;
 	struct command args;
-	queue_accept_fn *fn;
+	accept_fn *fn;
 	void *arg;
 	unsigned chunks_open;
 	bool has_failed;
@@ -58,7 +58,7 @@ struct batch {
 };
 
 struct accepts {
-	struct store *store;
+	struct redis *redis;
 	struct loop_post flush;
 	struct waiting *queues;
 	unsigned n_queues;
@@ -66,9 +66,9 @@ struct accepts {
 	struct buf packed;
 };
 
-unsigned queue_partition(const struct store *s, const char *project, const char *idempotency)
+unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency)
 {
-	unsigned n = store_partitions(s);
+	unsigned n = redis_partitions(redis);
 	uint64_t hash = 14695981039346656037u; /* FNV-1a */
 	char random[9];
 	const char *parts[2] = {project, idempotency};
@@ -87,16 +87,16 @@ unsigned queue_partition(const struct store *s, const char *project, const char 
 
 static void flush(void *arg);
 
-static void *accepts_new(struct store *s)
+static void *accepts_new(struct redis *redis)
 {
 	struct accepts *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return NULL;
-	a->store = s;
+	a->redis = redis;
 	a->n_queues = ID_PARTITIONS;
 	a->queues = calloc(a->n_queues, sizeof(*a->queues));
-	if (!a->queues || loop_post_init(&a->flush, store_loop(s), flush, a) < 0) {
+	if (!a->queues || loop_post_init(&a->flush, redis_loop(redis), flush, a) < 0) {
 		free(a->queues);
 		free(a);
 		return NULL;
@@ -133,8 +133,8 @@ static void accepts_free(void *state)
 	free(a);
 }
 
-static void end_item(struct item *it, enum queue_accept_status status, const char *id,
-		     int64_t at_ms, const struct err *why)
+static void end_item(struct item *it, enum accept_status status, const char *id, int64_t at_ms,
+		     const struct err *why)
 {
 	it->fn(status, id, at_ms, "", why, it->arg);
 	item_free(it);
@@ -142,22 +142,22 @@ static void end_item(struct item *it, enum queue_accept_status status, const cha
 
 static void end_stored(struct item *it, const redisReply *const *r)
 {
-	struct store *s = it->queue->all->store;
+	struct redis *redis = it->queue->all->redis;
 	struct err why;
 
 	switch (r[0]->integer) {
 	case STATUS_ACCEPTED:
-		it->fn(QUEUE_ACCEPTED, it->id.text, r[2]->integer, r[3]->str, NULL, it->arg);
+		it->fn(ACCEPT_COMMITTED, it->id.text, r[2]->integer, r[3]->str, NULL, it->arg);
 		item_free(it);
 		return;
 	case STATUS_REPLAYED:
-		end_item(it, QUEUE_REPLAYED, r[1]->str, 0, NULL);
+		end_item(it, ACCEPT_REPLAYED, r[1]->str, 0, NULL);
 		return;
 	case STATUS_CONFLICT:
-		end_item(it, QUEUE_CONFLICT, r[1]->str, 0, NULL);
+		end_item(it, ACCEPT_CONFLICT, r[1]->str, 0, NULL);
 		return;
 	case STATUS_LATE:
-		store_was_late(s);
+		redis_was_late(redis);
 		err_set(&why, ERR_RETRY, "the store took too long: nothing was stored");
 		break;
 	default:
@@ -166,7 +166,7 @@ static void end_stored(struct item *it, const redisReply *const *r)
 			(int)r[0]->integer);
 		break;
 	}
-	end_item(it, QUEUE_NOT_ACCEPTED, it->id.text, 0, &why);
+	end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, 0, &why);
 }
 
 static void end_batch(struct batch *b, enum call_end end, const redisReply *reply,
@@ -174,9 +174,9 @@ static void end_batch(struct batch *b, enum call_end end, const redisReply *repl
 {
 	bool is_whole = end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY &&
 			reply->elements == b->n * 4;
-	enum queue_accept_status status = end == CALL_NEVER_SENT || end == CALL_FAILED
-						  ? QUEUE_NOT_ACCEPTED
-						  : QUEUE_OUTCOME_UNKNOWN;
+	enum accept_status status = end == CALL_NEVER_SENT || end == CALL_FAILED
+					    ? ACCEPT_NOT_ACCEPTED
+					    : ACCEPT_OUTCOME_UNKNOWN;
 	struct err odd;
 
 	if (end == CALL_ANSWERED && !is_whole) {
@@ -217,7 +217,7 @@ static struct item *next_item(struct waiting *q)
 			return it;
 		err_set(&why, ERR_INTERNAL,
 			"the message could not be written down: nothing was stored");
-		end_item(it, QUEUE_NOT_ACCEPTED, it->id.text, 0, &why);
+		end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, 0, &why);
 	}
 	return NULL;
 }
@@ -241,7 +241,7 @@ static void send_batch(struct waiting *q)
 	struct batch *b = calloc(1, sizeof(*b));
 	struct command c = {0};
 	struct item *it;
-	int64_t late = clock_real_ms() + store_clock_offset_ms(a->store) + ACCEPT_WITHIN_MS;
+	int64_t late = clock_real_ms() + redis_clock_offset_ms(a->redis) + ACCEPT_WITHIN_MS;
 
 	if (!b)
 		abort(); /* crash-only: the client sees a lost connection and asks again */
@@ -249,8 +249,8 @@ static void send_batch(struct waiting *q)
 	command_reserve(&c, waiting_bytes(q));
 	command_script(&c, SCRIPT_ACCEPT, q->partition);
 	command_num(&c, late);
-	command_num(&c, store_config(a->store)->idempotency_s * 1000);
-	command_num(&c, store_config(a->store)->retention_s * 1000);
+	command_num(&c, redis_config(a->redis)->idempotency_s * 1000);
+	command_num(&c, redis_config(a->redis)->retention_s * 1000);
 	while (b->n < BATCH_MAX && c.bytes.len < BATCH_BYTES && (it = next_item(q))) {
 		command_append(&c, &it->args);
 		b->items[b->n++] = it;
@@ -262,7 +262,7 @@ static void send_batch(struct waiting *q)
 	}
 	q->in_flight++;
 	metric_add(METRIC_ACCEPT_BATCHES, 1);
-	store_call(a->store, &c, a->next_conn++, ANSWER_WITHIN_MS, on_answer, b);
+	redis_call(a->redis, &c, a->next_conn++, ANSWER_WITHIN_MS, on_answer, b);
 }
 
 static void refuse_all(struct waiting *q, const char *reason)
@@ -272,16 +272,16 @@ static void refuse_all(struct waiting *q, const char *reason)
 
 	err_set(&why, ERR_RETRY, "%s", reason);
 	while ((it = next_item(q)))
-		end_item(it, QUEUE_NOT_ACCEPTED, it->id.text, 0, &why);
+		end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, 0, &why);
 }
 
 static void flush(void *arg)
 {
 	struct accepts *a = arg;
 	const char *why;
-	bool is_ready = store_is_ready(a->store, &why);
+	bool is_ready = redis_is_ready(a->redis, &why);
 
-	for (unsigned i = 0; i < store_partitions(a->store); i++) {
+	for (unsigned i = 0; i < redis_partitions(a->redis); i++) {
 		struct waiting *q = &a->queues[i];
 
 		if (!is_ready)
@@ -299,7 +299,7 @@ static void accepts_abandon(void *state)
 		refuse_all(&a->queues[i], "the process ends: nothing was stored");
 }
 
-static const struct store_part_kind accepts_kind = {
+static const struct redis_part_kind accepts_kind = {
 	.make = accepts_new, .abandon = accepts_abandon, .free_fn = accepts_free};
 
 static void enqueue(struct item *it)
@@ -330,10 +330,11 @@ static void on_chunk(enum call_end end, const redisReply *reply, const struct er
 		return;
 	}
 	err_set(&e, ERR_RETRY, "the store did not take the content: nothing was accepted");
-	end_item(it, QUEUE_NOT_ACCEPTED, it->id.text, 0, &e);
+	end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, 0, &e);
 }
 
-static void write_chunks(struct store *s, struct item *it, const struct buf *packed, size_t chunks)
+static void write_chunks(struct redis *redis, struct item *it, const struct buf *packed,
+			 size_t chunks)
 {
 	it->chunks_open = (unsigned)chunks;
 	for (size_t k = 0; k < chunks; k++) {
@@ -346,7 +347,7 @@ static void write_chunks(struct store *s, struct item *it, const struct buf *pac
 		command_arg(&c, packed->data + from, len);
 		command_str(&c, "EX");
 		command_str(&c, CHUNK_LIFE_S);
-		store_call(s, &c, (unsigned)k, ACCEPT_WITHIN_MS, on_chunk, it);
+		redis_call(redis, &c, (unsigned)k, ACCEPT_WITHIN_MS, on_chunk, it);
 	}
 }
 
@@ -357,9 +358,9 @@ static void refuse_later(struct item *it)
 	enqueue(it);
 }
 
-void queue_accept(struct store *s, const struct queue_accept *m, queue_accept_fn *fn, void *arg)
+void accept_message(struct redis *redis, const struct accept_request *m, accept_fn *fn, void *arg)
 {
-	struct accepts *a = store_part(s, PART_ACCEPT, &accepts_kind);
+	struct accepts *a = redis_part(redis, PART_ACCEPT, &accepts_kind);
 	struct item *it = calloc(1, sizeof(*it));
 	struct err e;
 	size_t chunks = 0;
@@ -379,8 +380,8 @@ void queue_accept(struct store *s, const struct queue_accept *m, queue_accept_fn
 		chunks = (a->packed.len + CHUNK_BYTES - 1) / CHUNK_BYTES;
 	if (accept_args_write(&it->args, m, &a->packed, chunks) < 0)
 		refuse_later(it);
-	else if (chunks && store_is_ready(s, NULL))
-		write_chunks(s, it, &a->packed, chunks);
+	else if (chunks && redis_is_ready(redis, NULL))
+		write_chunks(redis, it, &a->packed, chunks);
 	else
 		enqueue(it);
 }

@@ -9,7 +9,7 @@
 #include "server/base/id.h"
 #include "server/store/messages/lane.h"
 
-struct store;
+struct redis;
 
 /* The queue's transitions, in batches: what is asked in one loop turn goes to Redis in one script
  * call (lua/accept.lua, dot.lua ...), one call in flight a connection. */
@@ -17,10 +17,10 @@ struct store;
 /* ---- accept ---- */
 
 /* In place of a project's number: a message that nobody sees and that counts as no mail. */
-#define QUEUE_NO_PROJECT "0"
+#define ACCEPT_NO_PROJECT "0"
 
-struct queue_accept {
-	struct id id;        /* id_make("msg", queue_partition(...)) */
+struct accept_request {
+	struct id id;        /* id_make("msg", accept_partition(...)) */
 	const char *project; /* the project's number, as in struct key */
 	bool is_test;
 	enum lane lane;
@@ -39,26 +39,27 @@ struct queue_accept {
 	size_t mail_len;
 };
 
-enum queue_accept_status {
-	QUEUE_ACCEPTED,     /* committed and, with durability fsync, on disk */
-	QUEUE_REPLAYED,     /* the same key and fingerprint were accepted before, as id */
-	QUEUE_CONFLICT,     /* the key was used with another fingerprint */
-	QUEUE_NOT_ACCEPTED, /* definitely nothing stored: store down, late, or full (err says which)
-			     */
-	QUEUE_OUTCOME_UNKNOWN, /* the store vanished in the middle and has not come back */
+enum accept_status {
+	ACCEPT_COMMITTED,       /* committed and, with durability fsync, on disk */
+	ACCEPT_REPLAYED,        /* the same key and fingerprint were accepted before, as id */
+	ACCEPT_CONFLICT,        /* the key was used with another fingerprint */
+	ACCEPT_NOT_ACCEPTED,    /* definitely nothing stored: store down, late, or full (err says
+				 * which)
+				 */
+	ACCEPT_OUTCOME_UNKNOWN, /* the store vanished in the middle and has not come back */
 };
 
 /* id: of the message that stands (its own, or the one that was accepted before); at_ms: Redis time.
  * suppressed: of an accepted one, the numbers of the recipients that end at once, as a JSON array;
  * "": none. The facts keep it under that name. */
-typedef void queue_accept_fn(enum queue_accept_status status, const char *id, int64_t at_ms,
-			     const char *suppressed, const struct err *why, void *arg);
+typedef void accept_fn(enum accept_status status, const char *id, int64_t at_ms,
+		       const char *suppressed, const struct err *why, void *arg);
 
 /* Which partition a message goes to: by hash of project and Idempotency-Key where there is one,
  * else at random. */
-unsigned queue_partition(const struct store *s, const char *project, const char *idempotency);
+unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency);
 
 /* Copies all it needs. fn fires exactly once, never from within, within 15 s. */
-void queue_accept(struct store *s, const struct queue_accept *m, queue_accept_fn *fn, void *arg);
+void accept_message(struct redis *redis, const struct accept_request *m, accept_fn *fn, void *arg);
 
 #endif

@@ -25,7 +25,7 @@ static size_t destination_of(struct destination *list, size_t *n, const char *do
 	return (*n)++;
 }
 
-static int put_jobs(struct command *args, const struct queue_accept *m)
+static int put_jobs(struct command *args, const struct accept_request *m)
 {
 	struct destination *list = calloc(m->n_emails, sizeof(*list));
 	struct buf jobs = {0}, rcpts = {0};
@@ -54,7 +54,7 @@ static int put_jobs(struct command *args, const struct queue_accept *m)
 	return rc;
 }
 
-static void put_marks(struct command *args, const struct queue_accept *m)
+static void put_marks(struct command *args, const struct accept_request *m)
 {
 	char mark[RECIPIENT_MARK_LEN + 1];
 	struct buf marks = {0};
@@ -69,8 +69,8 @@ static void put_marks(struct command *args, const struct queue_accept *m)
 	buf_deinit(&marks);
 }
 
-int accept_args_write(struct command *args, const struct queue_accept *m, const struct buf *packed,
-		      size_t chunks)
+int accept_args_write(struct command *args, const struct accept_request *m,
+		      const struct buf *packed, size_t chunks)
 {
 	char spec[512];
 	int len;

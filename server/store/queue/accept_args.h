@@ -8,7 +8,7 @@
 /* One message as the arguments that lua/accept.lua takes for it. packed: its content, which goes
  * with it unless it was written apart, in so many chunks. -1: out of memory, no recipient, or too
  * many destinations. */
-int accept_args_write(struct command *args, const struct queue_accept *m, const struct buf *packed,
-		      size_t chunks);
+int accept_args_write(struct command *args, const struct accept_request *m,
+		      const struct buf *packed, size_t chunks);
 
 #endif

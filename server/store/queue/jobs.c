@@ -35,7 +35,7 @@ struct jobs_item {
 };
 
 struct jobs {
-	struct store *store;
+	struct redis *redis;
 	char owner[96];
 	unsigned slot_request;
 	struct batch *batches[BATCHES]; /* made on first use */
@@ -68,7 +68,7 @@ static void head_settle(struct command *c, void *arg)
 	struct jobs *j = arg;
 
 	command_str(c, j->owner);
-	command_num(c, store_config(j->store)->retention_s * 1000);
+	command_num(c, redis_config(j->redis)->retention_s * 1000);
 }
 
 static void head_giveback(struct command *c, void *arg)
@@ -143,13 +143,13 @@ static const struct batch_kind kinds[KINDS] = {
 	[KIND_SLOT] = {SCRIPT_SLOT, 1, 64, head_slot, answer_plain},
 };
 
-static void *jobs_make(struct store *s)
+static void *jobs_make(struct redis *redis)
 {
 	struct jobs *j = calloc(1, sizeof(*j));
 
 	if (!j)
 		return NULL;
-	j->store = s;
+	j->redis = redis;
 	return j;
 }
 
@@ -174,14 +174,14 @@ static void jobs_abandon(void *state)
 			batch_abandon(j->batches[i]);
 }
 
-static const struct store_part_kind jobs_kind = {
+static const struct redis_part_kind jobs_kind = {
 	.make = jobs_make, .abandon = jobs_abandon, .free_fn = jobs_free};
 
 /* An owner is asked for before the store answered, which is when it tells its partitions. */
-static struct batch *batch_of(struct store *s, const char *owner, enum kind kind,
+static struct batch *batch_of(struct redis *redis, const char *owner, enum kind kind,
 			      unsigned partition)
 {
-	struct jobs *j = store_part(s, PART_JOBS, &jobs_kind);
+	struct jobs *j = redis_part(redis, PART_JOBS, &jobs_kind);
 	struct batch **kept, *b;
 
 	if (!j)
@@ -193,7 +193,7 @@ static struct batch *batch_of(struct store *s, const char *owner, enum kind kind
 	if (b)
 		return b;
 	b = malloc(sizeof(*b));
-	if (!b || batch_init(b, s, &kinds[kind], partition % ID_PARTITIONS, j) < 0)
+	if (!b || batch_init(b, redis, &kinds[kind], partition % ID_PARTITIONS, j) < 0)
 		abort();
 	*kept = b;
 	return b;
@@ -225,42 +225,42 @@ static unsigned partition_of(const char *ref)
 	return id_partition(id);
 }
 
-static void add(struct store *s, const char *owner, enum kind kind, unsigned partition,
+static void add(struct redis *redis, const char *owner, enum kind kind, unsigned partition,
 		struct jobs_item *it)
 {
-	batch_add(batch_of(s, owner, kind, partition), &it->item);
+	batch_add(batch_of(redis, owner, kind, partition), &it->item);
 }
 
-void jobs_dot(struct store *s, const char *owner, const struct job *job, jobs_fence_fn *fn,
+void jobs_dot(struct redis *redis, const char *owner, const struct job *job, jobs_fence_fn *fn,
 	      void *arg)
 {
 	struct jobs_item *it = item_new(job->ref, job->epoch, arg);
 
 	it->fn.fence = fn;
-	add(s, owner, KIND_DOT, partition_of(job->ref), it);
+	add(redis, owner, KIND_DOT, partition_of(job->ref), it);
 }
 
 /* With nothing to renew, the owner's sign of life goes out alone, for a job that nobody has. */
-static void sign_of_life(struct store *s, const char *owner)
+static void sign_of_life(struct redis *redis, const char *owner)
 {
-	for (unsigned p = 0; p < store_partitions(s); p++)
-		if (batch_unanswered(batch_of(s, owner, KIND_RENEW, p)) == 0)
-			add(s, owner, KIND_RENEW, p, item_new("-", 0, NULL));
+	for (unsigned p = 0; p < redis_partitions(redis); p++)
+		if (batch_unanswered(batch_of(redis, owner, KIND_RENEW, p)) == 0)
+			add(redis, owner, KIND_RENEW, p, item_new("-", 0, NULL));
 }
 
-void jobs_renew(struct store *s, const char *owner, struct job *const *jobs, size_t n,
+void jobs_renew(struct redis *redis, const char *owner, struct job *const *jobs, size_t n,
 		jobs_renewed_fn *fn, void *arg)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct jobs_item *it = item_new(jobs[i]->ref, jobs[i]->epoch, arg);
 
 		it->fn.renewed = fn;
-		add(s, owner, KIND_RENEW, partition_of(jobs[i]->ref), it);
+		add(redis, owner, KIND_RENEW, partition_of(jobs[i]->ref), it);
 	}
-	sign_of_life(s, owner);
+	sign_of_life(redis, owner);
 }
 
-void jobs_settle(struct store *s, const char *owner, const char *ref, int64_t epoch,
+void jobs_settle(struct redis *redis, const char *owner, const char *ref, int64_t epoch,
 		 int64_t retry_ms, const char *results, jobs_settle_fn *fn, void *arg)
 {
 	struct jobs_item *it = item_new(ref, epoch, arg);
@@ -268,20 +268,20 @@ void jobs_settle(struct store *s, const char *owner, const char *ref, int64_t ep
 	it->fn.settled = fn;
 	command_num(&it->item.args, retry_ms);
 	command_str(&it->item.args, results);
-	add(s, owner, KIND_SETTLE, partition_of(ref), it);
+	add(redis, owner, KIND_SETTLE, partition_of(ref), it);
 }
 
-void jobs_give_back(struct store *s, const char *owner, const struct job *job, const char *site,
+void jobs_give_back(struct redis *redis, const char *owner, const struct job *job, const char *site,
 		    int64_t delay_ms)
 {
 	struct jobs_item *it = item_new(job->ref, job->epoch, NULL);
 
 	command_str(&it->item.args, site ? site : "");
 	command_num(&it->item.args, delay_ms);
-	add(s, owner, KIND_GIVEBACK, partition_of(job->ref), it);
+	add(redis, owner, KIND_GIVEBACK, partition_of(job->ref), it);
 }
 
-void jobs_give_slots(struct store *s, const char *owner, unsigned partition, const char *site,
+void jobs_give_slots(struct redis *redis, const char *owner, unsigned partition, const char *site,
 		     unsigned count, jobs_done_fn *fn, void *arg)
 {
 	struct jobs_item *it = item_new("", 0, arg);
@@ -289,13 +289,13 @@ void jobs_give_slots(struct store *s, const char *owner, unsigned partition, con
 	it->fn.done = fn;
 	command_str(&it->item.args, site);
 	command_num(&it->item.args, count);
-	add(s, owner, KIND_SLOT, partition, it);
+	add(redis, owner, KIND_SLOT, partition, it);
 }
 
-size_t jobs_unanswered(struct store *s)
+size_t jobs_unanswered(struct redis *redis)
 {
-	const struct jobs *j = store_part(s, PART_JOBS, &jobs_kind);
-	size_t n = attempts_unanswered(s);
+	const struct jobs *j = redis_part(redis, PART_JOBS, &jobs_kind);
+	size_t n = transcripts_unanswered(redis);
 
 	for (size_t i = 0; j && i < BATCHES; i++)
 		if (j->batches[i] && i % KINDS != KIND_RENEW)
@@ -319,10 +319,10 @@ static void on_wake(const char *text, size_t len, void *arg)
 	w->fn(w->arg);
 }
 
-void jobs_listen(struct store *s, jobs_wake_fn *fn, void *arg)
+void jobs_listen(struct redis *redis, jobs_wake_fn *fn, void *arg)
 {
 	static struct wake wake; /* one relay a process */
 
 	wake = (struct wake){fn, arg};
-	store_listen(s, "wake", on_wake, &wake);
+	redis_subscribe(redis, "wake", on_wake, &wake);
 }

@@ -8,7 +8,7 @@
 #include "server/base/err.h"
 #include "server/store/messages/record.h"
 
-struct store;
+struct redis;
 
 /* The relay's side of the queue. Each call is queued and goes out with the others of its kind in
  * one batch a loop turn. All end in exactly one callback, however long the store is away; none
@@ -65,26 +65,26 @@ struct jobs_request {
 
 /* One at a time a partition. taken is NULL when nothing could be asked (logged). */
 typedef void jobs_take_fn(const struct jobs_taken *taken, void *arg);
-void jobs_take(struct store *s, const char *owner, unsigned partition,
+void jobs_take(struct redis *redis, const char *owner, unsigned partition,
 	       const struct jobs_request *request, jobs_take_fn *fn, void *arg);
 
 /* Reads the mail of a job whose content lies in chunks. why NULL: j->mail is there; ERR_RETRY: the
  * store is being closed. */
 typedef void jobs_done_fn(const struct err *why, void *arg);
-void jobs_fetch(struct store *s, struct job *j, jobs_done_fn *fn, void *arg);
+void jobs_fetch(struct redis *redis, struct job *j, jobs_done_fn *fn, void *arg);
 
 /* ---- the fence ---- */
 
 /* is_yours: the lease holds and now outlasts the 10 minutes of RFC 5321 4.5.3.2.6. */
 typedef void jobs_fence_fn(bool is_yours, int64_t lease_until_ms, void *arg);
-void jobs_dot(struct store *s, const char *owner, const struct job *j, jobs_fence_fn *fn,
+void jobs_dot(struct redis *redis, const char *owner, const struct job *j, jobs_fence_fn *fn,
 	      void *arg);
 
 /* Renews leases and tells that the owner lives; fn a job (in order), is_yours false = lost. jobs
  * may be empty: then fn does not fire. */
 typedef void jobs_renewed_fn(const char *ref, int64_t epoch, bool is_yours, int64_t lease_until_ms,
 			     void *arg);
-void jobs_renew(struct store *s, const char *owner, struct job *const *jobs, size_t n,
+void jobs_renew(struct redis *redis, const char *owner, struct job *const *jobs, size_t n,
 		jobs_renewed_fn *fn, void *arg);
 
 /* ---- results ---- */
@@ -101,29 +101,29 @@ enum jobs_settled {
 typedef void jobs_settle_fn(enum jobs_settled how, void *arg);
 /* results: lines "<recipient> <outcome> <code> <dup or -> <text>\n", before them perhaps
  * "a <attempt.h>\n", as in lua/settle.lua. */
-void jobs_settle(struct store *s, const char *owner, const char *ref, int64_t epoch,
+void jobs_settle(struct redis *redis, const char *owner, const char *ref, int64_t epoch,
 		 int64_t retry_ms, const char *results, jobs_settle_fn *fn, void *arg);
 
 /* Returns a job untried. site: what was learned, or NULL. */
-void jobs_give_back(struct store *s, const char *owner, const struct job *j, const char *site,
+void jobs_give_back(struct redis *redis, const char *owner, const struct job *j, const char *site,
 		    int64_t delay_ms);
 
 /* Connections that were closed (or never opened). fn may be NULL. */
-void jobs_give_slots(struct store *s, const char *owner, unsigned partition, const char *site,
+void jobs_give_slots(struct redis *redis, const char *owner, unsigned partition, const char *site,
 		     unsigned count, jobs_done_fn *fn, void *arg);
 
 /* No host of the site lets us in: all relays leave it alone for a while, longer with each time.
  * code: the server's, 0 = none came. */
-void jobs_rest(struct store *s, const char *site, int code, const char *why);
+void jobs_rest(struct redis *redis, const char *site, int code, const char *why);
 
 /* All leases and slots of a dead owner; fn when nothing is left. */
-void jobs_release_owner(struct store *s, const char *owner, jobs_done_fn *fn, void *arg);
+void jobs_release_owner(struct redis *redis, const char *owner, jobs_done_fn *fn, void *arg);
 
 /* Calls that are not answered yet: a draining relay waits for 0. */
-size_t jobs_unanswered(struct store *s);
+size_t jobs_unanswered(struct redis *redis);
 
-/* fn when there may be work; also after each new subscription. Needs STORE_SUBSCRIBER. */
+/* fn when there may be work; also after each new subscription. Needs REDIS_SUBSCRIBER. */
 typedef void jobs_wake_fn(void *arg);
-void jobs_listen(struct store *s, jobs_wake_fn *fn, void *arg);
+void jobs_listen(struct redis *redis, jobs_wake_fn *fn, void *arg);
 
 #endif

@@ -19,8 +19,8 @@ static const char *const REASON =
 	"no relay takes mail, and some has been ready for over a minute: start a "
 	"postern with the role relay on this Redis";
 
-struct attendance {
-	struct store *store;
+struct relay_watch {
+	struct redis *redis;
 	struct loop_timer timer;
 	int64_t every_ms, patience_ms;
 	int64_t ready_since_ms; /* monotonic; 0 = nothing is ready */
@@ -34,34 +34,34 @@ struct attendance {
 
 static void look(void *arg);
 
-static void *attendance_new(struct store *s)
+static void *relay_watch_new(struct redis *redis)
 {
-	struct attendance *a = calloc(1, sizeof(*a));
+	struct relay_watch *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return NULL;
-	a->store = s;
+	a->redis = redis;
 	a->every_ms = EVERY_MS;
 	a->patience_ms = PATIENCE_MS;
-	if (loop_timer_init(&a->timer, store_loop(s), look, a) < 0) {
+	if (loop_timer_init(&a->timer, redis_loop(redis), look, a) < 0) {
 		free(a);
 		return NULL;
 	}
 	return a;
 }
 
-static void attendance_free(void *state)
+static void relay_watch_free(void *state)
 {
-	struct attendance *a = state;
+	struct relay_watch *a = state;
 
 	loop_timer_deinit(&a->timer);
 	free(a);
 }
 
-static const struct store_part_kind attendance_kind = {.make = attendance_new,
-						       .free_fn = attendance_free};
+static const struct redis_part_kind relay_watch_kind = {.make = relay_watch_new,
+							.free_fn = relay_watch_free};
 
-static void say(struct attendance *a)
+static void say(struct relay_watch *a)
 {
 	bool is_bad = a->waited_ms > a->patience_ms;
 
@@ -76,7 +76,7 @@ static void say(struct attendance *a)
 }
 
 /* The last answer of a look: what they say together. */
-static void judge(struct attendance *a)
+static void judge(struct relay_watch *a)
 {
 	int64_t now = clock_mono_ms(), waited;
 
@@ -91,7 +91,7 @@ static void judge(struct attendance *a)
 	say(a);
 }
 
-static void answered(struct attendance *a, bool is_known)
+static void answered(struct relay_watch *a, bool is_known)
 {
 	a->is_known = a->is_known && is_known;
 	if (--a->n_open)
@@ -102,7 +102,7 @@ static void answered(struct attendance *a, bool is_known)
 
 static void on_ready(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
-	struct attendance *a = arg;
+	struct relay_watch *a = arg;
 
 	(void)why;
 	if (end == CALL_ANSWERED && reply->integer > 0)
@@ -113,8 +113,8 @@ static void on_ready(enum call_end end, const redisReply *reply, const struct er
 /* {the owner that is to be taken for dead last, and when} */
 static void on_owner(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
-	struct attendance *a = arg;
-	int64_t now = clock_real_ms() + store_clock_offset_ms(a->store), ago;
+	struct relay_watch *a = arg;
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(a->redis), ago;
 
 	(void)why;
 	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
@@ -125,7 +125,7 @@ static void on_owner(enum call_end end, const redisReply *reply, const struct er
 	answered(a, end == CALL_ANSWERED);
 }
 
-static void ask(struct attendance *a, unsigned partition)
+static void ask(struct relay_watch *a, unsigned partition)
 {
 	struct command c = {0};
 
@@ -133,21 +133,21 @@ static void ask(struct attendance *a, unsigned partition)
 	command_key(&c, partition, "act:otp");
 	command_key(&c, partition, "act:normal");
 	command_key(&c, partition, "act:bulk");
-	store_call(a->store, &c, 1, LIMIT_MS, on_ready, a);
+	redis_call(a->redis, &c, 1, LIMIT_MS, on_ready, a);
 	command_start(&c, "ZRANGE");
 	command_key(&c, partition, "owners");
 	command_num(&c, -1);
 	command_num(&c, -1);
 	command_str(&c, "WITHSCORES");
-	store_call(a->store, &c, 1, LIMIT_MS, on_owner, a);
+	redis_call(a->redis, &c, 1, LIMIT_MS, on_owner, a);
 }
 
 static void look(void *arg)
 {
-	struct attendance *a = arg;
-	unsigned n = store_partitions(a->store);
+	struct relay_watch *a = arg;
+	unsigned n = redis_partitions(a->redis);
 
-	if (!store_is_connected(a->store)) {
+	if (!redis_is_connected(a->redis)) {
 		a->ready_since_ms = 0; /* relays could not give signs of life either */
 		loop_timer_set(&a->timer, a->every_ms);
 		return;
@@ -160,26 +160,26 @@ static void look(void *arg)
 		ask(a, p);
 }
 
-void attendance_watch(struct store *s)
+void relay_watch_start(struct redis *redis)
 {
-	struct attendance *a = store_part(s, PART_ATTENDANCE, &attendance_kind);
+	struct relay_watch *a = redis_part(redis, PART_RELAY_WATCH, &relay_watch_kind);
 
 	if (!a)
 		abort();
 	loop_timer_set(&a->timer, 0);
 }
 
-void attendance_limit(struct store *s, int64_t every_ms, int64_t patience_ms)
+void relay_watch_limit(struct redis *redis, int64_t every_ms, int64_t patience_ms)
 {
-	struct attendance *a = store_part(s, PART_ATTENDANCE, &attendance_kind);
+	struct relay_watch *a = redis_part(redis, PART_RELAY_WATCH, &relay_watch_kind);
 
 	a->every_ms = every_ms;
 	a->patience_ms = patience_ms;
 }
 
-bool attendance_holds(struct store *s, const char **why)
+bool relay_watch_holds(struct redis *redis, const char **why)
 {
-	struct attendance *a = store_part(s, PART_ATTENDANCE, &attendance_kind);
+	struct relay_watch *a = redis_part(redis, PART_RELAY_WATCH, &relay_watch_kind);
 
 	if (!a || !a->is_told)
 		return true;

@@ -19,15 +19,15 @@ long long jobs_integer(const redisReply *whole, size_t i)
 }
 
 /* What a dead owner leaves. */
-struct heritage {
-	struct store *store;
+struct release {
+	struct redis *redis;
 	char owner[96];
 	unsigned partition;
 	jobs_done_fn *fn;
 	void *arg;
 };
 
-static void ask_release(struct heritage *h);
+static void ask_release(struct release *h);
 
 void jobs_count_released(const redisReply *reply)
 {
@@ -50,7 +50,7 @@ void jobs_count_released(const redisReply *reply)
 static void on_released(enum call_end end, const redisReply *reply, const struct err *why,
 			void *arg)
 {
-	struct heritage *h = arg;
+	struct release *h = arg;
 	bool has_more = end == CALL_ANSWERED && jobs_integer(reply, 5) == 1;
 
 	if (end == CALL_ANSWERED && jobs_integer(reply, 0) > 0)
@@ -60,7 +60,7 @@ static void on_released(enum call_end end, const redisReply *reply, const struct
 		jobs_count_released(reply);
 	if (end == CALL_ANSWERED && !has_more)
 		h->partition++;
-	if (end == CALL_ANSWERED && h->partition < store_partitions(h->store)) {
+	if (end == CALL_ANSWERED && h->partition < redis_partitions(h->redis)) {
 		ask_release(h);
 		return;
 	}
@@ -68,21 +68,21 @@ static void on_released(enum call_end end, const redisReply *reply, const struct
 	free(h);
 }
 
-static void ask_release(struct heritage *h)
+static void ask_release(struct release *h)
 {
 	struct command c = {0};
 
-	command_release(&c, h->partition, h->owner, store_config(h->store));
-	store_call(h->store, &c, 0, 0, on_released, h);
+	command_release(&c, h->partition, h->owner, redis_config(h->redis));
+	redis_call(h->redis, &c, 0, 0, on_released, h);
 }
 
-void jobs_release_owner(struct store *s, const char *owner, jobs_done_fn *fn, void *arg)
+void jobs_release_owner(struct redis *redis, const char *owner, jobs_done_fn *fn, void *arg)
 {
-	struct heritage *h = calloc(1, sizeof(*h));
+	struct release *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		abort();
-	*h = (struct heritage){.store = s, .fn = fn, .arg = arg};
+	*h = (struct release){.redis = redis, .fn = fn, .arg = arg};
 	snprintf(h->owner, sizeof(h->owner), "%s", owner);
 	ask_release(h);
 }

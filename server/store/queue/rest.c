@@ -25,9 +25,10 @@ static void on_rest(enum call_end end, const redisReply *reply, const struct err
 }
 
 /* The first rest is short enough for the first retry of lane otp to meet the end of it. */
-static void ask(struct store *s, unsigned partition, const char *site, int code, const char *why)
+static void ask(struct redis *redis, unsigned partition, const char *site, int code,
+		const char *why)
 {
-	const struct config *config = store_config(s);
+	const struct config *config = redis_config(redis);
 	struct command c = {0};
 	char random[3], text[256], *name = strdup(site);
 
@@ -42,11 +43,11 @@ static void ask(struct store *s, unsigned partition, const char *site, int code,
 	command_num(&c, (random[0] * 31 + random[1]) % 1000);
 	command_num(&c, code);
 	command_str(&c, text);
-	store_call(s, &c, SLOT_CONN, 0, on_rest, name);
+	redis_call(redis, &c, SLOT_CONN, 0, on_rest, name);
 }
 
-void jobs_rest(struct store *s, const char *site, int code, const char *why)
+void jobs_rest(struct redis *redis, const char *site, int code, const char *why)
 {
-	for (unsigned p = 0; p < store_partitions(s); p++)
-		ask(s, p, site, code, why);
+	for (unsigned p = 0; p < redis_partitions(redis); p++)
+		ask(redis, p, site, code, why);
 }

@@ -23,7 +23,7 @@
 #define JOB_FIELDS 5
 
 struct take {
-	struct store *store;
+	struct redis *redis;
 	unsigned max_jobs;
 	int64_t asked_ms;
 	jobs_take_fn *fn;
@@ -123,7 +123,7 @@ static void on_taken(enum call_end end, const redisReply *reply, const struct er
 
 	(void)why;
 	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY && reply->elements == 5) {
-		store_saw_time(t->store, reply->element[0]->integer);
+		redis_saw_time(t->redis, reply->element[0]->integer);
 		metric_add(METRIC_EXPIRED, reply->element[3]->integer);
 		metric_add(METRIC_DEFERRED, reply->element[4]->integer);
 		give(t, reply->element[1], reply->element[2]);
@@ -134,14 +134,14 @@ static void on_taken(enum call_end end, const redisReply *reply, const struct er
 }
 
 /* A partition has its part of the limit: the sum over all is the site's. */
-static int64_t site_limit(const struct store *s)
+static int64_t site_limit(const struct redis *redis)
 {
-	int64_t limit = store_config(s)->site_connections / (int64_t)store_partitions(s);
+	int64_t limit = redis_config(redis)->site_connections / (int64_t)redis_partitions(redis);
 
 	return limit > 0 ? limit : 1;
 }
 
-void jobs_take(struct store *s, const char *owner, unsigned partition,
+void jobs_take(struct redis *redis, const char *owner, unsigned partition,
 	       const struct jobs_request *request, jobs_take_fn *fn, void *arg)
 {
 	static unsigned number;
@@ -150,7 +150,7 @@ void jobs_take(struct store *s, const char *owner, unsigned partition,
 
 	if (!t)
 		abort();
-	*t = (struct take){s, request->max_jobs, clock_mono_ms(), fn, arg};
+	*t = (struct take){redis, request->max_jobs, clock_mono_ms(), fn, arg};
 	command_script(&c, SCRIPT_TAKE, partition);
 	command_str(&c, owner);
 	command_num(&c, ++number);
@@ -158,11 +158,11 @@ void jobs_take(struct store *s, const char *owner, unsigned partition,
 	command_num(&c, MAX_BYTES);
 	command_num(&c, JOBS_LEASE_MS);
 	command_num(&c, JOBS_OWNER_MS);
-	command_num(&c, site_limit(s));
+	command_num(&c, site_limit(redis));
 	command_num(&c, request->free_connections);
 	command_num(&c, SHARE_BULK);
 	command_num(&c, SHARE_NORMAL);
-	command_num(&c, store_config(s)->retention_s * 1000);
+	command_num(&c, redis_config(redis)->retention_s * 1000);
 	command_num(&c, request->is_complete);
 	for (size_t i = 0; i < request->n_sites; i++) {
 		command_str(&c, request->sites[i].site);
@@ -171,13 +171,13 @@ void jobs_take(struct store *s, const char *owner, unsigned partition,
 		command_num(&c, request->sites[i].has);
 	}
 	metric_add(METRIC_TAKE_CALLS, 1);
-	store_call(s, &c, 1, 0, on_taken, t);
+	redis_call(redis, &c, 1, 0, on_taken, t);
 }
 
 /* ---- contents in chunks, one after the other ---- */
 
 struct fetch {
-	struct store *store;
+	struct redis *redis;
 	struct job *job;
 	size_t next;
 	struct buf packed;
@@ -229,15 +229,15 @@ static void ask_chunk(struct fetch *f)
 	command_start(&c, "GET");
 	job_message(f->job, id);
 	command_key(&c, id_partition(id), "c:%s:%zu", id, f->next);
-	store_call(f->store, &c, 1, 0, on_chunk, f);
+	redis_call(f->redis, &c, 1, 0, on_chunk, f);
 }
 
-void jobs_fetch(struct store *s, struct job *j, jobs_done_fn *fn, void *arg)
+void jobs_fetch(struct redis *redis, struct job *j, jobs_done_fn *fn, void *arg)
 {
 	struct fetch *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		abort();
-	*f = (struct fetch){.store = s, .job = j, .fn = fn, .arg = arg};
+	*f = (struct fetch){.redis = redis, .job = j, .fn = fn, .arg = arg};
 	ask_chunk(f);
 }

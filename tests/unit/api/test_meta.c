@@ -2,10 +2,10 @@
 #define REAL_ROUTES
 /* The real handlers are linked; the linker sends their calls of these four here (see the
  * Makefile). */
-#define keys_find __wrap_keys_find               /* NOLINT(bugprone-reserved-identifier) */
-#define store_is_ready __wrap_store_is_ready     /* NOLINT(bugprone-reserved-identifier) */
-#define attendance_holds __wrap_attendance_holds /* NOLINT(bugprone-reserved-identifier) */
-#define canary_holds __wrap_canary_holds         /* NOLINT(bugprone-reserved-identifier) */
+#define keys_find __wrap_keys_find                 /* NOLINT(bugprone-reserved-identifier) */
+#define redis_is_ready __wrap_redis_is_ready       /* NOLINT(bugprone-reserved-identifier) */
+#define relay_watch_holds __wrap_relay_watch_holds /* NOLINT(bugprone-reserved-identifier) */
+#define canary_holds __wrap_canary_holds           /* NOLINT(bugprone-reserved-identifier) */
 #include "tests/unit/api/http/client.h"
 
 #include <sys/mman.h>
@@ -21,18 +21,18 @@ static struct {
 	int is_unproven;
 } * store;
 
-bool store_is_ready(const struct store *s, const char **why)
+bool redis_is_ready(const struct redis *redis, const char **why)
 {
-	(void)s;
+	(void)redis;
 	store->asked++;
 	if (!store->is_ready && why)
 		*why = "no \"connection\" to Redis";
 	return store->is_ready;
 }
 
-bool attendance_holds(struct store *s, const char **why)
+bool relay_watch_holds(struct redis *redis, const char **why)
 {
-	(void)s;
+	(void)redis;
 	if (store->is_unattended)
 		*why = "no relay";
 	return !store->is_unattended;

@@ -41,7 +41,7 @@ struct fixture {
 	pid_t redis; /* 0 = not running */
 	struct loop *loop;
 	struct config config;
-	struct store *store;
+	struct redis *store;
 };
 
 /* ---- Redis ---- */
@@ -141,14 +141,14 @@ static inline void open_store(struct fixture *f, unsigned needs)
 {
 	struct err e = {0};
 
-	if (store_open(&f->store, f->loop, &f->config, needs, &e) < 0)
+	if (redis_open(&f->store, f->loop, &f->config, needs, &e) < 0)
 		fail_msg("%s", e.text);
 }
 
 static inline void close_store(struct fixture *f)
 {
-	store_abandon(f->store);
-	store_close(f->store);
+	redis_abandon(f->store);
+	redis_close(f->store);
 	f->store = NULL;
 }
 
@@ -156,7 +156,7 @@ static inline void wait_ready(struct fixture *f)
 {
 	struct err e = {0};
 
-	if (store_wait_ready(f->store, PATIENCE_MS, &e) < 0)
+	if (redis_wait_ready(f->store, PATIENCE_MS, &e) < 0)
 		fail_msg("%s", e.text);
 }
 
@@ -212,7 +212,7 @@ static inline void run_for(struct fixture *f, int64_t ms)
 static inline bool is_unready(struct fixture *f, void *arg)
 {
 	(void)arg;
-	return !store_is_ready(f->store, NULL);
+	return !redis_is_ready(f->store, NULL);
 }
 
 /* Claims that an int, counted by callbacks, is no longer 0. */
@@ -254,7 +254,7 @@ static inline struct fixture *fixture_new(void)
 
 static inline void fixture_free(struct fixture *f)
 {
-	store_close(f->store); /* without store_abandon: after a failed test nobody is there to be
+	redis_close(f->store); /* without redis_abandon: after a failed test nobody is there to be
 				  told */
 	loop_free(f->loop);
 	kill_redis(f);
@@ -269,7 +269,7 @@ static inline int fixture_setup(void **state)
 
 	*state = f;
 	start_redis(f);
-	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	open_store(f, REDIS_SCRIPTS | REDIS_SUBSCRIBER);
 	wait_ready(f);
 	return 0;
 }
@@ -281,7 +281,7 @@ static inline int fixture_setup_partitions(void **state)
 	*state = f;
 	f->config.partitions = 4;
 	start_redis(f);
-	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	open_store(f, REDIS_SCRIPTS | REDIS_SUBSCRIBER);
 	wait_ready(f);
 	return 0;
 }
@@ -306,14 +306,14 @@ static inline int fixture_teardown(void **state)
 
 struct accepted {
 	int calls;
-	enum queue_accept_status status;
+	enum accept_status status;
 	char id[ID_LEN + 1];
 	char suppressed[32];
 	int64_t at_ms;
 	struct err why;
 };
 
-static void on_accepted(enum queue_accept_status status, const char *id, int64_t at_ms,
+static void on_accepted(enum accept_status status, const char *id, int64_t at_ms,
 			const char *suppressed, const struct err *why, void *arg)
 {
 	struct accepted *a = arg;
@@ -330,27 +330,27 @@ static void on_accepted(enum queue_accept_status status, const char *id, int64_t
 static const char *const one_recipient[] = {"ann@example.test"};
 
 /* A plain live message to one recipient. */
-static inline struct queue_accept plain_message(const struct fixture *f)
+static inline struct accept_request plain_message(const struct fixture *f)
 {
-	unsigned partition = queue_partition(f->store, PROJECT, NULL);
+	unsigned partition = accept_partition(f->store, PROJECT, NULL);
 
-	return (struct queue_accept){.id = id_make("msg", partition),
-				     .project = PROJECT,
-				     .lane = LANE_NORMAL,
-				     .sender = "shop@example.test",
-				     .emails = one_recipient,
-				     .n_emails = 1,
-				     .within_ms = 3600000,
-				     .fingerprint = FINGERPRINT,
-				     .facts = "{\"subject\":\"hello\"}",
-				     .mail = MAIL,
-				     .mail_len = sizeof(MAIL) - 1};
+	return (struct accept_request){.id = id_make("msg", partition),
+				       .project = PROJECT,
+				       .lane = LANE_NORMAL,
+				       .sender = "shop@example.test",
+				       .emails = one_recipient,
+				       .n_emails = 1,
+				       .within_ms = 3600000,
+				       .fingerprint = FINGERPRINT,
+				       .facts = "{\"subject\":\"hello\"}",
+				       .mail = MAIL,
+				       .mail_len = sizeof(MAIL) - 1};
 }
 
-static inline void accept_one(struct fixture *f, const struct queue_accept *m, struct accepted *a)
+static inline void accept_one(struct fixture *f, const struct accept_request *m, struct accepted *a)
 {
 	*a = (struct accepted){0};
-	queue_accept(f->store, m, on_accepted, a);
+	accept_message(f->store, m, on_accepted, a);
 	assert_int_equal(a->calls, 0);
 	assert_true(becomes(f, was_called, &a->calls));
 	assert_int_equal(a->calls, 1);

@@ -52,7 +52,7 @@ static void keys_begin_with_the_root_of_their_partition(void **state)
 	command_key(&c, 1023, "m:%s", "x");
 	ASSERT_BYTES(&c, "*2\r\n$3\r\nGET\r\n$14\r\npn:{p1023}:m:x\r\n");
 	command_start(&c, "GET");
-	command_key(&c, STORE_GLOBAL, "meta");
+	command_key(&c, REDIS_GLOBAL, "meta");
 	ASSERT_BYTES(&c, "*2\r\n$3\r\nGET\r\n$11\r\npn:{g}:meta\r\n");
 	command_deinit(&c);
 }

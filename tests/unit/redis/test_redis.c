@@ -13,7 +13,7 @@ static const char *reason(const struct fixture *f)
 {
 	const char *why = NULL;
 
-	store_is_ready(f->store, &why);
+	redis_is_ready(f->store, &why);
 	return why ? why : "";
 }
 
@@ -33,7 +33,7 @@ static bool comes_to_say(struct fixture *f, const char *text)
 static bool is_ready(struct fixture *f, void *arg)
 {
 	(void)arg;
-	return store_is_ready(f->store, NULL);
+	return redis_is_ready(f->store, NULL);
 }
 
 static void a_new_store_becomes_ready_and_is_remembered(void **state)
@@ -42,16 +42,16 @@ static void a_new_store_becomes_ready_and_is_remembered(void **state)
 	char path[128], id[64] = "";
 	FILE *file;
 
-	open_store(f, STORE_SCRIPTS);
-	assert_false(store_is_ready(f->store, NULL));
+	open_store(f, REDIS_SCRIPTS);
+	assert_false(redis_is_ready(f->store, NULL));
 	assert_true(strlen(reason(f)) > 0);
 	start_redis(f);
 	wait_ready(f);
-	assert_true(store_is_connected(f->store));
+	assert_true(redis_is_connected(f->store));
 	assert_string_equal(reason(f), "");
-	assert_string_equal(store_durability(f->store), "fsync");
-	assert_int_equal(store_partitions(f->store), 1);
-	assert_true(llabs(store_clock_offset_ms(f->store)) < 1000);
+	assert_string_equal(redis_durability(f->store), "fsync");
+	assert_int_equal(redis_partitions(f->store), 1);
+	assert_true(llabs(redis_clock_offset_ms(f->store)) < 1000);
 	snprintf(path, sizeof(path), "%s/instance", f->data_dir);
 	file = fopen(path, "re");
 	assert_non_null(file);
@@ -65,18 +65,18 @@ static void another_number_of_partitions_than_at_first_use_is_refused(void **sta
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(store_partitions(f->store), 4);
+	assert_int_equal(redis_partitions(f->store), 4);
 	close_store(f);
 	f->config.partitions = 1;
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	assert_true(comes_to_say(f, "has 4 partitions, and POSTERN_PARTITIONS is 1: set it to 4"));
-	assert_false(store_is_ready(f->store, NULL));
-	assert_false(store_is_connected(f->store));
+	assert_false(redis_is_ready(f->store, NULL));
+	assert_false(redis_is_connected(f->store));
 	close_store(f);
 	f->config.partitions = 4;
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	wait_ready(f);
-	assert_int_equal(store_partitions(f->store), 4);
+	assert_int_equal(redis_partitions(f->store), 4);
 }
 
 static void a_redis_that_comes_back_with_its_files_is_ready_again(void **state)
@@ -86,7 +86,7 @@ static void a_redis_that_comes_back_with_its_files_is_ready_again(void **state)
 	kill_redis(f);
 	assert_true(becomes(f, is_unready, NULL));
 	assert_true(strlen(reason(f)) > 0);
-	assert_false(store_is_connected(f->store));
+	assert_false(redis_is_connected(f->store));
 	start_redis(f);
 	assert_true(becomes(f, is_ready, NULL));
 }
@@ -102,12 +102,12 @@ static void a_redis_that_comes_back_empty_is_refused(void **state)
 	start_redis(f);
 	assert_true(comes_to_say(f, "is empty"));
 	assert_non_null(strstr(reason(f), path));
-	assert_false(store_is_ready(f->store, NULL));
+	assert_false(redis_is_ready(f->store, NULL));
 	run_for(f, 300);
 	assert_int_equal(redis_do(f, "EXISTS pn:{g}:meta"), 0);
 	close_store(f);
 	assert_int_equal(remove(path), 0);
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	wait_ready(f);
 }
 
@@ -117,7 +117,7 @@ static void another_store_at_the_same_address_is_refused(void **state)
 
 	redis_do(f, "HSET pn:{g}:meta instance %s", id_make("ins", 0).text);
 	close_store(f);
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	assert_true(comes_to_say(f, "another store"));
 	assert_non_null(strstr(reason(f), "/instance"));
 }
@@ -144,14 +144,14 @@ static void a_meta_key_we_cannot_read_is_refused(void **state)
 		close_store(f);
 		redis_do(f, "FLUSHALL");
 		remove(path);
-		open_store(f, STORE_SCRIPTS);
+		open_store(f, REDIS_SCRIPTS);
 		wait_ready(f);
 		close_store(f);
 		redis_do(f, rows[i].command);
-		open_store(f, STORE_SCRIPTS);
+		open_store(f, REDIS_SCRIPTS);
 		if (!comes_to_say(f, rows[i].reason))
 			fail_msg("%s: \"%s\"", rows[i].command, reason(f));
-		assert_false(store_is_ready(f->store, NULL));
+		assert_false(redis_is_ready(f->store, NULL));
 	}
 }
 
@@ -159,7 +159,7 @@ static void a_damaged_instance_file_stops_the_start(void **state)
 {
 	struct fixture *f = *state;
 	char path[128];
-	struct store *s = NULL;
+	struct redis *redis = NULL;
 	struct err e = {0};
 	FILE *file;
 
@@ -168,10 +168,10 @@ static void a_damaged_instance_file_stops_the_start(void **state)
 	assert_non_null(file);
 	fputs("ins_what?\n", file);
 	fclose(file);
-	assert_int_equal(store_open(&s, f->loop, &f->config, STORE_SCRIPTS, &e), -1);
+	assert_int_equal(redis_open(&redis, f->loop, &f->config, REDIS_SCRIPTS, &e), -1);
 	assert_int_equal(e.kind, ERR_INPUT);
 	assert_non_null(strstr(e.text, path));
-	assert_null(s);
+	assert_null(redis);
 }
 
 static void settings_that_lose_mail_make_it_unready(void **state)
@@ -191,46 +191,46 @@ static void settings_that_lose_mail_make_it_unready(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		redis_do(f, rows[i].wrong);
 		close_store(f);
-		open_store(f, STORE_SCRIPTS);
+		open_store(f, REDIS_SCRIPTS);
 		if (!comes_to_say(f, rows[i].reason))
 			fail_msg("%s: \"%s\"", rows[i].wrong, reason(f));
-		assert_true(store_is_connected(f->store));
-		assert_string_equal(store_durability(f->store), "relaxed");
+		assert_true(redis_is_connected(f->store));
+		assert_string_equal(redis_durability(f->store), "relaxed");
 		redis_do(f, rows[i].right);
 		assert_true(becomes(f, is_ready, NULL));
-		assert_string_equal(store_durability(f->store), "fsync");
+		assert_string_equal(redis_durability(f->store), "fsync");
 	}
 }
 
 static void a_setting_that_is_changed_meanwhile_is_noticed(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m;
+	struct accept_request m;
 	struct accepted a;
 
 	redis_do(f, "CONFIG SET appendfsync everysec");
 	assert_true(comes_to_say(f, "appendfsync everysec"));
 	m = plain_message(f);
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_NOT_ACCEPTED);
 	assert_non_null(strstr(a.why.text, "appendfsync"));
 }
 
 static void relaxed_durability_overrides_the_settings_and_says_so(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m;
+	struct accept_request m;
 	struct accepted a;
 
 	start_redis(f);
 	redis_do(f, "CONFIG SET appendfsync everysec");
 	f->config.durability = DURABILITY_RELAXED;
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	wait_ready(f);
-	assert_string_equal(store_durability(f->store), "relaxed");
+	assert_string_equal(redis_durability(f->store), "relaxed");
 	m = plain_message(f);
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 }
 
 static void denied_settings_count_as_not_held_unless_asserted(void **state)
@@ -239,13 +239,13 @@ static void denied_settings_count_as_not_held_unless_asserted(void **state)
 
 	start_redis(f);
 	redis_do(f, "ACL SETUSER default -config");
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	assert_true(comes_to_say(f, "CONFIG GET is denied"));
 	close_store(f);
 	f->config.assert_redis_settings = true;
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	wait_ready(f);
-	assert_string_equal(store_durability(f->store), "fsync");
+	assert_string_equal(redis_durability(f->store), "fsync");
 }
 
 /* A port that nobody listens on, for a moment. */
@@ -267,7 +267,7 @@ static void it_connects_over_tcp_with_a_user_and_a_database(void **state)
 	struct fixture *f = *state;
 	int port = free_port();
 	char url[128], host[] = "127.0.0.1";
-	struct queue_accept m;
+	struct accept_request m;
 	struct accepted a;
 
 	start_redis(f);
@@ -276,19 +276,19 @@ static void it_connects_over_tcp_with_a_user_and_a_database(void **state)
 	redis_do(f, "ACL SETUSER app on >p@ss ~* &* +@all");
 	f->config.redis_url = url;
 	snprintf(url, sizeof(url), "redis://app:wrong@%s:%d/3", host, port);
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	assert_true(comes_to_say(f, "WRONGPASS"));
 	close_store(f);
 	snprintf(url, sizeof(url), "redis://app:p%%40ss@%s:%d/3", host, port);
-	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	open_store(f, REDIS_SCRIPTS | REDIS_SUBSCRIBER);
 	wait_ready(f);
 	m = plain_message(f);
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	assert_int_equal(redis_do(f, "EXISTS pn:{p0}:m:%s", a.id), 0); /* not in database 0 */
 	close_store(f);
 	snprintf(url, sizeof(url), "redis://app:p%%40ss@localhost:%d/3", port);
-	open_store(f, STORE_SCRIPTS | STORE_SUBSCRIBER);
+	open_store(f, REDIS_SCRIPTS | REDIS_SUBSCRIBER);
 	wait_ready(f);
 	assert_true(look_at(f, PROJECT, a.id).is_found);
 }
@@ -296,13 +296,13 @@ static void it_connects_over_tcp_with_a_user_and_a_database(void **state)
 static void a_url_that_is_none_is_an_error_at_once(void **state)
 {
 	struct fixture *f = *state;
-	struct store *s = NULL;
+	struct redis *redis = NULL;
 	struct err e = {0};
 
 	f->config.redis_url = "http://localhost";
-	assert_int_equal(store_open(&s, f->loop, &f->config, STORE_SCRIPTS, &e), -1);
+	assert_int_equal(redis_open(&redis, f->loop, &f->config, REDIS_SCRIPTS, &e), -1);
 	assert_int_equal(e.kind, ERR_INPUT);
-	assert_null(s);
+	assert_null(redis);
 }
 
 static void waiting_for_a_dead_store_ends_with_the_reason(void **state)
@@ -310,8 +310,8 @@ static void waiting_for_a_dead_store_ends_with_the_reason(void **state)
 	struct fixture *f = *state;
 	struct err e = {0};
 
-	open_store(f, STORE_SCRIPTS);
-	assert_int_equal(store_wait_ready(f->store, 200, &e), -1);
+	open_store(f, REDIS_SCRIPTS);
+	assert_int_equal(redis_wait_ready(f->store, 200, &e), -1);
 	assert_int_equal(e.kind, ERR_RETRY);
 	assert_non_null(strstr(e.text, "No such file"));
 }
@@ -342,7 +342,7 @@ static void ask(struct fixture *f, const char *verb, const char *key, int64_t li
 
 	command_start(&c, verb);
 	command_str(&c, key);
-	store_call(f->store, &c, 0, limit_ms, on_end, d);
+	redis_call(f->store, &c, 0, limit_ms, on_end, d);
 	assert_null(c.bytes.data);
 	assert_int_equal(d->calls, 0);
 }
@@ -400,7 +400,7 @@ static void a_call_that_could_not_be_written_has_failed(void **state)
 
 	command_start(&c, "GET");
 	c.bytes.failed = true;
-	store_call(f->store, &c, 0, 0, on_end, &d);
+	redis_call(f->store, &c, 0, 0, on_end, &d);
 	assert_true(becomes(f, was_called, &d.calls));
 	assert_int_equal(d.end, CALL_FAILED);
 }
@@ -489,7 +489,7 @@ static void abandoned_calls_end_sent_or_not(void **state)
 	for (int i = 0; i < 3; i++)
 		ask(f, "INCR", "n", i ? 0 : 60000, &sent[i]);
 	run_for(f, 20);
-	store_abandon(f->store);
+	redis_abandon(f->store);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(sent[i].calls, 1);
 		assert_int_equal(sent[i].end, CALL_UNKNOWN);
@@ -498,12 +498,12 @@ static void abandoned_calls_end_sent_or_not(void **state)
 	kill_redis(f);
 	assert_true(becomes(f, is_unready, NULL));
 	ask(f, "INCR", "n", 0, &unsent);
-	store_abandon(f->store);
+	redis_abandon(f->store);
 	assert_int_equal(unsent.calls, 1);
-	store_abandon(f->store);
-	store_abandon(NULL);
-	store_close(f->store);
-	store_close(NULL);
+	redis_abandon(f->store);
+	redis_abandon(NULL);
+	redis_close(f->store);
+	redis_close(NULL);
 	f->store = NULL;
 	assert_int_equal(sent[0].calls + unsent.calls, 2);
 }

@@ -42,12 +42,12 @@ static redisReply text_reply(char *text)
 	return (redisReply){.type = REDIS_REPLY_STRING, .str = text, .len = strlen(text)};
 }
 
-struct settings {
+struct arranged {
 	redisReply parts[6], *list[6], reply;
 	char text[6][32];
 };
 
-static redisReply *make_settings(struct settings *s, const char *appendfsync, const char *rewrite)
+static redisReply *make_settings(struct arranged *s, const char *appendfsync, const char *rewrite)
 {
 	const char *const texts[4] = {"no-appendfsync-on-rewrite", rewrite, "appendfsync",
 				      appendfsync};
@@ -61,22 +61,23 @@ static redisReply *make_settings(struct settings *s, const char *appendfsync, co
 	return &s->reply;
 }
 
-static struct check check_with(const char *change, const redisReply *config, bool may_assume)
+static struct redis_settings check_with(const char *change, const redisReply *config,
+					bool may_assume)
 {
 	char text[1024];
-	struct check c;
+	struct redis_settings c;
 	redisReply info;
 
 	make_info(text, sizeof(text), change);
 	info = text_reply(text);
-	check_settings(&info, config, may_assume, &c);
+	settings_check(&info, config, may_assume, &c);
 	return c;
 }
 
 static void good_settings_hold(void **state)
 {
-	struct settings s;
-	struct check c = check_with(NULL, make_settings(&s, "always", "no"), false);
+	struct arranged s;
+	struct redis_settings c = check_with(NULL, make_settings(&s, "always", "no"), false);
 
 	(void)state;
 	assert_true(c.holds);
@@ -101,11 +102,11 @@ static void each_setting_that_loses_mail_is_named(void **state)
 		{"aof_last_write_status:err", "disk full"},
 		{"maxmemory:1100000000", "900000000 of 1100000000"},
 	};
-	struct settings s;
+	struct arranged s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct check c =
+		struct redis_settings c =
 			check_with(rows[i].change, make_settings(&s, "always", "no"), false);
 
 		assert_false(c.holds);
@@ -124,11 +125,11 @@ static void settings_of_config_are_checked(void **state)
 		{"", "no", "appendfsync"},
 		{"always", "yes", "no-appendfsync-on-rewrite yes"},
 	};
-	struct settings s;
+	struct arranged s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct check c = check_with(
+		struct redis_settings c = check_with(
 			NULL, make_settings(&s, rows[i].appendfsync, rows[i].rewrite), true);
 
 		assert_false(c.holds);
@@ -152,7 +153,7 @@ static void denied_settings_hold_only_when_vouched_for(void **state)
 {
 	char text[] = "NOPERM this user has no permissions";
 	redisReply denied = {.type = REDIS_REPLY_ERROR, .str = text, .len = sizeof(text) - 1};
-	struct check c = check_with(NULL, &denied, false);
+	struct redis_settings c = check_with(NULL, &denied, false);
 
 	(void)state;
 	assert_false(c.holds);
@@ -163,8 +164,9 @@ static void denied_settings_hold_only_when_vouched_for(void **state)
 
 static void the_first_fault_is_told(void **state)
 {
-	struct settings s;
-	struct check c = check_with("loading:1", make_settings(&s, "everysec", "yes"), false);
+	struct arranged s;
+	struct redis_settings c =
+		check_with("loading:1", make_settings(&s, "everysec", "yes"), false);
 
 	(void)state;
 	assert_non_null(strstr(c.why, "loading"));
@@ -179,11 +181,11 @@ static void memory_holds_below_the_mark_and_a_limit_is_no_warning(void **state)
 		    {"maxmemory:1130000000", true},
 		    {"maxmemory:900000000", false},
 		    {"maxmemory:1", false}};
-	struct settings s;
+	struct arranged s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct check c =
+		struct redis_settings c =
 			check_with(rows[i].limit, make_settings(&s, "always", "no"), false);
 
 		assert_int_equal(c.holds, rows[i].holds);
@@ -193,27 +195,27 @@ static void memory_holds_below_the_mark_and_a_limit_is_no_warning(void **state)
 
 static void newer_and_unreadable_texts_are_survived(void **state)
 {
-	struct settings s;
+	struct arranged s;
 	redisReply *config = make_settings(&s, "always", "no"), info;
 	char empty[] = "", odd[] = "redis_version";
 	char longer[600] = "redis_version:8.";
-	struct check c;
+	struct redis_settings c;
 
 	(void)state;
 	assert_true(check_with("redis_version:10.1", config, false).holds);
 	assert_true(check_with("redis_version:8.0.0-rc1", config, false).holds);
 	info = text_reply(empty);
-	check_settings(&info, config, false, &c);
+	settings_check(&info, config, false, &c);
 	assert_false(c.holds);
 	info = text_reply(odd);
-	check_settings(&info, config, false, &c);
+	settings_check(&info, config, false, &c);
 	assert_false(c.holds);
 	memset(longer + 16, '9', sizeof(longer) - 17);
 	info = text_reply(longer);
-	check_settings(&info, config, false, &c);
+	settings_check(&info, config, false, &c);
 	assert_false(c.holds);
 	info = (redisReply){.type = REDIS_REPLY_NIL};
-	check_settings(&info, config, false, &c);
+	settings_check(&info, config, false, &c);
 	assert_false(c.holds);
 }
 

@@ -12,7 +12,7 @@
 
 #include "server/config/config.h"
 
-static int parse(const char *text, const char *data_dir, struct store_url *u, struct err *e)
+static int parse(const char *text, const char *data_dir, struct redis_url *u, struct err *e)
 {
 	struct config c = {.redis_url = text, .data_dir = data_dir};
 
@@ -23,7 +23,7 @@ static void good_urls_are_read(void **state)
 {
 	static const struct {
 		const char *text;
-		struct store_url url;
+		struct redis_url url;
 	} rows[] = {
 		{"redis://localhost", {.host = "localhost", .port = 6379}},
 		{"redis://localhost/", {.host = "localhost", .port = 6379}},
@@ -40,7 +40,7 @@ static void good_urls_are_read(void **state)
 		{"unix:///run/redis.sock", {.path = "/run/redis.sock"}},
 		{"", {.path = "/data/redis.sock"}},
 	};
-	struct store_url u;
+	struct redis_url u;
 	struct err e;
 
 	(void)state;
@@ -88,7 +88,7 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 		{"unix://redis.sock", "absolute"},
 		{"unix://", "absolute"},
 	};
-	struct store_url u;
+	struct redis_url u;
 	struct err e;
 
 	(void)state;
@@ -109,7 +109,7 @@ static void a_password_is_never_in_the_reason(void **state)
 	static const char *const rows[] = {"redis://u:hunter2@h:0",  "redis://u:hunter2@h/x",
 					   "redis://u:hunter2%zz@h", "redis://u:hunter2@[::1",
 					   "redis://hunter2@h",      "rediss://u:hunter2@h"};
-	struct store_url u;
+	struct redis_url u;
 	struct err e;
 
 	(void)state;
@@ -131,7 +131,7 @@ static void what_is_too_long_is_refused_and_what_just_fits_is_read(void **state)
 		{"redis://", ":x@h", 127},
 	};
 	char text[600], filler[300];
-	struct store_url u;
+	struct redis_url u;
 	struct err e;
 
 	(void)state;
@@ -151,7 +151,7 @@ static void what_is_too_long_is_refused_and_what_just_fits_is_read(void **state)
 static void a_data_directory_too_deep_for_a_socket_is_refused(void **state)
 {
 	char dir[200];
-	struct store_url u;
+	struct redis_url u;
 	struct err e;
 
 	(void)state;

@@ -315,7 +315,7 @@ static void it_is_freed_under_way_when_the_process_ends(void **state)
 	kill(f->redis, SIGSTOP);
 	send_bytes(f, &c, "x\r\n.\r\n", 6);
 	run_for(f, 30);
-	store_abandon(f->store);
+	redis_abandon(f->store);
 	sink_free(c.sink);
 	sink_free(NULL);
 	c.sink = NULL;

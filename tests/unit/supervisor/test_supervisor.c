@@ -183,7 +183,7 @@ static int fake_not_listening(const struct role_context *ctx)
 
 #define LINES_MAX 64
 
-struct house {
+struct app {
 	struct config config;
 	struct supervisor_plan plan;
 	bool is_subreaper;
@@ -193,7 +193,7 @@ struct house {
 	size_t len;
 };
 
-static struct house house;
+static struct app house;
 
 static void open_house_draining(const struct supervisor_job *jobs, size_t n, int64_t drain_s)
 {
@@ -304,7 +304,7 @@ static int close_house(void **state)
 	(void)state;
 	if (house.fd > 0)
 		close(house.fd);
-	house = (struct house){0};
+	house = (struct app){0};
 	return 0;
 }
 

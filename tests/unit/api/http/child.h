@@ -194,11 +194,11 @@ static inline void found(void *arg)
 	free(l);
 }
 
-void keys_find(struct store *s, const char *text, size_t len, key_fn *fn, void *arg)
+void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
 
-	(void)s;
+	(void)redis;
 	l->fn = fn;
 	l->arg = arg;
 	memcpy(l->text, text, len);

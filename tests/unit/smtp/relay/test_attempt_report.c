@@ -14,7 +14,7 @@ struct bench {
 	struct delivery delivery;
 	struct connection_facts facts;
 	struct transcript transcript;
-	struct trail trail;
+	struct attempt_source source;
 };
 
 /* Taken at 1000, routed from 1001 to 1010; a connection for it from 1015, ready at 1045; sent at
@@ -33,7 +33,7 @@ static void make(struct bench *b)
 			  .source_ip = "192.0.2.9"},
 		.transcript = {.opened_ms = 1015},
 	};
-	b->trail = (struct trail){.facts = &b->facts, .transcript = &b->transcript};
+	b->source = (struct attempt_source){.facts = &b->facts, .transcript = &b->transcript};
 	for (int i = 0; i < ATTEMPT_STEPS; i++)
 		b->transcript.steps_ms[i] = -1;
 	b->transcript.steps_ms[ATTEMPT_CONNECT] = 10;
@@ -44,13 +44,13 @@ static void make(struct bench *b)
 }
 
 /* Steps as "n9w10c10...". */
-static void check(const struct bench *b, const struct trail *trail, const char *steps)
+static void check(const struct bench *b, const struct attempt_source *source, const char *steps)
 {
 	struct attempt a;
 	char line[ATTEMPT_MAX], wanted[200];
 	int64_t sum = 0;
 
-	attempt_describe(&b->delivery, trail, 1100, &a);
+	attempt_describe(&b->delivery, source, 1100, &a);
 	for (int i = ATTEMPT_NONE + 1; i < ATTEMPT_STEPS; i++)
 		sum += a.steps_ms[i] > 0 ? a.steps_ms[i] : 0;
 	assert_true(sum <= a.took_ms);
@@ -66,12 +66,12 @@ static void the_begin_of_a_connection_is_of_the_attempt_it_was_opened_for(void *
 
 	(void)state;
 	make(&b);
-	check(&b, &b.trail, "n9w10c10g15e5m30q20");
+	check(&b, &b.source, "n9w10c10g15e5m30q20");
 	b.transcript.opened_ms = 1009; /* before the route was known: for somebody else */
-	check(&b, &b.trail, "n9w40m30q20");
+	check(&b, &b.source, "n9w40m30q20");
 	make(&b);
 	b.transcript.is_reused = true;
-	check(&b, &b.trail, "n9w40m30q20");
+	check(&b, &b.source, "n9w40m30q20");
 }
 
 static void an_attempt_that_was_never_sent_has_the_steps_it_came_to(void **state)
@@ -82,9 +82,9 @@ static void an_attempt_that_was_never_sent_has_the_steps_it_came_to(void **state
 	make(&b);
 	b.delivery.sent_ms = 0;
 	b.transcript.steps_ms[ATTEMPT_MAIL] = b.transcript.steps_ms[ATTEMPT_REPLY] = -1;
-	check(&b, &b.trail, "n9w60c10g15e5");
+	check(&b, &b.source, "n9w60c10g15e5");
 	b.transcript.opened_ms = 1005;
-	check(&b, &b.trail, "n9w90");
+	check(&b, &b.source, "n9w90");
 	check(&b, NULL, "n9w90");
 	b.delivery.routed_ms = 0;
 	check(&b, NULL, "n99");
@@ -99,7 +99,7 @@ static void a_test_message_asks_no_dns(void **state)
 	(void)state;
 	make(&b);
 	b.delivery.asked_ms = 0;
-	check(&b, &b.trail, "w10c10g15e5m30q20");
+	check(&b, &b.source, "w10c10g15e5m30q20");
 }
 
 static void tls_is_told_as_it_came_out(void **state)
@@ -109,25 +109,25 @@ static void tls_is_told_as_it_came_out(void **state)
 
 	(void)state;
 	make(&b);
-	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	attempt_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_NONE);
 	assert_string_equal(a.host, "mx.test");
 	assert_string_equal(a.ip, "192.0.2.1");
 	assert_int_equal(a.port, 25);
 	assert_string_equal(a.source, "192.0.2.9");
-	b.trail.has_tls_failed = true; /* and this one is in clear */
-	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	b.source.has_tls_failed = true; /* and this one is in clear */
+	attempt_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_FAILED);
-	b.trail.has_tls_failed = false;
+	b.source.has_tls_failed = false;
 	b.facts.has_tls_failed = true;
-	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	attempt_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_FAILED);
 	b.facts.has_tls_failed = false;
 	snprintf(b.facts.tls_version, sizeof(b.facts.tls_version), "TLSv1.3");
-	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	attempt_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_UNVERIFIED);
 	b.facts.is_verified = true;
-	attempt_describe(&b.delivery, &b.trail, 1100, &a);
+	attempt_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_VERIFIED);
 }
 

@@ -15,7 +15,7 @@
 static void places_are_the_same_after_a_journey(void **state)
 {
 	static const struct {
-		struct place places[3];
+		struct cursor_position places[3];
 		unsigned n;
 		const char *text;
 	} rows[] = {
@@ -30,12 +30,12 @@ static void places_are_the_same_after_a_journey(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct place read[3] = {{9, 9, 9}, {9, 9, 9}, {9, 9, 9}};
+		struct cursor_position read[3] = {{9, 9, 9}, {9, 9, 9}, {9, 9, 9}};
 		struct buf text = {0};
 
-		places_write(rows[i].places, rows[i].n, &text);
+		cursor_write(rows[i].places, rows[i].n, &text);
 		assert_string_equal(buf_text(&text), rows[i].text);
-		assert_int_equal(places_read(buf_text(&text), read, rows[i].n), 0);
+		assert_int_equal(cursor_read(buf_text(&text), read, rows[i].n), 0);
 		for (unsigned p = 0; p < rows[i].n; p++) {
 			assert_int_equal(read[p].at, rows[i].places[p].at);
 			assert_int_equal(read[p].index, rows[i].places[p].index);
@@ -83,27 +83,27 @@ static void what_we_did_not_write_is_refused(void **state)
 		{"5_0\n", 1},
 		{"5-0", 1},
 	};
-	struct place read[2];
+	struct cursor_position read[2];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (places_read(rows[i].text, read, rows[i].n) == 0)
+		if (cursor_read(rows[i].text, read, rows[i].n) == 0)
 			fail_msg("taken: \"%s\"", rows[i].text);
 }
 
 static void as_many_partitions_as_there_may_be_fit(void **state)
 {
-	static struct place all[ID_PARTITIONS], read[ID_PARTITIONS];
+	static struct cursor_position all[ID_PARTITIONS], read[ID_PARTITIONS];
 	struct buf text = {0};
 
 	(void)state;
 	for (unsigned p = 0; p < ID_PARTITIONS; p++)
-		all[p] = (struct place){1795421700123 - p * INT64_C(250000), p % 3, 0};
-	places_write(all, ID_PARTITIONS, &text);
+		all[p] = (struct cursor_position){1795421700123 - p * INT64_C(250000), p % 3, 0};
+	cursor_write(all, ID_PARTITIONS, &text);
 	assert_true(text.len < 10000);
-	assert_int_equal(places_read(buf_text(&text), read, ID_PARTITIONS), 0);
+	assert_int_equal(cursor_read(buf_text(&text), read, ID_PARTITIONS), 0);
 	assert_memory_equal(all, read, sizeof(all));
-	assert_int_equal(places_read(buf_text(&text), read, ID_PARTITIONS - 1), -1);
+	assert_int_equal(cursor_read(buf_text(&text), read, ID_PARTITIONS - 1), -1);
 	buf_deinit(&text);
 }
 

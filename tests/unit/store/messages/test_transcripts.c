@@ -63,7 +63,7 @@ static enum jobs_settled settle(struct fixture *f, const struct job *j, const ch
 static bool nothing_is_on_its_way(struct fixture *f, void *arg)
 {
 	(void)arg;
-	return attempts_unanswered(f->store) == 0;
+	return transcripts_unanswered(f->store) == 0;
 }
 
 static void keep(struct fixture *f, const char *ref, int64_t epoch, const char *text, size_t len)
@@ -71,9 +71,9 @@ static void keep(struct fixture *f, const char *ref, int64_t epoch, const char *
 	struct buf packed = {0};
 	struct err e;
 
-	assert_int_equal(attempts_pack(text, len, &packed, &e), 0);
+	assert_int_equal(transcripts_pack(text, len, &packed, &e), 0);
 	assert_true(packed.len <= ATTEMPTS_PACKED_MAX);
-	attempts_keep(f->store, ref, epoch, packed.data, packed.len);
+	transcripts_keep(f->store, ref, epoch, packed.data, packed.len);
 	buf_deinit(&packed);
 	assert_true(becomes(f, nothing_is_on_its_way, NULL));
 }
@@ -92,8 +92,8 @@ struct seen {
 	} list[32];
 };
 
-static void on_attempts(const struct record *record, const struct attempts_one *attempts, size_t n,
-			const struct err *why, void *arg)
+static void on_attempts(const struct record *record, const struct transcripts_one *attempts,
+			size_t n, const struct err *why, void *arg)
 {
 	struct seen *s = arg;
 
@@ -122,7 +122,7 @@ static struct seen look(struct fixture *f, const char *project, const char *id)
 {
 	struct seen s = {0};
 
-	attempts_get(f->store, project, id, on_attempts, &s);
+	transcripts_get(f->store, project, id, on_attempts, &s);
 	assert_int_equal(s.calls, 0);
 	assert_true(becomes(f, was_called, &s.calls));
 	assert_int_equal(s.calls, 1);
@@ -131,11 +131,11 @@ static struct seen look(struct fixture *f, const char *project, const char *id)
 
 static struct accepted accept_plain(struct fixture *f)
 {
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a;
 
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	return a;
 }
 
@@ -258,8 +258,8 @@ static void a_full_store_takes_results_but_no_transcripts(void **state)
 	keep(f, j->ref, j->epoch, "x\n", 2);
 	assert_int_equal(metric_sum(METRIC_TRANSCRIPTS_DROPPED), before + 1);
 	for (int i = 0; i < 600; i++)
-		attempts_keep(f->store, j->ref, j->epoch, "rx\n", 3);
-	assert_int_equal(attempts_unanswered(f->store), 512);
+		transcripts_keep(f->store, j->ref, j->epoch, "rx\n", 3);
+	assert_int_equal(transcripts_unanswered(f->store), 512);
 	assert_true(becomes(f, nothing_is_on_its_way, NULL));
 	assert_int_equal(metric_sum(METRIC_TRANSCRIPTS_DROPPED), before + 601);
 	redis_do(f, "CONFIG SET maxmemory 0");
@@ -285,7 +285,7 @@ static void what_cannot_be_packed_is_cut_in_its_middle(void **state)
 		struct buf packed = {0}, back = {0};
 		struct err e;
 
-		assert_int_equal(attempts_pack(text, lens[i], &packed, &e), 0);
+		assert_int_equal(transcripts_pack(text, lens[i], &packed, &e), 0);
 		assert_true(packed.len <= ATTEMPTS_PACKED_MAX);
 		assert_int_equal(
 			content_unpack(packed.data, packed.len, ATTEMPTS_TEXT_MAX, &back, &e), 0);

@@ -235,7 +235,7 @@ static void others_who_come_do_not_prolong_the_wait(void **state)
 	}
 	assert_int_equal(first.calls, 1);
 	assert_in_range(clock_mono_ms() - began, 1490, 2500);
-	store_abandon(f->store);
+	redis_abandon(f->store);
 	assert_int_equal(others[0].calls, 1);
 	free(others);
 }
@@ -269,7 +269,7 @@ static void who_waits_is_told_when_the_process_ends(void **state)
 	kill(f->redis, SIGSTOP);
 	inbox_list(f->store, PROJECT, ANN, 10, on_listed, &lists);
 	inbox_put(f->store, PROJECT, &m, on_stored, &s);
-	store_abandon(f->store);
+	redis_abandon(f->store);
 	assert_int_equal(waits.calls, 1);
 	assert_int_equal(waits.why.kind, ERR_RETRY);
 	assert_int_equal(lists.calls, 1);

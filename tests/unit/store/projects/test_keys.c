@@ -260,7 +260,7 @@ static void every_key_takes_the_same_way_whatever_is_wrong_with_it(void **state)
 		else
 			memset(text, 'x', 48); /* not even the beginning of a key */
 		close_store(f);                /* remembers none */
-		open_store(f, STORE_SCRIPTS);
+		open_store(f, REDIS_SCRIPTS);
 		wait_ready(f);
 		assert_false(trace_find(f, text, wrong));
 		assert_string_equal(wrong, right);
@@ -284,7 +284,7 @@ static void a_revoked_key_is_refused_within_a_second_everywhere(void **state)
 	struct fixture other = *f; /* another process has its own memory */
 	int64_t began;
 
-	open_store(&other, STORE_SCRIPTS);
+	open_store(&other, REDIS_SCRIPTS);
 	wait_ready(&other);
 	assert_true(find(f, m.text).is_found);
 	assert_true(find(&other, m.text).is_found);
@@ -365,7 +365,7 @@ static void questions_about_keys_end_with_the_process(void **state)
 	keys_find(f->store, "x", 1, on_found, &d);
 	keys_create(f->store, "default", "n", SCOPE_SEND, false, on_made, &m);
 	keys_revoke(f->store, NULL, "key_x", on_done, &r);
-	store_abandon(f->store);
+	redis_abandon(f->store);
 	assert_int_equal(d.calls, 1);
 	assert_int_equal(d.why.kind, ERR_RETRY);
 	assert_int_equal(m.calls, 1);

@@ -130,7 +130,7 @@ static void on_finished(const struct err *why, void *arg)
 static void a_message_goes_from_accept_to_delivered(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a;
 	struct looked_at l;
 	struct fenced d;
@@ -138,7 +138,7 @@ static void a_message_goes_from_accept_to_delivered(void **state)
 	char id[31];
 
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	assert_string_equal(a.id, m.id.text);
 	assert_true(llabs(a.at_ms - clock_real_ms()) < 5000);
 	l = look_at(f, PROJECT, a.id);
@@ -173,7 +173,7 @@ static void a_message_goes_from_accept_to_delivered(void **state)
 static void a_deferred_message_tells_its_next_attempt(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a;
 	struct looked_at l;
 	struct job *j;
@@ -192,7 +192,7 @@ static void a_deferred_message_tells_its_next_attempt(void **state)
 static void results_for_what_is_not_ours_change_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	char ref[JOB_REF_MAX];
 	struct accepted a;
 	struct job *j;
@@ -211,7 +211,7 @@ static void results_for_what_is_not_ours_change_nothing(void **state)
 static void a_message_of_another_project_is_not_found(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct looked_at theirs, none;
 	struct accepted a;
 
@@ -227,7 +227,7 @@ static void recipients_are_grouped_by_destination(void **state)
 {
 	static const char *const emails[] = {"a@one.test", "b@two.test", "c@one.test"};
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a;
 	struct taken t;
 
@@ -259,7 +259,7 @@ static void recipients_are_grouped_by_destination(void **state)
 static void a_scheduled_message_waits_and_a_test_one_goes_to_the_sink(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept later = plain_message(f), test = plain_message(f);
+	struct accept_request later = plain_message(f), test = plain_message(f);
 	struct accepted a, b;
 	struct job *j;
 
@@ -279,7 +279,7 @@ static void a_scheduled_message_waits_and_a_test_one_goes_to_the_sink(void **sta
 static void what_is_given_back_is_taken_again(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct jobs_site ours = {"example.test", 1, 0, 0};
 	struct jobs_request ask = {.max_jobs = 5, .sites = &ours, .n_sites = 1};
 	struct finished slots = {0};
@@ -334,7 +334,7 @@ static bool both_renewed(struct fixture *f, void *arg)
 static void a_dead_owner_loses_its_jobs_to_the_next(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct renewed r = {0};
 	struct finished d = {0};
 	struct accepted a;
@@ -372,7 +372,7 @@ static void work_wakes_those_who_listen(void **state)
 {
 	static struct woken w; /* outlives the store that may still call */
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a;
 
 	w.calls = 0;
@@ -394,8 +394,8 @@ static void the_same_key_is_replayed_and_another_body_is_a_conflict(void **state
 		"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 	static const char other[] =
 		"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
-	unsigned partition = queue_partition(f->store, PROJECT, key);
-	struct queue_accept m = plain_message(f), again, conflict, theirs;
+	unsigned partition = accept_partition(f->store, PROJECT, key);
+	struct accept_request m = plain_message(f), again, conflict, theirs;
 	struct accepted a, b, c, d;
 
 	m.id = id_make("msg", partition);
@@ -405,16 +405,16 @@ static void the_same_key_is_replayed_and_another_body_is_a_conflict(void **state
 	conflict.id = id_make("msg", partition);
 	conflict.fingerprint = other;
 	theirs.project = "2";
-	theirs.id = id_make("msg", queue_partition(f->store, "2", key));
+	theirs.id = id_make("msg", accept_partition(f->store, "2", key));
 	accept_one(f, &m, &a);
 	accept_one(f, &again, &b);
 	accept_one(f, &conflict, &c);
 	accept_one(f, &theirs, &d);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
-	assert_int_equal(b.status, QUEUE_REPLAYED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
+	assert_int_equal(b.status, ACCEPT_REPLAYED);
 	assert_string_equal(b.id, a.id);
-	assert_int_equal(c.status, QUEUE_CONFLICT);
-	assert_int_equal(d.status, QUEUE_ACCEPTED);
+	assert_int_equal(c.status, ACCEPT_CONFLICT);
+	assert_int_equal(d.status, ACCEPT_COMMITTED);
 	assert_false(look_at(f, PROJECT, again.id.text).is_found);
 	assert_false(look_at(f, PROJECT, conflict.id.text).is_found);
 }
@@ -422,51 +422,51 @@ static void the_same_key_is_replayed_and_another_body_is_a_conflict(void **state
 static void the_same_key_twice_in_one_batch_is_accepted_once(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f), again;
+	struct accept_request m = plain_message(f), again;
 	struct accepted a = {0}, b = {0};
 
-	m.id = id_make("msg", queue_partition(f->store, PROJECT, FINGERPRINT));
+	m.id = id_make("msg", accept_partition(f->store, PROJECT, FINGERPRINT));
 	m.idempotency = FINGERPRINT;
 	again = m;
-	again.id = id_make("msg", queue_partition(f->store, PROJECT, FINGERPRINT));
-	queue_accept(f->store, &m, on_accepted, &a);
-	queue_accept(f->store, &again, on_accepted, &b);
+	again.id = id_make("msg", accept_partition(f->store, PROJECT, FINGERPRINT));
+	accept_message(f->store, &m, on_accepted, &a);
+	accept_message(f->store, &again, on_accepted, &b);
 	assert_true(becomes(f, was_called, &b.calls));
 	assert_true(becomes(f, was_called, &a.calls));
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
-	assert_int_equal(b.status, QUEUE_REPLAYED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
+	assert_int_equal(b.status, ACCEPT_REPLAYED);
 	assert_string_equal(b.id, a.id);
 }
 
 static void a_clock_that_was_set_refuses_for_a_moment_only(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a;
 
 	/* As if our clock, or Redis's, had been set by an hour since we asked. */
-	store_saw_time(f->store, clock_real_ms() - 3600 * 1000);
+	redis_saw_time(f->store, clock_real_ms() - 3600 * 1000);
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_NOT_ACCEPTED);
 	assert_false(look_at(f, PROJECT, m.id.text).is_found);
-	for (int i = 0; i < 100 && a.status != QUEUE_ACCEPTED; i++) {
+	for (int i = 0; i < 100 && a.status != ACCEPT_COMMITTED; i++) {
 		becomes_within(f, never, NULL, 50);
 		m = plain_message(f);
 		accept_one(f, &m, &a);
 	}
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 }
 
 static void the_same_id_again_is_the_same_message(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a, b;
 	struct taken t;
 
 	accept_one(f, &m, &a);
 	accept_one(f, &m, &b);
-	assert_int_equal(b.status, QUEUE_ACCEPTED);
+	assert_int_equal(b.status, ACCEPT_COMMITTED);
 	assert_int_equal(b.at_ms, a.at_ms);
 	t = take_from(f, 0, 10);
 	assert_int_equal(t.n_jobs, 1);
@@ -496,7 +496,7 @@ static void large_contents_come_back_byte_for_byte(void **state)
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		char *mail = noise(sizes[i]);
-		struct queue_accept m = plain_message(f);
+		struct accept_request m = plain_message(f);
 		struct finished d = {0};
 		struct accepted a;
 		struct job *j;
@@ -504,7 +504,7 @@ static void large_contents_come_back_byte_for_byte(void **state)
 		m.mail = mail;
 		m.mail_len = sizes[i];
 		accept_one(f, &m, &a);
-		assert_int_equal(a.status, QUEUE_ACCEPTED);
+		assert_int_equal(a.status, ACCEPT_COMMITTED);
 		j = take_one(f);
 		if (j->record.chunks) {
 			assert_null(j->mail);
@@ -528,7 +528,7 @@ static void a_lost_chunk_is_an_error_and_no_mail(void **state)
 {
 	struct fixture *f = *state;
 	char *mail = noise(300000);
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct finished d = {0};
 	struct accepted a;
 	struct job *j;
@@ -550,36 +550,36 @@ static void a_lost_chunk_is_an_error_and_no_mail(void **state)
 static void what_cannot_be_written_down_is_not_accepted(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f), good = plain_message(f);
+	struct accept_request m = plain_message(f), good = plain_message(f);
 	struct accepted a = {0}, b = {0};
 	char sender[600];
 
 	memset(sender, 'x', sizeof(sender) - 1);
 	sender[sizeof(sender) - 1] = 0;
 	m.sender = sender;
-	queue_accept(f->store, &m, on_accepted, &a);
-	queue_accept(f->store, &good, on_accepted, &b);
+	accept_message(f->store, &m, on_accepted, &a);
+	accept_message(f->store, &good, on_accepted, &b);
 	assert_int_equal(a.calls + b.calls, 0);
 	assert_true(becomes(f, was_called, &a.calls));
 	assert_true(becomes(f, was_called, &b.calls));
-	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_NOT_ACCEPTED);
 	assert_int_equal(a.why.kind, ERR_INTERNAL);
-	assert_int_equal(b.status, QUEUE_ACCEPTED);
+	assert_int_equal(b.status, ACCEPT_COMMITTED);
 }
 
 static void what_the_script_refuses_is_not_accepted_and_harms_no_other(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept bad = plain_message(f), good = plain_message(f);
+	struct accept_request bad = plain_message(f), good = plain_message(f);
 	struct accepted a = {0}, b = {0};
 
 	bad.facts = "two\nlines";
-	queue_accept(f->store, &bad, on_accepted, &a);
-	queue_accept(f->store, &good, on_accepted, &b);
+	accept_message(f->store, &bad, on_accepted, &a);
+	accept_message(f->store, &good, on_accepted, &b);
 	assert_true(becomes(f, was_called, &a.calls));
 	assert_true(becomes(f, was_called, &b.calls));
-	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
-	assert_int_equal(b.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_NOT_ACCEPTED);
+	assert_int_equal(b.status, ACCEPT_COMMITTED);
 }
 
 /* ---- many ---- */
@@ -604,13 +604,13 @@ static void messages_of_all_partitions_are_taken_and_settled(void **state)
 	size_t n = 0, partitions = 0;
 
 	for (int i = 0; i < MANY; i++) {
-		struct queue_accept m = plain_message(f);
+		struct accept_request m = plain_message(f);
 
-		queue_accept(f->store, &m, on_accepted, &all[i]);
+		accept_message(f->store, &m, on_accepted, &all[i]);
 	}
 	assert_true(becomes(f, all_ended, all));
 	for (int i = 0; i < MANY; i++)
-		assert_int_equal(all[i].status, QUEUE_ACCEPTED);
+		assert_int_equal(all[i].status, ACCEPT_COMMITTED);
 	for (unsigned p = 0; p < 4; p++) {
 		struct taken t;
 
@@ -640,11 +640,11 @@ static void a_key_always_leads_to_the_same_partition_and_all_are_used(void **sta
 		unsigned p;
 
 		id_random(key, 64);
-		p = queue_partition(f->store, PROJECT, key);
+		p = accept_partition(f->store, PROJECT, key);
 		assert_true(p < 4);
-		assert_int_equal(queue_partition(f->store, PROJECT, key), p);
+		assert_int_equal(accept_partition(f->store, PROJECT, key), p);
 		with_key[p]++;
-		without[queue_partition(f->store, PROJECT, NULL)]++;
+		without[accept_partition(f->store, PROJECT, NULL)]++;
 	}
 	for (int p = 0; p < 4; p++) {
 		assert_in_range(with_key[p], 800, 1200);
@@ -655,19 +655,19 @@ static void a_key_always_leads_to_the_same_partition_and_all_are_used(void **sta
 static void asking_before_the_store_answers_does_not_fix_the_partitions(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m;
+	struct accept_request m;
 	struct accepted a;
 	struct taken t;
 
 	f->config.partitions = 4;
-	open_store(f, STORE_SCRIPTS);
+	open_store(f, REDIS_SCRIPTS);
 	jobs_renew(f->store, OWNER, NULL, 0, NULL, NULL);
 	start_redis(f);
 	wait_ready(f);
 	m = plain_message(f);
 	m.id = id_make("msg", 3);
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	t = take_from(f, 3, 10);
 	assert_int_equal(t.n_jobs, 1);
 	assert_true(ask_fence(f, t.jobs[0]).is_yours);
@@ -680,7 +680,7 @@ static void during_an_outage_nothing_is_accepted(void **state)
 {
 	struct fixture *f = *state;
 	char *mail = noise(300000);
-	struct queue_accept m = plain_message(f), large = plain_message(f);
+	struct accept_request m = plain_message(f), large = plain_message(f);
 	struct accepted a, b;
 	int64_t began;
 
@@ -692,16 +692,16 @@ static void during_an_outage_nothing_is_accepted(void **state)
 	accept_one(f, &m, &a);
 	accept_one(f, &large, &b);
 	assert_true(clock_mono_ms() - began < 1000);
-	assert_int_equal(a.status, QUEUE_NOT_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_NOT_ACCEPTED);
 	assert_int_equal(a.why.kind, ERR_RETRY);
-	assert_int_equal(b.status, QUEUE_NOT_ACCEPTED);
+	assert_int_equal(b.status, ACCEPT_NOT_ACCEPTED);
 	start_redis(f);
 	wait_ready(f);
 	run_for(f, 300);
 	assert_false(look_at(f, PROJECT, a.id).is_found);
 	assert_false(look_at(f, PROJECT, b.id).is_found);
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	free(mail);
 }
 
@@ -713,10 +713,10 @@ static void a_killed_redis_loses_nothing_and_every_call_ends_once(void **state)
 	int accepted = 0, refused = 0;
 
 	for (int i = 0; i < MANY; i++) {
-		struct queue_accept m = plain_message(f);
+		struct accept_request m = plain_message(f);
 
 		memcpy(ids[i], m.id.text, sizeof(ids[i]));
-		queue_accept(f->store, &m, on_accepted, &all[i]);
+		accept_message(f->store, &m, on_accepted, &all[i]);
 		if (i % 20 == 19)
 			run_for(f, 1); /* a batch goes out, its answer may still be away */
 		if (i == MANY / 2)
@@ -729,10 +729,10 @@ static void a_killed_redis_loses_nothing_and_every_call_ends_once(void **state)
 	for (int i = 0; i < MANY; i++) {
 		assert_int_equal(all[i].calls, 1);
 		assert_string_equal(all[i].id, ids[i]);
-		accepted += all[i].status == QUEUE_ACCEPTED;
-		refused += all[i].status == QUEUE_NOT_ACCEPTED;
+		accepted += all[i].status == ACCEPT_COMMITTED;
+		refused += all[i].status == ACCEPT_NOT_ACCEPTED;
 		assert_int_equal(look_at(f, PROJECT, ids[i]).is_found,
-				 all[i].status == QUEUE_ACCEPTED);
+				 all[i].status == ACCEPT_COMMITTED);
 	}
 	print_message("killed: %d accepted, %d not\n", accepted, refused);
 	assert_true(accepted > 0);
@@ -747,7 +747,7 @@ static void a_killed_redis_loses_nothing_and_every_call_ends_once(void **state)
 static void results_and_leases_survive_the_death_of_redis(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f), second = plain_message(f);
+	struct accept_request m = plain_message(f), second = plain_message(f);
 	struct settled s = {0};
 	struct fenced d = {0};
 	struct taken t = {0};
@@ -787,7 +787,7 @@ static void results_and_leases_survive_the_death_of_redis(void **state)
 static void flushed_scripts_are_loaded_again(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f), again = plain_message(f);
+	struct accept_request m = plain_message(f), again = plain_message(f);
 	struct accepted a;
 	struct job *j;
 
@@ -800,20 +800,20 @@ static void flushed_scripts_are_loaded_again(void **state)
 	assert_int_equal(settle(f, j->ref, j->epoch, "0 delivered 250 - ok\n"), SETTLED_APPLIED);
 	redis_do(f, "SCRIPT FLUSH");
 	accept_one(f, &again, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	job_free(j);
 }
 
 static void a_full_redis_accepts_nothing_but_settles(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f), more = plain_message(f);
+	struct accept_request m = plain_message(f), more = plain_message(f);
 	struct accepted a, b = {0};
 	struct job *j;
 
 	accept_one(f, &m, &a);
 	redis_do(f, "CONFIG SET maxmemory 1");
-	queue_accept(f->store, &more, on_accepted, &b);
+	accept_message(f->store, &more, on_accepted, &b);
 	j = take_one(f);
 	assert_int_equal(settle(f, j->ref, j->epoch, "0 delivered 250 - ok\n"), SETTLED_APPLIED);
 	assert_string_equal(look_at(f, PROJECT, a.id).status, "delivered");
@@ -822,7 +822,7 @@ static void a_full_redis_accepts_nothing_but_settles(void **state)
 	assert_false(look_at(f, PROJECT, more.id.text).is_found);
 	redis_do(f, "CONFIG SET maxmemory 0");
 	assert_true(becomes(f, was_called, &b.calls));
-	assert_int_equal(b.status, QUEUE_ACCEPTED);
+	assert_int_equal(b.status, ACCEPT_COMMITTED);
 	job_free(j);
 }
 
@@ -831,7 +831,7 @@ static void a_full_redis_accepts_nothing_but_settles(void **state)
 static void nobody_is_left_waiting_when_the_process_ends(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_accept m = plain_message(f), large = plain_message(f), posted;
+	struct accept_request m = plain_message(f), large = plain_message(f), posted;
 	char *mail = noise(300000);
 	struct accepted a = {0}, b = {0}, c = {0};
 	struct looked_at l = {0};
@@ -850,8 +850,8 @@ static void nobody_is_left_waiting_when_the_process_ends(void **state)
 	posted = plain_message(f);
 	large.mail = mail;
 	large.mail_len = 300000;
-	queue_accept(f->store, &m, on_accepted, &a);
-	queue_accept(f->store, &large, on_accepted, &b);
+	accept_message(f->store, &m, on_accepted, &a);
+	accept_message(f->store, &large, on_accepted, &b);
 	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - a\n", on_settled, s);
 	run_for(f, 30);
 	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - b\n", on_settled,
@@ -861,16 +861,16 @@ static void nobody_is_left_waiting_when_the_process_ends(void **state)
 	jobs_release_owner(f->store, OWNER, on_finished, &r);
 	messages_get(f->store, PROJECT, m.id.text, on_message, &l);
 	run_for(f, 30);
-	queue_accept(f->store, &posted, on_accepted, &c);
+	accept_message(f->store, &posted, on_accepted, &c);
 	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - c\n", on_settled,
 		    s + 2);
-	store_abandon(f->store);
+	redis_abandon(f->store);
 	assert_int_equal(a.calls, 1);
-	assert_int_equal(a.status, QUEUE_OUTCOME_UNKNOWN);
+	assert_int_equal(a.status, ACCEPT_OUTCOME_UNKNOWN);
 	assert_int_equal(b.calls, 1);
-	assert_int_equal(b.status, QUEUE_NOT_ACCEPTED);
+	assert_int_equal(b.status, ACCEPT_NOT_ACCEPTED);
 	assert_int_equal(c.calls, 1);
-	assert_int_equal(c.status, QUEUE_NOT_ACCEPTED);
+	assert_int_equal(c.status, ACCEPT_NOT_ACCEPTED);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(s[i].calls, 1);
 		assert_int_equal(s[i].how, SETTLED_UNANSWERED);
@@ -882,7 +882,7 @@ static void nobody_is_left_waiting_when_the_process_ends(void **state)
 	assert_int_equal(l.calls, 1);
 	assert_int_equal(l.kind, ERR_RETRY);
 	kill(f->redis, SIGCONT);
-	store_close(f->store);
+	redis_close(f->store);
 	f->store = NULL;
 	assert_int_equal(a.calls + b.calls + c.calls + t.calls + r.calls + l.calls, 6);
 	job_free(j);

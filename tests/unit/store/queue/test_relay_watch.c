@@ -15,15 +15,15 @@ static int watch(void **state)
 
 	assert_int_equal(fixture_setup_partitions(state), 0);
 	f = *state;
-	attendance_watch(f->store);
-	attendance_limit(f->store, EVERY_MS, ENOUGH_MS);
+	relay_watch_start(f->store);
+	relay_watch_limit(f->store, EVERY_MS, ENOUGH_MS);
 	return 0;
 }
 
 static bool holds(struct fixture *f, void *arg)
 {
 	const char *why = NULL;
-	bool does = attendance_holds(f->store, &why);
+	bool does = relay_watch_holds(f->store, &why);
 
 	(void)arg;
 	assert_true(does || strstr(why, "role relay"));
@@ -37,11 +37,11 @@ static bool fails(struct fixture *f, void *arg)
 
 static struct accepted accept_some(struct fixture *f)
 {
-	struct queue_accept m = plain_message(f);
+	struct accept_request m = plain_message(f);
 	struct accepted a;
 
 	accept_one(f, &m, &a);
-	assert_int_equal(a.status, QUEUE_ACCEPTED);
+	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	return a;
 }
 
@@ -58,9 +58,9 @@ static void take_all(struct fixture *f)
 	struct jobs_request ask = {.max_jobs = 10, .free_connections = 10};
 	int calls = 0;
 
-	for (unsigned p = 0; p < store_partitions(f->store); p++)
+	for (unsigned p = 0; p < redis_partitions(f->store); p++)
 		jobs_take(f->store, OWNER, p, &ask, on_taken, &calls);
-	while (calls < (int)store_partitions(f->store))
+	while (calls < (int)redis_partitions(f->store))
 		run_for(f, 10);
 }
 
@@ -94,7 +94,7 @@ static void ready_mail_with_a_relay_that_lives_may_wait(void **state)
 
 	accept_some(f);
 	for (int i = 0; i < 20; i++) {
-		for (unsigned p = 0; p < store_partitions(f->store); p++)
+		for (unsigned p = 0; p < redis_partitions(f->store); p++)
 			redis_do(f, "ZADD pn:{p%u}:owners %lld own_busy", p,
 				 (long long)clock_real_ms() + 60000);
 		run_for(f, ENOUGH_MS / 6);
@@ -106,7 +106,7 @@ static void a_relay_that_was_heard_of_long_ago_does_not_count(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned p = 0; p < store_partitions(f->store); p++)
+	for (unsigned p = 0; p < redis_partitions(f->store); p++)
 		redis_do(f, "ZADD pn:{p%u}:owners 1 own_gone", p);
 	accept_some(f);
 	assert_true(becomes(f, fails, NULL));
@@ -124,7 +124,7 @@ static void without_the_store_nothing_is_concluded(void **state)
 	start_redis(f);
 	wait_ready(f);
 	assert_true(becomes(f, fails, NULL));
-	store_abandon(f->store);
+	redis_abandon(f->store);
 }
 
 #define WATCHED(name) cmocka_unit_test_setup_teardown(name, watch, fixture_teardown)

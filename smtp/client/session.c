@@ -285,7 +285,7 @@ const struct connection_result *session_failure(const struct session *s)
 	return s->was_ready ? NULL : &s->failure;
 }
 
-/* A02: what goes into EHLO is one word of printable ASCII. */
+/* What goes into EHLO is one word of printable ASCII. */
 static bool is_helo_name(const char *name)
 {
 	size_t len = strlen(name);

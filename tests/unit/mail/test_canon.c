@@ -22,7 +22,6 @@ static int hash_canonical(const char *body, unsigned char hash[32])
 	return rc;
 }
 
-/* G02 */
 static void bodies_hash_as_their_canonical_form(void **state)
 {
 	static const struct {
@@ -55,7 +54,6 @@ static void bodies_hash_as_their_canonical_form(void **state)
 	}
 }
 
-/* S02 */
 static void a_bare_cr_or_lf_is_refused_wherever_it_stands(void **state)
 {
 	static const char *const bodies[] = {"\n",       "\r",       "a\n",     "a\r",

@@ -93,7 +93,6 @@ static void check_refused(const char *name, const char *domain, const char *sele
 		fail_msg("expected \"%s\", got \"%s\"", reason, e.text);
 }
 
-/* G07 */
 static void files_that_hold_no_usable_key_are_refused(void **state)
 {
 	static const char cut[] = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n";
@@ -130,7 +129,6 @@ static void a_pipe_in_place_of_a_key_does_not_block(void **state)
 	unlink(pipe_name);
 }
 
-/* G06 */
 static void domain_and_selector_must_be_dns_names(void **state)
 {
 	static const char *const bad[] = {
@@ -215,7 +213,7 @@ static void a_known_mail_and_key_give_the_known_signature(void **state)
 	buf_deinit(&out);
 }
 
-/* G08 and the determinism that a retry needs */
+/* The determinism that a retry needs */
 static void signing_again_gives_the_same_bytes_and_no_length_or_expiry(void **state)
 {
 	struct buf one = {0}, two = {0};
@@ -238,7 +236,6 @@ static void signing_again_gives_the_same_bytes_and_no_length_or_expiry(void **st
 	buf_deinit(&two);
 }
 
-/* G02 */
 static void body_hashes_are_the_published_ones(void **state)
 {
 	static const struct {
@@ -276,7 +273,6 @@ static void names_of(const struct buf *signature, char *out)
 	*out = 0;
 }
 
-/* G05, M19 */
 static void each_field_is_named_once_more_than_it_is_there(void **state)
 {
 	static const char listed[] = "from: a@x.test\r\nFrom : b@x.test\r\nSubject: s\r\n\tt\r\n"
@@ -299,7 +295,6 @@ static void each_field_is_named_once_more_than_it_is_there(void **state)
 	buf_deinit(&out);
 }
 
-/* S02 */
 static void a_mail_that_is_not_in_whole_lines_is_not_signed(void **state)
 {
 	static const char *const broken[] = {

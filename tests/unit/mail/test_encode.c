@@ -23,7 +23,6 @@ static void check_encoded(const char *text, const char *encoded, enum encode how
 	buf_deinit(&out);
 }
 
-/* M07, M08, M09, M10 */
 static void each_text_gets_the_encoding_that_keeps_it_whole(void **state)
 {
 	static const struct {
@@ -53,7 +52,6 @@ static void each_text_gets_the_encoding_that_keeps_it_whole(void **state)
 		check_encoded(rows[i].text, rows[i].encoded, rows[i].how);
 }
 
-/* M06 */
 static void lines_over_998_octets_are_never_7bit(void **state)
 {
 	char text[1100];

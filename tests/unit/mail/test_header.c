@@ -81,7 +81,6 @@ static void check_no_split(const char *line)
 	}
 }
 
-/* M05 */
 static void long_subjects_are_folded_below_78_and_split_no_character(void **state)
 {
 	static const char *const units[] = {"A",
@@ -129,7 +128,6 @@ static void a_long_name_and_word_stay_below_998(void **state)
 	buf_deinit(&out);
 }
 
-/* A14 */
 static void display_names_never_leak_into_the_address(void **state)
 {
 	static const struct {
@@ -161,7 +159,6 @@ static void display_names_never_leak_into_the_address(void **state)
 	}
 }
 
-/* M18 */
 static void five_hundred_recipients_are_folded_at_commas(void **state)
 {
 	static struct address list[500];
@@ -190,7 +187,6 @@ static void the_longest_address_stays_behind_the_colon(void **state)
 	buf_deinit(&out);
 }
 
-/* M12 */
 static void file_names_are_plain_where_that_is_safe_and_rfc_2231_elsewhere(void **state)
 {
 	static const struct {

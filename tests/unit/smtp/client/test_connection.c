@@ -167,7 +167,7 @@ static void a_mail_fires_each_callback_once_and_none_inside_a_call(void **state)
 	close_bench(&b);
 }
 
-/* C26: a write to a peer that is gone is a result, not a signal. */
+/* A write to a peer that is gone is a result, not a signal. */
 static void a_peer_that_is_gone_does_not_kill_us(void **state)
 {
 	struct bench b;

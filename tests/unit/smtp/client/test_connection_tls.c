@@ -115,7 +115,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* C23: what somebody else's failure may leave behind for the next SSL_* call. */
+/* What somebody else's failure may leave behind for the next SSL_* call. */
 static void dirty_error_queue(void)
 {
 	ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH);
@@ -203,7 +203,6 @@ static void run(size_t n, bool with_failures, struct server *servers, struct cli
 	tls_context_free(tls);
 }
 
-/* C25 */
 static void keys_may_change_in_the_middle_of_a_mail(void **state)
 {
 	struct server server;
@@ -217,7 +216,6 @@ static void keys_may_change_in_the_middle_of_a_mail(void **state)
 	assert_int_equal(server.n_mail, BODY_BYTES + 3);
 }
 
-/* C23 */
 static void a_failed_handshake_does_not_disturb_its_neighbours(void **state)
 {
 	struct server servers[8];

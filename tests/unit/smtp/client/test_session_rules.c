@@ -103,7 +103,6 @@ static void the_envelope_is_one_write_where_pipelining_is_offered(void **state)
 	session_free(s);
 }
 
-/* M08 */
 static void the_body_is_stuffed_wherever_a_write_ends(void **state)
 {
 	static const char body[] = ".\r\n..\r\n.foo\r\n\r\n.\r\nx.\r\n.";
@@ -154,7 +153,7 @@ static void random_bodies_come_back_after_unstuffing(void **state)
 	}
 }
 
-/* A01: whatever the API let through, it ends here. */
+/* Whatever the API let through, it ends here. */
 static void an_address_that_leaves_its_command_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -205,7 +204,6 @@ static void a_quoted_local_part_is_an_address(void **state)
 	session_free(s);
 }
 
-/* A02 */
 static void a_helo_name_that_leaves_its_command_is_refused(void **state)
 {
 	static const char *const bad[] = {"", "a b", "a\r\nMAIL", "a\n", "a\x7f", "\xc3\xa4.test"};
@@ -237,7 +235,7 @@ static void a_body_with_a_bare_cr_or_lf_is_refused(void **state)
 	session_free(s);
 }
 
-/* RFC 5321 4.5.3.2; C03: never less than 600 s behind the dot. */
+/* RFC 5321 4.5.3.2; At least 600 s after the dot. */
 static void waits_are_those_of_the_rfc(void **state)
 {
 	struct session *s = new_session(NULL);
@@ -265,7 +263,7 @@ static void waits_are_those_of_the_rfc(void **state)
 	session_free(s);
 }
 
-/* C09, C16: the deadline of a stage does not move while bytes trickle in, that of the body moves
+/* The deadline of a stage does not move while bytes trickle in, that of the body moves
  * only with whole blocks. */
 static void a_trickle_wins_no_time(void **state)
 {
@@ -295,7 +293,7 @@ static void a_trickle_wins_no_time(void **state)
 	free(body);
 }
 
-/* C04: the outcome is unknown from the first byte of the dot that left, not before. */
+/* The outcome is unknown from the first byte of the dot that left, not before. */
 static void a_dot_that_never_left_is_no_unknown_outcome(void **state)
 {
 	(void)state;
@@ -325,7 +323,6 @@ static void a_dot_that_never_left_is_no_unknown_outcome(void **state)
 	}
 }
 
-/* C13 */
 static void a_good_reply_before_the_dot_left_is_not_believed(void **state)
 {
 	struct session *s = ready_session("250-hi\r\n250 PIPELINING\r\n");
@@ -341,7 +338,7 @@ static void a_good_reply_before_the_dot_left_is_not_believed(void **state)
 	session_free(s);
 }
 
-/* C13, C14: what comes with or behind the last reply is not the answer to the next mail. */
+/* What comes with or behind the last reply is not the answer to the next mail. */
 static void bytes_behind_the_last_reply_end_the_connection(void **state)
 {
 	(void)state;

@@ -97,7 +97,7 @@ static int import_key(const struct config *config, const char *key, struct err *
 
 /* ---- until the API answers ---- */
 
-struct cursor_position {
+struct address {
 	char host[LISTEN_HOST_MAX];
 	char port[LISTEN_PORT_MAX];
 	bool is_tls;
@@ -124,7 +124,7 @@ static int wait_for_api(const struct config *config, struct err *e)
 	return 0;
 }
 
-static void print_banner(const struct cursor_position *at, const char *key, const char *root_key)
+static void print_banner(const struct address *at, const char *key, const char *root_key)
 {
 	bool is_v6 = strchr(at->host, ':') != NULL;
 	const char *scheme = at->is_tls ? "https" : "http";
@@ -149,7 +149,7 @@ static void print_banner(const struct cursor_position *at, const char *key, cons
 /* A child beside the others. */
 static int greet(const struct role_context *ctx)
 {
-	struct cursor_position at = {.is_tls = *ctx->config->tls_cert != 0};
+	struct address at = {.is_tls = *ctx->config->tls_cert != 0};
 	char key[KEY_LEN + 1];
 	struct err e;
 

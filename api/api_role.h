@@ -3,7 +3,7 @@
 
 #include "server/role/role.h"
 
-/* The web door: serves the API on ctx->listen_fds. */
+/* Serves the HTTP API on ctx->listen_fds. */
 int role_api(const struct role_context *ctx);
 
 #endif

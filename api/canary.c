@@ -1,7 +1,6 @@
 /* A message of our own goes the whole way before we call ourselves ready. */
 #include "api/canary.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/http/request.h"
@@ -113,18 +112,19 @@ static void look(void *arg)
 		send(redis);
 }
 
-void canary_start(const struct api *api)
+int canary_start(const struct api *api)
 {
 	const int64_t needed = ROLE_API | ROLE_RELAY;
 
 	if ((api->config->roles & needed) != needed || is_proven())
-		return;
+		return 0;
+	if (loop_timer_init(&canary.timer, api->loop, look, NULL) < 0)
+		return -1;
 	canary.api = api;
 	canary.began_ms = clock_mono_ms();
 	canary.why = NOT_ACCEPTED;
-	if (loop_timer_init(&canary.timer, api->loop, look, NULL) < 0)
-		abort();
 	look_again(0);
+	return 0;
 }
 
 void canary_stop(void)

@@ -5,14 +5,14 @@
 
 struct api;
 
-/* A message of our own, once after the start of a postern with the roles api and relay: through
- * accept, queue, relay and built-in inbox, as mail of a test key goes. It is of no project: nobody
- * sees it, and it counts as no mail. One API process of this postern that sees it arrive will do
- * for all, and for those that come after a reload or a crash. */
+/* A test message that a Postern with the roles api and relay sends to itself once after its start:
+ * through accept, queue, relay and built-in inbox, as mail of a test key. It belongs to no project,
+ * so no key sees it, and it is not counted as mail. One arrival proves all API processes of this
+ * Postern, also those started later by a reload or after a crash. */
 
-/* Sends it as soon as the store is ready, and again 10 s after one that did not arrive. One API a
- * process. */
-void canary_start(const struct api *api);
+/* Sends it when Redis is ready; sends another one 10 s after one that did not arrive. One struct
+ * api a process. -1: out of memory. */
+int canary_start(const struct api *api);
 void canary_stop(void);
 
 /* False until it arrived. why gets a sentence for an operator. */

@@ -1,74 +1,62 @@
 /* The process that delivers webhooks. */
 #include "server/hooks/hooks_role.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 
-#include "server/base/log.h"
 #include "server/hooks/engine.h"
 #include "server/redis/redis.h"
 
 #define DRAIN_MS 8000
-#define NICE 4
+#define NICE 4 /* mail has priority over webhooks */
 
-struct app {
-	struct engine engine;
-	struct loop_timer limit;
-};
-
-static void end(void *arg)
+static void on_stopped(void *arg)
 {
-	loop_stop(((struct app *)arg)->engine.loop);
+	role_end(arg, 0);
 }
 
-static void on_term(void *arg)
+static int start(struct role *r, struct err *e)
 {
-	struct app *h = arg;
+	struct engine *engine = r->state;
 
-	if (h->engine.is_stopping) {
-		end(h); /* the second SIGTERM: at once */
-		return;
-	}
-	loop_timer_set(&h->limit, DRAIN_MS);
-	engine_stop(&h->engine);
-}
-
-static int start(struct app *h, const struct role_context *ctx, struct err *e)
-{
-	struct engine *engine = &h->engine;
-
-	engine->config = ctx->config;
-	engine->stopped = end;
-	engine->stopped_arg = h;
-	engine->loop = loop_new();
-	if (!engine->loop)
-		return err_oom(e);
-	if (redis_open(&engine->redis, engine->loop, ctx->config, REDIS_SCRIPTS, e) < 0)
-		return -1;
-	if (loop_timer_init(&h->limit, engine->loop, end, h) < 0 ||
-	    loop_signal(engine->loop, SIGTERM, on_term, h) < 0 ||
-	    loop_signal(engine->loop, SIGINT, on_term, h) < 0)
-		return err_oom(e);
+	setpriority(PRIO_PROCESS, 0, NICE);
+	engine->config = r->ctx->config;
+	engine->loop = r->loop;
+	engine->redis = r->redis;
+	engine->stopped = on_stopped;
+	engine->stopped_arg = r;
 	return engine_start(engine, e);
+}
+
+static void drain(struct role *r, int64_t ms, bool is_patient)
+{
+	(void)ms;
+	(void)is_patient;
+	engine_stop(r->state);
+}
+
+static void end(struct role *r)
+{
+	struct engine *engine = r->state;
+
+	engine->is_stopping = true;
+}
+
+static void stop(struct role *r)
+{
+	engine_free(r->state);
 }
 
 int role_hooks(const struct role_context *ctx)
 {
-	struct app h = {0};
-	struct err e;
-	int rc = 1;
+	static const struct role_functions functions = {
+		.redis_needs = REDIS_SCRIPTS,
+		.drain_ms = DRAIN_MS,
+		.start = start,
+		.drain = drain,
+		.end = end,
+		.stop = stop,
+	};
+	struct engine engine = {0};
 
-	/* Mail goes first: what is told can wait where there is no room for both. */
-	setpriority(PRIO_PROCESS, 0, NICE);
-	if (start(&h, ctx, &e) < 0)
-		LOG(LOG_ERROR, "hooks.cannot_start", LOG_S("reason", e.text));
-	else
-		rc = loop_run(h.engine.loop) < 0;
-	h.engine.is_stopping = true;
-	redis_abandon(h.engine.redis);
-	engine_free(&h.engine);
-	redis_close(h.engine.redis);
-	loop_timer_deinit(&h.limit);
-	loop_free(h.engine.loop);
-	return rc;
+	return role_run(&functions, ctx, &engine);
 }

@@ -1,8 +1,7 @@
-/* The keeper: what the store needs done by the clock. Any number of keepers may run; each step is a
- * transition that is right however often it runs. */
+/* The keeper: periodic work on the store. Any number of keepers may run at once, since every step
+ * is a transition that can run any number of times. */
 #include "server/keeper/keeper.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +21,13 @@
 
 struct keeper;
 
-/* One thing to do again and again for each partition. */
+/* Periodic work, done for each partition. */
 struct chore {
 	const char *name;
 	int64_t every_ms;
-	/* NULL: it is suppression_sync_run, which is more than one call. */
+	/* NULL: suppression_sync_run(), which makes several calls. */
 	void (*ask)(struct keeper *k, struct command *c, unsigned partition);
-	/* Looks at the answer; true = there is more to do at once. */
+	/* Reads the reply; true = run again at once. */
 	bool (*answer)(struct keeper *k, const redisReply *r);
 };
 
@@ -39,15 +38,23 @@ struct round {
 	struct loop_timer timer;
 };
 
+/* A metric that is summed over the partitions. */
+struct gauge {
+	enum metric metric;
+	struct keeper *keeper;
+};
+
 struct keeper {
+	struct role *role;
 	const struct config *config;
 	struct loop *loop;
 	struct redis *redis;
 	struct round *rounds;
 	size_t n_rounds;
-	char *projects;              /* numbers, NUL after each, an empty one at the end */
-	int64_t found[METRIC_COUNT]; /* by the census, over the partitions */
-	size_t gauges_open;
+	char *projects;              /* project numbers, each ended by NUL, then an empty one */
+	int64_t found[METRIC_COUNT]; /* sums of the census that is under way */
+	struct gauge gauges[METRIC_COUNT];
+	size_t gauges_open; /* calls without a reply */
 	bool is_census_whole;
 	struct loop_timer census;
 };
@@ -62,7 +69,7 @@ static void ask_promote(struct keeper *k, struct command *c, unsigned partition)
 static bool answer_promote(struct keeper *k, const redisReply *r)
 {
 	(void)k;
-	return jobs_integer(r, 1) == 0; /* the next is due */
+	return jobs_integer(r, 1) == 0; /* more jobs are due */
 }
 
 static void ask_release(struct keeper *k, struct command *c, unsigned partition)
@@ -121,17 +128,17 @@ static const struct chore chores[] = {
 };
 #define CHORES (sizeof(chores) / sizeof(chores[0]))
 
-static void again(struct round *r, bool has_more)
+static void schedule(struct round *r, bool has_more)
 {
 	loop_timer_set(&r->timer, has_more ? 0 : r->chore->every_ms);
 }
 
 static void on_spread(bool has_more, void *arg)
 {
-	again(arg, has_more);
+	schedule(arg, has_more);
 }
 
-static void on_answer(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_reply(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
 	struct round *r = arg;
 	bool has_more = end == CALL_ANSWERED && r->chore->answer(r->keeper, reply);
@@ -139,7 +146,7 @@ static void on_answer(enum call_end end, const redisReply *reply, const struct e
 	if (end == CALL_FAILED)
 		LOG(LOG_ERROR, "keeper.failed", LOG_S("chore", r->chore->name),
 		    LOG_S("reason", why->text));
-	again(r, has_more);
+	schedule(r, has_more);
 }
 
 static void do_chore(void *arg)
@@ -152,30 +159,19 @@ static void do_chore(void *arg)
 		return;
 	}
 	r->chore->ask(r->keeper, &c, r->partition);
-	redis_call(r->keeper->redis, &c, 0, 0, on_answer, r);
+	redis_call(r->keeper->redis, &c, 0, 0, on_reply, r);
 }
 
 /* ---- gauges, and which projects there are ---- */
 
-/* A number of one partition, for a gauge that tells all of them. */
-struct gauge {
-	enum metric metric;
-	struct keeper *keeper;
-};
-
-static struct gauge *gauge_new(struct keeper *k, enum metric m)
+static struct gauge *gauge_open(struct keeper *k, enum metric m)
 {
-	struct gauge *g = calloc(1, sizeof(*g));
-
-	if (!g)
-		abort();
-	*g = (struct gauge){m, k};
+	k->gauges[m] = (struct gauge){m, k};
 	k->gauges_open++;
-	return g;
+	return &k->gauges[m];
 }
 
-/* When the last number is there, the gauges show them; one that is missing leaves them as they are.
- */
+/* After the last reply the gauges are set. If one number is missing, they keep their old values. */
 static void gauge_end(struct gauge *g, bool is_known)
 {
 	struct keeper *k = g->keeper;
@@ -189,7 +185,6 @@ static void gauge_end(struct gauge *g, bool is_known)
 		metric_set(METRIC_QUEUE_READY_SITES, k->found[METRIC_QUEUE_READY_SITES]);
 		metric_set(METRIC_QUEUE_OLDEST_READY_MS, k->found[METRIC_QUEUE_OLDEST_READY_MS]);
 	}
-	free(g);
 }
 
 static void on_count(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -211,14 +206,14 @@ static void on_count(enum call_end end, const redisReply *reply, const struct er
 	gauge_end(g, is_known);
 }
 
-static void count(struct keeper *k, enum metric m, unsigned partition, const char *cmd,
-		  const char *key)
+static void ask_count(struct keeper *k, enum metric m, unsigned partition, const char *cmd,
+		      const char *key)
 {
 	struct command c = {0};
 
 	command_start(&c, cmd);
 	command_key(&c, partition, "%s", key);
-	redis_call(k->redis, &c, 1, 5000, on_count, gauge_new(k, m));
+	redis_call(k->redis, &c, 1, 5000, on_count, gauge_open(k, m));
 }
 
 static void on_oldest(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -248,32 +243,36 @@ static void on_projects(enum call_end end, const redisReply *reply, const struct
 	for (size_t i = 0; i < reply->elements; i++)
 		buf_append(&list, reply->element[i]->str, reply->element[i]->len + 1);
 	buf_append(&list, "", 1);
+	if (list.failed) {
+		buf_deinit(&list);
+		return;
+	}
 	free(k->projects);
 	k->projects = buf_give(&list);
 }
 
-static void count_partition(struct keeper *k, unsigned p)
+static void ask_partition(struct keeper *k, unsigned p)
 {
 	struct command c = {0};
 	char key[16];
 
-	count(k, METRIC_QUEUE_READY, p, "GET", "ready");
-	count(k, METRIC_QUEUE_DUE, p, "ZCARD", "due");
-	count(k, METRIC_QUEUE_LEASED, p, "HLEN", "lease");
-	count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", "damaged");
+	ask_count(k, METRIC_QUEUE_READY, p, "GET", "ready");
+	ask_count(k, METRIC_QUEUE_DUE, p, "ZCARD", "due");
+	ask_count(k, METRIC_QUEUE_LEASED, p, "HLEN", "lease");
+	ask_count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", "damaged");
 	for (int l = 0; l < LANES; l++) {
 		snprintf(key, sizeof(key), "act:%s", lane_name((enum lane)l));
-		count(k, METRIC_QUEUE_READY_SITES, p, "ZCARD", key);
+		ask_count(k, METRIC_QUEUE_READY_SITES, p, "ZCARD", key);
 	}
 	command_start(&c, "ZRANGE");
 	command_key(&c, p, "due");
 	command_num(&c, 0);
 	command_num(&c, 0);
 	command_str(&c, "WITHSCORES");
-	redis_call(k->redis, &c, 1, 5000, on_oldest, gauge_new(k, METRIC_QUEUE_OLDEST_READY_MS));
+	redis_call(k->redis, &c, 1, 5000, on_oldest, gauge_open(k, METRIC_QUEUE_OLDEST_READY_MS));
 }
 
-static void census(void *arg)
+static void run_census(void *arg)
 {
 	struct keeper *k = arg;
 	struct command c = {0};
@@ -285,7 +284,7 @@ static void census(void *arg)
 	memset(k->found, 0, sizeof(k->found));
 	k->is_census_whole = true;
 	for (unsigned p = 0; p < redis_partitions(k->redis); p++)
-		count_partition(k, p);
+		ask_partition(k, p);
 	command_start(&c, "HKEYS");
 	command_key(&c, REDIS_GLOBAL, "projects");
 	redis_call(k->redis, &c, 1, 5000, on_projects, k);
@@ -297,10 +296,10 @@ static int start_rounds(struct keeper *k)
 {
 	unsigned partitions = redis_partitions(k->redis);
 
-	k->n_rounds = partitions * CHORES;
-	k->rounds = calloc(k->n_rounds, sizeof(*k->rounds));
+	k->rounds = calloc(partitions * CHORES, sizeof(*k->rounds));
 	if (!k->rounds)
 		return -1;
+	k->n_rounds = partitions * CHORES;
 	for (size_t i = 0; i < k->n_rounds; i++) {
 		struct round *r = &k->rounds[i];
 
@@ -309,19 +308,14 @@ static int start_rounds(struct keeper *k)
 			return -1;
 		loop_timer_set(&r->timer, 0);
 	}
-	if (loop_timer_init(&k->census, k->loop, census, k) < 0)
+	if (loop_timer_init(&k->census, k->loop, run_census, k) < 0)
 		return -1;
 	loop_timer_set(&k->census, 0);
 	return 0;
 }
 
-static void on_term(void *arg)
-{
-	loop_stop(arg);
-}
-
-/* The number of partitions is known only once the store answered. */
-static void wait_for_store(void *arg)
+/* Redis has to answer first: it knows the number of partitions. */
+static void wait_for_redis(void *arg)
 {
 	struct keeper *k = arg;
 
@@ -330,36 +324,45 @@ static void wait_for_store(void *arg)
 		return;
 	}
 	loop_timer_deinit(&k->census);
-	if (start_rounds(k) < 0)
-		abort();
+	if (start_rounds(k) == 0)
+		return;
+	LOG(LOG_ERROR, "role.cannot_start", LOG_S("reason", "out of memory"));
+	role_end(k->role, 1);
+}
+
+static int start(struct role *r, struct err *e)
+{
+	struct keeper *k = r->state;
+
+	k->role = r;
+	k->config = r->ctx->config;
+	k->loop = r->loop;
+	k->redis = r->redis;
+	if (loop_timer_init(&k->census, k->loop, wait_for_redis, k) < 0)
+		return err_oom(e);
+	loop_timer_set(&k->census, 0);
+	return 0;
+}
+
+static void stop(struct role *r)
+{
+	struct keeper *k = r->state;
+
+	for (size_t i = 0; i < k->n_rounds; i++)
+		loop_timer_deinit(&k->rounds[i].timer);
+	loop_timer_deinit(&k->census);
+	free(k->rounds);
+	free(k->projects);
 }
 
 int role_keeper(const struct role_context *ctx)
 {
-	struct keeper k = {.config = ctx->config};
-	struct err e;
-	int rc = 1;
+	static const struct role_functions functions = {
+		.redis_needs = REDIS_SCRIPTS,
+		.start = start,
+		.stop = stop,
+	};
+	struct keeper k = {0};
 
-	k.loop = loop_new();
-	if (!k.loop || redis_open(&k.redis, k.loop, ctx->config, REDIS_SCRIPTS, &e) < 0) {
-		LOG(LOG_ERROR, "keeper.cannot_start",
-		    LOG_S("reason", k.loop ? e.text : "no memory"));
-		goto out;
-	}
-	if (loop_signal(k.loop, SIGTERM, on_term, k.loop) < 0 ||
-	    loop_signal(k.loop, SIGINT, on_term, k.loop) < 0 ||
-	    loop_timer_init(&k.census, k.loop, wait_for_store, &k) < 0)
-		goto out;
-	loop_timer_set(&k.census, 0);
-	rc = loop_run(k.loop) < 0;
-out:
-	redis_abandon(k.redis);
-	for (size_t i = 0; i < k.n_rounds; i++)
-		loop_timer_deinit(&k.rounds[i].timer);
-	loop_timer_deinit(&k.census);
-	free(k.rounds);
-	free(k.projects);
-	redis_close(k.redis);
-	loop_free(k.loop);
-	return rc;
+	return role_run(&functions, ctx, &k);
 }

@@ -3,8 +3,9 @@
 
 #include "server/role/role.h"
 
-/* Looks after the store: moves due jobs to ready, takes back expired leases, expires what is past
- * its deadline, sweeps what retention gives up, checks that nothing rests in silence. */
+/* Periodic work on the store: moves due jobs to ready, takes back expired leases, expires
+ * recipients after their deadline, removes what retention no longer keeps, copies suppressions to
+ * all partitions, and sets the queue metrics. */
 int role_keeper(const struct role_context *ctx);
 
 #endif

@@ -1,8 +1,5 @@
-/* Settles what a dead relay left behind: its journal first, then its leases and slots. */
+/* Recovers the work of a dead relay: first its journal, then its leases and slots. */
 #include "smtp/relay/relay_role.h"
-
-#include <signal.h>
-#include <stdlib.h>
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -12,35 +9,31 @@
 #include "smtp/relay/journal.h"
 
 #define TRY_AGAIN_MS 200
-#define LOCKED_MS 10000 /* who holds the journal's lock for so long is not dead */
+#define LOCKED_MS 10000 /* an owner that keeps the lock this long is alive */
 
 struct recovery {
-	const struct role_context *ctx;
-	struct loop *loop;
-	struct redis *redis;
+	struct role *role;
 	struct loop_timer timer;
 	unsigned n_open, n_entries, n_unanswered;
-	int64_t locked_at; /* seen first; 0 = not */
+	int64_t locked_at; /* when the lock was first found taken; 0 = never */
 	bool was_read;
-	int rc;
 };
 
 static void on_released(const struct err *why, void *arg)
 {
 	struct recovery *r = arg;
 
-	r->rc = why ? 1 : 0;
 	if (!why && !r->n_unanswered)
-		journal_remove(r->ctx->config->data_dir, r->ctx->owner);
-	LOG(why ? LOG_ERROR : LOG_INFO, "owner.recovered", LOG_S("owner", r->ctx->owner),
+		journal_remove(r->role->ctx->config->data_dir, r->role->ctx->owner);
+	LOG(why ? LOG_ERROR : LOG_INFO, "owner.recovered", LOG_S("owner", r->role->ctx->owner),
 	    LOG_N("journal_entries", r->n_entries), LOG_S("reason", why ? why->text : ""));
-	loop_stop(r->loop);
+	role_end(r->role, why != NULL);
 }
 
 static void release_if_settled(struct recovery *r)
 {
 	if (r->was_read && r->n_open == 0)
-		jobs_release_owner(r->redis, r->ctx->owner, on_released, r);
+		jobs_release_owner(r->role->redis, r->role->ctx->owner, on_released, r);
 }
 
 static void on_settled(enum jobs_settled how, void *arg)
@@ -58,11 +51,11 @@ static void on_entry(const struct journal_entry *entry, void *arg)
 
 	r->n_open++;
 	r->n_entries++;
-	jobs_settle(r->redis, r->ctx->owner, entry->ref, entry->epoch, entry->retry_ms,
+	jobs_settle(r->role->redis, r->role->ctx->owner, entry->ref, entry->epoch, entry->retry_ms,
 		    entry->results, on_settled, r);
 }
 
-/* Of a living owner its own supervisor takes care. */
+/* A living owner is recovered by its own supervisor. */
 static void wait_for_lock(struct recovery *r)
 {
 	if (!r->locked_at)
@@ -71,9 +64,8 @@ static void wait_for_lock(struct recovery *r)
 		loop_timer_set(&r->timer, TRY_AGAIN_MS);
 		return;
 	}
-	LOG(LOG_WARN, "owner.lives", LOG_S("owner", r->ctx->owner));
-	r->rc = 0;
-	loop_stop(r->loop);
+	LOG(LOG_WARN, "owner.lives", LOG_S("owner", r->role->ctx->owner));
+	role_end(r->role, 0);
 }
 
 static void begin(void *arg)
@@ -81,45 +73,59 @@ static void begin(void *arg)
 	struct recovery *r = arg;
 	struct err e = {0};
 
-	if (!redis_is_connected(r->redis)) {
+	if (!redis_is_connected(r->role->redis)) {
 		loop_timer_set(&r->timer, TRY_AGAIN_MS);
 		return;
 	}
-	if (journal_read(r->ctx->config->data_dir, r->ctx->owner, on_entry, r, &e) < 0 &&
+	if (journal_read(r->role->ctx->config->data_dir, r->role->ctx->owner, on_entry, r, &e) <
+		    0 &&
 	    e.kind != ERR_NOT_FOUND) {
 		if (e.kind == ERR_RETRY) { /* not dead yet */
 			wait_for_lock(r);
 			return;
 		}
-		LOG(LOG_ERROR, "journal.unreadable", LOG_S("owner", r->ctx->owner),
+		LOG(LOG_ERROR, "journal.unreadable", LOG_S("owner", r->role->ctx->owner),
 		    LOG_S("reason", e.text));
 	}
 	r->was_read = true;
 	release_if_settled(r);
 }
 
-static void on_term(void *arg)
+static int start(struct role *role, struct err *e)
 {
-	loop_stop(arg);
+	struct recovery *r = role->state;
+
+	r->role = role;
+	if (loop_timer_init(&r->timer, role->loop, begin, r) < 0)
+		return err_oom(e);
+	loop_timer_set(&r->timer, 0);
+	return 0;
+}
+
+/* A recovery that SIGTERM ended has not released everything. */
+static void drain(struct role *r, int64_t ms, bool is_patient)
+{
+	(void)ms;
+	(void)is_patient;
+	role_end(r, 1);
+}
+
+static void stop(struct role *role)
+{
+	struct recovery *r = role->state;
+
+	loop_timer_deinit(&r->timer);
 }
 
 int role_recover(const struct role_context *ctx)
 {
-	struct recovery r = {.ctx = ctx, .rc = 1};
-	struct err e;
+	static const struct role_functions functions = {
+		.redis_needs = REDIS_SCRIPTS,
+		.start = start,
+		.drain = drain,
+		.stop = stop,
+	};
+	struct recovery r = {0};
 
-	r.loop = loop_new();
-	if (!r.loop || redis_open(&r.redis, r.loop, ctx->config, REDIS_SCRIPTS, &e) < 0 ||
-	    loop_timer_init(&r.timer, r.loop, begin, &r) < 0 ||
-	    loop_signal(r.loop, SIGTERM, on_term, r.loop) < 0) {
-		LOG(LOG_ERROR, "recover.cannot_start", LOG_S("owner", ctx->owner));
-	} else {
-		loop_timer_set(&r.timer, 0);
-		loop_run(r.loop);
-	}
-	loop_timer_deinit(&r.timer);
-	redis_abandon(r.redis);
-	redis_close(r.redis);
-	loop_free(r.loop);
-	return r.rc;
+	return role_run(&functions, ctx, &r);
 }

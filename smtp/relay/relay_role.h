@@ -3,11 +3,11 @@
 
 #include "server/role/role.h"
 
-/* The mail door: takes jobs from the queue as ctx->owner and delivers them. */
+/* Takes jobs from the queue as ctx->owner and delivers them. */
 int role_relay(const struct role_context *ctx);
 
-/* After the death of a relay: replays the journal of ctx->owner, then releases its leases and
- * slots. Waits for Redis as long as it takes; 0 when done. */
+/* After a relay has ended or died: settles the entries in the journal of ctx->owner, then releases
+ * its leases and slots. Waits for Redis without limit. Returns 0 when all is released. */
 int role_recover(const struct role_context *ctx);
 
 #endif

@@ -284,4 +284,4 @@ def test_a_drain_that_is_cut_leaves_no_connection_behind(make_postern, outside):
     outside.sink.wait_begun("slow_dot_60000-x@g0.test")
     harness.wait_for(lambda: pit.open, what="a connection to the tar pit")
     server.stop()
-    assert "relay.drain_cut" in server.log()
+    assert "role.drain_cut" in server.log()

@@ -1,10 +1,11 @@
 /* Lists, a page at a time. */
 #include "api/page.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "server/base/number.h"
+#include "server/base/percent.h"
 #include "server/store/messages/cursor.h"
 
 static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -22,18 +23,15 @@ int page_number(const struct request *r, const char *name, long min, long max, l
 		struct err *e)
 {
 	const char *text = request_query(r, name);
-	size_t len = text ? strlen(text) : 0;
-	long value;
+	int64_t value;
 
 	if (!text)
 		return 0;
-	value = len >= 1 && len <= 9 && strspn(text, "0123456789") == len ? strtol(text, NULL, 10)
-									  : min - 1;
-	if (value < min || value > max)
+	if (number_parse(text, strlen(text), min, max, &value) < 0)
 		return err_set(e, ERR_INPUT,
 			       "query parameter %s: must be a number between %ld and %ld", name,
 			       min, max);
-	*n = value;
+	*n = (long)value;
 	return 0;
 }
 
@@ -71,11 +69,14 @@ bool page_shows(const struct page *p, const json_t *data, const char *id)
 /* RFC 3986 2.1 */
 static void put_encoded(struct buf *out, const char *text)
 {
+	char code[PERCENT_LEN];
+
 	for (; *text; text++) {
+		percent_encode((unsigned char)*text, code);
 		if (strchr(unreserved, *text))
 			buf_char(out, *text);
 		else
-			buf_fmt(out, "%%%02X", (unsigned)(unsigned char)*text);
+			buf_append(out, code, sizeof(code));
 	}
 }
 

@@ -7,6 +7,7 @@
 
 #include "api/json/duration.h"
 #include "server/base/json_text.h"
+#include "server/base/number.h"
 #include "server/mail/mail_view.h"
 #include "api/messages/render.h"
 #include "server/mail/address.h"
@@ -36,14 +37,12 @@ static int read_to(const char *text, struct inbox_query *q, struct err *e)
 
 static int read_limit(const char *text, struct inbox_query *q, struct err *e)
 {
-	size_t len = text ? strlen(text) : 0;
-	long n;
+	int64_t n;
 
 	q->limit = LIMIT_DEFAULT;
 	if (!text)
 		return 0;
-	n = len >= 1 && len <= 3 && strspn(text, "0123456789") == len ? strtol(text, NULL, 10) : 0;
-	if (n < 1 || n > LIMIT_MAX)
+	if (number_parse(text, strlen(text), 1, LIMIT_MAX, &n) < 0)
 		return err_set(e, ERR_INPUT,
 			       "query parameter limit: must be a number between 1 and %d",
 			       LIMIT_MAX);

@@ -4,11 +4,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/base/number.h"
+
 /* libmicrohttpd 0.9.75 folds continuation lines into the header's name, takes bare LF, ignores a
  * second Content-Length, and lets a blank stand before the colon. All of that shows in where the
  * parts lie: it cuts lines in place, so in a well-formed head each part starts where the one before
  * ended, less the colon or CRLF that became NULs. Later versions have checks of their own. */
 #define PARTS_LIE_IN_PLACE (MHD_VERSION < 0x00097700)
+
+#define LENGTH_MAX INT64_C(999999999999999999)
 
 enum { SEEN_LENGTH, SEEN_TRANSFER, SEEN_HOST, SEEN_ENCODING, SEEN_REQUEST_ID, SEEN_OTHER };
 
@@ -132,6 +136,7 @@ static const char *check_lines(struct request *r, struct head *h, const char *ur
 static const char *check_framing(struct request *r, const struct head *h)
 {
 	const char *length = h->values[SEEN_LENGTH], *transfer = h->values[SEEN_TRANSFER];
+	int64_t octets;
 
 	if (length && transfer)
 		return "Content-Length and Transfer-Encoding exclude each other";
@@ -139,11 +144,10 @@ static const char *check_framing(struct request *r, const struct head *h)
 		return "the only Transfer-Encoding is chunked, with HTTP/1.1";
 	if (transfer)
 		r->content_length = UINT64_MAX;
-	if (length &&
-	    (*length == 0 || strlen(length) > 18 || strspn(length, "0123456789") != strlen(length)))
+	if (length && number_parse(length, strlen(length), 0, LENGTH_MAX, &octets) < 0)
 		return "Content-Length is not a number";
-	for (; length && *length; length++)
-		r->content_length = r->content_length * 10 + (uint64_t)(*length - '0');
+	if (length)
+		r->content_length = (uint64_t)octets;
 	r->has_body = r->content_length > 0;
 	return NULL;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/base/hex.h"
+#include "server/base/percent.h"
 #include "server/base/utf8.h"
 
 static bool is_alnum(char c)
@@ -34,36 +34,18 @@ static bool is_text(const char *text, size_t len)
 	return true;
 }
 
-/* The octet that an escape at in stands for, or -1. */
-static int escaped(const char *in, size_t len)
-{
-	int high = len < 3 ? -1 : hex_digit(in[1]), low = len < 3 ? -1 : hex_digit(in[2]);
-
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 /* Decodes len octets to out and ends them with a NUL. Gives the length, or -1. */
 static long decode(const char *in, size_t len, bool in_query, char *out)
 {
-	size_t n = 0;
+	long n;
 
 	for (size_t i = 0; i < len; i++) {
-		int c = (unsigned char)in[i];
-
-		if (c == '%') {
-			c = escaped(in + i, len - i);
-			i += 2;
-		} else if (c == '+' && in_query) {
-			c = ' ';
-		} else if (!is_plain(in[i], in_query)) {
-			c = -1;
-		}
-		if (c < 0)
+		if (in[i] != '%' && !is_plain(in[i], in_query))
 			return -1;
-		out[n++] = (char)c;
+		out[i] = in[i] == '+' && in_query ? ' ' : in[i];
 	}
-	out[n] = 0;
-	return is_text(out, n) ? (long)n : -1;
+	n = percent_decode(out, len, out, len + 1);
+	return n >= 0 && is_text(out, (size_t)n) ? n : -1;
 }
 
 /* Is this segment one that names something? "//", "." and ".." never are cleaned up: a proxy in

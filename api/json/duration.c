@@ -1,7 +1,7 @@
 /* Reads spans of time such as "10m". */
 #include "api/json/duration.h"
 
-#include <string.h>
+#include "server/base/number.h"
 
 #define DIGITS_MAX 6
 
@@ -24,19 +24,11 @@ static int64_t seconds_of(char unit)
 int duration_parse(const char *text, size_t len, int64_t least_s, int64_t most_s, int64_t *ms,
 		   struct err *e)
 {
-	int64_t s = 0, unit = len ? seconds_of(text[len - 1]) : 0;
-	size_t i;
+	int64_t s, unit = len ? seconds_of(text[len - 1]) : 0;
 
-	if (len < 2 || len > DIGITS_MAX + 1 || !unit)
+	if (!unit || len > DIGITS_MAX + 1 || number_parse(text, len - 1, 0, INT64_MAX, &s) < 0)
 		return err_set(e, ERR_INPUT,
 			       "must be a whole number and a unit (s, m, h or d), such as \"10m\"");
-	for (i = 0; i < len - 1; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return err_set(e, ERR_INPUT,
-				       "must be a whole number and a unit (s, m, h or d), such as "
-				       "\"10m\"");
-		s = s * 10 + (text[i] - '0');
-	}
 	s *= unit;
 	if (s < least_s || s > most_s)
 		return err_set(e, ERR_INPUT, "must be between %lld and %lld seconds; this is %lld",

@@ -7,5 +7,7 @@
 void hex_encode(const unsigned char *bytes, size_t len, char *out);
 /* The value of a hex digit of either case; -1: it is none. */
 int hex_digit(char c);
+/* The octet that two hex digits stand for; -1: one of them is none. */
+int hex_octet(const char digits[2]);
 
 #endif

@@ -1,43 +1,21 @@
 /* Ids that sort by time, cannot be guessed, and name their partition. */
 #include "server/base/id.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "server/base/clock.h"
+#include "server/base/random.h"
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 #define TIME_LEN 10
 #define RANDOM_LEN 14
 #define BODY_LEN (ID_LEN - 4)
 
-/* Random bytes are drawn 256 at a time: one system call for 18 ids. A forked child must not go on
- * with its parent's bytes, hence the pid. */
-static struct {
-	uint8_t bytes[256];
-	size_t left;
-	pid_t filled_by;
-} pool;
-
-static void fill(void)
-{
-	if (getrandom(pool.bytes, sizeof(pool.bytes), 0) != (ssize_t)sizeof(pool.bytes))
-		abort();
-	pool.left = sizeof(pool.bytes);
-	pool.filled_by = getpid();
-}
-
 void id_random(char *out, size_t len)
 {
-	if (pool.filled_by != getpid())
-		fill();
-	for (size_t i = 0; i < len; i++) {
-		if (!pool.left)
-			fill();
-		out[i] = alphabet[pool.bytes[--pool.left] & 31];
-	}
+	random_bytes(out, len);
+	for (size_t i = 0; i < len; i++)
+		out[i] = alphabet[out[i] & 31];
 	out[len] = 0;
 }
 

@@ -16,7 +16,7 @@ struct id {
 	char text[ID_LEN + 1];
 };
 
-/* prefix: "msg", "key", "prj" ... Random bytes come from getrandom(2); aborts if there are none. */
+/* prefix: "msg", "key", "prj" ... The random part is from random.h. */
 struct id id_make(const char *prefix, unsigned partition);
 /* Is text an id of this kind? Checks length and alphabet, so that it may become part of a key. */
 bool id_valid(const char *prefix, const char *text);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/base/clock.h"
+#include "server/base/utf8.h"
 
 #define LINE_MAX_BYTES 4096 /* = PIPE_BUF, so that a line is written whole or not at all */
 #define VALUE_MAX_BYTES 512
@@ -55,40 +56,25 @@ static void put_text(struct line *l, const char *text)
 	put(l, text, strlen(text));
 }
 
-/* The length of the well-formed UTF-8 sequence at p (RFC 3629), 0 if there is none. */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if (p[0] >= 0xf5 || (p[0] >= 0x80 && p[0] < 0xc2) || len > left)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 static void put_escaped(struct line *l, const char *bytes, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)bytes;
 	char code[8];
+	size_t n;
 
-	for (size_t i = 0; i < len;) {
-		size_t n = utf8_len(p + i, len - i);
+	for (const char *p = bytes, *end = bytes + len; p < end; p += n ? n : 1) {
+		uint32_t cp = 0;
 
-		if (n == 0 || p[i] < 0x20 || p[i] == 0x7f) {
-			snprintf(code, sizeof(code), "\\u%04x", p[i]);
-			put_text(l, n ? code : "?");
-			n = 1;
+		n = utf8_next(p, (size_t)(end - p), &cp);
+		if (n == 0) {
+			put_text(l, "?");
+		} else if (cp < 0x20 || cp == 0x7f) {
+			snprintf(code, sizeof(code), "\\u%04x", (unsigned)cp);
+			put_text(l, code);
 		} else {
-			if (p[i] == '"' || p[i] == '\\')
+			if (cp == '"' || cp == '\\')
 				put_text(l, "\\");
-			put(l, bytes + i, n);
+			put(l, p, n);
 		}
-		i += n;
 	}
 }
 

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <openssl/evp.h>
+
+#include "server/base/random.h"
 
 #define KEY_BYTES 32
 #define KEY_TEXT 44
@@ -42,13 +43,14 @@ static int encrypt(const unsigned char *key, const char *what, const char *text,
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	unsigned char *body = out + NONCE;
 	int n;
-	int ok = c && getrandom(out, NONCE, 0) == NONCE &&
-		 EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, out) == 1 &&
-		 EVP_EncryptUpdate(c, NULL, &n, (const unsigned char *)what, (int)strlen(what)) ==
-			 1 &&
-		 EVP_EncryptUpdate(c, body, &n, (const unsigned char *)text, (int)len) == 1 &&
-		 EVP_EncryptFinal_ex(c, body + len, &n) == 1 &&
-		 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, body + len) == 1;
+	int ok;
+
+	random_bytes(out, NONCE);
+	ok = c && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, out) == 1 &&
+	     EVP_EncryptUpdate(c, NULL, &n, (const unsigned char *)what, (int)strlen(what)) == 1 &&
+	     EVP_EncryptUpdate(c, body, &n, (const unsigned char *)text, (int)len) == 1 &&
+	     EVP_EncryptFinal_ex(c, body + len, &n) == 1 &&
+	     EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, body + len) == 1;
 
 	EVP_CIPHER_CTX_free(c);
 	return ok ? 0 : -1;

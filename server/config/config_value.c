@@ -1,5 +1,4 @@
 /* From the text of a setting to its value. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 #include <strings.h>
 
 #include "server/base/buf.h"
+#include "server/base/number.h"
 #include "server/config/config_table.h"
 
 struct unit {
@@ -30,14 +30,11 @@ static const struct unit *units_of(enum config_type type)
 /* "48h" and "48 h"; no sign, no fraction. */
 static int parse_quantity(const char *text, const struct unit *units, int64_t *value)
 {
-	char *end;
-	long long n;
+	int64_t n;
+	size_t digits = number_read(text, strlen(text), INT64_MAX, &n);
+	const char *end = text + digits;
 
-	if (text[0] < '0' || text[0] > '9')
-		return -1;
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (errno)
+	if (digits == 0)
 		return -1;
 	end += strspn(end, " ");
 	for (; units->name; units++)

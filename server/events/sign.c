@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
 #include "server/base/base64.h"
+#include "server/base/random.h"
 
 #define PREFIX "whsec_"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
@@ -20,8 +20,7 @@ void sign_make_secret(char text[SIGN_SECRET_TEXT])
 	unsigned char random[SIGN_SECRET_BYTES];
 	size_t len;
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		abort();
+	random_bytes(random, sizeof(random));
 	memcpy(text, PREFIX, PREFIX_LEN);
 	len = base64_encode(text + PREFIX_LEN, random, sizeof(random));
 	text[PREFIX_LEN + len] = 0;

@@ -15,6 +15,7 @@
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/loop.h"
+#include "server/base/number.h"
 #include "server/route/netblock.h"
 
 #define CONNECT_MS 10000L
@@ -59,15 +60,14 @@ struct fetch {
 int64_t fetch_retry_after(const char *text, int64_t now_s)
 {
 	size_t digits = strspn(text, "0123456789");
-	int64_t s;
+	int64_t s = RETRY_AFTER_MAX_S; /* what a greater number means */
 
-	if (digits > 0 && text[digits] == 0)
-		s = digits > 9 ? RETRY_AFTER_MAX_S : strtoll(text, NULL, 10);
-	else if (digits == 0 && *text)
+	if (digits > 0) {
+		if (text[digits])
+			return -1;
+		number_read(text, digits, RETRY_AFTER_MAX_S, &s);
+	} else {
 		s = (int64_t)curl_getdate(text, NULL);
-	else
-		return -1;
-	if (digits == 0) {
 		if (s < 0)
 			return -1;
 		s = s > now_s ? s - now_s : 0;

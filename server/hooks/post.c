@@ -10,6 +10,7 @@
 #include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/base/random.h"
 #include "server/events/event.h"
 #include "server/events/sign.h"
 #include "server/base/json_text.h"
@@ -65,11 +66,8 @@ static void write_member(const struct post *d, unsigned tries, char out[MEMBER_M
 static int64_t wait_ms(const struct post *d, const struct fetch_answer *a)
 {
 	int64_t first = d->target->engine->config->webhook_retry_s * 1000;
-	int64_t ms = schedule_s[d->tries] * first / schedule_s[0];
-	char random[3];
+	int64_t ms = random_jitter(schedule_s[d->tries] * first / schedule_s[0], 20);
 
-	id_random(random, 2);
-	ms = ms * (800 + ((random[0] * 37 + random[1]) * 7) % 400) / 1000;
 	return a->retry_after_ms > ms ? a->retry_after_ms : ms;
 }
 

@@ -55,13 +55,7 @@ bool slice_is(struct slice s, const char *word)
 /* "=XX" at i? Then its octet, else -1. */
 static int escaped(struct slice s, size_t i)
 {
-	int high, low;
-
-	if (s.p[i] != '=' || s.len - i < 3)
-		return -1;
-	high = hex_digit(s.p[i + 1]);
-	low = hex_digit(s.p[i + 2]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
+	return s.p[i] != '=' || s.len - i < 3 ? -1 : hex_octet(s.p + i + 1);
 }
 
 static void append_quoted(struct slice line, struct buf *out)

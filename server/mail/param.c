@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/mail/header.h"
+#include "server/base/percent.h"
 #include "server/base/utf8.h"
 
 #define PLAIN_MAX 55 /* `filename="..."` fits one line then */
@@ -49,7 +50,7 @@ static void write_quoted(struct header *h, const char *name, const char *value, 
 }
 
 /* Percent-encodes whole code points of *value while they fit into room characters. */
-static size_t percent_encode(char *out, size_t room, const char **value)
+static size_t encode(char *out, size_t room, const char **value)
 {
 	size_t used = 0, left = strlen(*value);
 
@@ -65,7 +66,7 @@ static size_t percent_encode(char *out, size_t room, const char **value)
 			out[used++] = **value;
 		else
 			for (size_t i = 0; i < n; i++, used += 3)
-				snprintf(out + used, 4, "%%%02X", (unsigned char)(*value)[i]);
+				percent_encode((unsigned char)(*value)[i], out + used);
 		*value += n;
 		left -= n;
 	}
@@ -79,7 +80,7 @@ static void write_extended(struct header *h, const char *name, const char *value
 	char encoded[HEADER_LINE_MAX + 4];
 	size_t room = HEADER_LINE_MAX - strlen(name) - sizeof("*0000*=utf-8'';");
 	const char *rest = value;
-	size_t len = percent_encode(encoded, room, &rest);
+	size_t len = encode(encoded, room, &rest);
 	int n, section = 0;
 
 	if (!*rest) {
@@ -93,7 +94,7 @@ static void write_extended(struct header *h, const char *name, const char *value
 			     section ? "" : CHARSET, (int)len, encoded);
 		header_glue(h, ";");
 		header_token(h, token, (size_t)n);
-		len = percent_encode(encoded, room, &rest);
+		len = encode(encoded, room, &rest);
 		section++;
 	}
 }

@@ -6,29 +6,15 @@
 #include <string.h>
 
 #include "server/config/config.h"
-#include "server/base/hex.h"
+#include "server/base/number.h"
+#include "server/base/percent.h"
 
-/* Copies len bytes with %XX decoded; -1 when they do not fit or a code is bad. */
-static int decode(char *out, size_t cap, const char *text, size_t len)
+/* -1: it does not fit, a code is bad, or a NUL would end it early. */
+static int decode(char *out, size_t room, const char *text, size_t len)
 {
-	size_t n = 0;
+	long n = percent_decode(text, len, out, room);
 
-	for (size_t i = 0; i < len; i++, n++) {
-		if (n + 1 >= cap)
-			return -1;
-		if (text[i] != '%') {
-			out[n] = text[i];
-			continue;
-		}
-		if (i + 2 >= len || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
-			return -1;
-		if (text[i + 1] == '0' && text[i + 2] == '0')
-			return -1; /* it would end the text */
-		out[n] = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
-		i += 2;
-	}
-	out[n] = 0;
-	return 0;
+	return n < 0 || (size_t)n >= room || strlen(out) != (size_t)n ? -1 : 0;
 }
 
 static int bad(struct err *e, const char *what)
@@ -37,23 +23,6 @@ static int bad(struct err *e, const char *what)
 		       "POSTERN_REDIS_URL: %s; write redis://[user:password@]host[:port][/db] or "
 		       "unix:///path/to/redis.sock",
 		       what);
-}
-
-static int number(const char *text, size_t len, int max, int *out)
-{
-	int n = 0;
-
-	if (len == 0 || len > 5)
-		return -1;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		n = n * 10 + (text[i] - '0');
-	}
-	if (n > max)
-		return -1;
-	*out = n;
-	return 0;
 }
 
 static int credentials(struct redis_url *u, const char *text, size_t len, struct err *e)
@@ -73,6 +42,7 @@ static int host_and_port(struct redis_url *u, const char *text, size_t len, stru
 {
 	const char *end = text + len, *colon, *host = text;
 	size_t host_len;
+	int64_t port = 6379;
 
 	if (len && *text == '[') {
 		const char *close = memchr(text, ']', len);
@@ -91,10 +61,9 @@ static int host_and_port(struct redis_url *u, const char *text, size_t len, stru
 	if (host_len == 0 || host_len >= sizeof(u->host))
 		return bad(e, "there is no host");
 	memcpy(u->host, host, host_len);
-	u->port = 6379;
-	if (colon &&
-	    (number(colon + 1, (size_t)(end - colon - 1), 65535, &u->port) < 0 || u->port == 0))
+	if (colon && number_parse(colon + 1, (size_t)(end - colon - 1), 1, 65535, &port) < 0)
 		return bad(e, "the port must be 1-65535");
+	u->port = (int)port;
 	return 0;
 }
 
@@ -103,6 +72,7 @@ static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 	const char *slash = strchr(rest, '/');
 	const char *end = slash ? slash : rest + strlen(rest);
 	const char *at = NULL;
+	int64_t db = 0;
 
 	for (const char *p = rest; p < end; p++)
 		if (*p == '@')
@@ -111,8 +81,9 @@ static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 		return -1;
 	if (at)
 		rest = at + 1;
-	if (slash && slash[1] && number(slash + 1, strlen(slash + 1), 999, &u->db) < 0)
+	if (slash && slash[1] && number_parse(slash + 1, strlen(slash + 1), 0, 999, &db) < 0)
 		return bad(e, "the database must be a number");
+	u->db = (int)db;
 	return host_and_port(u, rest, (size_t)(end - rest), e);
 }
 

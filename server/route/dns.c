@@ -9,6 +9,7 @@
 
 #include "server/base/log.h"
 #include "server/base/loop.h"
+#include "server/base/number.h"
 #include "server/route/dns_packet.h"
 
 #define CLASS_IN 1
@@ -149,8 +150,7 @@ static bool is_server(const char *word)
 	char host[SERVER_LEN_MAX];
 	struct in6_addr addr;
 	size_t len = strcspn(word, "@");
-	char *end;
-	long port;
+	int64_t port;
 
 	memcpy(host, word, len);
 	host[len] = '\0';
@@ -158,10 +158,7 @@ static bool is_server(const char *word)
 		return false;
 	if (!word[len])
 		return true;
-	if (word[len + 1] < '0' || word[len + 1] > '9')
-		return false;
-	port = strtol(word + len + 1, &end, 10);
-	return !*end && port >= 1 && port <= 65535;
+	return number_parse(word + len + 1, strlen(word + len + 1), 1, 65535, &port) == 0;
 }
 
 int dns_check_servers(const char *servers, struct err *e)

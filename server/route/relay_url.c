@@ -7,7 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/base/hex.h"
+#include "server/base/number.h"
+#include "server/base/percent.h"
 
 #define URL_MAX 4096 /* every byte of user and password may take three */
 
@@ -16,48 +17,31 @@ struct span {
 	size_t len;
 };
 
-/* One byte at s->text, decoded, or -1; moves s on. */
-static int take_byte(struct span *s)
+static const char *fault_of(const char *text, size_t len)
 {
-	size_t used = 1;
-	int byte = (unsigned char)s->text[0];
-
-	if (byte == '%') {
-		int high = s->len > 2 ? hex_digit(s->text[1]) : -1;
-		int low = s->len > 2 ? hex_digit(s->text[2]) : -1;
-
-		if (high < 0 || low < 0)
-			return -1;
-		byte = high * 16 + low;
-		used = 3;
-	}
-	s->text += used;
-	s->len -= used;
-	return byte;
+	if (!len)
+		return "is empty";
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return "holds a control character";
+	return NULL;
 }
 
 static int decode(struct span s, char *out, size_t max, const char *what, struct err *e)
 {
-	size_t len = 0;
+	char text[URL_MAX + 1];
+	long len = percent_decode(s.text, s.len, text, sizeof(text));
+	const char *fault = len < 0 ? "has a % that is not followed by two hex digits (write % "
+				      "itself as %25)"
+				    : fault_of(text, (size_t)len);
 
-	if (!s.len)
-		return err_set(e, ERR_INPUT, "the %s is empty", what);
-	while (s.len) {
-		int byte = take_byte(&s);
-
-		if (byte < 0)
-			return err_set(
-				e, ERR_INPUT,
-				"a %% in the %s must be followed by two hex digits (write %% "
-				"itself as %%25)",
-				what);
-		if (byte < 0x20 || byte == 0x7f)
-			return err_set(e, ERR_INPUT, "the %s holds a control character", what);
-		if (len == max)
-			return err_set(e, ERR_INPUT, "the %s is longer than %zu bytes", what, max);
-		out[len++] = (char)byte;
-	}
-	out[len] = '\0';
+	if (!fault && (size_t)len <= max)
+		memcpy(out, text, (size_t)len + 1);
+	explicit_bzero(text, sizeof(text));
+	if (fault)
+		return err_set(e, ERR_INPUT, "the %s %s", what, fault);
+	if ((size_t)len > max)
+		return err_set(e, ERR_INPUT, "the %s is longer than %zu bytes", what, max);
 	return 0;
 }
 
@@ -198,20 +182,17 @@ static int read_host(struct span *s, struct relay_url *u, struct err *e)
 
 static int read_port(struct span *s, struct relay_url *u, struct err *e)
 {
-	unsigned port = 0;
-	size_t digits = 0;
+	int64_t port = 0;
+	size_t digits;
 
 	if (!s->len || s->text[0] != ':')
 		return 0;
-	s->text++;
-	s->len--;
-	while (digits < s->len && digits < 6 && isdigit((unsigned char)s->text[digits]))
-		port = port * 10 + (unsigned)(s->text[digits++] - '0');
-	if (digits == 0 || port < 1 || port > 65535)
+	digits = number_read(s->text + 1, s->len - 1, 65535, &port);
+	if (digits == 0 || port < 1)
 		return err_set(e, ERR_INPUT, "the port must be a number from 1 to 65535");
 	u->port = (uint16_t)port;
-	s->text += digits;
-	s->len -= digits;
+	s->text += digits + 1;
+	s->len -= digits + 1;
 	return 0;
 }
 

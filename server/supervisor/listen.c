@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/base/number.h"
+
 #define BACKLOG 4096
 #define ADDRESS_MAX (LISTEN_HOST_MAX + LISTEN_PORT_MAX + 4)
 
@@ -25,7 +27,7 @@ static int next_address(const char **p, struct address *a, struct err *e)
 {
 	const char *colon, *host;
 	size_t len, host_len;
-	long port;
+	int64_t port;
 
 	*p += strspn(*p, ", ");
 	len = strcspn(*p, ", ");
@@ -43,9 +45,8 @@ static int next_address(const char **p, struct address *a, struct err *e)
 	} else if (memchr(host, ':', host_len)) {
 		colon = NULL; /* IPv6 wants its brackets */
 	}
-	port = colon ? strtol(colon + 1, NULL, 10) : 0;
-	if (!colon || host_len >= LISTEN_HOST_MAX || port < 1 || port > 65535 ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5)
+	if (!colon || host_len >= LISTEN_HOST_MAX || strlen(colon + 1) > 5 ||
+	    number_parse(colon + 1, strlen(colon + 1), 1, 65535, &port) < 0)
 		return err_set(e, ERR_INPUT,
 			       "listen: \"%.80s\" is refused: address:port is expected, like "
 			       "127.0.0.1:8080 or [::]:8080",

@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
+#include "server/base/base64.h"
 #include "server/base/id.h"
+#include "server/base/random.h"
 
 #define BYTES 32
 #define ROOT_PREFIX "pn_root_"
@@ -67,9 +66,8 @@ static void make_seal(char text[TEXT_MAX])
 {
 	unsigned char random[BYTES];
 
-	if (getrandom(random, BYTES, 0) != BYTES)
-		abort();
-	EVP_EncodeBlock((unsigned char *)text, random, BYTES);
+	random_bytes(random, BYTES);
+	text[base64_encode(text, random, BYTES)] = 0;
 	explicit_bzero(random, sizeof(random));
 }
 

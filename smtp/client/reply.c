@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/utf8.h"
+
 /* RFC 5321 4.2:
  *
  *	reply      = *( code "-" [ textstring ] CRLF ) code [ SP textstring ] CRLF
@@ -119,29 +121,6 @@ const char *reply_line(const struct reply *r, const char **cursor, size_t *len)
 	return line;
 }
 
-/* Length of the UTF-8 character at p, 0 if there is none (RFC 3629: no overlong forms, no
- * surrogates). */
-static size_t utf8_decode(const unsigned char *p, size_t len, uint32_t *rune)
-{
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	uint32_t value = p[0];
-
-	if (n == 0 || n > len || p[0] > 0xf4)
-		return 0;
-	if (n > 1)
-		value &= 0x7fu >> n;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (p[i] & 0x3fu);
-	}
-	if ((n == 3 && (value < 0x800 || (value >= 0xd800 && value <= 0xdfff))) ||
-	    (n == 4 && (value < 0x10000 || value > 0x10ffff)))
-		return 0;
-	*rune = value;
-	return n;
-}
-
 /* Controls, and what reorders or breaks the line it stands in. */
 static bool is_unprintable(uint32_t rune)
 {
@@ -151,11 +130,11 @@ static bool is_unprintable(uint32_t rune)
 }
 
 /* How the character at p is shown; *used = bytes it took. */
-static size_t show(const unsigned char *p, size_t len, char out[12], size_t *used)
+static size_t show(const char *p, size_t len, char out[12], size_t *used)
 {
 	static const char replacement[3] = {'\xef', '\xbf', '\xbd'};
 	uint32_t rune = 0;
-	size_t n = utf8_decode(p, len, &rune);
+	size_t n = utf8_next(p, len, &rune);
 
 	*used = n ? n : 1;
 	if (n == 0) {
@@ -178,7 +157,7 @@ void reply_escape(const char *bytes, size_t len, char *out, size_t size)
 
 	for (size_t i = 0; i < len; i += used) {
 		char shown[12];
-		size_t n = show((const unsigned char *)bytes + i, len - i, shown, &used);
+		size_t n = show(bytes + i, len - i, shown, &used);
 
 		if (at + n >= size)
 			break;

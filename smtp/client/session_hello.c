@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/base/number.h"
+
 static bool is_class(const struct reply *r, int class)
 {
 	return r->code / 100 == class;
@@ -65,14 +67,10 @@ enum session_state session_hear_greeting(struct session *s, const struct reply *
 
 static void read_size(struct session_offer *offer, const char *digits, size_t len)
 {
-	size_t value = 0;
+	int64_t value;
 
-	for (size_t i = 0; i < len; i++) {
-		if (digits[i] < '0' || digits[i] > '9' || value > SIZE_MAX / 10 - 1)
-			return;
-		value = value * 10 + (size_t)(digits[i] - '0');
-	}
-	offer->size_limit = value;
+	if (number_parse(digits, len, 0, INT64_MAX, &value) == 0)
+		offer->size_limit = (size_t)value;
 }
 
 static void read_mechanisms(struct session_offer *offer, const char *text, size_t len)

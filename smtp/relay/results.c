@@ -5,9 +5,9 @@
 
 #include "server/base/clock.h"
 #include "server/config/config.h"
-#include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/base/random.h"
 #include "server/store/queue/accept.h"
 #include "server/route/bounce.h"
 #include "server/redis/redis.h"
@@ -56,15 +56,6 @@ void results_write(const struct delivery *d, const struct connection_result *res
 	}
 }
 
-/* 800 to 1199, in thousandths. */
-static int64_t jitter(void)
-{
-	char random[3];
-
-	id_random(random, 2);
-	return 800 + ((random[0] * 37 + random[1]) * 7) % 400;
-}
-
 int64_t results_retry_ms(const struct delivery *d)
 {
 	const struct config *c = d->relay->config;
@@ -81,7 +72,7 @@ int64_t results_retry_ms(const struct delivery *d)
 		s *= 2;
 	if (s > c->retry_max_s)
 		s = c->retry_max_s;
-	return s * jitter();
+	return random_jitter(s * 1000, 20);
 }
 
 static void count(enum connection_outcome outcome, const struct delivery *d)

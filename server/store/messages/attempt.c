@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "server/base/number.h"
+
 static const struct {
 	char letter;
 	const char *name;
@@ -121,15 +123,10 @@ size_t attempt_format(const struct attempt *a, char out[ATTEMPT_MAX])
 /* Digits up to the first other character, at most max; -1: none, or more. */
 static int64_t number(const char **p, int64_t max)
 {
-	int64_t n = 0;
-	const char *start = *p;
+	int64_t n = -1;
 
-	for (; **p >= '0' && **p <= '9'; (*p)++) {
-		n = n * 10 + (**p - '0');
-		if (n > max)
-			return -1;
-	}
-	return *p == start ? -1 : n;
+	*p += number_read(*p, strlen(*p), max, &n);
+	return n;
 }
 
 static int64_t whole_number(const char *word, int64_t max)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "server/base/number.h"
 
 /* m:<id> is lines of words; lua/record.lua has the grammar. */
 
@@ -55,15 +56,10 @@ static char *word(struct cursor *c, char end)
 
 static int64_t number(struct cursor *c, char end)
 {
-	char *text = word(c, end), *rest;
-	long long n;
+	char *text = word(c, end);
+	int64_t n = 0;
 
-	if (!text || *text < '0' || *text > '9') {
-		c->p = NULL;
-		return 0;
-	}
-	n = strtoll(text, &rest, 10);
-	if (*rest)
+	if (!text || number_parse(text, strlen(text), 0, INT64_MAX, &n) < 0)
 		c->p = NULL;
 	return n;
 }

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "server/config/config.h"
-#include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/base/random.h"
 #include "server/redis/call.h"
 #include "server/store/queue/jobs.h"
 #include "server/store/queue/jobs_internal.h"
@@ -90,14 +90,11 @@ void jobs_release_owner(struct redis *redis, const char *owner, jobs_done_fn *fn
 void command_release(struct command *c, unsigned partition, const char *owner,
 		     const struct config *config)
 {
-	char random[3];
-
-	id_random(random, 2);
 	command_script(c, SCRIPT_RELEASE, partition);
 	command_num(c, 100);
 	command_num(c, config->retention_s * 1000);
 	command_num(c, config->retry_first_s * 1000);
 	command_num(c, 5);
 	command_str(c, owner);
-	command_num(c, (random[0] * 31 + random[1]) % 1000);
+	command_num(c, random_below(1000));
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "server/config/config.h"
-#include "server/base/id.h"
 #include "server/base/log.h"
+#include "server/base/random.h"
 #include "server/redis/call.h"
 #include "server/store/queue/jobs.h"
 #include "server/redis/redis.h"
@@ -30,17 +30,16 @@ static void ask(struct redis *redis, unsigned partition, const char *site, int c
 {
 	const struct config *config = redis_config(redis);
 	struct command c = {0};
-	char random[3], text[256], *name = strdup(site);
+	char text[256], *name = strdup(site);
 
 	if (!name)
 		abort();
-	id_random(random, 2);
 	snprintf(text, sizeof(text), "not tried, as the last connection failed: %s", why);
 	command_script(&c, SCRIPT_REST, partition);
 	command_str(&c, site);
 	command_num(&c, config->retry_first_otp_s * 1000 / 3);
 	command_num(&c, config->retry_first_s * 1000);
-	command_num(&c, (random[0] * 31 + random[1]) % 1000);
+	command_num(&c, random_below(1000));
 	command_num(&c, code);
 	command_str(&c, text);
 	redis_call(redis, &c, SLOT_CONN, 0, on_rest, name);

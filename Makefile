@@ -89,6 +89,8 @@ test-property: ## random interleavings of the store's transitions
 	sh tests/store/run.sh
 test-integration: all asan ## the real binary, redis-server and real SMTP servers
 	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
+test-clients: all ## libraries of other languages against it (needs the npm registry, PyPI and the Go module proxy)
+	/usr/bin/python3 -m pytest -q tests/clients
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
 bench: all ## the goals table: accept, deliver, latency, memory, bytes
@@ -122,6 +124,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration kill-test bench fuzz fmt image image-test \
+.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-clients kill-test bench fuzz fmt image image-test \
 	fmt-check lint layers install clean help
 .DELETE_ON_ERROR:

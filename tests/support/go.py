@@ -31,12 +31,22 @@ def toolchain():
     return {"go": root / "bin" / "go", "env": {"GOROOT": root}}
 
 
-def run(name, files, env=None, stdin=""):
-    """The output of a program; files: what its folder build/go/<name> has beside go.mod."""
+def write(name, files):
+    """Writes the files of a module to build/go/<name>."""
     folder = PLACE / name
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in {"go.mod": f"module {name}\n\ngo 1.21.0\n", **files}.items():
+    for file, text in files.items():
         (folder / file).write_text(text)
-    with_it = toolchain()
-    with_it["env"] = {**with_it.get("env", {}), **(env or {})}
-    return call("run", ".", cwd=folder, input=stdin, **with_it)
+    return folder
+
+
+def build(name, files):
+    """Builds a program that needs only the standard library, with the Go that is installed. Returns its path."""
+    folder = write(name, {"go.mod": f"module {name}\n\ngo 1.19\n", **files})
+    call("build", "-o", name, ".", cwd=folder)
+    return folder / name
+
+
+def run(name, files, stdin=""):
+    """The output of a program that needs modules of the Go module proxy, and perhaps a newer Go."""
+    return call("run", ".", cwd=write(name, files), input=stdin, **toolchain())

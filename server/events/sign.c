@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -47,17 +46,21 @@ int sign_append(const char *secret_text, const struct sign_input *in, struct buf
 	char text[BASE64_LEN(EVP_MAX_MD_SIZE)];
 	struct buf signed_part = {0};
 	unsigned len = 0;
+	int rc;
 
 	if (read_secret(secret_text, key) < 0)
 		return -1;
 	buf_fmt(&signed_part, "%s.%" PRId64 ".", in->id, in->timestamp_s);
 	buf_append(&signed_part, in->body, in->body_len);
-	if (signed_part.failed ||
-	    !HMAC(EVP_sha256(), key, SIGN_SECRET_BYTES, (const unsigned char *)signed_part.data,
-		  signed_part.len, mac, &len))
-		abort();
+	rc = !signed_part.failed && HMAC(EVP_sha256(), key, SIGN_SECRET_BYTES,
+					 (const unsigned char *)signed_part.data, signed_part.len,
+					 mac, &len)
+		     ? 0
+		     : -1;
 	explicit_bzero(key, sizeof(key));
 	buf_deinit(&signed_part);
+	if (rc < 0)
+		return -1;
 	buf_fmt(out, "%sv1,%.*s", out->len ? " " : "", (int)base64_encode(text, mac, len), text);
-	return 0;
+	return out->failed ? -1 : 0;
 }

@@ -21,7 +21,8 @@ struct sign_input {
 	const void *body;
 	size_t body_len;
 };
-/* Appends "v1,<base64>", after a space when out is not empty. -1: text is no such secret. */
+/* Appends "v1,<base64>", after a space when out is not empty. -1: text is no such secret, or out of
+ * memory. */
 int sign_append(const char *secret_text, const struct sign_input *in, struct buf *out);
 
 #endif

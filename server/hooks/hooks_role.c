@@ -19,9 +19,9 @@ static int start(struct role *r, struct err *e)
 	struct engine *engine = r->state;
 
 	setpriority(PRIO_PROCESS, 0, NICE);
-	engine->config = r->ctx->config;
+	engine->shared.config = r->ctx->config;
 	engine->loop = r->loop;
-	engine->redis = r->redis;
+	engine->shared.redis = r->redis;
 	engine->stopped = on_stopped;
 	engine->stopped_arg = r;
 	return engine_start(engine, e);
@@ -38,7 +38,7 @@ static void end(struct role *r)
 {
 	struct engine *engine = r->state;
 
-	engine->is_stopping = true;
+	engine->shared.is_stopping = true;
 }
 
 static void stop(struct role *r)

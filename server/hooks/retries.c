@@ -1,150 +1,146 @@
-/* What an endpoint did not take at first: deliveries that were set aside for later. */
-#include "server/hooks/engine.h"
+/* Events that an endpoint did not take at first: how many there are, and which are due. */
+#include "server/hooks/retries.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "server/base/clock.h"
-#include "server/base/log.h"
-#include "server/events/event.h"
-#include "server/store/messages/messages.h"
-#include "server/store/messages/cursor.h"
 #include "server/redis/redis.h"
+#include "server/store/messages/messages.h"
+#include "server/store/projects/endpoints.h"
 
-#define AT_ONCE 16
 #define EVERY_MS 500
 
-struct retry {
-	struct target *target;
-	unsigned tries, n;
-	char message[ID_LEN + 1];
+int retry_read(const char *member, struct retry *out)
+{
+	char rest;
+
+	return sscanf(member, "%3u %30s %9u%c", &out->tries, out->message, &out->sequence, &rest) ==
+				       3 &&
+			       id_valid("msg", out->message)
+		       ? 0
+		       : -1;
+}
+
+void retry_write(const struct retry *r, char out[RETRY_MEMBER_MAX])
+{
+	snprintf(out, RETRY_MEMBER_MAX, "%u %s %u", r->tries, r->message, r->sequence);
+}
+
+/* ---- those that are due ---- */
+
+struct reading {
+	struct retries *retries;
+	struct retry retry;
 };
 
-void retries_ended(struct target *t)
+void retries_end(struct retries *r)
 {
-	t->n_retries_open--;
-	t->retries_in = t->engine->batch_number;
-	if (t->n_retries)
-		t->n_retries--;
+	r->n_open--;
+	r->changed_in = r->shared->lease.filling;
+	if (r->n)
+		r->n--;
 }
 
-/* The store is away, or the endpoint, or us: it stays due. */
-static void stays_due(struct target *t)
+static void keep_due(struct retries *r)
 {
-	t->n_retries_open--;
-	t->retry_at = clock_mono_ms() + EVERY_MS;
-}
-
-/* Its place in the log was not kept. Behind what is a little before it, it comes once more. */
-static struct post *make_post(const struct retry *r, const struct record *record,
-			      const struct record_event *ev)
-{
-	struct buf cursor = {0};
-	struct post *d;
-
-	target_write_cursor(r->target, &(struct cursor_position){.at = ev->at_ms - 1}, &cursor);
-	d = target_make_post(r->target, r->message, record, ev, cursor.len ? cursor.data : NULL);
-	buf_deinit(&cursor);
-	return d;
-}
-
-/* Its message was swept, or is damaged. */
-static void give_up(const struct retry *r, const char *reason)
-{
-	struct target *t = r->target;
-	char member[MEMBER_MAX], text[160];
-
-	LOG(LOG_ERROR, "webhook.given_up", LOG_S("webhook", t->endpoint.id),
-	    LOG_S("message", r->message), LOG_N("attempt", r->tries), LOG_S("reason", reason));
-	snprintf(member, sizeof(member), "%u %s %u", r->tries, r->message, r->n);
-	deliveries_over(&t->engine->batch, t->endpoint.id, member, t->seen_ms);
-	target_lost(t, id_ms(r->message), id_ms(r->message));
-	/* No try yet: it waited while the endpoint was disabled. */
-	if (t->is_gone || r->tries == 0 || t->good_ms >= id_ms(r->message))
-		return;
-	snprintf(text, sizeof(text), "nothing got through for as long as events are kept (%s)",
-		 r->message);
-	target_disable(t, text);
+	r->n_open--;
+	r->look_at = clock_mono_ms() + EVERY_MS;
 }
 
 static void on_record(const struct record *record, const struct err *why, void *arg)
 {
-	struct retry *r = arg;
-	struct target *t = r->target;
-	const struct record_event *ev = record ? record_find_event(record, r->n) : NULL;
-	bool may_go = !t->is_gone && !t->engine->is_stopping;
-	struct post *d = NULL;
+	struct reading *reading = arg;
+	struct retries *r = reading->retries;
+	enum retries_verdict verdict = r->fn(&reading->retry, record, why, r->arg);
 
-	if (ev && may_go)
-		d = make_post(r, record, ev);
-	if (d) {
-		d->is_retry = true;
-		d->tries = r->tries;
-		post_send(d);
-	} else if (may_go && (record || why->kind != ERR_RETRY)) {
-		give_up(r, record ? "the event cannot be shown" : why->text);
-		retries_ended(t);
-	} else {
-		stays_due(t);
+	free(reading);
+	if (verdict == RETRIES_OVER)
+		retries_end(r);
+	else if (verdict == RETRIES_WAIT)
+		keep_due(r);
+}
+
+static void read_record(struct retries *r, const char *member)
+{
+	struct reading *reading = calloc(1, sizeof(*reading));
+
+	if (!reading) {
+		r->look_at = clock_mono_ms() + EVERY_MS;
+		return;
 	}
-	free(r);
+	reading->retries = r;
+	if (retry_read(member, &reading->retry) < 0) { /* damaged */
+		deliveries_over(&r->shared->lease.batch, r->endpoint->id, member, r->seen_ms);
+		free(reading);
+		return;
+	}
+	r->n_open++;
+	messages_get(r->shared->redis, r->endpoint->project, reading->retry.message, on_record,
+		     reading);
 }
 
 static void on_due(const char *const *members, size_t n, void *arg)
 {
-	struct target *t = arg;
-	size_t count = 0;
+	struct retries *r = arg;
 
-	t->n_retries_open = 0;
+	r->n_open = 0;
 	if (n == 0)
-		t->retry_at = clock_mono_ms() + EVERY_MS;
-	for (size_t i = 0; i < n && !t->is_gone; i++) {
-		struct retry *r = calloc(1, sizeof(*r));
-
-		if (!r)
-			abort();
-		r->target = t;
-		if (post_read_member(members[i], &r->tries, r->message, &r->n) < 0) {
-			deliveries_over(&t->engine->batch, t->endpoint.id, members[i], t->seen_ms);
-			free(r);
-			continue;
-		}
-		count++;
-		t->n_retries_open++;
-		messages_get(t->engine->redis, t->endpoint.project, r->message, on_record, r);
-	}
-	if (count == 0)
-		target_go_on(t);
+		r->look_at = clock_mono_ms() + EVERY_MS;
+	for (size_t i = 0; i < n; i++)
+		read_record(r, members[i]);
 }
 
-/* What changed the retries must be in the store before they are looked at again. */
-void retries_go_on(struct target *t)
+/* What changed the retries must be in the store before they are read again. */
+void retries_go_on(struct retries *r, size_t max)
 {
-	struct engine *e = t->engine;
+	struct hooks_shared *shared = r->shared;
 
-	if (t->n_retries == 0 || t->n_retries_open || t->retries_in > e->committed ||
-	    clock_mono_ms() < t->retry_at)
+	if (r->n == 0 || r->n_open || r->changed_in > shared->lease.committed ||
+	    clock_mono_ms() < r->look_at)
 		return;
-	t->n_retries_open = 1;
-	t->seen_ms = clock_real_ms() + redis_clock_offset_ms(e->redis);
-	deliveries_due(e->redis, t->endpoint.id, t->seen_ms,
-		       t->window < AT_ONCE ? t->window : AT_ONCE, on_due, t);
+	r->n_open = 1;
+	r->seen_ms = clock_real_ms() + redis_clock_offset_ms(shared->redis);
+	deliveries_due(shared->redis, r->endpoint->id, r->seen_ms, max, on_due, r);
 }
 
-void retries_add(struct target *t, int64_t due_ms, const char *member)
+/* ---- changes ---- */
+
+void retries_add(struct retries *r, int64_t due_ms, const struct retry *retry)
 {
-	deliveries_again(&t->engine->batch, t->endpoint.id, due_ms, member);
-	t->n_retries++;
-	t->retries_in = t->engine->batch_number;
+	char member[RETRY_MEMBER_MAX];
+
+	retry_write(retry, member);
+	deliveries_again(&r->shared->lease.batch, r->endpoint->id, due_ms, member);
+	r->n++;
+	r->changed_in = r->shared->lease.filling;
 }
 
-void retries_count(struct target *t, size_t n)
+void retries_remove(struct retries *r, const struct retry *retry, bool is_delivered)
 {
-	bool is_exact = t->n_retries_open == 0 && t->retries_in <= t->engine->loaded_at;
+	struct deliveries_batch *batch = &r->shared->lease.batch;
+	char member[RETRY_MEMBER_MAX];
 
-	/* One too many costs a look; one too few is never looked for. */
-	n += t->n_retries_open;
-	if (is_exact || n > t->n_retries)
-		t->n_retries = n;
-	t->retry_at = 0;
+	retry_write(retry, member);
+	if (is_delivered)
+		deliveries_told(batch, r->endpoint->id, member, r->seen_ms);
+	else
+		deliveries_over(batch, r->endpoint->id, member, r->seen_ms);
+}
+
+void retries_count(struct retries *r, size_t n, uint64_t loaded_after)
+{
+	bool is_exact = r->n_open == 0 && r->changed_in <= loaded_after;
+
+	/* One too many costs a look; one too few would never be looked for. */
+	n += r->n_open;
+	if (is_exact || n > r->n)
+		r->n = n;
+	r->look_at = 0;
+}
+
+void retries_init(struct retries *r, struct hooks_shared *shared, const struct endpoint *endpoint,
+		  retries_fn *fn, void *arg)
+{
+	*r = (struct retries){.shared = shared, .endpoint = endpoint, .fn = fn, .arg = arg};
 }

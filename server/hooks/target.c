@@ -1,5 +1,5 @@
-/* One endpoint: what it has coming, in the order of its project's log. */
-#include "server/hooks/engine.h"
+/* One endpoint: what it is sent, in the order of its project's log. */
+#include "server/hooks/target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,52 +7,118 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/base/metrics.h"
 #include "server/base/seal.h"
 #include "server/events/event.h"
-#include "server/store/messages/messages.h"
-#include "server/store/messages/cursor.h"
+#include "server/hooks/outcome.h"
 #include "server/redis/redis.h"
 
-#define ENTRIES_A_READ 32
 #define READS_AT_ONCE 4
-#define WAITING_MAX 200   /* events in memory; what comes behind waits in the log */
-#define RETRIES_MAX 10000 /* set aside; then the cursor stands still */
+#define WAITING_MAX 200   /* posts in memory; later ones wait in the log */
+#define RETRIES_MAX 10000 /* set aside; with more of them the log is not read on */
+#define RETRIES_AT_ONCE 16
 #define IN_FLIGHT_MAX 512 /* over all endpoints */
+#define WINDOW_FIRST 8
 
-/* ---- the entries whose events are under way ---- */
+static void drop_waiting(struct target *t);
 
-static struct entry *entry_add(struct feed *f, const struct event_log_place *at)
+void target_close(struct target *t)
 {
-	struct entry *entry = calloc(1, sizeof(*entry));
-
-	if (!entry)
-		abort();
-	entry->at = *at;
-	*f->last = entry;
-	f->last = &entry->next;
-	return entry;
+	t->is_gone = true;
+	for (size_t i = 0; i < t->n_feeds; i++)
+		t->feeds[i].is_closed = true;
+	drop_waiting(t);
 }
 
-/* The cursor goes past the entries at the front that are done with. */
-static void settle(struct feed *f)
+static void take_outcome(struct target *t, const struct outcome *outcome)
 {
-	struct target *t = f->target;
-	struct event_log_place done = {0};
-	struct entry *entry;
+	if (!*outcome->disable_reason || t->is_gone)
+		return;
+	LOG(LOG_ERROR, "webhook.disabled", LOG_S("webhook", t->endpoint.id),
+	    LOG_S("reason", &outcome->disable_reason[0]));
+	deliveries_disable(&t->shared->lease.batch, t->endpoint.id, outcome->disable_reason);
+	target_close(t);
+}
 
-	while ((entry = f->first) && entry->n_open == 0) {
-		done = entry->at;
-		f->first = entry->next;
-		if (!f->first)
-			f->last = &f->first;
-		free(entry);
+/* ---- sending ---- */
+
+static void land(struct target *t, const struct post *p)
+{
+	struct post **at = &t->flying;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	t->in_flight--;
+	t->shared->in_flight--;
+}
+
+static void on_result(struct post *p, enum post_outcome result, const struct fetch_answer *answer,
+		      void *arg)
+{
+	struct target *t = arg;
+	struct outcome outcome;
+
+	land(t, p);
+	outcome = outcome_judge(t, p, result, answer);
+	take_outcome(t, &outcome);
+	if (outcome.is_over)
+		feed_end_post(&t->feeds[p->partition], p->entry);
+	if (p->is_retry)
+		retries_end(&t->retries);
+	post_free(p);
+	target_go_on(t);
+}
+
+static int send_post(struct target *t, struct post *p)
+{
+	bool is_overlap = t->old_secret && t->endpoint.old_until_ms > clock_real_ms();
+	const struct post_target to = {t->endpoint.url,
+				       {t->secret, is_overlap ? t->old_secret : NULL}};
+
+	if (post_send(p, t->shared->fetch, &to, on_result, t) < 0)
+		return -1;
+	p->next = t->flying;
+	t->flying = p;
+	t->in_flight++;
+	t->shared->in_flight++;
+	return 0;
+}
+
+/* Endpoints that hang and fill the process leave one request at a time to each of the others. */
+static bool may_send(const struct target *t)
+{
+	return t->in_flight < t->window &&
+	       (t->shared->in_flight < IN_FLIGHT_MAX || t->in_flight == 0);
+}
+
+static void send_waiting(struct target *t)
+{
+	struct post *p;
+
+	while ((p = t->waiting) && may_send(t)) {
+		struct post *next = p->next;
+
+		if (send_post(t, p) < 0)
+			return; /* out of memory: again at the next turn */
+		t->waiting = next;
+		if (!next)
+			t->last_waiting = &t->waiting;
+		t->n_waiting--;
 	}
-	if (done.ms)
-		deliveries_cursor(&t->engine->batch, t->endpoint.id, f->partition, &done);
 }
 
-/* ---- reading ---- */
+bool target_send_test(struct target *t, const char *event_id, const char *project_id)
+{
+	struct post *p = post_new_test(event_id, project_id);
+
+	if (p && send_post(t, p) == 0)
+		return true;
+	if (p)
+		post_free(p);
+	return false;
+}
+
+/* ---- posts of the log ---- */
 
 static bool wants(const struct target *t, const char *type)
 {
@@ -66,144 +132,83 @@ static bool wants(const struct target *t, const char *type)
 	return false;
 }
 
-struct post *target_make_post(struct target *t, const char *message, const struct record *record,
-			      const struct record_event *ev, const char *cursor)
+/* The event's cursor as GET /v1/events shows it. With several partitions it is not known, because
+ * that takes a position in each of them: the event is shown without one. */
+static struct post *make_post(const struct target *t, const char *message,
+			      const struct record *record, const struct record_event *event,
+			      const struct cursor_position *position)
 {
-	struct event_about about = {message, t->project_id, cursor};
-	json_t *json = event_json(&about, record, ev);
-	char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	struct post *d;
-
-	json_decref(json);
-	if (!body)
-		return NULL;
-	d = post_new(t, message, ev->n, body);
-	snprintf(d->type, sizeof(d->type), "message.%s", ev->type);
-	d->at_ms = ev->at_ms;
-	return d;
-}
-
-static void enqueue(struct target *t, struct post *d)
-{
-	*t->last_waiting = d;
-	t->last_waiting = &d->next;
-	t->n_waiting++;
-}
-
-void target_write_cursor(const struct target *t, const struct cursor_position *place,
-			 struct buf *out)
-{
-	if (t->n_feeds == 1)
-		cursor_write(place, 1, out);
-}
-
-static struct cursor_position place_of(const struct event_log_entry *entry, unsigned line)
-{
-	return (struct cursor_position){entry->at.ms, entry->at.seq,
-					line + 1 < entry->n_lines ? line + 1 : 0};
-}
-
-static void take_page(struct feed *f, const struct event_log_page *page)
-{
-	struct target *t = f->target;
+	struct post_about about = {message, t->project_id, NULL};
 	struct buf cursor = {0};
-	size_t i = 0;
+	struct post *p;
 
-	for (size_t k = 0; k < page->n_entries; k++) {
-		struct entry *entry = entry_add(f, &page->entries[k].at);
-
-		for (; i < page->n_events && page->events[i].entry == k; i++) {
-			const struct event_log_event *ev = &page->events[i];
-			struct cursor_position place = place_of(&page->entries[k], ev->line);
-			struct post *d;
-
-			if (!ev->record || !wants(t, ev->event->type))
-				continue;
-			buf_reset(&cursor);
-			target_write_cursor(t, &place, &cursor);
-			d = target_make_post(t, ev->message, ev->record, ev->event,
-					     cursor.len ? cursor.data : NULL);
-			if (!d)
-				continue;
-			d->entry = entry;
-			d->partition = f->partition;
-			entry->n_open++;
-			enqueue(t, d);
-		}
-		f->read = entry->at;
+	if (t->n_feeds == 1) {
+		cursor_write(position, 1, &cursor);
+		about.cursor = buf_text(&cursor);
 	}
+	p = post_new(&about, record, event);
 	buf_deinit(&cursor);
-	f->has_news = page->is_full;
-	settle(f);
+	return p;
 }
 
-static void on_page(const struct event_log_page *page, const struct err *why, void *arg)
+static struct post *make_wanted(struct feed *f, const struct event_log_event *event,
+				const struct cursor_position *position)
 {
-	struct feed *f = arg;
+	const struct target *t = f->arg;
+	struct post *p;
 
-	(void)why;
-	f->is_reading = false;
-	if (page && !f->target->is_gone)
-		take_page(f, page);
-	target_go_on(f->target);
+	if (!wants(t, event->event->type))
+		return NULL;
+	p = make_post(t, event->message, event->record, event->event, position);
+	if (!p)
+		LOG(LOG_ERROR, "webhook.event_unreadable", LOG_S("webhook", t->endpoint.id),
+		    LOG_S("message", event->message), LOG_N("sequence", event->n));
+	return p;
 }
 
-static void read_log(struct feed *f)
+static void enqueue(struct feed *f, struct post *take_posts)
 {
-	event_log_read(f->target->engine->redis, f->target->endpoint.project,
-		       &(struct event_log_from){f->partition, f->read, true}, 1, ENTRIES_A_READ,
-		       on_page, f);
-}
+	struct target *t = f->arg;
 
-/* What nobody read is gone; the log is read on behind it. */
-static void on_cut(const struct event_log_place *cut, const struct err *why, void *arg)
-{
-	struct feed *f = arg;
-	struct target *t = f->target;
-
-	if (why || t->is_gone) {
-		f->is_reading = false;
-		return;
+	*t->last_waiting = take_posts;
+	for (struct post *p = take_posts; p; p = p->next) {
+		t->last_waiting = &p->next;
+		t->n_waiting++;
 	}
-	if (event_log_place_compare(&f->read, cut) < 0) {
-		target_lost(t, f->read.ms, cut->ms);
-		f->read = *cut;
-		if (!f->first)
-			deliveries_cursor(&t->engine->batch, t->endpoint.id, f->partition, cut);
-	}
-	read_log(f);
 }
 
-/* Was the last that was read long enough ago for the retention to have come past it? */
-static bool is_old(const struct feed *f)
+static void on_lost(struct feed *f, int64_t from_ms, int64_t until_ms)
 {
-	const struct engine *e = f->target->engine;
-
-	return f->read.ms <
-	       clock_real_ms() + redis_clock_offset_ms(e->redis) - e->config->retention_s * 1000;
+	outcome_note_loss(f->arg, from_ms, until_ms);
 }
 
-/* The partitions in turn, a few at once: each read brings more than WAITING_MAX at worst. */
+static void on_rest(struct feed *f)
+{
+	target_go_on(f->arg);
+}
+
+static const struct feed_handler feed_handler = {make_wanted, enqueue, on_lost, on_rest};
+
+static bool has_room(const struct target *t)
+{
+	return t->n_waiting < WAITING_MAX && t->retries.n < RETRIES_MAX;
+}
+
+/* The partitions in turn, a few at once: each read may bring more than WAITING_MAX posts. */
 static void read_on(struct target *t)
 {
 	size_t first = t->next_feed, n_reading = 0;
 
 	for (size_t i = 0; i < t->n_feeds; i++)
 		n_reading += t->feeds[i].is_reading;
-	for (size_t i = 0; i < t->n_feeds && n_reading < READS_AT_ONCE; i++) {
+	for (size_t i = 0; i < t->n_feeds && n_reading < READS_AT_ONCE && has_room(t); i++) {
 		struct feed *f = &t->feeds[(first + i) % t->n_feeds];
 
-		if (!f->has_news || f->is_reading || t->n_waiting >= WAITING_MAX ||
-		    t->n_retries >= RETRIES_MAX)
+		if (!f->has_news || f->is_reading)
 			continue;
 		n_reading++;
 		t->next_feed = f->partition + 1;
-		f->is_reading = true;
-		if (is_old(f))
-			event_log_cut(t->engine->redis, t->endpoint.project, f->partition, on_cut,
-				      f);
-		else
-			read_log(f);
+		feed_read(f);
 	}
 }
 
@@ -213,41 +218,69 @@ void target_hear_news(struct target *t, unsigned partition)
 	target_go_on(t);
 }
 
-void target_ended(struct target *t, struct entry *entry, unsigned partition)
+/* ---- retries ---- */
+
+/* A retry does not know its position in the log: its cursor is just before the event. */
+static struct post *make_retry(const struct target *t, const struct retry *retry,
+			       const struct record *record, const struct record_event *event)
 {
-	if (!entry)
-		return;
-	entry->n_open--;
-	settle(&t->feeds[partition]);
+	const struct cursor_position position = {.at = event->at_ms - 1};
+	struct post *p = make_post(t, retry->message, record, event, &position);
+
+	if (!p)
+		return NULL;
+	p->is_retry = true;
+	p->tries = retry->tries;
+	return p;
 }
 
-/* ---- sending ---- */
-
-static void send_some(struct target *t)
+static enum retries_verdict give_up(struct target *t, const struct retry *retry, const char *reason)
 {
-	struct post *d;
+	struct outcome outcome = outcome_give_up(t, retry, reason);
 
-	/* Many that hang leave one at a time to those that do not. */
-	while ((d = t->waiting) && t->in_flight < t->window &&
-	       (t->engine->in_flight < IN_FLIGHT_MAX || t->in_flight == 0)) {
-		t->waiting = d->next;
-		if (!t->waiting)
-			t->last_waiting = &t->waiting;
-		t->n_waiting--;
-		post_send(d);
-	}
+	take_outcome(t, &outcome);
+	return RETRIES_OVER;
 }
+
+static enum retries_verdict on_retry(const struct retry *retry, const struct record *record,
+				     const struct err *why, void *arg)
+{
+	const struct record_event *event =
+		record ? record_find_event(record, retry->sequence) : NULL;
+	struct target *t = arg;
+	struct post *p;
+
+	if (t->is_gone || t->shared->is_stopping || (!record && why->kind == ERR_RETRY))
+		return RETRIES_WAIT;
+	p = event ? make_retry(t, retry, record, event) : NULL;
+	if (!p)
+		return give_up(t, retry, record ? "the event cannot be shown" : why->text);
+	if (send_post(t, p) == 0)
+		return RETRIES_SENT;
+	post_free(p);
+	return RETRIES_WAIT;
+}
+
+/* ---- all of it ---- */
 
 void target_go_on(struct target *t)
 {
-	if (t->is_gone || !t->engine->is_active || t->engine->is_stopping || !t->secret)
+	if (t->is_gone || !t->shared->lease.is_held || t->shared->is_stopping || !t->secret)
 		return;
-	send_some(t);
-	retries_go_on(t);
+	send_waiting(t);
+	retries_go_on(&t->retries, t->window < RETRIES_AT_ONCE ? t->window : RETRIES_AT_ONCE);
 	read_on(t);
 }
 
-/* ---- birth, change, end ---- */
+bool target_is_idle(const struct target *t)
+{
+	for (size_t i = 0; i < t->n_feeds; i++)
+		if (t->feeds[i].is_reading)
+			return false;
+	return t->in_flight == 0 && t->retries.n_open == 0;
+}
+
+/* ---- begin, change, end ---- */
 
 static char *open_secret(const struct target *t, const char *sealed)
 {
@@ -258,7 +291,7 @@ static char *open_secret(const struct target *t, const char *sealed)
 	if (!sealed)
 		return NULL;
 	endpoint_seal_name(t->endpoint.id, name);
-	if (seal_open(t->engine->config->secret, name, sealed, &text, &why) < 0) {
+	if (seal_open(t->shared->config->secret, name, sealed, &text, &why) < 0) {
 		LOG(LOG_ERROR, "webhook.secret_unreadable", LOG_S("webhook", t->endpoint.id),
 		    LOG_S("reason", why.text));
 		return NULL;
@@ -273,7 +306,7 @@ static void wipe(char *text)
 	free(text);
 }
 
-void target_update(struct target *t, struct deliveries_endpoint *take)
+void target_update(struct target *t, struct deliveries_endpoint *take, uint64_t loaded_after)
 {
 	endpoint_deinit(&t->endpoint);
 	t->endpoint = take->endpoint;
@@ -282,38 +315,42 @@ void target_update(struct target *t, struct deliveries_endpoint *take)
 	wipe(t->old_secret);
 	t->secret = open_secret(t, t->endpoint.secret);
 	t->old_secret = open_secret(t, t->endpoint.old_secret);
-	retries_count(t, take->n_retries);
+	retries_count(&t->retries, take->n_retries, loaded_after);
 }
 
-struct target *target_new(struct engine *e, struct deliveries_endpoint *take)
+struct target *target_new(struct hooks_shared *shared, struct deliveries_endpoint *take)
 {
 	struct target *t = calloc(1, sizeof(*t));
-	unsigned partitions = redis_partitions(e->redis);
+	unsigned partitions = redis_partitions(shared->redis);
 
-	if (!t || !(t->feeds = calloc(partitions, sizeof(*t->feeds))))
-		abort();
-	t->engine = e;
+	if (!t || !(t->feeds = calloc(partitions, sizeof(*t->feeds)))) {
+		free(t);
+		return NULL;
+	}
+	t->shared = shared;
 	t->n_feeds = partitions;
-	t->window = 8;
+	t->window = WINDOW_FIRST;
 	t->last_waiting = &t->waiting;
 	t->is_failing = take->n_retries > 0;
-	t->good_ms = take->good_ms;
+	t->delivered_ms = take->good_ms;
 	snprintf(t->project_id, sizeof(t->project_id), "%s", take->project_id);
 	for (unsigned p = 0; p < partitions; p++) {
-		t->feeds[p] = (struct feed){t, p, take->done[p], NULL, NULL, false, true};
-		t->feeds[p].last = &t->feeds[p].first;
+		feed_init(&t->feeds[p], shared, &t->endpoint, p, &take->done[p]);
+		t->feeds[p].handler = &feed_handler;
+		t->feeds[p].arg = t;
 	}
-	target_update(t, take);
+	retries_init(&t->retries, shared, &t->endpoint, on_retry, t);
+	target_update(t, take, shared->lease.committed);
 	return t;
 }
 
 static void free_all(struct post **list)
 {
-	struct post *d;
+	struct post *p;
 
-	while ((d = *list)) {
-		*list = d->next;
-		post_free(d);
+	while ((p = *list)) {
+		*list = p->next;
+		post_free(p);
 	}
 }
 
@@ -324,45 +361,12 @@ static void drop_waiting(struct target *t)
 	t->n_waiting = 0;
 }
 
-void target_close(struct target *t)
-{
-	t->is_gone = true;
-	drop_waiting(t);
-}
-
-void target_disable(struct target *t, const char *reason)
-{
-	LOG(LOG_ERROR, "webhook.disabled", LOG_S("webhook", t->endpoint.id),
-	    LOG_S("reason", reason));
-	deliveries_disable(&t->engine->batch, t->endpoint.id, reason);
-	target_close(t);
-}
-
-void target_lost(struct target *t, int64_t from_ms, int64_t until_ms)
-{
-	char texts[2][CLOCK_RFC3339_LEN];
-	const char *from = texts[0], *until = texts[1];
-
-	clock_rfc3339(from_ms, texts[0]);
-	clock_rfc3339(until_ms, texts[1]);
-	metric_add(METRIC_WEBHOOKS_LOST, 1);
-	LOG(LOG_WARN, "webhook.events_lost", LOG_S("webhook", t->endpoint.id), LOG_S("from", from),
-	    LOG_S("until", until), LOG_S("reason", "their retention is over (retention_s)"));
-	deliveries_lost(&t->engine->batch, t->endpoint.id, from_ms, until_ms);
-}
-
 void target_free(struct target *t)
 {
 	drop_waiting(t);
 	free_all(&t->flying);
-	for (size_t i = 0; i < t->n_feeds; i++) {
-		struct entry *entry;
-
-		while ((entry = t->feeds[i].first)) {
-			t->feeds[i].first = entry->next;
-			free(entry);
-		}
-	}
+	for (size_t i = 0; i < t->n_feeds; i++)
+		feed_deinit(&t->feeds[i]);
 	wipe(t->secret);
 	wipe(t->old_secret);
 	endpoint_deinit(&t->endpoint);

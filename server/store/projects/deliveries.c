@@ -141,8 +141,9 @@ static void on_news(enum call_end end, const redisReply *r, const struct err *wh
 	free(l);
 }
 
-void deliveries_look(struct redis *redis, unsigned partition, const struct deliveries_tip *tips,
-		     size_t n, deliveries_news_fn *fn, void *arg)
+void deliveries_look(struct redis *redis, unsigned partition,
+		     const struct deliveries_read_position *list, size_t n, deliveries_news_fn *fn,
+		     void *arg)
 {
 	struct looking *l = calloc(1, sizeof(*l));
 	struct command c = {0};
@@ -156,10 +157,10 @@ void deliveries_look(struct redis *redis, unsigned partition, const struct deliv
 	command_num(&c, 1);
 	command_str(&c, "STREAMS");
 	for (size_t i = 0; i < n; i++)
-		command_key(&c, partition, "ev:%s", tips[i].project);
+		command_key(&c, partition, "ev:%s", list[i].project);
 	for (size_t i = 0; i < n; i++) {
-		snprintf(place, sizeof(place), "%" PRId64 "-%" PRId64, tips[i].at.ms,
-			 tips[i].at.seq);
+		snprintf(place, sizeof(place), "%" PRId64 "-%" PRId64, list[i].at.ms,
+			 list[i].at.seq);
 		command_str(&c, place);
 	}
 	redis_call(redis, &c, 1, LIMIT_MS, on_news, l);

@@ -23,15 +23,16 @@ typedef void deliveries_load_fn(struct deliveries_endpoint *list, size_t n, int6
 				const struct err *why, void *arg);
 void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *fn, void *arg);
 
-/* Which of these projects have something in their log behind a place? Calls fn once for each, then
- * once with project NULL. */
-struct deliveries_tip {
+/* Which of these projects' logs have entries after a reader's position? Calls fn once for each,
+ * then once with project NULL. */
+struct deliveries_read_position {
 	char project[12];
 	struct event_log_place at;
 };
 typedef void deliveries_news_fn(const char *project, void *arg);
-void deliveries_look(struct redis *redis, unsigned partition, const struct deliveries_tip *tips,
-		     size_t n, deliveries_news_fn *fn, void *arg);
+void deliveries_look(struct redis *redis, unsigned partition,
+		     const struct deliveries_read_position *list, size_t n, deliveries_news_fn *fn,
+		     void *arg);
 
 /* Retries of an endpoint that are due: members as deliveries_again wrote them. */
 typedef void deliveries_due_fn(const char *const *members, size_t n, void *arg);

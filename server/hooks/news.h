@@ -1,0 +1,17 @@
+#ifndef SERVER_HOOKS_NEWS_H
+#define SERVER_HOOKS_NEWS_H
+
+#include "server/hooks/target.h"
+
+/* Finds out which projects' logs have entries that no target has read, a few partitions a turn. */
+struct news {
+	struct hooks_shared *shared;
+	struct target *const *targets; /* the engine's list */
+	unsigned n_open;
+	unsigned next_partition;
+};
+
+/* Asks the store unless answers are outstanding; targets hear of what is found. */
+void news_look(struct news *n);
+
+#endif

@@ -1,0 +1,70 @@
+#ifndef SERVER_HOOKS_POST_H
+#define SERVER_HOOKS_POST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "server/base/id.h"
+#include "server/events/event.h"
+#include "server/fetch/fetch.h"
+
+/* One event on its way to one endpoint, and the signed POST that carries it. What a result means
+ * for the event and the endpoint is decided elsewhere (outcome.h). */
+
+struct entry;
+struct post;
+
+enum post_outcome {
+	POST_DELIVERED, /* 2xx */
+	POST_GONE,      /* 410 */
+	POST_FAILED,    /* another status, or no response */
+};
+
+/* answer: borrowed for the call. Fires exactly once, never from within post_send, and may free the
+ * post; not at all when the HTTP client is closed first. */
+typedef void post_fn(struct post *p, enum post_outcome outcome, const struct fetch_answer *answer,
+		     void *arg);
+
+struct post {
+	struct post *next;   /* of the list that its target keeps it in */
+	struct entry *entry; /* of the log; NULL: a retry, or a test */
+	unsigned partition;
+	unsigned tries;            /* before this one */
+	char message[ID_LEN + 1];  /* "" for a test */
+	unsigned sequence;         /* of the event in its message */
+	char id[EVENT_ID_LEN + 1]; /* evt_... */
+	char type[32];
+	char *body;    /* JSON */
+	int64_t at_ms; /* when the event happened */
+	bool is_retry, is_test;
+	post_fn *fn;
+	void *arg;
+};
+
+struct post_about {
+	const char *message, *project_id;
+	const char *cursor; /* NULL: the event is shown without one */
+};
+/* A post of an event of a record. NULL: out of memory, or the record's facts are damaged. */
+struct post *post_new(const struct post_about *about, const struct record *record,
+		      const struct record_event *event);
+/* A post of type webhook.test. NULL: out of memory. */
+struct post *post_new_test(const char *event_id, const char *project_id);
+void post_free(struct post *p);
+
+struct post_target {
+	const char *url;
+	const char *secrets[2]; /* whsec_...; each signs; NULL: none */
+};
+/* -1: out of memory, or a secret is damaged; nothing was sent. */
+int post_send(struct post *p, struct fetch *fetch, const struct post_target *to, post_fn *fn,
+	      void *arg);
+
+/* How the API shows a delivery (webhook_deliveries.c). next_ms: time of the next try; 0: none.
+ * NULL: out of memory. */
+json_t *post_delivery_json(const struct post *p, const struct fetch_answer *answer,
+			   int64_t next_ms);
+
+#endif

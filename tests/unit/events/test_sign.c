@@ -1,0 +1,59 @@
+/* Signatures of Standard Webhooks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/events/sign.h"
+
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define OTHER_KEY "HxwdHhscGRoYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
+
+static void a_signature_is_what_others_compute(void **state)
+{
+	/* printf 'evt_1.1700000000.{"a":1}' | openssl dgst -sha256 -mac HMAC -macopt
+	 * hexkey:000102...1f -binary | base64 */
+	static const char body[] = "{\"a\":1}";
+	const struct sign_input in = {"evt_1", 1700000000, body, strlen(body)};
+	struct buf out = {0};
+
+	(void)state;
+	assert_int_equal(sign_append("whsec_" KEY, &in, &out), 0);
+	assert_string_equal(buf_text(&out), "v1,hUVxIYXs8Zy9GDiZD1uQbBwXoZGMAB6RVLdZZ3ffmek=");
+	assert_int_equal(sign_append("whsec_" OTHER_KEY, &in, &out), 0);
+	assert_non_null(strstr(buf_text(&out), " v1,"));
+	assert_int_equal(sign_append("whsec_", &in, &out), -1);
+	assert_int_equal(sign_append(KEY, &in, &out), -1);
+	assert_int_equal(sign_append("whsec_AAAA", &in, &out), -1);
+	buf_deinit(&out);
+}
+
+static void a_new_secret_signs_and_is_never_the_same(void **state)
+{
+	char a[SIGN_SECRET_TEXT], b[SIGN_SECRET_TEXT];
+	const struct sign_input in = {"evt_1", 1, "", 0};
+	struct buf out = {0};
+
+	(void)state;
+	sign_make_secret(a);
+	sign_make_secret(b);
+	assert_string_not_equal(a, b);
+	assert_int_equal(strlen(a), strlen("whsec_" KEY));
+	assert_int_equal(sign_append(a, &in, &out), 0);
+	buf_deinit(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_signature_is_what_others_compute),
+		cmocka_unit_test(a_new_secret_signs_and_is_never_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

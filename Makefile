@@ -15,16 +15,13 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now $(filter -fsanitize%,$(MODE))
 LDLIBS = $(shell pkg-config --libs $(LIBPKGS)) -pthread
 
 # One archive a folder, floor last, so that no folder can link against one above it.
-DIRS := server/cli server/supervisor api api/send api/messages api/http api/json smtp/relay smtp smtp/client server/hooks server/keeper \
+DIRS := server/cli server/supervisor api api/messages api/send api/http api/json smtp/relay smtp smtp/client server/hooks server/keeper \
 	server/events server/fetch server/role server/route server/store/queue server/store/projects server/store/messages server/redis server/mail \
 	server/config server/base
 dirs := $(foreach d,$(DIRS),$(if $(wildcard $(d)/*.c),$(d)))
 archive = $(B)/$(subst /,_,$(1)).a
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 ARCHIVES := $(foreach d,$(dirs),$(call archive,$(d)))
-comma := ,
-# api and api/http are one door: the router reads the table of routes, whose handlers answer by it.
-LINKED := $(patsubst $(B)/api.a,-Wl$(comma)--start-group $(B)/api.a,$(patsubst $(B)/api_http.a,$(B)/api_http.a -Wl$(comma)--end-group,$(ARCHIVES)))
 FRONT := $(B)/server/main.o
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 SOURCES := $(shell find server smtp api tests -name '*.[ch]')
@@ -32,7 +29,7 @@ SOURCES := $(shell find server smtp api tests -name '*.[ch]')
 all: $(B)/postern ## build build/postern
 
 $(B)/postern: $(FRONT) $(ARCHIVES)
-	$(CC) $(LDFLAGS) -o $@ $(FRONT) $(LINKED) $(LDLIBS)
+	$(CC) $(LDFLAGS) -o $@ $(FRONT) $(ARCHIVES) $(LDLIBS)
 
 define folder
 $(call archive,$(1)): $(call objects,$(1))
@@ -61,10 +58,10 @@ $(B)/unit/api/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=redis_is_ready,-
 $(B)/unit/api/http/test_auth $(B)/unit/store/projects/test_keys: LDFLAGS += -Wl,--wrap=CRYPTO_memcmp,--wrap=sha256
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS) -lcmocka
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS) -lcmocka
 $(B)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINKED) $(LDLIBS)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS)
 archives: $(ARCHIVES)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

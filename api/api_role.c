@@ -4,7 +4,8 @@
 #include <jansson.h>
 
 #include "api/canary.h"
-#include "api/http/request.h"
+#include "api/http/server.h"
+#include "api/routes.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/redis/redis.h"
@@ -49,7 +50,8 @@ static void try_open(void *arg)
 		loop_timer_set(&p->opening, READY_POLL_MS);
 		return;
 	}
-	if (http_server_start(&p->server, &p->api, ctx->listen_fds, ctx->n_listen_fds, &e) == 0)
+	if (http_server_start(&p->server, &p->api, &api_routes, ctx->listen_fds, ctx->n_listen_fds,
+			      &e) == 0)
 		return;
 	LOG(LOG_ERROR, "role.cannot_start", LOG_S("reason", e.text));
 	role_end(p->role, 1);

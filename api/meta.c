@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "api/canary.h"
 #include "openapi_text.h"
 #include "server/base/buf.h"

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "server/base/buf.h"
 #include "server/base/number.h"
 #include "server/base/percent.h"

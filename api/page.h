@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "api/http/request.h"
 
 /* Pages of a list: ?limit=1-100 (default 20) and ?cursor=, answered as {data, next_cursor} with

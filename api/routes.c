@@ -1,7 +1,8 @@
-/* The one route table: every path of the API, and the scope that it needs. */
+/* The table of routes: every path of the API, and the scope that it needs. */
+#include "api/routes.h"
+
 #include "api/messages/attempts.h"
 #include "api/messages/events.h"
-#include "api/http/request.h"
 #include "api/keys.h"
 #include "api/messages/messages.h"
 #include "api/meta.h"
@@ -9,7 +10,7 @@
 #include "api/test_inbox.h"
 #include "api/webhooks.h"
 
-const struct route_entry api_routes[] = {
+static const struct route rows[] = {
 	{HTTP_POST, "/v1/messages", SCOPE_SEND, messages_create, NULL, true},
 	{HTTP_GET, "/v1/messages", SCOPE_READ, messages_list, NULL, false},
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, messages_show, "msg", false},
@@ -44,4 +45,5 @@ const struct route_entry api_routes[] = {
 	{HTTP_GET, "/openapi.json", 0, meta_openapi_json, NULL, false},
 	{HTTP_GET, "/openapi.yaml", 0, meta_openapi_yaml, NULL, false},
 };
-const size_t api_routes_count = sizeof(api_routes) / sizeof(*api_routes);
+
+const struct routes api_routes = {rows, sizeof(rows) / sizeof(*rows)};

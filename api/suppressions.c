@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "api/http/body.h"
 #include "server/base/json_text.h"
 #include "api/page.h"

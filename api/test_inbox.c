@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "api/json/duration.h"
 #include "server/base/json_text.h"
 #include "server/base/number.h"

@@ -1,5 +1,6 @@
 /* What became of the deliveries to a webhook; one once more; a test of one. */
 #include "api/webhooks.h"
+#include "api/http/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

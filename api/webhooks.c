@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "api/http/body.h"
 #include "api/json/check.h"
 #include "api/page.h"

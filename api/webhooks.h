@@ -1,6 +1,8 @@
 #ifndef API_WEBHOOKS_H
 #define API_WEBHOOKS_H
 
+#include <jansson.h>
+
 #include "api/http/request.h"
 
 /* /v1/webhooks: where a project hears of its events. */

@@ -1,10 +1,10 @@
 /* New connections from the listening sockets. All API processes watch the same sockets, and all
  * wake when a client comes: libevent cannot ask for EPOLLEXCLUSIVE, and through an epoll of our own
  * nested in libevent's the kernel does not honour it. With a process a core that costs one accept
- * that finds nothing. Who has more connections than another process looks away for a moment, so
- * that long-lived ones do not pile up at whoever was quicker: their requests would wait longer. */
+ * that finds nothing. A process that has more connections than another pauses for a moment, so that
+ * long-lived connections spread evenly. */
 #define _GNU_SOURCE /* accept4 */
-#include "api/http/engine.h"
+#include "api/http/accept.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,10 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/http/linger.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 
-#define A_TURN 16
+#define CLIENTS_A_TURN 16
 #define LEAD_MAX 4 /* connections more than the process that has the fewest */
 #define YIELD_MS 1
 
@@ -23,10 +24,10 @@ struct listener {
 	struct http_server *server;
 	struct loop_fd watch;
 	struct loop_timer timer;
-	bool has_yielded; /* nobody else may have come: take some all the same */
+	bool has_yielded; /* take some now, even if nobody else did */
 };
 
-static void back_to_work(void *arg)
+static void watch_again(void *arg)
 {
 	struct listener *l = arg;
 
@@ -38,14 +39,14 @@ static void back_to_work(void *arg)
 static void back_off(struct listener *l, int error)
 {
 	LOG(LOG_WARN, "http.accept_failed", LOG_S("reason", strerror(error)),
-	    LOG_N("connections", l->server->n_connections));
+	    LOG_N("connections", l->server->n_peers));
 	loop_fd_want(&l->watch, 0);
 	loop_timer_set(&l->timer, l->server->limits.back_off_ms);
 }
 
-static void take(struct http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+static void take_client(struct http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
 {
-	if (s->n_connections < (size_t)s->api->config->http_connections) {
+	if (s->n_peers < (size_t)s->api->config->http_connections) {
 		MHD_add_connection(s->daemon, fd, peer, len);
 		return;
 	}
@@ -57,18 +58,18 @@ static bool is_ahead(const struct http_server *s)
 {
 	int64_t least = metric_least(METRIC_HTTP_CONNECTIONS, METRIC_API_PROCESSES);
 
-	return least < (int64_t)s->n_connections - LEAD_MAX;
+	return least < (int64_t)s->n_peers - LEAD_MAX;
 }
 
-static void yield(struct listener *l)
+static void yield_turn(struct listener *l)
 {
 	l->has_yielded = true;
 	loop_fd_want(&l->watch, 0);
 	loop_timer_set(&l->timer, YIELD_MS);
 }
 
-/* Is it the client's affair that there is nothing to accept? accept(2) passes on network errors. */
-static bool is_passing(int error)
+/* Not about this process: accept(2) also reports network errors of the client. */
+static bool is_transient(int error)
 {
 	return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM &&
 	       error != EBADF && error != EINVAL && error != ENOTSOCK;
@@ -81,11 +82,11 @@ static void on_client(int fd, unsigned what, void *arg)
 
 	(void)what;
 	if (!has_yielded && is_ahead(l->server)) {
-		yield(l);
+		yield_turn(l);
 		return;
 	}
 	l->has_yielded = false;
-	for (int i = 0; i < (has_yielded ? LEAD_MAX : A_TURN); i++) {
+	for (int i = 0; i < (has_yielded ? LEAD_MAX : CLIENTS_A_TURN); i++) {
 		if (i > 0 && !has_yielded && is_ahead(l->server))
 			return;
 		struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
@@ -94,10 +95,10 @@ static void on_client(int fd, unsigned what, void *arg)
 			accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (client >= 0) {
-			take(l->server, client, (struct sockaddr *)&peer, len);
+			take_client(l->server, client, (struct sockaddr *)&peer, len);
 		} else if (errno == EAGAIN) {
 			return;
-		} else if (!is_passing(errno)) {
+		} else if (!is_transient(errno)) {
 			back_off(l, errno);
 			return;
 		}
@@ -115,7 +116,7 @@ int accept_start(struct http_server *s, const int *fds, size_t n, struct err *e)
 
 		l->server = s;
 		loop_fd_init(&l->watch, s->api->loop, fds[i], on_client, l);
-		if (loop_timer_init(&l->timer, s->api->loop, back_to_work, l) < 0 ||
+		if (loop_timer_init(&l->timer, s->api->loop, watch_again, l) < 0 ||
 		    loop_fd_want(&l->watch, LOOP_READ) < 0)
 			return err_oom(e);
 	}

@@ -1,15 +1,20 @@
-/* The answer to a request: collected here, handed to libmicrohttpd when it asks. */
-#include "api/http/engine.h"
+/* Collects the response to a request. response.c hands it to libmicrohttpd. */
+#include "api/http/answer.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/request_state.h"
+#include "api/json/json.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 
 #define HEADERS_MAX 4096
+#define RETRY_AFTER_S "5"
 
-static bool is_header(const char *name, const char *value)
+static bool is_field(const char *name, const char *value)
 {
 	for (const unsigned char *p = (const unsigned char *)value; *p; p++)
 		if (*p < 0x20 || *p >= 0x7f)
@@ -19,7 +24,7 @@ static bool is_header(const char *name, const char *value)
 
 void answer_header(struct request *r, const char *name, const char *value)
 {
-	if (!is_header(name, value)) {
+	if (!is_field(name, value)) {
 		LOG(LOG_ERROR, "http.header_refused", LOG_S("request", r->id), LOG_S("name", name));
 		return;
 	}
@@ -28,7 +33,8 @@ void answer_header(struct request *r, const char *name, const char *value)
 	buf_append(&r->headers, value, strlen(value) + 1);
 }
 
-void answer_deliver(struct request *r, unsigned status, const char *content_type, char *take_text,
+/* take_text: malloc; NULL: there was no memory for it. */
+static void deliver(struct request *r, unsigned status, const char *content_type, char *take_text,
 		    size_t len)
 {
 	if (r->is_answered) {
@@ -43,34 +49,19 @@ void answer_deliver(struct request *r, unsigned status, const char *content_type
 	r->text_len = take_text ? len : 0;
 	if (r->text_len)
 		answer_header(r, "Content-Type", content_type);
-	exchange_resume(r);
-}
-
-char *answer_line(const json_t *body)
-{
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	size_t len = text ? strlen(text) : 0;
-	char *line = text ? realloc(text, len + 2) : NULL;
-
-	if (!line) {
-		free(text);
-		return NULL;
-	}
-	line[len] = '\n';
-	line[len + 1] = 0;
-	return line;
+	request_resume(r);
 }
 
 void answer_json(struct request *r, unsigned status, json_t *take_body)
 {
-	char *text = answer_line(take_body);
+	char *text = json_line(take_body);
 
 	json_decref(take_body);
 	if (!text) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, NULL);
 		return;
 	}
-	answer_deliver(r, status, "application/json", text, strlen(text));
+	deliver(r, status, "application/json", text, strlen(text));
 }
 
 void answer_json_text(struct request *r, unsigned status, struct buf *take_json)
@@ -82,7 +73,7 @@ void answer_json_text(struct request *r, unsigned status, struct buf *take_json)
 	len = take_json->len;
 	text = buf_give(take_json);
 	if (text)
-		answer_deliver(r, status, "application/json", text, len);
+		deliver(r, status, "application/json", text, len);
 	else
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 }
@@ -98,45 +89,43 @@ void answer_text(struct request *r, unsigned status, const char *content_type, c
 	}
 	memcpy(text, body, len);
 	text[len] = 0;
-	answer_deliver(r, status, content_type, text, len);
+	deliver(r, status, content_type, text, len);
 }
 
-static void add_headers(struct request *r, struct MHD_Response *response)
+void answer_problem(struct request *r, enum problem problem, json_t *take_errors,
+		    const char *detail_fmt, ...)
 {
-	const char *p = buf_text(&r->headers), *end = p + r->headers.len;
+	char detail[512] = "";
+	size_t len = 0;
+	va_list ap;
+	char *text;
 
-	while (p < end) {
-		const char *value = p + strlen(p) + 1;
-
-		MHD_add_response_header(response, p, value);
-		p = value + strlen(value) + 1;
+	if (detail_fmt) {
+		va_start(ap, detail_fmt);
+		vsnprintf(detail, sizeof(detail), detail_fmt, ap);
+		va_end(ap);
 	}
-	MHD_add_response_header(response, "X-Request-Id", r->id);
-	if (r->route && r->route->scope)
-		MHD_add_response_header(response, "Cache-Control", "no-store");
-	if (r->must_close || r->server->is_draining)
-		MHD_add_response_header(response, "Connection", "close");
+	text = problem_text(problem, r->id, detail, take_errors, &len);
+	if (problem_status(problem) == 503)
+		answer_header(r, "Retry-After", RETRY_AFTER_S);
+	if (problem == PROBLEM_UNAUTHORIZED)
+		answer_header(r, "WWW-Authenticate", "Bearer");
+	deliver(r, problem_status(problem), "application/problem+json", text, len);
 }
 
-enum MHD_Result answer_send(struct request *r)
+void answer_err(struct request *r, const struct err *e)
 {
-	enum MHD_Result queued;
-	struct MHD_Response *response;
+	static const enum problem kinds[] = {
+		[ERR_NONE] = PROBLEM_INTERNAL,       [ERR_INPUT] = PROBLEM_BAD_REQUEST,
+		[ERR_NOT_FOUND] = PROBLEM_NOT_FOUND, [ERR_REFUSED] = PROBLEM_FORBIDDEN,
+		[ERR_RETRY] = PROBLEM_UNAVAILABLE,   [ERR_INTERNAL] = PROBLEM_INTERNAL,
+	};
+	enum problem problem = kinds[e->kind];
 
-	if (r->headers.failed) {
-		LOG(LOG_ERROR, "http.headers_too_long", LOG_S("request", r->id));
-		return MHD_NO;
+	if (problem != PROBLEM_INTERNAL) {
+		answer_problem(r, problem, NULL, "%s", e->text);
+		return;
 	}
-	response = MHD_create_response_from_buffer(r->text_len, r->text, MHD_RESPMEM_MUST_FREE);
-	if (!response)
-		return MHD_NO;
-	r->text = NULL;
-	add_headers(r, response);
-	r->step = STEP_SENT;
-	r->connection->phase = CONNECTION_SENDING;
-	r->connection->since_ms = r->answered_us / 1000;
-	r->connection->bytes = r->text_len;
-	queued = MHD_queue_response(r->mhd, r->status, response);
-	MHD_destroy_response(response);
-	return queued;
+	LOG(LOG_ERROR, "http.internal", LOG_S("request", r->id), LOG_S("reason", e->text));
+	answer_problem(r, problem, NULL, NULL);
 }

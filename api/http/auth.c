@@ -1,16 +1,17 @@
-/* Who asks: Authorization: Bearer, and nothing else (RFC 6750 2.1). */
-#include "api/http/engine.h"
+/* Checks the API key: Authorization: Bearer, and nothing else (RFC 6750 2.1). */
+#include "api/http/auth.h"
 
 #include <string.h>
 #include <strings.h>
 
 #include <openssl/crypto.h>
 
+#include "api/http/answer.h"
 #include "server/base/sha256.h"
 
 #define BEARER_MAX 200
 
-/* One sentence for every way of having no valid key, so that the answer tells nothing. */
+/* One text for every kind of invalid key, so that the response does not say what was wrong. */
 static void refuse(struct request *r)
 {
 	answer_problem(r, PROBLEM_UNAUTHORIZED, NULL,
@@ -24,7 +25,7 @@ static void on_key(const struct key *key, const struct err *why, void *arg)
 	if (key) {
 		r->key = *key;
 		r->is_admitted = true;
-		exchange_resume(r);
+		request_resume(r);
 	} else if (!why || why->kind == ERR_NOT_FOUND) {
 		refuse(r);
 	} else if (r->route->method == HTTP_GET) {
@@ -55,7 +56,7 @@ static void admit_root(struct request *r)
 }
 
 /* The key in the header, or NULL: one space after the scheme, then visible ASCII to the end. */
-static const char *bearer(const char *header)
+static const char *find_bearer(const char *header)
 {
 	const char *key;
 
@@ -70,7 +71,7 @@ static const char *bearer(const char *header)
 
 void auth_check(struct request *r)
 {
-	const char *key = bearer(request_header(r, "Authorization"));
+	const char *key = find_bearer(request_header(r, "Authorization"));
 
 	if (key && is_root(r->api, key))
 		admit_root(r);

@@ -1,6 +1,7 @@
 /* Reads the JSON body of a request by a table of rules. */
 #include "api/http/body.h"
 
+#include "api/http/answer.h"
 #include "api/json/json.h"
 
 int body_parse(struct request *r, json_t **body)

@@ -1,33 +1,25 @@
-/* One request from its head to its answer. libmicrohttpd calls once when the head is there, for
- * each piece of the body, and once when all of it is; an answer given at the first call closes the
- * connection, as it leaves the body unread. */
-#include "api/http/engine.h"
+/* One request from its head to its response. libmicrohttpd calls once when the head is there, once
+ * for each piece of the body, and once when the body is complete. A response queued at the first
+ * call leaves the body unread, so MHD closes the connection after it. */
+#include "api/http/exchange.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "api/http/answer.h"
+#include "api/http/auth.h"
+#include "api/http/head.h"
+#include "api/http/linger.h"
+#include "api/http/request_log.h"
+#include "api/http/response.h"
 #include "server/base/clock.h"
-#include "server/base/log.h"
-#include "server/base/metrics.h"
 
-static void suspend(struct request *r)
-{
-	r->is_suspended = true;
-	MHD_suspend_connection(r->mhd);
-}
+/* All bodies of a process together, in octets; above it new ones get 503. */
+#define BODY_TOTAL_MAX ((size_t)256 << 20)
+/* A body on a route that wants none. */
+#define BODY_UNWANTED_MAX ((uint64_t)64 << 10)
 
-void exchange_resume(struct request *r)
-{
-	if (!r->server) {
-		request_free(r);
-	} else if (r->is_suspended) {
-		r->is_suspended = false;
-		MHD_resume_connection(r->mhd);
-		server_wake(r->server);
-	}
-}
-
-static void answer_no_method(struct request *r, enum router_method kind)
+static void refuse_method(struct request *r, enum router_method kind)
 {
 	char allow[ROUTER_ALLOW_MAX];
 
@@ -39,8 +31,8 @@ static void answer_no_method(struct request *r, enum router_method kind)
 		answer_problem(r, PROBLEM_METHOD_NOT_ALLOWED, NULL, "Allowed: %s.", allow);
 }
 
-/* Where the request goes and who may send it: what can be known before the body. */
-static void admit(struct request *r, const char *url, const char *method, const char *version)
+/* All checks that need only the head: framing, target, route, key. */
+static void check_head(struct request *r, const char *url, const char *method, const char *version)
 {
 	enum http_method known = HTTP_GET;
 	enum router_method kind = router_method(method, &known);
@@ -56,19 +48,19 @@ static void admit(struct request *r, const char *url, const char *method, const 
 		return;
 	}
 	if (verdict == URI_OK)
-		routes_find(&r->uri, kind, known, &r->match);
+		router_lookup(r->server->routes, &r->uri, kind, known, &r->match);
 	r->route = r->match.route;
 	if (!r->match.allowed)
 		answer_problem(r, PROBLEM_NOT_FOUND, NULL, NULL);
 	else if (!r->route)
-		answer_no_method(r, kind);
+		refuse_method(r, kind);
 	else if (r->route->scope)
 		auth_check(r);
 	else
 		r->is_admitted = true;
 }
 
-static const char *why_not(const struct request *r)
+static const char *explain_forbidden(const struct request *r)
 {
 	if (r->key.scopes & SCOPE_ROOT)
 		return "The root key is for projects and keys only: make a key with POST /v1/keys "
@@ -78,13 +70,12 @@ static const char *why_not(const struct request *r)
 	return "The API key lacks the scope for this.";
 }
 
-/* What the key may do, and what the body is said to be. */
-static void screen(struct request *r)
+static void check_scope_and_body(struct request *r)
 {
 	uint64_t most = r->route->wants_json ? r->body.limit : BODY_UNWANTED_MAX;
 
 	if (r->route->scope && !(r->key.scopes & r->route->scope))
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", why_not(r));
+		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", explain_forbidden(r));
 	else if (r->is_encoded)
 		answer_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
 			       "Content-Encoding is not supported.");
@@ -101,22 +92,22 @@ static void screen(struct request *r)
 static enum MHD_Result enter_body(struct request *r)
 {
 	if (!r->is_answered && !r->is_admitted) {
-		suspend(r);
+		request_suspend(r);
 		return MHD_YES;
 	}
 	if (!r->is_answered)
-		screen(r);
+		check_scope_and_body(r);
 	r->step = STEP_BODY;
-	r->connection->phase = CONNECTION_BODY;
+	peer_enter(r->peer, PEER_BODY, r->began_us / 1000);
 	if (!r->is_answered || (!r->has_body && !r->must_close))
 		return MHD_YES;
-	r->connection->is_left_early = true;
-	return answer_send(r);
+	r->peer->is_left_early = true;
+	return response_send(r);
 }
 
-/* A body is work (a mail is made of it), so its handler is not called from within MHD but once the
- * answers that are ready went out: no one's answer waits for the mails that others just sent. */
-static void wait_for_turn(struct request *r)
+/* A handler with a body does much work (it builds a mail). It runs after MHD has sent all ready
+ * responses, so a burst of requests does not delay finished ones. */
+static void join_queue(struct request *r)
 {
 	struct http_server *s = r->server;
 
@@ -127,7 +118,7 @@ static void wait_for_turn(struct request *r)
 	loop_timer_set(&s->work, 0);
 }
 
-static void leave_turn(struct request *r)
+static void leave_queue(struct request *r)
 {
 	struct request **p = &r->server->waiting;
 
@@ -145,7 +136,7 @@ void exchange_work(void *server)
 	while (s->waiting) {
 		struct request *r = s->waiting;
 
-		leave_turn(r);
+		leave_queue(r);
 		r->step = STEP_WORK;
 		r->route->handle(r);
 	}
@@ -154,16 +145,16 @@ void exchange_work(void *server)
 static enum MHD_Result enter_work(struct request *r)
 {
 	r->step = STEP_WORK;
-	r->connection->phase = CONNECTION_WORK;
+	peer_enter(r->peer, PEER_WORK, r->began_us / 1000);
 	if (!r->is_answered && r->route->wants_json && r->body.len == 0)
 		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "The body is empty.");
 	if (!r->is_answered && r->route->wants_json)
-		wait_for_turn(r);
+		join_queue(r);
 	else if (!r->is_answered)
 		r->route->handle(r);
 	if (r->is_answered)
-		return answer_send(r);
-	suspend(r);
+		return response_send(r);
+	request_suspend(r);
 	return MHD_YES;
 }
 
@@ -173,8 +164,8 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 	switch (r->step) {
 	case STEP_HEAD:
 		r->step = STEP_AUTHORISE;
-		r->connection->phase = CONNECTION_WORK;
-		admit(r, url, method, version);
+		peer_enter(r->peer, PEER_WORK, r->began_us / 1000);
+		check_head(r, url, method, version);
 		return enter_body(r);
 	case STEP_AUTHORISE:
 		return enter_body(r);
@@ -183,8 +174,8 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 	case STEP_WAIT:
 	case STEP_WORK:
 		if (r->is_answered)
-			return answer_send(r);
-		suspend(r);
+			return response_send(r);
+		request_suspend(r);
 		return MHD_YES;
 	case STEP_SENT:
 		break;
@@ -192,75 +183,35 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 	return MHD_YES;
 }
 
-/* MHD takes no answer while a body comes in, so this one goes out past it. */
-static enum MHD_Result cut(struct request *r, enum problem problem, const char *detail)
+/* MHD takes no response while a body comes in, so this one is written past it. */
+static enum MHD_Result cut_body(struct request *r, enum problem problem, const char *detail)
 {
 	r->status = problem_status(problem);
 	r->answered_us = clock_mono_us();
-	r->connection->is_left_early = true;
-	linger_last_words(r->server, r->connection->fd, problem, r->id, detail);
+	r->peer->is_left_early = true;
+	linger_last_words(r->server, r->peer->fd, problem, r->id, detail);
 	return MHD_NO;
 }
 
 enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len)
 {
 	r->received += len;
-	r->connection->bytes += len;
+	r->peer->bytes += len;
 	if (r->is_answered)
 		return MHD_YES;
 	if (r->received > (r->route->wants_json ? r->body.limit : BODY_UNWANTED_MAX))
-		return cut(r, PROBLEM_TOO_LARGE, "The body runs over the limit.");
+		return cut_body(r, PROBLEM_TOO_LARGE, "The body runs over the limit.");
 	if (!r->route->wants_json)
 		return MHD_YES;
 	if (r->server->body_bytes > BODY_TOTAL_MAX)
-		return cut(r, PROBLEM_NOT_ACCEPTED, "Too many large requests at once.");
+		return cut_body(r, PROBLEM_NOT_ACCEPTED, "Too many large requests at once.");
 	if (r->body.cap == 0 && r->content_length < BODY_UNWANTED_MAX)
 		buf_reserve(&r->body, (size_t)r->content_length);
 	buf_append(&r->body, bytes, len);
 	if (r->body.failed)
-		return cut(r, PROBLEM_NOT_ACCEPTED, "Out of memory.");
+		return cut_body(r, PROBLEM_NOT_ACCEPTED, "Out of memory.");
 	r->server->body_bytes += len;
 	return MHD_YES;
-}
-
-static void count(const struct request *r)
-{
-	if (r->status >= 500)
-		metric_add(METRIC_REQUESTS_5XX, 1);
-	else if (r->status >= 400)
-		metric_add(METRIC_REQUESTS_4XX, 1);
-	else
-		metric_add(METRIC_REQUESTS_2XX, 1);
-}
-
-/* What health checks and scrapers ask every few seconds would drown the rest. */
-static bool is_routine(const struct request *r)
-{
-	return r->route && !r->route->scope && r->status < 500;
-}
-
-static void log_request(const struct request *r)
-{
-	enum log_level level = is_routine(r) ? LOG_DEBUG : LOG_INFO;
-	struct log_field fields[] = {
-		LOG_S("request", r->id),
-		LOG_S("method", r->method),
-		LOG_S("route", r->route ? r->route->path : "-"),
-		LOG_N("status", r->status),
-		LOG_N("ms", r->answered_us ? (r->answered_us - r->began_us) / 1000 : 0),
-		LOG_N("bytes", r->text_len),
-		{NULL, NULL, 0, 0},
-		{NULL, NULL, 0, 0},
-		{NULL, NULL, 0, 0},
-	};
-
-	if (!log_is_on(level))
-		return;
-	if (r->is_admitted && r->route->scope) {
-		fields[6] = (struct log_field)LOG_S("project", r->key.project_id);
-		fields[7] = (struct log_field)LOG_S("key", r->key.id);
-	}
-	log_write(level, "http.request", fields);
 }
 
 /* Does the key's lookup or the handler still hold it? */
@@ -276,17 +227,12 @@ void exchange_end(struct request *r)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
 
-	/* No answer of ours, but one of MHD's (431, 414, a bad chunk). */
+	/* No response of ours, but one of MHD's (431, 414, a bad chunk). */
 	if (!r->status && info)
 		r->status = info->http_status;
-	if (r->status)
-		count(r);
-	if (r->status && log_is_on(LOG_INFO))
-		log_request(r);
-	else if (!r->status)
-		LOG(LOG_DEBUG, "http.aborted", LOG_S("request", r->id));
+	request_log_end(r);
 	if (r->step == STEP_WAIT)
-		leave_turn(r);
+		leave_queue(r);
 	if (is_held(r))
 		request_leave(r);
 	else

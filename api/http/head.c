@@ -1,9 +1,10 @@
 /* The request head: refused unless every reader on the way must have understood it the same way. */
-#include "api/http/engine.h"
+#include "api/http/head.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "api/http/answer.h"
 #include "server/base/number.h"
 
 /* libmicrohttpd 0.9.75 folds continuation lines into the header's name, takes bare LF, ignores a
@@ -35,7 +36,7 @@ static const struct {
 
 struct head {
 	const char *at;    /* where the next header must begin */
-	const char *fault; /* NULL: none yet */
+	const char *error; /* NULL: none yet */
 	unsigned seen;     /* bits of single[].seen */
 	const char *values[SEEN_OTHER];
 };
@@ -72,13 +73,13 @@ static bool is_in_place(const char *name, size_t name_len, const char *value)
 	return p == value;
 }
 
-static void note(struct head *h, const char *name, size_t len, const char *value)
+static void note_single(struct head *h, const char *name, size_t len, const char *value)
 {
 	for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++) {
 		if (len != single[i].len || strncasecmp(name, single[i].name, len) != 0)
 			continue;
 		if (h->seen & 1u << single[i].seen)
-			h->fault = "a header that must come once comes twice";
+			h->error = "a header that must come once comes twice";
 		h->seen |= 1u << single[i].seen;
 		if (single[i].seen < SEEN_OTHER)
 			h->values[single[i].seen] = value;
@@ -93,14 +94,14 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 
 	(void)kind;
 	if (!value || !is_token(name, len) || !is_value(value, value_len)) {
-		h->fault = "a header is malformed";
+		h->error = "a header is malformed";
 	} else if (PARTS_LIE_IN_PLACE && (name != h->at || !is_in_place(name, len, value))) {
-		h->fault = "the head has a line that is folded or does not end in CRLF";
+		h->error = "the head has a line that is folded or does not end in CRLF";
 	} else {
 		h->at = value + value_len + 2;
-		note(h, name, len, value);
+		note_single(h, name, len, value);
 	}
-	return h->fault ? MHD_NO : MHD_YES;
+	return h->error ? MHD_NO : MHD_YES;
 }
 
 static bool begins_in_place(const struct request *r, const char *url, const char *method,
@@ -125,8 +126,8 @@ static const char *check_lines(struct request *r, struct head *h, const char *ur
 		return "the request line is malformed";
 	h->at = version + strlen(version) + 2;
 	MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, on_header, h);
-	if (h->fault)
-		return h->fault;
+	if (h->error)
+		return h->error;
 	if (PARTS_LIE_IN_PLACE && !ends_in_place(r, h, method))
 		return "the head has a line that does not end in CRLF";
 	return NULL;
@@ -174,17 +175,17 @@ static void take_request_id(struct request *r, const char *id)
 bool head_check(struct request *r, const char *url, const char *method, const char *version)
 {
 	struct head h = {.at = NULL};
-	const char *fault = check_lines(r, &h, url, method, version);
+	const char *error = check_lines(r, &h, url, method, version);
 
 	r->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
 	take_request_id(r, h.values[SEEN_REQUEST_ID]);
-	if (!fault)
-		fault = check_framing(r, &h);
-	if (!fault)
-		fault = check_host(r, &h);
-	if (fault) {
+	if (!error)
+		error = check_framing(r, &h);
+	if (!error)
+		error = check_host(r, &h);
+	if (error) {
 		r->must_close = true;
-		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", fault);
+		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", error);
 		return false;
 	}
 	r->is_encoded =

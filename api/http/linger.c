@@ -1,6 +1,7 @@
-/* Closing so that the last answer arrives: a close with unread bytes makes TCP send a reset, which
- * may overtake the answer (RFC 9112 9.6). So: end our side, read on for a while, then close. */
-#include "api/http/engine.h"
+/* Closes a connection so that the last response arrives: a close with unread bytes makes TCP send a
+ * reset, which may overtake the response (RFC 9112 9.6). So: end our side, read on for a while,
+ * then close. */
+#include "api/http/linger.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "server/base/buf.h"
 
 #define LINGERING_MAX 256
 
@@ -19,7 +22,7 @@ struct lingering {
 	int fd;
 };
 
-static void end(void *arg)
+static void end_linger(void *arg)
 {
 	struct lingering *l = arg;
 	struct http_server *s = l->server;
@@ -35,7 +38,7 @@ static void end(void *arg)
 		l->next->prev = l->prev;
 	s->n_lingering--;
 	free(l);
-	drain_check(s);
+	engine_check_drained(s);
 }
 
 static void on_readable(int fd, unsigned what, void *arg)
@@ -45,7 +48,7 @@ static void on_readable(int fd, unsigned what, void *arg)
 
 	(void)what;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		end(arg);
+		end_linger(arg);
 }
 
 void linger_take(struct http_server *s, int fd)
@@ -53,7 +56,7 @@ void linger_take(struct http_server *s, int fd)
 	struct lingering *l = s->n_lingering < LINGERING_MAX ? calloc(1, sizeof(*l)) : NULL;
 
 	shutdown(fd, SHUT_WR);
-	if (!l || loop_timer_init(&l->timer, s->api->loop, end, l) < 0) {
+	if (!l || loop_timer_init(&l->timer, s->api->loop, end_linger, l) < 0) {
 		free(l);
 		close(fd);
 		return;
@@ -68,21 +71,21 @@ void linger_take(struct http_server *s, int fd)
 	loop_fd_init(&l->watch, s->api->loop, fd, on_readable, l);
 	loop_timer_set(&l->timer, s->limits.linger_ms);
 	if (loop_fd_want(&l->watch, LOOP_READ) < 0)
-		end(l);
+		end_linger(l);
 }
 
 void linger_free_all(struct http_server *s)
 {
 	for (struct lingering *l = s->lingering, *next; l; l = next) {
 		next = l->next;
-		end(l);
+		end_linger(l);
 	}
 }
 
 void linger_last_words(const struct http_server *s, int fd, enum problem problem, const char *id,
 		       const char *detail)
 {
-	struct buf answer = {0};
+	struct buf response = {0};
 	size_t len = 0;
 	char *text;
 
@@ -91,16 +94,16 @@ void linger_last_words(const struct http_server *s, int fd, enum problem problem
 	text = problem_text(problem, id ? id : "-", detail, NULL, &len);
 	if (!text)
 		return;
-	buf_fmt(&answer,
+	buf_fmt(&response,
 		"HTTP/1.1 %u %s\r\nConnection: close\r\n%sContent-Type: "
 		"application/problem+json\r\n"
 		"X-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n",
 		problem_status(problem), problem_title(problem),
 		problem_status(problem) == 503 ? "Retry-After: 5\r\n" : "", id ? id : "-", len);
-	buf_append(&answer, text, len);
+	buf_append(&response, text, len);
 	/* A few hundred octets into an empty socket buffer: all or nothing will do. */
-	if (!answer.failed)
-		(void)!send(fd, answer.data, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	buf_deinit(&answer);
+	if (!response.failed)
+		(void)!send(fd, response.data, response.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_deinit(&response);
 	free(text);
 }

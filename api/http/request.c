@@ -1,5 +1,5 @@
-/* The life of a request, and what a handler may ask of it. */
-#include "api/http/engine.h"
+/* The life of a request, its suspension, and what a handler may ask of it. */
+#include "api/http/request_state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ void request_leave(struct request *r)
 	if (r->next)
 		r->next->prev = r->prev;
 	r->server = NULL;
-	r->connection = NULL;
+	r->peer = NULL;
 	r->mhd = NULL;
 }
 
@@ -59,6 +59,33 @@ void request_free(struct request *r)
 	buf_deinit(&r->headers);
 	free(r->text);
 	free(r);
+}
+
+void request_suspend(struct request *r)
+{
+	r->is_suspended = true;
+	MHD_suspend_connection(r->mhd);
+}
+
+void request_resume(struct request *r)
+{
+	if (!r->server) {
+		request_free(r);
+	} else if (r->is_suspended) {
+		r->is_suspended = false;
+		MHD_resume_connection(r->mhd);
+		engine_wake(r->server);
+	}
+}
+
+void request_resume_all(struct http_server *s)
+{
+	for (struct request *r = s->requests; r; r = r->next) {
+		if (!r->is_suspended)
+			continue;
+		r->is_suspended = false;
+		MHD_resume_connection(r->mhd);
+	}
 }
 
 const struct api *request_api(const struct request *r)

@@ -1,4 +1,4 @@
-/* From a path and a method to a row of the route table. */
+/* Maps a path and a method to a row of the table of routes. */
 #include "api/http/router.h"
 
 #include <stdio.h>
@@ -27,16 +27,14 @@ enum router_method router_method(const char *text, enum http_method *method)
 	return strcmp(text, "OPTIONS") == 0 ? ROUTER_METHOD_OPTIONS : ROUTER_METHOD_OTHER;
 }
 
-static bool takes_param(const struct route_entry *route, const char *name, size_t len,
-			const char *value)
+static bool takes_param(const struct route *route, const char *name, size_t len, const char *value)
 {
 	if (route->id_prefix && len == 4 && memcmp(name, "{id}", 4) == 0)
 		return id_valid(route->id_prefix, value);
 	return true;
 }
 
-static bool matches(const struct route_entry *route, const struct uri *uri,
-		    struct router_match *match)
+static bool matches(const struct route *route, const struct uri *uri, struct router_match *match)
 {
 	const char *p = route->path;
 
@@ -62,13 +60,13 @@ static bool matches(const struct route_entry *route, const struct uri *uri,
 	return *p == 0;
 }
 
-void routes_find(const struct uri *uri, enum router_method kind, enum http_method method,
-		 struct router_match *match)
+void router_lookup(const struct routes *routes, const struct uri *uri, enum router_method kind,
+		   enum http_method method, struct router_match *match)
 {
 	struct router_match found = {.route = NULL};
 
-	for (size_t i = 0; i < api_routes_count; i++) {
-		struct router_match row = {.route = &api_routes[i]};
+	for (size_t i = 0; i < routes->n; i++) {
+		struct router_match row = {.route = &routes->rows[i]};
 
 		if (!matches(row.route, uri, &row))
 			continue;

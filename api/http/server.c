@@ -1,18 +1,21 @@
-/* The HTTP server: one libmicrohttpd daemon, its epoll watched by our loop. */
-#include "api/http/engine.h"
+/* Starts and stops the HTTP server; libmicrohttpd's callbacks. */
+#include "api/http/server.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/accept.h"
+#include "api/http/certificate.h"
+#include "api/http/peer.h"
+#include "api/http/drain.h"
+#include "api/http/exchange.h"
+#include "api/http/linger.h"
+#include "api/http/sweep.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
-#include "server/base/log.h"
-#include "server/base/metrics.h"
 
 #define POOL_BYTES 16384 /* a connection: head, and a window on the body */
-#define RUNS_A_TURN 16
-#define BACKSTOP_S 300u /* MHD's idle timeout; sweep.c is stricter */
+#define BACKSTOP_S 300u  /* MHD's idle timeout; sweep.c is stricter */
 
 static const struct http_limits default_limits = {
 	.tick_ms = 1000,
@@ -26,87 +29,18 @@ static const struct http_limits default_limits = {
 	.back_off_ms = 100,
 };
 
-void server_wake(struct http_server *s)
-{
-	loop_post(&s->post);
-}
-
-/* MHD says by a timeout of 0 that it has work left. It is told to go on, but not for ever, so that
- * the rest of the loop gets its turn; longer timeouts are served by the tick. */
-void server_run(struct http_server *s)
-{
-	MHD_UNSIGNED_LONG_LONG left;
-
-	for (int i = 0; i < RUNS_A_TURN; i++) {
-		MHD_run(s->daemon);
-		if (MHD_get_timeout(s->daemon, &left) != MHD_YES || left > 0)
-			return;
-	}
-	loop_timer_set(&s->again, 0);
-}
-
-static void run(void *arg)
-{
-	server_run(arg);
-}
-
-static void on_poll(int fd, unsigned what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	server_run(arg);
-}
-
 /* ---- libmicrohttpd's callbacks ---- */
 
-static void connection_open(struct http_server *s, struct MHD_Connection *mhd, void **context)
+static void on_connection(void *server, struct MHD_Connection *mhd, void **context,
+			  enum MHD_ConnectionNotificationCode code)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct connection *c = calloc(1, sizeof(*c));
 
-	*context = c;
-	if (!c)
-		return;
-	c->server = s;
-	c->fd = info->connect_fd;
-	c->since_ms = clock_mono_ms();
-	c->next = s->connections;
-	if (c->next)
-		c->next->prev = c;
-	s->connections = c;
-	s->n_connections++;
-	metric_add(METRIC_HTTP_CONNECTIONS, 1);
-}
-
-static void connection_close(struct http_server *s, struct connection *c)
-{
-	int copy;
-
-	if (!c)
-		return;
-	/* MHD closes its descriptor after this; a copy keeps the socket. */
-	if (c->is_left_early && !s->is_stopping && (copy = fcntl(c->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
-		linger_take(s, copy);
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		s->connections = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
-	s->n_connections--;
-	metric_add(METRIC_HTTP_CONNECTIONS, -1);
-	free(c);
-	drain_check(s);
-}
-
-static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
-			  enum MHD_ConnectionNotificationCode code)
-{
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		connection_open(arg, mhd, context);
+		*context = peer_new(server, info->connect_fd);
 	else
-		connection_close(arg, *context);
+		peer_free(*context);
 }
 
 /* The request line is there, not yet taken apart: the request begins. */
@@ -114,15 +48,14 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct connection *c = info->socket_context;
+	struct peer *c = info->socket_context;
 	struct request *r = c ? request_new(arg, target) : NULL;
 
 	if (!r)
 		return NULL;
 	r->mhd = mhd;
-	r->connection = c;
-	c->phase = CONNECTION_HEAD;
-	c->since_ms = r->began_us / 1000;
+	r->peer = c;
+	peer_enter(c, PEER_HEAD, r->began_us / 1000);
 	c->bytes = 0;
 	return r;
 }
@@ -160,10 +93,7 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
 	(void)code;
 	if (!r)
 		return;
-	if (r->connection->phase != CONNECTION_DOOMED) {
-		r->connection->phase = CONNECTION_IDLE;
-		r->connection->since_ms = clock_mono_ms();
-	}
+	peer_enter(r->peer, PEER_IDLE, clock_mono_ms());
 	*request = NULL;
 	exchange_end(r);
 }
@@ -211,24 +141,18 @@ static int start_daemon(struct http_server *s, char *cert, char *key, struct err
 
 static int join_loop(struct http_server *s, struct err *e)
 {
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	struct loop *loop = s->api->loop;
 
-	if (!info)
-		return err_set(e, ERR_INTERNAL, "libmicrohttpd has no epoll");
-	loop_fd_init(&s->poll, loop, info->epoll_fd, on_poll, s);
-	if (loop_timer_init(&s->again, loop, run, s) < 0 ||
-	    loop_timer_init(&s->tick, loop, sweep, s) < 0 ||
-	    loop_timer_init(&s->work, loop, exchange_work, s) < 0 ||
-	    loop_post_init(&s->post, loop, run, s) < 0 || loop_fd_want(&s->poll, LOOP_READ) < 0 ||
-	    drain_init(s) < 0)
+	if (engine_init(s) < 0 || drain_init(s) < 0 ||
+	    loop_timer_init(&s->tick, loop, sweep_run, s) < 0 ||
+	    loop_timer_init(&s->work, loop, exchange_work, s) < 0)
 		return err_oom(e);
 	loop_timer_set(&s->tick, s->limits.tick_ms);
 	return 0;
 }
 
-int http_server_start(struct http_server **out, const struct api *api, const int *listen_fds,
-		      size_t n, struct err *e)
+int http_server_start(struct http_server **out, const struct api *api, const struct routes *routes,
+		      const int *listen_fds, size_t n, struct err *e)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
 	char *cert = NULL, *key = NULL;
@@ -237,10 +161,11 @@ int http_server_start(struct http_server **out, const struct api *api, const int
 	if (!s)
 		return err_oom(e);
 	s->api = api;
+	s->routes = routes;
 	s->last_waiting = &s->waiting;
 	s->limits = default_limits;
 	id_random(s->id_prefix, sizeof(s->id_prefix) - 1);
-	if (tls_load(api->config, &cert, &key, e) < 0)
+	if (certificate_load(api->config, &cert, &key, e) < 0)
 		goto out;
 	s->is_tls = cert != NULL;
 	if (start_daemon(s, cert, key, e) < 0 || join_loop(s, e) < 0 ||
@@ -250,8 +175,32 @@ int http_server_start(struct http_server **out, const struct api *api, const int
 	status = 0;
 out:
 	free(cert);
-	tls_wipe(key);
+	certificate_wipe(key);
 	if (status < 0)
 		http_server_free(s);
 	return status;
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	s->is_stopping = true;
+	drain_deinit(s);
+	accept_stop(s);
+	engine_deinit(s);
+	if (s->daemon) {
+		request_resume_all(s);
+		MHD_stop_daemon(s->daemon);
+	}
+	linger_free_all(s);
+	loop_timer_deinit(&s->tick);
+	loop_timer_deinit(&s->work);
+	free(s);
+}
+
+void http_server_limit(struct http_server *s, const struct http_limits *limits)
+{
+	s->limits = *limits;
+	loop_timer_set(&s->tick, limits->tick_ms);
 }

@@ -1,6 +1,7 @@
 /* Bodies to JSON, strictly. */
 #include "api/json/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/json/json_plain.h"
@@ -94,4 +95,19 @@ int json_parse_body(const char *text, size_t len, json_t **out, struct err *e)
 		return fault(&why, e);
 	*out = json;
 	return 0;
+}
+
+char *json_line(const json_t *body)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	size_t len = text ? strlen(text) : 0;
+	char *line = text ? realloc(text, len + 2) : NULL;
+
+	if (!line) {
+		free(text);
+		return NULL;
+	}
+	line[len] = '\n';
+	line[len + 1] = 0;
+	return line;
 }

@@ -16,4 +16,8 @@
  * ERR_INTERNAL: out of memory. */
 int json_parse_body(const char *text, size_t len, json_t **out, struct err *e);
 
+/* The JSON on one line, with a line end, so that the shell's prompt does not follow it in a
+ * terminal. malloc; NULL: out of memory, or body is NULL. */
+char *json_line(const json_t *body);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "api/http/request.h"
 #include "api/messages/render.h"
 #include "server/base/json_text.h"

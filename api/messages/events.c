@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "api/page.h"
 #include "api/messages/render.h"
 #include "server/events/event.h"

@@ -1,5 +1,6 @@
 /* Cancels messages, and has them tried again. */
 #include "api/messages/messages.h"
+#include "api/http/answer.h"
 
 #include "server/base/log.h"
 #include "server/store/messages/messages.h"

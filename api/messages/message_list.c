@@ -1,5 +1,6 @@
 /* GET /v1/messages: messages of the project, newest first, by recipient, tag, status and time. */
 #include "api/messages/messages.h"
+#include "api/http/answer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/answer.h"
 #include "api/http/body.h"
 #include "api/send/idempotency.h"
 #include "api/messages/render.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "api/http/request.h"
+#include "api/http/certificate.h"
 #include "server/base/log.h"
 #include "server/supervisor/data_dir.h"
 #include "server/supervisor/listen.h"
@@ -40,7 +40,7 @@ static int check_tls(const struct config *config, struct err *e)
 {
 	if (!*config->tls_cert)
 		return 0;
-	if (http_check_config(config, e) < 0)
+	if (certificate_check(config, e) < 0)
 		return -1;
 	warn_readable("tls_key", config->tls_key);
 	return 0;

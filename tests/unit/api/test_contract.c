@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-#include "api/http/engine.h"
+#include "api/http/problem.h"
+#include "api/routes.h"
 #include "api/send/send_rules.h"
 #include "openapi_text.h"
 
@@ -143,20 +144,22 @@ static void the_routes_are_the_paths(void **state)
 	const char *name;
 
 	(void)state;
-	for (i = 0; i < api_routes_count; i++) {
-		path = json_object_get(paths, api_routes[i].path);
-		operation = json_object_get(path, methods[api_routes[i].method]);
+	for (i = 0; i < api_routes.n; i++) {
+		const struct route *route = &api_routes.rows[i];
+
+		path = json_object_get(paths, route->path);
+		operation = json_object_get(path, methods[route->method]);
 		if (!operation)
-			fail_msg("%s %s is not in openapi.yaml", methods[api_routes[i].method],
-				 api_routes[i].path);
-		if ((json_object_get(operation, "security") == NULL) != (api_routes[i].scope != 0))
-			fail_msg("%s: security", api_routes[i].path);
-		if ((json_object_get(operation, "requestBody") != NULL) != api_routes[i].wants_json)
-			fail_msg("%s: requestBody", api_routes[i].path);
+			fail_msg("%s %s is not in openapi.yaml", methods[route->method],
+				 route->path);
+		if ((json_object_get(operation, "security") == NULL) != (route->scope != 0))
+			fail_msg("%s: security", route->path);
+		if ((json_object_get(operation, "requestBody") != NULL) != route->wants_json)
+			fail_msg("%s: requestBody", route->path);
 	}
 	json_object_foreach (paths, name, path)
 		n += json_object_size(path);
-	assert_int_equal(n, api_routes_count);
+	assert_int_equal(n, api_routes.n);
 }
 
 static void the_problems_are_the_types(void **state)

@@ -138,7 +138,7 @@ static void fill(const char *path, const char *prefix, char *out, size_t size)
 	snprintf(out + len, size - len, "%s", path);
 }
 
-static int ask(const struct route_entry *route, const char *key)
+static int ask(const struct route *route, const char *key)
 {
 	static const char *const methods[] = {"GET", "POST", "PATCH", "PUT", "DELETE"};
 	char path[200], request[600];
@@ -157,8 +157,8 @@ static int ask(const struct route_entry *route, const char *key)
 static void each_route_needs_a_key_with_its_scope(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < api_routes_count; i++) {
-		const struct route_entry *route = &api_routes[i];
+	for (size_t i = 0; i < api_routes.n; i++) {
+		const struct route *route = &api_routes.rows[i];
 		bool is_open = strncmp(route->path, "/v1", 3) != 0;
 
 		if ((route->scope == 0) != is_open)

@@ -19,11 +19,13 @@
 
 #include <cmocka.h>
 
-#include "api/http/engine.h"
+#include "api/http/answer.h"
+#include "api/http/server.h"
 #include <event2/event.h>
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/loop.h"
 #include "server/base/metrics.h"
 
 /* A child process that serves a few routes with made-up keys; its sanitizers make any leak or
@@ -148,7 +150,7 @@ static inline void break_down(struct request *r)
 	answer_err(r, &e);
 }
 
-const struct route_entry api_routes[] = {
+static const struct route rows_of_test[] = {
 	{HTTP_POST, "/v1/echo", SCOPE_SEND, echo, NULL, true},
 	{HTTP_POST, "/v1/soon", SCOPE_SEND, soon, NULL, true},
 	{HTTP_POST, "/v1/held", SCOPE_SEND, hold, NULL, true},
@@ -161,7 +163,11 @@ const struct route_entry api_routes[] = {
 	{HTTP_GET, "/counts", 0, show_counts, NULL, false},
 	{HTTP_GET, "/fail", 0, break_down, NULL, false},
 };
-const size_t api_routes_count = sizeof(api_routes) / sizeof(*api_routes);
+static const struct routes routes_served = {rows_of_test,
+					    sizeof(rows_of_test) / sizeof(*rows_of_test)};
+#else
+#include "api/routes.h"
+#define routes_served api_routes
 #endif
 
 struct lookup {
@@ -253,11 +259,12 @@ static inline int serve(int fd, const char *cert, const char *key)
 	log_init(LOG_INFO, LOG_FORMAT_JSON, "api");
 	signal(SIGPIPE, SIG_IGN);
 	api = (struct api){.loop = loop_new(), .config = &config};
-	if (metrics_init() < 0 || http_server_start(&server, &api, &fd, 1, &e) < 0) {
+	if (metrics_init() < 0 ||
+	    http_server_start(&server, &api, &routes_served, &fd, 1, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return 3;
 	}
-	server_limit(server, &limits);
+	http_server_limit(server, &limits);
 	loop_signal(api.loop, SIGTERM, on_term, NULL);
 	loop_run(api.loop);
 	http_server_free(server);

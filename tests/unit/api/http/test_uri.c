@@ -12,13 +12,13 @@
 #include "api/http/router.h"
 #include "api/http/uri.h"
 
-const struct route_entry api_routes[] = {
+static const struct route table[] = {
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, NULL, "msg", false},
 	{HTTP_POST, "/v1/messages/batch", SCOPE_SEND, NULL, NULL, true},
 	{HTTP_POST, "/v1/messages/{id}/cancel", SCOPE_SEND, NULL, "msg", false},
 	{HTTP_PATCH, "/v1/webhooks/{id}/deliveries/{delivery}", SCOPE_MANAGE, NULL, "whk", true},
 };
-const size_t api_routes_count = sizeof(api_routes) / sizeof(*api_routes);
+static const struct routes routes = {table, sizeof(table) / sizeof(*table)};
 
 static char scratch[URI_SCRATCH(5000)];
 
@@ -184,9 +184,9 @@ static void each_path_finds_its_row(void **state)
 		struct uri u;
 
 		assert_int_equal(uri_parse(&u, rows[i].target, scratch, &why), URI_OK);
-		routes_find(&u, kind, method, &match);
+		router_lookup(&routes, &u, kind, method, &match);
 		router_allow(match.allowed, allow);
-		if ((rows[i].row < 0 ? NULL : &api_routes[rows[i].row]) != match.route ||
+		if ((rows[i].row < 0 ? NULL : &table[rows[i].row]) != match.route ||
 		    strcmp(allow, rows[i].allow) != 0)
 			fail_msg("%s %s: %s, allowed: %s", rows[i].method, rows[i].target,
 				 match.route ? match.route->path : "-", allow);

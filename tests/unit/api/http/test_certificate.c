@@ -1,4 +1,5 @@
 /* HTTPS: the check of certificate and key, and the server with them. */
+#include "api/http/certificate.h"
 #include "tests/unit/api/http/client.h"
 
 #include <sys/stat.h>
@@ -113,7 +114,7 @@ static void each_pair_is_taken_or_the_setting_is_named(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct config config = {.tls_cert = rows[i].cert, .tls_key = rows[i].key};
 		struct err e = {.text = ""};
-		int status = http_check_config(&config, &e);
+		int status = certificate_check(&config, &e);
 
 		if ((status == 0) != !rows[i].why)
 			fail_msg("row %zu: %d %s", i, status, e.text);
@@ -132,7 +133,7 @@ static void a_file_that_may_not_be_read_is_named(void **state)
 	if (geteuid() == 0)
 		skip();
 	chmod(key_file, 0);
-	assert_int_equal(http_check_config(&config, &e), -1);
+	assert_int_equal(certificate_check(&config, &e), -1);
 	assert_non_null(strstr(e.text, "POSTERN_TLS_KEY: "));
 	assert_non_null(strstr(e.text, "Permission denied"));
 	chmod(key_file, 0600);

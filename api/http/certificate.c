@@ -1,5 +1,5 @@
 /* The certificate of the API: read, and checked before anything is served with it. */
-#include "api/http/engine.h"
+#include "api/http/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static int read_all(int fd, char *to, size_t len)
 	return 0;
 }
 
-static int load(const char *setting, const char *path, char **out, struct err *e)
+static int load_file(const char *setting, const char *path, char **out, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status = -1;
 	struct stat st;
@@ -56,11 +56,11 @@ static int load(const char *setting, const char *path, char **out, struct err *e
 	status = 0;
 out:
 	close(fd);
-	tls_wipe(text);
+	certificate_wipe(text);
 	return status;
 }
 
-void tls_wipe(char *key)
+void certificate_wipe(char *key)
 {
 	if (key)
 		OPENSSL_cleanse(key, strlen(key));
@@ -77,8 +77,8 @@ static int no_passphrase(char *to, int len, int for_writing, void *arg)
 	return -1;
 }
 
-static int check(const struct config *config, const char *cert_text, const char *key_text,
-		 struct err *e)
+static int check_pair(const struct config *config, const char *cert_text, const char *key_text,
+		      struct err *e)
 {
 	BIO *cert_bio = BIO_new_mem_buf(cert_text, -1), *key_bio = BIO_new_mem_buf(key_text, -1);
 	X509 *cert = cert_bio ? PEM_read_bio_X509(cert_bio, NULL, no_passphrase, NULL) : NULL;
@@ -105,7 +105,7 @@ static int check(const struct config *config, const char *cert_text, const char 
 	return status;
 }
 
-int tls_load(const struct config *config, char **cert, char **key, struct err *e)
+int certificate_load(const struct config *config, char **cert, char **key, struct err *e)
 {
 	char *cert_text = NULL, *key_text = NULL;
 
@@ -115,11 +115,11 @@ int tls_load(const struct config *config, char **cert, char **key, struct err *e
 		return err_set(e, ERR_INPUT, "POSTERN_TLS_KEY: is needed with POSTERN_TLS_CERT");
 	if (!*config->tls_cert)
 		return err_set(e, ERR_INPUT, "POSTERN_TLS_CERT: is needed with POSTERN_TLS_KEY");
-	if (load("POSTERN_TLS_CERT", config->tls_cert, &cert_text, e) < 0 ||
-	    load("POSTERN_TLS_KEY", config->tls_key, &key_text, e) < 0 ||
-	    check(config, cert_text, key_text, e) < 0) {
+	if (load_file("POSTERN_TLS_CERT", config->tls_cert, &cert_text, e) < 0 ||
+	    load_file("POSTERN_TLS_KEY", config->tls_key, &key_text, e) < 0 ||
+	    check_pair(config, cert_text, key_text, e) < 0) {
 		free(cert_text);
-		tls_wipe(key_text);
+		certificate_wipe(key_text);
 		return -1;
 	}
 	*cert = cert_text;
@@ -127,13 +127,13 @@ int tls_load(const struct config *config, char **cert, char **key, struct err *e
 	return 0;
 }
 
-int http_check_config(const struct config *config, struct err *e)
+int certificate_check(const struct config *config, struct err *e)
 {
 	char *cert = NULL, *key = NULL;
 
-	if (tls_load(config, &cert, &key, e) < 0)
+	if (certificate_load(config, &cert, &key, e) < 0)
 		return -1;
 	free(cert);
-	tls_wipe(key);
+	certificate_wipe(key);
 	return 0;
 }

@@ -1,0 +1,62 @@
+/* libmicrohttpd in our loop: it has an epoll of its own, which the loop watches. */
+#include "api/http/engine.h"
+
+#define RUNS_A_TURN 16
+
+/* MHD says by a timeout of 0 that it has work left. It goes on, but not for ever, so that the rest
+ * of the loop gets its turn. The tick serves longer timeouts. */
+void engine_run(struct http_server *s)
+{
+	MHD_UNSIGNED_LONG_LONG left;
+
+	for (int i = 0; i < RUNS_A_TURN; i++) {
+		MHD_run(s->daemon);
+		if (MHD_get_timeout(s->daemon, &left) != MHD_YES || left > 0)
+			return;
+	}
+	loop_timer_set(&s->again, 0);
+}
+
+static void run(void *server)
+{
+	engine_run(server);
+}
+
+static void on_poll(int fd, unsigned what, void *server)
+{
+	(void)fd;
+	(void)what;
+	engine_run(server);
+}
+
+void engine_wake(struct http_server *s)
+{
+	loop_post(&s->wake);
+}
+
+void engine_check_drained(struct http_server *s)
+{
+	if (s->drained && s->n_peers == 0 && s->n_lingering == 0)
+		loop_post(&s->drained_post);
+}
+
+int engine_init(struct http_server *s)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	struct loop *loop = s->api->loop;
+
+	if (!info)
+		return -1;
+	loop_fd_init(&s->poll, loop, info->epoll_fd, on_poll, s);
+	if (loop_timer_init(&s->again, loop, run, s) < 0 ||
+	    loop_post_init(&s->wake, loop, run, s) < 0)
+		return -1;
+	return loop_fd_want(&s->poll, LOOP_READ);
+}
+
+void engine_deinit(struct http_server *s)
+{
+	loop_fd_deinit(&s->poll);
+	loop_timer_deinit(&s->again);
+	loop_post_deinit(&s->wake);
+}

@@ -1,0 +1,21 @@
+#ifndef API_HTTP_EXCHANGE_H
+#define API_HTTP_EXCHANGE_H
+
+#include <stddef.h>
+
+#include "api/http/request_state.h"
+
+/* One request from its head to its response, step by step as libmicrohttpd calls. For this folder
+ * only. */
+
+/* The head is there, or the whole body; also after request_resume. */
+enum MHD_Result exchange_step(struct request *r, const char *url, const char *method,
+			      const char *version);
+/* A piece of the body. */
+enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len);
+/* Calls the handlers that wait for their turn. */
+void exchange_work(void *server);
+/* MHD is done with the request: logs and frees it, unless a lookup or a handler still holds it. */
+void exchange_end(struct request *r);
+
+#endif

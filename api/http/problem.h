@@ -1,0 +1,37 @@
+#ifndef API_HTTP_PROBLEM_H
+#define API_HTTP_PROBLEM_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+/* Problem types (RFC 9457). One table in problem.c gives each its status, slug and title. Pure. */
+
+enum problem {
+	PROBLEM_INVALID_JSON,         /* 400 */
+	PROBLEM_BAD_REQUEST,          /* 400: headers, query, framing */
+	PROBLEM_UNAUTHORIZED,         /* 401 */
+	PROBLEM_FORBIDDEN,            /* 403: scope */
+	PROBLEM_NOT_FOUND,            /* 404 */
+	PROBLEM_METHOD_NOT_ALLOWED,   /* 405 + Allow */
+	PROBLEM_CONFLICT,             /* 409: not in this state */
+	PROBLEM_TOO_LARGE,            /* 413 */
+	PROBLEM_UNSUPPORTED_TYPE,     /* 415 */
+	PROBLEM_VALIDATION,           /* 422 + errors[] */
+	PROBLEM_IDEMPOTENCY_MISMATCH, /* 422 */
+	PROBLEM_INTERNAL,             /* 500 */
+	PROBLEM_NOT_ACCEPTED,         /* 503 + Retry-After */
+	PROBLEM_OUTCOME_UNKNOWN,      /* 503 + Retry-After */
+	PROBLEM_UNAVAILABLE,          /* 503 + Retry-After: a read cannot be answered now */
+	PROBLEM_TIMEOUT,              /* 408: the request did not arrive in time */
+};
+
+unsigned problem_status(enum problem problem);
+const char *problem_title(enum problem problem);
+
+/* The JSON body, malloc; NULL: out of memory. request_id: as in X-Request-Id. detail: NULL or ""
+ * for none. take_errors: array of {pointer, detail}, may be NULL. */
+char *problem_text(enum problem problem, const char *request_id, const char *detail,
+		   json_t *take_errors, size_t *len);
+
+#endif

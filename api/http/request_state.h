@@ -1,0 +1,75 @@
+#ifndef API_HTTP_REQUEST_STATE_H
+#define API_HTTP_REQUEST_STATE_H
+
+#include "api/http/peer.h"
+#include "api/http/engine.h"
+#include "api/http/request.h"
+#include "api/http/router.h"
+#include "api/http/uri.h"
+#include "server/base/buf.h"
+
+/* The inside of a request, for the files of this folder. Life and suspension are in request.c; its
+ * way from the head to the response is in exchange.c. */
+
+enum request_step {
+	STEP_HEAD,      /* nothing checked yet */
+	STEP_AUTHORISE, /* the key is being looked up, or was */
+	STEP_BODY,      /* the body comes in */
+	STEP_WAIT,      /* for its handler's turn */
+	STEP_WORK,      /* with the handler */
+	STEP_SENT,
+};
+
+struct request {
+	struct http_server *server; /* NULL: the client or the server has gone; nobody waits */
+	const struct api *api;
+	struct request *prev, *next; /* of the server's open requests */
+	struct request *after;       /* in STEP_WAIT: the next in the queue */
+	struct MHD_Connection *mhd;
+	struct peer *peer;
+	enum request_step step;
+	bool is_suspended;
+	bool is_admitted; /* the key is good */
+	bool is_answered;
+	bool is_http_1_0;
+	bool is_encoded; /* a Content-Encoding that is not identity */
+	bool has_body;
+	bool must_close; /* the framing cannot be trusted */
+	int64_t began_us;
+	int64_t answered_us;
+	uint64_t content_length; /* UINT64_MAX: chunked */
+	uint64_t received;
+	const struct route *route;
+	struct router_match match;
+	struct uri uri;
+	char method[16];
+	char id[129];
+	struct key key;
+	struct buf body;
+	void *state;
+	void (*free_state)(void *);
+
+	/* The response. */
+	unsigned status;
+	char *text; /* malloc */
+	size_t text_len;
+	struct buf headers; /* name NUL value NUL ... */
+
+	size_t target_len;
+	char target[]; /* as received, then URI_SCRATCH for uri */
+};
+
+/* NULL: out of memory. */
+struct request *request_new(struct http_server *s, const char *target);
+/* Takes it off the server and its connection; a lookup or a handler may still hold it. */
+void request_leave(struct request *r);
+void request_free(struct request *r);
+
+/* Stops reading and sending until request_resume. */
+void request_suspend(struct request *r);
+/* Goes on, in this loop turn. Frees a request whose client has gone. */
+void request_resume(struct request *r);
+/* MHD must not be stopped while a connection is suspended. */
+void request_resume_all(struct http_server *s);
+
+#endif

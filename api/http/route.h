@@ -1,0 +1,38 @@
+#ifndef API_HTTP_ROUTE_H
+#define API_HTTP_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/store/projects/keys.h"
+
+/* The table of routes: one row a route. api/routes.c has the API's; the server is given it when it
+ * starts. */
+
+struct request;
+
+enum http_method {
+	HTTP_GET, /* HEAD too */
+	HTTP_POST,
+	HTTP_PATCH,
+	HTTP_PUT,
+	HTTP_DELETE
+};
+
+typedef void request_fn(struct request *r);
+
+struct route {
+	enum http_method method;
+	const char *path; /* "/v1/messages/{id}": a parameter matches one non-empty segment */
+	unsigned scope;   /* any of these bits of enum key_scope; 0: no key is needed */
+	request_fn *handle;
+	const char *id_prefix; /* "msg": {id} must be such an id, else 404; NULL: any text */
+	bool wants_json;       /* needs a body of application/json: else 415 or 400 */
+};
+
+struct routes {
+	const struct route *rows;
+	size_t n;
+};
+
+#endif

@@ -2,13 +2,14 @@
 #include "server/route/bounce.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-/* RFC 3463 3.2 and 3.3, RFC 7505: no such mailbox, bad syntax, moved, no mail here; disabled. */
+#include "server/route/enhanced.h"
+
+/* RFC 3463 3.2 and 3.3, RFC 7505: no such mailbox, bad syntax, moved, null MX; disabled. */
 static const struct {
-	unsigned subject, detail;
+	int subject, detail;
 } recipient_codes[] = {{1, 1}, {1, 3}, {1, 6}, {1, 10}, {2, 1}};
 
 static const char *const recipient_words[] = {
@@ -30,16 +31,14 @@ static bool contains(const char *text, const char *words)
 
 bool bounce_is_recipient(int code, const char *text)
 {
-	unsigned class, subject, detail;
-	char after = 0;
+	struct enhanced e;
 
 	if (code < 500 || code > 599)
 		return false;
-	if (sscanf(text, "%1u.%3u.%3u%c", &class, &subject, &detail, &after) >= 3 &&
-	    (after == 0 || after == ' ')) {
-		for (size_t i = 0; class == 5 && i < COUNT(recipient_codes); i++)
-			if (recipient_codes[i].subject == subject &&
-			    recipient_codes[i].detail == detail)
+	if (enhanced_parse(text, strlen(text), &e)) {
+		for (size_t i = 0; e.class == 5 && i < COUNT(recipient_codes); i++)
+			if (recipient_codes[i].subject == e.subject &&
+			    recipient_codes[i].detail == e.detail)
 				return true;
 		return false;
 	}

@@ -1,10 +1,9 @@
-/* One SMTP client connection: moves bytes between session and stream, keeps the deadlines, tells
+/* One SMTP client connection: moves octets between session and stream, keeps the deadlines, calls
  * its owner. */
 #include "smtp/client/connection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "server/base/clock.h"
@@ -27,9 +26,11 @@ struct connection {
 	struct tls_context *tls_context;
 	struct transcript *transcript;
 	bool is_strict;
+	bool is_handshaking;
 	bool is_pumping;
 	bool has_sent;
-	unsigned armed_turn, told_turn; /* session_turn when the timer was set, the owner told */
+	unsigned armed_turn,
+		called_turn; /* session_turn when the timer was set, the owner called */
 	int64_t opened_ms;
 };
 
@@ -39,7 +40,7 @@ static int64_t since_open(const struct connection *c)
 }
 
 /* The deadline of a stage begins with the stage and is not moved by what comes in. */
-static void arm(struct connection *c)
+static void arm_timer(struct connection *c)
 {
 	int wait_s = session_wait_s(c->session);
 
@@ -52,7 +53,7 @@ static void arm(struct connection *c)
 		loop_timer_cancel(&c->timer);
 }
 
-static void take_in(struct connection *c)
+static void read_input(struct connection *c)
 {
 	char bytes[4096];
 	ssize_t n;
@@ -70,8 +71,8 @@ static void take_in(struct connection *c)
 		session_lost(c->session, stream_why(c->stream));
 }
 
-/* Writes what the session has to say. Where that fails, the server may have said why before. */
-static void put_out(struct connection *c)
+/* Writes what the session has to say. If that fails, a reply that is not read yet may say why. */
+static void write_output(struct connection *c)
 {
 	struct iovec pieces[PIECES];
 	size_t n;
@@ -80,7 +81,7 @@ static void put_out(struct connection *c)
 		ssize_t wrote = stream_write(c->stream, pieces, n);
 
 		if (wrote < 0) {
-			take_in(c);
+			read_input(c);
 			session_lost(c->session, stream_why(c->stream));
 		}
 		if (wrote <= 0)
@@ -100,12 +101,18 @@ void connection_free(struct connection *c)
 	free(c);
 }
 
-static void finish(struct connection *c)
+static void note_stage(struct connection *c)
+{
+	c->facts.stage = session_stage(c->session);
+	c->facts.phase = session_phase(c->session);
+}
+
+static void end_connection(struct connection *c)
 {
 	const struct connection_result *failure = session_failure(c->session);
 
-	c->facts.stage = session_stage(c->session);
-	if (failure && strcmp(c->facts.stage, "TLS") == 0) {
+	note_stage(c);
+	if (failure && c->is_handshaking) {
 		c->facts.has_tls_failed = true;
 		metric_add(METRIC_TLS_FAILURES, 1);
 	}
@@ -113,12 +120,12 @@ static void finish(struct connection *c)
 	connection_free(c);
 }
 
-/* True the first time it is called in this turn of the session. */
-static bool is_news(struct connection *c)
+/* True for the first call in a turn of the session: each wish is granted once. */
+static bool is_new_turn(struct connection *c)
 {
-	if (c->told_turn == session_turn(c->session))
+	if (c->called_turn == session_turn(c->session))
 		return false;
-	c->told_turn = session_turn(c->session);
+	c->called_turn = session_turn(c->session);
 	return true;
 }
 
@@ -126,18 +133,19 @@ static void start_tls(struct connection *c)
 {
 	struct err e;
 
+	c->is_handshaking = true;
 	if (stream_secure(c->stream, c->tls_context, c->facts.host, c->is_strict, &e) < 0)
 		session_lost(c->session, e.text);
 }
 
-static void tell_ready(struct connection *c)
+static void call_ready(struct connection *c)
 {
 	if (c->facts.ready_ms < 0)
 		c->facts.ready_ms = since_open(c);
 	c->callbacks.on_ready(c, c->arg);
 }
 
-static void tell_done(struct connection *c)
+static void call_done(struct connection *c)
 {
 	size_t n;
 	const struct connection_result *results = session_results(c->session, &n);
@@ -146,22 +154,22 @@ static void tell_done(struct connection *c)
 	session_next(c->session);
 }
 
-/* Does what the session asks for, once; false = nothing to do until something comes. */
-static bool step(struct connection *c)
+/* Does what the session wants next. False: nothing to do until the next event. */
+static bool take_step(struct connection *c)
 {
 	enum session_step now = session_step(c->session);
 
-	arm(c);
-	if (now == SESSION_WAIT || !is_news(c))
+	arm_timer(c);
+	if (now == SESSION_WAIT || !is_new_turn(c))
 		return false;
 	if (now == SESSION_SECURE)
 		start_tls(c);
 	else if (now == SESSION_READY)
-		tell_ready(c);
+		call_ready(c);
 	else if (now == SESSION_FENCE)
 		c->callbacks.on_fence(c, c->arg);
 	else if (now == SESSION_DONE)
-		tell_done(c);
+		call_done(c);
 	return true;
 }
 
@@ -171,30 +179,30 @@ static void pump(struct connection *c)
 
 	c->is_pumping = true;
 	while (goes_on) {
-		put_out(c);
-		c->facts.stage = session_stage(c->session);
+		write_output(c);
+		note_stage(c);
 		if (session_step(c->session) == SESSION_CLOSE) {
-			finish(c);
+			end_connection(c);
 			return;
 		}
-		goes_on = step(c);
+		goes_on = take_step(c);
 	}
 	c->is_pumping = false;
 }
 
-/* After a call of the owner: writes at once; callbacks wait for the loop. */
+/* After a call by the owner: writes at once; callbacks wait for the loop. */
 static void wake(struct connection *c)
 {
-	put_out(c);
+	write_output(c);
 	if (c->is_pumping)
 		return;
 	if (session_step(c->session) == SESSION_WAIT)
-		arm(c);
+		arm_timer(c);
 	else
 		loop_post(&c->post);
 }
 
-static void posted(void *arg)
+static void on_post(void *arg)
 {
 	struct connection *c = arg;
 
@@ -202,7 +210,7 @@ static void posted(void *arg)
 	pump(c);
 }
 
-static void timed_out(void *arg)
+static void on_timeout(void *arg)
 {
 	struct connection *c = arg;
 
@@ -211,10 +219,11 @@ static void timed_out(void *arg)
 	pump(c);
 }
 
-static void secured(struct connection *c)
+static void on_secured(struct connection *c)
 {
 	const struct tls *tls = stream_tls(c->stream);
 
+	c->is_handshaking = false;
 	c->facts.tls_ms = since_open(c);
 	c->facts.is_verified = tls_is_verified(tls);
 	snprintf(c->facts.tls_version, sizeof(c->facts.tls_version), "%s", tls_version(tls));
@@ -225,7 +234,7 @@ static void secured(struct connection *c)
 	session_secured(c->session);
 }
 
-static void connected(struct connection *c)
+static void on_connected(struct connection *c)
 {
 	c->facts.connect_ms = since_open(c);
 	stream_source(c->stream, c->facts.source_ip, sizeof(c->facts.source_ip));
@@ -234,17 +243,17 @@ static void connected(struct connection *c)
 	session_connected(c->session);
 }
 
-static void take_event(struct connection *c, enum stream_event event)
+static void handle_event(struct connection *c, enum stream_event event)
 {
 	switch (event) {
 	case STREAM_CONNECTED:
-		connected(c);
+		on_connected(c);
 		break;
 	case STREAM_SECURED:
-		secured(c);
+		on_secured(c);
 		break;
 	case STREAM_MOVED:
-		take_in(c);
+		read_input(c);
 		break;
 	case STREAM_FAILED:
 		session_lost(c->session, stream_why(c->stream));
@@ -252,14 +261,14 @@ static void take_event(struct connection *c, enum stream_event event)
 	}
 }
 
-static void linked(enum stream_event event, void *arg)
+static void on_stream(enum stream_event event, void *arg)
 {
 	struct connection *c = arg;
 
 	transcript_tick(c->transcript);
-	/* Stopped by the owner, and the end is already posted? */
+	/* The owner stopped it: the end is already posted. */
 	if (session_step(c->session) != SESSION_CLOSE)
-		take_event(c, event);
+		handle_event(c, event);
 	pump(c);
 }
 
@@ -272,8 +281,8 @@ static struct connection *new_connection(struct loop *loop, const struct route_h
 
 	if (!c)
 		return NULL;
-	if (loop_timer_init(&c->timer, loop, timed_out, c) < 0 ||
-	    loop_post_init(&c->post, loop, posted, c) < 0) {
+	if (loop_timer_init(&c->timer, loop, on_timeout, c) < 0 ||
+	    loop_post_init(&c->post, loop, on_post, c) < 0) {
 		loop_timer_deinit(&c->timer);
 		free(c);
 		return NULL;
@@ -305,7 +314,7 @@ static int start_session(struct connection *c, const struct connection_options *
 
 	if (session_new(&c->session, &options, e) < 0)
 		return -1;
-	arm(c);
+	arm_timer(c);
 	return 0;
 }
 
@@ -317,7 +326,7 @@ int connection_open(struct connection **out, struct loop *loop, const struct rou
 
 	if (!c)
 		return err_oom(e);
-	if (stream_open(&c->stream, loop, &host->addr, linked, c, e) < 0 ||
+	if (stream_open(&c->stream, loop, &host->addr, on_stream, c, e) < 0 ||
 	    start_session(c, options, e) < 0) {
 		connection_free(c);
 		return -1;
@@ -337,7 +346,7 @@ int connection_adopt(struct connection **out, struct loop *loop, int fd,
 		close(fd);
 		return err_oom(e);
 	}
-	if (stream_adopt(&c->stream, loop, fd, linked, c, e) < 0 ||
+	if (stream_adopt(&c->stream, loop, fd, on_stream, c, e) < 0 ||
 	    start_session(c, options, e) < 0) {
 		connection_free(c);
 		return -1;

@@ -1,4 +1,4 @@
-/* What is known of a connection before it begins. */
+/* The facts of a connection that has not begun. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

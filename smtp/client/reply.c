@@ -52,6 +52,8 @@ static enum reply_status end_line(struct reply *r, const char *line, size_t len)
 	if (++r->n_lines > REPLY_LINES_MAX)
 		return bad(r, "too many lines");
 	r->code = code;
+	if (r->n_lines == 1 && len > 4)
+		enhanced_parse(line + 4, len - 4, &r->enhanced);
 	if (len > 4)
 		buf_append(&r->text, line + 4, len - 4);
 	buf_char(&r->text, '\n');
@@ -96,6 +98,7 @@ enum reply_status reply_feed(struct reply *r, const char *bytes, size_t len, siz
 void reply_reset(struct reply *r)
 {
 	r->code = 0;
+	r->enhanced = (struct enhanced){0};
 	r->n_lines = r->n_bytes = r->line_len = 0;
 	r->fault = NULL;
 	buf_reset(&r->text);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "server/base/buf.h"
+#include "server/route/enhanced.h"
 
 /* One SMTP reply (RFC 5321 4.2), read as its bytes arrive. Linear and bounded: of each line
  * REPLY_LINE_MAX bytes are kept, more lines or bytes than the limits make the reply bad. What a
@@ -17,7 +18,8 @@ enum reply_status { REPLY_MORE, REPLY_DONE, REPLY_BAD };
 
 /* Zeroed is valid and empty. */
 struct reply {
-	int code; /* 200-599; of the first line until done */
+	int code;                 /* 200-599; of the first line until done */
+	struct enhanced enhanced; /* of the first line; class 0 = none */
 	size_t n_lines, n_bytes;
 	struct buf text; /* the lines as they came, without codes, each ended by LF */
 	char line[REPLY_LINE_MAX];

@@ -1,5 +1,4 @@
-/* The machine that walks the conversation: bytes in, bytes out, one place that changes the state.
- */
+/* Walks the table of the conversation: octets in, octets out, one place that changes the state. */
 #include "smtp/client/session_table.h"
 
 #include <assert.h>
@@ -9,7 +8,7 @@
 #include <string.h>
 
 #define SECRET_MAX 1024
-#define BLOCK_BYTES 65536 /* how much body the block deadline of RFC 5321 4.5.3.2.5 is for */
+#define BLOCK_BYTES 65536 /* one block of the body, for the deadline of RFC 5321 4.5.3.2.5 */
 
 static void discard_out(struct session *s)
 {
@@ -20,16 +19,15 @@ static void discard_out(struct session *s)
 	buf_reset(&s->out);
 }
 
-/* The one place that changes the state. What was pipelined is not said again. What was not written
- * before the end must not be written after it: least of all a dot whose mail is deferred by then.
- */
+/* The one place that changes the state. Pipelined commands are not said again. At the end unwritten
+ * octets are discarded: a dot must not go out after its mail was deferred. */
 void session_enter(struct session *s, enum session_state next)
 {
 	bool is_end = next == STATE_DONE || next == STATE_CLOSED;
 
 	s->state = next;
 	s->turn++;
-	transcript_step(s->transcript, session_table[next].measured);
+	transcript_enter(s->transcript, session_table[next].phase);
 	if (is_end)
 		discard_out(s);
 	else
@@ -58,7 +56,7 @@ void session_command(struct session *s, const char *fmt, ...)
 	s->n_owed++;
 }
 
-static void forget(char **secret)
+static void wipe(char **secret)
 {
 	if (*secret)
 		explicit_bzero(*secret, strlen(*secret));
@@ -68,7 +66,7 @@ static void forget(char **secret)
 
 void session_forget_password(struct session *s)
 {
-	forget(&s->password);
+	wipe(&s->password);
 }
 
 enum session_state session_done(struct session *s, enum session_state after)
@@ -77,8 +75,13 @@ enum session_state session_done(struct session *s, enum session_state after)
 	return STATE_DONE;
 }
 
-/* The state that the reply in s->reply leads to; `unread` bytes came with it. */
-static enum session_state answer(struct session *s, size_t unread)
+int session_reply_class(const struct reply *r)
+{
+	return r->code / 100;
+}
+
+/* The state after the reply in s->reply; `unread` octets came after it. */
+static enum session_state handle_reply(struct session *s, size_t unread)
 {
 	const struct session_rule *rule = &session_table[s->state];
 	enum session_state next;
@@ -88,12 +91,12 @@ static enum session_state answer(struct session *s, size_t unread)
 	next = s->reply.code == 421 ? session_hear_421(s, &s->reply) : rule->hear(s, &s->reply);
 	if (unread == 0 || s->n_owed > 0 || next == STATE_CLOSED || next == STATE_DONE)
 		return next;
-	/* Bytes that answer nothing; behind the reply to STARTTLS they are an injection. */
+	/* A reply to no command. After the reply to STARTTLS it is an injection. */
 	return session_desync(s, "a reply before its command");
 }
 
-/* A reply in AUTH is told when it is whole, without what it may quote. */
-static void tell_secret(struct session *s)
+/* A reply in AUTH is recorded when it is complete, without the password that it may quote. */
+static void record_secret_reply(struct session *s)
 {
 	const char *cursor = NULL, *line;
 	char head[8];
@@ -123,13 +126,13 @@ void session_hear(struct session *s, const char *bytes, size_t len)
 		if (!is_secret)
 			transcript_heard(s->transcript, bytes, used);
 		else if (status == REPLY_DONE)
-			tell_secret(s);
+			record_secret_reply(s);
 		bytes += used;
 		len -= used;
 		if (status == REPLY_MORE)
 			return;
 		if (status == REPLY_DONE)
-			next = answer(s, len);
+			next = handle_reply(s, len);
 		else
 			next = session_desync(s, s->reply.fault);
 		reply_reset(&s->reply);
@@ -137,7 +140,7 @@ void session_hear(struct session *s, const char *bytes, size_t len)
 	}
 	if (!is_secret)
 		transcript_heard(s->transcript, bytes, len);
-	/* What is left must never be read as the answer to the next mail. */
+	/* Octets that are left must never be read as replies to the next mail. */
 	if (len > 0 && s->state == STATE_DONE)
 		s->after = STATE_CLOSED;
 }
@@ -156,8 +159,8 @@ size_t session_pieces(const struct session *s, struct iovec *pieces, size_t max)
 	return n;
 }
 
-/* Only what was written was said; of a password, that one was. */
-static void tell_said(struct session *s, size_t len)
+/* Records only octets that were written, and "****" for a password. */
+static void record_said(struct session *s, size_t len)
 {
 	const char *from = s->out.data + s->out_at;
 
@@ -169,13 +172,13 @@ static void tell_said(struct session *s, size_t len)
 		transcript_said(s->transcript, "****\n", 5);
 }
 
-static size_t wrote_out(struct session *s, size_t len)
+/* Takes len octets, or fewer, from s->out. Returns how many. */
+static size_t consume_out(struct session *s, size_t len)
 {
 	size_t n = s->out.len - s->out_at;
 
 	if (n > 0)
-		tell_said(s, len < n ? len : n);
-
+		record_said(s, len < n ? len : n);
 	if (len < n) {
 		s->out_at += len;
 		return len;
@@ -190,7 +193,7 @@ void session_wrote(struct session *s, size_t len)
 
 	if (len > 0 && s->state == STATE_DOT)
 		s->is_dot_out = true;
-	len -= wrote_out(s, len);
+	len -= consume_out(s, len);
 	if (s->state != STATE_BODY)
 		return;
 	transaction_wrote(&s->mail, len);
@@ -219,11 +222,13 @@ void session_secured(struct session *s)
 
 static void refuse_size(struct session *s)
 {
-	char text[sizeof(s->failure.text)];
+	struct connection_result result = session_local(s, OUTCOME_TOO_BIG, "");
 
-	snprintf(text, sizeof(text), "5.3.4 the mail has %zu bytes, the server takes %zu",
-		 s->mail.bytes, s->offer.size_limit);
-	transaction_settle_all(&s->mail, MARK_UNSETTLED, OUTCOME_TOO_BIG, 552, text);
+	result.code = 552;
+	snprintf(result.text, sizeof(result.text),
+		 "5.3.4 the mail has %zu bytes, the server takes %zu", s->mail.bytes,
+		 s->offer.size_limit);
+	transaction_settle_all(&s->mail, MARK_UNSETTLED, &result);
 	session_enter(s, session_done(s, STATE_IDLE));
 }
 
@@ -264,6 +269,11 @@ const char *session_stage(const struct session *s)
 	return session_table[s->stage].name;
 }
 
+enum connection_phase session_phase(const struct session *s)
+{
+	return session_table[s->stage].phase;
+}
+
 int session_wait_s(const struct session *s)
 {
 	return session_table[s->state].wait_s;
@@ -285,7 +295,7 @@ const struct connection_result *session_failure(const struct session *s)
 	return s->was_ready ? NULL : &s->failure;
 }
 
-/* What goes into EHLO is one word of printable ASCII. */
+/* One word of printable ASCII: it cannot end the command or add a parameter. */
 static bool is_helo_name(const char *name)
 {
 	size_t len = strlen(name);
@@ -304,7 +314,7 @@ static int copy_credentials(struct session *s, const struct session_options *o, 
 		return err_set(e, ERR_INPUT, "user or password is missing or too long");
 	s->user = strdup(o->user);
 	s->password = strdup(o->password);
-	/* Room for all of AUTH PLAIN now: growing would leave copies of the password behind. */
+	/* Reserved at once: a buffer that grows leaves copies of the password behind. */
 	if (!s->user || !s->password || !buf_reserve(&s->out, (size_t)4 * SECRET_MAX))
 		return err_oom(e);
 	return 0;
@@ -340,8 +350,8 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	discard_out(s);
-	forget(&s->user);
-	forget(&s->password);
+	wipe(&s->user);
+	wipe(&s->password);
 	reply_deinit(&s->reply);
 	transaction_deinit(&s->mail);
 	buf_deinit(&s->out);

@@ -1,134 +1,171 @@
-/* How a conversation ends before its time: refused, out of step, 421, lost, dropped, stopped. */
+/* How a session ends before its time: refused, protocol error, 421, connection lost, dropped,
+ * stopped. Makes the results for it. */
 #include "smtp/client/session_table.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool is_in_transaction(const struct session *s)
+struct connection_result session_remote(const struct session *s, const struct reply *r,
+					enum connection_outcome outcome, const char *prefix)
 {
-	return s->state >= STATE_MAIL && s->state <= STATE_EMPTY_DOT;
+	struct connection_result result = {.outcome = outcome,
+					   .code = r->code,
+					   .source = SOURCE_REMOTE,
+					   .phase = session_phase(s),
+					   .enhanced = r->enhanced};
+	size_t len = (size_t)snprintf(result.text, sizeof(result.text), "%s", prefix);
+
+	if (len < sizeof(result.text))
+		reply_text(r, result.text + len, sizeof(result.text) - len);
+	return result;
 }
 
-static void fail(struct session *s, int code, const char *text)
+struct connection_result session_local(const struct session *s, enum connection_outcome outcome,
+				       const char *text)
 {
-	if (s->was_ready || s->failure.text[0])
-		return;
-	s->failure.outcome = OUTCOME_DEFERRED;
-	s->failure.code = code;
-	snprintf(s->failure.text, sizeof(s->failure.text), "%s", text);
+	struct connection_result result = {
+		.outcome = outcome, .source = SOURCE_LOCAL, .phase = session_phase(s)};
+
+	snprintf(result.text, sizeof(result.text), "%s", text);
+	return result;
+}
+
+/* The first reason counts, and only until the session was ready. */
+static void note_failure(struct session *s, const struct connection_result *why)
+{
+	if (!s->was_ready && !s->failure.text[0])
+		s->failure = *why;
+}
+
+static void note_in_transcript(struct session *s, const struct connection_result *why)
+{
+	transcript_note(s->transcript, "%s", why->text);
 }
 
 enum session_state session_refuse(struct session *s, const struct reply *r, const char *words)
 {
-	char text[sizeof(s->failure.text)];
-	size_t len = strlen(words);
+	struct connection_result why = r ? session_remote(s, r, OUTCOME_DEFERRED, words)
+					 : session_local(s, OUTCOME_DEFERRED, words);
 
-	snprintf(text, sizeof(text), "%s", words);
-	if (r && len < sizeof(text))
-		reply_text(r, text + len, sizeof(text) - len);
 	if (!r)
-		transcript_note(s->transcript, "%s", words);
-	fail(s, r ? r->code : 0, text[0] ? text : "refused without a word");
+		note_in_transcript(s, &why);
+	if (!why.text[0])
+		snprintf(why.text, sizeof(why.text), "refused without a reason");
+	note_failure(s, &why);
 	s->is_polite = s->n_owed == 0;
 	return STATE_CLOSED;
 }
 
 enum session_state session_loop(struct session *s)
 {
-	char text[sizeof(s->failure.text)];
+	struct connection_result why = session_local(s, OUTCOME_BOUNCED, "");
 
-	snprintf(text, sizeof(text),
+	why.code = 550;
+	snprintf(why.text, sizeof(why.text),
 		 "5.4.6 mail loops back to this host: its MX says that it is %s", s->helo_name);
-	transcript_note(s->transcript, "%s", text);
-	fail(s, 550, text);
-	s->failure.outcome = OUTCOME_BOUNCED;
+	note_in_transcript(s, &why);
+	note_failure(s, &why);
 	s->is_polite = s->n_owed == 0;
 	return STATE_CLOSED;
 }
 
 enum session_state session_desync(struct session *s, const char *why)
 {
-	char text[sizeof(s->failure.text)];
+	struct connection_result result = session_local(s, OUTCOME_DEFERRED, "");
 
-	snprintf(text, sizeof(text), "protocol error at %s: %s", session_stage(s), why);
-	transcript_note(s->transcript, "%s", text);
-	fail(s, 0, text);
-	if (!is_in_transaction(s))
+	snprintf(result.text, sizeof(result.text), "protocol error at %s: %s", session_stage(s),
+		 why);
+	note_in_transcript(s, &result);
+	note_failure(s, &result);
+	if (!session_is_in_transaction(s))
 		return STATE_CLOSED;
-	if (s->state == STATE_DOT && s->is_dot_out)
-		transaction_settle_all(&s->mail, MARK_ACCEPTED, OUTCOME_UNKNOWN, 0, text);
-	else if (s->state != STATE_EMPTY_DOT)
-		transaction_settle_all(&s->mail, MARK_UNSETTLED | MARK_SETTLED, OUTCOME_DEFERRED, 0,
-				       text);
+	if (s->state == STATE_DOT && s->is_dot_out) {
+		result.outcome = OUTCOME_UNKNOWN;
+		transaction_settle_all(&s->mail, MARK_ACCEPTED, &result);
+	} else if (s->state != STATE_EMPTY_DOT) {
+		transaction_settle_all(&s->mail, MARK_UNSETTLED | MARK_SETTLED, &result);
+	}
 	return session_done(s, STATE_CLOSED);
 }
 
-/* RFC 5321 3.8: 421 ends the session at any stage. Whoever was not answered did not have a try,
- * but on a connection that had done nothing yet it was one. */
+/* RFC 5321 3.8: 421 ends the session at any stage. It is an attempt for recipients that had a
+ * reply. For the others it is one only if it comes to the MAIL of the connection's first mail. */
 enum session_state session_hear_421(struct session *s, const struct reply *r)
 {
-	char text[sizeof(s->failure.text)];
+	struct connection_result result = session_remote(s, r, OUTCOME_DEFERRED, "");
 	bool is_try = s->state != STATE_MAIL || s->n_mails == 1;
 
-	reply_text(r, text, sizeof(text));
-	fail(s, 421, text);
-	if (!is_in_transaction(s))
+	note_failure(s, &result);
+	if (!session_is_in_transaction(s))
 		return STATE_CLOSED;
 	if (s->state == STATE_RCPT && s->mail.marks[s->mail.n_answered] == MARK_OPEN)
-		transaction_settle(&s->mail, s->mail.n_answered, OUTCOME_DEFERRED, 421, text);
+		transaction_settle(&s->mail, s->mail.n_answered, &result);
 	if (s->state == STATE_RCPT)
 		is_try = false;
-	transaction_settle_all(&s->mail, MARK_ACCEPTED, OUTCOME_DEFERRED, 421, text);
-	transaction_settle_all(&s->mail, MARK_OPEN, is_try ? OUTCOME_DEFERRED : OUTCOME_UNTRIED,
-			       421, text);
+	transaction_settle_all(&s->mail, MARK_ACCEPTED, &result);
+	if (!is_try)
+		result.outcome = OUTCOME_UNTRIED;
+	transaction_settle_all(&s->mail, MARK_OPEN, &result);
 	return session_done(s, STATE_CLOSED);
 }
 
 void session_drop(struct session *s)
 {
+	struct connection_result result;
+
 	if (s->state != STATE_FENCE)
 		return;
-	transaction_settle_all(&s->mail, MARK_UNSETTLED | MARK_SETTLED, OUTCOME_UNTRIED, 0,
-			       "stopped before the dot");
+	result = session_local(s, OUTCOME_UNTRIED, "stopped before the dot");
+	transaction_settle_all(&s->mail, MARK_UNSETTLED | MARK_SETTLED, &result);
 	session_enter(s, session_done(s, STATE_CLOSED));
+}
+
+/* Settles everybody when the connection breaks. The server may close an idle connection while we
+ * send the next MAIL: that is no attempt. */
+static void settle_lost(struct session *s, struct connection_result *why)
+{
+	bool is_stale = s->state == STATE_MAIL && s->n_mails > 1;
+
+	why->outcome = s->is_dot_out ? OUTCOME_UNKNOWN : OUTCOME_DEFERRED;
+	transaction_settle_all(&s->mail, MARK_ACCEPTED, why);
+	why->outcome = is_stale ? OUTCOME_UNTRIED : OUTCOME_DEFERRED;
+	transaction_settle_all(&s->mail, MARK_OPEN, why);
 }
 
 void session_lost(struct session *s, const char *why)
 {
-	char text[sizeof(s->failure.text)];
-	bool is_stale = s->state == STATE_MAIL && s->n_mails > 1;
+	struct connection_result result = session_local(s, OUTCOME_DEFERRED, "");
 
-	snprintf(text, sizeof(text), "%s at %s", why, session_stage(s));
-	transcript_note(s->transcript, "%s", text);
-	fail(s, 0, text);
+	snprintf(result.text, sizeof(result.text), "%s at %s", why, session_stage(s));
+	note_in_transcript(s, &result);
+	note_failure(s, &result);
 	if (s->state == STATE_DONE) {
 		s->after = STATE_CLOSED;
 		return;
 	}
-	if (!is_in_transaction(s)) {
+	if (!session_is_in_transaction(s)) {
 		session_enter(s, STATE_CLOSED);
 		return;
 	}
-	transaction_settle_all(&s->mail, MARK_ACCEPTED,
-			       s->is_dot_out ? OUTCOME_UNKNOWN : OUTCOME_DEFERRED, 0, text);
-	transaction_settle_all(&s->mail, MARK_OPEN, is_stale ? OUTCOME_UNTRIED : OUTCOME_DEFERRED,
-			       0, text);
+	settle_lost(s, &result);
 	session_enter(s, session_done(s, STATE_CLOSED));
 }
 
 void session_quit(struct session *s)
 {
+	struct connection_result result =
+		session_local(s, OUTCOME_DEFERRED, "stopped by the relay");
+
 	if (s->state == STATE_IDLE) {
 		session_enter(s, STATE_QUIT);
 	} else if (s->state == STATE_DONE) {
 		s->after = s->after == STATE_IDLE ? STATE_QUIT : STATE_CLOSED;
-	} else if (is_in_transaction(s)) {
-		transaction_settle_all(&s->mail, MARK_UNSETTLED,
-				       s->is_dot_out ? OUTCOME_UNKNOWN : OUTCOME_UNTRIED, 0,
-				       "stopped by the relay");
+	} else if (session_is_in_transaction(s)) {
+		result.outcome = s->is_dot_out ? OUTCOME_UNKNOWN : OUTCOME_UNTRIED;
+		transaction_settle_all(&s->mail, MARK_UNSETTLED, &result);
 		session_enter(s, session_done(s, STATE_CLOSED));
 	} else if (s->state != STATE_QUIT) {
-		fail(s, 0, "stopped by the relay");
+		note_failure(s, &result);
 		session_enter(s, STATE_CLOSED);
 	}
 }

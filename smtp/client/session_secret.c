@@ -1,58 +1,17 @@
-/* The password: how it is said, and that nobody else hears of it. */
+/* Keeps the password out of transcripts and results. */
 #include "smtp/client/session_table.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define STRIKE_MIN 8 /* so much of the begin of a secret is one */
-
-/* Appends base64 (RFC 4648) without leaving copies of the secret behind. */
-void session_append_base64(struct buf *out, const unsigned char *bytes, size_t len)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t b = (uint32_t)bytes[i] << 16;
-		size_t left = len - i;
-
-		b |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
-		b |= left > 2 ? bytes[i + 2] : 0;
-		buf_char(out, alphabet[b >> 18]);
-		buf_char(out, alphabet[b >> 12 & 63]);
-		buf_char(out, left > 1 ? alphabet[b >> 6 & 63] : '=');
-		buf_char(out, left > 2 ? alphabet[b & 63] : '=');
-	}
-}
-
-/* RFC 4616: NUL user NUL password. */
-void session_append_plain(const struct session *s, struct buf *out)
-{
-	size_t user = strlen(s->user), password = strlen(s->password);
-	unsigned char *message = malloc(user + password + 2);
-
-	if (!message) {
-		out->failed = true;
-		return;
-	}
-	message[0] = 0;
-	memcpy(message + 1, s->user, user);
-	message[user + 1] = 0;
-	memcpy(message + user + 2, s->password, password);
-	session_append_base64(out, message, user + password + 2);
-	explicit_bzero(message, user + password + 2);
-	free(message);
-}
-
-/* ---- what must not be told ---- */
+#define STRIKE_MIN 8 /* this many first octets of a secret are a secret themselves */
 
 bool session_is_secret(const struct session *s)
 {
-	return s->state >= STATE_AUTH_PLAIN && s->state <= STATE_AUTH_PASSWORD;
+	return session_table[s->state].phase == PHASE_AUTH;
 }
 
-static void strike(struct buf *text, const char *secret, size_t secret_len)
+/* Overwrites each place where the text has the secret, or at least its begin. */
+static void strike_secret(struct buf *text, const char *secret, size_t secret_len)
 {
 	size_t least = secret_len < STRIKE_MIN ? secret_len : STRIKE_MIN, n;
 
@@ -65,7 +24,7 @@ static void strike(struct buf *text, const char *secret, size_t secret_len)
 	}
 }
 
-/* Servers quote what they do not like, perhaps cut. */
+/* Servers quote what they refuse, sometimes cut. */
 void session_strike(const struct session *s, struct reply *r)
 {
 	struct buf encoded = {0};
@@ -73,17 +32,17 @@ void session_strike(const struct session *s, struct reply *r)
 
 	if (!len || !s->user)
 		return;
-	strike(&r->text, s->password, len);
-	/* Room at once: growing would leave copies behind. */
+	strike_secret(&r->text, s->password, len);
+	/* Reserved at once: a buffer that grows leaves copies behind. */
 	if (!buf_reserve(&encoded, (len + strlen(s->user) + 5) * 2)) {
 		buf_reset(&r->text);
 		return;
 	}
-	session_append_base64(&encoded, (const unsigned char *)s->password, len);
-	strike(&r->text, encoded.data, encoded.len);
+	session_append_base64(&encoded, s->password, len);
+	strike_secret(&r->text, encoded.data, encoded.len);
 	buf_reset(&encoded);
 	session_append_plain(s, &encoded);
-	strike(&r->text, encoded.data, encoded.len);
+	strike_secret(&r->text, encoded.data, encoded.len);
 	explicit_bzero(encoded.data, encoded.cap);
 	buf_deinit(&encoded);
 }

@@ -4,11 +4,22 @@
 #include "server/base/buf.h"
 #include "smtp/client/reply.h"
 #include "smtp/client/session.h"
+#include "smtp/client/session_offer.h"
 #include "smtp/client/transaction.h"
 #include "smtp/client/transcript.h"
 
-/* Inside of a session, shared by session.c (the machine), session_hello.c and session_mail.c (what
- * is said and heard), session_end.c and session_table.c. Nobody else includes it. */
+/* The inside of a session. Only the files session*.c include it:
+ *
+ *	session.c         walks the table: the only place that changes the state
+ *	session_table.c   the conversation: one row a state
+ *	session_hello.c   from the greeting to a session that is ready
+ *	session_auth.c    AUTH
+ *	session_secret.c  keeps the password out of transcripts and results
+ *	session_mail.c    transactions
+ *	session_end.c     how a session ends before its time
+ *
+ * `say` functions append commands to s->out. `hear` functions get one complete reply and return the
+ * next state. */
 
 enum session_state {
 	STATE_CONNECT,
@@ -29,7 +40,7 @@ enum session_state {
 	STATE_BODY,
 	STATE_FENCE,
 	STATE_DOT,
-	STATE_EMPTY_DOT,
+	STATE_EMPTY_DOT, /* no recipient was accepted, but the server wants a mail */
 	STATE_DONE,
 	STATE_RSET,
 	STATE_QUIT,
@@ -37,91 +48,107 @@ enum session_state {
 	STATES
 };
 
-/* What the server's last EHLO offered. */
-struct session_offer {
-	bool has_pipelining, has_starttls, has_8bitmime, has_size, has_plain, has_login;
-	size_t size_limit; /* 0 = none told */
-};
-
 struct session {
 	enum session_state state;
-	enum session_state stage; /* the last one that counts as a stage */
-	enum session_state after; /* where DONE leads */
+	enum session_state stage; /* the last state but DONE and CLOSED */
+	enum session_state after; /* the state that follows DONE */
 	unsigned turn;
-	size_t n_owed; /* replies to what was said and not yet answered */
+	size_t n_owed; /* replies that the server still owes us */
 	struct reply reply;
 	struct buf out;
-	size_t out_at;
+	size_t out_at; /* of out: octets already written */
 	struct session_offer offer;
 	struct transaction mail;
 	size_t n_mails;
-	size_t block_bytes; /* of the body since the block's deadline began */
-	bool has_mail_open; /* MAIL was accepted and neither data nor RSET ended it */
-	bool is_dot_out;
+	size_t block_bytes; /* of the body, since the block's deadline began */
+	bool has_mail_open; /* MAIL was accepted, and neither a mail nor RSET ended it */
+	bool is_dot_out;    /* at least one octet of the dot was written */
 	bool is_implicit_tls, is_greeted, is_secure, was_ready;
 	bool is_secret; /* out holds a password */
-	bool is_polite; /* QUIT on closing */
+	bool is_polite; /* QUIT is sent on closing */
 	bool is_tls_required, may_starttls, may_auth_in_clear, finds_loops;
 	char helo_name[256];
-	char *user, *password;
+	char *user, *password; /* NULL = none, or wiped */
 	struct connection_result failure;
 	struct transcript *transcript;
 };
 
 struct session_rule {
 	const char *name;
-	int wait_s; /* RFC 5321 4.5.3.2, where it says */
+	enum connection_phase phase;
+	int wait_s; /* for a reply, by RFC 5321 4.5.3.2; 0 = no limit */
 	enum session_step step;
 	void (*say)(struct session *s);
 	enum session_state (*hear)(struct session *s, const struct reply *r);
-	enum attempt_step measured;
 };
 
 extern const struct session_rule session_table[STATES];
 
-/* session.c */
+/* ---- session.c ---- */
+
+/* Changes the state, and says what the new state says. */
 void session_enter(struct session *s, enum session_state next);
+/* The transaction is over: returns STATE_DONE, which leads to `after`. */
 enum session_state session_done(struct session *s, enum session_state after);
 void session_forget_password(struct session *s);
-/* One line, and one reply more that is owed. */
+/* Appends a command with its CRLF; the server owes one reply more. */
 void session_command(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* 2 for 2xx ... */
+int session_reply_class(const struct reply *r);
 
-/* session_secret.c: what must not be told. */
+/* ---- session_secret.c ---- */
+
+/* True in AUTH, where commands and replies may hold the password. */
 bool session_is_secret(const struct session *s);
-/* Strikes the password, as it is and as we said it, out of the reply. */
+/* Overwrites the password in the reply by "*": as it is, and in the encodings that we sent. */
 void session_strike(const struct session *s, struct reply *r);
-void session_append_base64(struct buf *out, const unsigned char *bytes, size_t len);
-/* RFC 4616: NUL user NUL password, in base64. */
-void session_append_plain(const struct session *s, struct buf *out);
 
-/* session_end.c */
-/* Ends the attempt to become ready: the server's reply (NULL = none) behind our words. */
+/* ---- session_end.c ---- */
+
+/* A result that quotes the server's reply, after our `prefix` ("" = none). */
+struct connection_result session_remote(const struct session *s, const struct reply *r,
+					enum connection_outcome outcome, const char *prefix);
+/* A result in our own words. */
+struct connection_result session_local(const struct session *s, enum connection_outcome outcome,
+				       const char *text);
+/* The session cannot become ready. r: the reply that says why; NULL = `words` alone says it. */
 enum session_state session_refuse(struct session *s, const struct reply *r, const char *words);
-/* The server is ourselves. */
+/* The server is this host itself. */
 enum session_state session_loop(struct session *s);
-/* What came is no answer to what was said: nothing of it can be trusted. */
+/* A reply that cannot be one to our command. Nothing that the server said counts. */
 enum session_state session_desync(struct session *s, const char *why);
 enum session_state session_hear_421(struct session *s, const struct reply *r);
 
-/* session_hello.c: from the greeting to ready. */
+/* ---- session_hello.c ---- */
+
 void session_say_ehlo(struct session *s);
 void session_say_helo(struct session *s);
 void session_say_starttls(struct session *s);
+enum session_state session_hear_greeting(struct session *s, const struct reply *r);
+enum session_state session_hear_ehlo(struct session *s, const struct reply *r);
+enum session_state session_hear_helo(struct session *s, const struct reply *r);
+enum session_state session_hear_starttls(struct session *s, const struct reply *r);
+
+/* ---- session_auth.c ---- */
+
+/* The state that begins AUTH; refuses the session where the server offers no way. */
+enum session_state session_choose_auth(struct session *s);
+/* RFC 4616: NUL user NUL password, in base64. */
+void session_append_plain(const struct session *s, struct buf *out);
+void session_append_base64(struct buf *out, const void *bytes, size_t len);
 void session_say_plain(struct session *s);
 void session_say_plain_again(struct session *s);
 void session_say_login(struct session *s);
 void session_say_user(struct session *s);
 void session_say_password(struct session *s);
-enum session_state session_hear_greeting(struct session *s, const struct reply *r);
-enum session_state session_hear_ehlo(struct session *s, const struct reply *r);
-enum session_state session_hear_helo(struct session *s, const struct reply *r);
-enum session_state session_hear_starttls(struct session *s, const struct reply *r);
 enum session_state session_hear_plain(struct session *s, const struct reply *r);
 enum session_state session_hear_login(struct session *s, const struct reply *r);
 enum session_state session_hear_user(struct session *s, const struct reply *r);
 enum session_state session_hear_password(struct session *s, const struct reply *r);
 
-/* session_mail.c: transactions. */
+/* ---- session_mail.c ---- */
+
+bool session_is_in_transaction(const struct session *s);
 void session_say_mail(struct session *s);
 void session_say_rcpt(struct session *s);
 void session_say_data(struct session *s);

@@ -1,9 +1,7 @@
-/* One mail on its way: checks it, keeps what each recipient was answered, cuts the body for the
- * wire. */
+/* One mail: checks it, keeps the result of each recipient, cuts the body for the wire. */
 #include "smtp/client/transaction.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,23 +124,18 @@ void transaction_accept(struct transaction *t, size_t i)
 	t->n_accepted++;
 }
 
-void transaction_settle(struct transaction *t, size_t i, enum connection_outcome outcome, int code,
-			const char *text)
+void transaction_settle(struct transaction *t, size_t i, const struct connection_result *result)
 {
-	struct connection_result *r = &t->results[i];
-
 	t->marks[i] = MARK_SETTLED;
-	r->outcome = outcome;
-	r->code = code;
-	snprintf(r->text, sizeof(r->text), "%s", text);
+	t->results[i] = *result;
 }
 
-void transaction_settle_all(struct transaction *t, unsigned marks, enum connection_outcome outcome,
-			    int code, const char *text)
+void transaction_settle_all(struct transaction *t, unsigned marks,
+			    const struct connection_result *result)
 {
 	for (size_t i = 0; i < t->mail.n_recipients; i++)
 		if (t->marks[i] & marks)
-			transaction_settle(t, i, outcome, code, text);
+			transaction_settle(t, i, result);
 }
 
 static struct iovec segment(const struct transaction *t, int n)
@@ -153,8 +146,7 @@ static struct iovec segment(const struct transaction *t, int n)
 	return (struct iovec){(void *)(uintptr_t)bytes[n], lens[n]};
 }
 
-/* The length of what goes out in one go from `from`: up to before the next dot that needs another.
- */
+/* The length of the run that can be written as it is: up to the next dot that must be doubled. */
 static size_t plain_run(const char *from, size_t len)
 {
 	const char *p = from, *end;
@@ -170,7 +162,7 @@ static size_t plain_run(const char *from, size_t len)
 	return len;
 }
 
-/* The piece at c, and c moved behind it. False at the end. */
+/* The piece at c; moves c past it. False at the end. */
 static bool next_piece(const struct transaction *t, struct transaction_cursor *c,
 		       struct iovec *piece)
 {

@@ -30,11 +30,11 @@ void transcript_deinit(struct transcript *t)
 	buf_deinit(&t->said);
 }
 
-static void forget_steps(struct transcript *t)
+static void forget_phases(struct transcript *t)
 {
-	for (int i = 0; i < ATTEMPT_STEPS; i++)
-		t->steps_ms[i] = -1;
-	t->step = ATTEMPT_NONE;
+	for (int i = 0; i < PHASES; i++)
+		t->phase_ms[i] = -1;
+	t->phase = PHASE_NONE;
 }
 
 void transcript_tick(struct transcript *t)
@@ -51,7 +51,7 @@ void transcript_open(struct transcript *t, const char *host, const char *address
 	if (t->said.len == 0)
 		t->began_ms = t->now_ms;
 	t->opened_ms = t->now_ms;
-	forget_steps(t);
+	forget_phases(t);
 	transcript_note(t, "connect to %s (%s)", host, address);
 }
 
@@ -66,19 +66,19 @@ void transcript_reuse(struct transcript *t)
 	if (t->said.cap > KEPT_CAP)
 		buf_deinit(&t->said);
 	buf_reset(&t->said);
-	forget_steps(t);
+	forget_phases(t);
 }
 
-void transcript_step(struct transcript *t, enum attempt_step step)
+void transcript_enter(struct transcript *t, enum connection_phase phase)
 {
 	if (!t)
 		return;
-	if (t->step != ATTEMPT_NONE)
-		t->steps_ms[t->step] += (int32_t)(t->now_ms - t->step_at_ms);
-	t->step = step;
-	t->step_at_ms = t->now_ms;
-	if (step != ATTEMPT_NONE && t->steps_ms[step] < 0)
-		t->steps_ms[step] = 0;
+	if (t->phase != PHASE_NONE)
+		t->phase_ms[t->phase] += (int32_t)(t->now_ms - t->phase_at_ms);
+	t->phase = phase;
+	t->phase_at_ms = t->now_ms;
+	if (phase != PHASE_NONE && t->phase_ms[phase] < 0)
+		t->phase_ms[phase] = 0;
 }
 
 /* ---- pieces ---- */

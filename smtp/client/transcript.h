@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 #include "server/base/buf.h"
-#include "server/store/messages/attempt.h"
+#include "smtp/client/connection.h"
 
-/* What was said on a connection, and how long each step of it took: of one transaction, and for the
- * first one also of what led to it, other hosts included. Keeping it is a copy of the bytes; they
- * become text only when an attempt failed. Bounded: the middle is dropped when it grows too long.
+/* What was said on a connection, and how long each phase of it took: of one transaction, and for
+ * the first one also of what led to it, other hosts included. Keeping it is a copy of the bytes;
+ * they become text only when an attempt failed. Bounded: the middle is dropped when it grows too
+ * long.
  *
  * Passwords never come here (session.c says "****" instead), bodies only as a number of octets.
  *
@@ -19,13 +20,13 @@
 struct transcript {
 	int64_t opened_ms; /* monotonic: when the connection began, or its last transaction */
 	bool is_reused;    /* holds a further transaction of a connection, without its begin */
-	int32_t steps_ms[ATTEMPT_STEPS]; /* -1 = not reached */
+	int32_t phase_ms[PHASES]; /* -1 = not reached */
 	/* private */
 	struct buf said;
 	size_t last, tail; /* where the last piece begins, and where what may be dropped does */
 	size_t dropped;
-	int64_t began_ms, now_ms, step_at_ms;
-	enum attempt_step step;
+	int64_t began_ms, now_ms, phase_at_ms;
+	enum connection_phase phase;
 };
 
 void transcript_deinit(struct transcript *t);
@@ -37,8 +38,8 @@ void transcript_reuse(struct transcript *t);
 /* The time of what follows is now. */
 void transcript_tick(struct transcript *t);
 
-/* The conversation is at this step from here on. */
-void transcript_step(struct transcript *t, enum attempt_step step);
+/* The conversation enters this phase now. */
+void transcript_enter(struct transcript *t, enum connection_phase phase);
 void transcript_said(struct transcript *t, const char *bytes, size_t len);
 void transcript_heard(struct transcript *t, const char *bytes, size_t len);
 void transcript_sent_body(struct transcript *t, size_t len);

@@ -15,8 +15,16 @@ static bool has_begin(const struct delivery *d, const struct transcript *t)
 
 static void copy_steps(const struct delivery *d, const struct transcript *t, struct attempt *a)
 {
-	for (int i = has_begin(d, t) ? ATTEMPT_CONNECT : ATTEMPT_MAIL; i < ATTEMPT_STEPS; i++)
-		a->steps_ms[i] = t->steps_ms[i];
+	static const enum attempt_step steps[PHASES] = {
+		[PHASE_CONNECT] = ATTEMPT_CONNECT, [PHASE_GREETING] = ATTEMPT_GREETING,
+		[PHASE_EHLO] = ATTEMPT_EHLO,       [PHASE_TLS] = ATTEMPT_TLS,
+		[PHASE_AUTH] = ATTEMPT_AUTH,       [PHASE_MAIL] = ATTEMPT_MAIL,
+		[PHASE_RCPT] = ATTEMPT_RCPT,       [PHASE_DATA] = ATTEMPT_DATA,
+		[PHASE_BODY] = ATTEMPT_BODY,       [PHASE_DOT] = ATTEMPT_REPLY,
+	};
+
+	for (int i = has_begin(d, t) ? PHASE_CONNECT : PHASE_MAIL; i < PHASES; i++)
+		a->steps_ms[steps[i]] = t->phase_ms[i];
 }
 
 /* Steps never overlap: their sum is at most what the attempt took. */

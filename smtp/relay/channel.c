@@ -164,7 +164,7 @@ static void channel_failed(struct channel *l, const struct connection_result *fa
 	struct connection_facts last = l->last; /* they outlive the channel, for those who wait */
 	struct transcript said = l->transcript;
 	struct attempt_source source = {.facts = &last, .transcript = &said};
-	bool is_login = l->route.is_relay && failure->code >= 500 && !strcmp(last.stage, "AUTH");
+	bool is_login = l->route.is_relay && failure->code >= 500 && last.phase == PHASE_AUTH;
 
 	l->transcript = (struct transcript){0};
 	LOG(is_login ? LOG_ERROR : LOG_WARN, is_login ? "relay.login_refused" : "site.unreachable",
@@ -199,7 +199,8 @@ static void try_hosts(struct channel *l, struct connection_result *failure)
 void channel_open(struct site *s, unsigned partition)
 {
 	struct channel *l = calloc(1, sizeof(*l));
-	struct connection_result failure = {OUTCOME_DEFERRED, 0, "4.4.1 cannot connect"};
+	struct connection_result failure = {.outcome = OUTCOME_DEFERRED,
+					    .text = "4.4.1 cannot connect"};
 
 	if (!l || loop_timer_init(&l->idle, s->relay->loop, idle_too_long, l) < 0)
 		abort();
@@ -293,8 +294,7 @@ static void on_fence(struct connection *c, void *arg)
 /* 421 to the first MAIL is no better than 421 to the connection. */
 static bool is_sent_away(const struct channel *l, const struct connection_result *result)
 {
-	return l->n_mails == 1 && result->code == 421 &&
-	       strcmp(connection_facts(l->connection)->stage, "MAIL") == 0;
+	return l->n_mails == 1 && result->code == 421 && result->phase == PHASE_MAIL;
 }
 
 static void on_done(struct connection *c, const struct connection_result *results, size_t n,
@@ -322,7 +322,9 @@ static void found_loop(struct channel *l, struct connection_result *failure)
 {
 	if (l->host > 1)
 		*failure = (struct connection_result){
-			OUTCOME_DEFERRED, 450, "4.4.6 better hosts failed, the next is this host"};
+			.outcome = OUTCOME_DEFERRED,
+			.code = 450,
+			.text = "4.4.6 better hosts failed, the next is this host"};
 	l->host = l->route.n_hosts;
 }
 
@@ -355,7 +357,8 @@ static void try_elsewhere(struct channel *l, const struct connection_facts *fact
 static void on_closed(struct connection *c, const struct connection_result *failure, void *arg)
 {
 	static const struct connection_result ended = {
-		OUTCOME_DEFERRED, 0, "4.3.2 the server ended the session before the first mail"};
+		.outcome = OUTCOME_DEFERRED,
+		.text = "4.3.2 the server ended the session before the first mail"};
 	struct channel *l = arg;
 	struct site *s = l->site;
 	unsigned partition = l->partition;

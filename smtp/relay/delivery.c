@@ -159,8 +159,9 @@ static void on_mail(const struct err *why, void *arg)
 	}
 	LOG(LOG_ERROR, "job.no_content", LOG_S("job", d->job->ref), LOG_S("reason", why->text));
 	delivery_fail(d,
-		      &(struct connection_result){OUTCOME_DEFERRED, 451,
-						  "4.3.0 the content could not be read"},
+		      &(struct connection_result){.outcome = OUTCOME_DEFERRED,
+						  .code = 451,
+						  .text = "4.3.0 the content could not be read"},
 		      NULL);
 }
 

@@ -19,6 +19,7 @@
  *	relay (what to take) -> delivery (one job) -> site (who waits) -> channel (one connection)
  */
 
+struct attempt;
 struct config;
 struct dkim_key;
 struct journal;

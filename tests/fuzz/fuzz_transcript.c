@@ -33,7 +33,7 @@ static void act(struct transcript *t, unsigned what, const char *bytes, size_t l
 		transcript_sent_body(t, len * 1000);
 		break;
 	case 4:
-		transcript_step(t, (enum attempt_step)(len % ATTEMPT_STEPS));
+		transcript_enter(t, (enum connection_phase)(len % PHASES));
 		t->now_ms += (int64_t)len;
 		break;
 	case 5:

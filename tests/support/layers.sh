@@ -47,7 +47,7 @@ server/events: server/store/messages server/mail
 server/hooks: server/events server/fetch server/store/projects server/store/messages server/redis server/mail server/config server/role
 server/keeper: server/store/queue server/store/projects server/redis server/config server/role
 server/role: server/redis server/config
-smtp/client: server/route server/store/messages
+smtp/client: server/route
 smtp: server/store/projects
 smtp/relay: smtp/client smtp server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
 api/json:

@@ -432,6 +432,35 @@ static void a_server_with_our_name_is_a_loop_where_that_is_looked_for(void **sta
 	}
 }
 
+/* Who wrote the result, what the reply was to, and its enhanced code. */
+static void a_result_says_where_it_comes_from(void **state)
+{
+	struct session *s = ready_session("250-hi\r\n250 PIPELINING\r\n");
+	const struct connection_result *results;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(send_body(s, NULL, "", NULL), 0);
+	session_wrote(s, 1000);
+	hear(s, "250 ok\r\n550-5.1.1 no\r\n550 5.7.1 user\r\n250 ok\r\n354 go\r\n");
+	session_dot(s);
+	session_wrote(s, 3);
+	session_lost(s, "reset");
+	results = session_results(s, &n);
+	assert_int_equal(results[0].source, SOURCE_REMOTE);
+	assert_int_equal(results[0].phase, PHASE_RCPT);
+	assert_int_equal(results[0].code, 550);
+	assert_int_equal(results[0].enhanced.class, 5);
+	assert_int_equal(results[0].enhanced.subject, 1);
+	assert_int_equal(results[0].enhanced.detail, 1);
+	assert_string_equal(results[0].text, "5.1.1 no 5.7.1 user");
+	assert_int_equal(results[1].source, SOURCE_LOCAL);
+	assert_int_equal(results[1].phase, PHASE_DOT);
+	assert_int_equal(results[1].code, 0);
+	assert_int_equal(results[1].enhanced.class, 0);
+	session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +479,7 @@ int main(void)
 		cmocka_unit_test(the_password_is_wiped_once_it_is_out),
 		cmocka_unit_test(without_tls_the_password_stays_here),
 		cmocka_unit_test(a_server_with_our_name_is_a_loop_where_that_is_looked_for),
+		cmocka_unit_test(a_result_says_where_it_comes_from),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

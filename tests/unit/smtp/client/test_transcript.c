@@ -180,11 +180,11 @@ static void the_next_host_keeps_the_words_of_the_first_but_not_its_times(void **
 
 	(void)state;
 	transcript_open(&t, "one", "a");
-	transcript_step(&t, ATTEMPT_CONNECT);
+	transcript_enter(&t, PHASE_CONNECT);
 	transcript_note(&t, "refused");
-	transcript_step(&t, ATTEMPT_NONE);
+	transcript_enter(&t, PHASE_NONE);
 	transcript_open(&t, "two", "b");
-	assert_int_equal(t.steps_ms[ATTEMPT_CONNECT], -1);
+	assert_int_equal(t.phase_ms[PHASE_CONNECT], -1);
 	check(&t, "0 * connect to one (a)\n0 * refused\n0 * connect to two (b)\n");
 	transcript_deinit(&t);
 }
@@ -195,21 +195,21 @@ static void steps_are_measured_between_ticks(void **state)
 
 	(void)state;
 	transcript_open(&t, "h", "a");
-	transcript_step(&t, ATTEMPT_EHLO);
+	transcript_enter(&t, PHASE_EHLO);
 	t.now_ms += 5;
-	transcript_step(&t, ATTEMPT_TLS);
+	transcript_enter(&t, PHASE_TLS);
 	t.now_ms += 7;
-	transcript_step(&t, ATTEMPT_EHLO); /* once more after STARTTLS */
+	transcript_enter(&t, PHASE_EHLO); /* once more after STARTTLS */
 	t.now_ms += 3;
-	transcript_step(&t, ATTEMPT_NONE);
+	transcript_enter(&t, PHASE_NONE);
 	t.now_ms += 1000;
-	transcript_step(&t, ATTEMPT_MAIL);
-	transcript_step(&t, ATTEMPT_RCPT);
-	assert_int_equal(t.steps_ms[ATTEMPT_EHLO], 8);
-	assert_int_equal(t.steps_ms[ATTEMPT_TLS], 7);
-	assert_int_equal(t.steps_ms[ATTEMPT_MAIL], 0);
-	assert_int_equal(t.steps_ms[ATTEMPT_RCPT], 0);
-	assert_int_equal(t.steps_ms[ATTEMPT_DATA], -1);
+	transcript_enter(&t, PHASE_MAIL);
+	transcript_enter(&t, PHASE_RCPT);
+	assert_int_equal(t.phase_ms[PHASE_EHLO], 8);
+	assert_int_equal(t.phase_ms[PHASE_TLS], 7);
+	assert_int_equal(t.phase_ms[PHASE_MAIL], 0);
+	assert_int_equal(t.phase_ms[PHASE_RCPT], 0);
+	assert_int_equal(t.phase_ms[PHASE_DATA], -1);
 	transcript_deinit(&t);
 }
 
@@ -219,7 +219,7 @@ static void without_one_nothing_happens(void **state)
 	transcript_tick(NULL);
 	transcript_open(NULL, "h", "a");
 	transcript_reuse(NULL);
-	transcript_step(NULL, ATTEMPT_MAIL);
+	transcript_enter(NULL, PHASE_MAIL);
 	said(NULL, "x\n");
 	heard(NULL, "x\n");
 	transcript_sent_body(NULL, 5);

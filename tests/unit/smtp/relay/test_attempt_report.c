@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "server/store/messages/attempt.h"
 #include "smtp/relay/relay.h"
 
 struct bench {
@@ -34,13 +35,13 @@ static void make(struct bench *b)
 		.transcript = {.opened_ms = 1015},
 	};
 	b->source = (struct attempt_source){.facts = &b->facts, .transcript = &b->transcript};
-	for (int i = 0; i < ATTEMPT_STEPS; i++)
-		b->transcript.steps_ms[i] = -1;
-	b->transcript.steps_ms[ATTEMPT_CONNECT] = 10;
-	b->transcript.steps_ms[ATTEMPT_GREETING] = 15;
-	b->transcript.steps_ms[ATTEMPT_EHLO] = 5;
-	b->transcript.steps_ms[ATTEMPT_MAIL] = 30;
-	b->transcript.steps_ms[ATTEMPT_REPLY] = 20;
+	for (int i = 0; i < PHASES; i++)
+		b->transcript.phase_ms[i] = -1;
+	b->transcript.phase_ms[PHASE_CONNECT] = 10;
+	b->transcript.phase_ms[PHASE_GREETING] = 15;
+	b->transcript.phase_ms[PHASE_EHLO] = 5;
+	b->transcript.phase_ms[PHASE_MAIL] = 30;
+	b->transcript.phase_ms[PHASE_DOT] = 20;
 }
 
 /* Steps as "n9w10c10...". */
@@ -81,7 +82,7 @@ static void an_attempt_that_was_never_sent_has_the_steps_it_came_to(void **state
 	(void)state;
 	make(&b);
 	b.delivery.sent_ms = 0;
-	b.transcript.steps_ms[ATTEMPT_MAIL] = b.transcript.steps_ms[ATTEMPT_REPLY] = -1;
+	b.transcript.phase_ms[PHASE_MAIL] = b.transcript.phase_ms[PHASE_DOT] = -1;
 	check(&b, &b.source, "n9w60c10g15e5");
 	b.transcript.opened_ms = 1005;
 	check(&b, &b.source, "n9w90");

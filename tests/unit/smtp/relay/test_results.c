@@ -46,15 +46,33 @@ static void each_outcome_has_its_line(void **state)
 		bool fail_on_unknown;
 		const char *line;
 	} rows[] = {
-		{{OUTCOME_DELIVERED, 250, "2.0.0 ok"}, false, "0 delivered 250 - 2.0.0 ok\n"},
-		{{OUTCOME_DEFERRED, 451, "later"}, false, "0 deferred 451 - later\n"},
-		{{OUTCOME_DEFERRED, 0, "no route"}, true, "0 deferred 0 - no route\n"},
-		{{OUTCOME_BOUNCED, 550, "5.1.1 who?"}, false, "0 bounced 550 sup 5.1.1 who?\n"},
-		{{OUTCOME_BOUNCED, 554, "5.7.1 no"}, false, "0 bounced 554 - 5.7.1 no\n"},
-		{{OUTCOME_UNTRIED, 421, "bye"}, true, "0 deferred 421 - bye\n"},
-		{{OUTCOME_UNKNOWN, 0, "lost"}, false, "0 deferred 0 dup lost\n"},
-		{{OUTCOME_UNKNOWN, 0, "lost"}, true, "0 failed 0 dup lost\n"},
-		{{OUTCOME_DELIVERED, 250, ""}, false, "0 delivered 250 - \n"},
+		{{.outcome = OUTCOME_DELIVERED, .code = 250, .text = "2.0.0 ok"},
+		 false,
+		 "0 delivered 250 - 2.0.0 ok\n"},
+		{{.outcome = OUTCOME_DEFERRED, .code = 451, .text = "later"},
+		 false,
+		 "0 deferred 451 - later\n"},
+		{{.outcome = OUTCOME_DEFERRED, .code = 0, .text = "no route"},
+		 true,
+		 "0 deferred 0 - no route\n"},
+		{{.outcome = OUTCOME_BOUNCED, .code = 550, .text = "5.1.1 who?"},
+		 false,
+		 "0 bounced 550 sup 5.1.1 who?\n"},
+		{{.outcome = OUTCOME_BOUNCED, .code = 554, .text = "5.7.1 no"},
+		 false,
+		 "0 bounced 554 - 5.7.1 no\n"},
+		{{.outcome = OUTCOME_UNTRIED, .code = 421, .text = "bye"},
+		 true,
+		 "0 deferred 421 - bye\n"},
+		{{.outcome = OUTCOME_UNKNOWN, .code = 0, .text = "lost"},
+		 false,
+		 "0 deferred 0 dup lost\n"},
+		{{.outcome = OUTCOME_UNKNOWN, .code = 0, .text = "lost"},
+		 true,
+		 "0 failed 0 dup lost\n"},
+		{{.outcome = OUTCOME_DELIVERED, .code = 250, .text = ""},
+		 false,
+		 "0 delivered 250 - \n"},
 	};
 	struct bench b;
 
@@ -73,8 +91,9 @@ static void each_outcome_has_its_line(void **state)
 
 static void recipients_keep_their_number_in_the_message(void **state)
 {
-	static const struct connection_result results[] = {{OUTCOME_DELIVERED, 250, "ok"},
-							   {OUTCOME_BOUNCED, 550, "no"}};
+	static const struct connection_result results[] = {
+		{.outcome = OUTCOME_DELIVERED, .code = 250, .text = "ok"},
+		{.outcome = OUTCOME_BOUNCED, .code = 550, .text = "no"}};
 	struct buf out = {0};
 	struct bench b;
 
@@ -88,8 +107,10 @@ static void recipients_keep_their_number_in_the_message(void **state)
 static void no_reply_can_add_a_line(void **state)
 {
 	static const struct connection_result results[] = {
-		{OUTCOME_DEFERRED, 451, "a\n1 delivered 250 - ok\r\n\x01\t\x7f\xc3\xbc"},
-		{OUTCOME_DELIVERED, 250, "ok"}};
+		{.outcome = OUTCOME_DEFERRED,
+		 .code = 451,
+		 .text = "a\n1 delivered 250 - ok\r\n\x01\t\x7f\xc3\xbc"},
+		{.outcome = OUTCOME_DELIVERED, .code = 250, .text = "ok"}};
 	struct buf out = {0};
 	struct bench b;
 

@@ -65,9 +65,9 @@ static int start(struct role *r, struct err *e)
 	p->api = (struct api){.loop = r->loop, .redis = r->redis, .config = r->ctx->config};
 	/* A seed of its own for each process, so that nobody can make names in bodies collide. */
 	json_object_seed(0);
-	if (loop_timer_init(&p->opening, r->loop, try_open, p) < 0 || canary_start(&p->api) < 0)
+	if (loop_timer_init(&p->opening, r->loop, try_open, p) < 0 || canary_start(&p->api) < 0 ||
+	    relay_watch_start(r->redis) < 0)
 		return err_oom(e);
-	relay_watch_start(r->redis);
 	p->open_by_ms = clock_mono_ms() + READY_WAIT_MS;
 	loop_timer_set(&p->opening, 0);
 	return 0;

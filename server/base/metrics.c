@@ -87,8 +87,8 @@ static const struct {
 	[METRIC_QUEUE_DUE] = {"postern_queue_jobs", "where=\"due\"", "gauge", NULL},
 	[METRIC_QUEUE_LEASED] = {"postern_queue_jobs", "where=\"leased\"", "gauge", NULL},
 	[METRIC_QUEUE_DAMAGED] = {"postern_queue_jobs", "where=\"damaged\"", "gauge", NULL},
-	[METRIC_QUEUE_OLDEST_READY_MS] = {"postern_queue_oldest_due_ms", "", "gauge",
-					  "How late the oldest due job is, in ms"},
+	[METRIC_QUEUE_OLDEST_DUE_MS] = {"postern_queue_oldest_due_ms", "", "gauge",
+					"How late the oldest due job is, in ms"},
 	[METRIC_STORE_BYTES] = {"postern_store_memory_bytes", "", "gauge", "used_memory of Redis"},
 	[METRIC_QUEUE_UNATTENDED_MS] =
 		{"postern_queue_unattended_ms", "", "gauge",

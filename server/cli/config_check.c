@@ -49,7 +49,7 @@ static int check_tls(const struct config *config, struct err *e)
 int check_config(const struct config *config, struct err *e)
 {
 	struct redis_url url;
-	int status = store_url_parse(config, &url, e);
+	int status = redis_url_parse(config, &url, e);
 
 	explicit_bzero(&url, sizeof(url));
 	if (status < 0 || listen_check(config->listen, e) < 0 ||

@@ -1,5 +1,5 @@
-/* The keeper: periodic work on the store. Any number of keepers may run at once, since every step
- * is a transition that can run any number of times. */
+/* The keeper: runs the store's periodic scripts. Any number of keepers may run: each script gives
+ * the same result however often it runs. */
 #include "server/keeper/keeper.h"
 
 #include <stdio.h>
@@ -11,24 +11,26 @@
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
-#include "server/redis/call.h"
-#include "server/store/queue/jobs_internal.h"
+#include "server/redis/command.h"
+#include "server/store/queue/release.h"
 #include "server/store/queue/accept.h"
 #include "server/store/projects/suppression_sync.h"
 #include "server/redis/redis.h"
 
 #define STEP_MAX 200
+#define CENSUS_MS 5000
 
 struct keeper;
 
-/* Periodic work, done for each partition. */
+/* One periodic task for each partition. */
 struct chore {
 	const char *name;
 	int64_t every_ms;
-	/* NULL: suppression_sync_run(), which makes several calls. */
+	/* Writes the command. NULL: the chore is suppression_sync_run, which makes several calls.
+	 */
 	void (*ask)(struct keeper *k, struct command *c, unsigned partition);
-	/* Reads the reply; true = run again at once. */
-	bool (*answer)(struct keeper *k, const redisReply *r);
+	/* Reads the reply; true: there is more to do at once. */
+	bool (*answer)(struct keeper *k, const struct resp *r);
 };
 
 struct round {
@@ -38,12 +40,6 @@ struct round {
 	struct loop_timer timer;
 };
 
-/* A metric that is summed over the partitions. */
-struct gauge {
-	enum metric metric;
-	struct keeper *keeper;
-};
-
 struct keeper {
 	struct role *role;
 	const struct config *config;
@@ -51,11 +47,9 @@ struct keeper {
 	struct redis *redis;
 	struct round *rounds;
 	size_t n_rounds;
-	char *projects;              /* project numbers, each ended by NUL, then an empty one */
-	int64_t found[METRIC_COUNT]; /* sums of the census that is under way */
-	struct gauge gauges[METRIC_COUNT];
-	size_t gauges_open; /* calls without a reply */
-	bool is_census_whole;
+	char *projects;              /* numbers, NUL after each, an empty one at the end */
+	int64_t found[METRIC_COUNT]; /* by the census, over the partitions */
+	struct call_group census_calls;
 	struct loop_timer census;
 };
 
@@ -66,25 +60,26 @@ static void ask_promote(struct keeper *k, struct command *c, unsigned partition)
 	command_num(c, STEP_MAX);
 }
 
-static bool answer_promote(struct keeper *k, const redisReply *r)
+static bool answer_promote(struct keeper *k, const struct resp *r)
 {
 	(void)k;
-	return jobs_integer(r, 1) == 0; /* more jobs are due */
+	return resp_number_at(r, 1) == 0; /* the next is due */
 }
 
 static void ask_release(struct keeper *k, struct command *c, unsigned partition)
 {
-	command_release(c, partition, "", k->config);
+	release_command(c, partition, "", k->config);
 }
 
-static bool answer_release(struct keeper *k, const redisReply *r)
+static bool answer_release(struct keeper *k, const struct resp *r)
 {
+	struct release_count count = release_read(r);
+
 	(void)k;
-	if (jobs_integer(r, 0) || jobs_integer(r, 4))
-		LOG(LOG_WARN, "leases.taken_back", LOG_N("jobs", jobs_integer(r, 0)),
-		    LOG_N("owners_gone", jobs_integer(r, 4)));
-	jobs_count_released(r);
-	return jobs_integer(r, 5) == 1;
+	if (count.jobs || count.owners)
+		LOG(LOG_WARN, "leases.taken_back", LOG_N("jobs", count.jobs),
+		    LOG_N("owners_gone", count.owners));
+	return count.has_more;
 }
 
 static void ask_expire(struct keeper *k, struct command *c, unsigned partition)
@@ -94,13 +89,13 @@ static void ask_expire(struct keeper *k, struct command *c, unsigned partition)
 	command_num(c, k->config->retention_s * 1000);
 }
 
-static bool answer_expire(struct keeper *k, const redisReply *r)
+static bool answer_expire(struct keeper *k, const struct resp *r)
 {
 	(void)k;
-	metric_add(METRIC_EXPIRED, jobs_integer(r, 1));
-	if (jobs_integer(r, 1))
-		LOG(LOG_INFO, "recipients.expired", LOG_N("recipients", jobs_integer(r, 1)));
-	return jobs_integer(r, 0) == STEP_MAX || jobs_integer(r, 2) > 0;
+	metric_add(METRIC_EXPIRED, resp_number_at(r, 1));
+	if (resp_number_at(r, 1))
+		LOG(LOG_INFO, "recipients.expired", LOG_N("recipients", resp_number_at(r, 1)));
+	return resp_number_at(r, 0) == STEP_MAX || resp_number_at(r, 2) > 0;
 }
 
 static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
@@ -113,10 +108,10 @@ static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
 		command_str(c, p);
 }
 
-static bool answer_sweep(struct keeper *k, const redisReply *r)
+static bool answer_sweep(struct keeper *k, const struct resp *r)
 {
 	(void)k;
-	return jobs_integer(r, 0) == STEP_MAX || jobs_integer(r, 1) > 0;
+	return resp_number_at(r, 0) == STEP_MAX || resp_number_at(r, 1) > 0;
 }
 
 static const struct chore chores[] = {
@@ -124,7 +119,7 @@ static const struct chore chores[] = {
 	{"release", 1000, ask_release, answer_release},
 	{"expire", 1000, ask_expire, answer_expire},
 	{"sweep", 20000, ask_sweep, answer_sweep},
-	{"spread", 500, NULL, NULL},
+	{"suppression_sync", 500, NULL, NULL},
 };
 #define CHORES (sizeof(chores) / sizeof(chores[0]))
 
@@ -133,19 +128,19 @@ static void schedule(struct round *r, bool has_more)
 	loop_timer_set(&r->timer, has_more ? 0 : r->chore->every_ms);
 }
 
-static void on_spread(bool has_more, void *arg)
+static void on_synced(bool has_more, void *arg)
 {
 	schedule(arg, has_more);
 }
 
-static void on_reply(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_chore(const struct call_result *result, void *context)
 {
-	struct round *r = arg;
-	bool has_more = end == CALL_ANSWERED && r->chore->answer(r->keeper, reply);
+	struct round *r = context;
+	bool has_more = result->end == CALL_ANSWERED && r->chore->answer(r->keeper, result->reply);
 
-	if (end == CALL_FAILED)
+	if (result->end == CALL_FAILED)
 		LOG(LOG_ERROR, "keeper.failed", LOG_S("chore", r->chore->name),
-		    LOG_S("reason", why->text));
+		    LOG_S("reason", result->why->text));
 	schedule(r, has_more);
 }
 
@@ -155,100 +150,94 @@ static void do_chore(void *arg)
 	struct command c = {0};
 
 	if (!r->chore->ask) {
-		suppression_sync_run(r->keeper->redis, r->partition, on_spread, r);
+		suppression_sync_run(r->keeper->redis, r->partition, on_synced, r);
 		return;
 	}
 	r->chore->ask(r->keeper, &c, r->partition);
-	redis_call(r->keeper->redis, &c, 0, 0, on_reply, r);
+	redis_call(r->keeper->redis, &c, 0, 0, CALLBACK(on_chore, r));
 }
 
-/* ---- gauges, and which projects there are ---- */
+/* ---- the census: gauges over all partitions, and the list of projects ---- */
 
-static struct gauge *gauge_open(struct keeper *k, enum metric m)
+/* One number of one partition. */
+struct gauge {
+	enum metric metric;
+	struct keeper *keeper;
+};
+
+/* After the last number, shows the sums. If a number is missing, the metrics stay as they are. */
+static void end_gauge(struct keeper *k, const struct call_result *result)
 {
-	k->gauges[m] = (struct gauge){m, k};
-	k->gauges_open++;
-	return &k->gauges[m];
+	static const enum metric shown[] = {METRIC_QUEUE_READY,       METRIC_QUEUE_DUE,
+					    METRIC_QUEUE_LEASED,      METRIC_QUEUE_DAMAGED,
+					    METRIC_QUEUE_READY_SITES, METRIC_QUEUE_OLDEST_DUE_MS};
+
+	if (!call_group_end(&k->census_calls, result) || k->census_calls.has_failed)
+		return;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		metric_set(shown[i], k->found[shown[i]]);
 }
 
-/* After the last reply the gauges are set. If one number is missing, they keep their old values. */
-static void gauge_end(struct gauge *g, bool is_known)
+static void on_count(const struct call_result *result, void *context)
 {
-	struct keeper *k = g->keeper;
+	const struct gauge *g = context;
+	const struct resp *r = result->reply;
+	int64_t n = resp_is_text(r) ? strtoll(resp_text(r), NULL, 10) : resp_number(r);
 
-	k->is_census_whole &= is_known;
-	if (--k->gauges_open == 0 && k->is_census_whole) {
-		metric_set(METRIC_QUEUE_READY, k->found[METRIC_QUEUE_READY]);
-		metric_set(METRIC_QUEUE_DUE, k->found[METRIC_QUEUE_DUE]);
-		metric_set(METRIC_QUEUE_LEASED, k->found[METRIC_QUEUE_LEASED]);
-		metric_set(METRIC_QUEUE_DAMAGED, k->found[METRIC_QUEUE_DAMAGED]);
-		metric_set(METRIC_QUEUE_READY_SITES, k->found[METRIC_QUEUE_READY_SITES]);
-		metric_set(METRIC_QUEUE_OLDEST_READY_MS, k->found[METRIC_QUEUE_OLDEST_READY_MS]);
-	}
-}
-
-static void on_count(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
-{
-	struct gauge *g = arg;
-	bool is_text = end == CALL_ANSWERED && reply->type == REDIS_REPLY_STRING;
-	bool is_known = end == CALL_ANSWERED && (is_text || reply->type == REDIS_REPLY_INTEGER ||
-						 reply->type == REDIS_REPLY_NIL);
-
-	(void)why;
-	if (is_known) {
-		g->keeper->found[g->metric] +=
-			is_text ? strtoll(reply->str, NULL, 10) : reply->integer;
-		if (g->metric == METRIC_QUEUE_DAMAGED && reply->integer)
-			LOG(LOG_ERROR, "queue.damaged", LOG_N("jobs", reply->integer),
-			    LOG_S("hint", "records that cannot be read: look at the list "
-					  "'damaged' in Redis"));
-	}
-	gauge_end(g, is_known);
+	g->keeper->found[g->metric] += n;
+	if (g->metric == METRIC_QUEUE_DAMAGED && n)
+		LOG(LOG_ERROR, "queue.damaged", LOG_N("jobs", n),
+		    LOG_S("hint", "records that cannot be read: see the list 'damaged' in Redis"));
+	end_gauge(g->keeper, result);
 }
 
 static void ask_count(struct keeper *k, enum metric m, unsigned partition, const char *cmd,
 		      const char *key)
 {
+	struct gauge g = {m, k};
 	struct command c = {0};
 
 	command_start(&c, cmd);
 	command_key(&c, partition, "%s", key);
-	redis_call(k->redis, &c, 1, 5000, on_count, gauge_open(k, m));
+	k->census_calls.n_open++;
+	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK_COPY(on_count, g));
 }
 
-static void on_oldest(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+/* The first entry of `due` and its time: a job whose time has come and that was not promoted yet.
+ */
+static void on_oldest(const struct call_result *result, void *context)
 {
-	struct gauge *g = arg;
-	struct keeper *k = g->keeper;
-	bool is_known = end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY;
+	struct keeper *k = context;
 	int64_t now = clock_real_ms() + redis_clock_offset_ms(k->redis), late = 0;
+	int64_t *oldest = &k->found[METRIC_QUEUE_OLDEST_DUE_MS];
 
-	(void)why;
-	if (is_known && reply->elements == 2 && reply->element[1]->str)
-		late = now - (int64_t)strtod(reply->element[1]->str, NULL);
-	if (late > k->found[g->metric])
-		k->found[g->metric] = late;
-	gauge_end(g, is_known);
+	if (resp_count(result->reply) == 2)
+		late = now - (int64_t)strtod(resp_text(resp_item(result->reply, 1)), NULL);
+	if (late > *oldest)
+		*oldest = late;
+	end_gauge(k, result);
 }
 
-static void on_projects(enum call_end end, const redisReply *reply, const struct err *why,
-			void *arg)
+static void on_projects(const struct call_result *result, void *context)
 {
-	struct keeper *k = arg;
+	struct keeper *k = context;
 	struct buf list = {0};
+	char *projects;
 
-	(void)why;
-	if (end != CALL_ANSWERED || reply->type != REDIS_REPLY_ARRAY)
+	if (result->end != CALL_ANSWERED)
 		return;
-	for (size_t i = 0; i < reply->elements; i++)
-		buf_append(&list, reply->element[i]->str, reply->element[i]->len + 1);
-	buf_append(&list, "", 1);
-	if (list.failed) {
-		buf_deinit(&list);
-		return;
+	for (size_t i = 0; i < resp_count(result->reply); i++) {
+		const struct resp *name = resp_item(result->reply, i);
+
+		buf_append(&list, resp_text(name), resp_len(name) + 1);
 	}
+	buf_append(&list, "", 1);
+	projects = buf_give(&list);
+	buf_deinit(&list);
+	if (!projects)
+		return; /* out of memory: the next sweep takes the list of before */
 	free(k->projects);
-	k->projects = buf_give(&list);
+	k->projects = projects;
 }
 
 static void ask_partition(struct keeper *k, unsigned p)
@@ -269,7 +258,8 @@ static void ask_partition(struct keeper *k, unsigned p)
 	command_num(&c, 0);
 	command_num(&c, 0);
 	command_str(&c, "WITHSCORES");
-	redis_call(k->redis, &c, 1, 5000, on_oldest, gauge_open(k, METRIC_QUEUE_OLDEST_READY_MS));
+	k->census_calls.n_open++;
+	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK(on_oldest, k));
 }
 
 static void run_census(void *arg)
@@ -278,16 +268,16 @@ static void run_census(void *arg)
 	struct command c = {0};
 
 	metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
-	loop_timer_set(&k->census, 5000);
-	if (k->gauges_open)
+	loop_timer_set(&k->census, CENSUS_MS);
+	if (k->census_calls.n_open)
 		return;
 	memset(k->found, 0, sizeof(k->found));
-	k->is_census_whole = true;
+	k->census_calls = (struct call_group){0};
 	for (unsigned p = 0; p < redis_partitions(k->redis); p++)
 		ask_partition(k, p);
 	command_start(&c, "HKEYS");
 	command_key(&c, REDIS_GLOBAL, "projects");
-	redis_call(k->redis, &c, 1, 5000, on_projects, k);
+	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK(on_projects, k));
 }
 
 /* ---- the role ---- */

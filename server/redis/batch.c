@@ -1,105 +1,240 @@
-/* Requests of one kind, grouped into one script call. */
+/* Groups requests of one kind into script calls. */
 #include "server/redis/batch.h"
 
 #include <stdlib.h>
 
-static void send(void *arg);
+#include "server/base/id.h"
+#include "server/base/loop.h"
+#include "server/redis/redis.h"
 
-int batch_init(struct batch *b, struct redis *redis, const struct batch_kind *kind,
-	       unsigned partition, void *arg)
+/* The requests for one partition. */
+struct queue {
+	struct batch *batch;
+	unsigned partition;
+	struct batch_item *first, **last;
+	size_t n; /* waiting and in flight */
+	unsigned n_calls;
+	struct loop_post post;
+};
+
+struct batch {
+	struct redis *redis;
+	const struct batch_kind *kind;
+	void *arg;
+	unsigned turn;                       /* of the connections */
+	struct queue *queues[ID_PARTITIONS]; /* made on first use */
+};
+
+/* A call in flight. */
+struct flight {
+	struct queue *queue;
+	struct batch_item *first;
+	size_t n;
+};
+
+struct batch *batch_new(struct redis *redis, const struct batch_kind *kind, void *arg)
 {
-	*b = (struct batch){.redis = redis, .kind = kind, .partition = partition, .arg = arg};
-	b->last = &b->first;
-	return loop_post_init(&b->post, redis_loop(redis), send, b);
+	struct batch *b = calloc(1, sizeof(*b));
+
+	if (b)
+		*b = (struct batch){.redis = redis, .kind = kind, .arg = arg};
+	return b;
 }
 
-static void on_answer(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static struct batch_item *next_item(struct queue *q)
 {
-	struct batch *b = arg;
-	struct batch_item *item = b->sent, *next;
-	size_t n = b->n_sent;
+	struct batch_item *item = q->first;
 
-	(void)why;
-	b->sent = NULL;
-	b->n_sent = 0;
-	for (size_t i = 0; i < n; i++) {
-		next = item->next;
-		b->kind->answer(item, end == CALL_ANSWERED ? reply : NULL, i, b->arg);
-		item = next;
-	}
-	if (b->first)
-		loop_post(&b->post);
-}
-
-static void send(void *arg)
-{
-	struct batch *b = arg;
-	struct command c = {0};
-	struct batch_item **cut = &b->first;
-
-	if (b->sent || !b->first)
-		return;
-	command_script(&c, b->kind->script, b->partition);
-	b->kind->head(&c, b->arg);
-	while (*cut && b->n_sent < b->kind->max) {
-		command_append(&c, &(*cut)->args);
-		command_deinit(&(*cut)->args);
-		cut = &(*cut)->next;
-		b->n_sent++;
-	}
-	b->n_waiting -= b->n_sent;
-	b->sent = b->first;
-	b->first = *cut;
-	*cut = NULL;
-	if (!b->first)
-		b->last = &b->first;
-	redis_call(b->redis, &c, b->kind->conn, 0, on_answer, b);
-}
-
-void batch_add(struct batch *b, struct batch_item *item)
-{
+	if (!item)
+		return NULL;
+	q->first = item->next;
+	if (!q->first)
+		q->last = &q->first;
 	item->next = NULL;
-	*b->last = item;
-	b->last = &item->next;
-	b->n_waiting++;
-	if (!b->sent)
-		loop_post(&b->post);
+	return item;
+}
+
+static void answer(struct queue *q, struct batch_item *item, const struct call_result *result,
+		   size_t at)
+{
+	command_deinit(&item->args);
+	q->n--;
+	q->batch->kind->answer(item, result, at, q->batch->arg);
+}
+
+static void on_result(const struct call_result *result, void *context)
+{
+	struct flight *f = context;
+	struct queue *q = f->queue;
+	const struct batch_kind *kind = q->batch->kind;
+	struct batch_item *item = f->first, *next;
+	struct err why;
+	struct call_result odd = {CALL_UNKNOWN, NULL, &why};
+
+	q->n_calls--;
+	if (result->end == CALL_ANSWERED && kind->width &&
+	    resp_count(result->reply) != kind->first + f->n * kind->width) {
+		resp_unexpected(&why);
+		result = &odd;
+	}
+	for (size_t i = 0; item; i++, item = next) {
+		next = item->next;
+		answer(q, item, result, kind->first + i * kind->width);
+	}
+	if (q->first)
+		loop_post(&q->post);
+}
+
+static void end_waiting(struct queue *q, const char *text)
+{
+	struct batch_item *item;
+	struct err why;
+
+	err_set(&why, ERR_RETRY, "%s", text);
+	while ((item = next_item(q)))
+		answer(q, item, &(struct call_result){CALL_NEVER_SENT, NULL, &why}, 0);
+}
+
+static bool is_full(const struct batch_kind *kind, size_t n, size_t bytes)
+{
+	return n >= kind->max_items || (kind->max_bytes && bytes >= kind->max_bytes);
+}
+
+/* About the size of the next call. */
+static size_t waiting_bytes(const struct queue *q)
+{
+	size_t n = 0, bytes = 1024;
+
+	for (const struct batch_item *item = q->first; item && !is_full(q->batch->kind, n, bytes);
+	     item = item->next, n++)
+		bytes += item->args.bytes.len;
+	return bytes;
+}
+
+/* Takes items until the call is full; those that could not be built end here. */
+static void fill(struct queue *q, struct command *c, struct flight *f)
+{
+	struct batch_item *item, **last = &f->first;
+	struct err oom;
+
+	while (!is_full(q->batch->kind, f->n, c->bytes.len) && (item = next_item(q))) {
+		if (item->args.bytes.failed) {
+			err_oom(&oom);
+			answer(q, item, &(struct call_result){CALL_FAILED, NULL, &oom}, 0);
+			continue;
+		}
+		command_append(c, &item->args);
+		command_deinit(&item->args);
+		*last = item;
+		last = &item->next;
+		f->n++;
+	}
+}
+
+static void send_call(struct queue *q)
+{
+	struct batch *b = q->batch;
+	struct flight f = {.queue = q};
+	struct command c = {0};
+	unsigned connection = b->kind->connection;
+
+	if (b->kind->max_in_flight > 1)
+		connection += b->turn++;
+	command_reserve(&c, waiting_bytes(q));
+	command_script(&c, b->kind->script, q->partition);
+	b->kind->head(&c, b->arg);
+	fill(q, &c, &f);
+	if (f.n == 0) {
+		command_deinit(&c);
+		return;
+	}
+	q->n_calls++;
+	redis_call(b->redis, &c, connection, b->kind->limit_ms, CALLBACK_COPY(on_result, f));
+}
+
+static void flush(void *arg)
+{
+	struct queue *q = arg;
+	const char *why;
+
+	if (q->batch->kind->needs_ready && !redis_is_ready(q->batch->redis, &why))
+		end_waiting(q, why);
+	while (q->first && q->n_calls < q->batch->kind->max_in_flight)
+		send_call(q);
+}
+
+static struct queue *queue_of(struct batch *b, unsigned partition)
+{
+	struct queue **kept = &b->queues[partition % ID_PARTITIONS], *q = *kept;
+
+	if (q)
+		return q;
+	q = calloc(1, sizeof(*q));
+	if (!q || loop_post_init(&q->post, redis_loop(b->redis), flush, q) < 0) {
+		free(q);
+		return NULL;
+	}
+	q->batch = b;
+	q->partition = partition % ID_PARTITIONS;
+	q->last = &q->first;
+	*kept = q;
+	return q;
+}
+
+int batch_add(struct batch *b, unsigned partition, struct batch_item *item)
+{
+	struct queue *q = queue_of(b, partition);
+
+	if (!q)
+		return -1;
+	item->next = NULL;
+	*q->last = item;
+	q->last = &item->next;
+	q->n++;
+	if (q->n_calls < b->kind->max_in_flight)
+		loop_post(&q->post);
+	return 0;
+}
+
+size_t batch_unanswered_in(const struct batch *b, unsigned partition)
+{
+	const struct queue *q = b->queues[partition % ID_PARTITIONS];
+
+	return q ? q->n : 0;
 }
 
 size_t batch_unanswered(const struct batch *b)
 {
-	return b->n_waiting + b->n_sent;
+	size_t n = 0;
+
+	for (unsigned p = 0; p < ID_PARTITIONS; p++)
+		n += batch_unanswered_in(b, p);
+	return n;
 }
 
 void batch_abandon(struct batch *b)
 {
-	struct batch_item *item = b->first, *next;
-
-	b->first = NULL;
-	b->last = &b->first;
-	b->n_waiting = 0;
-	for (size_t i = 0; item; i++) {
-		next = item->next;
-		command_deinit(&item->args);
-		b->kind->answer(item, NULL, i, b->arg);
-		item = next;
-	}
+	for (unsigned p = 0; p < ID_PARTITIONS; p++)
+		if (b->queues[p])
+			end_waiting(b->queues[p], "the process ends");
 }
 
-static void free_list(struct batch_item *item)
+static void free_queue(struct queue *q)
 {
-	while (item) {
-		struct batch_item *next = item->next;
+	struct batch_item *item;
 
+	while ((item = next_item(q))) {
 		command_deinit(&item->args);
 		free(item);
-		item = next;
 	}
+	loop_post_deinit(&q->post);
+	free(q);
 }
 
-void batch_deinit(struct batch *b)
+void batch_free(struct batch *b)
 {
-	free_list(b->first);
-	free_list(b->sent);
-	loop_post_deinit(&b->post);
+	for (unsigned p = 0; b && p < ID_PARTITIONS; p++)
+		if (b->queues[p])
+			free_queue(b->queues[p]);
+	free(b);
 }

@@ -1,48 +1,55 @@
 #ifndef SERVER_REDIS_BATCH_H
 #define SERVER_REDIS_BATCH_H
 
-#include "server/base/loop.h"
-#include "server/redis/call.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* Groups requests of one kind for one partition: all that are asked in a loop turn, or while a call
- * is under way, go out in one script call. One call at a time. Requests wait as long as the store
- * is away. */
+#include "server/redis/callback.h"
+#include "server/redis/command.h"
 
-struct batch_item; /* begin of a struct of the kind's own: embed it first */
+struct redis;
+
+/* Groups requests of one kind into script calls: what is added in one loop turn, or while all
+ * allowed calls are in flight, goes out together, at most so many items and bytes a call. Each
+ * partition has its own queue. */
+
+struct batch_item; /* the first member of the kind's own struct, which malloc() gave */
 struct batch_item {
 	struct batch_item *next;
-	struct command args;
+	struct command args; /* command_args() and the item's arguments */
 };
 
 struct batch_kind {
 	enum script script;
-	unsigned conn;
-	size_t max;
-	/* Writes the arguments that come before those of the items. */
+	unsigned connection;    /* of the first call; with several in flight they take turns */
+	size_t max_items;       /* a call */
+	size_t max_bytes;       /* a call is full from here on; 0 = no limit */
+	unsigned max_in_flight; /* calls without a result, for each partition */
+	int64_t limit_ms;       /* of a call; 0 = as long as it takes */
+	bool needs_ready;       /* items end as CALL_NEVER_SENT while Redis cannot accept mail */
+	size_t first, width;    /* the reply is an array of first + items * width; 0, 0 = any */
+	/* Writes the arguments before those of the items. */
 	void (*head)(struct command *c, void *arg);
-	/* The answer for item i of the call (reply NULL: refused for good). Frees the item. */
-	void (*answer)(struct batch_item *item, const redisReply *whole, size_t i, void *arg);
+	/* Fires once for each item, never from within batch_add, and frees it. The item's part of
+	 * an array starts at item `at` of result->reply. */
+	void (*answer)(struct batch_item *item, const struct call_result *result, size_t at,
+		       void *arg);
 };
 
-struct batch {
-	struct redis *redis;
-	const struct batch_kind *kind;
-	unsigned partition;
-	void *arg;
-	struct batch_item *first, **last;
-	size_t n_waiting;
-	struct batch_item *sent;
-	size_t n_sent;
-	struct loop_post post;
-};
+struct batch;
+/* kind and arg are borrowed. NULL: out of memory. */
+struct batch *batch_new(struct redis *redis, const struct batch_kind *kind, void *arg);
+/* Items in flight are not freed: call redis_abandon before. */
+void batch_free(struct batch *b);
 
-int batch_init(struct batch *b, struct redis *redis, const struct batch_kind *kind,
-	       unsigned partition, void *arg);
-void batch_add(struct batch *b, struct batch_item *item);
+/* -1: out of memory, and the item stays the caller's. An item whose args failed ends as
+ * CALL_FAILED. */
+int batch_add(struct batch *b, unsigned partition, struct batch_item *item);
+/* Items without an answer. */
 size_t batch_unanswered(const struct batch *b);
-/* Answers what waits as refused. */
+size_t batch_unanswered_in(const struct batch *b, unsigned partition);
+/* Ends the items that wait, as CALL_NEVER_SENT. */
 void batch_abandon(struct batch *b);
-/* Drops what waits. */
-void batch_deinit(struct batch *b);
 
 #endif

@@ -1,36 +1,37 @@
-/* A connection that carries calls: sends them, hears them answered, and sends them again. */
-#include "server/redis/internal.h"
+/* A connection that carries calls: sends them, matches replies, sends them again after a loss. */
+#include "server/redis/calls.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/redis/conn.h"
 #include "server/redis/script.h"
 
 #define RETRY_MS 200     /* after a "not now" of Redis */
 #define REFUSALS_MAX 5   /* of a call without a limit; with growing pauses, 6 s in all */
-#define SILENCE_MS 10000 /* a sent call without an answer for so long: the connection is dead */
+#define SILENCE_MS 10000 /* a sent call without a reply for this long: the connection is dead */
 
 struct call {
 	struct call *next, *prev;
-	struct calls *link;
+	struct calls *calls;
 	struct command command;
-	call_fn *fn; /* NULL: given up; the answer is for nobody */
-	void *arg;
+	call_fn *fn; /* NULL: given up; the reply is dropped */
+	void *context;
 	int64_t limit_at, retry_at, sent_at; /* monotonic ms; 0 = none */
 	int refusals;
-	bool is_sent;  /* on the present connection */
-	bool was_lost; /* with a connection: it may have been done */
+	bool is_sent;       /* on the current connection */
+	bool was_lost;      /* with a connection: it may have run */
+	max_align_t copy[]; /* of the context, if the callback has one to copy */
 };
 
 static void send_waiting(struct calls *l);
 
 static void unlink_call(struct call *c)
 {
-	struct calls *l = c->link;
+	struct calls *l = c->calls;
 
 	if (c->prev)
 		c->prev->next = c->next;
@@ -45,17 +46,14 @@ static void unlink_call(struct call *c)
 static void end_call(struct call *c, enum call_end end, const redisReply *reply,
 		     const struct err *why)
 {
-	call_fn *fn = c->fn;
-	void *arg = c->arg;
-
 	unlink_call(c);
 	command_deinit(&c->command);
+	if (c->fn)
+		c->fn(&(struct call_result){end, (const struct resp *)reply, why}, c->context);
 	free(c);
-	if (fn)
-		fn(end, reply, why, arg);
 }
 
-/* The kinds of error that mean "later", whatever the command was. */
+/* Errors that mean "try again later", whatever the command is. */
 static bool is_not_now(const char *text)
 {
 	static const char *const kinds[] = {"LOADING",  "READONLY",    "MASTERDOWN", "BUSY",
@@ -66,12 +64,12 @@ static bool is_not_now(const char *text)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
 			return true;
-	/* An error inside a script wears its own prefix in front of the kind. */
+	/* Within a script, Redis puts a prefix before the kind. */
 	return strstr(text, "-OOM ") || strstr(text, "-READONLY ") ||
 	       strstr(text, "OOM command not");
 }
 
-/* Not refused at the door, but stopped on its way. */
+/* The error came from inside a script: some of its commands may have run. */
 static bool is_from_script(const char *text)
 {
 	return strstr(text, "user_script") != NULL;
@@ -84,7 +82,7 @@ static void ignore_reply(redisAsyncContext *redis, void *reply, void *arg)
 	(void)arg;
 }
 
-void calls_load_scripts(struct calls *l, redisCallbackFn *fn)
+void calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg)
 {
 	struct command c = {0};
 	const char *bytes;
@@ -96,7 +94,7 @@ void calls_load_scripts(struct calls *l, redisCallbackFn *fn)
 		command_str(&c, script_text((enum script)i));
 		bytes = command_finish(&c, &len);
 		if (bytes)
-			conn_send(l->conn, bytes, len, fn, l);
+			conn_send(l->conn, bytes, len, fn, arg);
 	}
 	command_deinit(&c);
 }
@@ -106,21 +104,21 @@ static void on_error(struct call *c, const redisReply *r)
 	struct err why;
 
 	if (strncmp(r->str, "NOSCRIPT", 8) == 0) {
-		calls_load_scripts(c->link, ignore_reply);
+		calls_load_scripts(c->calls, ignore_reply, NULL);
 		c->retry_at = 0;
-		send_waiting(c->link);
+		send_waiting(c->calls);
 		return;
 	}
 	if (is_not_now(r->str)) {
 		c->was_lost |= is_from_script(r->str);
 		LOG(LOG_WARN, "store.not_now", LOG_S("reason", r->str));
 		if (strncmp(r->str, "READONLY", 8) == 0 || strncmp(r->str, "NOAUTH", 6) == 0)
-			conn_drop(c->link->conn, r->str);
+			conn_drop(c->calls->conn, r->str);
 		return;
 	}
 	LOG(LOG_ERROR, "store.script_failed", LOG_S("reason", r->str));
 	if (c->fn && !c->limit_at && c->refusals < REFUSALS_MAX) {
-		/* What has no limit must not be given up for something that passes. */
+		/* Without a limit, do not give up because of an error that may pass. */
 		c->was_lost |= is_from_script(r->str);
 		c->retry_at = clock_mono_ms() + ((int64_t)RETRY_MS << c->refusals++);
 		return;
@@ -139,7 +137,7 @@ static void on_reply(redisAsyncContext *redis, void *reply, void *arg)
 	if (!r) {
 		c->was_lost = true;
 		metric_add(METRIC_STORE_RERUNS, 1);
-		return; /* the connection is lost; it goes out again on the next one */
+		return; /* the connection is lost; sent again on the next one */
 	}
 	c->retry_at = clock_mono_ms() + RETRY_MS;
 	if (r->type == REDIS_REPLY_ERROR) {
@@ -172,17 +170,28 @@ static void send_waiting(struct calls *l)
 			send_call(l, c);
 }
 
-void calls_add(struct calls *l, struct command *take, int64_t limit_ms, call_fn *fn, void *arg)
+/* The caller's callback could never fire without the call: nothing else is possible. */
+static struct call *new_call(size_t context_size)
 {
-	struct call *c = calloc(1, sizeof(*c));
+	struct call *c = malloc(sizeof(*c) + context_size);
 
 	if (!c)
-		abort(); /* a call that cannot be remembered could never be answered */
-	c->link = l;
+		abort();
+	*c = (struct call){0};
+	return c;
+}
+
+void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct callback back)
+{
+	struct call *c = new_call(back.size);
+
+	c->calls = l;
 	c->command = *take;
 	*take = (struct command){0};
-	c->fn = fn;
-	c->arg = arg;
+	c->fn = back.fn;
+	c->context = back.size ? (void *)c->copy : (void *)(uintptr_t)back.context;
+	if (back.size)
+		memcpy(c->copy, back.context, back.size);
 	c->limit_at = limit_ms ? clock_mono_ms() + limit_ms : 0;
 	c->prev = l->last;
 	if (l->last)
@@ -201,23 +210,24 @@ void calls_went_up(struct calls *l)
 	send_waiting(l);
 }
 
-static void give_up(struct call *c)
+/* A sent call stays until its reply or the loss comes: hiredis still points to it. */
+static void end_early(struct call *c, const char *text)
 {
-	struct err why;
 	call_fn *fn = c->fn;
+	struct err why;
 
-	err_set(&why, ERR_RETRY, "the store did not answer in time");
+	err_set(&why, ERR_RETRY, "%s", text);
 	if (!c->is_sent) {
 		end_call(c, c->was_lost ? CALL_UNKNOWN : CALL_NEVER_SENT, NULL, &why);
 		return;
 	}
-	c->fn = NULL; /* hiredis still knows it: freed when its answer or the loss comes */
+	c->fn = NULL;
 	c->limit_at = 0;
 	if (fn)
-		fn(CALL_UNKNOWN, NULL, &why, c->arg);
+		fn(&(struct call_result){CALL_UNKNOWN, NULL, &why}, c->context);
 }
 
-/* The first call whose time is up, or that nobody waits for any more. */
+/* The first call whose time is up, or that nobody waits for. */
 static struct call *first_over(struct calls *l, int64_t now)
 {
 	for (struct call *c = l->first; c; c = c->next)
@@ -241,31 +251,16 @@ void calls_tick(struct calls *l)
 		} else if (!c->fn) {
 			end_call(c, CALL_UNKNOWN, NULL, NULL);
 		} else {
-			give_up(c);
+			end_early(c, "Redis did not reply in time");
 		}
 	}
 	for (c = l->first; c; c = c->next) {
 		if (c->is_sent && now - c->sent_at > SILENCE_MS) {
-			conn_drop(l->conn, "no answer for 10 s");
+			conn_drop(l->conn, "Redis has not replied for 10 s");
 			return;
 		}
 	}
 	send_waiting(l);
-}
-
-/* A sent one stays with hiredis, which tells its loss when the connection is freed. */
-static void abandon(struct call *c)
-{
-	call_fn *fn = c->fn;
-	struct err why;
-
-	err_set(&why, ERR_RETRY, "the process ends");
-	if (!c->is_sent) {
-		end_call(c, CALL_UNKNOWN, NULL, &why);
-		return;
-	}
-	c->fn = NULL;
-	fn(CALL_UNKNOWN, NULL, &why, c->arg);
 }
 
 static struct call *first_awaited(const struct calls *l)
@@ -283,7 +278,7 @@ void calls_abandon(struct calls *l)
 	struct call *c;
 
 	while ((c = first_awaited(l)))
-		abandon(c);
+		end_early(c, "the process ends");
 }
 
 void calls_close(struct calls *l)

@@ -1,5 +1,5 @@
-/* Is this store able to accept? Its connections, its settings, and saying so when that changes. */
-#include "server/redis/internal.h"
+/* Can this Redis accept mail now? Checks its state and its settings, and logs each change. */
+#include "server/redis/health.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,98 +11,134 @@
 #include "server/base/metrics.h"
 #include "server/redis/conn.h"
 
-#define CHECK_MS 5000      /* settings, while all is well */
-#define CHECK_SOON_MS 1000 /* and while it is not */
+#define CHECK_MS 5000      /* between two checks while all is well */
+#define CHECK_SOON_MS 1000 /* while it is not */
+#define ASK_MS 5000
 
-void health_say(struct redis *redis)
+void health_init(struct health *h, const struct config *config, const struct instance *instance,
+		 struct calls *calls)
+{
+	*h = (struct health){.config = config, .instance = instance, .calls = calls};
+	snprintf(h->lost_why, sizeof(h->lost_why), "Redis is not connected yet");
+}
+
+void health_deinit(struct health *h)
+{
+	free(h->info);
+	h->info = NULL;
+}
+
+bool health_is_connected(const struct health *h)
+{
+	for (int i = 0; i < HEALTH_CONNECTIONS; i++)
+		if (!h->calls[i].is_up)
+			return false;
+	return true;
+}
+
+bool health_is_ready(const struct health *h, const char **why)
+{
+	const char *reason = NULL;
+
+	if (!health_is_connected(h))
+		reason = h->lost_why;
+	else if (!h->check.is_able ||
+		 (!h->check.holds && h->config->durability != DURABILITY_RELAXED))
+		reason = h->check.why;
+	if (why)
+		*why = reason;
+	return !reason;
+}
+
+const char *health_durability(const struct health *h)
+{
+	return h->check.holds ? "fsync" : "relaxed";
+}
+
+void health_lost(struct health *h, const char *why)
+{
+	snprintf(h->lost_why, sizeof(h->lost_why), "%s", why);
+	health_report(h);
+}
+
+void health_report(struct health *h)
 {
 	const char *why = NULL;
-	bool is = redis_is_ready(redis, &why);
+	bool is = health_is_ready(h, &why);
 
 	metric_set(METRIC_STORE_READY, is);
-	if (is == redis->health.was_ready)
+	if (is == h->was_ready)
 		return;
-	redis->health.was_ready = is;
+	h->was_ready = is;
 	if (is)
-		LOG(LOG_INFO, "store.ready", LOG_S("instance", redis->instance.id),
-		    LOG_S("durability", redis_durability(redis)));
+		LOG(LOG_INFO, "store.ready", LOG_S("instance", h->instance->id),
+		    LOG_S("durability", health_durability(h)));
 	else
 		LOG(LOG_ERROR, "store.not_ready", LOG_S("reason", why));
 }
 
-/* What is no reason to refuse mail, once each. */
-static void warn(const struct redis_settings *is, const struct redis_settings *was)
+/* Logs, once each, what is no reason to refuse mail. */
+static void log_warnings(const struct redis_settings *is, const struct redis_settings *was)
 {
 	if (is->is_unlimited && !was->is_unlimited)
 		LOG(LOG_WARN, "store.no_memory_limit",
-		    LOG_S("hint", "set maxmemory in Redis, so that a full queue refuses mail "
-				  "instead of filling the machine"));
+		    LOG_S("hint", "set maxmemory in Redis: then a full queue refuses mail before "
+				  "the machine runs out of memory"));
 	if (is->loads_halves && !was->loads_halves)
 		LOG(LOG_WARN, "store.loads_halves",
-		    LOG_S("hint", "after a power failure Redis would run half a transaction: set "
-				  "aof-load-truncated no, and run `postern redis mend` before it "
-				  "starts"));
+		    LOG_S("hint", "after a power failure Redis may run half a transaction: set "
+				  "aof-load-truncated no, and run `postern redis mend` before "
+				  "Redis starts"));
 }
 
-void health_judge(struct redis *redis, const redisReply *config)
+void health_judge(struct health *h, const redisReply *config)
 {
-	redisReply info = {.type = REDIS_REPLY_STRING,
-			   .str = redis->health.info,
-			   .len = redis->health.info_len};
-	struct redis_settings was = redis->health.check;
+	redisReply info = {.type = REDIS_REPLY_STRING, .str = h->info, .len = h->info_len};
+	struct redis_settings was = h->check;
 
-	if (!redis->health.info)
+	if (!h->info)
 		return;
-	settings_check(&info, config, redis->config->assert_redis_settings, &redis->health.check);
-	metric_set(METRIC_STORE_BYTES, redis->health.check.memory_bytes);
-	warn(&redis->health.check, &was);
-	if (!redis->health.check.holds && !redis->health.was_checked)
-		LOG(LOG_ERROR, "store.settings", LOG_S("reason", redis->health.check.why));
-	redis->health.was_checked = true;
-	redis->health.check_at =
-		clock_mono_ms() + (redis->health.check.holds ? CHECK_MS : CHECK_SOON_MS);
-	health_say(redis);
+	settings_check(&info, config, h->config->assert_redis_settings, &h->check);
+	metric_set(METRIC_STORE_BYTES, h->check.memory_bytes);
+	log_warnings(&h->check, &was);
+	if (!h->check.holds && !h->was_checked)
+		LOG(LOG_ERROR, "store.settings", LOG_S("reason", h->check.why));
+	h->was_checked = true;
+	h->check_at = clock_mono_ms() + (h->check.holds ? CHECK_MS : CHECK_SOON_MS);
+	health_report(h);
 }
 
-void health_keep_time(struct redis *redis, const redisReply *r)
+void health_keep_time(struct health *h, const redisReply *r)
 {
 	if (r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
 	    r->element[1]->str)
-		redis_saw_time(redis, strtoll(r->element[0]->str, NULL, 10) * 1000 +
-					      strtoll(r->element[1]->str, NULL, 10) / 1000);
+		h->offset_ms = strtoll(r->element[0]->str, NULL, 10) * 1000 +
+			       strtoll(r->element[1]->str, NULL, 10) / 1000 - clock_real_ms();
 }
 
-void redis_was_late(struct redis *redis)
-{
-	redis->health.is_late = true;
-}
-
-void health_keep_info(struct redis *redis, const redisReply *r)
+void health_keep_info(struct health *h, const redisReply *r)
 {
 	char *copy = r->str ? strndup(r->str, r->len) : NULL;
 
-	free(redis->health.info);
-	redis->health.info = copy;
-	redis->health.info_len = copy ? r->len : 0;
+	free(h->info);
+	h->info = copy;
+	h->info_len = copy ? r->len : 0;
 }
 
-static void on_check_info(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static void on_check_info(const struct call_result *result, void *context)
 {
-	(void)why;
-	if (end == CALL_ANSWERED)
-		health_keep_info(arg, r);
+	if (result->end == CALL_ANSWERED)
+		health_keep_info(context, (const redisReply *)result->reply);
 }
 
 static void on_check_config(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct calls *l = arg;
-
 	(void)redis;
 	if (reply)
-		health_judge(l->redis, reply);
+		health_judge(arg, reply);
 }
 
-void health_ask_config(struct calls *l, redisCallbackFn *fn)
+void health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg)
 {
 	struct command c = {0};
 	const char *bytes;
@@ -115,42 +151,43 @@ void health_ask_config(struct calls *l, redisCallbackFn *fn)
 	command_str(&c, "aof-load-truncated");
 	bytes = command_finish(&c, &len);
 	if (bytes)
-		conn_send(l->conn, bytes, len, fn, l);
+		conn_send(l->conn, bytes, len, fn, arg);
 	command_deinit(&c);
 }
 
-static void on_time(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static void on_time(const struct call_result *result, void *context)
 {
-	(void)why;
-	if (end == CALL_ANSWERED)
-		health_keep_time(arg, r);
+	if (result->end == CALL_ANSWERED)
+		health_keep_time(context, (const redisReply *)result->reply);
 }
 
-static void ask_time(struct redis *redis)
+static void ask(struct health *h, const char *command, call_fn *fn)
 {
 	struct command c = {0};
 
-	redis->health.is_late = false;
-	command_start(&c, "TIME");
-	redis_call(redis, &c, 0, 5000, on_time, redis);
+	command_start(&c, command);
+	calls_add(h->calls, &c, ASK_MS, CALLBACK(fn, h));
 }
 
-static void check_again(struct redis *redis)
+static void ask_time(struct health *h)
 {
-	struct command c = {0};
-
-	redis->health.check_at = clock_mono_ms() + CHECK_MS;
-	command_start(&c, "INFO");
-	redis_call(redis, &c, 0, 5000, on_check_info, redis);
-	health_ask_config(&redis->links[0], on_check_config);
-	ask_time(redis);
+	h->is_late = false;
+	ask(h, "TIME", on_time);
 }
 
-void health_tick(struct redis *redis)
+static void check_again(struct health *h)
 {
-	if (redis->links[0].is_up && clock_mono_ms() >= redis->health.check_at)
-		check_again(redis);
-	else if (redis->links[0].is_up && redis->health.is_late)
-		ask_time(redis);
-	health_say(redis);
+	h->check_at = clock_mono_ms() + CHECK_MS;
+	ask(h, "INFO", on_check_info);
+	health_ask_config(h->calls, on_check_config, h);
+	ask_time(h);
+}
+
+void health_tick(struct health *h)
+{
+	if (h->calls->is_up && clock_mono_ms() >= h->check_at)
+		check_again(h);
+	else if (h->calls->is_up && h->is_late)
+		ask_time(h);
+	health_report(h);
 }

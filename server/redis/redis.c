@@ -1,31 +1,94 @@
-/* The store of a process: its connections to Redis, and what the parts keep in it. */
+/* The connection of a process to Redis, and the state that parts of the store keep with it. */
 #include "server/redis/redis.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/base/clock.h"
+#include "server/base/loop.h"
 #include "server/config/config.h"
+#include "server/redis/calls.h"
 #include "server/redis/conn.h"
-#include "server/redis/internal.h"
+#include "server/redis/handshake.h"
+#include "server/redis/health.h"
+#include "server/redis/url.h"
 
 #define TICK_MS 200
+#define CONNECTIONS HEALTH_CONNECTIONS
+#define PARTS_MAX 16
+
+struct redis {
+	struct loop *loop;
+	const struct config *config;
+	struct redis_url url;
+	struct calls calls[CONNECTIONS];
+	struct handshake handshakes[CONNECTIONS];
+	struct handshake_store store;
+	struct health health;
+	struct subscriber *subscriber;
+	struct loop_timer tick;
+	struct {
+		void *state;
+		const struct redis_part_kind *kind;
+	} parts[PARTS_MAX];
+	int n_parts;
+};
 
 static void tick(void *arg)
 {
 	struct redis *redis = arg;
 
 	loop_timer_set(&redis->tick, TICK_MS);
-	for (int i = 0; i < REDIS_LINKS; i++)
-		calls_tick(&redis->links[i]);
-	health_tick(redis);
+	for (int i = 0; i < CONNECTIONS; i++)
+		calls_tick(&redis->calls[i]);
+	health_tick(&redis->health);
 }
 
-void redis_call(struct redis *redis, struct command *take, unsigned conn, int64_t limit_ms,
-		call_fn *fn, void *arg)
+void redis_call(struct redis *redis, struct command *take, unsigned connection, int64_t limit_ms,
+		struct callback back)
 {
-	calls_add(&redis->links[conn % REDIS_LINKS], take, limit_ms, fn, arg);
+	calls_add(&redis->calls[connection % CONNECTIONS], take, limit_ms, back);
+}
+
+void redis_call_oom(struct redis *redis, struct callback back)
+{
+	struct command none = {.bytes.failed = true};
+
+	redis_call(redis, &none, 0, 0, back);
+}
+
+static void on_partitions(void *arg)
+{
+	struct redis *redis = arg;
+
+	if (redis->subscriber)
+		subscriber_set_partitions(redis->subscriber, redis->store.partitions);
+}
+
+static int open_connection(struct redis *redis, unsigned i)
+{
+	struct handshake *h = &redis->handshakes[i];
+
+	*h = (struct handshake){.store = &redis->store, .calls = &redis->calls[i], .number = i};
+	h->calls->conn = conn_new(redis->loop, &redis->url,
+				  &(struct conn_events){handshake_connected, handshake_lost, h});
+	return h->calls->conn ? 0 : -1;
+}
+
+static int open_all(struct redis *redis, unsigned needs)
+{
+	for (unsigned i = 0; i < CONNECTIONS; i++)
+		if (open_connection(redis, i) < 0)
+			return -1;
+	if (needs & REDIS_SUBSCRIBER) {
+		redis->subscriber = subscriber_new(redis->loop, &redis->url);
+		if (!redis->subscriber)
+			return -1;
+	}
+	if (loop_timer_init(&redis->tick, redis->loop, tick, redis) < 0)
+		return -1;
+	loop_timer_set(&redis->tick, TICK_MS);
+	return 0;
 }
 
 int redis_open(struct redis **out, struct loop *loop, const struct config *config, unsigned needs,
@@ -37,51 +100,40 @@ int redis_open(struct redis **out, struct loop *loop, const struct config *confi
 		return err_oom(e);
 	redis->loop = loop;
 	redis->config = config;
-	redis->partitions = 1;
-	snprintf(redis->health.lost_why, sizeof(redis->health.lost_why), "not connected yet");
-	if (store_url_parse(config, &redis->url, e) < 0 ||
-	    instance_load(&redis->instance, config->data_dir, e) < 0) {
+	redis->store = (struct handshake_store){.config = config,
+						.health = &redis->health,
+						.partitions = 1,
+						.on_partitions = on_partitions,
+						.arg = redis};
+	health_init(&redis->health, config, &redis->store.instance, redis->calls);
+	if (redis_url_parse(config, &redis->url, e) < 0 ||
+	    instance_load(&redis->store.instance, config->data_dir, e) < 0) {
 		free(redis);
 		return -1;
 	}
-	for (int i = 0; i < REDIS_LINKS; i++) {
-		struct calls *l = &redis->links[i];
-
-		l->redis = redis;
-		l->conn = conn_new(loop, &redis->url,
-				   &(struct conn_events){handshake_connected, handshake_lost, l});
-		if (!l->conn) {
-			redis_close(redis);
-			return err_oom(e);
-		}
-	}
-	if (needs & REDIS_SUBSCRIBER)
-		redis->subscriber = subscriber_new(redis, &redis->url);
-	if (((needs & REDIS_SUBSCRIBER) && !redis->subscriber) ||
-	    loop_timer_init(&redis->tick, loop, tick, redis) < 0) {
+	if (open_all(redis, needs) < 0) {
 		redis_close(redis);
 		return err_oom(e);
 	}
-	loop_timer_set(&redis->tick, TICK_MS);
 	*out = redis;
 	return 0;
 }
 
 static void abandon_calls(struct redis *redis)
 {
-	for (int i = 0; i < REDIS_LINKS; i++)
-		calls_abandon(&redis->links[i]);
+	for (int i = 0; i < CONNECTIONS; i++)
+		calls_abandon(&redis->calls[i]);
 }
 
-/* Calls before parts: what a call brought along may end up waiting in a part. And once more, for
- * what those who were told asked on. */
+/* Calls before parts: the end of a call may add to a part. Calls again after the parts: their
+ * callbacks may have made new calls. */
 void redis_abandon(struct redis *redis)
 {
 	if (!redis)
 		return;
 	abandon_calls(redis);
-	for (int i = 0; i < REDIS_PARTS; i++)
-		if (redis->parts[i].state && redis->parts[i].kind->abandon)
+	for (int i = 0; i < redis->n_parts; i++)
+		if (redis->parts[i].kind->abandon)
 			redis->parts[i].kind->abandon(redis->parts[i].state);
 	abandon_calls(redis);
 }
@@ -90,63 +142,65 @@ void redis_close(struct redis *redis)
 {
 	if (!redis)
 		return;
-	for (int i = 0; i < REDIS_PARTS; i++)
-		if (redis->parts[i].state)
-			redis->parts[i].kind->free_fn(redis->parts[i].state);
+	for (int i = 0; i < redis->n_parts; i++)
+		redis->parts[i].kind->free_fn(redis->parts[i].state);
 	loop_timer_deinit(&redis->tick);
 	subscriber_free(redis->subscriber);
-	for (int i = 0; i < REDIS_LINKS; i++)
-		calls_close(&redis->links[i]);
-	free(redis->health.info);
+	for (int i = 0; i < CONNECTIONS; i++)
+		calls_close(&redis->calls[i]);
+	health_deinit(&redis->health);
 	free(redis);
 }
 
 bool redis_is_ready(const struct redis *redis, const char **why)
 {
-	const char *reason = NULL;
-
-	if (!redis_is_connected(redis))
-		reason = redis->health.lost_why;
-	else if (!redis->health.check.is_able ||
-		 (!redis->health.check.holds && redis->config->durability != DURABILITY_RELAXED))
-		reason = redis->health.check.why;
-	if (why)
-		*why = reason;
-	return !reason;
+	return health_is_ready(&redis->health, why);
 }
 
 bool redis_is_connected(const struct redis *redis)
 {
-	return redis->links[0].is_up && redis->links[1].is_up;
+	return health_is_connected(&redis->health);
 }
 
 const char *redis_durability(const struct redis *redis)
 {
-	return redis->health.check.holds ? "fsync" : "relaxed";
+	return health_durability(&redis->health);
 }
 
 int64_t redis_clock_offset_ms(const struct redis *redis)
 {
-	return redis->offset_ms;
+	return redis->health.offset_ms;
 }
 
 void redis_saw_time(struct redis *redis, int64_t redis_ms)
 {
-	redis->offset_ms = redis_ms - clock_real_ms();
+	redis->health.offset_ms = redis_ms - clock_real_ms();
+}
+
+void redis_was_late(struct redis *redis)
+{
+	redis->health.is_late = true;
 }
 
 unsigned redis_partitions(const struct redis *redis)
 {
-	return redis->partitions;
+	return redis->store.partitions;
 }
 
-void *redis_part(struct redis *redis, enum redis_part which, const struct redis_part_kind *kind)
+void *redis_part(struct redis *redis, const struct redis_part_kind *kind)
 {
-	if (!redis->parts[which].state) {
-		redis->parts[which].state = kind->make(redis);
-		redis->parts[which].kind = kind;
-	}
-	return redis->parts[which].state;
+	void *state;
+
+	for (int i = 0; i < redis->n_parts; i++)
+		if (redis->parts[i].kind == kind)
+			return redis->parts[i].state;
+	state = kind->make(redis);
+	if (!state)
+		return NULL;
+	assert(redis->n_parts < PARTS_MAX);
+	redis->parts[redis->n_parts].state = state;
+	redis->parts[redis->n_parts++].kind = kind;
+	return state;
 }
 
 struct loop *redis_loop(struct redis *redis)
@@ -165,14 +219,14 @@ void redis_subscribe(struct redis *redis, const char *name, channel_fn *fn, void
 		subscriber_add(redis->subscriber, name, fn, arg);
 }
 
-/* Looks every 20 ms whether the store is ready, until the limit. */
+/* Checks every 20 ms whether Redis is ready, until the limit. */
 struct wait {
 	struct redis *redis;
 	struct loop_timer timer;
 	int64_t limit_at;
 };
 
-static void wait_look(void *arg)
+static void check_ready(void *arg)
 {
 	struct wait *w = arg;
 
@@ -187,12 +241,12 @@ int redis_wait_ready(struct redis *redis, int64_t ms, struct err *e)
 	struct wait w = {.redis = redis, .limit_at = clock_mono_ms() + ms};
 	const char *why;
 
-	if (loop_timer_init(&w.timer, redis->loop, wait_look, &w) < 0)
+	if (loop_timer_init(&w.timer, redis->loop, check_ready, &w) < 0)
 		return err_oom(e);
 	loop_timer_set(&w.timer, 0);
 	loop_run(redis->loop);
 	loop_timer_deinit(&w.timer);
 	if (!redis_is_ready(redis, &why))
-		return err_set(e, ERR_RETRY, "the store is not ready: %s", why);
+		return err_set(e, ERR_RETRY, "Redis is not ready: %s", why);
 	return 0;
 }

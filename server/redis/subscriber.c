@@ -1,19 +1,19 @@
-/* Hears what transitions publish. A publication may be lost with a connection: users look for
- * themselves after each new subscription, and now and then. */
+/* Receives what scripts publish. */
 #include "server/redis/subscriber.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/redis/command.h"
 #include "server/redis/conn.h"
-#include "server/redis/redis.h"
 
 #define CHANNELS_MAX 4
 
 struct subscriber {
-	struct redis *redis;
 	struct conn *conn;
+	unsigned partitions;
 	struct {
 		char name[16];
 		channel_fn *fn;
@@ -24,46 +24,46 @@ struct subscriber {
 
 static void on_message(redisAsyncContext *redis, void *reply, void *arg)
 {
-	struct subscriber *l = arg;
+	struct subscriber *s = arg;
 	const redisReply *r = reply;
 	const char *name;
 
 	(void)redis;
 	if (r && r->type == REDIS_REPLY_ERROR) {
-		conn_drop(l->conn, r->str); /* LOADING, say: subscribe anew */
+		conn_drop(s->conn, r->str); /* such as LOADING: subscribe again */
 		return;
 	}
 	if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 3 || !r->element[1]->str)
 		return;
 	name = strrchr(r->element[1]->str, ':');
-	for (int i = 0; name && i < l->n; i++) {
-		if (strcmp(name + 1, l->channels[i].name) != 0)
+	for (int i = 0; name && i < s->n; i++) {
+		if (strcmp(name + 1, s->channels[i].name) != 0)
 			continue;
 		if (r->element[2]->type == REDIS_REPLY_STRING)
-			l->channels[i].fn(r->element[2]->str, r->element[2]->len,
-					  l->channels[i].arg);
+			s->channels[i].fn(r->element[2]->str, r->element[2]->len,
+					  s->channels[i].arg);
 		else
-			l->channels[i].fn(NULL, 0, l->channels[i].arg);
+			s->channels[i].fn(NULL, 0, s->channels[i].arg);
 	}
-	conn_is_fit(l->conn);
+	conn_is_fit(s->conn);
 }
 
 static void on_connected(struct conn *conn, void *arg)
 {
-	struct subscriber *l = arg;
+	struct subscriber *s = arg;
 	struct command c = {0};
 	const char *bytes;
 	size_t len;
 
-	if (l->n == 0)
+	if (s->n == 0)
 		return;
 	command_start(&c, "SUBSCRIBE");
-	for (unsigned p = 0; p < redis_partitions(l->redis); p++)
-		for (int i = 0; i < l->n; i++)
-			command_key(&c, p, "%s", l->channels[i].name);
+	for (unsigned p = 0; p < s->partitions; p++)
+		for (int i = 0; i < s->n; i++)
+			command_key(&c, p, "%s", s->channels[i].name);
 	bytes = command_finish(&c, &len);
 	if (bytes)
-		conn_send(conn, bytes, len, on_message, l);
+		conn_send(conn, bytes, len, on_message, s);
 	command_deinit(&c);
 }
 
@@ -74,41 +74,41 @@ static void on_lost(struct conn *conn, const char *why, void *arg)
 	(void)arg;
 }
 
-struct subscriber *subscriber_new(struct redis *redis, const struct redis_url *url)
+struct subscriber *subscriber_new(struct loop *loop, const struct redis_url *url)
 {
-	struct subscriber *l = calloc(1, sizeof(*l));
+	struct subscriber *s = calloc(1, sizeof(*s));
 
-	if (!l)
+	if (!s)
 		return NULL;
-	l->redis = redis;
-	l->conn = conn_new(redis_loop(redis), url, &(struct conn_events){on_connected, on_lost, l});
-	if (!l->conn) {
-		free(l);
+	s->partitions = 1;
+	s->conn = conn_new(loop, url, &(struct conn_events){on_connected, on_lost, s});
+	if (!s->conn) {
+		free(s);
 		return NULL;
 	}
-	return l;
+	return s;
 }
 
-void subscriber_free(struct subscriber *l)
+void subscriber_free(struct subscriber *s)
 {
-	if (!l)
+	if (!s)
 		return;
-	conn_free(l->conn);
-	free(l);
+	conn_free(s->conn);
+	free(s);
 }
 
-void subscriber_restart(struct subscriber *l)
+void subscriber_set_partitions(struct subscriber *s, unsigned partitions)
 {
-	conn_drop(l->conn, "subscribes anew");
+	s->partitions = partitions;
+	conn_drop(s->conn, "subscribe again");
 }
 
-void subscriber_add(struct subscriber *l, const char *name, channel_fn *fn, void *arg)
+void subscriber_add(struct subscriber *s, const char *name, channel_fn *fn, void *arg)
 {
-	if (l->n == CHANNELS_MAX)
-		abort();
-	snprintf(l->channels[l->n].name, sizeof(l->channels[0].name), "%s", name);
-	l->channels[l->n].fn = fn;
-	l->channels[l->n].arg = arg;
-	l->n++;
-	subscriber_restart(l);
+	assert(s->n < CHANNELS_MAX);
+	snprintf(s->channels[s->n].name, sizeof(s->channels[0].name), "%s", name);
+	s->channels[s->n].fn = fn;
+	s->channels[s->n].arg = arg;
+	s->n++;
+	conn_drop(s->conn, "subscribe again");
 }

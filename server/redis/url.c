@@ -87,7 +87,7 @@ static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 	return host_and_port(u, rest, (size_t)(end - rest), e);
 }
 
-int store_url_parse(const struct config *config, struct redis_url *url, struct err *e)
+int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e)
 {
 	struct redis_url u = {0};
 	const char *text = config->redis_url;

@@ -17,6 +17,6 @@ struct redis_url {
 	int db;
 };
 
-int store_url_parse(const struct config *config, struct redis_url *url, struct err *e);
+int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e);
 
 #endif

@@ -10,6 +10,7 @@
 #include "server/config/config.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/store/queue/rest.h"
 #include "smtp/sink.h"
 
 #define IDLE_MS 5000   /* an idle channel is kept for so long */
@@ -153,7 +154,7 @@ static void rest(struct site *s, unsigned n_others, const struct connection_resu
 {
 	s->hold_until = clock_mono_ms() + HOLD_MS;
 	if (n_others == 0 && !is_sink(s))
-		jobs_rest(s->relay->redis, s->name, why->code, why->text);
+		rest_site(s->relay->redis, s->name, why->code, why->text);
 }
 
 /* No host of the route took the connection. */

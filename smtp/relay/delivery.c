@@ -10,6 +10,9 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/store/messages/transcripts.h"
+#include "server/store/queue/lease.h"
+#include "server/store/queue/rest.h"
+#include "server/store/queue/settle.h"
 #include "server/redis/redis.h"
 #include "smtp/relay/journal.h"
 
@@ -76,7 +79,7 @@ void delivery_give_back(struct delivery *d, const char *learned_site)
 {
 	arrive(d);
 	metric_add(METRIC_GIVEN_BACK, 1);
-	jobs_give_back(d->relay->redis, d->relay->owner, d->job, learned_site, 0);
+	lease_give_back(d->relay->redis, d->relay->owner, d->job, learned_site, 0);
 	end(d);
 }
 
@@ -101,7 +104,7 @@ static void on_route(const struct route *route, const struct route_failure *fail
 	if (failure) {
 		/* A site that was learned is that of other destinations, too. */
 		if (!failure->is_permanent && strcmp(d->job->site, destination_of(d)) == 0)
-			jobs_rest(d->relay->redis, d->job->site, failure->code, failure->text);
+			rest_site(d->relay->redis, d->job->site, failure->code, failure->text);
 		result.outcome = failure->is_permanent ? OUTCOME_BOUNCED : OUTCOME_DEFERRED;
 		result.code = failure->code;
 		snprintf(result.text, sizeof(result.text), "%s", failure->text);
@@ -190,7 +193,7 @@ void delivery_start(struct relay *r, struct job *j)
 		return;
 	}
 	if (!j->mail)
-		jobs_fetch(r->redis, j, on_mail, d);
+		job_fetch(r->redis, j, on_mail, d);
 	else
 		find_route(d);
 }
@@ -263,16 +266,16 @@ static void on_fence(bool is_yours, int64_t lease_until_ms, void *arg)
 void delivery_fence(struct delivery *d)
 {
 	d->waits_for_fence = true;
-	jobs_dot(d->relay->redis, d->relay->owner, d->job, on_fence, d);
+	lease_fence(d->relay->redis, d->relay->owner, d->job, on_fence, d);
 }
 
 /* ---- results ---- */
 
-static void on_settled(enum jobs_settled how, void *arg)
+static void on_settled(enum settle_end how, void *arg)
 {
 	struct delivery *d = arg;
 
-	if (d->journal_entry && how != SETTLED_UNANSWERED)
+	if (d->journal_entry && how != SETTLED_UNKNOWN)
 		journal_confirm(d->relay->journal, d->journal_entry);
 	if (d->transcript.len &&
 	    (how == SETTLED_APPLIED || how == SETTLED_BEFORE || how == SETTLED_LATE))
@@ -308,8 +311,8 @@ static void settle(struct delivery *d, const struct connection_result *results,
 	if (d->saw_dot)
 		d->journal_entry = journal_add(r->journal, d->job->ref, d->job->epoch, retry_ms,
 					       channels.data);
-	jobs_settle(r->redis, r->owner, d->job->ref, d->job->epoch, retry_ms, channels.data,
-		    on_settled, d);
+	settle_results(r->redis, r->owner, d->job->ref, d->job->epoch, retry_ms, channels.data,
+		       on_settled, d);
 	buf_deinit(&channels);
 }
 

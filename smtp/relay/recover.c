@@ -4,7 +4,8 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
-#include "server/store/queue/jobs.h"
+#include "server/store/queue/release.h"
+#include "server/store/queue/settle.h"
 #include "server/redis/redis.h"
 #include "smtp/relay/journal.h"
 
@@ -33,15 +34,15 @@ static void on_released(const struct err *why, void *arg)
 static void release_if_settled(struct recovery *r)
 {
 	if (r->was_read && r->n_open == 0)
-		jobs_release_owner(r->role->redis, r->role->ctx->owner, on_released, r);
+		release_owner(r->role->redis, r->role->ctx->owner, on_released, r);
 }
 
-static void on_settled(enum jobs_settled how, void *arg)
+static void on_settled(enum settle_end how, void *arg)
 {
 	struct recovery *r = arg;
 
 	r->n_open--;
-	r->n_unanswered += how == SETTLED_UNANSWERED;
+	r->n_unanswered += how == SETTLED_UNKNOWN;
 	release_if_settled(r);
 }
 
@@ -51,8 +52,8 @@ static void on_entry(const struct journal_entry *entry, void *arg)
 
 	r->n_open++;
 	r->n_entries++;
-	jobs_settle(r->role->redis, r->role->ctx->owner, entry->ref, entry->epoch, entry->retry_ms,
-		    entry->results, on_settled, r);
+	settle_results(r->role->redis, r->role->ctx->owner, entry->ref, entry->epoch,
+		       entry->retry_ms, entry->results, on_settled, r);
 }
 
 /* A living owner is recovered by its own supervisor. */

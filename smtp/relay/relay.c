@@ -8,6 +8,8 @@
 #include "server/config/config.h"
 #include "server/base/log.h"
 #include "server/redis/redis.h"
+#include "server/store/queue/lease.h"
+#include "server/store/queue/take.h"
 #include "smtp/relay/journal.h"
 
 #define TAKE_MAX 64  /* jobs a call */
@@ -34,7 +36,7 @@ struct ask {
 };
 
 /* Remembers, of one partition's answer, where there is more to have. */
-static void note_answer(struct relay *r, const struct jobs_taken *t)
+static void note_answer(struct relay *r, const struct take_result *t)
 {
 	r->has_found |= t->n_slots > 0 || t->is_full;
 	for (struct site *s = r->sites; s; s = s->next) {
@@ -64,7 +66,7 @@ static void end_round(struct relay *r)
 		relay_look(r);
 }
 
-static void on_taken(const struct jobs_taken *t, void *arg)
+static void on_taken(const struct take_result *t, void *arg)
 {
 	struct ask *a = arg;
 	struct relay *r = a->relay;
@@ -109,8 +111,8 @@ static unsigned part_of(const struct relay *r, unsigned n)
 
 /* What a round asks of each partition. */
 struct round {
-	struct jobs_request request;
-	struct jobs_site list[SITES_MAX];
+	struct take_request request;
+	struct take_site list[SITES_MAX];
 	struct site *sites[SITES_MAX]; /* of the list */
 };
 
@@ -143,9 +145,9 @@ static void fill_round(struct relay *r, struct round *round, unsigned room)
 		if (!fits)
 			continue;
 		round->sites[n] = s;
-		round->list[n++] = (struct jobs_site){s->name, s->asked_want, s->asked_grow, 0};
+		round->list[n++] = (struct take_site){s->name, s->asked_want, s->asked_grow, 0};
 	}
-	round->request = (struct jobs_request){
+	round->request = (struct take_request){
 		.max_jobs = part_of(r, least(HELD_MAX - r->n_held, TAKE_MAX)),
 		.free_connections = part_of(r, free),
 		.sites = round->list,
@@ -164,7 +166,7 @@ static void take(struct relay *r, unsigned partition, struct round *round)
 	for (size_t i = 0; i < round->request.n_sites; i++)
 		round->list[i].has = site_held(round->sites[i], partition);
 	r->takes_open++;
-	jobs_take(r->redis, r->owner, partition, &round->request, on_taken, a);
+	take_jobs(r->redis, r->owner, partition, &round->request, on_taken, a);
 }
 
 static bool may_take(const struct relay *r)
@@ -248,7 +250,7 @@ static void renew(void *arg)
 	for (struct delivery *d = r->deliveries; d; d = d->next)
 		if (d->stage != DELIVERY_SETTLING && !d->is_over)
 			jobs[n++] = d->job;
-	jobs_renew(r->redis, r->owner, jobs, n, on_renewed, r);
+	lease_renew(r->redis, r->owner, jobs, n, on_renewed, r);
 	free(jobs);
 }
 
@@ -261,7 +263,7 @@ int relay_start(struct relay *r, struct err *e)
 	    loop_timer_init(&r->poll, r->loop, poll, r) < 0 ||
 	    loop_timer_init(&r->renew, r->loop, renew, r) < 0)
 		return err_oom(e);
-	jobs_listen(r->redis, on_wake, r);
+	take_listen(r->redis, on_wake, r);
 	loop_timer_set(&r->poll, 0);
 	loop_timer_set(&r->renew, RENEW_MS);
 	return 0;

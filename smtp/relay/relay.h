@@ -8,7 +8,7 @@
 #include "server/base/buf.h"
 #include "server/base/loop.h"
 #include "server/route/route.h"
-#include "server/store/queue/jobs.h"
+#include "server/store/queue/job.h"
 #include "smtp/client/connection.h"
 #include "smtp/client/transcript.h"
 

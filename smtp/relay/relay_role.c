@@ -7,6 +7,10 @@
 #include "server/base/log.h"
 #include "server/mail/dkim.h"
 #include "server/redis/redis.h"
+#include "server/store/messages/transcripts.h"
+#include "server/store/queue/lease.h"
+#include "server/store/queue/settle.h"
+#include "server/store/queue/slots.h"
 #include "smtp/client/tls.h"
 #include "smtp/relay/journal.h"
 #include "smtp/relay/relay.h"
@@ -23,12 +27,18 @@ struct relay_process {
 	bool holds_leases;
 };
 
-/* Jobs given back and results must still reach Redis. */
+static size_t unanswered(struct redis *redis)
+{
+	return lease_unanswered(redis) + settle_unanswered(redis) + slots_unanswered(redis) +
+	       transcripts_unanswered(redis);
+}
+
+/* Jobs given back and results must reach Redis before the process ends. */
 static void wait_for_redis(void *arg)
 {
 	struct relay_process *p = arg;
 
-	if (jobs_unanswered(p->relay.redis) == 0)
+	if (unanswered(p->relay.redis) == 0)
 		role_end(p->role, 0);
 	else
 		loop_timer_set(&p->settle_wait, SETTLE_POLL_MS);

@@ -7,6 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/config/config.h"
+#include "server/store/queue/slots.h"
 
 #define AHEAD_US 50000 /* work that may wait at a channel: what it does in 50 ms */
 #define AHEAD_MAX 32
@@ -117,7 +118,7 @@ void site_give_slot(struct site *s, unsigned partition, unsigned count)
 	l->partition = partition;
 	l->count = count;
 	snprintf(l->site, sizeof(l->site), "%s", s->name);
-	jobs_give_slots(s->relay->redis, s->relay->owner, partition, s->name, count, slot_given, l);
+	slots_give_back(s->relay->redis, s->relay->owner, partition, s->name, count, slot_given, l);
 }
 
 void site_grant(struct site *s, unsigned partition, unsigned count)

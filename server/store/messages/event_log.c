@@ -239,7 +239,7 @@ static void ask_records(struct part *p)
 		return;
 	}
 	r->open++;
-	redis_call(r->redis, &c, 1, LIMIT_MS, on_records, p);
+	redis_call_plain(r->redis, &c, 1, LIMIT_MS, on_records, p);
 }
 
 /* ---- reading ---- */
@@ -281,7 +281,7 @@ static void ask_entries(struct part *p, const char *project, const struct event_
 	command_str(&c, "+");
 	command_str(&c, "COUNT");
 	command_num(&c, (int64_t)p->reading->max);
-	redis_call(p->reading->redis, &c, 1, LIMIT_MS, on_entries, p);
+	redis_call_plain(p->reading->redis, &c, 1, LIMIT_MS, on_entries, p);
 }
 
 void event_log_read(struct redis *redis, const char *project, const struct event_log_from *from,
@@ -333,5 +333,5 @@ void event_log_cut(struct redis *redis, const char *project, unsigned partition,
 	command_start(&c, "HGET");
 	command_key(&c, partition, "cut");
 	command_str(&c, project);
-	redis_call(redis, &c, 1, LIMIT_MS, on_cut, cutting);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_cut, cutting);
 }

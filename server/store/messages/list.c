@@ -225,7 +225,7 @@ static void ask(struct part *p, const struct list_query *q, size_t max)
 	command_num(&c, (int64_t)max);
 	command_str(&c, mark);
 	p->asked->open++;
-	redis_call(p->asked->redis, &c, 1, LIMIT_MS, on_listed, p);
+	redis_call_plain(p->asked->redis, &c, 1, LIMIT_MS, on_listed, p);
 }
 
 void list_read(struct redis *redis, const struct list_query *q,

@@ -61,7 +61,7 @@ static void ask_due(struct read *r)
 		snprintf(ref, sizeof(ref), "%s%03zx", r->id, j);
 		command_str(&c, ref);
 	}
-	redis_call(r->redis, &c, 1, LIMIT_MS, on_due, r);
+	redis_call_plain(r->redis, &c, 1, LIMIT_MS, on_due, r);
 }
 
 static bool waits(const struct record *record)
@@ -106,7 +106,7 @@ void messages_get(struct redis *redis, const char *project, const char *id, mess
 	snprintf(r->id, sizeof(r->id), "%s", id);
 	command_start(&c, "GET");
 	command_key(&c, id_partition(id), "m:%s", id);
-	redis_call(redis, &c, 1, LIMIT_MS, on_record, r);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_record, r);
 }
 
 /* ---- cancel, retry ---- */
@@ -151,7 +151,7 @@ static void give_order(struct redis *redis, enum script script, const char *id,
 	command_script(&c, script, id_partition(id));
 	command_num(&c, redis_config(redis)->retention_s * 1000);
 	command_str(&c, id);
-	redis_call(redis, &c, 1, LIMIT_MS, on_done, o);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_done, o);
 }
 
 void messages_cancel(struct redis *redis, const char *id, messages_done_fn *fn, void *arg)

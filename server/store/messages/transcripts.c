@@ -70,7 +70,7 @@ static struct keeping *keeping_of(struct redis *redis)
 {
 	static const struct redis_part_kind kind = {.make = keeping_make, .free_fn = free};
 
-	return redis_part(redis, PART_TRANSCRIPTS, &kind);
+	return redis_part(redis, &kind);
 }
 
 static void on_kept(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
@@ -106,7 +106,7 @@ void transcripts_keep(struct redis *redis, const char *ref, int64_t epoch, const
 	command_str(&c, buf_text(&element));
 	command_arg(&c, packed, len);
 	buf_deinit(&element);
-	redis_call(redis, &c, 1, KEEP_MS, on_kept, k);
+	redis_call_plain(redis, &c, 1, KEEP_MS, on_kept, k);
 }
 
 size_t transcripts_unanswered(struct redis *redis)
@@ -254,5 +254,5 @@ void transcripts_get(struct redis *redis, const char *project, const char *id, t
 	command_key(&c, id_partition(id), "t:%s", id);
 	command_num(&c, -KEPT);
 	command_num(&c, -1);
-	redis_call(redis, &c, 1, LIMIT_MS, on_transcripts, r);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_transcripts, r);
 }

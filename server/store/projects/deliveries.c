@@ -112,7 +112,7 @@ void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *f
 	*l = (struct loading){redis, fn, arg};
 	command_script(&c, SCRIPT_HOOKS, REDIS_GLOBAL);
 	command_num(&c, version);
-	redis_call(redis, &c, 1, LIMIT_MS, on_loaded, l);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_loaded, l);
 }
 
 /* ---- news ---- */
@@ -163,7 +163,7 @@ void deliveries_look(struct redis *redis, unsigned partition,
 			 list[i].at.seq);
 		command_str(&c, place);
 	}
-	redis_call(redis, &c, 1, LIMIT_MS, on_news, l);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_news, l);
 }
 
 /* ---- what is due ---- */
@@ -196,7 +196,7 @@ static void ask_members(struct redis *redis, struct command *c, deliveries_due_f
 	if (!d)
 		abort();
 	*d = (struct due){fn, arg};
-	redis_call(redis, c, 1, LIMIT_MS, on_due, d);
+	redis_call_plain(redis, c, 1, LIMIT_MS, on_due, d);
 }
 
 void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t max,
@@ -333,5 +333,5 @@ void deliveries_commit(struct redis *redis, const char *owner, int64_t lease_ms,
 		command_append(&command, &take->words);
 	command_deinit(&take->words);
 	*take = (struct deliveries_batch){0};
-	redis_call(redis, &command, 0, 0, on_committed, c);
+	redis_call_plain(redis, &command, 0, 0, on_committed, c);
 }

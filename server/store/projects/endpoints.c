@@ -141,7 +141,7 @@ static void ask(struct redis *redis, const char *project, const char *id, endpoi
 	command_key(&c, REDIS_GLOBAL, "hook:%s", project);
 	if (*id)
 		command_str(&c, id);
-	redis_call(redis, &c, 1, LIMIT_MS, on_read, a);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_read, a);
 }
 
 void endpoints_list(struct redis *redis, const char *project, endpoints_fn *fn, void *arg)
@@ -186,7 +186,7 @@ static void send_change(struct redis *redis, struct command *c, const char *refu
 	change->refusal = refusal;
 	change->fn = fn;
 	change->arg = arg;
-	redis_call(redis, c, 1, LIMIT_MS, on_changed, change);
+	redis_call_plain(redis, c, 1, LIMIT_MS, on_changed, change);
 }
 
 static void start_change(struct command *c, const char *what, const char *project, const char *id)
@@ -270,7 +270,7 @@ static void send_look(struct redis *redis, struct command *c, endpoints_log_fn *
 		abort();
 	l->fn = fn;
 	l->arg = arg;
-	redis_call(redis, c, 1, LIMIT_MS, on_log, l);
+	redis_call_plain(redis, c, 1, LIMIT_MS, on_log, l);
 }
 
 void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
@@ -309,7 +309,7 @@ void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const cha
 	command_start(&c, "RPUSH");
 	command_key(&c, REDIS_GLOBAL, "ht");
 	command_str(&c, text);
-	redis_call(redis, &c, 1, LIMIT_MS, on_asked, change);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_asked, change);
 }
 
 void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log_fn *fn, void *arg)

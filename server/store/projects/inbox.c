@@ -82,7 +82,7 @@ void inbox_list(struct redis *redis, const char *project, const char *recipient,
 	command_key(&c, PARTITION, "in:%s:%s", project, recipient);
 	command_num(&c, 0);
 	command_num(&c, (int64_t)limit - 1);
-	redis_call(redis, &c, 1, LIMIT_MS, on_list, l);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_list, l);
 }
 
 /* ---- wait ---- */
@@ -229,7 +229,7 @@ static void ask(struct waiter *w)
 void inbox_wait(struct redis *redis, const char *project, const char *recipient, size_t limit,
 		int64_t wait_ms, inbox_fn *fn, void *arg)
 {
-	struct waits *all = redis_part(redis, PART_INBOX, &waits_kind);
+	struct waits *all = redis_part(redis, &waits_kind);
 	struct waiter *w;
 
 	if (!all || wait_ms <= 0 || all->n >= WAITERS_MAX) {
@@ -289,7 +289,7 @@ void inbox_put(struct redis *redis, const char *project, const struct inbox_mail
 	command_str(&c, text ? text : "{}"); /* bytes that are no UTF-8: an entry nobody can read */
 	command_str(&c, MAILS_MAX);
 	command_str(&c, LIFE_S);
-	redis_call(redis, &c, 1, LIMIT_MS, on_put, p);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_put, p);
 	free(text);
 	json_decref(root);
 }

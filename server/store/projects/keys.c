@@ -96,7 +96,7 @@ static void tell(const struct entry *entry, key_fn *fn, void *arg)
 static void on_found(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
 {
 	struct find *f = arg;
-	struct cache *cache = redis_part(f->redis, PART_KEYS, &cache_kind);
+	struct cache *cache = redis_part(f->redis, &cache_kind);
 	struct entry fresh = {.until_ms = clock_mono_ms() + REMEMBER_MS};
 	struct entry *kept = slot_of(cache, f->digest);
 
@@ -119,7 +119,7 @@ static void on_found(enum call_end end, const redisReply *reply, const struct er
 
 void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg)
 {
-	struct cache *cache = redis_part(redis, PART_KEYS, &cache_kind);
+	struct cache *cache = redis_part(redis, &cache_kind);
 	unsigned char digest[DIGEST];
 	char hex[DIGEST * 2 + 1];
 	struct command c = {0};
@@ -147,7 +147,7 @@ void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, vo
 	command_start(&c, "HGET");
 	command_key(&c, REDIS_GLOBAL, "keys");
 	command_str(&c, hex);
-	redis_call(redis, &c, 1, LIMIT_MS, on_found, f);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_found, f);
 }
 
 /* ---- make and revoke ---- */
@@ -213,7 +213,7 @@ void keys_import(struct redis *redis, const char *project, const char *name, uns
 	command_str(&c, is_test ? "test" : "live");
 	command_num(&c, scopes);
 	command_num(&c, KEYS_MAX);
-	redis_call(redis, &c, 1, LIMIT_MS, on_made, m);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_made, m);
 }
 
 void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
@@ -253,7 +253,7 @@ void keys_revoke(struct redis *redis, const char *project, const char *id, key_d
 	command_str(&c, "revoke");
 	command_str(&c, id);
 	command_str(&c, project ? project : "");
-	redis_call(redis, &c, 1, LIMIT_MS, on_done, m);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_done, m);
 }
 
 /* ---- lists ---- */
@@ -298,7 +298,7 @@ void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg)
 	command_script(&c, SCRIPT_KEY, REDIS_GLOBAL);
 	command_str(&c, "list");
 	command_str(&c, project);
-	redis_call(redis, &c, 1, LIMIT_MS, on_keys, l);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_keys, l);
 }
 
 /* ---- projects ---- */
@@ -360,7 +360,7 @@ static void ask_projects(struct redis *redis, const char *name, projects_fn *fn,
 		command_str(&c, id_make("prj", 0).text);
 		command_str(&c, name);
 	}
-	redis_call(redis, &c, 1, LIMIT_MS, on_projects, l);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_projects, l);
 }
 
 void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg)

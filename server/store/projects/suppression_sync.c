@@ -27,14 +27,14 @@ static void end(struct spread *s)
 	free(s);
 }
 
-static void send(struct spread *s, unsigned partition, const char *what, call_fn *fn)
+static void send(struct spread *s, unsigned partition, const char *what, plain_fn *fn)
 {
 	struct command c = {0};
 
 	command_script(&c, SCRIPT_SPREAD, partition);
 	command_str(&c, what);
 	command_append(&c, &s->words);
-	redis_call(s->redis, &c, 0, 0, fn, s);
+	redis_call_plain(s->redis, &c, 0, 0, fn, s);
 }
 
 static void on_done(enum call_end how, const redisReply *r, const struct err *why, void *arg)
@@ -102,5 +102,5 @@ void suppression_sync_run(struct redis *redis, unsigned partition, suppression_s
 	command_script(&c, SCRIPT_SPREAD, partition);
 	command_str(&c, "news");
 	command_num(&c, NEWS_MAX);
-	redis_call(redis, &c, 0, 0, on_news, s);
+	redis_call_plain(redis, &c, 0, 0, on_news, s);
 }

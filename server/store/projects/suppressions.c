@@ -109,7 +109,7 @@ static void change_all(struct ask *a)
 			command_num(&c, at);
 			command_num(&c, n > 1 ? COPIES_MS : 0);
 		}
-		redis_call(a->redis, &c, 1, LIMIT_MS, on_changed, a);
+		redis_call_plain(a->redis, &c, 1, LIMIT_MS, on_changed, a);
 	}
 }
 
@@ -198,7 +198,7 @@ static void look_at_all(struct redis *redis, const struct suppressions *list, in
 
 		start_command(&c, p, list, "look");
 		command_str(&c, a->email);
-		redis_call(redis, &c, 1, LIMIT_MS, on_looked, a);
+		redis_call_plain(redis, &c, 1, LIMIT_MS, on_looked, a);
 	}
 }
 
@@ -276,5 +276,5 @@ void suppressions_list(struct redis *redis, const struct suppressions *list,
 		command_str(&c, "+inf");
 	command_num(&c, (int64_t)from->skip);
 	command_num(&c, (int64_t)max);
-	redis_call(redis, &c, 1, LIMIT_MS, on_page, p);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_page, p);
 }

@@ -1,4 +1,4 @@
-/* Is the queue attended? Looks for ready jobs, and when a relay was heard of last. */
+/* Watches for mail that no relay takes: ready jobs, and the last sign of life of a relay. */
 #include "server/store/queue/relay_watch.h"
 
 #include <stdlib.h>
@@ -7,125 +7,121 @@
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
-#include "server/redis/call.h"
-#include "server/store/queue/jobs_internal.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
+#include "server/store/queue/lease.h"
 
 #define EVERY_MS 5000
 #define PATIENCE_MS 60000
 #define LIMIT_MS 3000
 
 static const char *const REASON =
-	"no relay takes mail, and some has been ready for over a minute: start a "
-	"postern with the role relay on this Redis";
+	"no relay takes mail, and mail has been ready for more than a minute: start a postern "
+	"with the role relay on this Redis";
 
 struct relay_watch {
 	struct redis *redis;
 	struct loop_timer timer;
 	int64_t every_ms, patience_ms;
 	int64_t ready_since_ms; /* monotonic; 0 = nothing is ready */
-	int64_t waited_ms;      /* of which no relay was heard of */
-	bool is_told;
-	/* of the look under way */
-	unsigned n_open;
-	bool is_ready, is_known;
-	int64_t heard_ms_ago;
+	int64_t waited_ms;      /* ready, and no sign of life of a relay */
+	bool is_reported;
+	/* of the check under way */
+	struct call_group calls;
+	bool is_ready;
+	int64_t heard_ms_ago; /* of any relay */
 };
 
-static void look(void *arg);
+static void check(void *arg);
 
 static void *relay_watch_new(struct redis *redis)
 {
-	struct relay_watch *a = calloc(1, sizeof(*a));
+	struct relay_watch *w = calloc(1, sizeof(*w));
 
-	if (!a)
+	if (!w)
 		return NULL;
-	a->redis = redis;
-	a->every_ms = EVERY_MS;
-	a->patience_ms = PATIENCE_MS;
-	if (loop_timer_init(&a->timer, redis_loop(redis), look, a) < 0) {
-		free(a);
+	w->redis = redis;
+	w->every_ms = EVERY_MS;
+	w->patience_ms = PATIENCE_MS;
+	if (loop_timer_init(&w->timer, redis_loop(redis), check, w) < 0) {
+		free(w);
 		return NULL;
 	}
-	return a;
+	return w;
 }
 
 static void relay_watch_free(void *state)
 {
-	struct relay_watch *a = state;
+	struct relay_watch *w = state;
 
-	loop_timer_deinit(&a->timer);
-	free(a);
+	loop_timer_deinit(&w->timer);
+	free(w);
 }
 
 static const struct redis_part_kind relay_watch_kind = {.make = relay_watch_new,
 							.free_fn = relay_watch_free};
 
-static void say(struct relay_watch *a)
+static void report(struct relay_watch *w)
 {
-	bool is_bad = a->waited_ms > a->patience_ms;
+	bool is_bad = w->waited_ms > w->patience_ms;
 
-	metric_set(METRIC_QUEUE_UNATTENDED_MS, a->waited_ms);
-	if (is_bad == a->is_told)
+	metric_set(METRIC_QUEUE_UNATTENDED_MS, w->waited_ms);
+	if (is_bad == w->is_reported)
 		return;
-	a->is_told = is_bad;
+	w->is_reported = is_bad;
 	if (is_bad)
 		LOG(LOG_ERROR, "queue.unattended", LOG_S("reason", REASON));
 	else
-		LOG(LOG_INFO, "queue.attended", LOG_N("waited_ms", a->waited_ms));
+		LOG(LOG_INFO, "queue.attended", LOG_N("waited_ms", w->waited_ms));
 }
 
-/* The last answer of a look: what they say together. */
-static void judge(struct relay_watch *a)
+/* All replies of a check are there. */
+static void judge(struct relay_watch *w)
 {
 	int64_t now = clock_mono_ms(), waited;
 
-	if (!a->is_known)
+	if (!w->is_ready)
+		w->ready_since_ms = 0;
+	else if (!w->ready_since_ms)
+		w->ready_since_ms = now;
+	waited = w->ready_since_ms ? now - w->ready_since_ms : 0;
+	w->waited_ms = waited < w->heard_ms_ago ? waited : w->heard_ms_ago;
+	report(w);
+}
+
+static void end_call(struct relay_watch *w, const struct call_result *result)
+{
+	if (!call_group_end(&w->calls, result))
 		return;
-	if (!a->is_ready)
-		a->ready_since_ms = 0;
-	else if (!a->ready_since_ms)
-		a->ready_since_ms = now;
-	waited = a->ready_since_ms ? now - a->ready_since_ms : 0;
-	a->waited_ms = waited < a->heard_ms_ago ? waited : a->heard_ms_ago;
-	say(a);
+	if (!w->calls.has_failed)
+		judge(w);
+	loop_timer_set(&w->timer, w->every_ms);
 }
 
-static void answered(struct relay_watch *a, bool is_known)
+static void on_ready(const struct call_result *result, void *context)
 {
-	a->is_known = a->is_known && is_known;
-	if (--a->n_open)
-		return;
-	judge(a);
-	loop_timer_set(&a->timer, a->every_ms);
+	struct relay_watch *w = context;
+
+	w->is_ready |= resp_number(result->reply) > 0;
+	end_call(w, result);
 }
 
-static void on_ready(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+/* {the owner whose time runs out last, and when} */
+static void on_owner(const struct call_result *result, void *context)
 {
-	struct relay_watch *a = arg;
+	struct relay_watch *w = context;
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(w->redis), ago;
 
-	(void)why;
-	if (end == CALL_ANSWERED && reply->integer > 0)
-		a->is_ready = true;
-	answered(a, end == CALL_ANSWERED);
-}
-
-/* {the owner that is to be taken for dead last, and when} */
-static void on_owner(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
-{
-	struct relay_watch *a = arg;
-	int64_t now = clock_real_ms() + redis_clock_offset_ms(a->redis), ago;
-
-	(void)why;
-	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
-		ago = now + JOBS_OWNER_MS - (int64_t)strtod(reply->element[1]->str, NULL);
-		if (ago < a->heard_ms_ago)
-			a->heard_ms_ago = ago > 0 ? ago : 0;
+	if (resp_count(result->reply) == 2) {
+		ago = now + LEASE_OWNER_MS -
+		      (int64_t)strtod(resp_text(resp_item(result->reply, 1)), NULL);
+		if (ago < w->heard_ms_ago)
+			w->heard_ms_ago = ago > 0 ? ago : 0;
 	}
-	answered(a, end == CALL_ANSWERED);
+	end_call(w, result);
 }
 
-static void ask(struct relay_watch *a, unsigned partition)
+static void ask(struct relay_watch *w, unsigned partition)
 {
 	struct command c = {0};
 
@@ -133,55 +129,58 @@ static void ask(struct relay_watch *a, unsigned partition)
 	command_key(&c, partition, "act:otp");
 	command_key(&c, partition, "act:normal");
 	command_key(&c, partition, "act:bulk");
-	redis_call(a->redis, &c, 1, LIMIT_MS, on_ready, a);
+	redis_call(w->redis, &c, 1, LIMIT_MS, CALLBACK(on_ready, w));
 	command_start(&c, "ZRANGE");
 	command_key(&c, partition, "owners");
 	command_num(&c, -1);
 	command_num(&c, -1);
 	command_str(&c, "WITHSCORES");
-	redis_call(a->redis, &c, 1, LIMIT_MS, on_owner, a);
+	redis_call(w->redis, &c, 1, LIMIT_MS, CALLBACK(on_owner, w));
 }
 
-static void look(void *arg)
+static void check(void *arg)
 {
-	struct relay_watch *a = arg;
-	unsigned n = redis_partitions(a->redis);
+	struct relay_watch *w = arg;
+	unsigned n = redis_partitions(w->redis);
 
-	if (!redis_is_connected(a->redis)) {
-		a->ready_since_ms = 0; /* relays could not give signs of life either */
-		loop_timer_set(&a->timer, a->every_ms);
+	if (!redis_is_connected(w->redis)) {
+		w->ready_since_ms = 0; /* relays cannot give signs of life now */
+		loop_timer_set(&w->timer, w->every_ms);
 		return;
 	}
-	a->n_open = n * 2;
-	a->is_ready = false;
-	a->is_known = true;
-	a->heard_ms_ago = INT64_MAX;
+	w->calls = (struct call_group){.n_open = n * 2};
+	w->is_ready = false;
+	w->heard_ms_ago = INT64_MAX;
 	for (unsigned p = 0; p < n; p++)
-		ask(a, p);
+		ask(w, p);
 }
 
-void relay_watch_start(struct redis *redis)
+int relay_watch_start(struct redis *redis)
 {
-	struct relay_watch *a = redis_part(redis, PART_RELAY_WATCH, &relay_watch_kind);
+	struct relay_watch *w = redis_part(redis, &relay_watch_kind);
 
-	if (!a)
-		abort();
-	loop_timer_set(&a->timer, 0);
+	if (!w)
+		return -1;
+	loop_timer_set(&w->timer, 0);
+	return 0;
 }
 
-void relay_watch_limit(struct redis *redis, int64_t every_ms, int64_t patience_ms)
+int relay_watch_limit(struct redis *redis, int64_t every_ms, int64_t patience_ms)
 {
-	struct relay_watch *a = redis_part(redis, PART_RELAY_WATCH, &relay_watch_kind);
+	struct relay_watch *w = redis_part(redis, &relay_watch_kind);
 
-	a->every_ms = every_ms;
-	a->patience_ms = patience_ms;
+	if (!w)
+		return -1;
+	w->every_ms = every_ms;
+	w->patience_ms = patience_ms;
+	return 0;
 }
 
 bool relay_watch_holds(struct redis *redis, const char **why)
 {
-	struct relay_watch *a = redis_part(redis, PART_RELAY_WATCH, &relay_watch_kind);
+	const struct relay_watch *w = redis_part(redis, &relay_watch_kind);
 
-	if (!a || !a->is_told)
+	if (!w || !w->is_reported)
 		return true;
 	*why = REASON;
 	return false;

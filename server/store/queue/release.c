@@ -1,38 +1,35 @@
-/* Takes back what relays hold no more: leases and slots of one that died, or that ran out. */
-#include <stdio.h>
-#include <stdlib.h>
+/* Takes back leases and slots of relays that died. */
+#include "server/store/queue/release.h"
 
-#include "server/config/config.h"
+#include <stdio.h>
+
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/base/random.h"
-#include "server/redis/call.h"
-#include "server/store/queue/jobs.h"
-#include "server/store/queue/jobs_internal.h"
+#include "server/config/config.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
 
-long long jobs_integer(const redisReply *whole, size_t i)
-{
-	return whole && whole->type == REDIS_REPLY_ARRAY && i < whole->elements
-		       ? whole->element[i]->integer
-		       : 0;
-}
+#define STEP_MAX 100
+#define HELD_AFTER 5 /* relays that died with the job: it is held */
 
-/* What a dead owner leaves. */
 struct release {
 	struct redis *redis;
 	char owner[96];
 	unsigned partition;
-	jobs_done_fn *fn;
+	release_fn *fn;
 	void *arg;
 };
 
-static void ask_release(struct release *h);
+/* The items of the reply. */
+enum { JOBS, DEFERRED, FAILED, HELD, OWNERS, HAS_MORE };
 
-void jobs_count_released(const redisReply *reply)
+static void ask_release(const struct release *r);
+
+struct release_count release_read(const struct resp *reply)
 {
-	int64_t deferred = jobs_integer(reply, 1), failed = jobs_integer(reply, 2);
-	int64_t held = jobs_integer(reply, 3);
+	int64_t deferred = resp_number_at(reply, DEFERRED), failed = resp_number_at(reply, FAILED);
+	int64_t held = resp_number_at(reply, HELD);
 
 	metric_add(METRIC_UNKNOWN_OUTCOMES, deferred + failed);
 	metric_add(METRIC_DEFERRED, deferred);
@@ -40,61 +37,60 @@ void jobs_count_released(const redisReply *reply)
 	metric_add(METRIC_HELD, held);
 	if (deferred + failed)
 		LOG(LOG_WARN, "jobs.outcome_unknown", LOG_N("jobs", deferred + failed),
-		    LOG_S("hint", "the relay died at the final dot"));
+		    LOG_S("hint", "the relay died after it sent the final dot"));
 	if (held)
 		LOG(LOG_ERROR, "jobs.held", LOG_N("jobs", held),
-		    LOG_S("hint", "relays died with them again and again: look at GET "
-				  "/v1/messages?status=held; POST .../retry lets them go"));
+		    LOG_S("hint", "relays died with these jobs several times: see GET "
+				  "/v1/messages?status=held; POST .../retry starts them again"));
+	return (struct release_count){resp_number_at(reply, JOBS), resp_number_at(reply, OWNERS),
+				      resp_number_at(reply, HAS_MORE) == 1};
 }
 
-static void on_released(enum call_end end, const redisReply *reply, const struct err *why,
-			void *arg)
+static void on_released(const struct call_result *result, void *context)
 {
-	struct release *h = arg;
-	bool has_more = end == CALL_ANSWERED && jobs_integer(reply, 5) == 1;
+	struct release *r = context;
+	struct release_count count;
 
-	if (end == CALL_ANSWERED && jobs_integer(reply, 0) > 0)
-		LOG(LOG_WARN, "owner.released", LOG_S("owner", h->owner),
-		    LOG_N("jobs", jobs_integer(reply, 0)));
-	if (end == CALL_ANSWERED)
-		jobs_count_released(reply);
-	if (end == CALL_ANSWERED && !has_more)
-		h->partition++;
-	if (end == CALL_ANSWERED && h->partition < redis_partitions(h->redis)) {
-		ask_release(h);
+	if (result->end != CALL_ANSWERED) {
+		r->fn(result->why, r->arg);
 		return;
 	}
-	h->fn(end == CALL_ANSWERED ? NULL : why, h->arg);
-	free(h);
+	count = release_read(result->reply);
+	if (count.jobs > 0)
+		LOG(LOG_WARN, "owner.released", LOG_S("owner", r->owner),
+		    LOG_N("jobs", count.jobs));
+	if (!count.has_more)
+		r->partition++;
+	if (r->partition < redis_partitions(r->redis))
+		ask_release(r);
+	else
+		r->fn(NULL, r->arg);
 }
 
-static void ask_release(struct release *h)
+static void ask_release(const struct release *r)
 {
 	struct command c = {0};
 
-	command_release(&c, h->partition, h->owner, redis_config(h->redis));
-	redis_call(h->redis, &c, 0, 0, on_released, h);
+	release_command(&c, r->partition, r->owner, redis_config(r->redis));
+	redis_call(r->redis, &c, 0, 0, CALLBACK_COPY(on_released, *r));
 }
 
-void jobs_release_owner(struct redis *redis, const char *owner, jobs_done_fn *fn, void *arg)
+void release_owner(struct redis *redis, const char *owner, release_fn *fn, void *arg)
 {
-	struct release *h = calloc(1, sizeof(*h));
+	struct release r = {.redis = redis, .fn = fn, .arg = arg};
 
-	if (!h)
-		abort();
-	*h = (struct release){.redis = redis, .fn = fn, .arg = arg};
-	snprintf(h->owner, sizeof(h->owner), "%s", owner);
-	ask_release(h);
+	snprintf(r.owner, sizeof(r.owner), "%s", owner);
+	ask_release(&r);
 }
 
-void command_release(struct command *c, unsigned partition, const char *owner,
+void release_command(struct command *c, unsigned partition, const char *owner,
 		     const struct config *config)
 {
 	command_script(c, SCRIPT_RELEASE, partition);
-	command_num(c, 100);
+	command_num(c, STEP_MAX);
 	command_num(c, config->retention_s * 1000);
 	command_num(c, config->retry_first_s * 1000);
-	command_num(c, 5);
+	command_num(c, HELD_AFTER);
 	command_str(c, owner);
 	command_num(c, random_below(1000));
 }

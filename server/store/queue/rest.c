@@ -1,40 +1,41 @@
-/* Tells that a site could not be reached, so that no relay tries it again at once. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* Lets a site rest that could not be reached. */
+#include "server/store/queue/rest.h"
 
-#include "server/config/config.h"
+#include <stdio.h>
+
 #include "server/base/log.h"
 #include "server/base/random.h"
-#include "server/redis/call.h"
-#include "server/store/queue/jobs.h"
+#include "server/config/config.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
 
-#define SLOT_CONN 1 /* that of slots: it is known before the connection is given up */
+#define SLOT_CONNECTION 1 /* the same as for slots: the rest is known before the slot is free */
 
-static void on_rest(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+struct rest {
+	char site[256];
+};
+
+static void on_rest(const struct call_result *result, void *context)
 {
-	char *site = arg;
+	const struct rest *r = context;
 
-	(void)why;
-	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
-		LOG(LOG_INFO, "site.rests", LOG_S("site", site),
-		    LOG_N("until_ms", reply->element[0]->integer),
-		    LOG_N("failures", reply->element[1]->integer));
-	free(site);
+	if (resp_count(result->reply) == 2)
+		LOG(LOG_INFO, "site.rests", LOG_S("site", r->site),
+		    LOG_N("until_ms", resp_number_at(result->reply, 0)),
+		    LOG_N("failures", resp_number_at(result->reply, 1)));
 }
 
-/* The first rest is short enough for the first retry of lane otp to meet the end of it. */
-static void ask(struct redis *redis, unsigned partition, const char *site, int code,
-		const char *why)
+/* The first rest ends before the first retry of lane otp is due. */
+static void rest_in_partition(struct redis *redis, unsigned partition, const char *site, int code,
+			      const char *why)
 {
 	const struct config *config = redis_config(redis);
 	struct command c = {0};
-	char text[256], *name = strdup(site);
+	struct rest r;
+	char text[256];
 
-	if (!name)
-		abort();
-	snprintf(text, sizeof(text), "not tried, as the last connection failed: %s", why);
+	snprintf(r.site, sizeof(r.site), "%s", site);
+	snprintf(text, sizeof(text), "not tried, because the last connection failed: %s", why);
 	command_script(&c, SCRIPT_REST, partition);
 	command_str(&c, site);
 	command_num(&c, config->retry_first_otp_s * 1000 / 3);
@@ -42,11 +43,11 @@ static void ask(struct redis *redis, unsigned partition, const char *site, int c
 	command_num(&c, random_below(1000));
 	command_num(&c, code);
 	command_str(&c, text);
-	redis_call(redis, &c, SLOT_CONN, 0, on_rest, name);
+	redis_call(redis, &c, SLOT_CONNECTION, 0, CALLBACK_COPY(on_rest, r));
 }
 
-void jobs_rest(struct redis *redis, const char *site, int code, const char *why)
+void rest_site(struct redis *redis, const char *site, int code, const char *why)
 {
 	for (unsigned p = 0; p < redis_partitions(redis); p++)
-		ask(redis, p, site, code, why);
+		rest_in_partition(redis, p, site, code, why);
 }

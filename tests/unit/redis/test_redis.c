@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "server/base/log.h"
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 
 /* ---- readiness ---- */
 
@@ -325,14 +325,14 @@ struct ended {
 	struct err why;
 };
 
-static void on_end(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_end(const struct call_result *result, void *context)
 {
-	struct ended *d = arg;
+	struct ended *d = context;
 
 	d->calls++;
-	d->end = end;
-	d->integer = reply ? reply->integer : 0;
-	d->why = why ? *why : (struct err){0};
+	d->end = result->end;
+	d->integer = resp_number(result->reply);
+	d->why = result->why ? *result->why : (struct err){0};
 }
 
 static void ask(struct fixture *f, const char *verb, const char *key, int64_t limit_ms,
@@ -342,7 +342,7 @@ static void ask(struct fixture *f, const char *verb, const char *key, int64_t li
 
 	command_start(&c, verb);
 	command_str(&c, key);
-	redis_call(f->store, &c, 0, limit_ms, on_end, d);
+	redis_call(f->store, &c, 0, limit_ms, CALLBACK(on_end, d));
 	assert_null(c.bytes.data);
 	assert_int_equal(d->calls, 0);
 }
@@ -400,7 +400,7 @@ static void a_call_that_could_not_be_written_has_failed(void **state)
 
 	command_start(&c, "GET");
 	c.bytes.failed = true;
-	redis_call(f->store, &c, 0, 0, on_end, &d);
+	redis_call(f->store, &c, 0, 0, CALLBACK(on_end, &d));
 	assert_true(becomes(f, was_called, &d.calls));
 	assert_int_equal(d.end, CALL_FAILED);
 }

@@ -16,7 +16,7 @@ static int parse(const char *text, const char *data_dir, struct redis_url *u, st
 {
 	struct config c = {.redis_url = text, .data_dir = data_dir};
 
-	return store_url_parse(&c, u, e);
+	return redis_url_parse(&c, u, e);
 }
 
 static void good_urls_are_read(void **state)

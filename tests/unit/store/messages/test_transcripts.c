@@ -17,7 +17,7 @@ static struct {
 	int calls;
 } taken;
 
-static void on_taken(const struct jobs_taken *t, void *arg)
+static void on_taken(const struct take_result *t, void *arg)
 {
 	(void)arg;
 	taken.calls++;
@@ -28,22 +28,22 @@ static void on_taken(const struct jobs_taken *t, void *arg)
 
 static struct job *take(struct fixture *f)
 {
-	struct jobs_site ours = {.site = "example.test", .want = 10, .grow = 10};
-	struct jobs_request ask = {
+	struct take_site ours = {.site = "example.test", .want = 10, .grow = 10};
+	struct take_request ask = {
 		.max_jobs = 10, .free_connections = 10, .sites = &ours, .n_sites = 1};
 
 	taken.calls = 0;
-	jobs_take(f->store, OWNER, 0, &ask, on_taken, NULL);
+	take_jobs(f->store, OWNER, 0, &ask, on_taken, NULL);
 	assert_true(becomes(f, was_called, &taken.calls));
 	return taken.job;
 }
 
 struct settled {
 	int calls;
-	enum jobs_settled how;
+	enum settle_end how;
 };
 
-static void on_settled(enum jobs_settled how, void *arg)
+static void on_settled(enum settle_end how, void *arg)
 {
 	struct settled *s = arg;
 
@@ -51,11 +51,11 @@ static void on_settled(enum jobs_settled how, void *arg)
 	s->how = how;
 }
 
-static enum jobs_settled settle(struct fixture *f, const struct job *j, const char *results)
+static enum settle_end settle(struct fixture *f, const struct job *j, const char *results)
 {
 	struct settled s = {0};
 
-	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, results, on_settled, &s);
+	settle_results(f->store, OWNER, j->ref, j->epoch, 0, results, on_settled, &s);
 	assert_true(becomes(f, was_called, &s.calls));
 	return s.how;
 }

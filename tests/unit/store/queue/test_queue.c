@@ -3,11 +3,16 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 
 /* ---- the relay's side, asked and awaited ---- */
 
 #define JOBS_MAX 64
+
+static size_t unanswered(struct redis *redis)
+{
+	return lease_unanswered(redis) + settle_unanswered(redis) + slots_unanswered(redis);
+}
 
 struct taken {
 	int calls;
@@ -17,7 +22,7 @@ struct taken {
 	bool is_full;
 };
 
-static void on_taken(const struct jobs_taken *taken, void *arg)
+static void on_taken(const struct take_result *taken, void *arg)
 {
 	struct taken *t = arg;
 
@@ -35,12 +40,12 @@ static void on_taken(const struct jobs_taken *taken, void *arg)
 
 static struct taken take_from(struct fixture *f, unsigned partition, unsigned max_jobs)
 {
-	struct jobs_site ours = {"example.test", max_jobs, max_jobs, 0};
-	struct jobs_request ask = {
+	struct take_site ours = {"example.test", max_jobs, max_jobs, 0};
+	struct take_request ask = {
 		.max_jobs = max_jobs, .free_connections = 10, .sites = &ours, .n_sites = 1};
 	struct taken t = {0};
 
-	jobs_take(f->store, OWNER, partition, &ask, on_taken, &t);
+	take_jobs(f->store, OWNER, partition, &ask, on_taken, &t);
 	assert_int_equal(t.calls, 0);
 	assert_true(becomes(f, was_called, &t.calls));
 	assert_int_equal(t.calls, 1);
@@ -81,7 +86,7 @@ static struct fenced ask_fence(struct fixture *f, const struct job *j)
 {
 	struct fenced d = {0};
 
-	jobs_dot(f->store, OWNER, j, on_fence, &d);
+	lease_fence(f->store, OWNER, j, on_fence, &d);
 	assert_int_equal(d.calls, 0);
 	assert_true(becomes(f, was_called, &d.calls));
 	return d;
@@ -89,10 +94,10 @@ static struct fenced ask_fence(struct fixture *f, const struct job *j)
 
 struct settled {
 	int calls;
-	enum jobs_settled how;
+	enum settle_end how;
 };
 
-static void on_settled(enum jobs_settled how, void *arg)
+static void on_settled(enum settle_end how, void *arg)
 {
 	struct settled *s = arg;
 
@@ -100,12 +105,12 @@ static void on_settled(enum jobs_settled how, void *arg)
 	s->how = how;
 }
 
-static enum jobs_settled settle(struct fixture *f, const char *ref, int64_t epoch,
-				const char *results)
+static enum settle_end settle(struct fixture *f, const char *ref, int64_t epoch,
+			      const char *results)
 {
 	struct settled s = {0};
 
-	jobs_settle(f->store, OWNER, ref, epoch, 60000, results, on_settled, &s);
+	settle_results(f->store, OWNER, ref, epoch, 60000, results, on_settled, &s);
 	assert_int_equal(s.calls, 0);
 	assert_true(becomes(f, was_called, &s.calls));
 	assert_int_equal(s.calls, 1);
@@ -167,7 +172,7 @@ static void a_message_goes_from_accept_to_delivered(void **state)
 	assert_int_equal(l.attempts, 1);
 	job_free(j);
 	assert_int_equal(take_from(f, 0, 10).n_jobs, 0);
-	assert_int_equal(jobs_unanswered(f->store), 0);
+	assert_int_equal(unanswered(f->store), 0);
 }
 
 static void a_deferred_message_tells_its_next_attempt(void **state)
@@ -203,7 +208,7 @@ static void results_for_what_is_not_ours_change_nothing(void **state)
 	snprintf(ref, sizeof(ref), "%s000", id_make("msg", 0).text);
 	assert_int_equal(settle(f, ref, 1, "0 bounced 550 - no\n"), SETTLED_GONE);
 	assert_int_equal(settle(f, j->ref, j->epoch, "0 married 250 - no such outcome\n"),
-			 SETTLED_UNANSWERED);
+			 SETTLED_UNKNOWN);
 	assert_string_equal(look_at(f, PROJECT, a.id).status, "queued");
 	job_free(j);
 }
@@ -280,8 +285,8 @@ static void what_is_given_back_is_taken_again(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m = plain_message(f);
-	struct jobs_site ours = {"example.test", 1, 0, 0};
-	struct jobs_request ask = {.max_jobs = 5, .sites = &ours, .n_sites = 1};
+	struct take_site ours = {"example.test", 1, 0, 0};
+	struct take_request ask = {.max_jobs = 5, .sites = &ours, .n_sites = 1};
 	struct finished slots = {0};
 	struct taken t = {0};
 	struct accepted a;
@@ -289,12 +294,12 @@ static void what_is_given_back_is_taken_again(void **state)
 
 	accept_one(f, &m, &a);
 	j = take_one(f);
-	jobs_give_back(f->store, OWNER, j, NULL, 0);
-	jobs_take(f->store, OWNER, 0, &ask, on_taken, &t);
+	lease_give_back(f->store, OWNER, j, NULL, 0);
+	take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
 	assert_true(becomes(f, was_called, &t.calls));
 	if (t.n_jobs == 0) { /* the take went out before what was given back */
 		t.calls = 0;
-		jobs_take(f->store, OWNER, 0, &ask, on_taken, &t);
+		take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
 		assert_true(becomes(f, was_called, &t.calls));
 	}
 	assert_int_equal(t.n_jobs, 1);
@@ -303,7 +308,7 @@ static void what_is_given_back_is_taken_again(void **state)
 	assert_false(ask_fence(f, j).is_yours);
 	assert_true(ask_fence(f, t.jobs[0]).is_yours);
 	assert_int_equal(look_at(f, PROJECT, a.id).attempts, 0);
-	jobs_give_slots(f->store, OWNER, 0, "example.test", 1, on_finished, &slots);
+	slots_give_back(f->store, OWNER, 0, "example.test", 1, on_finished, &slots);
 	assert_true(becomes(f, was_called, &slots.calls));
 	assert_int_equal(slots.why.kind, ERR_NONE);
 	job_free(j);
@@ -345,10 +350,10 @@ static void a_dead_owner_loses_its_jobs_to_the_next(void **state)
 	j = take_one(f);
 	stale = *j;
 	stale.epoch += 7;
-	jobs_renew(f->store, OWNER, (struct job *[]){j, &stale}, 2, on_renewed, &r);
+	lease_renew(f->store, OWNER, (struct job *[]){j, &stale}, 2, on_renewed, &r);
 	assert_true(becomes(f, both_renewed, &r));
 	assert_int_equal(r.yours, 1);
-	jobs_release_owner(f->store, OWNER, on_finished, &d);
+	release_owner(f->store, OWNER, on_finished, &d);
 	assert_true(becomes(f, was_called, &d.calls));
 	assert_int_equal(d.why.kind, ERR_NONE);
 	assert_false(ask_fence(f, j).is_yours);
@@ -376,7 +381,7 @@ static void work_wakes_those_who_listen(void **state)
 	struct accepted a;
 
 	w.calls = 0;
-	jobs_listen(f->store, on_wake, &w);
+	take_listen(f->store, on_wake, &w);
 	assert_true(becomes(f, was_called, &w.calls)); /* the new subscription */
 	run_for(f, 50);
 	w.calls = 0;
@@ -508,7 +513,7 @@ static void large_contents_come_back_byte_for_byte(void **state)
 		j = take_one(f);
 		if (j->record.chunks) {
 			assert_null(j->mail);
-			jobs_fetch(f->store, j, on_finished, &d);
+			job_fetch(f->store, j, on_finished, &d);
 			assert_int_equal(d.calls, 0);
 			assert_true(becomes(f, was_called, &d.calls));
 			assert_int_equal(d.why.kind, ERR_NONE);
@@ -539,7 +544,7 @@ static void a_lost_chunk_is_an_error_and_no_mail(void **state)
 	j = take_one(f);
 	assert_true(j->record.chunks >= 2);
 	assert_int_equal(redis_do(f, "DEL pn:{p0}:c:%s:1", a.id), 1);
-	jobs_fetch(f->store, j, on_finished, &d);
+	job_fetch(f->store, j, on_finished, &d);
 	assert_true(becomes(f, was_called, &d.calls));
 	assert_int_equal(d.why.kind, ERR_NOT_FOUND);
 	assert_null(j->mail);
@@ -661,7 +666,7 @@ static void asking_before_the_store_answers_does_not_fix_the_partitions(void **s
 
 	f->config.partitions = 4;
 	open_store(f, REDIS_SCRIPTS);
-	jobs_renew(f->store, OWNER, NULL, 0, NULL, NULL);
+	lease_renew(f->store, OWNER, NULL, 0, NULL, NULL);
 	start_redis(f);
 	wait_ready(f);
 	m = plain_message(f);
@@ -752,24 +757,25 @@ static void results_and_leases_survive_the_death_of_redis(void **state)
 	struct fenced d = {0};
 	struct taken t = {0};
 	struct accepted a, b;
-	struct jobs_request ask = {.max_jobs = 10, .free_connections = 10};
+	struct take_request ask = {.max_jobs = 10, .free_connections = 10};
 	struct job *j;
 
 	accept_one(f, &m, &a);
 	j = take_one(f);
 	accept_one(f, &second, &b);
 	kill_redis(f);
-	jobs_dot(f->store, OWNER, j, on_fence, &d);
-	jobs_take(f->store, OWNER, 0, &ask, on_taken, &t);
+	lease_fence(f->store, OWNER, j, on_fence, &d);
+	take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
 	run_for(f, 300);
 	assert_int_equal(d.calls + t.calls, 0);
-	assert_int_equal(jobs_unanswered(f->store), 1);
+	assert_int_equal(unanswered(f->store), 1);
 	start_redis(f);
 	assert_true(becomes(f, was_called, &d.calls));
 	assert_true(becomes(f, was_called, &t.calls));
 	assert_true(d.is_yours);
 	kill_redis(f);
-	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - ok\n", on_settled, &s);
+	settle_results(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - ok\n", on_settled,
+		       &s);
 	run_for(f, 300);
 	start_redis(f);
 	assert_true(becomes(f, was_called, &s.calls));
@@ -839,7 +845,7 @@ static void nobody_is_left_waiting_when_the_process_ends(void **state)
 	struct fenced d = {0};
 	struct taken t = {0};
 	struct finished r = {0};
-	struct jobs_request ask = {.max_jobs = 1};
+	struct take_request ask = {.max_jobs = 1};
 	struct accepted first;
 	struct job *j;
 
@@ -852,18 +858,19 @@ static void nobody_is_left_waiting_when_the_process_ends(void **state)
 	large.mail_len = 300000;
 	accept_message(f->store, &m, on_accepted, &a);
 	accept_message(f->store, &large, on_accepted, &b);
-	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - a\n", on_settled, s);
+	settle_results(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - a\n", on_settled,
+		       s);
 	run_for(f, 30);
-	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - b\n", on_settled,
-		    s + 1);
-	jobs_dot(f->store, OWNER, j, on_fence, &d);
-	jobs_take(f->store, OWNER, 0, &ask, on_taken, &t);
-	jobs_release_owner(f->store, OWNER, on_finished, &r);
+	settle_results(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - b\n", on_settled,
+		       s + 1);
+	lease_fence(f->store, OWNER, j, on_fence, &d);
+	take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
+	release_owner(f->store, OWNER, on_finished, &r);
 	messages_get(f->store, PROJECT, m.id.text, on_message, &l);
 	run_for(f, 30);
 	accept_message(f->store, &posted, on_accepted, &c);
-	jobs_settle(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - c\n", on_settled,
-		    s + 2);
+	settle_results(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - c\n", on_settled,
+		       s + 2);
 	redis_abandon(f->store);
 	assert_int_equal(a.calls, 1);
 	assert_int_equal(a.status, ACCEPT_OUTCOME_UNKNOWN);
@@ -873,7 +880,7 @@ static void nobody_is_left_waiting_when_the_process_ends(void **state)
 	assert_int_equal(c.status, ACCEPT_NOT_ACCEPTED);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(s[i].calls, 1);
-		assert_int_equal(s[i].how, SETTLED_UNANSWERED);
+		assert_int_equal(s[i].how, SETTLED_UNKNOWN);
 	}
 	assert_int_equal(d.calls, 1);
 	assert_false(d.is_yours);

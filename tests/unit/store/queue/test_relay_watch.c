@@ -15,8 +15,8 @@ static int watch(void **state)
 
 	assert_int_equal(fixture_setup_partitions(state), 0);
 	f = *state;
-	relay_watch_start(f->store);
-	relay_watch_limit(f->store, EVERY_MS, ENOUGH_MS);
+	assert_int_equal(relay_watch_start(f->store), 0);
+	assert_int_equal(relay_watch_limit(f->store, EVERY_MS, ENOUGH_MS), 0);
 	return 0;
 }
 
@@ -45,7 +45,7 @@ static struct accepted accept_some(struct fixture *f)
 	return a;
 }
 
-static void on_taken(const struct jobs_taken *taken, void *arg)
+static void on_taken(const struct take_result *taken, void *arg)
 {
 	for (size_t i = 0; taken && i < taken->n_jobs; i++)
 		job_free(taken->jobs[i]);
@@ -55,11 +55,11 @@ static void on_taken(const struct jobs_taken *taken, void *arg)
 /* A relay takes all there is. */
 static void take_all(struct fixture *f)
 {
-	struct jobs_request ask = {.max_jobs = 10, .free_connections = 10};
+	struct take_request ask = {.max_jobs = 10, .free_connections = 10};
 	int calls = 0;
 
 	for (unsigned p = 0; p < redis_partitions(f->store); p++)
-		jobs_take(f->store, OWNER, p, &ask, on_taken, &calls);
+		take_jobs(f->store, OWNER, p, &ask, on_taken, &calls);
 	while (calls < (int)redis_partitions(f->store))
 		run_for(f, 10);
 }

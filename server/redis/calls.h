@@ -1,0 +1,40 @@
+#ifndef SERVER_REDIS_CALLS_H
+#define SERVER_REDIS_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hiredis/async.h>
+
+#include "server/redis/callback.h"
+#include "server/redis/command.h"
+#include "server/redis/conn.h"
+
+/* A connection that carries calls. A call ends in exactly one way (callback.h). Until then it is
+ * sent again after each lost connection and each "not now" of Redis (LOADING, BUSY, READONLY, OOM
+ * ...). */
+
+struct call;
+
+struct calls {
+	struct conn *conn;
+	bool is_up; /* the handshake is done: calls are sent */
+	struct call *first, *last;
+};
+
+/* limit_ms 0: no time limit; a command that Redis refuses is tried for 6 s. Takes the command's
+ * memory. back.fn fires exactly once, never from within. */
+void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct callback back);
+/* After the handshake: sends all calls that wait. */
+void calls_went_up(struct calls *l);
+/* Every 200 ms: ends calls whose time is up, sends those that are due, drops a silent connection.
+ */
+void calls_tick(struct calls *l);
+/* Sends SCRIPT LOAD of all scripts; fn gets each reply, and arg. */
+void calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg);
+/* Ends all calls as CALL_UNKNOWN (ERR_RETRY). */
+void calls_abandon(struct calls *l);
+/* Frees the connection and the calls; no callback fires. */
+void calls_close(struct calls *l);
+
+#endif

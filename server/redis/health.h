@@ -1,0 +1,64 @@
+#ifndef SERVER_REDIS_HEALTH_H
+#define SERVER_REDIS_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/redis/calls.h"
+#include "server/redis/instance.h"
+#include "server/redis/settings.h"
+
+struct config;
+
+/* Can this Redis accept mail now? Combines the connections, the settings and the disk; logs each
+ * change; keeps the offset of Redis's clock. */
+
+#define HEALTH_CONNECTIONS 2
+
+struct health {
+	const struct config *config;
+	const struct instance *instance;
+	struct calls *calls; /* HEALTH_CONNECTIONS of them; the first one asks */
+	struct redis_settings check;
+	char *info; /* the last INFO */
+	size_t info_len;
+	bool was_checked, was_ready;
+	int64_t check_at;
+	bool is_late;       /* Redis's clock may have been set: ask for its time */
+	char lost_why[256]; /* why there is no connection */
+	int64_t offset_ms;  /* Redis's clock minus clock_real_ms() */
+};
+
+void health_init(struct health *h, const struct config *config, const struct instance *instance,
+		 struct calls *calls);
+void health_deinit(struct health *h);
+
+/* All connections are up. */
+bool health_is_connected(const struct health *h);
+/* why (may be NULL) gets a sentence for an operator, or NULL. */
+bool health_is_ready(const struct health *h, const char **why);
+
+/* "fsync" or "relaxed". */
+const char *health_durability(const struct health *h);
+
+/* ---- what a handshake learns ---- */
+
+/* A connection is lost, or could not be made. */
+void health_lost(struct health *h, const char *why);
+/* Takes the reply to TIME. */
+void health_keep_time(struct health *h, const redisReply *time);
+void health_keep_info(struct health *h, const redisReply *info);
+/* Judges the last INFO and this reply to CONFIG GET. */
+void health_judge(struct health *h, const redisReply *config);
+/* Sends CONFIG GET of the settings that matter. */
+void health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg);
+
+/* ---- by the clock ---- */
+
+/* Every 200 ms: checks the settings again when it is time. */
+void health_tick(struct health *h);
+/* Logs when the store became ready, or no longer is. */
+void health_report(struct health *h);
+
+#endif

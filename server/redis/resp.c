@@ -1,0 +1,102 @@
+/* Reads replies of Redis. */
+#include "server/redis/resp.h"
+
+#include <stdlib.h>
+
+#include <hiredis/hiredis.h>
+
+#include "server/redis/callback.h"
+
+static const redisReply *raw(const struct resp *r)
+{
+	return (const redisReply *)r;
+}
+
+static bool has_type(const struct resp *r, int type)
+{
+	return r && raw(r)->type == type;
+}
+
+bool resp_is_array(const struct resp *r)
+{
+	return has_type(r, REDIS_REPLY_ARRAY);
+}
+
+bool resp_is_text(const struct resp *r)
+{
+	return has_type(r, REDIS_REPLY_STRING);
+}
+
+bool resp_is_number(const struct resp *r)
+{
+	return has_type(r, REDIS_REPLY_INTEGER);
+}
+
+bool resp_is_nil(const struct resp *r)
+{
+	return has_type(r, REDIS_REPLY_NIL);
+}
+
+size_t resp_count(const struct resp *r)
+{
+	return resp_is_array(r) ? raw(r)->elements : 0;
+}
+
+const struct resp *resp_item(const struct resp *r, size_t i)
+{
+	return i < resp_count(r) ? (const struct resp *)raw(r)->element[i] : NULL;
+}
+
+const char *resp_text(const struct resp *r)
+{
+	return resp_is_text(r) ? raw(r)->str : "";
+}
+
+size_t resp_len(const struct resp *r)
+{
+	return resp_is_text(r) ? raw(r)->len : 0;
+}
+
+int64_t resp_number(const struct resp *r)
+{
+	return resp_is_number(r) ? raw(r)->integer : 0;
+}
+
+int64_t resp_number_at(const struct resp *r, size_t i)
+{
+	return resp_number(resp_item(r, i));
+}
+
+int resp_unexpected(struct err *e)
+{
+	return err_set(e, ERR_INTERNAL, "Redis sent an unexpected reply");
+}
+
+int resp_read_rows(const struct resp *array, const struct resp_shape *shape, void *context,
+		   struct resp_rows *out, struct err *e)
+{
+	size_t count = resp_count(array);
+	size_t most = count > shape->first ? (count - shape->first) / shape->width : 0, n = 0;
+	char *list;
+
+	if (!resp_is_array(array))
+		return resp_unexpected(e);
+	list = calloc(most + 1, shape->size);
+	if (!list)
+		return err_oom(e);
+	for (size_t i = 0; i < most; i++)
+		if (shape->read(array, shape->first + i * shape->width, list + n * shape->size,
+				context) == 0)
+			n++;
+	*out = (struct resp_rows){list, n};
+	return 0;
+}
+
+int resp_read_result(const struct call_result *result, const struct resp_shape *shape,
+		     void *context, struct resp_rows *out, struct err *e)
+{
+	if (result->end == CALL_ANSWERED)
+		return resp_read_rows(result->reply, shape, context, out, e);
+	*e = *result->why;
+	return -1;
+}

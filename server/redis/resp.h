@@ -1,0 +1,59 @@
+#ifndef SERVER_REDIS_RESP_H
+#define SERVER_REDIS_RESP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+
+/* Reads replies of Redis: values of RESP, its protocol. All functions take NULL and replies of any
+ * type: what is not there reads as an empty array, an empty text, 0. Items and texts live as long
+ * as the reply. */
+
+struct resp;
+struct call_result;
+
+bool resp_is_array(const struct resp *r);
+bool resp_is_text(const struct resp *r);
+bool resp_is_number(const struct resp *r);
+bool resp_is_nil(const struct resp *r);
+
+/* Items of an array. */
+size_t resp_count(const struct resp *r);
+const struct resp *resp_item(const struct resp *r, size_t i); /* NULL: no such item */
+
+/* A text and its length; a NUL follows the text. */
+const char *resp_text(const struct resp *r);
+size_t resp_len(const struct resp *r);
+
+int64_t resp_number(const struct resp *r);
+/* resp_number(resp_item(r, i)) */
+int64_t resp_number_at(const struct resp *r, size_t i);
+
+/* Fills e with "Redis sent an unexpected reply" (ERR_INTERNAL); returns -1. */
+int resp_unexpected(struct err *e);
+
+/* ---- an array of rows as a list of structs ---- */
+
+/* Reads the row that starts at item `at` of the array. -1: the row is left out, *out stays unused.
+ */
+typedef int resp_row_fn(const struct resp *array, size_t at, void *out, void *context);
+struct resp_shape {
+	size_t first; /* items before the first row */
+	size_t width; /* items of a row */
+	size_t size;  /* of the struct that read fills; it is zeroed before */
+	resp_row_fn *read;
+};
+struct resp_rows {
+	void *list; /* free() */
+	size_t n;
+};
+/* ERR_INTERNAL: out of memory, or no array. */
+int resp_read_rows(const struct resp *array, const struct resp_shape *shape, void *context,
+		   struct resp_rows *out, struct err *e);
+/* As resp_read_rows, with the error of a call that has no reply. */
+int resp_read_result(const struct call_result *result, const struct resp_shape *shape,
+		     void *context, struct resp_rows *out, struct err *e);
+
+#endif

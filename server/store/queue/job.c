@@ -1,0 +1,159 @@
+/* Jobs as the take script gives them, and the content of large ones. */
+#include "server/store/queue/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/buf.h"
+#include "server/base/id.h"
+#include "server/base/log.h"
+#include "server/redis/command.h"
+#include "server/redis/redis.h"
+#include "server/store/messages/content.h"
+
+#define MAIL_LIMIT ((size_t)64 << 20)
+
+void job_free(struct job *j)
+{
+	if (!j)
+		return;
+	record_deinit(&j->record);
+	free(j->mail);
+	free(j);
+}
+
+const char *job_message(const struct job *j, char out[31])
+{
+	snprintf(out, 31, "%.*s", ID_LEN, j->ref);
+	return out;
+}
+
+unsigned job_partition(const char *ref)
+{
+	char id[ID_LEN + 1];
+
+	snprintf(id, sizeof(id), "%.*s", ID_LEN, ref);
+	return id_partition(id);
+}
+
+static int unpack(struct job *j, const char *packed, size_t len)
+{
+	struct buf mail = {0};
+	struct err e;
+
+	if (content_unpack(packed, len, MAIL_LIMIT, &mail, &e) < 0) {
+		buf_deinit(&mail);
+		LOG(LOG_ERROR, "job.content_damaged", LOG_B("message", j->ref, ID_LEN),
+		    LOG_S("reason", e.text));
+		return -1;
+	}
+	j->mail_len = mail.len;
+	j->mail = buf_give(&mail);
+	return j->mail ? 0 : -1;
+}
+
+/* The fields of a row. */
+enum { REF, EPOCH, SITE, RECORD, CONTENT };
+
+/* Fills *j, whose members are zero. */
+static int read_job(struct job *j, const struct resp *array, size_t at)
+{
+	const struct resp *ref = resp_item(array, at + REF);
+	const struct resp *site = resp_item(array, at + SITE);
+	const struct resp *record = resp_item(array, at + RECORD);
+	const struct resp *content = resp_item(array, at + CONTENT);
+	struct err e = {.text = "a field is missing"};
+
+	if (resp_len(ref) != ID_LEN + 3 || !resp_is_text(site) || !resp_is_text(record) ||
+	    record_parse(resp_text(record), resp_len(record), &j->record, &e) < 0) {
+		LOG(LOG_ERROR, "job.record_damaged", LOG_S("job", resp_text(ref)),
+		    LOG_S("reason", e.text));
+		return -1;
+	}
+	snprintf(j->ref, sizeof(j->ref), "%s", resp_text(ref));
+	snprintf(j->site, sizeof(j->site), "%s", resp_text(site));
+	j->epoch = resp_number_at(array, at + EPOCH);
+	j->number = (unsigned)strtoul(j->ref + ID_LEN, NULL, 16);
+	if (j->number >= j->record.n_jobs)
+		return -1;
+	return j->record.chunks ? 0 : unpack(j, resp_text(content), resp_len(content));
+}
+
+struct job *job_read(const struct resp *array, size_t at, int64_t lease_until_ms)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->lease_until_ms = lease_until_ms;
+	if (read_job(j, array, at) < 0) {
+		job_free(j);
+		return NULL;
+	}
+	return j;
+}
+
+/* ---- contents in chunks, one after the other ---- */
+
+struct fetch {
+	struct redis *redis;
+	struct job *job;
+	size_t next;
+	struct buf packed;
+	job_fetch_fn *fn;
+	void *arg;
+};
+
+static void ask_chunk(const struct fetch *f);
+
+static void end_fetch(struct fetch *f, const struct err *why)
+{
+	f->fn(why, f->arg);
+	buf_deinit(&f->packed);
+}
+
+static void on_chunk(const struct call_result *result, void *context)
+{
+	struct fetch *f = context;
+	struct err e;
+
+	if (result->end != CALL_ANSWERED) {
+		end_fetch(f, result->why);
+		return;
+	}
+	if (!resp_is_text(result->reply)) {
+		err_set(&e, ERR_NOT_FOUND, "a chunk of the content is missing");
+		end_fetch(f, &e);
+		return;
+	}
+	buf_append(&f->packed, resp_text(result->reply), resp_len(result->reply));
+	if (++f->next < f->job->record.chunks) {
+		ask_chunk(f);
+		return;
+	}
+	if (f->packed.failed || unpack(f->job, f->packed.data, f->packed.len) < 0) {
+		err_set(&e, ERR_INTERNAL, "the content is damaged");
+		end_fetch(f, &e);
+		return;
+	}
+	end_fetch(f, NULL);
+}
+
+static void ask_chunk(const struct fetch *f)
+{
+	struct command c = {0};
+	char id[31];
+
+	command_start(&c, "GET");
+	job_message(f->job, id);
+	command_key(&c, id_partition(id), "c:%s:%zu", id, f->next);
+	redis_call(f->redis, &c, 1, 0, CALLBACK_COPY(on_chunk, *f));
+}
+
+void job_fetch(struct redis *redis, struct job *j, job_fetch_fn *fn, void *arg)
+{
+	struct fetch f = {.redis = redis, .job = j, .fn = fn, .arg = arg};
+
+	ask_chunk(&f);
+}

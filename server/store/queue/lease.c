@@ -1,0 +1,266 @@
+/* The leases of a relay. */
+#include "server/store/queue/lease.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/base/clock.h"
+#include "server/redis/batch.h"
+#include "server/redis/redis.h"
+#include "server/store/queue/job.h"
+
+#define FENCE_MS 660000 /* the 10 minutes of RFC 5321 4.5.3.2.6, and one more */
+#define SITE_LEARNED_S 86400
+
+struct lease {
+	char owner[96];
+	struct batch *fence, *renew, *give_back;
+};
+
+struct lease_item {
+	struct batch_item item;
+	char ref[JOB_REF_MAX];
+	int64_t epoch, asked_ms;
+	lease_fence_fn *fence;
+	lease_renew_fn *renewed;
+	void *arg;
+};
+
+/* ---- the kinds of requests ---- */
+
+static void put_lease(struct command *c, const struct lease *l, int64_t lease_ms, bool is_fence)
+{
+	command_str(c, l->owner);
+	command_num(c, lease_ms);
+	command_num(c, is_fence);
+	command_num(c, LEASE_OWNER_MS);
+}
+
+static void put_fence(struct command *c, void *arg)
+{
+	put_lease(c, arg, FENCE_MS, true);
+}
+
+static void put_renew(struct command *c, void *arg)
+{
+	put_lease(c, arg, LEASE_MS, false);
+}
+
+static void put_give_back(struct command *c, void *arg)
+{
+	struct lease *l = arg;
+
+	command_str(c, l->owner);
+	command_num(c, SITE_LEARNED_S);
+}
+
+static void on_fence(struct batch_item *item, const struct call_result *result, size_t at,
+		     void *arg)
+{
+	struct lease_item *it = (struct lease_item *)item;
+
+	(void)arg;
+	it->fence(resp_number_at(result->reply, at) == 1, it->asked_ms + FENCE_MS, it->arg);
+	free(it);
+}
+
+static void on_renew(struct batch_item *item, const struct call_result *result, size_t at,
+		     void *arg)
+{
+	struct lease_item *it = (struct lease_item *)item;
+
+	(void)arg;
+	if (it->renewed)
+		it->renewed(it->ref, it->epoch, resp_number_at(result->reply, at) == 1,
+			    it->asked_ms + LEASE_MS, it->arg);
+	free(it);
+}
+
+static void on_given_back(struct batch_item *item, const struct call_result *result, size_t at,
+			  void *arg)
+{
+	(void)result;
+	(void)at;
+	(void)arg;
+	free(item);
+}
+
+static const struct batch_kind fence_kind = {.script = SCRIPT_DOT,
+					     .connection = 0,
+					     .max_items = 64,
+					     .max_in_flight = 1,
+					     .first = 1,
+					     .width = 1,
+					     .head = put_fence,
+					     .answer = on_fence};
+static const struct batch_kind renew_kind = {.script = SCRIPT_DOT,
+					     .connection = 1,
+					     .max_items = 256,
+					     .max_in_flight = 1,
+					     .first = 1,
+					     .width = 1,
+					     .head = put_renew,
+					     .answer = on_renew};
+static const struct batch_kind give_back_kind = {.script = SCRIPT_GIVEBACK,
+						 .connection = 1,
+						 .max_items = 64,
+						 .max_in_flight = 1,
+						 .head = put_give_back,
+						 .answer = on_given_back};
+
+/* ---- the part of the store ---- */
+
+static void lease_free(void *state)
+{
+	struct lease *l = state;
+
+	batch_free(l->fence);
+	batch_free(l->renew);
+	batch_free(l->give_back);
+	free(l);
+}
+
+static void *lease_make(struct redis *redis)
+{
+	struct lease *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->fence = batch_new(redis, &fence_kind, l);
+	l->renew = batch_new(redis, &renew_kind, l);
+	l->give_back = batch_new(redis, &give_back_kind, l);
+	if (!l->fence || !l->renew || !l->give_back) {
+		lease_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static void lease_abandon(void *state)
+{
+	struct lease *l = state;
+
+	batch_abandon(l->fence);
+	batch_abandon(l->renew);
+	batch_abandon(l->give_back);
+}
+
+static const struct redis_part_kind lease_kind = {
+	.make = lease_make, .abandon = lease_abandon, .free_fn = lease_free};
+
+static struct lease *lease_of(struct redis *redis, const char *owner)
+{
+	struct lease *l = redis_part(redis, &lease_kind);
+
+	if (l && !*l->owner)
+		snprintf(l->owner, sizeof(l->owner), "%s", owner);
+	return l;
+}
+
+static struct lease_item *new_item(const char *ref, int64_t epoch, void *arg)
+{
+	struct lease_item *it = calloc(1, sizeof(*it));
+
+	if (!it)
+		return NULL;
+	snprintf(it->ref, sizeof(it->ref), "%s", ref);
+	it->epoch = epoch;
+	it->asked_ms = clock_mono_ms();
+	it->arg = arg;
+	command_args(&it->item.args);
+	command_str(&it->item.args, ref);
+	command_num(&it->item.args, epoch);
+	return it;
+}
+
+static int add(struct batch *b, unsigned partition, struct lease_item *it)
+{
+	if (batch_add(b, partition, &it->item) == 0)
+		return 0;
+	command_deinit(&it->item.args);
+	free(it);
+	return -1;
+}
+
+/* ---- fence ---- */
+
+struct refused_fence {
+	lease_fence_fn *fn;
+	void *arg;
+};
+
+static void on_refused_fence(const struct call_result *result, void *context)
+{
+	struct refused_fence *f = context;
+
+	(void)result;
+	f->fn(false, 0, f->arg);
+}
+
+void lease_fence(struct redis *redis, const char *owner, const struct job *j, lease_fence_fn *fn,
+		 void *arg)
+{
+	struct lease *l = lease_of(redis, owner);
+	struct lease_item *it = l ? new_item(j->ref, j->epoch, arg) : NULL;
+	struct refused_fence refused = {fn, arg};
+
+	if (it)
+		it->fence = fn;
+	if (!it || add(l->fence, job_partition(j->ref), it) < 0)
+		redis_call_oom(redis, CALLBACK_COPY(on_refused_fence, refused));
+}
+
+/* ---- renewal ---- */
+
+/* Without a lease to renew, the sign of life goes out for a job that does not exist. */
+static void add_sign_of_life(struct redis *redis, struct lease *l)
+{
+	for (unsigned p = 0; p < redis_partitions(redis); p++) {
+		struct lease_item *it =
+			batch_unanswered_in(l->renew, p) ? NULL : new_item("-", 0, NULL);
+
+		if (it)
+			add(l->renew, p, it);
+	}
+}
+
+/* A lease that cannot be renewed for lack of memory stays as it is until the next renewal. */
+void lease_renew(struct redis *redis, const char *owner, struct job *const *jobs, size_t n,
+		 lease_renew_fn *fn, void *arg)
+{
+	struct lease *l = lease_of(redis, owner);
+
+	if (!l)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct lease_item *it = new_item(jobs[i]->ref, jobs[i]->epoch, arg);
+
+		if (!it)
+			continue;
+		it->renewed = fn;
+		add(l->renew, job_partition(jobs[i]->ref), it);
+	}
+	add_sign_of_life(redis, l);
+}
+
+/* ---- giving back ---- */
+
+void lease_give_back(struct redis *redis, const char *owner, const struct job *j, const char *site,
+		     int64_t delay_ms)
+{
+	struct lease *l = lease_of(redis, owner);
+	struct lease_item *it = l ? new_item(j->ref, j->epoch, NULL) : NULL;
+
+	if (!it)
+		return;
+	command_str(&it->item.args, site ? site : "");
+	command_num(&it->item.args, delay_ms);
+	add(l->give_back, job_partition(j->ref), it);
+}
+
+size_t lease_unanswered(struct redis *redis)
+{
+	const struct lease *l = redis_part(redis, &lease_kind);
+
+	return l ? batch_unanswered(l->fence) + batch_unanswered(l->give_back) : 0;
+}

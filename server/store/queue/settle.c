@@ -1,0 +1,145 @@
+/* Writes the results of attempts into the store. */
+#include "server/store/queue/settle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/config/config.h"
+#include "server/redis/batch.h"
+#include "server/redis/redis.h"
+#include "server/store/queue/job.h"
+
+struct settle {
+	struct redis *redis;
+	char owner[96];
+	struct batch *batch;
+};
+
+struct settle_item {
+	struct batch_item item;
+	settle_fn *fn;
+	void *arg;
+};
+
+static void put_head(struct command *c, void *arg)
+{
+	struct settle *s = arg;
+
+	command_str(c, s->owner);
+	command_num(c, redis_config(s->redis)->retention_s * 1000);
+}
+
+static void on_settled(struct batch_item *item, const struct call_result *result, size_t at,
+		       void *arg)
+{
+	static const enum settle_end how[] = {SETTLED_LOST, SETTLED_APPLIED, SETTLED_BEFORE,
+					      SETTLED_LATE, SETTLED_GONE};
+	struct settle_item *it = (struct settle_item *)item;
+	int64_t n = resp_number_at(result->reply, at);
+
+	(void)arg;
+	it->fn(result->end == CALL_ANSWERED && n >= 0 && n <= 4 ? how[n] : SETTLED_UNKNOWN,
+	       it->arg);
+	free(it);
+}
+
+static const struct batch_kind kind = {.script = SCRIPT_SETTLE,
+				       .connection = 0,
+				       .max_items = 64,
+				       .max_in_flight = 1,
+				       .width = 1,
+				       .head = put_head,
+				       .answer = on_settled};
+
+static void *settle_make(struct redis *redis)
+{
+	struct settle *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->redis = redis;
+	s->batch = batch_new(redis, &kind, s);
+	if (!s->batch) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void settle_abandon(void *state)
+{
+	struct settle *s = state;
+
+	batch_abandon(s->batch);
+}
+
+static void settle_free(void *state)
+{
+	struct settle *s = state;
+
+	batch_free(s->batch);
+	free(s);
+}
+
+static const struct redis_part_kind settle_kind = {
+	.make = settle_make, .abandon = settle_abandon, .free_fn = settle_free};
+
+/* NULL: out of memory. */
+static struct settle_item *add_item(struct redis *redis, const char *owner, const char *ref,
+				    struct command *args)
+{
+	struct settle *s = redis_part(redis, &settle_kind);
+	struct settle_item *it = s ? calloc(1, sizeof(*it)) : NULL;
+
+	if (!it)
+		return NULL;
+	if (!*s->owner)
+		snprintf(s->owner, sizeof(s->owner), "%s", owner);
+	it->item.args = *args;
+	if (batch_add(s->batch, job_partition(ref), &it->item) == 0)
+		return it;
+	free(it);
+	return NULL;
+}
+
+struct refused {
+	settle_fn *fn;
+	void *arg;
+};
+
+static void on_refused(const struct call_result *result, void *context)
+{
+	struct refused *r = context;
+
+	(void)result;
+	r->fn(SETTLED_UNKNOWN, r->arg);
+}
+
+void settle_results(struct redis *redis, const char *owner, const char *ref, int64_t epoch,
+		    int64_t retry_ms, const char *results, settle_fn *fn, void *arg)
+{
+	struct refused refused = {fn, arg};
+	struct command args = {0};
+	struct settle_item *it;
+
+	command_args(&args);
+	command_str(&args, ref);
+	command_num(&args, epoch);
+	command_num(&args, retry_ms);
+	command_str(&args, results);
+	it = add_item(redis, owner, ref, &args);
+	if (it) {
+		it->fn = fn;
+		it->arg = arg;
+		return;
+	}
+	command_deinit(&args);
+	redis_call_oom(redis, CALLBACK_COPY(on_refused, refused));
+}
+
+size_t settle_unanswered(struct redis *redis)
+{
+	const struct settle *s = redis_part(redis, &settle_kind);
+
+	return s ? batch_unanswered(s->batch) : 0;
+}

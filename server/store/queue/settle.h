@@ -1,0 +1,31 @@
+#ifndef SERVER_STORE_QUEUE_SETTLE_H
+#define SERVER_STORE_QUEUE_SETTLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct redis;
+
+/* Writes the results of an attempt into the store. */
+
+enum settle_end {
+	SETTLED_LOST, /* another relay had the job: the results were not taken */
+	SETTLED_APPLIED,
+	SETTLED_BEFORE,  /* the same results were applied before */
+	SETTLED_LATE,    /* the lease was lost; only what was delivered is taken */
+	SETTLED_GONE,    /* no such job */
+	SETTLED_UNKNOWN, /* no reply, refused, or out of memory: the journal must keep the results
+			  */
+};
+typedef void settle_fn(enum settle_end how, void *arg);
+
+/* results: lines "<recipient> <outcome> <code> <dup or -> <text>\n", before them perhaps
+ * "a <attempt.h>\n", as in lua/settle.lua. fn fires exactly once, never from within, however long
+ * Redis is away. */
+void settle_results(struct redis *redis, const char *owner, const char *ref, int64_t epoch,
+		    int64_t retry_ms, const char *results, settle_fn *fn, void *arg);
+
+/* Results without a reply: a draining relay waits for 0. */
+size_t settle_unanswered(struct redis *redis);
+
+#endif

@@ -1,0 +1,121 @@
+/* Returns slots of sites. */
+#include "server/store/queue/slots.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/redis/batch.h"
+#include "server/redis/redis.h"
+
+struct slots {
+	char owner[96];
+	unsigned request; /* a call that runs twice has the same number */
+	struct batch *batch;
+};
+
+struct slots_item {
+	struct batch_item item;
+	slots_fn *fn;
+	void *arg;
+};
+
+static void put_head(struct command *c, void *arg)
+{
+	struct slots *s = arg;
+
+	command_str(c, s->owner);
+	command_num(c, ++s->request);
+}
+
+static void on_given_back(struct batch_item *item, const struct call_result *result, size_t at,
+			  void *arg)
+{
+	struct slots_item *it = (struct slots_item *)item;
+
+	(void)at;
+	(void)arg;
+	if (it->fn)
+		it->fn(result->why, it->arg);
+	free(it);
+}
+
+static const struct batch_kind kind = {.script = SCRIPT_SLOT,
+				       .connection = 1,
+				       .max_items = 64,
+				       .max_in_flight = 1,
+				       .head = put_head,
+				       .answer = on_given_back};
+
+static void *slots_make(struct redis *redis)
+{
+	struct slots *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->batch = batch_new(redis, &kind, s);
+	if (!s->batch) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void slots_abandon(void *state)
+{
+	struct slots *s = state;
+
+	batch_abandon(s->batch);
+}
+
+static void slots_free(void *state)
+{
+	struct slots *s = state;
+
+	batch_free(s->batch);
+	free(s);
+}
+
+static const struct redis_part_kind slots_kind = {
+	.make = slots_make, .abandon = slots_abandon, .free_fn = slots_free};
+
+struct refused {
+	slots_fn *fn;
+	void *arg;
+};
+
+static void on_refused(const struct call_result *result, void *context)
+{
+	struct refused *r = context;
+
+	if (r->fn)
+		r->fn(result->why, r->arg);
+}
+
+void slots_give_back(struct redis *redis, const char *owner, unsigned partition, const char *site,
+		     unsigned count, slots_fn *fn, void *arg)
+{
+	struct slots *s = redis_part(redis, &slots_kind);
+	struct slots_item *it = s ? calloc(1, sizeof(*it)) : NULL;
+	struct refused refused = {fn, arg};
+
+	if (it) {
+		if (!*s->owner)
+			snprintf(s->owner, sizeof(s->owner), "%s", owner);
+		*it = (struct slots_item){.fn = fn, .arg = arg};
+		command_args(&it->item.args);
+		command_str(&it->item.args, site);
+		command_num(&it->item.args, count);
+		if (batch_add(s->batch, partition, &it->item) == 0)
+			return;
+		command_deinit(&it->item.args);
+		free(it);
+	}
+	redis_call_oom(redis, CALLBACK_COPY(on_refused, refused));
+}
+
+size_t slots_unanswered(struct redis *redis)
+{
+	const struct slots *s = redis_part(redis, &slots_kind);
+
+	return s ? batch_unanswered(s->batch) : 0;
+}

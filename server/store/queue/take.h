@@ -1,0 +1,53 @@
+#ifndef SERVER_STORE_QUEUE_TAKE_H
+#define SERVER_STORE_QUEUE_TAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/store/queue/job.h"
+
+struct redis;
+
+/* Takes jobs from the queue of a partition, and slots: the right to open connections to a site. */
+
+struct take_site {
+	const char *site; /* one we have connections to */
+	unsigned want;    /* jobs for these connections */
+	unsigned grow;    /* more connections wanted */
+	unsigned has;     /* connections that we have, of this partition */
+};
+
+struct take_request {
+	unsigned max_jobs;
+	unsigned free_connections;
+	const struct take_site *sites; /* borrowed for the call */
+	size_t n_sites;
+	bool is_complete; /* sites has all our connections: the store drops our other slots */
+};
+
+struct take_slots {
+	const char *site;
+	unsigned count; /* connections that may be opened now */
+};
+
+struct take_result {
+	struct job **jobs; /* the callback takes the jobs, not the array */
+	size_t n_jobs;
+	const struct take_slots *slots; /* borrowed for the callback */
+	size_t n_slots;
+	bool is_full; /* a limit of jobs or bytes was reached: there may be more */
+};
+
+/* owner: one incarnation of a relay process. One call at a time for each partition. result NULL:
+ * nothing was taken, or nothing could be read (logged); leases that nobody uses run out. fn fires
+ * exactly once, never from within, however long Redis is away. */
+typedef void take_fn(const struct take_result *result, void *arg);
+void take_jobs(struct redis *redis, const char *owner, unsigned partition,
+	       const struct take_request *request, take_fn *fn, void *arg);
+
+/* fn fires when there may be work, and after each new subscription. For one relay a process. Needs
+ * REDIS_SUBSCRIBER. */
+typedef void take_wake_fn(void *arg);
+void take_listen(struct redis *redis, take_wake_fn *fn, void *arg);
+
+#endif

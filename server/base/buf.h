@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A growing byte string with a limit. A failed append (no memory, over the limit) sets `failed` and
- * makes all later appends do nothing, so a builder appends freely and checks once at the end.
+/* A growing byte string with a limit. A failed append (no memory, over the limit) sets `failed`;
+ * later appends do nothing then, so append freely and check once at the end.
  * A zeroed struct buf is valid and has the limit BUF_LIMIT. data is NUL-terminated when len > 0. */
 
 #define BUF_LIMIT ((size_t)64 << 20)
@@ -19,6 +19,7 @@ struct buf {
 };
 
 void buf_deinit(struct buf *b);
+void buf_wipe(struct buf *b);  /* buf_deinit, and no trace of the bytes stays in memory */
 void buf_reset(struct buf *b); /* len = 0, failed = false; keeps the memory */
 void buf_append(struct buf *b, const void *bytes, size_t len);
 void buf_str(struct buf *b, const char *text);
@@ -30,11 +31,11 @@ char *buf_reserve(struct buf *b, size_t len);
 void buf_consume(struct buf *b, size_t len);
 /* The text, or "" when empty. */
 const char *buf_text(const struct buf *b);
-/* Gives the memory to the caller (free()); b is empty afterwards. NULL when failed. */
+/* Gives the memory to the caller, who frees it; b is empty then. NULL when failed. */
 char *buf_give(struct buf *b);
 
-/* Room for one more of size bytes in a list of n that grows by doubling; NULL when memory ran out
- * (the list stays). */
+/* Room for one more item of size bytes in a list of n items that grows by doubling. NULL when out
+ * of memory: the list is unchanged then. */
 void *list_room(void *items, size_t n, size_t size);
 
 #endif

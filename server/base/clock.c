@@ -1,4 +1,4 @@
-/* Clocks, and the two spellings of a time that mail and the API use. */
+/* Clocks, and times as text for mail and the API. */
 #include "server/base/clock.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Time. Intervals are measured by the monotonic clock; what is stored or shown is UTC. */
+/* Time. Measure intervals by the monotonic clock; store and show UTC. */
 
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);

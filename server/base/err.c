@@ -1,4 +1,4 @@
-/* Errors that say what the caller does next. */
+/* Fills errors. */
 #include "server/base/err.h"
 
 #include <stdarg.h>

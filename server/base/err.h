@@ -1,21 +1,21 @@
 #ifndef SERVER_BASE_ERR_H
 #define SERVER_BASE_ERR_H
 
-/* What went wrong, in terms of what the caller does next. Functions return 0 or -1 and fill a
- * struct err on -1; out-parameters are untouched then. */
+/* An error: its kind says what the caller does next. Functions return 0, or -1 and fill a struct
+ * err; they leave out-parameters untouched then. */
 
 enum err_kind {
 	ERR_NONE,
-	ERR_INPUT,     /* the input is at fault: say so to whoever sent it */
-	ERR_NOT_FOUND, /* no such thing, or not yours */
-	ERR_REFUSED,   /* understood and not allowed */
-	ERR_RETRY,     /* not now: try again later */
-	ERR_INTERNAL,  /* our fault, or out of memory */
+	ERR_INPUT,     /* the input is wrong: report it to the sender */
+	ERR_NOT_FOUND, /* it does not exist, or belongs to someone else */
+	ERR_REFUSED,   /* valid, but not allowed */
+	ERR_RETRY,     /* temporary: try again later */
+	ERR_INTERNAL,  /* our own error, or out of memory */
 };
 
 struct err {
 	enum err_kind kind;
-	char text[256]; /* a sentence for a person; never a secret */
+	char text[256]; /* for a person; never contains a secret */
 };
 
 /* Fills e (may be NULL) and returns -1, so that `return err_set(...)` reads well. */

@@ -1,4 +1,4 @@
-/* Ids that sort by time, cannot be guessed, and name their partition. */
+/* Makes and reads public ids. */
 #include "server/base/id.h"
 
 #include <string.h>

@@ -21,7 +21,7 @@ struct id id_make(const char *prefix, unsigned partition);
 /* Is text an id of this kind? Checks length and alphabet, so that it may become part of a key. */
 bool id_valid(const char *prefix, const char *text);
 unsigned id_partition(const char *id);
-/* When a valid id was made. */
+/* The time in a valid id, ms since 1970. */
 int64_t id_ms(const char *id);
 
 /* len characters of the alphabet above from the kernel's random source, then a NUL. */

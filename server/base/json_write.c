@@ -5,11 +5,11 @@
 
 #include "server/base/buf.h"
 
-/* RFC 8259 7: what must not stand as it is. */
+/* RFC 8259 7: characters that must be escaped. */
 static void write_escaped(struct buf *out, unsigned char c)
 {
 	static const char letters[] =
-		"\"\"\\\\\bb\ff\nn\rr\tt"; /* the octet, and what stands for it */
+		"\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the octet, the letter after the backslash */
 
 	for (const char *p = letters; *p; p += 2) {
 		if ((unsigned char)*p != c)

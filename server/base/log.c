@@ -1,4 +1,4 @@
-/* One line per fact, escaped, bounded, and never blocking. */
+/* Writes log lines: escaped, bounded, never blocking. */
 #include "server/base/log.h"
 
 #include <inttypes.h>
@@ -42,7 +42,7 @@ uint64_t log_dropped(void)
 	return state.dropped;
 }
 
-/* Keeps 64 bytes for what ends a line, so that a long one is still well-formed. */
+/* Keeps 64 bytes for the end of the line, so that a long line is still valid JSON. */
 static void put(struct line *l, const char *bytes, size_t len)
 {
 	if (l->len + len + 64 > sizeof(l->text))

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One line per fact on stderr, as JSON or as text. A fact has a name ("message.accepted") and
- *fields. Values are escaped and cut at 512 bytes, a line at 4,096. Never give it a secret or a
- *body. Logging never blocks: when stderr cannot take a line, the line is dropped and counted.
+/* One line per event on stderr, as JSON or as text. An event has a name ("message.accepted") and
+ * fields. Values are escaped and cut at 512 bytes, lines at 4,096. Never log a secret or a message
+ * body. Logging never blocks: when stderr would block, the line is dropped and counted.
  *
  *	LOG(LOG_INFO, "message.accepted", LOG_S("message", id), LOG_N("recipients", n));
  */
@@ -17,7 +17,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct log_field {
 	const char *name; /* NULL ends the list */
-	const char *text; /* NULL: number is meant */
+	const char *text; /* NULL: the value is number */
 	size_t len;
 	int64_t number;
 };
@@ -42,7 +42,7 @@ struct log_field {
 				  (const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0, 0}});    \
 	} while (0)
 
-/* role goes into every line ("api", "relay", ...); it must outlive the process. */
+/* role is part of every line ("api", "relay", ...); it must stay valid. */
 void log_init(enum log_level least, enum log_format format, const char *role);
 bool log_is_on(enum log_level level);
 void log_write(enum log_level level, const char *fact, const struct log_field *fields);

@@ -5,8 +5,7 @@
 #include <stdint.h>
 
 /* The one event loop of a process, on libevent. Create it after the fork. Callbacks run on the
- * loop, never inside the call that armed them; any of them may stop, cancel or free what it likes.
- */
+ * loop, never inside the call that armed them; they may stop, cancel and free anything. */
 
 struct loop;
 struct event_base;
@@ -24,8 +23,8 @@ void loop_stop(struct loop *loop);
 /* For libraries that bring their own libevent glue (hiredis, libunbound). */
 struct event_base *loop_base(struct loop *loop);
 
-/* A timer. Embed it; zeroed is valid; init once, then set and cancel as often as you like. One
- * shot. */
+/* A timer. One shot. Embed it; zeroed is valid; init once, then set and cancel any number of times.
+ */
 struct loop_timer {
 	void *event;
 };
@@ -34,8 +33,8 @@ void loop_timer_set(struct loop_timer *t, int64_t ms); /* from now; replaces wha
 void loop_timer_cancel(struct loop_timer *t);
 void loop_timer_deinit(struct loop_timer *t);
 
-/* Work for the end of this loop turn: what arrived in one turn goes out as one batch. Posting a
- * posted one does nothing. */
+/* Work for the end of this loop turn, to send what arrived in one turn as one batch. Posting it
+ * again before it has run does nothing. */
 struct loop_post {
 	void *event;
 	bool is_posted;

@@ -27,13 +27,13 @@ static struct slot *slots;
 static struct slot *mine;
 
 static const struct {
-	const char *name; /* the same name twice: one family, other labels */
+	const char *name; /* rows of one name are one family with different labels */
 	const char *labels;
 	const char *type;
 	const char *help;
 } table[METRIC_COUNT] = {
 	[METRIC_REQUESTS_2XX] = {"postern_http_requests_total", "class=\"2xx\"", "counter",
-				 "API answers by status class"},
+				 "HTTP responses by status class"},
 	[METRIC_REQUESTS_4XX] = {"postern_http_requests_total", "class=\"4xx\"", "counter", NULL},
 	[METRIC_REQUESTS_5XX] = {"postern_http_requests_total", "class=\"5xx\"", "counter", NULL},
 	[METRIC_HTTP_CONNECTIONS] = {"postern_http_connections", "", "gauge",
@@ -41,15 +41,17 @@ static const struct {
 	[METRIC_API_PROCESSES] = {"postern_api_processes", "", "gauge",
 				  "API processes that take connections"},
 	[METRIC_ACCEPTED] = {"postern_messages_accepted_total", "", "counter",
-			     "Messages committed to the store and answered with 202"},
+			     "Messages written to Redis and accepted with 202"},
 	[METRIC_REPLAYED] = {"postern_messages_replayed_total", "", "counter",
-			     "Requests answered from an Idempotency-Key"},
-	[METRIC_ACCEPT_BATCHES] = {"postern_accept_batches_total", "", "counter",
-				   "Accept transitions; accepted/batches is the batch size"},
+			     "Requests whose response was repeated for their Idempotency-Key"},
+	[METRIC_ACCEPT_BATCHES] =
+		{"postern_accept_batches_total", "", "counter",
+		 "Calls of the accept script; accepted / batches is the mean batch size"},
 	[METRIC_TAKEN] = {"postern_jobs_taken_total", "", "counter", "Jobs leased by relays"},
 	[METRIC_GIVEN_BACK] = {"postern_jobs_given_back_total", "", "counter",
 			       "Jobs returned without an attempt"},
-	[METRIC_TAKE_CALLS] = {"postern_take_calls_total", "", "counter", "Take transitions"},
+	[METRIC_TAKE_CALLS] = {"postern_take_calls_total", "", "counter",
+			       "Calls of the take script"},
 	[METRIC_DELIVERED] = {"postern_recipients_total", "state=\"delivered\"", "counter",
 			      "Results of recipients"},
 	[METRIC_DEFERRED] = {"postern_recipients_total", "state=\"deferred\"", "counter", NULL},
@@ -57,65 +59,66 @@ static const struct {
 	[METRIC_EXPIRED] = {"postern_recipients_total", "state=\"expired\"", "counter", NULL},
 	[METRIC_FAILED] = {"postern_recipients_total", "state=\"failed\"", "counter", NULL},
 	[METRIC_HELD] = {"postern_recipients_total", "state=\"held\"", "counter", NULL},
-	[METRIC_UNKNOWN_OUTCOMES] = {"postern_unknown_outcomes_total", "", "counter",
-				     "Final dots whose reply never came"},
+	[METRIC_UNKNOWN_OUTCOMES] =
+		{"postern_unknown_outcomes_total", "", "counter",
+		 "Messages sent completely whose final reply was never received"},
 	[METRIC_CONNECTIONS_OPENED] = {"postern_smtp_connections_total", "", "counter",
 				       "SMTP connections opened"},
 	[METRIC_CONNECTIONS_OPEN] = {"postern_smtp_connections", "", "gauge",
 				     "SMTP connections open now"},
-	[METRIC_JOBS_LEASED] = {"postern_jobs_leased", "", "gauge",
-				"Jobs in the hands of relays now"},
+	[METRIC_JOBS_LEASED] = {"postern_jobs_leased", "", "gauge", "Jobs leased by relays now"},
 	[METRIC_TLS_SESSIONS] = {"postern_smtp_tls_sessions_total", "", "counter",
-				 "SMTP sessions that were encrypted"},
+				 "SMTP sessions with TLS"},
 	[METRIC_TLS_FAILURES] = {"postern_smtp_tls_failures_total", "", "counter",
 				 "TLS handshakes with mail servers that failed"},
-	[METRIC_TRANSCRIPTS_DROPPED] =
-		{"postern_transcripts_dropped_total", "", "counter",
-		 "Transcripts of failed attempts that the store could not take"},
+	[METRIC_TRANSCRIPTS_DROPPED] = {"postern_transcripts_dropped_total", "", "counter",
+					"Transcripts of failed attempts that could not be stored"},
 	[METRIC_STORE_CALLS] = {"postern_store_calls_total", "", "counter",
-				"Transitions answered by Redis"},
+				"Script calls answered by Redis"},
 	[METRIC_STORE_RERUNS] =
 		{"postern_store_reruns_total", "", "counter",
-		 "Transitions run again after a lost connection or a not-now error"},
+		 "Script calls repeated after a lost connection or a temporary error"},
 	[METRIC_STORE_LOST] = {"postern_store_connections_lost_total", "", "counter",
-			       "Connections to Redis that were lost"},
+			       "Lost connections to Redis"},
 	[METRIC_STORE_READY] = {"postern_store_ready", "", "gauge",
-				"1 while Redis answers and its settings hold"},
+				"1 while Redis responds and its settings are as required"},
 	[METRIC_QUEUE_READY_SITES] = {"postern_queue_ready_sites", "", "gauge",
 				      "Sites with ready jobs and room for a connection"},
-	[METRIC_QUEUE_READY] = {"postern_queue_jobs", "where=\"ready\"", "gauge", "Jobs by place"},
+	[METRIC_QUEUE_READY] = {"postern_queue_jobs", "where=\"ready\"", "gauge",
+				"Jobs in the queue by state"},
 	[METRIC_QUEUE_DUE] = {"postern_queue_jobs", "where=\"due\"", "gauge", NULL},
 	[METRIC_QUEUE_LEASED] = {"postern_queue_jobs", "where=\"leased\"", "gauge", NULL},
 	[METRIC_QUEUE_DAMAGED] = {"postern_queue_jobs", "where=\"damaged\"", "gauge", NULL},
-	[METRIC_QUEUE_OLDEST_DUE_MS] = {"postern_queue_oldest_due_ms", "", "gauge",
-					"How late the oldest due job is, in ms"},
+	[METRIC_QUEUE_OLDEST_DUE_MS] =
+		{"postern_queue_oldest_due_ms", "", "gauge",
+		 "How long the oldest waiting job is past its due time, in ms"},
 	[METRIC_STORE_BYTES] = {"postern_store_memory_bytes", "", "gauge", "used_memory of Redis"},
-	[METRIC_QUEUE_UNATTENDED_MS] =
-		{"postern_queue_unattended_ms", "", "gauge",
-		 "How long mail has been ready without a sign of life of any relay; over 60000 is "
-		 "an alarm"},
-	[METRIC_CANARIES] = {"postern_canaries_total", "", "counter",
-			     "Messages of our own that went the whole way; one after the start"},
+	[METRIC_QUEUE_UNATTENDED_MS] = {"postern_queue_unattended_ms", "", "gauge",
+					"How long mail has been ready while no relay was active, "
+					"in ms; more than 60000 is an alarm"},
+	[METRIC_CANARIES] =
+		{"postern_canaries_total", "", "counter",
+		 "Test messages that went through the queue and a relay; one after each start"},
 	[METRIC_CHILD_RESTARTS] = {"postern_child_restarts_total", "", "counter",
-				   "Processes that died and were started again"},
+				   "Processes that ended unexpectedly and were started again"},
 	[METRIC_WEBHOOKS_DELIVERED] = {"postern_webhook_attempts_total", "result=\"delivered\"",
 				       "counter", "Webhook attempts by result"},
 	[METRIC_WEBHOOKS_FAILED] = {"postern_webhook_attempts_total", "result=\"failed\"",
 				    "counter", NULL},
 	[METRIC_WEBHOOKS_LOST] = {"postern_webhook_losses_total", "", "counter",
-				  "Events, or stretches of a log, whose retention ended before a "
-				  "webhook took them"},
+				  "Events, or ranges of events, that were deleted after their "
+				  "retention before a webhook received them"},
 	[METRIC_WEBHOOK_ENDPOINTS] = {"postern_webhook_endpoints", "", "gauge",
-				      "Webhook endpoints that are enabled"},
+				      "Enabled webhook endpoints"},
 	[METRIC_WEBHOOK_RETRIES] = {"postern_webhook_retries", "", "gauge",
-				    "Webhook deliveries that wait for another try"},
+				    "Webhook deliveries that wait for their next attempt"},
 	[METRIC_WEBHOOK_LAG_MS] = {"postern_webhook_lag_ms", "", "gauge",
-				   "Age of the oldest event that no endpoint has answered or set "
-				   "aside yet"},
+				   "Age of the oldest event that has not been sent to its endpoint "
+				   "or queued for a retry, in ms"},
 	[METRIC_RELOADS_FAILED] = {"postern_reloads_failed_total", "", "counter",
-				   "Reloads (SIGHUP) that were refused or undone"},
+				   "Reloads (SIGHUP) that were refused or rolled back"},
 	[METRIC_LOG_DROPPED] = {"postern_log_lines_dropped", "", "gauge",
-				"Log lines dropped because stderr could not take them"},
+				"Log lines dropped because stderr was blocked"},
 };
 
 static const struct {
@@ -208,8 +211,8 @@ void metric_observe(enum metric_histogram h, int64_t ms)
 	atomic_fetch_add_explicit(&mine->histograms[h].sum, ms, memory_order_relaxed);
 }
 
-/* What a scraper sees: of what each process says of the same thing, the highest; of all else, the
- * sum. */
+/* The value that a scraper gets: the highest of all processes where each reports the same thing,
+ * else their sum. */
 static int64_t shown(enum metric m)
 {
 	int64_t most = 0, value;

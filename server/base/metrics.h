@@ -6,9 +6,9 @@
 
 struct buf;
 
-/* Numbers that operators watch. They live in a mapping shared by all processes of one `postern`,
- * one slot a process, so that counting is one add without a lock and any API process can show the
- * sum. One table in metrics.c gives each its Prometheus name, labels, type, unit and help. */
+/* Metrics for operators. They are in a mapping that all processes of one `postern` share, with one
+ * slot per process: counting is one atomic add, and any API process can show the sum. A table in
+ * metrics.c has the Prometheus name, labels, type and help of each. */
 
 enum metric {
 	METRIC_REQUESTS_2XX,
@@ -38,7 +38,7 @@ enum metric {
 	METRIC_STORE_CALLS,
 	METRIC_STORE_RERUNS,
 	METRIC_STORE_LOST,
-	METRIC_STORE_READY,       /* gauge: 1 while the store is as it must be, for any process */
+	METRIC_STORE_READY,       /* gauge: 1 while Redis responds and its settings are right */
 	METRIC_QUEUE_READY_SITES, /* gauges, keeper only */
 	METRIC_QUEUE_READY,
 	METRIC_QUEUE_DUE,
@@ -75,12 +75,12 @@ int metrics_init(void);
 /* This process counts in slot (0 <= slot < METRIC_SLOTS). Counters survive a restart of the process
  * in that slot; gauges are zeroed. */
 void metrics_use_slot(unsigned slot);
-/* Of a process that is no more. */
+/* Zeroes the gauges of a process that has ended. */
 void metrics_clear_gauges(unsigned slot);
 void metric_add(enum metric m, int64_t n);
 void metric_set(enum metric m, int64_t value);
 int64_t metric_sum(enum metric m);
-/* The least value of m among the processes whose `has` is not 0; INT64_MAX: there is none. */
+/* The lowest value of m among the processes whose `has` is not 0; INT64_MAX if there is none. */
 int64_t metric_least(enum metric m, enum metric has);
 void metric_observe(enum metric_histogram h, int64_t ms);
 /* Appends the Prometheus text exposition (version 0.0.4). */

@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Eight octets of a text at once. Each test sets the high bit of the octets it is true of, and
- * perhaps that of an octet behind such a one, never one alone that it is not true of: OR them
- * together, and `octets_any` of that says whether a look at each octet is worth it. ASCII only: of
- * octets above 0x7f the word itself has the high bit set, so OR it in, too. */
+/* Tests eight octets of a text at once. Each test sets the high bit of the octets it is true of.
+ * May report false positives after a true match, never otherwise: so combine tests by OR, and look
+ * at each octet only when octets_any() of the result is not 0. The tests are right for ASCII: to
+ * find octets above 0x7f, OR the word itself to the result. */
 
 #define OCTETS_ONES UINT64_C(0x0101010101010101)
 

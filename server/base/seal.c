@@ -1,4 +1,4 @@
-/* Seals small secrets. */
+/* Encrypts small secrets. */
 #include "server/base/seal.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 
 #include <openssl/evp.h>
 
-/* Found once: EVP_sha256() would be looked up anew, under locks, for each digest. */
+/* Fetched once: EVP_sha256() would fetch it again, under locks, for each digest. */
 static const EVP_MD *algorithm(void)
 {
 	static EVP_MD *md;
@@ -18,7 +18,7 @@ static const EVP_MD *algorithm(void)
 
 void sha256_pieces(const struct sha256_piece *pieces, size_t n, unsigned char out[SHA256_BYTES])
 {
-	static EVP_MD_CTX *ctx; /* one a process: it is single-threaded */
+	static EVP_MD_CTX *ctx; /* one per process: processes are single-threaded */
 	bool ok;
 
 	if (!ctx)
@@ -27,7 +27,7 @@ void sha256_pieces(const struct sha256_piece *pieces, size_t n, unsigned char ou
 	for (size_t i = 0; ok && i < n; i++)
 		ok = EVP_DigestUpdate(ctx, pieces[i].bytes, pieces[i].len) == 1;
 	if (!ok || EVP_DigestFinal_ex(ctx, out, NULL) != 1)
-		abort();
+		abort(); /* no memory: a wrong digest would let a wrong key pass */
 }
 
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES])

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* SHA-256 (FIPS 180-4). One that cannot be computed ends the process. */
+/* SHA-256 (FIPS 180-4). */
 
 #define SHA256_BYTES 32
 
@@ -13,7 +13,7 @@ struct sha256_piece {
 };
 
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
-/* Of n pieces, one behind the other. */
+/* Of the concatenation of n pieces. */
 void sha256_pieces(const struct sha256_piece *pieces, size_t n, unsigned char out[SHA256_BYTES]);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads UTF-8 strictly and tells which code points may not go into a header. */
+/* Reads UTF-8 strictly, and finds code points that must not be in a header. */
 #include "server/base/utf8.h"
 
 static bool is_continuation(char c)

@@ -7,13 +7,13 @@
 
 #include "server/base/err.h"
 
-/* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+/* UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
 
-/* Octets (1-4) of the code point at p, which goes to *cp; 0 when there is none. */
+/* Reads the code point at p to *cp. Returns its octets (1-4); 0 when p is not valid UTF-8. */
 size_t utf8_next(const char *p, size_t len, uint32_t *cp);
-/* C0, DEL, C1, and the line and paragraph separators: what could end a line somewhere. */
+/* C0, DEL, C1, line and paragraph separator: all that some reader takes for a line end. */
 bool utf8_is_control(uint32_t cp);
-/* Embeddings, overrides and isolates, which make a name read as another one. */
+/* Embeddings, overrides and isolates: they can make one name look like another. */
 bool utf8_is_bidi_control(uint32_t cp);
 /* Is text one line of UTF-8 without controls? ERR_INPUT "<what> ...". */
 int utf8_check_line(const char *text, size_t len, const char *what, struct err *e);

@@ -1,9 +1,6 @@
-/* Reads the settings from defaults, file and environment, in that order, and shows them. */
+/* A configuration: the settings from defaults, file and environment, in that order. */
 #include "server/config/config.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +9,13 @@
 #include "server/base/buf.h"
 #include "server/config/config_table.h"
 
-#define ROWS_MAX 64
-#define FILE_MAX_BYTES ((size_t)1 << 20)
 #define STANDARD_FILE "postern.yaml"
-#define PREFIX "POSTERN_"
-#define ENV_NAME_MAX (sizeof(PREFIX) + CONFIG_NAME_MAX + sizeof("_FILE"))
 
-extern char **environ;
-
-/* What config_load hands out is the first member; behind it is where each value came from. */
+/* What config_load hands out is the first member; the others say where each value came from. */
 struct loaded {
 	struct config config;
-	char *texts[ROWS_MAX];
-	char *sources[ROWS_MAX];
-	const char *file;
+	char *texts[CONFIG_ROWS_MAX];
+	char *sources[CONFIG_ROWS_MAX];
 	char *given_file; /* as config_load_preset got it, for config_reload; may be NULL */
 	const struct config_preset *presets;
 };
@@ -37,7 +27,7 @@ static void wipe_free(char *text)
 	free(text);
 }
 
-/* "" stands for the default, whoever says it. */
+/* An empty text means the default, from any source. */
 static int put(struct loaded *l, const struct config_row *row, const char *text, const char *source,
 	       struct err *e)
 {
@@ -76,45 +66,10 @@ static int put_presets(struct loaded *l, const struct config_preset *presets, st
 	return 0;
 }
 
-/* ---- the file ---- */
-
-static int read_file(const char *file, struct buf *out, struct err *e)
+static int put_found(const struct config_row *row, const char *text, const char *source, void *arg,
+		     struct err *e)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	out->limit = FILE_MAX_BYTES;
-	while (n > 0) {
-		char *to = buf_reserve(out, 4096);
-
-		n = to ? read(fd, to, 4096) : 0;
-		if (n > 0)
-			out->len += (size_t)n;
-	}
-	if (n < 0)
-		err_set(e, ERR_INPUT, "%s: %s", file, strerror(errno));
-	else if (out->failed)
-		n = err_set(e, ERR_INPUT, "%s: too big", file);
-	if (fd >= 0)
-		close(fd);
-	return n < 0 ? -1 : 0;
-}
-
-static void buf_wipe(struct buf *b)
-{
-	if (b->data)
-		explicit_bzero(b->data, b->cap);
-	buf_deinit(b);
-}
-
-static int put_from_file(const struct config_row *row, const char *text, unsigned line, void *arg,
-			 struct err *e)
-{
-	struct loaded *l = arg;
-	char source[300];
-
-	snprintf(source, sizeof(source), "%.280s:%u", l->file, line);
-	return put(l, row, text, source, e);
+	return put(arg, row, text, source, e);
 }
 
 static int load_file(struct loaded *l, const char *file, struct err *e)
@@ -124,136 +79,13 @@ static int load_file(struct loaded *l, const char *file, struct err *e)
 
 	if (!file && access(STANDARD_FILE, F_OK) != 0)
 		return 0;
-	l->file = file ? file : STANDARD_FILE;
-	status = read_file(l->file, &yaml, e);
+	file = file ? file : STANDARD_FILE;
+	status = config_file_read(file, &yaml, e);
 	if (status == 0)
-		status = config_yaml_read(l->file, buf_text(&yaml), yaml.len, put_from_file, l, e);
+		status = config_yaml_read(file, buf_text(&yaml), yaml.len, put_found, l, e);
 	buf_wipe(&yaml);
 	return status;
 }
-
-/* ---- the environment ---- */
-
-static void env_name(const struct config_row *row, const char *suffix, char *out)
-{
-	snprintf(out, ENV_NAME_MAX, PREFIX "%s%s", row->name, suffix);
-	for (char *p = out; *p; p++)
-		*p = (char)toupper((unsigned char)*p);
-}
-
-static int put_secret_file(struct loaded *l, const struct config_row *row, const char *name,
-			   const char *file, struct err *e)
-{
-	struct buf text = {0};
-	int status = read_file(file, &text, e);
-
-	while (text.len && strchr("\r\n", text.data[text.len - 1]))
-		text.len--;
-	if (text.data)
-		text.data[text.len] = 0;
-	if (status == 0 && strlen(buf_text(&text)) != text.len)
-		status = err_set(e, ERR_INPUT, "%s: a NUL character in it", file);
-	if (status == 0)
-		status = put(l, row, buf_text(&text), name, e);
-	buf_wipe(&text);
-	return status < 0 ? err_prefix(e, "%s", name) : 0;
-}
-
-static int load_env(struct loaded *l, const struct config_row *row, struct err *e)
-{
-	char name[ENV_NAME_MAX], file_name[ENV_NAME_MAX];
-	const char *text, *file = NULL;
-
-	env_name(row, "", name);
-	env_name(row, "_FILE", file_name);
-	text = getenv(name);
-	if (row->secrecy != CONFIG_OPEN)
-		file = getenv(file_name);
-	if (text && *text && file && *file)
-		return err_set(e, ERR_INPUT, "%s and %s: one of them only", name, file_name);
-	if (file && *file)
-		return put_secret_file(l, row, file_name, file, e);
-	if (text && put(l, row, text, name, e) < 0)
-		return err_prefix(e, "%s", name);
-	return 0;
-}
-
-/* Kubernetes tells pods of a service called "postern" about it with these names. */
-static bool is_service_link(const char *name)
-{
-	return strncmp(name, "SERVICE_", 8) == 0 || strncmp(name, "PORT_", 5) == 0 ||
-	       strcmp(name, "PORT") == 0;
-}
-
-static bool is_file_name(char *name)
-{
-	size_t len = strlen(name);
-	const struct config_row *row;
-
-	if (len < 6 || strcmp(name + len - 5, "_file") != 0)
-		return false;
-	name[len - 5] = 0;
-	row = config_row_find(name);
-	name[len - 5] = '_';
-	return row && row->secrecy != CONFIG_OPEN;
-}
-
-/* entry: what follows POSTERN_ in "POSTERN_NAME=value". */
-static int check_env_name(const char *entry, struct err *e)
-{
-	char name[CONFIG_NAME_MAX + 1], like_name[ENV_NAME_MAX];
-	size_t len = strcspn(entry, "=");
-	const struct config_row *like;
-
-	snprintf(name, sizeof(name), "%.*s", (int)(len > CONFIG_NAME_MAX ? CONFIG_NAME_MAX : len),
-		 entry);
-	if (is_service_link(name))
-		return 0;
-	for (char *p = name; *p; p++) /* ! keeps a name in lower case from being found */
-		*p = islower((unsigned char)*p) ? '!' : (char)tolower((unsigned char)*p);
-	if (config_row_find(name) || is_file_name(name))
-		return 0;
-	like = config_row_like(name);
-	if (!like)
-		return err_set(e, ERR_INPUT,
-			       PREFIX "%.*s: unknown setting; `postern config show` lists all",
-			       (int)(len > 60 ? 60 : len), entry);
-	env_name(like, "", like_name);
-	return err_set(e, ERR_INPUT, PREFIX "%.*s: unknown setting; did you mean %s?",
-		       (int)(len > 60 ? 60 : len), entry, like_name);
-}
-
-static int load_environment(struct loaded *l, struct err *e)
-{
-	size_t prefix = strlen(PREFIX);
-
-	for (char **p = environ; *p; p++)
-		if (strncmp(*p, PREFIX, prefix) == 0 && check_env_name(*p + prefix, e) < 0)
-			return -1;
-	for (size_t i = 0; i < config_rows_count; i++)
-		if (load_env(l, &config_rows[i], e) < 0)
-			return -1;
-	return 0;
-}
-
-void config_forget_environment(void)
-{
-	char name[ENV_NAME_MAX];
-
-	for (size_t i = 0; i < config_rows_count; i++) {
-		char *text;
-
-		if (config_rows[i].secrecy == CONFIG_OPEN)
-			continue;
-		env_name(&config_rows[i], "", name);
-		text = getenv(name);
-		if (text) /* unsetenv alone leaves the bytes for /proc/PID/environ */
-			explicit_bzero(text, strlen(text));
-		unsetenv(name);
-	}
-}
-
-/* ---- what must fit together ---- */
 
 static bool is_set(const char *text)
 {
@@ -292,22 +124,20 @@ int config_load_preset(struct config **c, const char *file, const struct config_
 	if (!l)
 		return err_oom(e);
 	if (put_presets(l, presets, e) < 0 || load_file(l, file, e) < 0 ||
-	    load_environment(l, e) < 0 || check_together(&l->config, e) < 0) {
+	    config_environment_read(put_found, l, e) < 0 || check_together(&l->config, e) < 0) {
 		config_free(&l->config);
 		return -1;
 	}
-	l->file = NULL;
 	l->presets = presets;
 	l->given_file = file ? strdup(file) : NULL;
 	*c = &l->config;
 	return 0;
 }
 
-/* What does not come from the file stays as it is: the environment of a process does not change,
- * and its secrets are wiped. */
+/* The environment of a process does not change, and its secrets are wiped after the start. */
 static bool is_from_elsewhere(const struct loaded *old, size_t i)
 {
-	return strncmp(old->sources[i], PREFIX, strlen(PREFIX)) == 0 ||
+	return strncmp(old->sources[i], CONFIG_PREFIX, strlen(CONFIG_PREFIX)) == 0 ||
 	       strncmp(old->sources[i], "made", 4) == 0;
 }
 
@@ -348,7 +178,6 @@ int config_reload(const struct config *c, struct config **fresh, struct buf *ign
 		config_free(&l->config);
 		return -1;
 	}
-	l->file = NULL;
 	*fresh = &l->config;
 	return 0;
 }
@@ -382,68 +211,12 @@ void config_free(struct config *c)
 	free(l);
 }
 
-/* ---- showing ---- */
-
-/* The password of scheme://user:password@host; all of it when that cannot be told. */
-static void show_url(const char *text, struct buf *out)
+const char *config_text(const struct config *c, const struct config_row *row)
 {
-	const char *user = strstr(text, "://");
-	const char *at = strrchr(text, '@');
-	const char *colon = user ? strchr(user + 3, ':') : NULL;
-
-	if (at && colon && colon < at)
-		buf_fmt(out, "\"%.*s:********%s\"", (int)(colon - text), text, at);
-	else if (at)
-		buf_str(out, "\"********\"");
-	else
-		buf_fmt(out, "\"%s\"", text);
+	return ((const struct loaded *)c)->texts[row - config_rows];
 }
 
-static void show_text(const char *text, struct buf *out)
+const char *config_source(const struct config *c, const struct config_row *row)
 {
-	buf_char(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_char(out, '\\');
-		buf_char(out, *text);
-	}
-	buf_char(out, '"');
-}
-
-static void show_value(const struct config_row *row, const char *text, struct buf *out)
-{
-	if (row->secrecy == CONFIG_SECRET && *text)
-		buf_str(out, "\"********\"");
-	else if (row->secrecy == CONFIG_SECRET_URL && *text)
-		show_url(text, out);
-	else if (row->type == CONFIG_TEXT)
-		show_text(text, out);
-	else
-		buf_str(out, text);
-}
-
-void config_show(const struct config *c, struct buf *out)
-{
-	const struct loaded *l = (const struct loaded *)c;
-
-	for (size_t i = 0; i < config_rows_count; i++) {
-		buf_fmt(out, "%s: ", config_rows[i].name);
-		show_value(&config_rows[i], l->texts[i], out);
-		buf_fmt(out, " # %s\n", l->sources[i]);
-	}
-}
-
-void config_table(struct buf *out)
-{
-	char name[ENV_NAME_MAX];
-
-	buf_str(out, "| postern.yaml | environment | default | |\n|---|---|---|---|\n");
-	for (size_t i = 0; i < config_rows_count; i++) {
-		const struct config_row *row = &config_rows[i];
-
-		env_name(row, "", name);
-		buf_fmt(out, "| `%s` | `%s`%s | %s%s%s | %s |\n", row->name, name,
-			row->secrecy == CONFIG_OPEN ? "" : " (`_FILE`)", *row->standard ? "`" : "",
-			row->standard, *row->standard ? "`" : "", row->help);
-	}
+	return ((const struct loaded *)c)->sources[row - config_rows];
 }

@@ -8,19 +8,17 @@
 
 struct buf;
 
-/* The configuration: one table in config.c gives each value its name, type, default, limits,
- * whether it is secret and whether SIGHUP may change it. A value comes from the table's default,
- * then from postern.yaml (key: `redis_url`), then from the environment (`POSTERN_REDIS_URL`, for
- * secrets also POSTERN_REDIS_URL_FILE: a file that holds it), last one wins; an empty value means
- * the default. Times may be written "30s", "10m", "48h", "3d", sizes "500KB", "10MB". Strings are
- * never NULL; "" means not set. Sizes in bytes, times in the unit the name says. */
+/* The configuration. The table in config_table.c has a row for each setting: name, type, default,
+ * limits, whether it is secret and whether SIGHUP may change it. A value comes from the default,
+ * from postern.yaml (key: `redis_url`), or from the environment (`POSTERN_REDIS_URL`; for secrets
+ * also `POSTERN_REDIS_URL_FILE`, a file that holds the value). The environment has precedence over
+ * the file. An empty value means the default. Times may be written "30s", "10m", "48h", "3d", sizes
+ * "500KB", "10MB". Strings are never NULL; "" means not set. Sizes are in bytes, times in the unit
+ * of the field's name. */
 
 enum config_role { ROLE_API = 1, ROLE_RELAY = 2, ROLE_KEEPER = 4, ROLE_HOOKS = 8 };
 enum config_durability { DURABILITY_FSYNC, DURABILITY_RELAXED };
-enum config_tls {
-	TLS_OPPORTUNISTIC,
-	TLS_REQUIRED
-}; /* towards mail servers; smtps:// is implicit */
+enum config_tls { TLS_OPPORTUNISTIC, TLS_REQUIRED }; /* to mail servers; smtps:// always uses TLS */
 
 struct config {
 	const char *listen;    /* POSTERN_LISTEN "127.0.0.1:8080"; "[::]:8080" */
@@ -41,10 +39,10 @@ struct config {
 	const char *dkim_domain;
 	const char *dkim_selector;
 	int64_t roles;       /* bits of enum config_role */
-	int64_t workers_api; /* 0 = one a core */
+	int64_t workers_api; /* 0 = one per core */
 	int64_t workers_relay;
 	int64_t durability;         /* enum config_durability */
-	bool assert_redis_settings; /* CONFIG denied: the operator vouches for the settings */
+	bool assert_redis_settings; /* do not check them: Redis denies CONFIG */
 	bool require_verified_domain;
 	bool webhook_allow_private;
 	const char *webhook_ca_file; /* PEM; "" = the system's */
@@ -53,12 +51,13 @@ struct config {
 	int64_t log_level;           /* enum log_level */
 	int64_t log_format;          /* enum log_format */
 
-	int64_t max_recipients;    /* a message; 50 */
+	int64_t max_recipients;    /* of one message; 50 */
 	int64_t max_message_bytes; /* after encoding; 10 MB */
 	int64_t max_body_bytes;    /* request body; 16 MB */
 	int64_t idempotency_s;     /* how long an Idempotency-Key is kept; 24 h */
-	int64_t retention_s; /* how long states and events outlive a finished message; 3 days */
-	int64_t default_deadline_s; /* deliver_within when a message names none; 48 h */
+	int64_t retention_s; /* how long states and events are kept after a message is finished; 3
+				days */
+	int64_t default_deadline_s; /* of a message without deliver_within; 48 h */
 	int64_t site_connections;   /* to one site, over all relays; 20 */
 	int64_t relay_connections;  /* of one relay process; 200 */
 	int64_t drain_s;            /* SIGTERM: how long open transactions may take; 30 */
@@ -70,31 +69,32 @@ struct config {
 	int64_t retry_max_s;        /* 4 h */
 };
 
-/* Reads file (NULL: ./postern.yaml if it is there, else none) and the environment. ERR_INPUT with
- * "postern.yaml:3: listen_addr: unknown key" or "POSTERN_LISTEN: ..." and what would be right.
+/* Reads file (NULL: ./postern.yaml if it exists) and the environment. ERR_INPUT with
+ * "postern.yaml:3: listen_addr: unknown key" or "POSTERN_LISTEN: ..." and what is expected.
  * The strings live as long as *c. */
 int config_load(struct config **c, const char *file, struct err *e);
-/* The same, with other defaults: of a command, or of a test. presets ends with name NULL. */
+/* The same, with other defaults, for a command or a test. presets ends with name NULL. */
 struct config_preset {
 	const char *name; /* as in the file */
 	const char *value;
 };
 int config_load_preset(struct config **c, const char *file, const struct config_preset *presets,
 		       struct err *e);
-/* The configuration of c as it would be if it were read now: values of the environment stay, and so
- * do those that SIGHUP may not change; names of these that the file has otherwise go to ignored. */
+/* Reads the file of c again. Values from the environment stay, and so do settings that SIGHUP may
+ * not change: the names of those that differ in the file are appended to ignored. */
 int config_reload(const struct config *c, struct config **fresh, struct buf *ignored,
 		  struct err *e);
-/* Gives a setting another value, as if from source. */
+/* Sets a value; config_show names source as its origin. */
 int config_set(struct config *c, const char *name, const char *text, const char *source,
 	       struct err *e);
-/* Wipes the secrets in this process's environment, also for /proc/PID/environ. */
+/* Wipes the secrets in the environment of this process; /proc/PID/environ does not show them then.
+ */
 void config_forget_environment(void);
 void config_free(struct config *c); /* wipes secrets */
 
-/* Appends every value as YAML with a comment saying where it came from; secrets as "********". */
+/* Appends every value as YAML, with its source as a comment; secrets as "********". */
 void config_show(const struct config *c, struct buf *out);
-/* Appends the README's table of settings, from the same table. */
+/* Appends the table of settings for the documentation (Markdown). */
 void config_table(struct buf *out);
 
 #endif

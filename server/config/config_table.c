@@ -1,4 +1,4 @@
-/* The settings: each row is one, with all that reading, checking and documenting it needs. */
+/* The table of settings. */
 #include "server/config/config_table.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #define DAY (24 * HOUR)
 #define KB INT64_C(1024)
 #define MB (1024 * KB)
-/* Two kinds of them and six more must fit into METRIC_SLOTS (server/supervisor/app.c). */
+/* Workers of both kinds and six other processes must fit into METRIC_SLOTS. */
 #define WORKERS_MAX 60
 
 static const struct config_choice role_names[] = {{"api", ROLE_API},
@@ -66,7 +66,7 @@ static const char *check_host(const char *text)
 	return label ? NULL : expected;
 }
 
-/* RFC 5321 4.1.3: a client without a name says its address in brackets. */
+/* RFC 5321 4.1.3: a client without a name gives its address in brackets. */
 static const char *check_helo(const char *text)
 {
 	size_t len = strlen(text);
@@ -105,105 +105,114 @@ static const char *check_secret(const char *text)
 
 const struct config_row config_rows[] = {
 	{ROW(listen, CONFIG_TEXT, "127.0.0.1:8080"),
-	 .help = "Where the API listens: address:port, [IPv6]:port, several by comma."},
+	 .help = "Addresses of the API: comma-separated list of address:port or [IPv6]:port."},
 	{ROW(redis_url, CONFIG_TEXT, ""), .check = check_redis_url, .secrecy = CONFIG_SECRET_URL,
 	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db] or unix:///path. "
-		 "Empty: "
-		 "an embedded Redis in the data directory."},
+		 "Empty: an embedded Redis in the data directory."},
 	{ROW(data_dir, CONFIG_TEXT, "./postern-data"),
-	 .help = "Journals of the relays, and the files of the embedded Redis."},
+	 .help = "Directory for the journals of the relays and the files of the embedded Redis."},
 	{ROW(tls_cert, CONFIG_TEXT, ""), .is_reloadable = true,
-	 .help = "PEM certificate chain of the API; with tls_key the API speaks HTTPS only."},
+	 .help = "PEM file with the certificate chain of the API. With it and tls_key the API "
+		 "accepts "
+		 "only HTTPS."},
 	{ROW(tls_key, CONFIG_TEXT, ""), .is_reloadable = true,
-	 .help = "PEM private key of the API."},
+	 .help = "PEM file with the private key of the API."},
 	{ROW(bounce_domain, CONFIG_TEXT, ""), .check = check_host,
-	 .help = "Domain of the return path (MAIL FROM). Empty: the From address."},
+	 .help = "Domain of the return path (MAIL FROM). Empty: the return path is the From "
+		 "address."},
 	{ROW(root_key, CONFIG_TEXT, ""), .check = check_root_key, .secrecy = CONFIG_SECRET,
-	 .help = "The key that manages projects and keys. Empty: none."},
+	 .help = "The key that manages projects and keys. Empty: no such key."},
 	{ROW(secret, CONFIG_TEXT, ""), .check = check_secret, .secrecy = CONFIG_SECRET,
-	 .help = "32 bytes in base64; seals what must be readable again."},
+	 .help = "32 bytes in base64: encrypts the secrets of webhooks in Redis."},
 	{ROW(relay_url, CONFIG_TEXT, ""), .check = check_relay_url, .secrecy = CONFIG_SECRET_URL,
 	 .is_reloadable = true,
 	 .help = "Deliver all mail to this server: smtp[s]://[user:password@]host[:port]. Empty: "
-		 "to "
-		 "the MX hosts of each domain."},
+		 "deliver to the MX hosts of each domain."},
 	{ROW(relay_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
-	 .help = "PEM file of the authorities that may vouch for the relay. Empty: the system's."},
+	 .help = "PEM file with the CA certificates that the relay's certificate is checked "
+		 "against. "
+		 "Empty: those of the system."},
 	{ROW(smtp_port, CONFIG_NUMBER, "25"), .min = 1, .max = 65535,
-	 .help = "Port of mail servers found by MX."},
+	 .help = "Port of the mail servers found by MX."},
 	{ROW(helo_name, CONFIG_TEXT, ""), .check = check_helo,
-	 .help = "The name Postern gives in EHLO. Empty: the host's name."},
+	 .help = "Name sent in EHLO. Empty: the host name."},
 	{ROW(tls_policy, CONFIG_CHOICE, "opportunistic"), .choices = tls_names,
 	 .is_reloadable = true,
-	 .help = "TLS towards mail servers: opportunistic (use it where offered), or required."},
+	 .help = "TLS to mail servers: opportunistic (used where offered) or required."},
 	{ROW(dkim_key, CONFIG_TEXT, ""), .is_reloadable = true,
-	 .help = "File with the PEM private key (RSA or Ed25519) that signs all mail."},
+	 .help = "PEM file with the private key for DKIM: RSA (2048 bits recommended) or Ed25519."},
 	{ROW(dkim_domain, CONFIG_TEXT, ""), .check = check_host, .is_reloadable = true,
-	 .help = "The signing domain (d=)."},
+	 .help = "DKIM domain (d=)."},
 	{ROW(dkim_selector, CONFIG_TEXT, ""), .check = check_host, .is_reloadable = true,
-	 .help = "The selector (s=)."},
+	 .help = "DKIM selector (s=)."},
 	{ROW(roles, CONFIG_SET, "api,relay,keeper,hooks"), .choices = role_names,
-	 .help = "What this process runs; fewer than all needs redis_url."},
+	 .help = "Comma-separated list of roles to run. Fewer than all need redis_url."},
 	{ROW(workers_api, CONFIG_NUMBER, "0"), .max = WORKERS_MAX,
-	 .help = "API processes. 0: one a core."},
+	 .help = "Number of API processes. 0: one per core."},
 	{ROW(workers_relay, CONFIG_NUMBER, "0"), .max = WORKERS_MAX,
-	 .help = "Relay processes. 0: one a core."},
+	 .help = "Number of relay processes. 0: one per core."},
 	{ROW(durability, CONFIG_CHOICE, "fsync"), .choices = durability_names,
-	 .help = "fsync: 202 only once Redis has written to disk. relaxed: as Redis is set, and "
-		 "every 202 says so."},
+	 .help = "fsync: 202 is sent after Redis has written to disk. relaxed: as Redis is "
+		 "configured; every 202 names it."},
 	{ROW(assert_redis_settings, CONFIG_BOOL, "false"),
-	 .help = "Redis denies CONFIG, and its operator vouches for appendonly, appendfsync always "
-		 "and noeviction."},
+	 .help = "For a Redis that denies CONFIG: do not check its settings. They must be "
+		 "appendonly yes, appendfsync always, maxmemory-policy noeviction."},
 	{ROW(require_verified_domain, CONFIG_BOOL, "false"), .is_reloadable = true,
-	 .help = "Live keys may send from verified domains only. No effect yet: domains "
-		 "cannot be verified in this version."},
+	 .help = "Live keys may only send from verified domains. No effect yet: this version has "
+		 "no "
+		 "verified domains."},
 	{ROW(webhook_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
-	 .help = "Webhooks may go to private addresses."},
+	 .help = "Allow webhooks to private, loopback and link-local addresses."},
 	{ROW(webhook_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
-	 .help = "PEM file of the authorities that may vouch for webhooks. Empty: the system's."},
+	 .help = "PEM file with the CA certificates that webhook servers are checked against. "
+		 "Empty: those of the system."},
 	{ROW(mx_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
-	 .help = "Mail may go to MX hosts at private, loopback and link-local addresses."},
+	 .help = "Allow MX hosts with private, loopback and link-local addresses."},
 	{ROW(dns_servers, CONFIG_TEXT, ""),
-	 .help = "Name servers, address[@port], by blank. Empty: those of /etc/resolv.conf."},
+	 .help = "Space-separated list of name servers: address[@port]. Empty: those of "
+		 "/etc/resolv.conf."},
 	{ROW(log_level, CONFIG_CHOICE, "info"), .choices = level_names, .is_reloadable = true,
-	 .help = "debug, info, warn or error."},
+	 .help = "Least severe level that is logged: debug, info, warn or error."},
 	{ROW(log_format, CONFIG_CHOICE, "text"), .choices = format_names,
-	 .help = "text or json, one line a fact, on stderr."},
+	 .help = "Format of the log on stderr, one line per event: text or json."},
 	{ROW(max_recipients, CONFIG_NUMBER, "50"), .min = 1, .max = 1000, .is_reloadable = true,
-	 .help = "Recipients of one message."},
+	 .help = "Most recipients of one message."},
 	{ROW(max_message_bytes, CONFIG_BYTES, "10MB"), .min = 4 * KB, .max = 25 * MB,
-	 .is_reloadable = true, .help = "Size of a message after encoding."},
+	 .is_reloadable = true, .help = "Largest size of a message after encoding."},
 	{ROW(max_body_bytes, CONFIG_BYTES, "16MB"), .min = 4 * KB, .max = 64 * MB,
-	 .is_reloadable = true, .help = "Size of a request's body."},
+	 .is_reloadable = true, .help = "Largest size of a request body."},
 	{ROW(idempotency_s, CONFIG_SECONDS, "24h"), .min = 1, .max = 7 * DAY,
 	 .help = "How long an Idempotency-Key is kept."},
 	{ROW(retention_s, CONFIG_SECONDS, "3d"), .min = 1, .max = 365 * DAY, .is_reloadable = true,
-	 .help = "How long states and events outlive a finished message; at least idempotency_s."},
+	 .help = "How long states and events are kept after a message is finished; at least "
+		 "idempotency_s."},
 	{ROW(default_deadline_s, CONFIG_SECONDS, "48h"), .min = 1, .max = 7 * DAY,
 	 .is_reloadable = true,
-	 .help = "How long delivery is tried when a message has no deliver_within."},
+	 .help = "How long delivery of a message without deliver_within is tried."},
 	{ROW(site_connections, CONFIG_NUMBER, "20"), .min = 1, .max = 1000, .is_reloadable = true,
-	 .help = "Connections to one site, over all relays."},
+	 .help = "Most connections to one site (the hosts that receive mail for a domain), over "
+		 "all "
+		 "relays."},
 	{ROW(relay_connections, CONFIG_NUMBER, "200"), .min = 1, .max = 10000,
-	 .help = "Connections of one relay process."},
+	 .help = "Most SMTP connections of one relay process."},
 	{ROW(drain_s, CONFIG_SECONDS, "30s"), .max = HOUR, .is_reloadable = true,
-	 .help = "How long open transactions may take to end after SIGTERM."},
+	 .help = "How long open SMTP transactions and requests may take to finish after SIGTERM."},
 	{ROW(http_connections, CONFIG_NUMBER, "2000"), .min = 1, .max = 100000,
-	 .help = "Connections of one API process."},
+	 .help = "Most HTTP connections of one API process."},
 	{ROW(partitions, CONFIG_NUMBER, "1"), .min = 1, .max = 1024,
-	 .help = "Partitions of the store; fixed when it is first used."},
+	 .help = "Number of partitions in Redis. It cannot be changed after the first start."},
 	{ROW(retry_first_otp_s, CONFIG_SECONDS, "60s"), .min = 1, .max = DAY, .is_reloadable = true,
-	 .help = "Delay before the first retry in lane otp. A site that cannot be reached is left "
-		 "alone for a third of it, then longer."},
+	 .help = "Delay before the first retry in lane otp. No connection to an unreachable site "
+		 "is "
+		 "tried for a third of it, then for longer."},
 	{ROW(retry_first_s, CONFIG_SECONDS, "5m"), .min = 1, .max = DAY, .is_reloadable = true,
-	 .help = "Delay before the first retry in the other lanes, and the longest time that a "
-		 "site which cannot be reached is left alone."},
+	 .help = "Delay before the first retry in the other lanes, and the longest time without "
+		 "a connection to an unreachable site."},
 	{ROW(retry_max_s, CONFIG_SECONDS, "4h"), .min = 1, .max = DAY, .is_reloadable = true,
-	 .help = "Longest delay between two tries."},
+	 .help = "Longest delay between two attempts."},
 	{ROW(webhook_retry_s, CONFIG_SECONDS, "5s"), .min = 1, .max = 300, .is_reloadable = true,
-	 .help = "Delay before the second try of a webhook; the later ones keep their proportion "
-		 "to "
-		 "it: 5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h."},
+	 .help = "Delay before the second attempt of a webhook. Later delays grow with it: 5s, 5m, "
+		 "30m, 2h, 5h, 10h, 14h, 20h, 24h."},
 };
 
 const size_t config_rows_count = sizeof(config_rows) / sizeof(config_rows[0]);

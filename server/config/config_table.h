@@ -8,8 +8,8 @@
 #include "server/config/config.h"
 #include "server/base/err.h"
 
-/* The table of settings, private to config*.c. A row says all there is to know about one value:
- * reading, checking, masking and documenting follow from it. */
+/* The table of settings, private to config*.c. Reading, checking, masking and documenting a
+ * setting all follow from its row. */
 
 enum config_type {
 	CONFIG_TEXT,
@@ -18,7 +18,7 @@ enum config_type {
 	CONFIG_SECONDS, /* "48h" */
 	CONFIG_BOOL,
 	CONFIG_CHOICE, /* one of choices */
-	CONFIG_SET,    /* some of choices, by comma */
+	CONFIG_SET,    /* comma-separated list of choices */
 };
 
 enum config_secrecy {
@@ -32,7 +32,7 @@ struct config_choice {
 	int64_t value;
 };
 
-/* NULL, or what would be right, to come after "... is expected". */
+/* NULL when text is right, else what is expected: the words before "... is expected". */
 typedef const char *config_check_fn(const char *text);
 
 struct config_row {
@@ -48,6 +48,8 @@ struct config_row {
 	const char *help;
 };
 
+#define CONFIG_ROWS_MAX 64
+
 extern const struct config_row config_rows[];
 extern const size_t config_rows_count;
 
@@ -55,7 +57,7 @@ extern const size_t config_rows_count;
 
 /* By name as in the file; NULL if there is none. */
 const struct config_row *config_row_find(const char *name);
-/* The row a person who wrote name may have meant; NULL if none comes near. */
+/* The row whose name is most like name, for "did you mean ...?"; NULL if none is similar. */
 const struct config_row *config_row_like(const char *name);
 
 /* Checks text by the row and puts its value into *c. Text values are borrowed. ERR_INPUT says what
@@ -63,11 +65,28 @@ const struct config_row *config_row_like(const char *name);
 int config_value_set(const struct config_row *row, const char *text, struct config *c,
 		     struct err *e);
 
-/* Reads the YAML text of file, which is a flat mapping of settings, and calls fn for each. fn
- * copies text. ERR_INPUT names file and line. */
-typedef int config_yaml_fn(const struct config_row *row, const char *text, unsigned line, void *arg,
-			   struct err *e);
-int config_yaml_read(const char *file, const char *yaml, size_t len, config_yaml_fn *fn, void *arg,
+/* Called for each setting that a source holds; copies text and source. */
+typedef int config_found_fn(const struct config_row *row, const char *text, const char *source,
+			    void *arg, struct err *e);
+
+/* Appends the content of a file of at most 1 MB; pipes are read, too. */
+int config_file_read(const char *file, struct buf *out, struct err *e);
+/* Reads the YAML text of file: a flat mapping of settings. source: "file:line". ERR_INPUT names
+ * file and line. */
+int config_yaml_read(const char *file, const char *yaml, size_t len, config_found_fn *fn, void *arg,
 		     struct err *e);
+
+#define CONFIG_PREFIX "POSTERN_"
+#define CONFIG_ENVIRONMENT_NAME_MAX (sizeof(CONFIG_PREFIX) + CONFIG_NAME_MAX + sizeof("_FILE"))
+/* "POSTERN_NAME" and a suffix ("" or "_FILE"). */
+void config_environment_name(const struct config_row *row, const char *suffix,
+			     char out[CONFIG_ENVIRONMENT_NAME_MAX]);
+/* Reads all settings of the environment. source: the variable's name. ERR_INPUT for a POSTERN_ name
+ * that is no setting. */
+int config_environment_read(config_found_fn *fn, void *arg, struct err *e);
+
+/* The value of a setting as it was written, and where that was. */
+const char *config_text(const struct config *c, const struct config_row *row);
+const char *config_source(const struct config *c, const struct config_row *row);
 
 #endif

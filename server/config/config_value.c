@@ -183,8 +183,8 @@ int config_value_set(const struct config_row *row, const char *text, struct conf
 	int64_t number;
 	bool flag;
 
-	if (has_control(text)) /* and is not repeated: it may be a terminal's escape sequence */
-		return err_set(e, ERR_INPUT, "the value has control characters in it");
+	if (has_control(text)) /* do not print it: it may be an escape sequence of a terminal */
+		return err_set(e, ERR_INPUT, "the value contains control characters");
 	if (row->type == CONFIG_TEXT)
 		return set_text(row, text, field, e);
 	if (row->type == CONFIG_BOOL) {

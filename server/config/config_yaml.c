@@ -1,4 +1,5 @@
 /* postern.yaml: libyaml finds keys and their lines, libcyaml reads the values by the table. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,14 +8,12 @@
 
 #include "server/config/config_table.h"
 
-#define ROWS_MAX 64
-
-/* Where each setting stands in the file; line 0 = not there. */
+/* The line of each setting in the file; 0 = the file does not have it. */
 struct walk {
 	yaml_parser_t parser;
 	const char *file;
-	unsigned lines[ROWS_MAX];
-	size_t order[ROWS_MAX];
+	unsigned lines[CONFIG_ROWS_MAX];
+	size_t order[CONFIG_ROWS_MAX];
 	size_t n;
 };
 
@@ -32,11 +31,11 @@ static int next_event(struct walk *w, yaml_event_t *event, struct err *e)
 	line = w->parser.problem_mark.line;
 	if (w->parser.error == YAML_MEMORY_ERROR)
 		return err_oom(e);
-	return err_set(e, ERR_INPUT, "%s:%zu: this is not YAML: %s", w->file, line + 1,
+	return err_set(e, ERR_INPUT, "%s:%zu: not valid YAML: %s", w->file, line + 1,
 		       w->parser.problem ? w->parser.problem : "unreadable");
 }
 
-/* Skips to the wanted event past those that carry nothing. 1 = it is there, 0 = the file ended. */
+/* Skips to the mapping of settings. 1 = found, 0 = the file is empty. */
 static int find_mapping(struct walk *w, struct err *e)
 {
 	for (;;) {
@@ -72,14 +71,14 @@ static int note_key(struct walk *w, const char *key, unsigned line, struct err *
 			       "%s:%u: %.60s: unknown key; `postern config show` lists all",
 			       w->file, line, key);
 	if (w->lines[i])
-		return err_set(e, ERR_INPUT, "%s:%u: %s: is there twice, first in line %u", w->file,
+		return err_set(e, ERR_INPUT, "%s:%u: %s: duplicate key, first in line %u", w->file,
 			       line, key, w->lines[i]);
 	w->lines[i] = line;
 	w->order[w->n++] = i;
 	return 0;
 }
 
-/* A value, with the key before it for the message. */
+/* key: for the message. */
 static int check_value(struct walk *w, const char *key, const yaml_event_t *event, struct err *e)
 {
 	const char *text = (const char *)event->data.scalar.value;
@@ -88,8 +87,8 @@ static int check_value(struct walk *w, const char *key, const yaml_event_t *even
 		return err_set(e, ERR_INPUT, "%s:%u: %s: one plain value is expected", w->file,
 			       line_of(event), key);
 	if (strlen(text) != event->data.scalar.length)
-		return err_set(e, ERR_INPUT, "%s:%u: %s: a NUL character in the value", w->file,
-			       line_of(event), key);
+		return err_set(e, ERR_INPUT, "%s:%u: %s: the value contains a NUL character",
+			       w->file, line_of(event), key);
 	return 0;
 }
 
@@ -134,7 +133,8 @@ static int walk_end(struct walk *w, struct err *e)
 		if (type == YAML_STREAM_END_EVENT)
 			return 0;
 		if (type != YAML_DOCUMENT_END_EVENT)
-			return err_set(e, ERR_INPUT, "%s:%u: one document only", w->file, line);
+			return err_set(e, ERR_INPUT, "%s:%u: only one YAML document is allowed",
+				       w->file, line);
 	}
 }
 
@@ -170,24 +170,26 @@ static void make_schema(cyaml_schema_field_t *fields)
 	fields[config_rows_count] = (cyaml_schema_field_t)CYAML_FIELD_END;
 }
 
-static int give_values(const struct walk *w, char **values, config_yaml_fn *fn, void *arg,
+static int give_values(const struct walk *w, char **values, config_found_fn *fn, void *arg,
 		       struct err *e)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		size_t r = w->order[i];
 		const char *text = values[r] ? values[r] : "";
+		char source[300];
 
-		if (fn(&config_rows[r], text, w->lines[r], arg, e) < 0)
+		snprintf(source, sizeof(source), "%.280s:%u", w->file, w->lines[r]);
+		if (fn(&config_rows[r], text, source, arg, e) < 0)
 			return err_prefix(e, "%s:%u: %s", w->file, w->lines[r],
 					  config_rows[r].name);
 	}
 	return 0;
 }
 
-int config_yaml_read(const char *file, const char *yaml, size_t len, config_yaml_fn *fn, void *arg,
+int config_yaml_read(const char *file, const char *yaml, size_t len, config_found_fn *fn, void *arg,
 		     struct err *e)
 {
-	cyaml_schema_field_t fields[ROWS_MAX];
+	cyaml_schema_field_t fields[CONFIG_ROWS_MAX];
 	cyaml_schema_value_t top = {.type = CYAML_MAPPING,
 				    .flags = CYAML_FLAG_POINTER,
 				    .data_size = (uint32_t)(config_rows_count * sizeof(char *)),

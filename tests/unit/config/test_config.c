@@ -297,18 +297,19 @@ static void faults_of_the_file_name_file_and_line(void **state)
 		{"# c\nsmtp_port: many\n",
 		 "test.yaml:2: smtp_port: \"many\" is refused: a whole number from 1 to 65535"},
 		{"drain_s: 1\ndrain_s: 2\n",
-		 "test.yaml:2: drain_s: is there twice, first in line 1"},
+		 "test.yaml:2: drain_s: duplicate key, first in line 1"},
 		{"drain_s: [1]\n", "test.yaml:1: drain_s: one plain value is expected"},
 		{"drain_s:\n  a: 1\n", "drain_s: one plain value is expected"},
 		{"roles:\n- api\n", "roles: one plain value is expected"},
 		{"- listen\n", "test.yaml:1: lines like"},
 		{"listen\n", "test.yaml:1: lines like"},
-		{"listen: \"a\n", "test.yaml:2: this is not YAML"},
-		{"listen: a:1\n\tdrain_s: 1\n", "test.yaml:2: this is not YAML"},
+		{"listen: \"a\n", "test.yaml:2: not valid YAML"},
+		{"listen: a:1\n\tdrain_s: 1\n", "test.yaml:2: not valid YAML"},
 		{"{: :\n", "test.yaml:1: "},
 		{"listen: &a x:1\nhelo_name: *a\n", "test.yaml:2: helo_name: one plain value"},
-		{"listen: a:1\n---\nlisten: b:1\n", "test.yaml:2: one document only"},
-		{"listen: \"a\\0b\"\n", "test.yaml:1: listen: a NUL character"},
+		{"listen: a:1\n---\nlisten: b:1\n",
+		 "test.yaml:2: only one YAML document is allowed"},
+		{"listen: \"a\\0b\"\n", "test.yaml:1: listen: the value contains a NUL character"},
 		{"? [a]\n: b\n", "test.yaml:1: a key is expected"},
 		{"drain_s: 5\nretention_s: 1h\n", "retention_s: must be at least idempotency_s"},
 		{"redis_url: localhost\n",
@@ -393,7 +394,7 @@ static void secrets_come_from_files_too(void **state)
 	assert_string_equal(c->redis_url, "redis://:pass@h");
 	config_free(c);
 	setenv("POSTERN_REDIS_URL", "redis://h", 1);
-	refuses(NULL, "POSTERN_REDIS_URL and POSTERN_REDIS_URL_FILE: one of them only");
+	refuses(NULL, "POSTERN_REDIS_URL and POSTERN_REDIS_URL_FILE: set only one of them");
 }
 
 #define CANARY "canary7canary7canary7canary7"

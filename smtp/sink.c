@@ -1,4 +1,4 @@
-/* The built-in sink: an SMTP responder that keeps what it receives in the test inbox. */
+/* The built-in sink: an SMTP server that stores what it receives in the test inbox. */
 #include "smtp/sink.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ struct sink_peer {
 	bool has_failed;
 };
 
-static void say(struct sink_peer *p, const char *text)
+static void add_reply(struct sink_peer *p, const char *text)
 {
 	buf_str(&p->out, text);
 	buf_str(&p->out, "\r\n");
@@ -68,7 +68,7 @@ static void peer_free(struct sink_peer *p)
 	free(p);
 }
 
-/* The descriptor closes at once; the rest goes when the store has answered. */
+/* Closes the descriptor now; frees the peer when the store has replied. */
 static void hang_up(struct sink_peer *p)
 {
 	if (!p->is_gone) {
@@ -97,7 +97,7 @@ static bool flush(struct sink_peer *p)
 
 /* ---- a mail is complete ---- */
 
-static void work(struct sink_peer *p);
+static void read_lines(struct sink_peer *p);
 
 static void on_stored(const struct err *why, void *arg)
 {
@@ -111,10 +111,10 @@ static void on_stored(const struct err *why, void *arg)
 		peer_free(p);
 		return;
 	}
-	say(p, p->has_failed ? "451 4.3.0 the inbox could not be written"
-			     : "250 2.0.0 kept in the test inbox");
+	add_reply(p, p->has_failed ? "451 4.3.0 the inbox could not be written"
+				   : "250 2.0.0 kept in the test inbox");
 	forget_mail(p);
-	work(p);
+	read_lines(p);
 	if (!flush(p))
 		hang_up(p);
 }
@@ -135,8 +135,8 @@ static void store_mail(struct sink_peer *p)
 	}
 }
 
-/* One line of the body: un-stuffed (RFC 5321 4.5.2), or the end. */
-static void body_line(struct sink_peer *p, const char *line, size_t len)
+/* One line of the body, dots unstuffed (RFC 5321 4.5.2), or the final dot. */
+static void add_body_line(struct sink_peer *p, const char *line, size_t len)
 {
 	if (len == 1 && *line == '.') {
 		p->is_in_data = false;
@@ -154,7 +154,7 @@ static void body_line(struct sink_peer *p, const char *line, size_t len)
 /* ---- commands ---- */
 
 /* The address between the angle brackets; NULL when there is none. */
-static char *path_of(char *line)
+static char *find_path(char *line)
 {
 	char *open = strchr(line, '<'), *close = open ? strchr(open, '>') : NULL;
 
@@ -166,38 +166,51 @@ static char *path_of(char *line)
 
 static void do_mail(struct sink_peer *p, char *line)
 {
-	char *path = path_of(line);
+	char *path = find_path(line);
 
 	forget_mail(p);
 	snprintf(p->sender, sizeof(p->sender), "%s", path ? path : "");
-	say(p, path ? "250 2.1.0 ok" : "501 5.5.4 MAIL FROM:<address>");
+	add_reply(p, path ? "250 2.1.0 ok" : "501 5.5.4 MAIL FROM:<address>");
 }
 
 static void do_rcpt(struct sink_peer *p, char *line)
 {
-	char *path = path_of(line);
+	char *path = find_path(line);
 
-	if (!path || p->n_recipients == RECIPIENTS_MAX) {
-		say(p, path ? "452 4.5.3 too many recipients" : "501 5.5.4 RCPT TO:<address>");
+	if (!path) {
+		add_reply(p, "501 5.5.4 RCPT TO:<address>");
+		return;
+	}
+	if (p->n_recipients == RECIPIENTS_MAX) {
+		add_reply(p, "452 4.5.3 too many recipients");
 		return;
 	}
 	p->recipients[p->n_recipients] = strdup(path);
-	if (p->recipients[p->n_recipients])
-		p->n_recipients++;
-	say(p, "250 2.1.5 ok");
+	if (!p->recipients[p->n_recipients]) {
+		add_reply(p, "451 4.3.0 out of memory");
+		return;
+	}
+	p->n_recipients++;
+	add_reply(p, "250 2.1.5 ok");
 }
 
 static void do_data(struct sink_peer *p)
 {
 	p->is_in_data = p->n_recipients > 0;
-	say(p, p->is_in_data ? "354 go ahead" : "503 5.5.1 RCPT first");
+	add_reply(p, p->is_in_data ? "354 go ahead" : "503 5.5.1 RCPT first");
 }
 
-static void command(struct sink_peer *p, char *line)
+static void do_rset(struct sink_peer *p)
+{
+	forget_mail(p);
+	add_reply(p, "250 2.0.0 ok");
+}
+
+static void do_command(struct sink_peer *p, char *line)
 {
 	if (strncasecmp(line, "EHLO ", 5) == 0)
-		say(p,
-		    "250-sink\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE 67108864");
+		add_reply(p, "250-sink\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n"
+			     "250 SIZE 67108864");
 	else if (strncasecmp(line, "MAIL ", 5) == 0)
 		do_mail(p, line);
 	else if (strncasecmp(line, "RCPT ", 5) == 0)
@@ -205,15 +218,15 @@ static void command(struct sink_peer *p, char *line)
 	else if (strcasecmp(line, "DATA") == 0)
 		do_data(p);
 	else if (strcasecmp(line, "RSET") == 0)
-		forget_mail(p), say(p, "250 2.0.0 ok");
+		do_rset(p);
 	else if (strcasecmp(line, "QUIT") == 0)
-		say(p, "221 2.0.0 bye");
+		add_reply(p, "221 2.0.0 bye");
 	else
-		say(p, "500 5.5.2 what?");
+		add_reply(p, "500 5.5.2 unknown command");
 }
 
-/* Works off whole lines, until a mail is being stored. */
-static void work(struct sink_peer *p)
+/* Handles whole lines; stops while a mail is being stored. */
+static void read_lines(struct sink_peer *p)
 {
 	size_t at = 0;
 
@@ -229,11 +242,11 @@ static void work(struct sink_peer *p)
 		if (len && line[len - 1] == '\r')
 			len--;
 		if (p->is_in_data) {
-			body_line(p, line, len);
+			add_body_line(p, line, len);
 			continue;
 		}
 		line[len] = 0;
-		command(p, line);
+		do_command(p, line);
 	}
 	buf_consume(&p->in, at);
 }
@@ -252,7 +265,7 @@ static void on_socket(int fd, unsigned what, void *arg)
 		}
 		if (n > 0)
 			p->in.len += (size_t)n;
-		work(p);
+		read_lines(p);
 		if (!p->is_in_data && p->n_storing == 0 && p->in.len > LINE_MAX_BYTES) {
 			hang_up(p);
 			return;
@@ -280,7 +293,7 @@ void sink_free(struct sink *s)
 	if (!s)
 		return;
 	while (s->peers) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed was unlinked first */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): unlinked first */
 		s->peers->n_storing = 0;
 		hang_up(s->peers);
 	}
@@ -303,7 +316,7 @@ int sink_connect(struct sink *s, struct sink_peer **peer, struct err *e)
 	p->next = s->peers;
 	s->peers = p;
 	loop_fd_init(&p->watch, s->loop, p->fd, on_socket, p);
-	say(p, "220 sink ESMTP");
+	add_reply(p, "220 sink ESMTP");
 	loop_fd_want(&p->watch, LOOP_READ | LOOP_WRITE);
 	*peer = p;
 	return fds[1];

@@ -6,18 +6,21 @@
 struct loop;
 struct redis;
 
-/* The built-in sink: where mail of test keys goes, in every command. An SMTP responder at the other
- * end of a socketpair, so that the whole client side is the real one; what it receives goes to the
- * test inbox, and 250 is said only when it is there. */
+/* The built-in sink takes all mail of test keys. It is an SMTP server at the other end of a
+ * socketpair, so test mail runs through the same client code as live mail. It replies 250 to the
+ * dot after the mail is stored in the test inbox. */
+
+#define SINK_SITE "sink" /* the site that lua/accept.lua files test mail under */
 
 struct sink;
-struct sink_peer; /* one connection, at the sink's end */
+struct sink_peer; /* one connection, the sink's end */
 
 struct sink *sink_new(struct loop *loop, struct redis *redis);
 void sink_free(struct sink *s);
-/* A connected descriptor for the client side. The peer lives until that is closed. */
+/* A connected descriptor for the client's end, which the caller owns. The peer lives until the
+ * client closes it. -1: ERR_INTERNAL. */
 int sink_connect(struct sink *s, struct sink_peer **peer, struct err *e);
-/* Whose mail comes next: what SMTP does not say. */
+/* Before each transaction: whose mail it is. SMTP has no word for that. */
 void sink_announce(struct sink_peer *p, const char *project, const char *message);
 
 #endif

@@ -1,14 +1,17 @@
-/* What is told of an attempt: when, where, how long each step took, and what was said. */
-#include "server/store/messages/attempt.h"
+/* Describes an attempt: when, where, how long each step took, and what was said. */
+#include "smtp/relay/attempt_report.h"
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/store/messages/transcripts.h"
 #include "server/redis/redis.h"
-#include "smtp/relay/relay.h"
+#include "server/store/messages/attempt.h"
+#include "server/store/messages/transcripts.h"
+#include "smtp/client/transcript.h"
+#include "smtp/relay/context.h"
+#include "smtp/relay/delivery.h"
 
-/* The begin of a connection is part of the attempt that it was opened for. */
-static bool has_begin(const struct delivery *d, const struct transcript *t)
+/* Connect, greeting, EHLO and TLS belong to the attempt that the connection was opened for. */
+static bool has_opening(const struct delivery *d, const struct transcript *t)
 {
 	return !t->is_reused && d->routed_ms && t->opened_ms >= d->routed_ms;
 }
@@ -23,13 +26,13 @@ static void copy_steps(const struct delivery *d, const struct transcript *t, str
 		[PHASE_BODY] = ATTEMPT_BODY,       [PHASE_DOT] = ATTEMPT_REPLY,
 	};
 
-	for (int i = has_begin(d, t) ? PHASE_CONNECT : PHASE_MAIL; i < PHASES; i++)
+	for (int i = has_opening(d, t) ? PHASE_CONNECT : PHASE_MAIL; i < PHASES; i++)
 		a->steps_ms[steps[i]] = t->phase_ms[i];
 }
 
-/* Steps never overlap: their sum is at most what the attempt took. */
-static void measure(const struct delivery *d, const struct attempt_source *source, int64_t now,
-		    struct attempt *a)
+/* Steps never overlap: their sum is at most the duration of the attempt. */
+static void measure_steps(const struct delivery *d, const struct attempt_source *source,
+			  int64_t now, struct attempt *a)
 {
 	int64_t wait;
 
@@ -38,7 +41,7 @@ static void measure(const struct delivery *d, const struct attempt_source *sourc
 	if (d->asked_ms)
 		a->steps_ms[ATTEMPT_DNS] =
 			(int32_t)((d->routed_ms ? d->routed_ms : now) - d->asked_ms);
-	if (source && (d->sent_ms || has_begin(d, source->transcript)))
+	if (source && (d->sent_ms || has_opening(d, source->transcript)))
 		copy_steps(d, source->transcript, a);
 	if (!d->routed_ms)
 		return;
@@ -50,7 +53,7 @@ static void measure(const struct delivery *d, const struct attempt_source *sourc
 		a->steps_ms[ATTEMPT_WAIT] = (int32_t)wait;
 }
 
-static void place(const struct attempt_source *source, struct attempt *a)
+static void name_server(const struct attempt_source *source, struct attempt *a)
 {
 	const struct connection_facts *f = source->facts;
 
@@ -66,30 +69,31 @@ static void place(const struct attempt_source *source, struct attempt *a)
 	a->tls_cipher = f->tls_cipher;
 }
 
-void attempt_describe(const struct delivery *d, const struct attempt_source *source, int64_t now,
-		      struct attempt *out)
+void attempt_report_describe(const struct delivery *d, const struct attempt_source *source,
+			     int64_t now, struct attempt *out)
 {
 	*out = (struct attempt){.took_ms = now - d->started_ms};
-	measure(d, source, now, out);
+	measure_steps(d, source, now, out);
 	if (source)
-		place(source, out);
+		name_server(source, out);
 }
 
-void attempt_write(const struct delivery *d, const struct attempt_source *source, struct buf *out)
+void attempt_report_write(const struct delivery *d, const struct attempt_source *source,
+			  struct buf *out)
 {
 	char line[ATTEMPT_MAX];
 	struct attempt a;
 	size_t len;
 
-	attempt_describe(d, source, clock_mono_ms(), &a);
-	a.started_ms = clock_real_ms() + redis_clock_offset_ms(d->relay->redis) - a.took_ms;
+	attempt_report_describe(d, source, clock_mono_ms(), &a);
+	a.started_ms = clock_real_ms() + redis_clock_offset_ms(d->set->context->redis) - a.took_ms;
 	len = attempt_format(&a, line);
 	buf_append(out, "a ", 2);
 	buf_append(out, line, len);
 	buf_char(out, '\n');
 }
 
-void attempt_keep_transcript(struct delivery *d, const struct attempt_source *source)
+void attempt_report_keep_transcript(struct delivery *d, const struct attempt_source *source)
 {
 	struct buf text = {0};
 	struct err e;

@@ -1,21 +1,24 @@
-/* Whom a delivery is from and for, and its signature. */
-#include "smtp/relay/relay.h"
+/* Sender, recipients and signature of a delivery. */
+#include "smtp/relay/envelope.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "server/config/config.h"
 #include "server/mail/dkim.h"
+#include "smtp/relay/context.h"
+#include "smtp/relay/delivery.h"
 
 static bool is_open(enum recipient_state state)
 {
 	return state == STATE_QUEUED || state == STATE_DEFERRED || state == STATE_SCHEDULED;
 }
 
-/* MAIL FROM: the From address, or a bounce address that names the job: b+<26 of the id><job>@. */
+/* MAIL FROM: the From address, or with POSTERN_BOUNCE_DOMAIN an address that names the job:
+ * b+<26 characters of the message id><3 of the job>@<domain>. */
 static void set_sender(struct delivery *d)
 {
-	const char *domain = d->relay->config->bounce_domain;
+	const char *domain = d->set->context->config->bounce_domain;
 
 	if (*domain)
 		snprintf(d->sender, sizeof(d->sender), "b+%s@%s", d->job->ref + 4, domain);
@@ -23,14 +26,15 @@ static void set_sender(struct delivery *d)
 		snprintf(d->sender, sizeof(d->sender), "%s", d->job->record.sender);
 }
 
-int envelope_address(struct delivery *d)
+int envelope_address(struct delivery *d, struct err *e)
 {
 	const struct record *rec = &d->job->record;
 
 	d->recipients = calloc(rec->n_recipients + 1, sizeof(*d->recipients));
 	d->numbers = calloc(rec->n_recipients + 1, sizeof(*d->numbers));
-	if (!d->recipients || !d->numbers)
-		return -1;
+	d->results = calloc(rec->n_recipients + 1, sizeof(*d->results));
+	if (!d->recipients || !d->numbers || !d->results)
+		return err_oom(e);
 	for (size_t i = 0; i < rec->n_recipients; i++) {
 		if (rec->recipients[i].job != d->job->number || !is_open(rec->recipients[i].state))
 			continue;
@@ -43,8 +47,18 @@ int envelope_address(struct delivery *d)
 
 int envelope_sign(struct delivery *d, struct err *e)
 {
-	if (!d->relay->dkim || d->dkim.len)
+	struct dkim_key *key = d->set->context->dkim;
+
+	if (!key || d->dkim.len)
 		return 0;
-	return dkim_sign(d->relay->dkim, d->job->mail, d->job->mail_len,
-			 d->job->record.accepted_ms / 1000, &d->dkim, e);
+	return dkim_sign(key, d->job->mail, d->job->mail_len, d->job->record.accepted_ms / 1000,
+			 &d->dkim, e);
+}
+
+void envelope_free(struct delivery *d)
+{
+	free(d->recipients);
+	free(d->numbers);
+	free(d->results);
+	buf_deinit(&d->dkim);
 }

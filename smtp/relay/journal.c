@@ -1,4 +1,4 @@
-/* What mail servers said, kept until the store knows it. */
+/* Keeps the results of final dots on disk until the store has them. */
 #include "smtp/relay/journal.h"
 
 #include <dirent.h>
@@ -26,7 +26,7 @@
 #define SYNC_AFTER_MS 1000
 #define FILE_LIMIT ((size_t)64 << 20)
 #define HEAD_MAX 128
-#define ROOM_BYTES (256 << 10) /* that must be free again after a failed write */
+#define ROOM_BYTES (256 << 10) /* free space needed after a failed write */
 
 struct entry {
 	struct entry *next;
@@ -45,11 +45,12 @@ struct journal {
 	size_t n_open;
 	uint64_t next;
 	struct loop_timer sync;
-	uint64_t n_synced;  /* entries up to this number are on disk, or on their way */
-	atomic_int sync_fd; /* what the helper thread works on; -1 = idle */
+	uint64_t n_synced;  /* entries up to this number are on disk, or fdatasync runs */
+	atomic_int sync_fd; /* descriptor of the running helper thread; -1 = none */
 };
 
-static int path_of(char *out, size_t cap, const char *data_dir, const char *owner, struct err *e)
+static int format_path(char *out, size_t cap, const char *data_dir, const char *owner,
+		       struct err *e)
 {
 	char dir[480];
 
@@ -70,7 +71,7 @@ static int open_locked(const char *path, int flags, struct err *e)
 			       strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
-		return err_set(e, ERR_RETRY, "%s is locked: its owner lives", path);
+		return err_set(e, ERR_RETRY, "%s is locked: its owner is alive", path);
 	}
 	return fd;
 }
@@ -115,8 +116,8 @@ static bool needs_sync(const struct journal *j)
 	return it && clock_mono_ms() - it->at_ms > SYNC_AFTER_MS;
 }
 
-/* Is there room again? */
-static void probe(struct journal *j)
+/* Writes are allowed again when there is room. */
+static void probe_room(struct journal *j)
 {
 	int error = posix_fallocate(j->fd, j->size, ROOM_BYTES);
 
@@ -126,7 +127,7 @@ static void probe(struct journal *j)
 	j->is_full = false;
 }
 
-static void look(void *arg)
+static void check_sync(void *arg)
 {
 	struct journal *j = arg;
 
@@ -134,10 +135,10 @@ static void look(void *arg)
 	if (atomic_load(&j->sync_fd) < 0 && needs_sync(j))
 		start_sync(j);
 	if (j->is_full)
-		probe(j);
+		probe_room(j);
 }
 
-/* ---- the owner's side ---- */
+/* ---- for the owner ---- */
 
 int journal_open(struct journal **out, struct loop *loop, const char *data_dir, const char *owner,
 		 struct err *e)
@@ -151,10 +152,10 @@ int journal_open(struct journal **out, struct loop *loop, const char *data_dir, 
 	j->rewrite_at = GROWN_BYTES;
 	atomic_init(&j->sync_fd, -1);
 	j->fd = -1;
-	if (path_of(j->path, sizeof(j->path), data_dir, owner, e) < 0)
+	if (format_path(j->path, sizeof(j->path), data_dir, owner, e) < 0)
 		goto fail;
 	j->fd = open_locked(j->path, O_RDWR | O_CREAT | O_APPEND, e);
-	if (j->fd < 0 || loop_timer_init(&j->sync, loop, look, j) < 0)
+	if (j->fd < 0 || loop_timer_init(&j->sync, loop, check_sync, j) < 0)
 		goto fail;
 	loop_timer_set(&j->sync, SYNC_AFTER_MS);
 	*out = j;
@@ -166,8 +167,8 @@ fail:
 	return -1;
 }
 
-/* A new file with only what is open; the old one stays until the new one is whole. */
-static void rewrite(struct journal *j)
+/* Writes a new file with the open entries. The old file stays until the new one is complete. */
+static void rewrite_file(struct journal *j)
 {
 	char path[520];
 	struct buf all = {0};
@@ -189,7 +190,7 @@ static void rewrite(struct journal *j)
 		j->size = (off_t)all.len;
 		j->n_synced = j->next - 1;
 	}
-	/* Not again for each entry when most of it is open, or the disk is full. */
+	/* Do not rewrite at each entry while most entries are open or the disk is full. */
 	j->rewrite_at = j->size * 2 > GROWN_BYTES ? j->size * 2 : GROWN_BYTES;
 	buf_deinit(&all);
 }
@@ -221,7 +222,7 @@ uint64_t journal_add(struct journal *j, const char *ref, int64_t epoch, int64_t 
 	j->last = &it->next;
 	j->n_open++;
 	if (j->size > j->rewrite_at)
-		rewrite(j);
+		rewrite_file(j);
 	return it->number;
 }
 
@@ -261,7 +262,7 @@ void journal_close(struct journal *j, bool holds_leases)
 		return;
 	loop_timer_deinit(&j->sync);
 	while (atomic_load(&j->sync_fd) >= 0)
-		usleep(1000); /* at the end of the process only */
+		usleep(1000); /* only at the end of the process */
 	if (j->n_open == 0 && !holds_leases)
 		unlink(j->path);
 	while (j->first) {
@@ -274,7 +275,7 @@ void journal_close(struct journal *j, bool holds_leases)
 	free(j);
 }
 
-/* ---- the heirs' side ---- */
+/* ---- for recovery ---- */
 
 static int read_all(int fd, struct buf *out)
 {
@@ -299,7 +300,7 @@ static char *next_entry(char *p, const char *end, struct journal_entry *out)
 	int n = 0;
 	char head[HEAD_MAX];
 
-	/* Of a copy: sscanf looks for the end of all the text. */
+	/* sscanf measures all of its input: give it one line. */
 	snprintf(head, sizeof(head), "%.*s", (int)strcspn(p, "\n"), p);
 	if (sscanf(head, "%39s %" SCNd64 " %" SCNd64 " %zu%n", out->ref, &out->epoch,
 		   &out->retry_ms, &len, &n) != 4 ||
@@ -320,7 +321,7 @@ int journal_read(const char *data_dir, const char *owner, journal_fn *fn, void *
 	char path[512], *p;
 	int fd;
 
-	if (path_of(path, sizeof(path), data_dir, owner, e) < 0)
+	if (format_path(path, sizeof(path), data_dir, owner, e) < 0)
 		return -1;
 	fd = open_locked(path, O_RDWR, e);
 	if (fd < 0)
@@ -346,7 +347,7 @@ void journal_remove(const char *data_dir, const char *owner)
 {
 	char path[512];
 
-	if (path_of(path, sizeof(path), data_dir, owner, NULL) == 0)
+	if (format_path(path, sizeof(path), data_dir, owner, NULL) == 0)
 		unlink(path);
 }
 

@@ -9,25 +9,27 @@
 
 struct loop;
 
-/* The owner's journal: what mail servers answered to the dot, written by write(2) before the store
- * hears of it, so that neither a dead relay nor a lost store forgets a delivery. One locked file an
- * owner: <data dir>/journal/<owner>. An entry that the store has not confirmed within a second is
- * fdatasynced by a helper thread. The file is emptied whenever nothing is open, and rewritten when
- * it has grown. */
+/* The journal of an owner (one relay process): the results of final dots, written by write(2)
+ * before the store gets them. So no result is lost when the relay dies or the store is away. One
+ * locked file an owner: <data dir>/journal/<owner>. A helper thread calls fdatasync when an entry
+ * is unconfirmed for a second. The file is emptied when no entry is open, and rewritten when it has
+ * grown. */
 
 struct journal;
 
 int journal_open(struct journal **j, struct loop *loop, const char *data_dir, const char *owner,
 		 struct err *e);
-/* 0 < entry number; 0: it could not be written (logged): take no more work until it can be. */
+/* Returns the number of the entry, from 1. 0: it was not written (logged); then
+ * journal_can_write says when to go on. results: as lua/settle.lua reads them. */
 uint64_t journal_add(struct journal *j, const char *ref, int64_t epoch, int64_t retry_ms,
 		     const char *results);
+/* The store has the entry. */
 void journal_confirm(struct journal *j, uint64_t entry);
-/* False after a write failed, until there is room again. */
+/* False from a failed write until there is room again. Take no jobs meanwhile. */
 bool journal_can_write(const struct journal *j);
 size_t journal_n_open(const struct journal *j);
-/* Removes the file when nothing is open and the owner holds no leases: by the file the next start
- * knows whose leases to release. */
+/* Removes the file when no entry is open and the owner holds no leases. Otherwise it stays: the
+ * next start releases the leases of each owner that has a file. */
 void journal_close(struct journal *j, bool holds_leases);
 
 struct journal_entry {
@@ -37,12 +39,12 @@ struct journal_entry {
 	const char *results;
 };
 
-/* Reads the journal of a dead owner, under its lock. fn gets each entry; a torn last one is
- * dropped. The file stays until journal_remove. ERR_RETRY: the owner still has it locked;
- * ERR_NOT_FOUND: none. */
+/* Reads the journal of a dead owner, under its lock. Calls fn for each entry; drops an incomplete
+ * last one. The file stays until journal_remove. ERR_RETRY: the owner is alive and holds the lock;
+ * ERR_NOT_FOUND: no file. */
 typedef void journal_fn(const struct journal_entry *entry, void *arg);
 int journal_read(const char *data_dir, const char *owner, journal_fn *fn, void *arg, struct err *e);
-/* The owners that have a journal here, at most max of them, each to be freed. */
+/* Fills in the owners that have a journal, at most max. Free each. Returns how many. */
 size_t journal_owners(const char *data_dir, char **owners, size_t max);
 void journal_remove(const char *data_dir, const char *owner);
 

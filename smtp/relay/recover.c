@@ -69,7 +69,7 @@ static void wait_for_lock(struct recovery *r)
 	role_end(r->role, 0);
 }
 
-static void begin(void *arg)
+static void start_recovery(void *arg)
 {
 	struct recovery *r = arg;
 	struct err e = {0};
@@ -81,7 +81,7 @@ static void begin(void *arg)
 	if (journal_read(r->role->ctx->config->data_dir, r->role->ctx->owner, on_entry, r, &e) <
 		    0 &&
 	    e.kind != ERR_NOT_FOUND) {
-		if (e.kind == ERR_RETRY) { /* not dead yet */
+		if (e.kind == ERR_RETRY) { /* still alive */
 			wait_for_lock(r);
 			return;
 		}
@@ -92,26 +92,26 @@ static void begin(void *arg)
 	release_if_settled(r);
 }
 
-static int start(struct role *role, struct err *e)
+static int start_role(struct role *role, struct err *e)
 {
 	struct recovery *r = role->state;
 
 	r->role = role;
-	if (loop_timer_init(&r->timer, role->loop, begin, r) < 0)
+	if (loop_timer_init(&r->timer, role->loop, start_recovery, r) < 0)
 		return err_oom(e);
 	loop_timer_set(&r->timer, 0);
 	return 0;
 }
 
 /* A recovery that SIGTERM ended has not released everything. */
-static void drain(struct role *r, int64_t ms, bool is_patient)
+static void drain_role(struct role *r, int64_t ms, bool is_patient)
 {
 	(void)ms;
 	(void)is_patient;
 	role_end(r, 1);
 }
 
-static void stop(struct role *role)
+static void stop_role(struct role *role)
 {
 	struct recovery *r = role->state;
 
@@ -122,9 +122,9 @@ int role_recover(const struct role_context *ctx)
 {
 	static const struct role_functions functions = {
 		.redis_needs = REDIS_SCRIPTS,
-		.start = start,
-		.drain = drain,
-		.stop = stop,
+		.start = start_role,
+		.drain = drain_role,
+		.stop = stop_role,
 	};
 	struct recovery r = {0};
 

@@ -4,107 +4,167 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/clock.h"
-#include "server/config/config.h"
 #include "server/base/log.h"
+#include "server/config/config.h"
 #include "server/redis/redis.h"
+#include "server/store/queue/job.h"
 #include "server/store/queue/lease.h"
+#include "server/store/queue/slots.h"
 #include "server/store/queue/take.h"
 #include "smtp/relay/journal.h"
 
 #define TAKE_MAX 64  /* jobs a call */
-#define HELD_MAX 512 /* jobs in our hands */
+#define HELD_MAX 512 /* jobs a relay */
 #define HELD_BYTES ((size_t)64 << 20)
-#define SITES_MAX 512 /* told in one take */
+#define SITES_MAX 512 /* reported in one take */
 #define POLL_MS 1000
-#define POLL_AWAY_MS 100 /* while the store is away: what became ready in between woke nobody */
+#define POLL_AWAY_MS 100 /* while the store is away: no wake-up reaches us */
 #define RENEW_MS 20000   /* a third of the lease */
 
-static void look(void *arg);
-
-void relay_look(struct relay *r)
+/* Looks for work at the end of this turn. */
+static void look_for_work(struct relay *r)
 {
-	if (!r->is_draining)
+	if (!r->context.is_draining)
 		loop_post(&r->take_post);
+}
+
+static void check_drained(struct relay *r)
+{
+	if (r->context.is_draining && r->deliveries.n == 0 && r->sites.n_channels == 0 &&
+	    r->n_open_takes == 0)
+		r->on_drained(r->arg);
+}
+
+static void on_change(void *arg)
+{
+	struct relay *r = arg;
+
+	look_for_work(r);
+	check_drained(r);
+}
+
+/* ---- deliveries ---- */
+
+static void on_wait(struct delivery *d, bool is_first, void *arg)
+{
+	struct relay *r = arg;
+	struct site *s = site_get(&r->sites, d->route.site);
+
+	if (s)
+		site_wait(s, d, is_first);
+	else
+		delivery_give_back(d, NULL);
+}
+
+static void on_left(struct delivery *d, void *arg)
+{
+	struct relay *r = arg;
+	struct site *s = site_get(&r->sites, d->job->site);
+
+	if (s)
+		site_pump(s);
+}
+
+static const struct delivery_callbacks delivery_callbacks = {on_wait, on_left, on_change};
+
+static void start_delivery(struct relay *r, struct job *j)
+{
+	struct site *s = site_get(&r->sites, j->site);
+
+	if (s) {
+		delivery_start(&r->deliveries, j, &s->coming);
+		return;
+	}
+	lease_give_back(r->context.redis, r->context.owner, j, NULL, 0);
+	job_free(j);
 }
 
 /* ---- take ---- */
 
-struct ask {
+struct open_take {
 	struct relay *relay;
 	unsigned partition;
 };
 
-/* Remembers, of one partition's answer, where there is more to have. */
-static void note_answer(struct relay *r, const struct take_result *t)
+/* Notes which sites have more jobs or slots than one partition's response gave. */
+static void note_response(struct relay *r, const struct take_result *t)
 {
 	r->has_found |= t->n_slots > 0 || t->is_full;
-	for (struct site *s = r->sites; s; s = s->next) {
+	for (struct site *s = r->sites.first; s; s = s->next) {
+		struct site_round *round = &s->round;
 		unsigned got = 0;
 
-		for (size_t j = 0; s->asked_want && j < t->n_jobs; j++)
+		for (size_t j = 0; round->want && j < t->n_jobs; j++)
 			got += strcmp(t->jobs[j]->site, s->name) == 0;
-		s->has_more |= t->is_full || (s->asked_want && got >= s->asked_want);
-		for (size_t i = 0; s->asked_grow && i < t->n_slots; i++)
-			s->has_more |= strcmp(t->slots[i].site, s->name) == 0;
+		round->has_more |= t->is_full || (round->want && got >= round->want);
+		for (size_t i = 0; round->grow && i < t->n_slots; i++)
+			round->has_more |= strcmp(t->slots[i].site, s->name) == 0;
 	}
 }
 
-/* Sites that had less than they were asked for are left alone until something wakes us; unless it
- * did while the answers were on their way: they may not know of it. */
+/* A site that had less than it was asked for is not asked again until something wakes us. A wake-up
+ * during the round counts: the responses may be older. */
 static void end_round(struct relay *r)
 {
-	for (struct site *s = r->sites; s && !r->is_woken; s = s->next) {
-		if (s->asked_want)
-			s->is_dry = !s->has_more;
-		else if (s->asked_grow)
-			s->is_at_limit = !s->has_more;
+	for (struct site *s = r->sites.first; s && !r->is_woken; s = s->next) {
+		if (s->round.want)
+			s->round.is_dry = !s->round.has_more;
+		else if (s->round.grow)
+			s->round.is_at_limit = !s->round.has_more;
 	}
-	if (r->asked_new && !r->has_found && !r->is_woken)
+	if (r->has_asked_new && !r->has_found && !r->is_woken)
 		r->wants_new = false;
 	if (r->looks_again)
-		relay_look(r);
+		look_for_work(r);
+}
+
+static void grant_slots(struct relay *r, unsigned partition, const struct take_slots *granted)
+{
+	struct site *s = site_get(&r->sites, granted->site);
+
+	if (!s) {
+		slots_give_back(r->context.redis, r->context.owner, partition, granted->site,
+				granted->count, NULL, NULL);
+		return;
+	}
+	site_grant(s, partition, granted->count);
+	site_pump(s);
 }
 
 static void on_taken(const struct take_result *t, void *arg)
 {
-	struct ask *a = arg;
-	struct relay *r = a->relay;
+	struct open_take *take = arg;
+	struct relay *r = take->relay;
 
-	r->takes_open--;
-	r->tells_all |= !t;
+	r->n_open_takes--;
+	r->reports_all |= !t;
 	if (t) {
-		note_answer(r, t);
-		for (size_t i = 0; i < t->n_slots; i++) {
-			struct site *s = site_get(r, t->slots[i].site);
-
-			site_grant(s, a->partition, t->slots[i].count);
-			site_pump(s);
-		}
+		note_response(r, t);
+		for (size_t i = 0; i < t->n_slots; i++)
+			grant_slots(r, take->partition, &t->slots[i]);
 		for (size_t i = 0; i < t->n_jobs; i++)
-			delivery_start(r, t->jobs[i]);
+			start_delivery(r, t->jobs[i]);
 		r->looks_again |= t->n_jobs > 0;
 	}
-	free(a);
-	if (r->takes_open == 0)
+	free(take);
+	if (r->n_open_takes == 0)
 		end_round(r);
-	relay_check_drained(r);
+	check_drained(r);
 }
 
-static unsigned n_granted(const struct relay *r)
+static unsigned count_free_slots(const struct relay *r)
 {
 	unsigned n = 0;
 
-	for (const struct site *s = r->sites; s; s = s->next)
-		n += site_free_slots(s);
+	for (const struct site *s = r->sites.first; s; s = s->next)
+		n += site_slots_free(s);
 	return n;
 }
 
-/* Each partition is asked for its part: together they give about what was wanted. One that gives
- * all of it is asked again. */
+/* Each partition is asked for its part. One that gives all of it is asked again. */
 static unsigned part_of(const struct relay *r, unsigned n)
 {
-	unsigned partitions = redis_partitions(r->redis);
+	unsigned partitions = redis_partitions(r->context.redis);
 
 	return (n + partitions - 1) / partitions;
 }
@@ -113,7 +173,7 @@ static unsigned part_of(const struct relay *r, unsigned n)
 struct round {
 	struct take_request request;
 	struct take_site list[SITES_MAX];
-	struct site *sites[SITES_MAX]; /* of the list */
+	struct site *sites[SITES_MAX]; /* those of the list */
 };
 
 static unsigned least(unsigned a, unsigned b)
@@ -121,99 +181,102 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Sites we have channels to, and what they would take of each partition. The last quarter of the
- * connections is for sites that have none. */
+/* Fills in what each site with channels would take of each partition. room: connections that may
+ * still be opened; their last quarter is for sites that have none. */
 static void fill_round(struct relay *r, struct round *round, unsigned room)
 {
-	unsigned free = r->asked_new ? room : 0;
-	unsigned reserve = (unsigned)r->config->relay_connections / 4;
+	unsigned free = r->has_asked_new ? room : 0;
+	unsigned reserve = (unsigned)r->context.config->relay_connections / 4;
 	unsigned spare = room > reserve ? room - reserve : 0;
-	bool is_told = true;
+	bool is_complete = r->reports_all;
 	size_t n = 0;
 
-	for (struct site *s = r->sites; s; s = s->next) {
+	for (struct site *s = r->sites.first; s; s = s->next) {
 		bool fits = n < SITES_MAX;
 
-		s->has_more = false;
-		s->asked_want = fits ? part_of(r, site_want(s)) : 0;
-		s->asked_grow = fits ? part_of(r, least(site_grow(s), spare)) : 0;
-		if (s->asked_grow)
+		s->round.has_more = false;
+		s->round.want = fits ? part_of(r, site_wanted_jobs(s)) : 0;
+		s->round.grow = fits ? part_of(r, least(site_wanted_slots(s), spare)) : 0;
+		if (s->round.grow)
 			free = room;
-		if (!s->asked_want && !s->asked_grow && !(r->tells_all && site_has_slots(s)))
+		if (!s->round.want && !s->round.grow && !(r->reports_all && site_has_slots(s)))
 			continue;
-		is_told = is_told && fits;
+		is_complete = is_complete && fits;
 		if (!fits)
 			continue;
 		round->sites[n] = s;
-		round->list[n++] = (struct take_site){s->name, s->asked_want, s->asked_grow, 0};
+		round->list[n++] = (struct take_site){s->name, s->round.want, s->round.grow, 0};
 	}
 	round->request = (struct take_request){
-		.max_jobs = part_of(r, least(HELD_MAX - r->n_held, TAKE_MAX)),
+		.max_jobs = part_of(r, least(HELD_MAX - r->deliveries.n, TAKE_MAX)),
 		.free_connections = part_of(r, free),
 		.sites = round->list,
 		.n_sites = n,
-		.is_complete = r->tells_all && is_told,
+		.is_complete = is_complete,
 	};
 }
 
-static void take(struct relay *r, unsigned partition, struct round *round)
+static void take_from(struct relay *r, unsigned partition, struct round *round)
 {
-	struct ask *a = malloc(sizeof(*a));
+	struct open_take *take = malloc(sizeof(*take));
 
-	if (!a)
-		abort();
-	*a = (struct ask){r, partition};
+	if (!take) {
+		LOG(LOG_ERROR, "take.no_memory", LOG_N("partition", partition));
+		return; /* the next poll asks again */
+	}
+	*take = (struct open_take){r, partition};
 	for (size_t i = 0; i < round->request.n_sites; i++)
-		round->list[i].has = site_held(round->sites[i], partition);
-	r->takes_open++;
-	take_jobs(r->redis, r->owner, partition, &round->request, on_taken, a);
+		round->list[i].has = site_slots_held(round->sites[i], partition);
+	r->n_open_takes++;
+	take_jobs(r->context.redis, r->context.owner, partition, &round->request, on_taken, take);
 }
 
 static bool may_take(const struct relay *r)
 {
-	return !r->is_draining && r->takes_open == 0 && r->n_held < HELD_MAX &&
-	       r->held_bytes < HELD_BYTES && redis_is_connected(r->redis) &&
-	       journal_can_write(r->journal);
+	return !r->context.is_draining && r->n_open_takes == 0 && r->deliveries.n < HELD_MAX &&
+	       r->deliveries.bytes < HELD_BYTES && redis_is_connected(r->context.redis) &&
+	       journal_can_write(r->context.journal);
 }
 
-static void look(void *arg)
+static void take_round(void *arg)
 {
 	struct relay *r = arg;
 	struct round round;
-	unsigned used = r->n_lines + n_granted(r), limit = (unsigned)r->config->relay_connections;
+	unsigned used = r->sites.n_channels + count_free_slots(r);
+	unsigned limit = (unsigned)r->context.config->relay_connections;
 	unsigned room = used < limit ? limit - used : 0;
 
-	r->looks_again = r->takes_open > 0;
+	r->looks_again = r->n_open_takes > 0;
 	if (!may_take(r))
 		return;
-	r->asked_new = r->wants_new && room;
+	r->has_asked_new = r->wants_new && room;
 	fill_round(r, &round, room);
-	if (round.request.n_sites == 0 && !r->asked_new)
+	if (round.request.n_sites == 0 && !r->has_asked_new)
 		return;
-	r->is_woken = r->has_found = r->tells_all = false;
-	for (unsigned p = 0; p < redis_partitions(r->redis); p++)
-		take(r, p, &round);
+	r->is_woken = r->has_found = r->reports_all = false;
+	for (unsigned p = 0; p < redis_partitions(r->context.redis); p++)
+		take_from(r, p, &round);
 }
 
-/* Something became ready somewhere. */
+/* Work became ready somewhere. */
 static void on_wake(void *arg)
 {
 	struct relay *r = arg;
 
 	r->wants_new = r->is_woken = true;
-	for (struct site *s = r->sites; s; s = s->next)
-		s->is_dry = s->is_at_limit = false;
-	relay_look(r);
+	for (struct site *s = r->sites.first; s; s = s->next)
+		s->round.is_dry = s->round.is_at_limit = false;
+	look_for_work(r);
 }
 
-static void poll(void *arg)
+static void poll_queue(void *arg)
 {
 	struct relay *r = arg;
 
-	loop_timer_set(&r->poll, redis_is_connected(r->redis) ? POLL_MS : POLL_AWAY_MS);
-	for (struct site *s = r->sites; s; s = s->next)
-		if (s->n_lines == 0)
-			site_pump(s); /* it may be done with */
+	loop_timer_set(&r->poll, redis_is_connected(r->context.redis) ? POLL_MS : POLL_AWAY_MS);
+	for (struct site *s = r->sites.first; s; s = s->next)
+		if (channel_count(&s->channels) == 0)
+			site_pump(s); /* it may be unused now, and is freed then */
 	on_wake(r);
 }
 
@@ -224,33 +287,33 @@ static void on_renewed(const char *ref, int64_t epoch, bool is_yours, int64_t le
 {
 	struct relay *r = arg;
 
-	for (struct delivery *d = r->deliveries; d; d = d->next) {
+	for (struct delivery *d = r->deliveries.first; d; d = d->next) {
 		if (d->job->epoch != epoch || strcmp(d->job->ref, ref) != 0)
 			continue;
 		if (!is_yours)
-			d->job->lease_until_ms = 0; /* it goes no further than the fence */
+			d->job->lease_until_ms = 0; /* the fence stops it */
 		else if (lease_until_ms > d->job->lease_until_ms)
 			d->job->lease_until_ms = lease_until_ms;
 		return;
 	}
 }
 
-static void renew(void *arg)
+static void renew_leases(void *arg)
 {
 	struct relay *r = arg;
-	struct job **jobs = calloc(r->n_held + 1, sizeof(struct job *));
+	struct job **jobs = calloc(r->deliveries.n + 1, sizeof(struct job *));
 	size_t n = 0;
 
 	loop_timer_set(&r->renew, RENEW_MS);
-	r->tells_all = true;
-	if (!jobs || !redis_is_connected(r->redis)) {
+	r->reports_all = true;
+	if (!jobs || !redis_is_connected(r->context.redis)) {
 		free(jobs);
 		return;
 	}
-	for (struct delivery *d = r->deliveries; d; d = d->next)
-		if (d->stage != DELIVERY_SETTLING && !d->is_over)
+	for (struct delivery *d = r->deliveries.first; d; d = d->next)
+		if (d->stage < DELIVERY_SETTLING)
 			jobs[n++] = d->job;
-	lease_renew(r->redis, r->owner, jobs, n, on_renewed, r);
+	lease_renew(r->context.redis, r->context.owner, jobs, n, on_renewed, r);
 	free(jobs);
 }
 
@@ -258,12 +321,17 @@ static void renew(void *arg)
 
 int relay_start(struct relay *r, struct err *e)
 {
+	struct loop *loop = r->context.loop;
+
+	r->sites = (struct sites){.context = &r->context, .on_change = on_change, .arg = r};
+	r->deliveries = (struct delivery_set){
+		.context = &r->context, .callbacks = &delivery_callbacks, .arg = r};
 	r->wants_new = true;
-	if (loop_post_init(&r->take_post, r->loop, look, r) < 0 ||
-	    loop_timer_init(&r->poll, r->loop, poll, r) < 0 ||
-	    loop_timer_init(&r->renew, r->loop, renew, r) < 0)
+	if (loop_post_init(&r->take_post, loop, take_round, r) < 0 ||
+	    loop_timer_init(&r->poll, loop, poll_queue, r) < 0 ||
+	    loop_timer_init(&r->renew, loop, renew_leases, r) < 0)
 		return err_oom(e);
-	take_listen(r->redis, on_wake, r);
+	take_listen(r->context.redis, on_wake, r);
 	loop_timer_set(&r->poll, 0);
 	loop_timer_set(&r->renew, RENEW_MS);
 	return 0;
@@ -271,19 +339,18 @@ int relay_start(struct relay *r, struct err *e)
 
 void relay_drain(struct relay *r)
 {
-	if (r->is_draining)
+	if (r->context.is_draining)
 		return;
-	r->is_draining = true;
+	r->context.is_draining = true;
 	loop_timer_cancel(&r->poll);
-	for (struct site *s = r->sites; s; s = s->next)
-		site_close_idle(s);
-	relay_check_drained(r);
+	for (struct site *s = r->sites.first; s; s = s->next)
+		site_drain(s);
+	check_drained(r);
 }
 
-void relay_check_drained(struct relay *r)
+unsigned relay_count_jobs(const struct relay *r)
 {
-	if (r->is_draining && r->n_held == 0 && r->n_lines == 0 && r->takes_open == 0)
-		r->drained(r->drained_arg);
+	return r->deliveries.n;
 }
 
 void relay_stop(struct relay *r)
@@ -291,7 +358,7 @@ void relay_stop(struct relay *r)
 	loop_timer_deinit(&r->poll);
 	loop_timer_deinit(&r->renew);
 	loop_post_deinit(&r->take_post);
-	site_free_all(r); /* the channels first: they carry deliveries */
-	while (r->deliveries)
-		delivery_free(r->deliveries);
+	site_free_all(&r->sites); /* before the deliveries that its channels carry */
+	while (r->deliveries.first)
+		delivery_free(r->deliveries.first);
 }

@@ -27,7 +27,7 @@ struct relay_process {
 	bool holds_leases;
 };
 
-static size_t unanswered(struct redis *redis)
+static size_t count_unanswered(struct redis *redis)
 {
 	return lease_unanswered(redis) + settle_unanswered(redis) + slots_unanswered(redis) +
 	       transcripts_unanswered(redis);
@@ -38,7 +38,7 @@ static void wait_for_redis(void *arg)
 {
 	struct relay_process *p = arg;
 
-	if (unanswered(p->relay.redis) == 0)
+	if (count_unanswered(p->relay.context.redis) == 0)
 		role_end(p->role, 0);
 	else
 		loop_timer_set(&p->settle_wait, SETTLE_POLL_MS);
@@ -54,7 +54,7 @@ static void on_drained(void *arg)
 	loop_timer_set(&p->settle_wait, 0);
 }
 
-static void drain(struct role *r, int64_t ms, bool is_patient)
+static void drain_role(struct role *r, int64_t ms, bool is_patient)
 {
 	struct relay_process *p = r->state;
 
@@ -63,50 +63,54 @@ static void drain(struct role *r, int64_t ms, bool is_patient)
 	relay_drain(&p->relay);
 }
 
-static int load_dkim(struct relay *r, struct err *e)
+static int load_dkim(struct relay_context *c, struct err *e)
 {
-	const struct config *c = r->config;
+	const struct config *config = c->config;
 
-	return *c->dkim_key
-		       ? dkim_key_load(&r->dkim, c->dkim_key, c->dkim_domain, c->dkim_selector, e)
-		       : 0;
+	return *config->dkim_key ? dkim_key_load(&c->dkim, config->dkim_key, config->dkim_domain,
+						 config->dkim_selector, e)
+				 : 0;
 }
 
-static void fill_in(struct relay_process *p, struct role *r)
+static void fill_in_context(struct relay_process *p, struct role *r)
 {
+	const struct config *config = r->ctx->config;
+
 	if (gethostname(p->host_name, sizeof(p->host_name) - 1) < 0)
 		snprintf(p->host_name, sizeof(p->host_name), "localhost");
 	p->role = r;
-	p->relay.loop = r->loop;
-	p->relay.redis = r->redis;
-	p->relay.config = r->ctx->config;
-	p->relay.owner = r->ctx->owner;
-	p->relay.helo_name = *r->ctx->config->helo_name ? r->ctx->config->helo_name : p->host_name;
-	p->relay.drained = on_drained;
-	p->relay.drained_arg = p;
+	p->relay.context = (struct relay_context){
+		.config = config,
+		.loop = r->loop,
+		.redis = r->redis,
+		.owner = r->ctx->owner,
+		.helo_name = *config->helo_name ? config->helo_name : p->host_name,
+	};
+	p->relay.on_drained = on_drained;
+	p->relay.arg = p;
 }
 
-static int start(struct role *role, struct err *e)
+static int start_role(struct role *role, struct err *e)
 {
 	struct relay_process *p = role->state;
-	struct relay *r = &p->relay;
+	struct relay_context *c = &p->relay.context;
 	const char *ca_file = role->ctx->config->relay_ca_file;
 
-	fill_in(p, role);
-	r->tls = tls_context_new(*ca_file ? ca_file : NULL, e);
-	if (!r->tls || load_dkim(r, e) < 0 || router_new(&r->router, r->loop, r->config, e) < 0 ||
-	    journal_open(&r->journal, r->loop, r->config->data_dir, r->owner, e) < 0)
+	fill_in_context(p, role);
+	c->tls = tls_context_new(*ca_file ? ca_file : NULL, e);
+	if (!c->tls || load_dkim(c, e) < 0 || router_new(&c->router, c->loop, c->config, e) < 0 ||
+	    journal_open(&c->journal, c->loop, c->config->data_dir, c->owner, e) < 0)
 		return -1;
-	r->sink = sink_new(r->loop, r->redis);
-	if (!r->sink || loop_timer_init(&p->settle_wait, r->loop, wait_for_redis, p) < 0)
+	c->sink = sink_new(c->loop, c->redis);
+	if (!c->sink || loop_timer_init(&p->settle_wait, c->loop, wait_for_redis, p) < 0)
 		return err_oom(e);
-	return relay_start(r, e);
+	return relay_start(&p->relay, e);
 }
 
-static void end(struct role *r)
+static void end_role(struct role *r)
 {
 	struct relay_process *p = r->state;
-	unsigned n_left = p->relay.n_held;
+	unsigned n_left = relay_count_jobs(&p->relay);
 
 	LOG(n_left ? LOG_WARN : LOG_INFO, "relay.ended", LOG_N("jobs_left", n_left),
 	    LOG_S("hint", n_left ? "jobs at their final dot get possible_duplicate" : ""));
@@ -114,28 +118,28 @@ static void end(struct role *r)
 	p->is_over = true; /* the call that fails next may release the last job */
 }
 
-static void stop(struct role *role)
+static void stop_role(struct role *role)
 {
 	struct relay_process *p = role->state;
-	struct relay *r = &p->relay;
+	struct relay_context *c = &p->relay.context;
 
 	loop_timer_deinit(&p->settle_wait);
-	relay_stop(r);
-	sink_free(r->sink);
-	journal_close(r->journal, p->holds_leases);
-	router_free(r->router);
-	dkim_key_free(r->dkim);
-	tls_context_free(r->tls);
+	relay_stop(&p->relay);
+	sink_free(c->sink);
+	journal_close(c->journal, p->holds_leases);
+	router_free(c->router);
+	dkim_key_free(c->dkim);
+	tls_context_free(c->tls);
 }
 
 int role_relay(const struct role_context *ctx)
 {
 	static const struct role_functions functions = {
 		.redis_needs = REDIS_SCRIPTS | REDIS_SUBSCRIBER,
-		.start = start,
-		.drain = drain,
-		.end = end,
-		.stop = stop,
+		.start = start_role,
+		.drain = drain_role,
+		.end = end_role,
+		.stop = stop_role,
 	};
 	struct relay_process p = {0};
 

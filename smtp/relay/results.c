@@ -1,18 +1,21 @@
-/* What became of recipients, as the store wants to hear it, and when to try again. */
-#include "smtp/relay/relay.h"
+/* Writes results for the store, log and metrics, and decides when to try again. */
+#include "smtp/relay/results.h"
 
 #include <string.h>
 
 #include "server/base/clock.h"
-#include "server/config/config.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/base/random.h"
-#include "server/store/queue/accept.h"
-#include "server/route/bounce.h"
+#include "server/config/config.h"
 #include "server/redis/redis.h"
+#include "server/route/bounce.h"
+#include "server/store/queue/accept.h"
+#include "smtp/relay/attempt_report.h"
+#include "smtp/relay/context.h"
+#include "smtp/relay/delivery.h"
 
-static const char *outcome_of(const struct delivery *d, enum connection_outcome outcome)
+static const char *outcome_name(const struct delivery *d, enum connection_outcome outcome)
 {
 	switch (outcome) {
 	case OUTCOME_DELIVERED:
@@ -29,13 +32,13 @@ static const char *outcome_of(const struct delivery *d, enum connection_outcome 
 	return "deferred";
 }
 
-static void put_line_text(struct buf *out, const char *text)
+static void write_on_one_line(struct buf *out, const char *text)
 {
 	for (const char *p = text; *p; p++)
 		buf_char(out, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
 }
 
-/* What the store should know beside the state: lua/settle.lua. */
+/* dup: the recipient may get the mail twice; sup: add the address to the suppression list. */
 static const char *flag_of(const struct connection_result *r)
 {
 	if (r->outcome == OUTCOME_UNKNOWN)
@@ -49,16 +52,16 @@ void results_write(const struct delivery *d, const struct connection_result *res
 	for (size_t i = 0; i < d->n_recipients; i++) {
 		const struct connection_result *r = &results[i];
 
-		buf_fmt(out, "%u %s %d %s ", d->numbers[i], outcome_of(d, r->outcome), r->code,
+		buf_fmt(out, "%u %s %d %s ", d->numbers[i], outcome_name(d, r->outcome), r->code,
 			flag_of(r));
-		put_line_text(out, r->text);
+		write_on_one_line(out, r->text);
 		buf_char(out, '\n');
 	}
 }
 
 int64_t results_retry_ms(const struct delivery *d)
 {
-	const struct config *c = d->relay->config;
+	const struct config *c = d->set->context->config;
 	int64_t s = d->job->record.lane == LANE_OTP ? c->retry_first_otp_s : c->retry_first_s;
 	unsigned attempts = 0;
 
@@ -75,14 +78,14 @@ int64_t results_retry_ms(const struct delivery *d)
 	return random_jitter(s * 1000, 20);
 }
 
-static void count(enum connection_outcome outcome, const struct delivery *d)
+static void count_result(enum connection_outcome outcome, const struct delivery *d)
 {
 	static const enum metric metrics[] = {
 		[OUTCOME_DELIVERED] = METRIC_DELIVERED, [OUTCOME_DEFERRED] = METRIC_DEFERRED,
 		[OUTCOME_BOUNCED] = METRIC_BOUNCED,     [OUTCOME_UNKNOWN] = METRIC_UNKNOWN_OUTCOMES,
 		[OUTCOME_UNTRIED] = METRIC_DEFERRED,    [OUTCOME_TOO_BIG] = METRIC_BOUNCED,
 	};
-	int64_t now = clock_real_ms() + redis_clock_offset_ms(d->relay->redis);
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(d->set->context->redis);
 
 	metric_add(metrics[outcome], 1);
 	if (outcome == OUTCOME_UNKNOWN)
@@ -91,7 +94,7 @@ static void count(enum connection_outcome outcome, const struct delivery *d)
 		metric_observe(METRIC_DELIVERY_MS, now - d->job->record.accepted_ms);
 }
 
-static void say(const struct delivery *d, const struct connection_result *r, size_t i)
+static void log_result(const struct delivery *d, const struct connection_facts *f, size_t i)
 {
 	static const char *const facts[] = {
 		[OUTCOME_DELIVERED] = "recipient.delivered",
@@ -101,13 +104,12 @@ static void say(const struct delivery *d, const struct connection_result *r, siz
 		[OUTCOME_UNTRIED] = "recipient.deferred",
 		[OUTCOME_TOO_BIG] = "recipient.bounced",
 	};
-	const struct connection_facts *f =
-		d->channel ? connection_facts(channel_connection(d->channel)) : NULL;
+	const struct connection_result *r = &d->results[i];
 	bool is_mail = strcmp(d->job->record.project, ACCEPT_NO_PROJECT) != 0;
 	char message[31];
 
 	if (is_mail)
-		count(r->outcome, d);
+		count_result(r->outcome, d);
 	LOG(r->outcome != OUTCOME_DELIVERED ? LOG_WARN
 	    : is_mail                       ? LOG_INFO
 					    : LOG_DEBUG,
@@ -119,8 +121,8 @@ static void say(const struct delivery *d, const struct connection_result *r, siz
 	    LOG_N("ms", d->sent_ms ? clock_mono_ms() - d->sent_ms : 0));
 }
 
-void results_tell(const struct delivery *d, const struct connection_result *results)
+void results_log(const struct delivery *d, const struct attempt_source *source)
 {
 	for (size_t i = 0; i < d->n_recipients; i++)
-		say(d, &results[i], i);
+		log_result(d, source ? source->facts : NULL, i);
 }

@@ -1,44 +1,54 @@
-/* A site: deliveries that wait for it, slots that are granted, and what more it would take. */
-#include "smtp/relay/relay.h"
+/* Brings the deliveries of a site and its channels together, and accounts for its slots. */
+#include "smtp/relay/site.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/clock.h"
-#include "server/config/config.h"
+#include "server/base/log.h"
+#include "server/store/queue/rest.h"
 #include "server/store/queue/slots.h"
+#include "smtp/relay/context.h"
+#include "smtp/sink.h"
 
-#define AHEAD_US 50000 /* work that may wait at a channel: what it does in 50 ms */
+#define AHEAD_US 50000 /* jobs that may wait for a channel: what it delivers in 50 ms */
 #define AHEAD_MAX 32
+#define HOLD_MS 60000 /* after a refused connection: open no further channel */
 
-/* ---- sites ---- */
+static const struct channel_callbacks callbacks;
+static void run_pump(void *arg);
 
-static void pump(void *arg);
+/* ---- life ---- */
 
-struct site *site_get(struct relay *r, const char *name)
+struct site *site_get(struct sites *sites, const char *name)
 {
 	struct site *s;
 
-	for (s = r->sites; s; s = s->next)
+	for (s = sites->first; s; s = s->next)
 		if (strcmp(s->name, name) == 0)
 			return s;
 	s = calloc(1, sizeof(*s));
-	if (!s)
-		abort();
-	s->relay = r;
+	if (!s || loop_post_init(&s->pump, sites->context->loop, run_pump, s) < 0) {
+		LOG(LOG_ERROR, "site.no_memory", LOG_S("site", name));
+		free(s);
+		return NULL;
+	}
+	s->sites = sites;
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	s->last = &s->first;
-	if (loop_post_init(&s->pump, r->loop, pump, s) < 0)
-		abort();
-	s->next = r->sites;
-	r->sites = s;
+	s->channels = (struct channel_pool){.context = sites->context,
+					    .site = s->name,
+					    .callbacks = &callbacks,
+					    .arg = s,
+					    .n_open = &sites->n_channels};
+	s->next = sites->first;
+	sites->first = s;
 	return s;
 }
 
-static void site_free(struct site *s)
+static void free_site(struct site *s)
 {
-	struct site **p = &s->relay->sites;
+	struct site **p = &s->sites->first;
 
 	while (*p != s)
 		p = &(*p)->next;
@@ -47,7 +57,14 @@ static void site_free(struct site *s)
 	free(s);
 }
 
-static struct slots *slots_of(struct site *s, unsigned partition)
+void site_pump(struct site *s)
+{
+	loop_post(&s->pump);
+}
+
+/* ---- slots ---- */
+
+static const struct site_slots *slots_of(const struct site *s, unsigned partition)
 {
 	for (int i = 0; i < SITE_PARTITIONS; i++)
 		if (s->slots[i].n_held && s->slots[i].partition == partition)
@@ -55,101 +72,38 @@ static struct slots *slots_of(struct site *s, unsigned partition)
 	return NULL;
 }
 
-static struct slots *new_slots(struct site *s, unsigned partition)
+/* The entry of the partition, or an empty one. NULL: all are taken by other partitions. */
+static struct site_slots *slots_for(struct site *s, unsigned partition)
 {
+	struct site_slots *empty = NULL;
+
 	for (int i = 0; i < SITE_PARTITIONS; i++) {
-		if (s->slots[i].n_held)
-			continue;
-		s->slots[i].partition = partition;
-		return &s->slots[i];
+		struct site_slots *slots = &s->slots[i];
+
+		if (slots->n_held && slots->partition == partition)
+			return slots;
+		if (!slots->n_held && !empty)
+			empty = slots;
 	}
-	return NULL;
+	if (empty)
+		empty->partition = partition;
+	return empty;
 }
 
-unsigned site_held(struct site *s, unsigned partition)
+unsigned site_slots_held(const struct site *s, unsigned partition)
 {
-	const struct slots *slots = slots_of(s, partition);
+	const struct site_slots *slots = slots_of(s, partition);
 
 	return slots ? slots->n_held : 0;
 }
 
-unsigned site_free_slots(const struct site *s)
+unsigned site_slots_free(const struct site *s)
 {
 	unsigned n = 0;
 
 	for (int i = 0; i < SITE_PARTITIONS; i++)
 		n += s->slots[i].n_free;
 	return n;
-}
-
-/* Slots on their way back to the store. */
-struct leaving {
-	struct relay *relay;
-	char site[ROUTE_SITE_MAX];
-	unsigned partition, count;
-};
-
-static void slot_given(const struct err *why, void *arg)
-{
-	struct leaving *l = arg;
-	struct relay *r = l->relay;
-
-	(void)why;
-	for (struct site *s = r->sites; s; s = s->next) {
-		struct slots *slots = strcmp(s->name, l->site) ? NULL : slots_of(s, l->partition);
-
-		if (!slots)
-			continue;
-		slots->n_held -= l->count < slots->n_held ? l->count : slots->n_held;
-		site_pump(s);
-		break;
-	}
-	free(l);
-	relay_look(r);
-}
-
-void site_give_slot(struct site *s, unsigned partition, unsigned count)
-{
-	struct leaving *l = calloc(1, sizeof(*l));
-
-	if (!l)
-		abort();
-	l->relay = s->relay;
-	l->partition = partition;
-	l->count = count;
-	snprintf(l->site, sizeof(l->site), "%s", s->name);
-	slots_give_back(s->relay->redis, s->relay->owner, partition, s->name, count, slot_given, l);
-}
-
-void site_grant(struct site *s, unsigned partition, unsigned count)
-{
-	struct slots *slots = slots_of(s, partition);
-
-	s->has_moved = false;
-	if (!slots)
-		slots = new_slots(s, partition);
-	if (!slots) {
-		site_give_slot(s, partition, count);
-		return;
-	}
-	slots->n_held += count;
-	slots->n_free += count;
-}
-
-void site_reuse_slot(struct site *s, unsigned partition)
-{
-	struct slots *slots = slots_of(s, partition);
-
-	if (slots)
-		slots->n_free++;
-}
-
-static struct slots *any_free(struct site *s)
-{
-	for (int i = 0; i < SITE_PARTITIONS; i++)
-		if (s->slots[i].n_free)
-			return &s->slots[i];
-	return NULL;
 }
 
 bool site_has_slots(const struct site *s)
@@ -160,135 +114,273 @@ bool site_has_slots(const struct site *s)
 	return false;
 }
 
-void site_drop_grants(struct site *s)
+static struct site_slots *find_free_slots(struct site *s)
 {
-	struct slots *slots;
+	for (int i = 0; i < SITE_PARTITIONS; i++)
+		if (s->slots[i].n_free)
+			return &s->slots[i];
+	return NULL;
+}
 
-	while ((slots = any_free(s))) {
-		site_give_slot(s, slots->partition, slots->n_free);
+/* Slots on their way back to the store. */
+struct return_trip {
+	struct sites *sites;
+	char site[ROUTE_SITE_MAX];
+	unsigned partition, count;
+};
+
+static void forget_slots(struct site *s, unsigned partition, unsigned count)
+{
+	struct site_slots *slots = slots_for(s, partition);
+
+	if (slots)
+		slots->n_held -= count < slots->n_held ? count : slots->n_held;
+	site_pump(s);
+}
+
+static void on_slots_returned(const struct err *why, void *arg)
+{
+	struct return_trip *trip = arg;
+	struct sites *sites = trip->sites;
+
+	(void)why;
+	for (struct site *s = sites->first; s; s = s->next)
+		if (strcmp(s->name, trip->site) == 0)
+			forget_slots(s, trip->partition, trip->count);
+	free(trip);
+	sites->on_change(sites->arg);
+}
+
+/* They count as held until the store has replied. */
+static void return_slots(struct site *s, unsigned partition, unsigned count)
+{
+	struct relay_context *c = s->sites->context;
+	struct return_trip *trip = calloc(1, sizeof(*trip));
+
+	if (!trip) { /* count too few for a moment; the next full report to the store mends it */
+		slots_give_back(c->redis, c->owner, partition, s->name, count, NULL, NULL);
+		forget_slots(s, partition, count);
+		return;
+	}
+	trip->sites = s->sites;
+	trip->partition = partition;
+	trip->count = count;
+	snprintf(trip->site, sizeof(trip->site), "%s", s->name);
+	slots_give_back(c->redis, c->owner, partition, s->name, count, on_slots_returned, trip);
+}
+
+static void return_free_slots(struct site *s)
+{
+	struct site_slots *slots;
+
+	while ((slots = find_free_slots(s))) {
+		unsigned count = slots->n_free;
+
 		slots->n_free = 0;
+		return_slots(s, slots->partition, count);
 	}
 }
 
-void site_wait(struct site *s, struct delivery *d)
+void site_grant(struct site *s, unsigned partition, unsigned count)
 {
-	d->stage = DELIVERY_WAITING;
-	d->after = NULL;
-	*s->last = d;
-	s->last = &d->after;
-	s->n_waiting++;
+	struct site_slots *slots = slots_for(s, partition);
+
+	s->has_moved = false;
+	if (!slots) {
+		return_slots(s, partition, count);
+		return;
+	}
+	slots->n_held += count;
+	slots->n_free += count;
 }
 
-void site_wait_first(struct site *s, struct delivery *d)
+/* A channel left its slot to those that wait. */
+static void free_slot(struct site *s, unsigned partition)
 {
-	d->stage = DELIVERY_WAITING;
-	d->after = s->first;
-	s->first = d;
-	if (!d->after)
-		s->last = &d->after;
-	s->n_waiting++;
-}
+	struct site_slots *slots = slots_for(s, partition);
 
-struct delivery *site_next(struct site *s)
-{
-	struct delivery *d = s->first;
-
-	if (!d)
-		return NULL;
-	s->first = d->after;
-	if (!s->first)
-		s->last = &s->first;
-	s->n_waiting--;
-	return d;
+	if (slots && slots->n_held)
+		slots->n_free++;
 }
 
 /* ---- what it would take ---- */
 
-static unsigned ahead(const struct site *s)
+/* Jobs that may wait for one channel. */
+static unsigned queue_depth(const struct site *s)
 {
 	int64_t n = s->took_us > 0 ? AHEAD_US / s->took_us : 1;
 
 	return n < 1 ? 1 : n > AHEAD_MAX ? AHEAD_MAX : (unsigned)n;
 }
 
-unsigned site_want(const struct site *s)
+unsigned site_wanted_jobs(const struct site *s)
 {
-	unsigned depth = ahead(s), room = s->n_ready * depth;
-	unsigned has = s->n_waiting + (s->n_ready - s->n_idle);
+	unsigned depth = queue_depth(s), room = channel_count_ready(&s->channels) * depth;
+	unsigned has = s->waiting.n + s->channels.lists[CHANNEL_BUSY].n;
 
-	if (s->is_dry || has >= room || (depth > 1 && has > room / 2))
-		return 0; /* half empty first: few large takes, not many small ones */
+	/* Half empty first: few large takes, not many small ones. */
+	if (s->round.is_dry || has >= room || (depth > 1 && has > room / 2))
+		return 0;
 	return room - has;
 }
 
-unsigned site_grow(const struct site *s)
+unsigned site_wanted_slots(const struct site *s)
 {
-	if (s->is_dry || s->is_at_limit || !s->has_moved || s->n_ready == 0 || s->n_connecting ||
-	    site_free_slots(s) || clock_mono_ms() < s->hold_until)
+	if (s->round.is_dry || s->round.is_at_limit || !s->has_moved ||
+	    s->channels.lists[CHANNEL_CONNECTING].n || site_slots_free(s) ||
+	    clock_mono_ms() < s->hold_until)
 		return 0;
-	return s->n_ready;
+	return channel_count_ready(&s->channels);
 }
 
 /* ---- deliveries and channels ---- */
 
-void site_fail_waiting(struct site *s, const struct connection_result *failure,
-		       const struct attempt_source *source)
+void site_wait(struct site *s, struct delivery *d, bool is_first)
 {
-	struct delivery *d;
-
-	while ((d = site_next(s)))
-		delivery_fail(d, failure, source);
+	delivery_move(d, DELIVERY_WAITING, &s->waiting, is_first);
+	site_pump(s);
 }
 
 static void give_back_waiting(struct site *s)
 {
-	struct delivery *d;
-
-	while ((d = site_next(s)))
-		delivery_give_back(d, NULL);
+	while (s->waiting.first)
+		delivery_give_back(s->waiting.first, NULL);
 }
 
-void site_pump(struct site *s)
+/* Gives an idle channel the next delivery that it can carry. */
+static void feed_channel(struct site *s, struct channel *c)
 {
-	loop_post(&s->pump);
+	const struct delivery *next;
+
+	if (channel_is_worn(c) || s->sites->context->is_draining) {
+		channel_end(c);
+		return;
+	}
+	while ((next = s->waiting.first) && !delivery_avoids(next, channel_host(c)))
+		if (channel_carry(c, s->waiting.first) == 0)
+			return;
 }
 
-static void pump(void *arg)
+/* One channel on its way for each delivery that waits. */
+static void open_channels(struct site *s)
+{
+	struct site_slots *slots;
+	struct err e;
+
+	while (s->waiting.n > s->channels.lists[CHANNEL_CONNECTING].n &&
+	       (slots = find_free_slots(s))) {
+		unsigned partition = slots->partition;
+
+		slots->n_free--;
+		if (channel_open(&s->channels, partition, &s->waiting.first->route, &e) < 0) {
+			LOG(LOG_ERROR, "channel.no_memory", LOG_S("site", s->name));
+			return_slots(s, partition, 1);
+		}
+	}
+}
+
+static bool is_unused(const struct site *s)
+{
+	return !s->waiting.n && !s->coming.n && channel_count(&s->channels) == 0 &&
+	       !site_has_slots(s) && clock_mono_ms() >= s->hold_until;
+}
+
+static void run_pump(void *arg)
 {
 	struct site *s = arg;
-	struct relay *r = s->relay;
-	struct channel *l;
-	struct slots *slots;
+	struct sites *sites = s->sites;
+	struct channel *c;
 
-	while (s->first && (l = channel_idle(s, s->first)))
-		channel_feed(l);
-	/* One channel on its way for each delivery that waits; slots beyond that are given up. */
-	while (s->n_waiting > s->n_connecting && (slots = any_free(s))) {
-		slots->n_free--;
-		channel_open(s, slots->partition);
-	}
-	if (s->n_waiting + s->n_coming <= s->n_connecting)
-		site_drop_grants(s);
-	if (s->first && s->n_lines == 0 && site_free_slots(s) == 0)
+	while (s->waiting.first && (c = channel_find_idle(&s->channels, s->waiting.first)))
+		feed_channel(s, c);
+	open_channels(s);
+	if (s->waiting.n + s->coming.n <= s->channels.lists[CHANNEL_CONNECTING].n)
+		return_free_slots(s);
+	if (s->waiting.n && channel_count(&s->channels) == 0 && site_slots_free(s) == 0)
 		give_back_waiting(s); /* their slot went with a channel that ended */
-	relay_look(r);
-	if (!s->first && !s->n_coming && s->n_lines == 0 && !site_has_slots(s) &&
-	    clock_mono_ms() >= s->hold_until)
-		site_free(s);
+	if (is_unused(s))
+		free_site(s);
+	sites->on_change(sites->arg);
 }
 
-void site_close_idle(struct site *s)
+/* ---- callbacks of the channels ---- */
+
+/* The site does not let us in: this relay opens no further channel for a while. When it has none at
+ * all, all relays leave the site alone (lua/rest.lua). */
+static void leave_alone(struct site *s, unsigned n_others, const struct connection_result *why)
+{
+	s->hold_until = clock_mono_ms() + HOLD_MS;
+	if (n_others == 0 && strcmp(s->name, SINK_SITE) != 0)
+		rest_site(s->sites->context->redis, s->name, why->code, why->text);
+}
+
+static void on_idle(struct channel *c, void *arg)
+{
+	struct site *s = arg;
+
+	feed_channel(s, c);
+	s->sites->on_change(s->sites->arg);
+}
+
+static void on_done(struct channel *c, const struct channel_done *done, void *arg)
+{
+	struct site *s = arg;
+	int64_t took_us = done->took_ms ? done->took_ms * 1000 : 500;
+
+	s->has_moved = true;
+	s->took_us += (took_us - s->took_us) / 8;
+	if (done->refusal)
+		leave_alone(s, channel_count_ready(&s->channels) - 1, done->refusal);
+	if (done->is_too_big && s->waiting.first && s->waiting.first->n_avoided)
+		channel_end(c); /* its slot is for a channel to another host */
+}
+
+static void on_failed(const struct channel_failure *failure, void *arg)
+{
+	struct site *s = arg;
+
+	if (s->waiting.first && s->waiting.first->n_avoided)
+		delivery_fail(s->waiting.first, failure->result,
+			      failure->source); /* its hosts alone */
+	else if (failure->result->outcome == OUTCOME_DEFERRED)
+		leave_alone(s, channel_count_ready(&s->channels), failure->result);
+	return_slots(s, failure->partition,
+		     1); /* after the rest: no relay must take the slot first */
+	if (channel_count(&s->channels) == 0) {
+		return_free_slots(s);
+		while (s->waiting.first)
+			delivery_fail(s->waiting.first, failure->result, failure->source);
+	}
+	site_pump(s);
+}
+
+static void on_closed(unsigned partition, void *arg)
+{
+	struct site *s = arg;
+
+	if (s->waiting.n && !s->sites->context->is_draining)
+		free_slot(s, partition);
+	else
+		return_slots(s, partition, 1);
+	s->sites->on_change(s->sites->arg);
+	site_pump(s);
+}
+
+static const struct channel_callbacks callbacks = {on_idle, on_done, on_failed, on_closed};
+
+/* ---- the end ---- */
+
+void site_drain(struct site *s)
 {
 	give_back_waiting(s);
-	site_drop_grants(s);
-	channel_end_idle(s);
+	return_free_slots(s);
+	channel_end_unused(&s->channels);
 }
 
-void site_free_all(struct relay *r)
+void site_free_all(struct sites *sites)
 {
-	for (struct site *s = r->sites; s; s = s->next)
-		channel_free_all(s);
-	while (r->sites)
-		site_free(r->sites); /* NOLINT(clang-analyzer-unix.Malloc): what is freed was
-					unlinked first */
+	for (struct site *s = sites->first; s; s = s->next)
+		channel_free_all(&s->channels);
+	while (sites->first)
+		free_site(sites->first); /* NOLINT(clang-analyzer-unix.Malloc): unlinked first */
 }

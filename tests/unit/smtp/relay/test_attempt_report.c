@@ -1,4 +1,4 @@
-/* What is told of an attempt: whose time is whose, and that no time is told twice. */
+/* The description of an attempt: which steps are its own, and that none counts twice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "server/store/messages/attempt.h"
-#include "smtp/relay/relay.h"
+#include "smtp/client/transcript.h"
+#include "smtp/relay/attempt_report.h"
+#include "smtp/relay/delivery.h"
 
 struct bench {
 	struct delivery delivery;
@@ -51,7 +53,7 @@ static void check(const struct bench *b, const struct attempt_source *source, co
 	char line[ATTEMPT_MAX], wanted[200];
 	int64_t sum = 0;
 
-	attempt_describe(&b->delivery, source, 1100, &a);
+	attempt_report_describe(&b->delivery, source, 1100, &a);
 	for (int i = ATTEMPT_NONE + 1; i < ATTEMPT_STEPS; i++)
 		sum += a.steps_ms[i] > 0 ? a.steps_ms[i] : 0;
 	assert_true(sum <= a.took_ms);
@@ -61,7 +63,7 @@ static void check(const struct bench *b, const struct attempt_source *source, co
 		fail_msg("%s is not %s", line, wanted);
 }
 
-static void the_begin_of_a_connection_is_of_the_attempt_it_was_opened_for(void **state)
+static void opening_a_connection_counts_for_the_attempt_it_was_opened_for(void **state)
 {
 	struct bench b;
 
@@ -75,7 +77,7 @@ static void the_begin_of_a_connection_is_of_the_attempt_it_was_opened_for(void *
 	check(&b, &b.source, "n9w40m30q20");
 }
 
-static void an_attempt_that_was_never_sent_has_the_steps_it_came_to(void **state)
+static void an_attempt_that_was_not_sent_has_the_steps_it_reached(void **state)
 {
 	struct bench b;
 
@@ -93,7 +95,7 @@ static void an_attempt_that_was_never_sent_has_the_steps_it_came_to(void **state
 	check(&b, NULL, "-");
 }
 
-static void a_test_message_asks_no_dns(void **state)
+static void a_test_message_has_no_dns_step(void **state)
 {
 	struct bench b;
 
@@ -103,42 +105,42 @@ static void a_test_message_asks_no_dns(void **state)
 	check(&b, &b.source, "w10c10g15e5m30q20");
 }
 
-static void tls_is_told_as_it_came_out(void **state)
+static void the_outcome_of_tls_is_shown(void **state)
 {
 	struct bench b;
 	struct attempt a;
 
 	(void)state;
 	make(&b);
-	attempt_describe(&b.delivery, &b.source, 1100, &a);
+	attempt_report_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_NONE);
 	assert_string_equal(a.host, "mx.test");
 	assert_string_equal(a.ip, "192.0.2.1");
 	assert_int_equal(a.port, 25);
 	assert_string_equal(a.source, "192.0.2.9");
 	b.source.has_tls_failed = true; /* and this one is in clear */
-	attempt_describe(&b.delivery, &b.source, 1100, &a);
+	attempt_report_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_FAILED);
 	b.source.has_tls_failed = false;
 	b.facts.has_tls_failed = true;
-	attempt_describe(&b.delivery, &b.source, 1100, &a);
+	attempt_report_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_FAILED);
 	b.facts.has_tls_failed = false;
 	snprintf(b.facts.tls_version, sizeof(b.facts.tls_version), "TLSv1.3");
-	attempt_describe(&b.delivery, &b.source, 1100, &a);
+	attempt_report_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_UNVERIFIED);
 	b.facts.is_verified = true;
-	attempt_describe(&b.delivery, &b.source, 1100, &a);
+	attempt_report_describe(&b.delivery, &b.source, 1100, &a);
 	assert_int_equal(a.tls, ATTEMPT_TLS_VERIFIED);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_begin_of_a_connection_is_of_the_attempt_it_was_opened_for),
-		cmocka_unit_test(an_attempt_that_was_never_sent_has_the_steps_it_came_to),
-		cmocka_unit_test(a_test_message_asks_no_dns),
-		cmocka_unit_test(tls_is_told_as_it_came_out),
+		cmocka_unit_test(opening_a_connection_counts_for_the_attempt_it_was_opened_for),
+		cmocka_unit_test(an_attempt_that_was_not_sent_has_the_steps_it_reached),
+		cmocka_unit_test(a_test_message_has_no_dns_step),
+		cmocka_unit_test(the_outcome_of_tls_is_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* What became of recipients as settle wants to hear it, and when to try again. */
+/* The lines of results for the store, and the delay of the next attempt. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,13 +9,16 @@
 #include <cmocka.h>
 
 #include "server/config/config.h"
-#include "smtp/relay/relay.h"
+#include "smtp/relay/context.h"
+#include "smtp/relay/delivery.h"
+#include "smtp/relay/results.h"
 
 #define RECIPIENTS 4
 
 struct bench {
 	struct config config;
-	struct relay relay;
+	struct relay_context context;
+	struct delivery_set set;
 	struct job job;
 	struct record_recipient recipients[RECIPIENTS];
 	unsigned numbers[RECIPIENTS];
@@ -27,13 +30,14 @@ static void make(struct bench *b)
 {
 	*b = (struct bench){
 		.config = {.retry_first_otp_s = 60, .retry_first_s = 300, .retry_max_s = 14400}};
-	b->relay.config = &b->config;
+	b->context.config = &b->config;
+	b->set.context = &b->context;
 	b->job.record.lane = LANE_NORMAL;
 	b->job.record.recipients = b->recipients;
 	b->job.record.n_recipients = RECIPIENTS;
 	b->numbers[0] = 0;
 	b->numbers[1] = 2;
-	b->delivery.relay = &b->relay;
+	b->delivery.set = &b->set;
 	b->delivery.job = &b->job;
 	b->delivery.numbers = b->numbers;
 	b->delivery.n_recipients = 2;

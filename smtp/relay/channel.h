@@ -1,0 +1,87 @@
+#ifndef SMTP_RELAY_CHANNEL_H
+#define SMTP_RELAY_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/route/route.h"
+#include "smtp/client/connection.h"
+
+/* A channel: one slot of a site and the connection under it. It tries the hosts of a route until
+ * one lets it in, then carries deliveries one after the other. */
+
+struct attempt_source;
+struct channel;
+struct delivery;
+struct relay_context;
+
+enum channel_state {
+	CHANNEL_CONNECTING,
+	CHANNEL_IDLE,
+	CHANNEL_BUSY,   /* has a delivery, or ends its transaction */
+	CHANNEL_ENDING, /* carries nothing more */
+	CHANNEL_STATES
+};
+
+struct channel_list {
+	struct channel *first;
+	unsigned n;
+};
+
+/* No host of the route let the channel in. Borrowed for the call. */
+struct channel_failure {
+	unsigned partition; /* whose slot is free */
+	const struct connection_result *result;
+	const struct attempt_source *source; /* the last host */
+};
+
+/* A transaction ended. */
+struct channel_done {
+	int64_t took_ms;
+	bool is_too_big;                         /* the host refused the size of the mail */
+	const struct connection_result *refusal; /* 421 to the first MAIL; NULL = none */
+};
+
+struct channel_callbacks {
+	/* It may carry a delivery (channel_carry) or end (channel_end). */
+	void (*on_idle)(struct channel *c, void *arg);
+	/* After the delivery got its results. on_idle or on_closed follows. */
+	void (*on_done)(struct channel *c, const struct channel_done *done, void *arg);
+	/* The channel is gone. May fire from within channel_open. */
+	void (*on_failed)(const struct channel_failure *failure, void *arg);
+	/* The channel is gone; the slot of this partition is free. */
+	void (*on_closed)(unsigned partition, void *arg);
+};
+
+/* The channels of one site, each on the list of its state. The owner fills in all but lists. */
+struct channel_pool {
+	struct relay_context *context;
+	const char *site;
+	const struct channel_callbacks *callbacks;
+	void *arg;
+	unsigned *n_open;                          /* channels of all pools */
+	struct channel_list lists[CHANNEL_STATES]; /* written by one function of channel.c */
+};
+
+unsigned channel_count(const struct channel_pool *pool);       /* all */
+unsigned channel_count_ready(const struct channel_pool *pool); /* idle and busy */
+
+/* Opens a channel under a slot of the partition. ERR_INTERNAL: out of memory; the slot is unused.
+ */
+int channel_open(struct channel_pool *pool, unsigned partition, const struct route *route,
+		 struct err *e) __attribute__((warn_unused_result));
+/* An idle channel to a host that d does not avoid, or NULL. */
+struct channel *channel_find_idle(const struct channel_pool *pool, const struct delivery *d);
+/* Sends d on an idle channel. -1: d was given back or settled; the channel is still idle. */
+int channel_carry(struct channel *c, struct delivery *d);
+const char *channel_host(const struct channel *c);
+/* It has carried enough or is old: its slot is for whoever needs it. */
+bool channel_is_worn(const struct channel *c);
+/* QUIT when idle; a transaction is cut. on_closed follows. */
+void channel_end(struct channel *c);
+/* Ends all that carry nothing. */
+void channel_end_unused(struct channel_pool *pool);
+/* At once; no callback fires. */
+void channel_free_all(struct channel_pool *pool);
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef SMTP_RELAY_CONTEXT_H
+#define SMTP_RELAY_CONTEXT_H
+
+#include <stdbool.h>
+
+struct config;
+struct dkim_key;
+struct journal;
+struct loop;
+struct redis;
+struct router;
+struct sink;
+struct tls_context;
+
+/* What the parts of a relay process share. relay_role.c opens and closes it; all others borrow it.
+ *
+ * Calls go down, callbacks go up:
+ *
+ *	relay (what to take) -> site (who waits, slots) -> channel (one connection)
+ *		-> delivery (one job) -> settlement (journal and store) -> results, attempt_report
+ */
+struct relay_context {
+	const struct config *config;
+	struct loop *loop;
+	struct redis *redis;
+	const char *owner; /* of leases, slots and the journal */
+	struct router *router;
+	struct dkim_key *dkim; /* NULL = do not sign */
+	struct tls_context *tls;
+	struct journal *journal;
+	struct sink *sink;
+	const char *helo_name;
+	bool is_draining; /* start nothing new; written by relay_drain alone */
+};
+
+#endif

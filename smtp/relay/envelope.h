@@ -1,0 +1,15 @@
+#ifndef SMTP_RELAY_ENVELOPE_H
+#define SMTP_RELAY_ENVELOPE_H
+
+struct delivery;
+struct err;
+
+/* Sender, recipients and signature of a delivery. */
+
+/* Fills in sender, the open recipients of the job, and room for their results. ERR_INTERNAL. */
+int envelope_address(struct delivery *d, struct err *e) __attribute__((warn_unused_result));
+/* Fills in dkim, once; without a key it stays empty. */
+int envelope_sign(struct delivery *d, struct err *e) __attribute__((warn_unused_result));
+void envelope_free(struct delivery *d);
+
+#endif

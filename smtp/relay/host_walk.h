@@ -1,0 +1,28 @@
+#ifndef SMTP_RELAY_HOST_WALK_H
+#define SMTP_RELAY_HOST_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/route/route.h"
+#include "smtp/client/connection.h"
+
+/* The hosts of a route in the order they are tried, until one lets a channel in. Pure. */
+
+struct host_walk {
+	struct route route;
+	size_t at;           /* the host to try; n_hosts = none is left */
+	unsigned n_sessions; /* hosts that accepted the connection and refused the session */
+	bool is_clear;       /* the TLS handshake with this host failed: try it without TLS */
+};
+
+/* The host to try, or NULL. */
+const struct route_host *host_walk_host(const struct host_walk *w);
+/* No connection to this host can be opened: the next one. */
+void host_walk_skip(struct host_walk *w);
+/* The session with this host failed before it was ready: the next host, or the same one without
+ * TLS. Returns what to report when no host is left. */
+struct connection_result host_walk_fail(struct host_walk *w, const struct connection_facts *facts,
+					const struct connection_result *why);
+
+#endif

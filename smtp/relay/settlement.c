@@ -1,0 +1,83 @@
+/* Brings the result of a delivery to the journal and to the store. */
+#include "smtp/relay/settlement.h"
+
+#include <stdlib.h>
+
+#include "server/base/log.h"
+#include "server/redis/redis.h"
+#include "server/store/messages/transcripts.h"
+#include "server/store/queue/settle.h"
+#include "smtp/relay/attempt_report.h"
+#include "smtp/relay/context.h"
+#include "smtp/relay/delivery.h"
+#include "smtp/relay/journal.h"
+#include "smtp/relay/results.h"
+
+static bool is_taken(enum settle_end how)
+{
+	return how == SETTLED_APPLIED || how == SETTLED_BEFORE || how == SETTLED_LATE;
+}
+
+static void on_settled(enum settle_end how, void *arg)
+{
+	struct delivery *d = arg;
+	struct relay_context *c = d->set->context;
+
+	if (d->journal_entry && how != SETTLED_UNKNOWN)
+		journal_confirm(c->journal, d->journal_entry);
+	if (d->transcript.len && is_taken(how))
+		transcripts_keep(c->redis, d->job->ref, d->job->epoch, d->transcript.data,
+				 d->transcript.len);
+	if (how == SETTLED_LOST)
+		LOG(LOG_WARN, "result.not_applied", LOG_S("job", d->job->ref),
+		    LOG_S("reason", "the lease was lost"));
+	if (how == SETTLED_GONE)
+		LOG(LOG_WARN, "result.not_applied", LOG_S("job", d->job->ref),
+		    LOG_S("reason", "the store has no such job"));
+	d->settled(d);
+}
+
+/* The dot was written and its reply cannot be written down. To go on as if nothing was sent would
+ * send the mail twice without a word. The process ends instead: the store then takes the outcome
+ * for unknown and flags the recipients. */
+static _Noreturn void abort_with_lost_result(const struct delivery *d)
+{
+	LOG(LOG_ERROR, "result.lost", LOG_S("job", d->job->ref), LOG_S("reason", "out of memory"));
+	abort();
+}
+
+static bool has_failed(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->n_recipients; i++)
+		if (d->results[i].outcome != OUTCOME_DELIVERED)
+			return true;
+	return false;
+}
+
+int settlement_start(struct delivery *d, const struct attempt_source *source,
+		     void (*done)(struct delivery *d))
+{
+	struct relay_context *c = d->set->context;
+	int64_t retry_ms = results_retry_ms(d);
+	struct buf lines = {0};
+
+	attempt_report_write(d, source, &lines);
+	results_write(d, d->results, &lines);
+	if (lines.failed) {
+		buf_deinit(&lines);
+		if (d->saw_dot)
+			abort_with_lost_result(d);
+		return -1;
+	}
+	results_log(d, source);
+	if (source && has_failed(d))
+		attempt_report_keep_transcript(d, source);
+	d->settled = done;
+	if (d->saw_dot)
+		d->journal_entry =
+			journal_add(c->journal, d->job->ref, d->job->epoch, retry_ms, lines.data);
+	settle_results(c->redis, c->owner, d->job->ref, d->job->epoch, retry_ms, lines.data,
+		       on_settled, d);
+	buf_deinit(&lines);
+	return 0;
+}

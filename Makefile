@@ -38,16 +38,16 @@ $(call archive,$(1)): $(call objects,$(1))
 endef
 $(foreach d,$(dirs),$(eval $(call folder,$(d))))
 
-$(B)/%.o: %.c
+LUA := server/store/lua/generate.py $(wildcard server/store/lua/*.lua server/store/lua/lib/*)
+LUA_HEADERS := $(patsubst %,$(B)/gen/lua_%.h,names sources calls keys)
+$(B)/%.o: %.c | $(LUA_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The Lua transitions are compiled in, as text.
-LUA := $(wildcard server/store/lua/*.lua)
-$(B)/gen/lua_sources.h: $(LUA) server/store/lua/embed.sh
+# From the Lua transitions: their texts, the list of them, how each is called, and the names of keys.
+$(LUA_HEADERS): $(B)/gen/lua_%.h: $(LUA)
 	@mkdir -p $(@D)
-	sh server/store/lua/embed.sh $(LUA) >$@
-$(B)/server/redis/script.o: $(B)/gen/lua_sources.h
+	/usr/bin/python3 server/store/lua/generate.py $* >$@
 OPENAPI := openapi/openapi.yaml
 $(B)/gen/openapi_text.h: $(OPENAPI) openapi/embed.py
 	@mkdir -p $(@D)
@@ -111,7 +111,7 @@ fmt: ## format all C
 	clang-format -i $(SOURCES)
 fmt-check:
 	clang-format --dry-run -Werror $(SOURCES)
-lint: $(B)/gen/lua_sources.h $(B)/gen/openapi_text.h ## clang-tidy and cppcheck
+lint: $(LUA_HEADERS) $(B)/gen/openapi_text.h ## clang-tidy, cppcheck and luacheck
 	FLAGS="$$CPPFLAGS" sh tests/support/lint.sh
 layers: ## who may include whom
 	sh tests/support/layers.sh

@@ -4,38 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lua_names.h"
 #include "server/base/buf.h"
 
 /* A Redis command, written as RESP while it is put together, so that it can be sent again as it is.
  * Lengths are explicit: any bytes are safe in any argument. */
-
-enum script {
-	SCRIPT_INIT,
-	SCRIPT_ACCEPT,
-	SCRIPT_TAKE,
-	SCRIPT_DOT,
-	SCRIPT_SETTLE,
-	SCRIPT_GIVEBACK,
-	SCRIPT_SLOT,
-	SCRIPT_REST,
-	SCRIPT_PROMOTE,
-	SCRIPT_RELEASE,
-	SCRIPT_EXPIRE,
-	SCRIPT_CANCEL,
-	SCRIPT_SWEEP,
-	SCRIPT_TRANSCRIPT,
-	SCRIPT_PROJECT,
-	SCRIPT_KEY,
-	SCRIPT_INBOX,
-	SCRIPT_LIST,
-	SCRIPT_RETRY,
-	SCRIPT_SUPPRESSION,
-	SCRIPT_SPREAD,
-	SCRIPT_ENDPOINT,
-	SCRIPT_HOOK,
-	SCRIPT_HOOKS,
-	SCRIPTS,
-};
 
 struct command {
 	struct buf bytes; /* COMMAND_HEAD bytes of room, then the arguments */

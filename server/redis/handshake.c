@@ -90,7 +90,7 @@ static void ask_partitions(struct handshake *h)
 	struct command c = {0};
 
 	for (unsigned p = 0; p < h->store->partitions; p++) {
-		command_script(&c, SCRIPT_INIT, p);
+		command_script(&c, SCRIPT_INIT_PARTITION, p);
 		send_step(h, &c, on_step);
 	}
 	command_start(&c, "TIME");
@@ -162,12 +162,12 @@ void handshake_connected(struct conn *conn, void *arg)
 	(void)conn;
 	h->steps_left = SCRIPTS;
 	calls_load_scripts(h->calls, on_step, h);
-	command_script(&c, SCRIPT_INIT, REDIS_GLOBAL);
+	command_script(&c, SCRIPT_INIT_STORE, REDIS_GLOBAL);
 	command_str(&c, SCHEMA);
 	command_num(&c, h->store->config->partitions);
 	command_str(&c, id_make("ins", 0).text);
 	command_str(&c, id_make("prj", 0).text);
-	command_str(&c, h->store->instance.id[0] ? "look" : "create");
+	command_num(&c, !h->store->instance.id[0]);
 	send_step(h, &c, on_step_meta);
 	command_deinit(&c);
 }

@@ -3,7 +3,7 @@
 
 #include "server/redis/command.h"
 
-/* The transitions in lua/, compiled in; Redis knows them by SHA-1. */
+/* The transitions in server/store/lua/, compiled in. Redis knows them by their SHA-1. */
 
 const char *script_name(enum script script);
 const char *script_text(enum script script);

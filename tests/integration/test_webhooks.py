@@ -4,6 +4,7 @@ import os
 import signal
 import ssl
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -306,7 +307,7 @@ def test_what_was_swept_while_it_was_disabled_does_not_disable_it_again(server, 
 def sweep(server, projects=("1",)):
     """What the keeper does to the log, now, as if the retention were none."""
     lua = harness.ROOT / "server" / "store" / "lua"
-    text = subprocess.run(["sh", str(lua / "expand.sh"), str(lua / "sweep.lua")], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run([sys.executable, str(lua / "generate.py"), "show", "sweep"], check=True, capture_output=True, text=True).stdout
     with harness.RedisClient(server.redis_socket) as r:
         r("EVAL", text, 1, "pn:{p0}:", 0, 0, *projects)
 

@@ -37,7 +37,7 @@ class Actors:
         self.client, self.scripts, self.rnd = client, scripts, rnd
         client("FLUSHDB")
         self.clock = Clock(client, 1_600_000_000_000 + rnd.randrange(10 ** 9))
-        scripts("init")
+        scripts("init_partition")
         self.world, self.reader, self.done = World(), Reader(client), Counter()
         self.before = self.reader.read()
         self.relays, self.dead, self.ghosts = [self.relay() for _ in range(3)], [], deque(maxlen=40)
@@ -172,12 +172,12 @@ class Actors:
         rnd, listed = self.rnd, [(tenant, email) for tenant, emails in self.before.suppressed.items() for email in emails]
         if listed and (len(listed) > 4 or rnd.random() < .5):
             (mode, project), email = rnd.choice(listed)
-            self.scripts("suppression", f"{mode}:{project}", "remove", email, self.clock.now + abs(self.world.stepped_back) + 10, rnd.choice((0, 86_400_000)))
+            self.scripts("suppression_remove", f"{mode}:{project}", email, self.clock.now + abs(self.world.stepped_back) + 10, rnd.choice((0, 86_400_000)))
         else:
             email = f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
             tenant = f"{rnd.choice(('live', 'test'))}:{rnd.choice(PROJECTS)}"
-            now, _, gone = self.scripts("suppression", tenant, "look", email)
-            self.scripts("suppression", tenant, "put", email, json.dumps({"reason": "manual", "at": str(max(now, gone + 1))}))
+            now, _, gone = self.scripts("suppression_look", tenant, email)
+            self.scripts("suppression_put", tenant, email, json.dumps({"reason": "manual", "at": str(max(now, gone + 1))}))
         self.before = self.reader.read()
 
     def retry(self):

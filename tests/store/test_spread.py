@@ -46,7 +46,7 @@ class Race:
 
     def look(self, found):
         for p in self.shuffled():
-            now, text, gone = self.call(p, "suppression", TENANT, "look", ADDRESS)
+            now, text, gone = self.call(p, "suppression_look", TENANT, ADDRESS)
             entry = text and (int(json.loads(text)["at"]), text)
             found.append((now, entry or (0, ""), gone))
             yield
@@ -58,7 +58,7 @@ class Race:
         if entry[1]:
             at = max(entry[0], *[now for now, _, _ in found])
             for p in self.shuffled():
-                self.call(p, "suppression", TENANT, "remove", ADDRESS, at, DAY)
+                self.call(p, "suppression_remove", TENANT, ADDRESS, at, DAY)
                 yield
         self.removal_ended = self.store.clock.now
 
@@ -70,26 +70,26 @@ class Race:
             text = json.dumps({"reason": "manual", "at": str(max(gone + 1, *[now for now, _, _ in found]))})
         for p in self.shuffled():
             self.came = self.store.clock.now
-            self.call(p, "suppression", TENANT, "put", ADDRESS, text)
+            self.call(p, "suppression_put", TENANT, ADDRESS, text)
             yield
         self.wanted = max(self.wanted, began)
 
     def keeper(self, home=None, may_die=True):
         home = self.rnd.choice(PARTITIONS) if home is None else home
-        words = self.call(home, "spread", "news", 100)
+        words = self.call(home, "suppression_news", 100)
         yield
-        for what, p in [("copy", p) for p in self.shuffled() if p != home] + [("done", home)]:
+        for what, p in [("suppression_copy", p) for p in self.shuffled() if p != home] + [("suppression_copied", home)]:
             if may_die and self.rnd.random() < .1:
                 self.late.append((p, what, words))
                 return
             if words:
-                self.call(p, "spread", what, *words)
+                self.call(p, what, *words)
                 yield
 
     def arrival(self):
         if self.late:
             p, what, words = self.late.pop(self.rnd.randrange(len(self.late)))
-            self.call(p, "spread", what, *words)
+            self.call(p, what, *words)
             yield
 
     def check(self, when):
@@ -109,7 +109,7 @@ class Race:
             list(self.arrival())
         for p in PARTITIONS:
             list(self.keeper(p, may_die=False))
-        assert [self.call(p, "spread", "news", 100) for p in PARTITIONS] == [[]] * 3, "news that nobody takes"
+        assert [self.call(p, "suppression_news", 100) for p in PARTITIONS] == [[]] * 3, "news that nobody takes"
         assert len(set(self.listed())) == 1, f"partitions differ: {self.listed()}"
         self.check("at the end")
         if self.wanted > self.removal_ended:
@@ -135,7 +135,7 @@ def race(store, seeds):
             keys = store.client("KEYS", f"pn:{{p{p}}}:*")
             if keys:
                 store.client("DEL", *keys)
-            store.scripts.at(p, "init")
+            store.scripts.at(p, "init_partition")
         Race(store, random.Random(seed)).run(60)
 
 

@@ -1,164 +1,233 @@
 #!lua
--- accept: makes a batch of messages durable, each whole or not at all. No flags: Redis refuses it when it is out of memory.
--- KEYS 1 partition root
--- ARGV 1 acceptance deadline, ms of Redis time   2 how long an Idempotency-Key is kept, ms   3 retention ms
---      then for each message 10: id | "lane mode on_unknown project within_ms not_before_ms bytes chunks sender" | idempotency hash or ''
---      | fingerprint | job lines | recipient lines | facts | tags, a line each | 6 hex digits a recipient (recipient_mark.h) | content ('' if chunked)
--- returns per message: status, id, accepted ms, and of an accepted one the recipients that are suppressed, as JSON ("[0,2]"; '' = none).
---      Status 1 accepted, 2 replayed (id is the first one's), 3 conflict (same key, other fingerprint), 4 late, 5 malformed, 6 chunks missing. Run again: the same answer, but for a 5 or 6 whose key another of the batch took.
---      Recipients on the project's suppression list end here, as `suppressed`; the facts get "suppressed":[their numbers], for replays.
---@include base
---@include record
---@include ready
-local late, ttl, retention = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local HEAD, WORDS, NOW = 3, 10, num(now)
-local N = (#ARGV - HEAD) / WORDS
-if N ~= floor(N) then return redis.error_reply('PNARG accept') end
-local keys, idem = {}, {}
-for i = 1, N do
-	local b = HEAD + (i - 1) * WORDS
-	keys[#keys + 1] = P .. 'm:' .. ARGV[b + 1]
-	local project = match(ARGV[b + 2], '^%l+ %l+ %l+ (%d+) ')
-	idem[i] = ARGV[b + 3] ~= '' and project and (P .. 'i:' .. project .. ':' .. ARGV[b + 3]) or false
-	keys[#keys + 1] = idem[i] or P .. 'm:' .. ARGV[b + 1]
-end
-local got = many('MGET', nil, keys)
-local function check(b)                        -- the message as a table, or nil when malformed
-	local lane, mode, unknown, project, within, not_before, bytes, chunks, sender =
-		match(ARGV[b + 2], '^(%l+) (%l+) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
-	if not sender or #ARGV[b + 7] == 0 or string.find(ARGV[b + 7], '\n', 1, true) then return nil end
-	local t = { id = ARGV[b + 1], lane = lane, project = project, tenant = mode .. ':' .. project, chunks = tonumber(chunks), b = b, dests = {}, emails = {} }
-	local nb, J, R, total, left = tonumber(not_before), 0, 0, 0, {}
-	for open, dest in string.gmatch(ARGV[b + 5], '(%d+) 0 0 0 (%S+)\n') do
-		J, total = J + 1, total + #open + #dest + 8
-		t.dests[J], left[J] = dest, tonumber(open)
-		if left[J] == 0 or (mode == 'test') ~= (sub(dest, 1, 5) == 'sink/') then return nil end
+-- accept: makes a batch of messages durable, each whole or not at all. No flags: a full store refuses it.
+-- KEYS 1 partition root. latest_ms: refuse after this Redis time, 0 = never. key_life_ms: of an Idempotency-Key.
+--@include base record change ready
+--@args latest_ms:number key_life_ms:digits retention_ms:number
+--@item id head idempotency fingerprint jobs recipients facts tags marks content:bytes
+-- head: "lane mode on_unknown project within_ms not_before_ms bytes chunks sender". idempotency: a hash, '' = no key.
+-- jobs, recipients, facts: lines as in the record. tags: a line each. marks: 6 hex digits for each recipient
+-- (recipient_mark.h). content: '' when it is in chunks.
+-- returns the row of each message. suppressed: numbers of recipients on the suppression list, as JSON: "[0,2]", '' = none.
+--@row message status id accepted_ms suppressed
+-- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later answers.
+-- Run again: the same answer, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
+local ACCEPTED, REPLAYED, CONFLICT, LATE, MALFORMED, NO_CHUNKS = 1, 2, 3, 4, 5, 6
+local HEAD_ARGUMENT = '^((%l+) (%l+) %l+ (%d+)) (%d+) (%d+) (%d+ (%d+) %S+)$'
+local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '    -- at the end of the facts, before the first event
+local MAX_JOBS = 4096
+local IS_LANE, IS_MODE = { otp = true, normal = true, bulk = true }, { live = true, test = true }
+local answer, accepted, seen = {}, {}, {}      -- seen: id -> accepted message, key of an Idempotency-Key -> its value
+
+-- Checks the lines of jobs; how many recipients each has, by number from 1, and the destinations. nil when malformed.
+local function read_jobs(text, is_test)
+	local open, destinations, length = {}, {}, 0
+	for count, destination in gmatch(text, '(%d+) 0 0 0 (%S+)\n') do
+		local n = #open + 1
+		open[n], destinations[n], length = tonumber(count), destination, length + #count + #destination + 8
+		if open[n] == 0 or is_test ~= (sub(destination, 1, 5) == 'sink/') then return nil end
 	end
-	for state, job, email in string.gmatch(ARGV[b + 6], '(%l+) (%d+) 0 0 0 0 (%S+)\n') do
-		local j = tonumber(job) + 1
-		R, total = R + 1, total + #state + #job + #email + 11
-		t.emails[R] = email
-		if not left[j] or (state ~= 'queued' and state ~= 'scheduled') then return nil end
-		left[j] = left[j] - 1
-	end
-	for j = 1, J do if left[j] ~= 0 then return nil end end
-	if J == 0 or J > 4096 or total ~= #ARGV[b + 5] + #ARGV[b + 6] then return nil end
-	if #ARGV[b + 9] ~= R * 6 or match(ARGV[b + 9], '[^0-9a-f]') then return nil end
-	if (lane ~= 'otp' and lane ~= 'normal' and lane ~= 'bulk') or (mode ~= 'live' and mode ~= 'test') then return nil end
-	t.start = nb > now and nb or 0
-	local deadline = (nb > now and nb or now) + tonumber(within)
-	t.deadline = deadline
-	t.record = '1 ' .. lane .. ' ' .. mode .. ' ' .. unknown .. ' ' .. project .. ' ' .. NOW .. ' ' .. num(deadline) .. ' ' .. R .. ' 1 ' .. J .. ' ' .. R ..
-		' ' .. bytes .. ' ' .. chunks .. ' ' .. sender .. '\n' .. ARGV[b + 5] .. ARGV[b + 6] .. ARGV[b + 7] .. '\n' .. '1 queued - ' .. NOW .. ' 0 - \n'
-	return t
+	if length ~= #text or #open == 0 or #open > MAX_JOBS then return nil end
+	return open, destinations
 end
-local function chunks_missing(t)
-	for k = 0, t.chunks - 1 do
-		if call('EXISTS', P .. 'c:' .. t.id .. ':' .. k) == 0 then return true end
+
+-- Checks the lines of recipients against what the jobs say; the addresses. nil when malformed.
+local function read_recipients(text, open)
+	local emails, length = {}, 0
+	for state, job, email in gmatch(text, '(%l+) (%d+) 0 0 0 0 (%S+)\n') do
+		local n = tonumber(job) + 1
+		if not open[n] or (state ~= 'queued' and state ~= 'scheduled') then return nil end
+		open[n] = open[n] - 1
+		emails[#emails + 1] = email
+		length = length + #state + #job + #email + 11
 	end
-	return false
+	if length ~= #text then return nil end
+	for n = 1, #open do if open[n] ~= 0 then return nil end end
+	return emails
 end
-local SUPPRESSED = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '      -- in a record, where only suppress below writes it: the facts' end
-local out, todo, seen = {}, {}, {}
-for i = 1, N do                                -- look and check; nothing is written in this loop
-	local b = HEAD + (i - 1) * WORDS
-	local id, status, stands, at, stopped = ARGV[b + 1], 0, ARGV[b + 1], 0, ''
-	local known = got[i * 2 - 1]
-	local before = idem[i] and (seen[idem[i]] or got[i * 2])
-	if known or seen[id] then
-		status, at = 1, tonumber(known and match(known, '^1 %l+ %l+ %l+ %d+ (%d+) ') or now)
-		stopped = known and match(known, SUPPRESSED) or ''
-	elseif before then
-		local print, first = match(before, '^(%S+) (%S+)$')
-		stands = first
-		status = print == ARGV[b + 4] and 2 or 3
-	elseif late > 0 and now > late then status = 4
-	else
-		local t = check(b)
-		if not t then status = 5
-		elseif chunks_missing(t) then status = 6
+
+-- Message i with its record, nil when malformed.
+local function read_message(i)
+	local front, lane, mode, project, within_ms, not_before_ms, sizes, chunks = match(item_head(i), HEAD_ARGUMENT)
+	local facts, marks = item_facts(i), item_marks(i)
+	if not front or not IS_LANE[lane] or not IS_MODE[mode] or #facts == 0 or find(facts, '\n', 1, true) then return nil end
+	local open, destinations = read_jobs(item_jobs(i), mode == 'test')
+	local emails = open and read_recipients(item_recipients(i), open)
+	if not emails or #marks ~= #emails * 6 or find(marks, '[^0-9a-f]') then return nil end
+	local start_ms = tonumber(not_before_ms)
+	if start_ms <= now_ms then start_ms = 0 end
+	local deadline_ms = max(start_ms, now_ms) + tonumber(within_ms)
+	local head = head_line(front .. ' ' .. now_digits .. ' ' .. digits(deadline_ms), #emails, 1,
+		#destinations .. ' ' .. #emails .. ' ' .. sizes)
+	return { i = i, id = item_id(i), lane = lane, project = project, tenant = mode .. ':' .. project,
+		chunks = tonumber(chunks), destinations = destinations, emails = emails, start_ms = start_ms,
+		deadline_ms = deadline_ms, answers = {}, record = head .. item_jobs(i) .. item_recipients(i) .. facts ..
+		'\n1 queued - ' .. now_digits .. ' 0 - \n' }
+end
+
+local function has_chunks(message)
+	for chunk = 0, message.chunks - 1 do
+		if call('EXISTS', key_content_chunk(message.id, chunk)) == 0 then return false end
+	end
+	return true
+end
+
+-- Message i is new: accepts it. key: of its Idempotency-Key, false for none.
+local function accept(i, key)
+	local message = read_message(i)
+	if not message then return MALFORMED end
+	if not has_chunks(message) then return NO_CHUNKS end
+	accepted[#accepted + 1] = message
+	seen[message.id] = message
+	if key then
+		message.idempotency = key
+		seen[key] = item_fingerprint(i) .. ' ' .. message.id
+	end
+	return ACCEPTED
+end
+
+-- The keys of Idempotency-Keys by message, false for none; what they have; and the records that are there already.
+local function read_known()
+	local record_keys, key_of, keys, values = {}, {}, {}, {}
+	for i = 1, item_count do
+		local project = item_idempotency(i) ~= '' and match(item_head(i), '^%l+ %l+ %l+ (%d+) ')
+		record_keys[i] = key_message(item_id(i))
+		key_of[i] = project and key_idempotency(project, item_idempotency(i)) or false
+		if project then keys[#keys + 1] = key_of[i] end
+	end
+	local got = read_in_pieces('MGET', nil, keys)
+	for n = 1, #keys do values[keys[n]] = got[n] end
+	return key_of, values, read_in_pieces('MGET', nil, record_keys)
+end
+
+-- Decides on each message, and checks it. Nothing is written here.
+local function decide()
+	local key_of, values, records = read_known()
+	for i = 1, item_count do
+		local id, key, record = item_id(i), key_of[i], records[i]
+		local value = key and (seen[key] or values[key])
+		local status, accepted_ms, suppressed, answered_id = ACCEPTED, 0, '', id
+		if record or seen[id] then
+			local head = parse_head(record)
+			accepted_ms = head and head.accepted_ms or now_ms
+			suppressed = record and match(record, SUPPRESSED_FACT) or ''
+		elseif value then
+			local fingerprint, first_id = match(value, '^(%S+) (%S+)$')
+			status, answered_id = fingerprint == item_fingerprint(i) and REPLAYED or CONFLICT, first_id
+		elseif latest_ms > 0 and now_ms > latest_ms then status = LATE
 		else
-			status, at = 1, now
-			t.outs = {}
-			todo[#todo + 1] = t
-			seen[id] = t
-			if idem[i] then t.idem = idem[i]; seen[idem[i]] = ARGV[b + 4] .. ' ' .. id end
+			status = accept(i, key)
+			if status == ACCEPTED then accepted_ms = now_ms end
+		end
+		if status == ACCEPTED and seen[id] then table.insert(seen[id].answers, i * 4) end
+		answer[i * 4 - 3], answer[i * 4 - 2], answer[i * 4 - 1], answer[i * 4] = status, answered_id, accepted_ms, suppressed
+	end
+end
+
+-- tenant -> for all its recipients, what its suppression list has. message.first: the place before its own recipients.
+local function look_up_suppressed()
+	local addresses, entries = {}, {}
+	for n = 1, #accepted do
+		local message = accepted[n]
+		local list = addresses[message.tenant] or {}
+		addresses[message.tenant] = list
+		message.first = #list
+		for r = 1, #message.emails do list[#list + 1] = lower(message.emails[r]) end
+	end
+	for tenant, list in pairs(addresses) do entries[tenant] = read_in_pieces('HMGET', key_suppressed(tenant), list) end
+	return entries
+end
+
+-- Ends the recipients that are suppressed; the message with its jobs when there are some.
+local function suppress(message, entries)
+	local parsed, numbers
+	for r = 1, #message.emails do
+		if entries[message.first + r] then
+			if not parsed then parsed, numbers = parse_record(message.record), {} end
+			numbers[#numbers + 1] = digits(r - 1)
+			set_state(message.id, parsed, r - 1, 'suppressed', 0, false, 'the address is on the suppression list')
 		end
 	end
-	if status == 1 and seen[id] then table.insert(seen[id].outs, i * 4) end
-	out[i * 4 - 3], out[i * 4 - 2], out[i * 4 - 1], out[i * 4] = status, stands, at, stopped
+	if parsed then
+		local before_end, list = #item_facts(message.i) - 1, '[' .. concat(numbers, ',') .. ']'
+		parsed.tail = sub(parsed.tail, 1, before_end) .. ',"suppressed":' .. list .. sub(parsed.tail, before_end + 1)
+		for n = 1, #message.answers do answer[message.answers[n]] = list end
+	end
+	return parsed
 end
-local asked = {}                               -- "mode:project" -> its recipients, to look up in one call
-for i = 1, #todo do
-	local t = todo[i]
-	local a = asked[t.tenant]
-	if not a then a = {}; asked[t.tenant] = a end
-	t.first = #a
-	for r = 1, #t.emails do a[#a + 1] = string.lower(t.emails[r]) end
+
+local hour = digits(floor(now_ms / HOUR_MS))
+
+-- Puts a message into the lists by which it is found.
+local function enlist_message(message)
+	local id, project, deadline_ms, marks = message.id, message.project, message.deadline_ms, item_marks(message.i)
+	enlist(key_list(project, hour), id, deadline_ms, true)
+	for tag in gmatch(item_tags(message.i), '[^\n]+') do enlist(key_list_tag(project, hour, tag), id, deadline_ms, true) end
+	for r = 1, #message.emails do
+		local prefix, rest = sub(marks, r * 6 - 5, r * 6 - 4), sub(marks, r * 6 - 3, r * 6)
+		enlist(key_list_recipient(project, hour, prefix), id .. rest, deadline_ms, true)
+	end
 end
-local stopped = {}
-for tenant, emails in pairs(asked) do stopped[tenant] = many('HMGET', P .. 'sup:' .. tenant, emails) end
-local function suppress(t)                     -- the message as a record, if some of its recipients end here
-	local m, list
-	for r = 1, #t.emails do
-		if stopped[t.tenant][t.first + r] then
-			if not m then m, list = parse(t.record), {} end
-			list[#list + 1] = num(r - 1)
-			set_state(t.id, m, r - 1, 'suppressed', 0, false, 'the address is on the suppression list')
+
+local sets, due, deadlines, log = {}, {}, {}, {}    -- deadlines: minute -> ids; log: project -> lines
+local deadline_cursor = tonumber(call('GET', key_deadline_cursor()) or '0')
+
+local function append(lists_by_name, name, entry)
+	local list = lists_by_name[name]
+	if not list then
+		list = {}
+		lists_by_name[name] = list
+	end
+	list[#list + 1] = entry
+end
+
+-- Puts its jobs where they wait. jobs: nil when no recipient is suppressed.
+local function queue_jobs(message, jobs)
+	for j = 0, #message.destinations - 1 do
+		local ref = job_ref(message.id, j)
+		if jobs and jobs[j].open == 0 then     -- all its recipients are suppressed
+		elseif message.start_ms > 0 then
+			due[#due + 1] = digits(message.start_ms)
+			due[#due + 1] = ref
+		else
+			make_ready(message.lane, message.project, message.destinations[j + 1], ref)
 		end
 	end
-	if m then
-		local facts, numbers = #ARGV[t.b + 7], '[' .. concat(list, ',') .. ']'
-		m.tail = sub(m.tail, 1, facts - 1) .. ',"suppressed":' .. numbers .. sub(m.tail, facts)
-		for k = 1, #t.outs do out[t.outs[k]] = numbers end
-	end
-	return m
 end
-local hour = floor(now / 3600000)
-local function file(t)                         -- puts the message into the lists it is found by
-	local at = t.project .. ':' .. hour
-	enlist(at, t.id, t.deadline, true)
-	for tag in string.gmatch(ARGV[t.b + 8], '[^\n]+') do enlist(at .. ':t:' .. tag, t.id, t.deadline, true) end
-	for r = 1, #t.emails do
-		local mark = sub(ARGV[t.b + 9], r * 6 - 5, r * 6)
-		enlist(at .. ':r:' .. sub(mark, 1, 2), t.id .. sub(mark, 3), t.deadline, true)
+
+local function add_deadline(message)
+	local minute = floor(message.deadline_ms / MINUTE_MS) + 1
+	if minute < deadline_cursor then           -- the clock went back
+		deadline_cursor = minute
+		call('SET', key_deadline_cursor(), minute)
 	end
+	append(deadlines, minute, message.id)
 end
-local sets, wheel, due, entries = {}, {}, {}, {}
-local cursor = tonumber(call('GET', P .. 'x_cursor') or '0')
-for i = 1, #todo do
-	local t = todo[i]
-	sets[#sets + 1] = P .. 'm:' .. t.id
-	sets[#sets + 1] = t.record
-	if t.chunks == 0 then
-		sets[#sets + 1] = P .. 'c:' .. t.id
-		sets[#sets + 1] = ARGV[t.b + 10]
+
+decide()
+local suppressed_entries = look_up_suppressed()
+for n = 1, #accepted do
+	local message = accepted[n]
+	sets[#sets + 1] = key_message(message.id)
+	sets[#sets + 1] = message.record
+	if message.chunks == 0 then
+		sets[#sets + 1] = key_content(message.id)
+		sets[#sets + 1] = item_content(message.i)
 	end
-	file(t)
-	local m = suppress(t)
-	for j = 1, #t.dests do
-		local ref = ref_of(t.id, j - 1)
-		if m and m.jobs[j - 1].open == 0 then      -- nobody left
-		elseif t.start > 0 then due[#due + 1] = num(t.start); due[#due + 1] = ref else ready(t.lane, t.project, t.dests[j], ref) end
-	end
-	local minute = floor(t.deadline / 60000) + 1
-	if minute < cursor then cursor = minute; call('SET', P .. 'x_cursor', minute) end    -- the clock went back
-	local w = wheel[minute]
-	if not w then w = {}; wheel[minute] = w end
-	w[#w + 1] = t.id
-	local l = entries[t.project]
-	if not l then l = {}; entries[t.project] = l end
-	l[#l + 1] = t.id .. ' 1\n'
+	enlist_message(message)
+	local parsed = suppress(message, suppressed_entries[message.tenant])
+	queue_jobs(message, parsed and parsed.jobs)
+	add_deadline(message)
+	append(log, message.project, message.id .. ' 1\n')
 end
-chunked('MSET', nil, sets, 4000)               -- the growing write first
-for i = 1, #todo do
-	local t = todo[i]
-	for k = 0, t.chunks - 1 do call('PERSIST', P .. 'c:' .. t.id .. ':' .. k) end
-	if t.idem then call('SET', t.idem, seen[t.idem], 'PX', ttl) end
+call_in_pieces('MSET', nil, sets)              -- what needs most memory is written first
+for n = 1, #accepted do
+	local message = accepted[n]
+	for chunk = 0, message.chunks - 1 do call('PERSIST', key_content_chunk(message.id, chunk)) end
+	if message.idempotency then call('SET', message.idempotency, seen[message.idempotency], 'PX', key_life_ms) end
 end
-for minute, w in pairs(wheel) do chunked('RPUSH', P .. 'x:' .. minute, w, 4000) end
-for project, l in pairs(entries) do call('XADD', P .. 'ev:' .. project, '*', 'e', concat(l)) end
-chunked('ZADD', P .. 'due', due, 4000)
-flush_facts(retention)
-flush_ready('RPUSH')
-return out
+for minute, ids in pairs(deadlines) do call_in_pieces('RPUSH', key_deadlines(minute), ids) end
+for project, lines in pairs(log) do call('XADD', key_log(project), '*', 'e', concat(lines)) end
+call_in_pieces('ZADD', key_due(), due)
+write_changes(retention_ms)
+write_ready('RPUSH')
+return answer

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
--- cancel: ends the open recipients of messages; wins over a lease only before its dot.
--- KEYS 1 partition root   ARGV 1 retention ms, then ids
--- returns per id: recipients canceled now, recipients held back by an open dot (-1, 0: no such message)
---@include base
---@include record
---@include finish
-local ids, out = {}, {}
-for i = 2, #ARGV do ids[i - 1] = ARGV[i] end
-local res = finish(ids, 'canceled', '')
-for i = 1, #res do out[i * 2 - 1], out[i * 2] = res[i][1], res[i][2] end
-flush_facts(tonumber(ARGV[1]))
-return out
+-- cancel: ends the open recipients of messages. Jobs past their final dot go on.
+-- KEYS 1 partition root
+--@include base record change finish
+--@args retention_ms:number
+--@item id
+-- returns the row of each id; canceled -1: there is no such message. at_dot: recipients that an open dot holds back.
+--@row message canceled at_dot
+local ids, answer = {}, {}
+for i = 1, item_count do ids[i] = item_id(i) end
+local results = finish(ids, 'canceled', '')
+for i = 1, #results do answer[i * 2 - 1], answer[i * 2] = results[i][1], results[i][2] end
+write_changes(retention_ms)
+return answer

@@ -1,24 +1,34 @@
 #!lua flags=allow-oom
--- dot: the fence just before the final dot; also the plain renewal of leases, and the owner's sign of life.
--- KEYS 1 partition root
--- ARGV 1 owner   2 lease ms from now   3 kind: 1 = dot, 0 = renewal   4 ms until an unheard owner is taken for dead, then ref, epoch per job
--- returns {when the leases run out, then per job 1 = yours, 0 = lost: close without the dot}. Run again: the same answer.
+-- dot: the fence before the final dot. Also the renewal of leases, and the owner's sign of life.
+-- KEYS 1 partition root. lease_ms: from now. is_dot: 0 = only a renewal. silence_ms: then an unheard owner is taken for dead.
 --@include base
-local owner, till, kind = ARGV[1], num(now + tonumber(ARGV[2])), ARGV[3]
-local refs, out = {}, { tonumber(till) }
-call('ZADD', P .. 'owners', num(now + tonumber(ARGV[4])), owner)
-for i = 5, #ARGV, 2 do refs[#refs + 1] = ARGV[i] end
-local got, marks, ends = many('HMGET', P .. 'lease', refs), {}, {}
+--@args owner lease_ms:number is_dot:flag silence_ms:number
+--@item ref epoch
+-- returns {when the leases run out, then for each job 1, or 0: the lease is lost, close without the dot}
+-- Run again: the same answer.
+local lease_end_ms = now_ms + lease_ms
+local refs, marks, lease_ends, answer = {}, {}, {}, { lease_end_ms }
+local lease_end = digits(lease_end_ms)
+call('ZADD', key_owners(), digits(now_ms + silence_ms), owner)
+for i = 1, item_count do refs[i] = item_ref(i) end
+local leases = read_in_pieces('HMGET', key_lease(), refs)
+local before_dot, at_dot = ' 0 ' .. owner, ' 1 ' .. owner
 for i = 1, #refs do
-	local epoch = ARGV[4 + i * 2]
-	local l = got[i]
-	if l == epoch .. ' 0 ' .. owner or l == epoch .. ' 1 ' .. owner then
-		out[i + 1] = 1
-		if kind == '1' then marks[#marks + 1] = refs[i]; marks[#marks + 1] = epoch .. ' 1 ' .. owner end
-		ends[#ends + 1] = till
-		ends[#ends + 1] = refs[i]
-	else out[i + 1] = 0 end
+	local epoch, lease = item_epoch(i), leases[i]
+	if lease == epoch .. before_dot or lease == epoch .. at_dot then
+		answer[i + 1] = 1
+		if is_dot then
+			marks[#marks + 1] = refs[i]
+			marks[#marks + 1] = epoch .. at_dot
+		end
+		lease_ends[#lease_ends + 1] = lease_end
+		lease_ends[#lease_ends + 1] = refs[i]
+	else
+		answer[i + 1] = 0
+	end
 end
-chunked('HSET', P .. 'lease', marks, 4000)
-for i = 1, #ends, 4000 do call('ZADD', P .. 'lease_end', 'GT', unpack(ends, i, i + 3999 < #ends and i + 3999 or #ends)) end
-return out
+call_in_pieces('HSET', key_lease(), marks)
+for first = 1, #lease_ends, PIECE do           -- GT: a renewal on its way does not shorten the lease of a dot
+	call('ZADD', key_lease_end(), 'GT', unpack(lease_ends, first, min(first + PIECE - 1, #lease_ends)))
+end
+return answer

@@ -1,25 +1,29 @@
 #!lua flags=allow-oom
--- expire: ends messages past their deadline. Walks the lists x:<minute> from x_cursor; a message with an open dot goes one minute on.
--- KEYS 1 partition root   ARGV 1 at most so many ids   2 retention ms
--- returns {ids looked at, recipients expired, minutes still to do}
---@include base
---@include record
---@include finish
-local minute = floor(now / 60000)
-local cursor = tonumber(call('GET', P .. 'x_cursor') or minute)
-local ids, steps, n, again = {}, 0, 0, {}
-while #ids == 0 and cursor <= minute and steps < 1440 do
-	ids = call('LRANGE', P .. 'x:' .. cursor, 0, tonumber(ARGV[1]) - 1)
-	if #ids == 0 then cursor = cursor + 1; steps = steps + 1 end
+-- expire: ends messages past their deadline. Goes through the lists by minute from the cursor; a message that an open dot
+-- holds back moves to the next minute.
+-- KEYS 1 partition root
+--@include base record change finish
+--@args most:number retention_ms:number
+-- looked_at: ids. expired: recipients. minutes_left: lists still to do.
+--@returns looked_at expired minutes_left
+local MAX_MINUTES = 1440                       -- empty lists that one call passes
+local minute = floor(now_ms / MINUTE_MS)
+local cursor = tonumber(call('GET', key_deadline_cursor()) or minute)
+local ids, passed, again, expired = {}, 0, {}, 0
+while #ids == 0 and cursor <= minute and passed < MAX_MINUTES do
+	ids = call('LRANGE', key_deadlines(cursor), 0, most - 1)
+	if #ids == 0 then cursor, passed = cursor + 1, passed + 1 end
 end
-local res = finish(ids, 'expired', 'deadline passed')
-for i = 1, #res do
-	if res[i][1] > 0 then n = n + res[i][1] end
-	if res[i][2] > 0 then again[#again + 1] = ids[i] end
+local results = finish(ids, 'expired', 'deadline passed')
+for i = 1, #results do
+	local ended_count, held_count = results[i][1], results[i][2]
+	if ended_count > 0 then expired = expired + ended_count end
+	if held_count > 0 then again[#again + 1] = ids[i] end
 end
-chunked('RPUSH', P .. 'x:' .. (minute + 1), again, 4000)
-if #ids > 0 then call('LTRIM', P .. 'x:' .. cursor, #ids, -1) end
-if cursor > minute + 1 then cursor = minute + 1 end
-call('SET', P .. 'x_cursor', cursor)
-flush_facts(tonumber(ARGV[2]))
-return { #ids, n, minute - cursor }
+call_in_pieces('RPUSH', key_deadlines(minute + 1), again)
+if #ids > 0 then call('LTRIM', key_deadlines(cursor), #ids, -1) end
+cursor = min(cursor, minute + 1)
+call('SET', key_deadline_cursor(), cursor)
+write_changes(retention_ms)
+local looked_at, minutes_left = #ids, minute - cursor
+return { looked_at, expired, minutes_left }

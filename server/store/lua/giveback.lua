@@ -1,52 +1,71 @@
 #!lua flags=allow-oom
--- giveback: returns leased jobs that were not tried; costs no attempt. Learns the site of their destination.
--- KEYS 1 partition root
--- ARGV 1 owner   2 how long a learned site holds, s   then per job 4: ref | epoch | site ('' = nothing learned) | delay ms (0 = first in line)
--- returns per job: 1 given back, 0 not yours (any more)
---@include base
---@include record
---@include ready
-local owner, ids, refs, out = ARGV[1], {}, {}, {}
-for i = 3, #ARGV, 4 do
-	refs[#refs + 1] = ARGV[i]
-	ids[#ids + 1] = split(ARGV[i])
+-- giveback: returns leased jobs that were not tried; this costs no attempt. Learns the site of their destination.
+-- KEYS 1 partition root. site_life_s: how long a learned site holds. site: '' = nothing learned. delay_ms: 0 = the job is the
+-- first in line.
+--@include base record change ready
+--@args owner site_life_s:digits
+--@item ref epoch:number site delay_ms:number
+-- returns for each job 1, or 0: not leased to the owner (any more)
+local ids, refs, answer = {}, {}, {}
+local is_given, leases_over, due = {}, {}, {}
+local learned, destinations = {}, {}           -- destination -> site; the destinations in order
+for i = 1, item_count do
+	refs[i] = item_ref(i)
+	ids[i] = split_ref(refs[i])
 end
-local msgs, got = load(ids), many('HMGET', P .. 'lease', refs)
-local dests, learned, drop, due, seen = {}, {}, {}, {}, {}
+local found, leases = load_messages(ids), read_in_pieces('HMGET', key_lease(), refs)
+
+local function learn_site(destination, site)
+	if site == '' or sub(destination, 1, 5) == 'sink/' or learned[destination] then return end
+	learned[destination] = site
+	destinations[#destinations + 1] = destination
+end
+
+local function put_back(message, job, ref, delay_ms)
+	if job.open == 0 then return end           -- it ended while it was leased
+	if delay_ms == 0 then return make_ready(message.lane, message.project, job.destination, ref) end
+	due[#due + 1] = digits(now_ms + delay_ms)
+	due[#due + 1] = ref
+end
+
 for i = 1, #refs do
-	local _, jn = split(refs[i])
-	local b = 3 + (i - 1) * 4
-	local m, l = msgs[ids[i]], lease_of(got[i])
-	local job = m and m.jobs[jn]
-	if job and l and l.owner == owner and l.epoch == tonumber(ARGV[b + 1]) and not seen[refs[i]] then
-		out[i] = 1
-		seen[refs[i]] = true
-		drop[#drop + 1] = refs[i]
-		if job.epoch < l.epoch then job.epoch = l.epoch; changed[ids[i]] = m end
-		if ARGV[b + 2] ~= '' and sub(job.dest, 1, 5) ~= 'sink/' and not learned[job.dest] then
-			learned[job.dest] = ARGV[b + 2]
-			dests[#dests + 1] = job.dest
-		end
-		if job.open == 0 then                  -- ended while it was held: nothing to put back
-		elseif tonumber(ARGV[b + 3]) > 0 then due[#due + 1] = num(now + tonumber(ARGV[b + 3])); due[#due + 1] = refs[i]
-		else ready(m.lane, m.project, job.dest, refs[i]) end
-	else out[i] = 0 end
+	local ref, message, lease, _, job_number = refs[i], found[ids[i]], parse_lease(leases[i]), split_ref(refs[i])
+	local job = message and message.jobs[job_number]
+	answer[i] = 0
+	if job and lease and lease.owner == owner and lease.epoch == item_epoch(i) and not is_given[ref] then
+		answer[i] = 1
+		is_given[ref] = true
+		leases_over[#leases_over + 1] = ref
+		if job.epoch < lease.epoch then job.epoch, changed[ids[i]] = lease.epoch, message end
+		learn_site(job.destination, item_site(i))
+		put_back(message, job, ref, item_delay_ms(i))
+	end
 end
-local before = site_names(dests)
-for i = 1, #dests do
-	local d = dests[i]
-	local site, old = learned[d], before[d]
-	if site == d then call('DEL', P .. 'site:' .. d) else call('SET', P .. 'site:' .. d, site, 'EX', ARGV[2]) end
-	for l = 1, 3 do                            -- its turn goes to the new site
-		if old ~= site and call('LREM', P .. 's:' .. LANES[l] .. ':' .. old, 1, d) == 1 then
-			if call('EXISTS', P .. 's:' .. LANES[l] .. ':' .. old) == 0 then call('ZREM', P .. 'act:' .. LANES[l], old) end
-			if call('RPUSH', P .. 's:' .. LANES[l] .. ':' .. site, d) == 1 then activate(LANES[l], site) end
+
+-- The turns of a destination go to its new site.
+local function move_turns(destination, old_site, site)
+	for i = 1, #LANES do
+		local lane = LANES[i]
+		if call('LREM', key_queue_destinations(lane, old_site), 1, destination) == 1 then
+			if call('EXISTS', key_queue_destinations(lane, old_site)) == 0 then
+				call('ZREM', key_queue_sites(lane), old_site)
+			end
+			if call('RPUSH', key_queue_destinations(lane, site), destination) == 1 then add_site(lane, site) end
 		end
 	end
 end
-chunked('HDEL', P .. 'lease', drop, 4000)
-chunked('ZREM', P .. 'lease_end', drop, 4000)
-chunked('ZADD', P .. 'due', due, 4000)
-flush_ready('LPUSH')
-flush_facts(0)
-return out
+
+local old_sites = sites_of(destinations)
+for i = 1, #destinations do
+	local destination = destinations[i]
+	local site, old_site = learned[destination], old_sites[destination]
+	if site == destination then call('DEL', key_site(destination))
+	else call('SET', key_site(destination), site, 'EX', site_life_s) end
+	if old_site ~= site then move_turns(destination, old_site, site) end
+end
+call_in_pieces('HDEL', key_lease(), leases_over)
+call_in_pieces('ZREM', key_lease_end(), leases_over)
+call_in_pieces('ZADD', key_due(), due)
+write_ready('LPUSH')
+write_changes(0)
+return answer

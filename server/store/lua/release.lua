@@ -1,83 +1,117 @@
 #!lua flags=allow-oom
--- release: takes back leases that ran out, or all leases and slots of a dead owner.
--- Before the dot: first in line again; after 2 such crashes deferred, later and later, after the limit held. At the dot: outcome unknown.
--- KEYS 1 partition root
--- ARGV 1 at most so many leases   2 retention ms   3 delay ms after a crash or an unknown outcome   4 crashes until it is held   5 dead owner or ''
---      6 a random number 0-999 (the spread of delays)
--- returns {leases taken back, unknown outcomes deferred, unknown outcomes failed, held, owners that fell silent, more to do 0/1}
---@include base
---@include record
---@include ready
-local limit, retention, delay, poison, dead, spread = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
-local refs, leases, silent, more = {}, {}, 0, 0
-local function bury(owner)                     -- its slots are free; its leases are for whoever calls
-	local held = call('HGETALL', P .. 'slots:' .. owner)
-	for i = 1, #held, 2 do if held[i] ~= '#' then give_slots(owner, held[i], tonumber(held[i + 1])) end end
-	call('DEL', P .. 'slots:' .. owner, P .. 'last:' .. owner)
-	call('ZREM', P .. 'owners', owner)
+-- release: takes back leases that ran out, or all leases and connections of a dead owner. A job before its dot is the first
+-- in line again; after 2 crashes it is deferred, longer each time, and after `crashes_max` it is held. At the dot the
+-- outcome is unknown: on_unknown says what follows.
+-- KEYS 1 partition root. owner: the dead one, '' = what ran out. retry_ms: delay after a crash or an unknown outcome.
+-- spread: a random number 0-999, for the delays.
+--@include base record change ready slots
+--@args most:number retention_ms:number retry_ms:number crashes_max:number owner spread:number
+-- released: leases. deferred, failed: jobs with an unknown outcome. held: jobs. silent: owners that were not heard of.
+-- has_more: 1 = run again, there are more leases.
+--@returns released deferred failed held silent has_more
+local refs, leases, damaged, due = {}, {}, {}, {}
+local deferred, failed, held, silent, has_more = 0, 0, 0, 0, 0
+
+-- The owner is dead: its connections are closed.
+local function forget_owner(name)
+	local slots = call('HGETALL', key_slots_of(name))
+	for i = 1, #slots, 2 do
+		if slots[i] ~= '#' then return_slots(name, slots[i], tonumber(slots[i + 1])) end
+	end
+	call('DEL', key_slots_of(name), key_last_take(name))
+	call('ZREM', key_owners(), name)
 end
-if dead ~= '' then
-	local all = call('HGETALL', P .. 'lease')
+
+local function find_leases_of_owner()
+	local all = call('HGETALL', key_lease())
 	for i = 1, #all, 2 do
-		local l = lease_of(all[i + 1])
-		if l and l.owner == dead then
-			if #refs < limit then refs[#refs + 1] = all[i]; leases[#refs] = l else more = 1 end
+		local lease = parse_lease(all[i + 1])
+		if lease and lease.owner == owner then
+			if #refs < most then
+				refs[#refs + 1] = all[i]
+				leases[#refs] = lease
+			else
+				has_more = 1
+			end
 		end
 	end
-	if more == 0 then bury(dead) end
-else
-	refs = call('ZRANGEBYSCORE', P .. 'lease_end', '-inf', num(now), 'LIMIT', 0, num(limit))
-	if #refs == limit then more = 1 end
-	local got = many('HMGET', P .. 'lease', refs)
-	for i = 1, #refs do leases[i] = lease_of(got[i]) or false end
-	local gone = call('ZRANGEBYSCORE', P .. 'owners', '-inf', num(now), 'LIMIT', 0, 100)
-	for i = 1, #gone do bury(gone[i]); silent = silent + 1 end
+	if has_more == 0 then forget_owner(owner) end
 end
-local ids, bad, due = {}, {}, {}
-for i = 1, #refs do ids[i] = split(refs[i]) end
-local msgs = load(ids)
-local deferred, failed, held = 0, 0, 0
-local function later(m, ref, ms)
-	local t = now + ms
-	if t > m.deadline then t = m.deadline > now and m.deadline or now end
-	due[#due + 1] = num(t)
+
+local function find_leases_over()
+	refs = call('ZRANGEBYSCORE', key_lease_end(), '-inf', now_digits, 'LIMIT', 0, digits(most))
+	if #refs == most then has_more = 1 end
+	local got = read_in_pieces('HMGET', key_lease(), refs)
+	for i = 1, #refs do leases[i] = parse_lease(got[i]) or false end
+	local unheard = call('ZRANGEBYSCORE', key_owners(), '-inf', now_digits, 'LIMIT', 0, 100)
+	for i = 1, #unheard do forget_owner(unheard[i]) end
+	silent = #unheard
+end
+
+local function set_open(id, message, job_number, state, is_duplicate, text)
+	each_open(message, job_number, function(r, recipient)
+		if is_duplicate then recipient.attempts = recipient.attempts + 1 end
+		set_state(id, message, r, state, 0, is_duplicate, text)
+	end)
+end
+
+local function try_later(message, ref, delay_ms)
+	due[#due + 1] = digits(max(min(now_ms + delay_ms, message.deadline_ms), now_ms))
 	due[#due + 1] = ref
 end
-for i = 1, #refs do
-	local id, jn = split(refs[i])
-	local m, l, ref = msgs[id], leases[i], refs[i]
-	local job = m and m.jobs[jn]
-	if not job or not l then                   -- ended at its dot, and swept since: no alarm
-		if not (l and l.dot and not texts[id]) then bad[#bad + 1] = ref end
+
+-- The relay died at the dot, or its reply was never settled.
+local function end_unknown(id, message, job_number, ref, lease)
+	local events, is_failed = message.jobs[job_number].open, message.on_unknown == 'fail'
+	set_open(id, message, job_number, is_failed and 'failed' or 'deferred', true,
+		'the outcome is unknown: no reply to the final dot was seen')
+	add_attempt(id, message, job_number, lease.epoch, events, '-')
+	if is_failed then
+		failed = failed + 1
 	else
-		job.epoch = l.epoch
-		changed[id] = m
-		if job.open == 0 then                  -- ended while it was held
-		elseif l.dot then
-			local fail = m.unknown == 'fail'
-			local n = job.open
-			each_open(m, jn, function(r)
-				m.rcpts[r].attempts = m.rcpts[r].attempts + 1
-				set_state(id, m, r, fail and 'failed' or 'deferred', 0, true, 'the outcome is unknown: no reply to the final dot was seen')
-			end)
-			note_attempt(id, m, jn, l.epoch, n, '-')
-			if fail then failed = failed + 1 else deferred = deferred + 1; later(m, ref, delay) end
-		else
-			job.crashes = job.crashes + 1
-			if job.crashes >= poison then
-				held = held + 1
-				each_open(m, jn, function(r) set_state(id, m, r, 'held', 0, false, 'the relay died ' .. job.crashes .. ' times with this message') end)
-			elseif job.crashes > 2 then
-				each_open(m, jn, function(r) set_state(id, m, r, 'deferred', 0, false, 'the relay died ' .. job.crashes .. ' times with this message') end)
-				later(m, ref, delay * job.crashes * (1000 + (spread * (i + 7)) % 1000) / 1000)
-			else ready(m.lane, m.project, job.dest, ref) end
-		end
+		deferred = deferred + 1
+		try_later(message, ref, retry_ms)
 	end
 end
-chunked('HDEL', P .. 'lease', refs, 4000)
-chunked('ZREM', P .. 'lease_end', refs, 4000)
-chunked('ZADD', P .. 'due', due, 4000)
-chunked('RPUSH', P .. 'damaged', bad, 4000)
-flush_ready('LPUSH')
-flush_facts(retention)
-return { #refs, deferred, failed, held, silent, more }
+
+-- The relay died before the dot. number: the place of the job in this call, to spread the delays.
+local function end_crashed(id, message, job_number, ref, number)
+	local job = message.jobs[job_number]
+	job.crashes = job.crashes + 1
+	local text = 'the relay died ' .. job.crashes .. ' times with this message'
+	if job.crashes >= crashes_max then
+		held = held + 1
+		set_open(id, message, job_number, 'held', false, text)
+	elseif job.crashes > 2 then
+		set_open(id, message, job_number, 'deferred', false, text)
+		try_later(message, ref, retry_ms * job.crashes * (1000 + (spread * (number + 7)) % 1000) / 1000)
+	else
+		make_ready(message.lane, message.project, job.destination, ref)
+	end
+end
+
+if owner ~= '' then find_leases_of_owner() else find_leases_over() end
+local ids = {}
+for i = 1, #refs do ids[i] = split_ref(refs[i]) end
+local found = load_messages(ids)
+for i = 1, #refs do
+	local ref, lease, message, id, job_number = refs[i], leases[i], found[ids[i]], split_ref(refs[i])
+	local job = message and message.jobs[job_number]
+	if not job or not lease then               -- one that ended at its dot and was swept since is not damaged
+		if not (lease and lease.dot and not texts[id]) then damaged[#damaged + 1] = ref end
+	else
+		job.epoch = lease.epoch
+		changed[id] = message
+		if job.open == 0 then                  -- it ended while it was leased
+		elseif lease.dot then end_unknown(id, message, job_number, ref, lease)
+		else end_crashed(id, message, job_number, ref, i) end
+	end
+end
+local released = #refs
+call_in_pieces('HDEL', key_lease(), refs)
+call_in_pieces('ZREM', key_lease_end(), refs)
+call_in_pieces('ZADD', key_due(), due)
+call_in_pieces('RPUSH', key_damaged(), damaged)
+write_ready('LPUSH')
+write_changes(retention_ms)
+return { released, deferred, failed, held, silent, has_more }

@@ -1,14 +1,16 @@
 #!lua flags=allow-oom
--- rest: a site could not be reached. It is left alone for a while, longer with each failure in a row: take.lua.
--- KEYS 1 partition root
--- ARGV 1 site   2 first rest, ms   3 longest rest, ms   4 a random number 0-999 (the spread)   5 code of the server or 0   6 why
--- returns {until, failures in a row}. Run again, or told by others while it rests: the same answer, nothing changes.
+-- rest: a site could not be reached. No connection is opened to it for a while, longer with each failure in a row: take.
+-- KEYS 1 partition root. spread: a random number 0-999. code: of the server's reply, or 0. text: why.
 --@include base
-local FORGET = 600000                          -- so long after a rest that nobody came to end, it begins anew
-local key, first, longest, spread = P .. 'rest:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local till, n = match(call('GET', key) or '0 0 ', '^(%d+) (%d+) ')
-if tonumber(till) > now then return { tonumber(till), tonumber(n) } end
-local ms = floor(math.min(first * 2 ^ tonumber(n), longest) * (750 + spread / 2) / 1000)
-n = tonumber(n) + 1
-call('SET', key, num(now + ms) .. ' ' .. n .. ' ' .. num(tonumber(ARGV[5])) .. ' ' .. string.gsub(ARGV[6], '%c', ' '), 'PX', num(ms + FORGET))
-return { now + ms, n }
+--@args site first_ms:number longest_ms:number spread:number code:number text
+-- Run again, or called by others while the site rests: the same answer, nothing changes.
+--@returns until_ms failures
+local FORGET_MS = 600000                       -- so long after the end of a rest the next one is a first one again
+local until_ms, failures = match(call('GET', key_rest(site)) or '0 0 ', '^(%d+) (%d+) ')
+until_ms, failures = tonumber(until_ms), tonumber(failures)
+if until_ms > now_ms then return { until_ms, failures } end
+local rest_ms = floor(min(first_ms * 2 ^ failures, longest_ms) * (750 + spread / 2) / 1000)
+until_ms, failures = now_ms + rest_ms, failures + 1
+local rest = digits(until_ms) .. ' ' .. failures .. ' ' .. digits(code) .. ' ' .. gsub(text, '%c', ' ')
+call('SET', key_rest(site), rest, 'PX', digits(rest_ms + FORGET_MS))
+return { until_ms, failures }

@@ -1,37 +1,45 @@
 #!lua
--- retry: has deferred jobs of a message tried now instead of later, and lets go of held ones. Their sites rest no longer.
--- KEYS 1 partition root   ARGV 1 retention ms   2 id
--- returns {jobs that wait for their turn now, jobs with a relay, open jobs that are neither}; {-1, 0, 0}: no such message.
--- Run again: nothing changes, as what has its turn is neither deferred nor held any more.
---@include base
---@include record
---@include ready
-local id = ARGV[2]
-local m = load({ id })[id]
-if not m then return { -1, 0, 0 } end
-local again, leased, other, dests = 0, 0, 0, {}
-for j = 0, m.J - 1 do
-	local ref, held = ref_of(id, j), {}
-	each_open(m, j, function(r) if m.rcpts[r].state == 'held' then held[#held + 1] = r end end)
-	if m.jobs[j].open == 0 then                -- nothing to do
-	elseif call('HEXISTS', P .. 'lease', ref) == 1 then leased = leased + 1
-	elseif #held > 0 then
-		for i = 1, #held do set_state(id, m, held[i], 'queued', 0, false, 'let go of by request') end
-		m.jobs[j].crashes = 0
-		ready(m.lane, m.project, m.jobs[j].dest, ref)
-		dests[#dests + 1] = m.jobs[j].dest
-		again = again + 1
-	else
-		local deferred = false
-		each_open(m, j, function(r) if m.rcpts[r].state == 'deferred' then deferred = true end end)
-		if deferred and call('ZREM', P .. 'due', ref) == 1 then
-			ready(m.lane, m.project, m.jobs[j].dest, ref)
-			dests[#dests + 1] = m.jobs[j].dest
-			again = again + 1
-		else other = other + 1 end
-	end
+-- retry: makes deferred jobs of a message ready now instead of later, and frees held ones. Their sites rest no longer.
+-- KEYS 1 partition root
+--@include base record change ready
+--@args retention_ms:number id
+-- again: jobs that are ready now. leased: jobs that a relay has. other: open jobs that are neither.
+-- {-1, 0, 0}: there is no such message. Run again: nothing changes, as no job is deferred or held any more.
+--@returns again leased other
+local message = load_messages({ id })[id]
+if not message then return { -1, 0, 0 } end
+local again, leased, other, destinations = 0, 0, 0, {}
+
+local function numbers_in_state(job_number, state)
+	local numbers = {}
+	each_open(message, job_number, function(r, recipient)
+		if recipient.state == state then numbers[#numbers + 1] = r end
+	end)
+	return numbers
 end
-for _, site in pairs(site_names(dests)) do call('DEL', P .. 'rest:' .. site) end
-flush_ready('RPUSH')
-flush_facts(tonumber(ARGV[1]))
+
+local function try_now(job, ref)
+	make_ready(message.lane, message.project, job.destination, ref)
+	destinations[#destinations + 1] = job.destination
+	again = again + 1
+end
+
+local function free_held(job, numbers)
+	for i = 1, #numbers do set_state(id, message, numbers[i], 'queued', 0, false, 'let go of by request') end
+	job.crashes = 0
+end
+
+for j = 0, message.job_count - 1 do
+	local job, ref, held = message.jobs[j], job_ref(id, j), numbers_in_state(j, 'held')
+	if job.open == 0 then                      -- over
+	elseif call('HEXISTS', key_lease(), ref) == 1 then leased = leased + 1
+	elseif #held > 0 then
+		free_held(job, held)
+		try_now(job, ref)
+	elseif #numbers_in_state(j, 'deferred') > 0 and call('ZREM', key_due(), ref) == 1 then try_now(job, ref)
+	else other = other + 1 end
+end
+for _, site in pairs(sites_of(destinations)) do call('DEL', key_rest(site)) end
+write_ready('RPUSH')
+write_changes(retention_ms)
 return { again, leased, other }

@@ -1,95 +1,124 @@
 #!lua flags=allow-oom
--- settle: writes the results of finished attempts: states, events, retries; drops the content at the end.
+-- settle: writes the results of finished attempts: states, events, retries. Drops the content at the end.
 -- KEYS 1 partition root
--- ARGV 1 owner   2 retention ms   then per job 4: ref | epoch | retry delay ms | lines "<recipient> <outcome> <code> <dup, sup or -> <text>\n",
---      before them perhaps "a <attempt.h>\n"
---      outcome: delivered, bounced, deferred, failed; sup: bounced, and the address goes on the suppression list
--- returns per job: 1 applied, 2 applied before, 3 the lease was lost but what was delivered is taken, 0 lost, 4 no such job.
--- Run again: 2 where it was 1 or 3 (0 where a later attempt was settled since); nothing changes.
--- A late "delivered" wins over a copy that waits or is held before its dot: it is the truth. Other late results are dropped.
---@include base
---@include record
---@include listed
-local owner, retention = ARGV[1], tonumber(ARGV[2])
-local N = (#ARGV - 2) / 4
-if N ~= floor(N) then return redis.error_reply('PNARG settle') end
+--@include base record change suppression
+--@args owner retention_ms:number
+--@item ref epoch:number retry_ms:number results
+-- results: perhaps a line "a <attempt.h>", then for each recipient a line
+--   "<number> <outcome> <code> <dup, sup or -> <text>"; outcome: delivered, bounced, deferred, failed
+--   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
+-- returns for each job 1: applied, 2: applied before, 3: the lease was lost, but what was delivered is applied, 0: the lease
+-- was lost, 4: no such job. Run again: 2 instead of 1 or 3 (0 where a later attempt was settled since); nothing changes.
+-- A late "delivered" wins over a copy that waits, or is leased before its dot: it is the truth. Other late results are
+-- dropped.
 local OUTCOMES = { delivered = true, bounced = true, deferred = true, failed = true }
-local refs, ids, results, attempts = {}, {}, {}, {}
-for i = 1, N do                                -- check everything before the first write
-	refs[i] = ARGV[i * 4 - 1]
-	ids[i] = split(refs[i])
-	local list, lines, total = {}, ARGV[i * 4 + 2], 0
-	local line, rest = match(lines, '^a ([ -~]+)\n()')
-	if line and #line < 600 then attempts[i] = line; lines = sub(lines, rest) end
-	for r, outcome, code, dup, text in string.gmatch(lines, '(%d+) (%l+) (%d+) (%S+) ([^\n]*)\n') do
-		if not OUTCOMES[outcome] then return redis.error_reply('PNARG settle outcome') end
-		list[#list + 1] = { tonumber(r), outcome, code, dup == 'dup', text, dup == 'sup' and outcome == 'bounced' }
-		total = total + #r + #outcome + #code + #dup + #text + 5
+local ATTEMPT_MAX = 600                        -- octets of an attempt line, as in attempt.h
+local refs, ids, job_numbers, results, attempts = {}, {}, {}, {}, {}
+
+-- The results of a job as a list, and the attempt; nil when malformed.
+local function parse_results(lines)
+	local list, length = {}, 0
+	local attempt, after = match(lines, '^a ([ -~]+)\n()')
+	if attempt and #attempt < ATTEMPT_MAX then lines = sub(lines, after) else attempt = nil end
+	for recipient, outcome, code, flag, text in gmatch(lines, '(%d+) (%l+) (%d+) (%S+) ([^\n]*)\n') do
+		if not OUTCOMES[outcome] then return nil end
+		list[#list + 1] = { recipient = tonumber(recipient), outcome = outcome, code = code, is_duplicate = flag == 'dup',
+			text = text, is_suppressed = flag == 'sup' and outcome == 'bounced' }
+		length = length + #recipient + #outcome + #code + #flag + #text + 5
 	end
-	if total ~= #lines or not tonumber(ARGV[i * 4]) or not tonumber(ARGV[i * 4 + 1]) then return redis.error_reply('PNARG settle results') end
-	results[i] = list
+	if length ~= #lines then return nil end
+	return list, attempt
 end
-local msgs, got = load(ids), many('HMGET', P .. 'lease', refs)
-local out, drop, due, undue, leases, due_at = {}, {}, {}, {}, {}, {}
-for i = 1, N do leases[refs[i]] = lease_of(got[i]) end
-local function suppress(m, id, email)
-	local tenant, address = m.mode .. ':' .. m.project, string.lower(email)
-	if call('HEXISTS', P .. 'sup:' .. tenant, address) == 1 then return end
-	local at = num(math.max(now, gone_at(tenant, address) + 1))
-	put(tenant, address, cjson.encode({ reason = 'bounce', at = at, message = id }))
-	call('ZADD', P .. 'sup_new', at, tenant .. ' ' .. address)
+
+for i = 1, item_count do                       -- check everything before the first write
+	refs[i] = item_ref(i)
+	ids[i], job_numbers[i] = split_ref(refs[i])
+	results[i], attempts[i] = parse_results(item_results(i))
+	if not results[i] or not item_epoch(i) or not item_retry_ms(i) then
+		return redis.error_reply('PNARG settle results')
+	end
 end
-local function apply(id, m, jn, list, only_delivered)    -- CAS: terminal states are never left
-	local took = 0
-	for x = 1, #list do
-		local v = list[x]
-		local o = m.rcpts[v[1]]
-		if o and o.job == jn and is_open(o) and (not only_delivered or v[2] == 'delivered') then
-			o.attempts = o.attempts + 1
-			set_state(id, m, v[1], v[2], v[3], v[4], v[5])
-			if v[6] then suppress(m, id, o.email) end
-			took = took + 1
+local found, got = load_messages(ids), read_in_pieces('HMGET', key_lease(), refs)
+local answer, leases, leases_over, due_over = {}, {}, {}, {}
+local due_ms = {}                              -- ref -> when to try again
+for i = 1, item_count do leases[refs[i]] = parse_lease(got[i]) end
+
+local function suppress(message, id, email)
+	local tenant, address = message.mode .. ':' .. message.project, lower(email)
+	if call('HEXISTS', key_suppressed(tenant), address) == 1 then return end
+	local at = digits(max(now_ms, removed_at(tenant, address) + 1))
+	suppress_address(tenant, address, cjson.encode({ reason = 'bounce', at = at, message = id }))
+	call('ZADD', key_suppressed_new(), at, tenant .. ' ' .. address)
+end
+
+-- Applies the results of job i to recipients that are open, and adds the attempt. Gives how many were applied.
+local function apply(i, message, epoch, only_delivered)
+	local id, job_number, list, applied = ids[i], job_numbers[i], results[i], 0
+	for k = 1, #list do
+		local result = list[k]
+		local recipient = message.recipients[result.recipient]
+		if recipient and recipient.job == job_number and is_open(recipient) and
+			(not only_delivered or result.outcome == 'delivered') then
+			recipient.attempts = recipient.attempts + 1
+			set_state(id, message, result.recipient, result.outcome, result.code, result.is_duplicate, result.text)
+			if result.is_suppressed then suppress(message, id, recipient.email) end
+			applied = applied + 1
 		end
 	end
-	return took
+	if attempts[i] then add_attempt(id, message, job_number, epoch, applied, attempts[i]) end
+	return applied
 end
-local function end_lease(ref, job, l)
-	drop[#drop + 1] = ref
+
+local function end_lease(ref, job, lease)
+	leases_over[#leases_over + 1] = ref
 	leases[ref] = nil
-	job.epoch = l.epoch
+	job.epoch = lease.epoch
 end
-for i = 1, N do
-	local ref, epoch = refs[i], tonumber(ARGV[i * 4])
-	local id, jn = split(ref)
-	local m, l = msgs[id], leases[ref]
-	local job = m and m.jobs[jn]
-	if not job then out[i] = 4
-	elseif l and l.owner == owner and l.epoch == epoch then
-		out[i] = 1
-		end_lease(ref, job, l)
-		local took = apply(id, m, jn, results[i], false)
-		if attempts[i] then note_attempt(id, m, jn, epoch, took, attempts[i]) end
-		job.settled, job.crashes = epoch, 0
-		changed[id] = m
-		due_at[ref] = math.max(math.min(now + tonumber(ARGV[i * 4 + 1]), m.deadline), now)
-	elseif job.settled == epoch then out[i] = 2
-	elseif epoch > job.epoch then out[i] = 0       -- never granted, or another's
-	else
-		local took = apply(id, m, jn, results[i], true)
-		out[i] = took > 0 and 3 or 0
-		if out[i] == 3 then
-			if attempts[i] then note_attempt(id, m, jn, epoch, took, attempts[i]) end
-			if job.settled < epoch then job.settled = epoch end
-			if l and not l.dot then end_lease(ref, job, l); due_at[ref] = now end    -- another holds it before its dot: fence it off
-			if job.open == 0 then undue[#undue + 1] = ref end
-		end
+
+local function settle_leased(i, message, job, lease, epoch)
+	end_lease(refs[i], job, lease)
+	apply(i, message, epoch, false)
+	job.settled_epoch, job.crashes = epoch, 0
+	changed[ids[i]] = message
+	due_ms[refs[i]] = max(min(now_ms + item_retry_ms(i), message.deadline_ms), now_ms)
+	return 1
+end
+
+local function settle_late(i, message, job, lease, epoch)
+	local ref = refs[i]
+	if apply(i, message, epoch, true) == 0 then return 0 end
+	if job.settled_epoch < epoch then job.settled_epoch = epoch end
+	if lease and not lease.dot then            -- another has it, before its dot: its fence will hold
+		end_lease(ref, job, lease)
+		due_ms[ref] = now_ms
 	end
-	if job and job.open == 0 then due_at[ref] = nil end
+	if job.open == 0 then due_over[#due_over + 1] = ref end
+	return 3
 end
-for ref, t in pairs(due_at) do due[#due + 1] = num(t); due[#due + 1] = ref end
-chunked('HDEL', P .. 'lease', drop, 4000)
-chunked('ZREM', P .. 'lease_end', drop, 4000)
-chunked('ZREM', P .. 'due', undue, 4000)
-chunked('ZADD', P .. 'due', due, 4000)
-flush_facts(retention)
-return out
+
+local function settle(i)
+	local ref, epoch, message = refs[i], item_epoch(i), found[ids[i]]
+	local job, lease = message and message.jobs[job_numbers[i]], leases[ref]
+	local status
+	if not job then return 4
+	elseif lease and lease.owner == owner and lease.epoch == epoch then
+		status = settle_leased(i, message, job, lease, epoch)
+	elseif job.settled_epoch == epoch then status = 2
+	elseif epoch > job.epoch then status = 0   -- never granted, or to another owner
+	else status = settle_late(i, message, job, lease, epoch) end
+	if job.open == 0 then due_ms[ref] = nil end
+	return status
+end
+
+for i = 1, item_count do answer[i] = settle(i) end
+local due = {}
+for ref, ms in pairs(due_ms) do
+	due[#due + 1] = digits(ms)
+	due[#due + 1] = ref
+end
+call_in_pieces('HDEL', key_lease(), leases_over)
+call_in_pieces('ZREM', key_lease_end(), leases_over)
+call_in_pieces('ZREM', key_due(), due_over)
+call_in_pieces('ZADD', key_due(), due)
+write_changes(retention_ms)
+return answer

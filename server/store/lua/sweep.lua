@@ -1,27 +1,32 @@
 #!lua flags=allow-oom
--- sweep: forgets messages whose retention is over, and log entries older than it.
--- KEYS 1 partition root   ARGV 1 at most so many   2 retention ms   then projects whose logs to trim
--- returns {forgotten, hours still to do}
+-- sweep: removes messages whose retention is over, and log entries older than that.
+-- KEYS 1 partition root
 --@include base
-local hour = floor(now / 3600000)
-local cursor = tonumber(call('GET', P .. 'ret_cursor') or hour)
-local ids, keys, steps = {}, {}, 0
-while #ids == 0 and cursor < hour and steps < 1000 do
-	ids = call('LRANGE', P .. 'ret:' .. cursor, 0, tonumber(ARGV[1]) - 1)
-	if #ids == 0 then cursor = cursor + 1; steps = steps + 1 end
+--@args most:number retention_ms:number
+--@item project
+--@returns removed hours_left
+local MAX_HOURS = 1000                         -- empty lists that one call passes
+local hour = floor(now_ms / HOUR_MS)
+local cursor = tonumber(call('GET', key_retention_cursor()) or hour)
+local ids, keys, passed = {}, {}, 0
+while #ids == 0 and cursor < hour and passed < MAX_HOURS do
+	ids = call('LRANGE', key_retention(cursor), 0, most - 1)
+	if #ids == 0 then cursor, passed = cursor + 1, passed + 1 end
 end
-for i = 1, #ids do keys[i * 2 - 1], keys[i * 2] = P .. 'm:' .. ids[i], P .. 't:' .. ids[i] end
-chunked('DEL', nil, keys, 4000)
-if #ids > 0 then call('LTRIM', P .. 'ret:' .. cursor, #ids, -1) end
-if cursor > hour then cursor = hour end        -- the clock went back
-call('SET', P .. 'ret_cursor', cursor)
-local before = now - tonumber(ARGV[2])
-for i = 3, #ARGV do
-	local key = P .. 'ev:' .. ARGV[i]
-	local last = call('XREVRANGE', key, num(before - 1), '-', 'COUNT', 1)[1]
-	if last then
-		call('XTRIM', key, 'MINID', num(before))
-		call('HSET', P .. 'cut', ARGV[i], last[1])
+for i = 1, #ids do keys[i * 2 - 1], keys[i * 2] = key_message(ids[i]), key_transcripts(ids[i]) end
+call_in_pieces('DEL', nil, keys)
+if #ids > 0 then call('LTRIM', key_retention(cursor), #ids, -1) end
+cursor = min(cursor, hour)                     -- the clock may have gone back
+call('SET', key_retention_cursor(), cursor)
+
+local before_ms = now_ms - retention_ms
+for i = 1, item_count do
+	local project = item_project(i)
+	local last_gone = call('XREVRANGE', key_log(project), digits(before_ms - 1), '-', 'COUNT', 1)[1]
+	if last_gone then
+		call('XTRIM', key_log(project), 'MINID', digits(before_ms))
+		call('HSET', key_log_cut(), project, last_gone[1])
 	end
 end
-return { #ids, hour - cursor }
+local removed, hours_left = #ids, hour - cursor
+return { removed, hours_left }

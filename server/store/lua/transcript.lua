@@ -1,16 +1,16 @@
 #!lua
--- transcript: keeps what was said in a failed attempt. No flags: Redis refuses it when it is out of memory, and it is not kept.
--- KEYS 1 partition root
--- ARGV 1 how many a message keeps   2 retention ms   3 id   4 "<job> <epoch> "   5 the packed text
--- returns 1, or 0: no such message. Run again: the same.
---@include base
-local deadline = match(call('GETRANGE', P .. 'm:' .. ARGV[3], 0, 255), '^1 %l+ %l+ %l+ %d+ %d+ (%d+) ')
-if not deadline then return 0 end
-local key, name = P .. 't:' .. ARGV[3], ARGV[4]
-local kept = call('LRANGE', key, 0, -1)
-for i = 1, #kept do if sub(kept[i], 1, #name) == name then return 1 end end
-call('RPUSH', key, name .. ARGV[5])
-call('LTRIM', key, -tonumber(ARGV[1]), -1)
--- As long as the record at the longest, which ends at its deadline at the latest, and is swept by the hour.
-call('PEXPIRE', key, num(math.max(tonumber(deadline) - now, 0) + tonumber(ARGV[2]) + 7200000))
+-- transcript: keeps the SMTP dialogue of a failed attempt. No flags: a full store refuses it, and it is not kept.
+-- KEYS 1 partition root. most: how many a message keeps. attempt: "job epoch ". packed: the text.
+--@include base record
+--@args most:digits retention_ms:number id attempt packed:bytes
+-- returns 1, or 0: there is no such message. Run again: the same.
+local message = parse_head(call('GETRANGE', key_message(id), 0, 511))
+if not message then return 0 end
+local kept = call('LRANGE', key_transcripts(id), 0, -1)
+for i = 1, #kept do if sub(kept[i], 1, #attempt) == attempt then return 1 end end
+call('RPUSH', key_transcripts(id), attempt .. packed)
+call('LTRIM', key_transcripts(id), -most, -1)
+-- As long as the record may live: the message ends at its deadline at the latest, and is swept by the hour.
+local life_ms = max(message.deadline_ms - now_ms, 0) + retention_ms + 2 * HOUR_MS
+call('PEXPIRE', key_transcripts(id), digits(life_ms))
 return 1

@@ -110,7 +110,7 @@ void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *f
 	if (!l)
 		abort();
 	*l = (struct loading){redis, fn, arg};
-	command_script(&c, SCRIPT_HOOKS, REDIS_GLOBAL);
+	command_script(&c, SCRIPT_DELIVERIES_ENDPOINTS, REDIS_GLOBAL);
 	command_num(&c, version);
 	redis_call_plain(redis, &c, 1, LIMIT_MS, on_loaded, l);
 }
@@ -248,7 +248,7 @@ void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned part
 void deliveries_again(struct deliveries_batch *b, const char *id, int64_t due_ms,
 		      const char *member)
 {
-	add(b, "again", id);
+	add(b, "retry", id);
 	command_num(&b->words, due_ms);
 	command_str(&b->words, member);
 }
@@ -264,7 +264,7 @@ void deliveries_over(struct deliveries_batch *b, const char *id, const char *mem
 void deliveries_told(struct deliveries_batch *b, const char *id, const char *member,
 		     int64_t seen_ms)
 {
-	add(b, "told", id);
+	add(b, "delivered", id);
 	command_str(&b->words, member);
 	command_num(&b->words, seen_ms);
 }
@@ -273,6 +273,7 @@ void deliveries_soon(struct deliveries_batch *b, const char *id, int64_t ms)
 {
 	add(b, "soon", id);
 	command_num(&b->words, ms);
+	command_str(&b->words, "");
 }
 
 void deliveries_log(struct deliveries_batch *b, const char *id, const char *json, bool has_failed)
@@ -301,6 +302,7 @@ void deliveries_disable(struct deliveries_batch *b, const char *id, const char *
 {
 	add(b, "disable", id);
 	command_str(&b->words, reason);
+	command_str(&b->words, "");
 }
 
 struct commit {
@@ -326,7 +328,7 @@ void deliveries_commit(struct redis *redis, const char *owner, int64_t lease_ms,
 	if (!c)
 		abort();
 	*c = (struct commit){fn, arg};
-	command_script(&command, SCRIPT_HOOK, REDIS_GLOBAL);
+	command_script(&command, SCRIPT_DELIVERIES_REPORT, REDIS_GLOBAL);
 	command_str(&command, owner);
 	command_num(&command, lease_ms);
 	if (take->n)

@@ -189,10 +189,9 @@ static void send_change(struct redis *redis, struct command *c, const char *refu
 	redis_call_plain(redis, c, 1, LIMIT_MS, on_changed, change);
 }
 
-static void start_change(struct command *c, const char *what, const char *project, const char *id)
+static void start_change(struct command *c, enum script script, const char *project, const char *id)
 {
-	command_script(c, SCRIPT_ENDPOINT, REDIS_GLOBAL);
-	command_str(c, what);
+	command_script(c, script, REDIS_GLOBAL);
 	command_str(c, project);
 	command_str(c, id);
 }
@@ -205,7 +204,7 @@ void endpoints_put(struct redis *redis, const struct endpoint *e, const struct e
 
 	if (!text)
 		abort();
-	start_change(&c, "put", e->project, e->id);
+	start_change(&c, SCRIPT_ENDPOINT_PUT, e->project, e->id);
 	command_str(&c, before ? before->text : "");
 	command_str(&c, text);
 	command_num(&c, ENDPOINTS_MAX);
@@ -218,7 +217,7 @@ void endpoints_delete(struct redis *redis, const char *project, const char *id,
 {
 	struct command c = {0};
 
-	start_change(&c, "delete", project, id);
+	start_change(&c, SCRIPT_ENDPOINT_DELETE, project, id);
 	send_change(redis, &c, "", fn, arg);
 }
 
@@ -229,7 +228,7 @@ void endpoints_redeliver(struct redis *redis, const char *project, const char *i
 	char event[ID_LEN + 16];
 
 	snprintf(event, sizeof(event), "%s %u", message, n);
-	start_change(&c, "redeliver", project, id);
+	start_change(&c, SCRIPT_ENDPOINT_REDELIVER, project, id);
 	command_str(&c, event);
 	send_change(redis, &c, "the webhook is disabled: enable it first", fn, arg);
 }
@@ -281,7 +280,7 @@ void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 	command_start(&c, "LRANGE");
 	command_key(&c, REDIS_GLOBAL, "%s:%s", failed_only ? "hf" : "hd", id);
 	command_num(&c, 0);
-	command_num(&c, -1); /* lua/hook.lua keeps 100 */
+	command_num(&c, -1); /* lua/deliveries_report.lua keeps 100 */
 	send_look(redis, &c, fn, arg);
 }
 

@@ -204,8 +204,7 @@ void keys_import(struct redis *redis, const char *project, const char *name, uns
 	m->arg = arg;
 	sha256(text, strlen(text), digest);
 	hex_encode(digest, DIGEST, hex);
-	command_script(&c, SCRIPT_KEY, REDIS_GLOBAL);
-	command_str(&c, "make");
+	command_script(&c, SCRIPT_KEY_MAKE, REDIS_GLOBAL);
 	command_str(&c, project);
 	command_str(&c, id_make("key", 0).text);
 	command_str(&c, hex);
@@ -249,8 +248,7 @@ void keys_revoke(struct redis *redis, const char *project, const char *id, key_d
 	err_set(&m->refusal, ERR_NOT_FOUND, "there is no such key");
 	m->done = fn;
 	m->arg = arg;
-	command_script(&c, SCRIPT_KEY, REDIS_GLOBAL);
-	command_str(&c, "revoke");
+	command_script(&c, SCRIPT_KEY_REVOKE, REDIS_GLOBAL);
 	command_str(&c, id);
 	command_str(&c, project ? project : "");
 	redis_call_plain(redis, &c, 1, LIMIT_MS, on_done, m);
@@ -295,8 +293,7 @@ void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg)
 	if (!l)
 		abort();
 	*l = (struct listing){.keys = fn, .arg = arg};
-	command_script(&c, SCRIPT_KEY, REDIS_GLOBAL);
-	command_str(&c, "list");
+	command_script(&c, SCRIPT_KEY_LIST, REDIS_GLOBAL);
 	command_str(&c, project);
 	redis_call_plain(redis, &c, 1, LIMIT_MS, on_keys, l);
 }
@@ -354,8 +351,7 @@ static void ask_projects(struct redis *redis, const char *name, projects_fn *fn,
 	if (!l)
 		abort();
 	*l = (struct listing){.projects = fn, .arg = arg};
-	command_script(&c, SCRIPT_PROJECT, REDIS_GLOBAL);
-	command_str(&c, name ? "make" : "list");
+	command_script(&c, name ? SCRIPT_PROJECT_MAKE : SCRIPT_PROJECT_LIST, REDIS_GLOBAL);
 	if (name) {
 		command_str(&c, id_make("prj", 0).text);
 		command_str(&c, name);

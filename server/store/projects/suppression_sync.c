@@ -27,12 +27,11 @@ static void end(struct spread *s)
 	free(s);
 }
 
-static void send(struct spread *s, unsigned partition, const char *what, plain_fn *fn)
+static void send(struct spread *s, unsigned partition, enum script script, plain_fn *fn)
 {
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_SPREAD, partition);
-	command_str(&c, what);
+	command_script(&c, script, partition);
 	command_append(&c, &s->words);
 	redis_call_plain(s->redis, &c, 0, 0, fn, s);
 }
@@ -59,7 +58,7 @@ static void on_copied(enum call_end how, const redisReply *r, const struct err *
 	if (s->has_failed)
 		end(s); /* they stay news */
 	else
-		send(s, s->home, "done", on_done);
+		send(s, s->home, SCRIPT_SUPPRESSION_COPIED, on_done);
 }
 
 static void copy(struct spread *s)
@@ -69,9 +68,9 @@ static void copy(struct spread *s)
 	s->open = n - 1;
 	for (unsigned p = 0; p < n; p++)
 		if (p != s->home)
-			send(s, p, "copy", on_copied);
+			send(s, p, SCRIPT_SUPPRESSION_COPY, on_copied);
 	if (n == 1)
-		send(s, s->home, "done", on_done);
+		send(s, s->home, SCRIPT_SUPPRESSION_COPIED, on_done);
 }
 
 static void on_news(enum call_end how, const redisReply *r, const struct err *why, void *arg)
@@ -99,8 +98,7 @@ void suppression_sync_run(struct redis *redis, unsigned partition, suppression_s
 	if (!s)
 		abort();
 	*s = (struct spread){.redis = redis, .home = partition, .fn = fn, .arg = arg};
-	command_script(&c, SCRIPT_SPREAD, partition);
-	command_str(&c, "news");
+	command_script(&c, SCRIPT_SUPPRESSION_NEWS, partition);
 	command_num(&c, NEWS_MAX);
 	redis_call_plain(redis, &c, 0, 0, on_news, s);
 }

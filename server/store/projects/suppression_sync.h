@@ -8,7 +8,7 @@ struct redis;
 /* Each partition has the suppression lists, and a bounce writes to that of its message. Here the
  * others get it: what is new in one is copied to all, and is new until each has answered, so that
  * nothing is lost when the process dies. Which of an entry and a removal holds does not depend on
- * when a copy comes: lua/listed.lua. */
+ * when a copy comes: lua/lib/suppression.lua. */
 
 /* has_more: there is more to bring at once. fn fires exactly once, never from within. */
 typedef void suppression_sync_fn(bool has_more, void *arg);

@@ -14,7 +14,7 @@
 #define COPIES_MS ((int64_t)24 * 3600 * 1000) /* a copy may be on its way so long: see spread.h */
 
 /* All partitions are asked what they have; then a change gets a time that is later than all of that
- * and goes to each of them (lua/listed.lua). */
+ * and goes to each of them (lua/lib/suppression.lua). */
 struct ask {
 	struct redis *redis;
 	struct suppressions list;
@@ -69,14 +69,13 @@ static void end(struct ask *a)
 }
 
 static void start_command(struct command *c, unsigned partition, const struct suppressions *list,
-			  const char *what)
+			  enum script script)
 {
 	char tenant[32];
 
 	snprintf(tenant, sizeof(tenant), "%s:%s", list->is_test ? "test" : "live", list->project);
-	command_script(c, SCRIPT_SUPPRESSION, partition);
+	command_script(c, script, partition);
 	command_str(c, tenant);
-	command_str(c, what);
 }
 
 static void on_changed(enum call_end how, const redisReply *r, const struct err *why, void *arg)
@@ -101,7 +100,9 @@ static void change_all(struct ask *a)
 	for (unsigned p = 0, n = a->open; p < n; p++) {
 		struct command c = {0};
 
-		start_command(&c, p, &a->list, a->what == ASK_ADD ? "put" : "remove");
+		start_command(&c, p, &a->list,
+			      a->what == ASK_ADD ? SCRIPT_SUPPRESSION_PUT
+						 : SCRIPT_SUPPRESSION_REMOVE);
 		command_str(&c, a->email);
 		if (a->what == ASK_ADD) {
 			command_str(&c, a->json);
@@ -196,7 +197,7 @@ static void look_at_all(struct redis *redis, const struct suppressions *list, in
 	for (unsigned p = 0, n = a->open; p < n; p++) {
 		struct command c = {0};
 
-		start_command(&c, p, list, "look");
+		start_command(&c, p, list, SCRIPT_SUPPRESSION_LOOK);
 		command_str(&c, a->email);
 		redis_call_plain(redis, &c, 1, LIMIT_MS, on_looked, a);
 	}
@@ -269,7 +270,7 @@ void suppressions_list(struct redis *redis, const struct suppressions *list,
 		abort();
 	p->fn = fn;
 	p->arg = arg;
-	start_command(&c, 0, list, "list");
+	start_command(&c, 0, list, SCRIPT_SUPPRESSION_LIST);
 	if (from->at_ms)
 		command_num(&c, from->at_ms);
 	else

@@ -1,0 +1,27 @@
+#!lua
+-- endpoint_put: makes or changes a webhook endpoint.
+-- KEYS 1 the root of the installation. before: the JSON that must be there, '' = none. most: how many a project may have.
+--@include base
+--@args project id before after most:number
+-- returns 1, 0: another JSON is there, -1: the project has too many. Run again: the same answer.
+local known = call('HGET', key_endpoints(project), id)
+if known == after then return 1 end
+if (known or '') ~= before then return 0 end
+
+local function is_enabled(json) return cjson.decode(json).enabled end
+
+if not known then
+	if call('HLEN', key_endpoints(project)) >= most then return -1 end
+	call('HSET', key_endpoint_cursors(id), 'start', now_digits .. '-0')
+	call('HSET', key_endpoint_projects(), id, project)
+elseif is_enabled(after) and not is_enabled(known) then    -- what waits has all its tries again, from now on
+	local waiting = call('ZRANGE', key_endpoint_retries(id), 0, -1)
+	call('DEL', key_endpoint_retries(id))
+	for i = 1, #waiting do
+		local as_untried = gsub(waiting[i], '^%d+', '0')
+		call('ZADD', key_endpoint_retries(id), now_digits, as_untried)
+	end
+end
+call('HSET', key_endpoints(project), id, after)
+call('INCR', key_endpoints_version())
+return 1

@@ -1,0 +1,13 @@
+#!lua flags=allow-oom
+-- init_store: makes the description of a new store, or says what the store is. A full store can start and drain.
+-- KEYS 1 the root of the installation. may_make: 0 = only look.
+--@include base
+--@args schema partitions:digits instance default_project may_make:flag
+-- returns schema, partitions and instance, or an empty list: there is no store, and it may not be made
+if call('EXISTS', key_meta()) == 0 then
+	if not may_make then return {} end
+	call('HSET', key_meta(), 'schema', schema, 'partitions', partitions, 'instance', instance)
+	call('HSET', key_projects(), '1', cjson.encode({ id = default_project, name = 'default' }))
+	call('HSET', key_project_names(), 'default', '1', default_project, '1')
+end
+return call('HMGET', key_meta(), 'schema', 'partitions', 'instance')

@@ -1,0 +1,139 @@
+-- change.lua: what happens to messages. Changes are collected, and write_changes writes them together at the end.
+local changed = {}                             -- id -> message whose record is to be written
+local log_lines = {}                           -- project -> "id event" lines for its log
+local ended = {}                               -- ids of messages whose last recipient is done
+local lists = {}                               -- key -> ids to add; until_ms: till when the list is wanted
+
+-- A list that only accept adds to is made to outlive what comes an hour later with a usual deadline: so it seldom needs
+-- another PEXPIRE.
+local USUAL_DEADLINE_MS = 172800000
+
+local function enlist(key, entry, until_ms, is_by_accept)
+	local list = lists[key]
+	if not list then
+		list = { until_ms = until_ms, is_by_accept = is_by_accept }
+		lists[key] = list
+	end
+	if until_ms > list.until_ms then list.until_ms = until_ms end
+	list[#list + 1] = entry
+end
+
+local function write_lists(retention_ms)
+	for key, list in pairs(lists) do
+		local life_ms, length = max(list.until_ms - now_ms, 0), nil
+		for first = 1, #list, PIECE do length = call('RPUSH', key, unpack(list, first, min(first + PIECE - 1, #list))) end
+		if length == #list then
+			if list.is_by_accept then life_ms = max(life_ms, USUAL_DEADLINE_MS) + HOUR_MS end
+			call('PEXPIRE', key, digits(life_ms + retention_ms))
+		elseif not list.is_by_accept or life_ms > USUAL_DEADLINE_MS then
+			call('PEXPIRE', key, digits(life_ms + retention_ms), 'GT')
+		end
+	end
+end
+
+local function enlist_state(id, message, state)
+	local hour = digits(floor(message.accepted_ms / HOUR_MS))
+	enlist(key_list_state(message.project, hour, state), id, message.deadline_ms)
+end
+
+-- Did a recipient come to this state before?
+local function had_state(message, state)
+	local line = '\n%d+ ' .. state .. ' '
+	return match(message.tail, line) or match('\n' .. concat(message.added), line)
+end
+
+-- Adds an event to the record and to the project's log.
+local function add_event(id, message, kind, recipient_number, code, is_duplicate, text)
+	local number = message.events + 1
+	message.events = number
+	message.added[#message.added + 1] = number .. ' ' .. kind .. ' ' .. recipient_number .. ' ' .. now_digits .. ' ' ..
+		code .. (is_duplicate and ' dup ' or ' - ') .. text .. '\n'
+	changed[id] = message
+	local log = log_lines[message.project]
+	if not log then
+		log = {}
+		log_lines[message.project] = log
+	end
+	log[#log + 1] = id .. ' ' .. number .. '\n'
+end
+
+-- The recipient was the last open one. `mixed` lists messages whose recipients did not all end alike.
+local function end_message(id, message)
+	ended[#ended + 1] = id
+	local first = message.recipients[0].state
+	for r = 1, message.recipient_count - 1 do
+		if message.recipients[r].state ~= first then
+			enlist_state(id, message, 'mixed')
+			return
+		end
+	end
+end
+
+-- Gives a recipient a state, and the event that says so. is_duplicate: it may have got the mail twice.
+local function set_state(id, message, recipient_number, state, code, is_duplicate, text)
+	local recipient = message.recipients[recipient_number]
+	if state ~= 'delivered' and not had_state(message, state) then enlist_state(id, message, state) end
+	add_event(id, message, state, recipient_number, code, is_duplicate, text)
+	recipient.state, recipient.code, recipient.at_ms, recipient.event = state, code, now_digits, message.events
+	if is_open(recipient) then return end
+	local job = message.jobs[recipient.job]
+	job.open, message.open = job.open - 1, message.open - 1
+	if message.open == 0 then end_message(id, message) end
+end
+
+local ATTEMPTS_KEPT = 20
+
+-- Removes the oldest attempt when the message has one too many.
+local function drop_oldest_attempt(message)
+	local count, position, oldest = #message.attempt_lines, 1, nil
+	repeat
+		position = find(message.tail, '\na ', position, true)
+		if position then
+			count, oldest, position = count + 1, oldest or position, position + 1
+		end
+	until not position
+	if count <= ATTEMPTS_KEPT then return end
+	if oldest then
+		message.tail = sub(message.tail, 1, oldest) .. sub(message.tail, find(message.tail, '\n', oldest + 1, true) + 1)
+	else
+		message.added[table.remove(message.attempt_lines, 1)] = ''
+	end
+end
+
+-- Adds the line of an attempt, after the events that it led to.
+local function add_attempt(id, message, job_number, epoch, events, text)
+	if events == 0 then return end
+	message.attempt_lines = message.attempt_lines or {}    -- the places in `added` of those of this call
+	table.insert(message.attempt_lines, #message.added + 1)
+	message.added[#message.added + 1] = 'a ' .. job_number .. ' ' .. epoch .. ' ' .. events .. ' ' .. text .. '\n'
+	changed[id] = message
+	-- Each attempt has an event of its own, and the first event belongs to no attempt: so there may be too many.
+	if message.events > ATTEMPTS_KEPT then drop_oldest_attempt(message) end
+end
+
+-- Content goes when the last recipient is done; the record stays until the end of its retention.
+local function drop_contents(retention_ms)
+	local keys = {}
+	for i = 1, #ended do
+		local id = ended[i]
+		keys[#keys + 1] = key_content(id)
+		for chunk = 0, changed[id].chunks - 1 do keys[#keys + 1] = key_content_chunk(id, chunk) end
+	end
+	call_in_pieces('DEL', nil, keys)
+	local hour = floor((now_ms + retention_ms) / HOUR_MS)
+	local cursor = tonumber(call('GET', key_retention_cursor()) or '0')
+	if hour < cursor then call('SET', key_retention_cursor(), hour) end    -- the clock went back
+	call_in_pieces('RPUSH', key_retention(hour), ended)
+end
+
+local function write_changes(retention_ms)
+	local records = {}
+	for id, message in pairs(changed) do
+		records[#records + 1] = key_message(id)
+		records[#records + 1] = format_record(message)
+	end
+	call_in_pieces('MSET', nil, records)
+	for project, lines in pairs(log_lines) do call('XADD', key_log(project), '*', 'e', concat(lines)) end
+	write_lists(retention_ms)
+	if #ended > 0 then drop_contents(retention_ms) end
+end

@@ -1,0 +1,18 @@
+-- grant.lua: the right to open connections, and the limit of each site.
+local granted = {}                             -- site, connections, site, connections ...
+
+local function slots_used(site) return tonumber(call('HGET', key_slots(), site) or '0') end
+
+-- A full site gets no turns until a connection is given back.
+local function set_full(site)
+	call('SADD', key_full(), site)
+	for i = 1, #LANES do call('ZREM', key_queue_sites(LANES[i]), site) end
+end
+
+-- limit: of connections to one site.
+local function grant(owner, site, count, limit)
+	call('HINCRBY', key_slots_of(owner), site, count)
+	if call('HINCRBY', key_slots(), site, count) >= limit then set_full(site) end
+	granted[#granted + 1] = site
+	granted[#granted + 1] = count
+end

@@ -1,0 +1,121 @@
+-- record.lua: the record of a message, key_message(id), as lines of text. server/store/messages/record.c reads it too;
+-- it gets the places of the words from the lines --@row. The lines, in order:
+--@row head version lane mode on_unknown project accepted_ms deadline_ms open events jobs recipients bytes chunks sender
+--@row job open crashes epoch settled_epoch destination
+--@row recipient state job attempts code at_ms event email
+--   the head; a line for each job; a line for each recipient; the facts, one line of JSON that never changes; then
+--   for each event     "<number> <type> <recipient or -> <at_ms> <code> <dup or -> <text>"
+--   for each attempt   "a <job> <epoch> <events> <attempt.h, or - where the relay died>": it led to so many of the events
+--                      before it. The last 20 attempts are kept.
+-- `open` counts recipients without a final state, of the message or of the job. A job with 0 is over.
+-- `event` is the number of the recipient's last event, 0 for none.
+local HEAD = '^1 ((%l+) (%l+) (%l+) (%d+) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) (%d+) (%d+) %S+)\n()'
+
+-- A message with what its head says, and where the line of its first job begins; nil when absent or damaged.
+local function parse_head(text)
+	if not text then return nil end
+	local front, lane, mode, on_unknown, project, accepted_ms, deadline_ms, open, events, back, jobs, recipients, bytes,
+		chunks, after = match(text, HEAD)
+	if not after then return nil end
+	return { front = front, lane = lane, mode = mode, on_unknown = on_unknown, project = project,
+		accepted_ms = tonumber(accepted_ms), deadline_ms = tonumber(deadline_ms), open = tonumber(open),
+		events = tonumber(events), back = back, job_count = tonumber(jobs), recipient_count = tonumber(recipients),
+		bytes = tonumber(bytes), chunks = tonumber(chunks) }, after
+end
+
+-- front: the words from lane to deadline_ms. back: those from jobs to sender. Neither ever changes.
+local function head_line(front, open, events, back)
+	return '1 ' .. front .. ' ' .. open .. ' ' .. events .. ' ' .. back .. '\n'
+end
+
+-- The whole message; nil when absent or damaged. Raises no error, whatever the text is.
+local function parse_record(text)
+	local message, position = parse_head(text)
+	if not message then return nil end
+	local jobs, recipients = {}, {}
+	for j = 0, message.job_count - 1 do
+		local open, crashes, epoch, settled, destination, after = match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+)\n()', position)
+		if not after then return nil end
+		jobs[j] = { open = tonumber(open), crashes = tonumber(crashes), epoch = tonumber(epoch),
+			settled_epoch = tonumber(settled), destination = destination }
+		position = after
+	end
+	for r = 0, message.recipient_count - 1 do
+		local state, job, attempts, code, at_ms, event, email, after =
+			match(text, '^(%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n()', position)
+		if not after or not jobs[tonumber(job)] then return nil end
+		recipients[r] = { state = state, job = tonumber(job), attempts = tonumber(attempts), code = code, at_ms = at_ms,
+			event = event, email = email }
+		position = after
+	end
+	message.jobs, message.recipients = jobs, recipients
+	message.tail = sub(text, position)     -- the facts, and the events and attempts before this call
+	message.added = {}                     -- lines of this call
+	return message
+end
+
+local function format_record(message)
+	local lines, n = { head_line(message.front, message.open, message.events, message.back) }, 1
+	for j = 0, message.job_count - 1 do
+		local job = message.jobs[j]
+		n = n + 1
+		lines[n] = job.open .. ' ' .. job.crashes .. ' ' .. job.epoch .. ' ' .. job.settled_epoch .. ' ' ..
+			job.destination .. '\n'
+	end
+	for r = 0, message.recipient_count - 1 do
+		local recipient = message.recipients[r]
+		n = n + 1
+		lines[n] = recipient.state .. ' ' .. recipient.job .. ' ' .. recipient.attempts .. ' ' .. recipient.code .. ' ' ..
+			recipient.at_ms .. ' ' .. recipient.event .. ' ' .. recipient.email .. '\n'
+	end
+	lines[n + 1] = message.tail
+	return concat(lines) .. concat(message.added)
+end
+
+-- The name of a job, "ref": the id and 3 hex digits.
+local function job_ref(id, job_number) return id .. (job_number == 0 and '000' or format('%03x', job_number)) end
+
+local function split_ref(ref) return sub(ref, 1, -4), tonumber(sub(ref, -3), 16) end
+
+-- Records that this call has read: id -> message (false: missing or damaged), and id -> text (false: missing).
+local messages = {}
+local texts = {}
+
+-- Reads the records that were not read yet, in one call to Redis, and gives `messages`.
+local function load_messages(ids)
+	local keys, names = {}, {}
+	for i = 1, #ids do
+		local id = ids[i]
+		if messages[id] == nil then
+			messages[id] = false
+			keys[#keys + 1] = key_message(id)
+			names[#names + 1] = id
+		end
+	end
+	local got = read_in_pieces('MGET', nil, keys)
+	for i = 1, #got do
+		messages[names[i]] = parse_record(got[i]) or false
+		texts[names[i]] = got[i]
+	end
+	return messages
+end
+
+local function is_open(recipient)
+	local state = recipient.state
+	return state == 'queued' or state == 'deferred' or state == 'scheduled' or state == 'held'
+end
+
+-- Calls visit(number, recipient) for the open recipients of a job.
+local function each_open(message, job_number, visit)
+	for r = 0, message.recipient_count - 1 do
+		local recipient = message.recipients[r]
+		if recipient.job == job_number and is_open(recipient) then visit(r, recipient) end
+	end
+end
+
+-- The value of a lease, "epoch dot owner", as a table; nil when there is none.
+local function parse_lease(text)
+	if not text then return nil end
+	local epoch, dot, owner = match(text, '^(%d+) (%d) (%S+)$')
+	return { epoch = tonumber(epoch), dot = dot == '1', owner = owner }
+end

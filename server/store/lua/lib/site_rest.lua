@@ -1,0 +1,55 @@
+-- site_rest.lua: sites that rest, because the last connection to them failed (rest). While a site rests nobody opens a
+-- connection to it, and what waits there is deferred. After the rest one connection goes first.
+local rests = {}                               -- site -> its rest, false for none
+local deferrals_left = 100                     -- jobs to defer in one call
+local due = {}
+local deferred = 0                             -- recipients
+
+local function remember_rest(site, text)
+	rests[site] = false
+	if not text then return end
+	local until_ms, code, reason = match(text, '^(%d+) %d+ (%d+) (.*)$')
+	rests[site] = { until_ms = tonumber(until_ms), code = code, reason = reason }
+end
+
+local function rest_of(site)
+	if rests[site] == nil then remember_rest(site, call('GET', key_rest(site))) end
+	return rests[site]
+end
+
+-- Does the site of a connection that works still rest? Its rest is forgotten when it is over.
+local function is_resting(site)
+	local rest = rest_of(site)
+	if not rest then return false end
+	if rest.until_ms > now_ms then return true end
+	call('DEL', key_rest(site))
+	rests[site] = false
+	return false
+end
+
+-- Defers a job to the end of the rest. A recipient that is deferred already gets no other event.
+local function defer_job(ref, rest)
+	local message, id, job_number = find_job(ref)
+	if not message then return end
+	each_open(message, job_number, function(r, recipient)
+		if recipient.state == 'deferred' then return end
+		set_state(id, message, r, 'deferred', rest.code, false, rest.reason)
+		deferred = deferred + 1
+	end)
+	due[#due + 1] = digits(min(rest.until_ms, message.deadline_ms))
+	due[#due + 1] = ref
+end
+
+-- Defers what waits at a site, at no attempt.
+local function defer_site(site, rest)
+	for i = 1, #LANES do
+		local lane, wanted, refs = LANES[i], 0, nil
+		repeat
+			wanted = min(deferrals_left, looks_left, BATCH)
+			refs = wanted > 0 and pop_jobs(lane, site, wanted) or {}
+			deferrals_left = deferrals_left - #refs
+			for n = 1, #refs do defer_job(refs[n], rest) end
+		until #refs < wanted or wanted == 0
+		if call('EXISTS', key_queue_destinations(lane, site)) == 0 then call('ZREM', key_queue_sites(lane), site) end
+	end
+end

@@ -1,0 +1,21 @@
+-- slots.lua: connections that are no more; the site has room for others.
+local function make_room(site)
+	if call('SREM', key_full(), site) == 0 then return end
+	for i = 1, #LANES do
+		if call('EXISTS', key_queue_destinations(LANES[i], site)) == 1 then add_site(LANES[i], site) end
+	end
+end
+
+-- The owner has so many connections less to the site.
+local function return_slots(owner, site, count)
+	local held = tonumber(call('HGET', key_slots_of(owner), site) or '0')
+	if count > held then count = held end
+	if count <= 0 then return end
+	if held == count then
+		call('HDEL', key_slots_of(owner), site)
+	else
+		call('HINCRBY', key_slots_of(owner), site, -count)
+	end
+	if call('HINCRBY', key_slots(), site, -count) <= 0 then call('HDEL', key_slots(), site) end
+	make_room(site)
+end

@@ -1,0 +1,11 @@
+#!lua flags=no-writes
+-- suppression_list: a page of a suppression list, newest first.
+-- KEYS 1 partition root. tenant: mode:project. from: ms to begin at, or +inf. skip: how many of just that ms to pass over.
+--@include base
+--@args tenant from skip:digits most:digits
+-- returns the row of each entry
+--@row entry address json
+local addresses = call('ZRANGE', key_suppressed_at(tenant), from, '-inf', 'BYSCORE', 'REV', 'LIMIT', skip, most)
+local entries, answer = #addresses > 0 and call('HMGET', key_suppressed(tenant), unpack(addresses)) or {}, {}
+for i = 1, #addresses do answer[i * 2 - 1], answer[i * 2] = addresses[i], entries[i] end
+return answer

@@ -1,0 +1,9 @@
+#!lua flags=no-writes
+-- suppression_look: one entry of a suppression list.
+-- KEYS 1 partition root. tenant: mode:project. address: lower case.
+--@include base suppression
+--@args tenant address
+-- json: '' = not on the list. removed_ms: when the address was last removed, 0 = not lately.
+--@returns now_ms json removed_ms
+local json, removed_ms = call('HGET', key_suppressed(tenant), address) or '', removed_at(tenant, address)
+return { now_ms, json, removed_ms }

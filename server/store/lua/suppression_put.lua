@@ -1,0 +1,8 @@
+#!lua
+-- suppression_put: puts an address on a suppression list.
+-- KEYS 1 partition root. tenant: mode:project. address: lower case. json: {reason, at, message}.
+--@include base suppression
+--@args tenant address json
+-- returns 1: it is on the list, unless something later is known. Run again: the same.
+suppress_address(tenant, address, json)
+return 1

@@ -1,4 +1,4 @@
-"""Reads the whole store in one call, and the records in it: written against base.lua and record.lua, using neither."""
+"""Reads the whole store in one call, and the records in it: written against lib/keys.txt and lib/record.lua, using neither."""
 import json
 
 from scripts import ROOT

@@ -7,7 +7,7 @@
 #include "server/base/buf.h"
 #include "server/base/number.h"
 
-/* m:<id> is lines of words; lua/record.lua has the grammar. */
+/* m:<id> is lines of words; lua/lib/record.lua has the grammar. */
 
 #define RECIPIENTS_MAX 100000
 

@@ -8,8 +8,8 @@
 #include "server/base/err.h"
 #include "server/store/messages/lane.h"
 
-/* The record of a message, as lua/record.lua writes it under `m:<id>`: text, so that an operator
- * can read it with `redis-cli --raw get`. */
+/* The record of a message, as lua/lib/record.lua writes it under `m:<id>`: text, so that an
+ * operator can read it with `redis-cli --raw get`. */
 
 enum recipient_state {
 	STATE_QUEUED,

@@ -14,7 +14,7 @@
 #include "server/store/messages/messages.h"
 #include "server/redis/redis.h"
 
-#define KEPT 20          /* of a message; lua/record.lua has the same for the lines */
+#define KEPT 20          /* of a message; lua/lib/change.lua has the same for the lines */
 #define KEEP_MS 150      /* less than link.c waits before it tries again */
 #define ON_THEIR_WAY 512 /* at most, to the store */
 #define LIMIT_MS 5000

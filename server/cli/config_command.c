@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "server/base/buf.h"
-#include "server/cli/config_check.h"
+#include "server/supervisor/preflight.h"
 #include "server/cli/cli.h"
 #include "server/cli/options.h"
 
@@ -42,7 +42,7 @@ static int check(int argc, char **argv)
 
 	if (!config)
 		return status;
-	if (check_config(config, &e) < 0)
+	if (preflight_check(config, &e) < 0)
 		status = cli_failed(&command_config_check, &e);
 	else
 		puts("The configuration is usable.");

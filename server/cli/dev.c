@@ -10,6 +10,7 @@
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/loop.h"
+#include "server/cli/cli.h"
 #include "server/cli/client.h"
 #include "server/supervisor/data_dir.h"
 #include "server/supervisor/app.h"
@@ -174,6 +175,8 @@ static int run(int argc, char **argv)
 						       {NULL, NULL}};
 	const char *file = NULL;
 	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
+	const struct app_options options = {
+		.greet = greet, .hangup_ends = true, .makes_root_key = true};
 	struct config *config;
 	struct err e;
 	int status;
@@ -182,9 +185,9 @@ static int run(int argc, char **argv)
 		return cli_usage(&command_dev, &e);
 	if (cli_config(&config, file, presets, &e) < 0)
 		return cli_failed(&command_dev, &e);
-	status = app_run(&command_dev, config, greet, true);
+	status = app_run(config, &options, &e);
 	config_free(config);
-	return status;
+	return status < 0 ? cli_failed(&command_dev, &e) : status;
 }
 
 const struct command command_dev = {

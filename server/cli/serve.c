@@ -10,6 +10,7 @@ static int run(int argc, char **argv)
 	const char *file = NULL, *roles = NULL;
 	const struct option_row rows[] = {
 		{"--config", &file, NULL}, {"--roles", &roles, NULL}, {NULL, NULL, NULL}};
+	const struct app_options options = {0};
 	struct config *config;
 	struct err e;
 	int status;
@@ -22,9 +23,9 @@ static int run(int argc, char **argv)
 	}
 	if (cli_config(&config, file, NULL, &e) < 0)
 		return cli_failed(&command_serve, &e);
-	status = app_run(&command_serve, config, NULL, false);
+	status = app_run(config, &options, &e);
 	config_free(config);
-	return status;
+	return status < 0 ? cli_failed(&command_serve, &e) : status;
 }
 
 const struct command command_serve = {

@@ -1,4 +1,4 @@
-/* Puts the house together. */
+/* Starts all parts of a Postern, and ends them. */
 #include "server/supervisor/app.h"
 
 #include <stddef.h>
@@ -10,11 +10,11 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/cli/config_check.h"
 #include "server/supervisor/data_dir.h"
 #include "server/supervisor/listen.h"
 #include "server/supervisor/process.h"
 #include "server/supervisor/redis_child.h"
+#include "server/supervisor/preflight.h"
 #include "server/supervisor/secret.h"
 #include "server/supervisor/supervisor.h"
 #include "server/hooks/hooks_role.h"
@@ -29,7 +29,7 @@
 /* The jobs of one configuration. */
 struct generation {
 	struct generation *older;
-	struct config *config; /* NULL: the caller's */
+	struct config *config; /* owned; NULL in the first generation, which uses the caller's */
 	struct supervisor_job jobs[JOBS_MAX];
 	size_t n_jobs;
 };
@@ -39,7 +39,7 @@ struct app {
 	struct redis_child redis;
 	struct generation first, *last;
 	const struct config *config; /* of the last generation */
-	char *owners[OWNERS_MAX];    /* with a journal from an earlier run */
+	char *owners[OWNERS_MAX];    /* they left a journal in an earlier run */
 	size_t n_owners;
 };
 
@@ -73,128 +73,138 @@ static void add_workers(struct generation *g, const struct config *config)
 		g->jobs[i].config = config;
 }
 
-static void add_jobs(struct app *h, const struct config *config, role_fn *greet)
+static void add_jobs(struct app *app, const struct config *config, role_fn *greet)
 {
-	if (h->redis.lock_fd >= 0)
-		add(&h->first,
+	if (app->redis.lock_fd >= 0)
+		add(&app->first,
 		    (struct supervisor_job){.role = "redis",
 					    .run = redis_child_run,
 					    .count = 1,
-					    .is_floor = true,
+					    .is_backend = true,
 					    .is_up = redis_child_is_up,
-					    .hint = "its log is redis/redis.log in data_dir"});
-	add_workers(&h->first, config);
+					    .hint = "see redis/redis.log in data_dir"});
+	add_workers(&app->first, config);
 	if (greet)
-		add(&h->first, (struct supervisor_job){
-				       .role = "dev", .run = greet, .count = 1, .is_once = true});
+		add(&app->first, (struct supervisor_job){
+					 .role = "dev", .run = greet, .count = 1, .is_once = true});
 }
 
-/* The children of a killed postern may hold the port a moment longer. */
-static int open_port(struct app *h, const struct config *config, struct err *e)
+/* Children of a killed Postern may hold the port for a moment. */
+static int open_port(struct app *app, const struct config *config, struct err *e)
 {
 	const struct timespec pause = {.tv_nsec = 50000000};
 	int64_t until = clock_mono_ms() + PORT_MS;
-	int status = listen_open(&h->listen, config->listen, e);
+	int status = listen_open(&app->listen, config->listen, e);
 
 	while (status < 0 && e->kind == ERR_RETRY && clock_mono_ms() < until) {
 		nanosleep(&pause, NULL);
-		status = listen_open(&h->listen, config->listen, e);
+		status = listen_open(&app->listen, config->listen, e);
 	}
 	return status;
 }
 
-static int open_house(struct app *h, struct config *config, bool is_dev, struct err *e)
+static int open_app(struct app *app, struct config *config, bool makes_root_key, struct err *e)
 {
-	if (check_config(config, e) < 0 || data_dir_make(config->data_dir, e) < 0)
+	if (preflight_check(config, e) < 0 || data_dir_make(config->data_dir, e) < 0)
 		return -1;
-	if ((config->roles & ROLE_API) && open_port(h, config, e) < 0)
+	if ((config->roles & ROLE_API) && open_port(app, config, e) < 0)
 		return -1;
-	if (secret_prepare(config, e) < 0 || (is_dev && secret_prepare_root_key(config, e) < 0))
+	if (secret_prepare(config, e) < 0 ||
+	    (makes_root_key && secret_prepare_root_key(config, e) < 0))
 		return -1;
-	if (!*config->redis_url && redis_child_prepare(&h->redis, config, e) < 0)
+	if (!*config->redis_url && redis_child_prepare(&app->redis, config, e) < 0)
 		return -1;
 	if (metrics_init() < 0)
 		return err_oom(e);
 	metrics_use_slot(0);
 	if (config->require_verified_domain)
 		LOG(LOG_WARN, "config.no_effect", LOG_S("setting", "require_verified_domain"),
-		    LOG_S("hint", "domains cannot be verified in this version: live keys send "
-				  "from any"));
+		    LOG_S("hint", "this version cannot verify domains: live keys send from any"));
 	return 0;
 }
 
-/* Another generation, for the supervisor; its configuration and its files are good. */
+static void free_generation(struct generation *g)
+{
+	config_free(g->config);
+	free(g);
+}
+
+/* For the supervisor: the jobs of a new generation, when its configuration is usable. */
 static int reload(void *arg, const struct supervisor_job **jobs, size_t *n, struct err *e)
 {
-	struct app *h = arg;
+	struct app *app = arg;
 	struct generation *g = calloc(1, sizeof(*g));
 	struct buf ignored = {0};
 	int rc;
 
 	if (!g)
 		return err_oom(e);
-	rc = config_reload(h->config, &g->config, &ignored, e);
+	rc = config_reload(app->config, &g->config, &ignored, e);
 	if (rc == 0)
-		rc = check_config(g->config, e);
+		rc = preflight_check(g->config, e);
 	if (rc < 0) {
-		config_free(g->config);
-		free(g);
+		free_generation(g);
 		buf_deinit(&ignored);
 		return -1;
 	}
 	if (ignored.len)
 		LOG(LOG_WARN, "reload.needs_restart", LOG_S("settings", buf_text(&ignored)),
-		    LOG_S("hint", "these keep their values until postern is started anew"));
+		    LOG_S("hint", "these settings change only with a restart of postern"));
 	buf_deinit(&ignored);
 	add_workers(g, g->config);
-	g->older = h->last;
-	h->last = g;
-	h->config = g->config;
+	g->older = app->last;
+	app->last = g;
+	app->config = g->config;
 	*jobs = g->jobs;
 	*n = g->n_jobs;
 	return 0;
 }
 
-static void free_generations(struct app *h)
+static void close_app(struct app *app)
 {
-	while (h->last && h->last != &h->first) {
-		struct generation *g = h->last;
+	while (app->last && app->last != &app->first) {
+		struct generation *g = app->last;
 
-		h->last = g->older;
-		config_free(g->config);
-		free(g);
+		app->last = g->older;
+		free_generation(g);
 	}
+	for (size_t i = 0; i < app->n_owners; i++)
+		free(app->owners[i]);
+	listen_close(&app->listen);
+	redis_child_release(&app->redis);
 }
 
-int app_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends)
+static int supervise(struct app *app, const struct config *config, bool hangup_ends)
 {
-	struct app h = {.redis.lock_fd = -1};
-	struct supervisor_plan plan = {.config = config, .hangup_ends = hangup_ends};
-	struct err e;
-	int status;
+	struct supervisor_plan plan = {
+		.config = config,
+		.listen_fds = app->listen.fds,
+		.n_listen_fds = app->listen.n,
+		.lock_fd = app->redis.lock_fd,
+		.hangup_ends = hangup_ends,
+		.reload = reload,
+		.reload_arg = app,
+		.jobs = app->first.jobs,
+		.n_jobs = app->first.n_jobs,
+	};
 
-	if (open_house(&h, config, greet != NULL, &e) < 0) {
-		status = cli_failed(c, &e);
-	} else {
-		add_jobs(&h, config, greet);
-		plan.listen_fds = h.listen.fds;
-		plan.n_listen_fds = h.listen.n;
-		plan.lock_fd = h.redis.lock_fd;
-		plan.jobs = h.first.jobs;
-		plan.n_jobs = h.first.n_jobs;
-		plan.reload = reload;
-		plan.reload_arg = &h;
-		h.last = &h.first;
-		h.config = config;
-		h.n_owners = journal_owners(config->data_dir, h.owners, OWNERS_MAX);
-		plan.dead_owners = (const char *const *)h.owners;
-		plan.n_dead_owners = h.n_owners;
-		status = supervisor_run(&plan);
-		for (size_t i = 0; i < h.n_owners; i++)
-			free(h.owners[i]);
+	app->last = &app->first;
+	app->config = config;
+	app->n_owners = journal_owners(config->data_dir, app->owners, OWNERS_MAX);
+	plan.dead_owners = (const char *const *)app->owners;
+	plan.n_dead_owners = app->n_owners;
+	return supervisor_run(&plan);
+}
+
+int app_run(struct config *config, const struct app_options *options, struct err *e)
+{
+	struct app app = {.redis.lock_fd = -1};
+	int status = open_app(&app, config, options->makes_root_key, e);
+
+	if (status == 0) {
+		add_jobs(&app, config, options->greet);
+		status = supervise(&app, config, options->hangup_ends);
 	}
-	free_generations(&h);
-	listen_close(&h.listen);
-	redis_child_release(&h.redis);
+	close_app(&app);
 	return status;
 }

@@ -3,13 +3,19 @@
 
 #include <stdbool.h>
 
+#include "server/base/err.h"
 #include "server/role/role.h"
-#include "server/cli/cli.h"
 
-/* Puts the house together: sockets, embedded Redis, one child per role and core, the supervisor. */
+/* A whole Postern: listening sockets, embedded Redis, one child per role and worker, supervisor. */
 
-/* Until it has ended; gives the exit status. config is checked here. greet (or NULL) runs once as a
- * child beside the others; when it fails, the house ends. */
-int app_run(const struct command *c, struct config *config, role_fn *greet, bool hangup_ends);
+struct app_options {
+	role_fn *greet;      /* or NULL: runs once, as one more child; if it fails, the app ends */
+	bool hangup_ends;    /* SIGHUP ends the app (the terminal was closed); false: it reloads */
+	bool makes_root_key; /* when the setting root_key is empty */
+};
+
+/* Runs until the app has ended; returns the exit status. -1: it could not start. Checks config, and
+ * sets in it what it generates: secret, root_key, redis_url. */
+int app_run(struct config *config, const struct app_options *options, struct err *e);
 
 #endif

@@ -17,11 +17,11 @@
 
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 10000
-#define ALIVE_MS 30000 /* who lived that long starts with the first delay again */
+#define ALIVE_MS 30000 /* a child that lived this long restarts with DELAY_FIRST_MS */
 #define HOST_MAX 63
 #define OWNER_RANDOM 12
 
-/* <hostname>.<random>; it becomes part of keys and of a file's name. */
+/* <hostname>.<random>: part of Redis keys and of a file name. */
 static void make_owner(char out[CHILD_OWNER_MAX])
 {
 	char host[HOST_MAX + 1] = "";
@@ -52,8 +52,8 @@ const char *child_role(const struct child *c)
 	return c->is_recovery ? "recover" : c->job->role;
 }
 
-/* Ctrl-C reaches the whole foreground group, but the children wait for the supervisor's SIGTERM; so
- * SIGINT and SIGHUP stay blocked, whatever handler a role sets. */
+/* Ctrl-C reaches the whole foreground group, but children must wait for SIGTERM of the supervisor.
+ * So SIGINT and SIGHUP stay blocked, whatever handler a role installs. */
 static void set_signals(void)
 {
 	sigset_t set;
@@ -67,11 +67,11 @@ static void set_signals(void)
 	sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
-static void close_others(const struct child *c, const struct supervisor_plan *plan)
+static void close_unused_fds(const struct child *c, const struct supervisor_plan *plan)
 {
 	bool listens = c->job->listens && !c->is_recovery;
 
-	if (plan->lock_fd >= 0 && c->job->is_floor) /* the lock lives as long as Redis does */
+	if (plan->lock_fd >= 0 && c->job->is_backend) /* the lock lives as long as Redis does */
 		fcntl(plan->lock_fd, F_SETFD, 0);
 	else if (plan->lock_fd >= 0)
 		close(plan->lock_fd);
@@ -79,7 +79,8 @@ static void close_others(const struct child *c, const struct supervisor_plan *pl
 		close(plan->listen_fds[i]);
 }
 
-static _Noreturn void run(const struct child *c, const struct supervisor_plan *plan, pid_t parent)
+static _Noreturn void run_child(const struct child *c, const struct supervisor_plan *plan,
+				pid_t parent)
 {
 	const struct config *config = c->job->config ? c->job->config : plan->config;
 	struct role_context ctx = {.config = config, .owner = c->owner};
@@ -87,9 +88,9 @@ static _Noreturn void run(const struct child *c, const struct supervisor_plan *p
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
-	if (c->job->is_floor)
+	if (c->job->is_backend)
 		setpgid(0, 0);
-	close_others(c, plan);
+	close_unused_fds(c, plan);
 	if (c->job->listens && !c->is_recovery) {
 		ctx.listen_fds = plan->listen_fds;
 		ctx.n_listen_fds = plan->n_listen_fds;
@@ -117,10 +118,10 @@ void child_start(struct child *c, const struct supervisor_plan *plan)
 
 	if (!c->is_recovery)
 		make_owner(c->owner);
-	fflush(NULL); /* else the child prints again what was buffered here */
+	fflush(NULL); /* else the child prints our buffered output once more */
 	pid = fork();
 	if (pid == 0)
-		run(c, plan, parent);
+		run_child(c, plan, parent);
 	if (pid < 0) {
 		LOG(LOG_ERROR, "child.fork_failed", LOG_S("child", child_role(c)));
 		plan_restart(c);

@@ -3,14 +3,14 @@
 
 #include <signal.h>
 
-bool child_is_floor(const struct child *c)
+bool child_is_backend(const struct child *c)
 {
-	return c->job->is_floor;
+	return c->job->is_backend;
 }
 
 bool child_is_worker(const struct child *c)
 {
-	return !c->job->is_floor && !c->is_recovery;
+	return !c->job->is_backend && !c->is_recovery;
 }
 
 bool child_is_recovery(const struct child *c)

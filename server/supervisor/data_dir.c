@@ -1,4 +1,4 @@
-/* The data directory: there, and ours to write. */
+/* The data directory: it must exist and be writable. */
 #include "server/supervisor/data_dir.h"
 
 #include <errno.h>
@@ -58,7 +58,7 @@ int data_dir_check(const char *dir, struct err *e)
 		errno = ENAMETOOLONG;
 		return refuse(dir, e);
 	}
-	while (access(path, F_OK) < 0 && errno == ENOENT) { /* the nearest that is there */
+	while (access(path, F_OK) < 0 && errno == ENOENT) { /* up to a parent that exists */
 		slash = strrchr(path, '/');
 		if (!slash || slash == path) {
 			snprintf(path, sizeof(path), "%s", slash ? "/" : ".");

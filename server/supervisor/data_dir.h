@@ -3,9 +3,9 @@
 
 #include "server/base/err.h"
 
-/* Makes dir, with parents, for the owner only, and sees that it can be written. ERR_INPUT. */
+/* Creates dir and its parents, mode 0700, and checks that it is writable. ERR_INPUT. */
 int data_dir_make(const char *dir, struct err *e);
-/* Would data_dir_make succeed? Makes nothing. ERR_INPUT. */
+/* Checks whether data_dir_make() would succeed, without creating anything. ERR_INPUT. */
 int data_dir_check(const char *dir, struct err *e);
 
 #endif

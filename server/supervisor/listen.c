@@ -1,4 +1,4 @@
-/* Listening sockets: read the addresses, bind them for ourselves alone. */
+/* Listening sockets: parses the addresses and binds them. */
 #include "server/supervisor/listen.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ struct address {
 	char port[LISTEN_PORT_MAX];
 };
 
-/* The next of "a:1, b:2". 1 = got one, 0 = end. */
+/* The next address of "a:1, b:2". 1 = found one, 0 = end. */
 static int next_address(const char **p, struct address *a, struct err *e)
 {
 	const char *colon, *host;
@@ -43,7 +43,7 @@ static int next_address(const char **p, struct address *a, struct err *e)
 		host++;
 		host_len -= 2;
 	} else if (memchr(host, ':', host_len)) {
-		colon = NULL; /* IPv6 wants its brackets */
+		colon = NULL; /* an IPv6 address needs brackets */
 	}
 	if (!colon || host_len >= LISTEN_HOST_MAX || strlen(colon + 1) > 5 ||
 	    number_parse(colon + 1, strlen(colon + 1), 1, 65535, &port) < 0)
@@ -96,7 +96,7 @@ static int refuse(const struct address *a, struct err *e)
 	}
 }
 
-/* [::] alone serves IPv4 too; beside others, each family is for its own. */
+/* A lone [::] serves IPv4 too; in a list, each address serves its own family. */
 static int bind_one(struct listen *l, const struct address *a, const struct addrinfo *ai,
 		    bool is_only, struct err *e)
 {
@@ -133,7 +133,7 @@ static int open_address(struct listen *l, const struct address *a, bool is_only,
 		return err_set(e, ERR_INPUT, "listen: %s: %s", a->text, gai_strerror(error));
 	for (const struct addrinfo *ai = list; ai && status == 0; ai = ai->ai_next) {
 		status = bind_one(l, a, ai, is_only && !list->ai_next, e);
-		/* a name like localhost may have an address that this machine lacks */
+		/* a name like localhost may include an address that this machine does not have */
 		if (status < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT) &&
 		    (ai->ai_next || l->n))
 			status = 0;

@@ -5,8 +5,8 @@
 
 #include "server/base/err.h"
 
-/* The listening sockets, bound once and exclusively (no SO_REUSEPORT), so that a port in use is an
- * error at start. */
+/* The listening sockets. They are bound once, without SO_REUSEPORT, so that a port in use is an
+ * error at the start. */
 
 #define LISTEN_MAX 16
 
@@ -15,14 +15,14 @@ struct listen {
 	size_t n;
 };
 
-/* listen: "127.0.0.1:8080", "[::]:8080", ":8080", "localhost:8080"; several by comma or blank.
- * ERR_INPUT: not readable; ERR_RETRY: in use; ERR_REFUSED: not allowed. */
+/* listen: a comma- or space-separated list of "127.0.0.1:8080", "[::]:8080", ":8080",
+ * "localhost:8080". ERR_INPUT: syntax error; ERR_RETRY: in use; ERR_REFUSED: not allowed. */
 int listen_open(struct listen *l, const char *listen, struct err *e);
 void listen_close(struct listen *l);
-/* Is the text readable? */
+/* Checks the syntax only. */
 int listen_check(const char *listen, struct err *e);
 
-/* Where a client on this machine reaches the first address: "127.0.0.1" and "8080". */
+/* Host and port by which a client on this machine reaches the first address. */
 #define LISTEN_HOST_MAX 256
 #define LISTEN_PORT_MAX 6
 int listen_local(const char *listen, char host[LISTEN_HOST_MAX], char port[LISTEN_PORT_MAX]);

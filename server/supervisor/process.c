@@ -1,4 +1,4 @@
-/* What every postern process wants from the kernel. */
+/* Limits and attributes of a Postern process. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "server/supervisor/process.h"
 
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Containers may set the hard limit to a billion, and some libraries count up to it. */
+/* Some containers set the hard limit to a billion, and some libraries loop up to it. */
 #define FILES_MAX 1048576
 
 #if defined(__has_feature)
@@ -41,7 +41,7 @@ void process_prepare(void)
 {
 	const struct rlimit none = {0, 0};
 
-	if (!IS_SANITIZED) { /* the leak checker must be able to trace */
+	if (!IS_SANITIZED) { /* the leak checker needs ptrace */
 		setrlimit(RLIMIT_CORE, &none);
 		prctl(PR_SET_DUMPABLE, 0);
 	}
@@ -51,7 +51,7 @@ void process_prepare(void)
 	setenv("LC_ALL", "C", 1);
 }
 
-/* The one line of a cgroup v2 file, "" when there is none. */
+/* The first line of a cgroup v2 file; "" if there is no file. */
 static void read_limit(const char *file, char line[64])
 {
 	FILE *f = fopen(file, "re");

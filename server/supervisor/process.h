@@ -3,13 +3,13 @@
 
 #include <stdint.h>
 
-/* What every postern process wants from the kernel: no core dumps and no peeking (secrets), as many
- * descriptors as it may have, no SIGPIPE, files for the owner only, the C locale. */
+/* Prepares this process and its children: no core dumps and no ptrace (they would show secrets),
+ * the highest allowed number of descriptors, SIGPIPE ignored, umask 077, the C locale. */
 void process_prepare(void);
 
-/* Processors this process may use, by affinity and by cgroup quota; at least 1. */
+/* Number of processors by affinity and cgroup quota; at least 1. */
 unsigned process_cores(void);
-/* Memory of this machine, or what the cgroup leaves of it. */
+/* Memory of the machine, or the limit of the cgroup if that is less. */
 int64_t process_memory_bytes(void);
 
 #endif

@@ -21,7 +21,7 @@
 
 #define SOCKET "redis.sock"
 #define PATH_BYTES (PATH_MAX + 32)
-/* The Redis of a killed postern may need this long to end and let go of the lock. */
+/* The Redis of a killed Postern may hold the lock for this long. */
 #define LEFTOVER_MS 10000
 
 static int join(const struct config *config, const char *name, char *out, size_t len, struct err *e)
@@ -79,7 +79,7 @@ bool redis_child_is_up(const struct config *config)
 	return is_up;
 }
 
-/* ---- one a data directory ---- */
+/* ---- the lock ---- */
 
 static pid_t read_owner(int fd)
 {
@@ -99,7 +99,7 @@ static int write_owner(int fd, struct err *e)
 	return 0;
 }
 
-/* A living owner is told at once; what a dead one left behind is waited for. */
+/* Fails at once if the owner is alive; waits for the children of a dead owner to end. */
 static int take_lock(int fd, const struct config *config, struct err *e)
 {
 	int64_t until = clock_mono_ms() + LEFTOVER_MS;
@@ -107,7 +107,7 @@ static int take_lock(int fd, const struct config *config, struct err *e)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		const struct timespec pause = {.tv_nsec = 50000000};
 		pid_t owner = read_owner(fd);
-		/* A container's every postern is PID 1: our own number says nothing. */
+		/* In containers every Postern is PID 1, so our own number proves nothing. */
 		bool is_alive =
 			owner > 0 && owner != getpid() && (kill(owner, 0) == 0 || errno == EPERM);
 
@@ -182,7 +182,7 @@ int redis_child_prepare(struct redis_child *r, struct config *config, struct err
 
 /* ---- the child ---- */
 
-/* A log that is damaged is for Redis to refuse, or to load: it knows best. */
+/* Redis decides whether it loads a log that is damaged in another way. */
 static int mend_log(const char *redis_dir)
 {
 	char dir[PATH_BYTES + 16];
@@ -191,7 +191,7 @@ static int mend_log(const char *redis_dir)
 	snprintf(dir, sizeof(dir), "%s/appendonlydir", redis_dir);
 	if (redis_log_mend(dir, &e) == 0)
 		return 0;
-	LOG(LOG_ERROR, "redis.log_not_mended", LOG_S("why", e.text));
+	LOG(LOG_ERROR, "redis.log_not_mended", LOG_S("reason", e.text));
 	return e.kind == ERR_REFUSED ? 0 : -1;
 }
 
@@ -201,13 +201,13 @@ int redis_child_run(const struct role_context *ctx)
 	char dir[PATH_BYTES], memory[24];
 	struct err e;
 
-	/* Full, it refuses mail; without a limit it would fill the machine. Contents are compressed
-	 * already: doing it once more in each rewrite of the log takes a core for nothing. A
-	 * rewrite stalls Redis for a moment, and reading 512 MB takes 3 s. */
+	/* A full Redis refuses mail; without a limit it would use all memory of the machine.
+	 * rdbcompression no: contents are compressed already. Rewrites stall Redis, so they start
+	 * at 512 MB, which take 3 s to load. */
 	snprintf(memory, sizeof(memory), "%lld", (long long)process_memory_bytes() / 2);
 	if (socket_address(ctx->config, &addr, &e) < 0 ||
 	    join(ctx->config, "redis", dir, sizeof(dir), &e) < 0) {
-		LOG(LOG_ERROR, "redis.not_started", LOG_S("why", e.text));
+		LOG(LOG_ERROR, "redis.not_started", LOG_S("reason", e.text));
 		return 1;
 	}
 	if (mend_log(dir) < 0)
@@ -219,6 +219,6 @@ int redis_child_run(const struct role_context *ctx)
 	       "--aof-load-truncated", "no", "--rdbcompression", "no",
 	       "--auto-aof-rewrite-min-size", "512mb", "--enable-debug-command", "no",
 	       (char *)NULL);
-	LOG(LOG_ERROR, "redis.not_started", LOG_S("why", strerror(errno)));
+	LOG(LOG_ERROR, "redis.not_started", LOG_S("reason", strerror(errno)));
 	return 1;
 }

@@ -9,25 +9,25 @@
 #include "server/role/role.h"
 
 /* The embedded Redis: a redis-server child on a Unix socket in the data directory, with the
- * settings the store asks for. One postern a data directory, by lock. */
+ * settings that Postern needs. A lock file allows one Postern per data directory. */
 
 struct redis_child {
 	int lock_fd;                                              /* data_dir/lock */
-	char url[sizeof("unix://") + sizeof(struct sockaddr_un)]; /* what redis_url is then */
+	char url[sizeof("unix://") + sizeof(struct sockaddr_un)]; /* the value of redis_url */
 };
 
-/* Makes the directories, takes the lock, clears the way, and points config->redis_url to r->url.
- * r must outlive config. ERR_REFUSED: another postern has the data directory. ERR_INPUT: no
- * redis-server, or a path too long for a socket. */
+/* Creates the directories, takes the lock, removes an old socket, and points config->redis_url to
+ * r->url: r must outlive config. ERR_REFUSED: another Postern uses the data directory. ERR_INPUT:
+ * redis-server is not installed, or the path is too long for a socket. */
 int redis_child_prepare(struct redis_child *r, struct config *config, struct err *e);
-/* Gives the lock back. */
+/* Releases the lock. */
 void redis_child_release(struct redis_child *r);
 
-/* The child: becomes redis-server. */
+/* Runs in the child: execs redis-server. */
 int redis_child_run(const struct role_context *ctx);
-/* Does it take connections on its socket? */
+/* True if it accepts connections on its socket. */
 bool redis_child_is_up(const struct config *config);
-/* unix:// URL of the socket in config's data directory, ERR_INPUT when its path is too long. */
+/* The unix:// URL of the socket in the data directory. ERR_INPUT: the path is too long. */
 int redis_child_url(const struct config *config, char *url, size_t len, struct err *e);
 
 #endif

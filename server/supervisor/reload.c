@@ -1,4 +1,4 @@
-/* Another generation of workers, and the end of the one before. */
+/* Replaces the workers by a new generation. */
 #include "server/supervisor/reload.h"
 
 #include <signal.h>
@@ -7,9 +7,9 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 
-#define SETTLE_MS 3000 /* an API waits up to 2 s for the store */
+#define SETTLE_MS 3000 /* an API process waits up to 2 s for Redis */
 
-static bool is_plain(const struct child *c)
+static bool is_replaceable(const struct child *c)
 {
 	return c->job && child_is_worker(c) && !c->job->is_once;
 }
@@ -24,11 +24,11 @@ static void begin(struct reload *r, const struct supervisor_plan *plan, struct c
 	if (plan->reload(plan->reload_arg, &jobs, &n, &e) < 0) {
 		metric_add(METRIC_RELOADS_FAILED, 1);
 		LOG(LOG_ERROR, "reload.refused", LOG_S("reason", e.text),
-		    LOG_S("hint", "everything goes on as it was"));
+		    LOG_S("hint", "nothing was changed"));
 		return;
 	}
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
-		if (is_plain(&all->at[i]))
+		if (is_replaceable(&all->at[i]))
 			all->at[i].is_retiring = true;
 	children_add(all, jobs, n, true);
 	r->has_failed = false;
@@ -37,16 +37,16 @@ static void begin(struct reload *r, const struct supervisor_plan *plan, struct c
 	LOG(LOG_INFO, "reload.started", LOG_N("generation", r->number));
 }
 
-/* The old ones stay, the fresh ones go. */
+/* The old workers stay, the new ones are stopped. */
 static void undo(const struct reload *r, struct children *all)
 {
 	metric_add(METRIC_RELOADS_FAILED, 1);
 	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", r->number),
-	    LOG_S("hint", "a new process died at once: see its log lines; the old ones go on"));
+	    LOG_S("hint", "a new process died at its start: see its log lines; the old ones stay"));
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
 		struct child *c = &all->at[i];
 
-		if (!is_plain(c))
+		if (!is_replaceable(c))
 			continue;
 		c->is_retiring = c->is_fresh;
 		c->is_fresh = false;

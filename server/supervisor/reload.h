@@ -3,17 +3,17 @@
 
 #include "server/supervisor/children.h"
 
-/* SIGHUP: another generation of workers starts beside the old one. For a moment it is on trial: if
- * one of it dies, it goes again; else the old one retires. */
+/* SIGHUP: a new generation of workers starts beside the old one. If one of the new workers dies
+ * within 3 s, all new ones are stopped; else the old ones retire. */
 
 struct reload {
 	bool is_wanted;
 	unsigned number;
-	int64_t settled_ms; /* when the one on trial has lived long enough; 0 = none is */
-	bool has_failed;    /* one of it died */
+	int64_t settled_ms; /* end of the 3 s; 0 = no reload is under way */
+	bool has_failed;    /* one of the new workers died */
 };
 
-/* Begins, undoes or finishes what is due; to be called each turn while the house runs. */
+/* Begins, undoes or finishes a reload when that is due. Call it each turn. */
 void reload_step(struct reload *r, const struct supervisor_plan *plan, struct children *all);
 
 #endif

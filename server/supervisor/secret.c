@@ -1,11 +1,10 @@
-/* Secrets that are made where nobody set them, and kept in the data directory. */
+/* Secrets that nobody set: generated once, and kept in the data directory. */
 #include "server/supervisor/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@
 #define ROOT_RANDOM 40
 #define TEXT_MAX 64
 
-/* len: what a whole one has. */
+/* len: the length that it must have. */
 static int read_secret(const char *file, size_t len, char text[TEXT_MAX], struct err *e)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -45,7 +44,7 @@ static int write_all(int fd, const char *text)
 		       : -1;
 }
 
-/* Whole or not at all: written beside it, then put in its place. */
+/* Writes a temporary file and renames it, so that the file is never incomplete. */
 static int write_secret(const char *file, const char *text, struct err *e)
 {
 	char beside[PATH_MAX + 32];
@@ -77,7 +76,7 @@ static void make_root(char text[TEXT_MAX])
 	id_random(text + strlen(ROOT_PREFIX), ROOT_RANDOM);
 }
 
-/* Sets the setting from the file of that name in the data directory, which is made by `make`. */
+/* Sets the setting from the file in the data directory; generates the file if it is missing. */
 static int prepare(struct config *config, const char *setting, const char *name,
 		   void (*make)(char *text), struct err *e)
 {

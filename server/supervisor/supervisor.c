@@ -1,4 +1,4 @@
-/* Keeps the children of one postern running, and ends them in order. */
+/* Keeps the children of one Postern running, and ends them in order. */
 #include "server/supervisor/supervisor.h"
 
 #include <errno.h>
@@ -14,22 +14,22 @@
 #include "server/supervisor/children.h"
 #include "server/supervisor/reload.h"
 
-#define FLOOR_UP_MS 30000
-#define FLOOR_POLL_MS 20
-#define FLOOR_END_MS 10000
+#define BACKEND_UP_MS 30000
+#define BACKEND_POLL_MS 20
+#define BACKEND_END_MS 10000
 #define KILL_AFTER_DRAIN_MS 5000
 #define RECOVER_MS 5000
 #define HURRY_MS 2000
-#define SAME_SIGNAL_MS 200 /* a terminal and a wrapper may both pass on one Ctrl-C */
+#define SAME_SIGNAL_MS 200 /* a terminal and a wrapper may both send the same Ctrl-C */
 #define RECOVERIES_AT_ONCE 4
 #define IDLE_MS 60000
 
 enum stage {
-	STAGE_FLOOR_UP, /* the floor starts, the others wait for it */
+	STAGE_BACKEND_UP, /* the backend starts, the others wait for it */
 	STAGE_RUN,
-	STAGE_DRAIN,     /* told to end; may finish what they hold */
-	STAGE_RECOVER,   /* all workers are gone; recoveries have a moment */
-	STAGE_FLOOR_END, /* nobody stands on the floor any more */
+	STAGE_DRAIN,       /* workers finish the work in hand */
+	STAGE_RECOVER,     /* all workers have ended; recoveries may finish */
+	STAGE_BACKEND_END, /* only the backend is left */
 	STAGE_OVER,
 };
 
@@ -38,7 +38,7 @@ struct supervisor {
 	struct children all;
 	enum stage stage;
 	int64_t deadline_ms; /* of the stage; 0 = none */
-	int64_t told_ms;     /* when the first SIGTERM or SIGINT came */
+	int64_t signal_ms;   /* time of the last SIGTERM or SIGINT */
 	bool ignores_hangup; /* nohup */
 	struct reload reload;
 	int status;
@@ -46,8 +46,8 @@ struct supervisor {
 
 static const char *stage_name(enum stage stage)
 {
-	static const char *const names[] = {"starting",   "running",          "draining",
-					    "recovering", "ending the floor", "over"};
+	static const char *const names[] = {
+		"starting", "running", "draining", "recovering", "ending the backend", "over"};
 
 	return names[stage];
 }
@@ -66,16 +66,16 @@ static bool may_start(const struct supervisor *s, const struct child *c)
 	if (c->is_retiring)
 		return false;
 	switch (s->stage) {
-	case STAGE_FLOOR_UP: /* once only: a floor that dies at once will not get better */
-		return child_is_floor(c) && !c->started_ms;
+	case STAGE_BACKEND_UP: /* once only: a backend that dies at its start would die again */
+		return child_is_backend(c) && !c->started_ms;
 	case STAGE_RUN:
 		break;
-	case STAGE_DRAIN: /* relays that drain need the floor to settle on */
+	case STAGE_DRAIN: /* relays that drain need the backend to settle */
 	case STAGE_RECOVER:
-		if (!child_is_floor(c) && !c->is_recovery)
+		if (!child_is_backend(c) && !c->is_recovery)
 			return false;
 		break;
-	case STAGE_FLOOR_END:
+	case STAGE_BACKEND_END:
 	case STAGE_OVER:
 	default:
 		return false;
@@ -83,13 +83,13 @@ static bool may_start(const struct supervisor *s, const struct child *c)
 	return !c->is_recovery || children_running(&s->all, child_is_recovery) < RECOVERIES_AT_ONCE;
 }
 
-static void start(struct supervisor *s, struct child *c)
+static void start_child(struct supervisor *s, struct child *c)
 {
 	c->slot = c->is_recovery ? CHILD_SHARED_SLOT : children_free_slot(&s->all);
 	child_start(c, s->plan);
 }
 
-/* Starts whose time has come; gives the time until the next may start. */
+/* Starts the children that are due; returns the time until the next one is. */
 static int64_t start_due(struct supervisor *s)
 {
 	int64_t now = clock_mono_ms(), wait = IDLE_MS;
@@ -100,19 +100,19 @@ static int64_t start_due(struct supervisor *s)
 		if (!c->job || c->pid || c->start_at_ms < 0 || !may_start(s, c))
 			continue;
 		if (c->start_at_ms <= now)
-			start(s, c);
+			start_child(s, c);
 		else if (c->start_at_ms - now < wait)
 			wait = c->start_at_ms - now;
 	}
 	return wait;
 }
 
-static bool is_floor_up(const struct supervisor *s)
+static bool is_backend_up(const struct supervisor *s)
 {
 	for (size_t i = 0; i < s->plan->n_jobs; i++) {
 		const struct supervisor_job *job = &s->plan->jobs[i];
 
-		if (job->is_floor && job->is_up && !job->is_up(s->plan->config))
+		if (job->is_backend && job->is_up && !job->is_up(s->plan->config))
 			return false;
 	}
 	return true;
@@ -120,33 +120,38 @@ static bool is_floor_up(const struct supervisor *s)
 
 /* ---- deaths ---- */
 
-static void fail(struct supervisor *s)
+static void begin_drain(struct supervisor *s)
 {
-	if (s->stage > STAGE_RUN)
-		return;
-	s->status = 1;
 	enter(s, STAGE_DRAIN, s->plan->config->drain_s * 1000 + KILL_AFTER_DRAIN_MS);
 	children_signal(&s->all, SIGTERM, child_is_worker);
 }
 
-static void floor_failed(struct supervisor *s, const struct supervisor_job *job)
+static void end_as_failed(struct supervisor *s)
 {
-	LOG(LOG_ERROR, "floor.not_up", LOG_S("child", job->role), LOG_S("hint", job->hint));
-	fail(s);
+	if (s->stage > STAGE_RUN)
+		return;
+	s->status = 1;
+	begin_drain(s);
 }
 
-/* Also after a clean end: what is left of its journal and its leases must not wait for time. */
-static void recover(struct supervisor *s, const struct supervisor_job *job, const char *owner)
+static void backend_failed(struct supervisor *s, const struct supervisor_job *job)
+{
+	LOG(LOG_ERROR, "backend.not_up", LOG_S("child", job->role), LOG_S("hint", job->hint));
+	end_as_failed(s);
+}
+
+/* Also after a clean end: its journal and leases may not be empty, and leases last for minutes. */
+static void add_recovery(struct supervisor *s, const struct supervisor_job *job, const char *owner)
 {
 	struct child *c = children_free_entry(&s->all);
 
 	if (c)
 		child_init_recovery(c, job, owner);
 	else
-		LOG(LOG_ERROR, "recovery.left_to_time", LOG_S("owner", owner));
+		LOG(LOG_ERROR, "recovery.skipped", LOG_S("owner", owner));
 }
 
-static void bury(struct supervisor *s, struct child *c, int status)
+static void handle_death(struct supervisor *s, struct child *c, int status)
 {
 	bool is_stopping = s->stage > STAGE_RUN;
 
@@ -154,19 +159,19 @@ static void bury(struct supervisor *s, struct child *c, int status)
 	metrics_clear_gauges(c->slot);
 	c->slot = 0;
 	if (c->job->recover && !c->is_recovery)
-		recover(s, c->job, c->owner);
+		add_recovery(s, c->job, c->owner);
 	s->reload.has_failed = s->reload.has_failed || c->is_fresh;
 	if ((c->is_retiring && !s->reload.settled_ms) || (c->is_recovery && c->start_at_ms < 0))
 		*c = (struct child){0};
-	else if (child_is_floor(c) && s->stage == STAGE_FLOOR_UP)
-		floor_failed(s, c->job);
+	else if (child_is_backend(c) && s->stage == STAGE_BACKEND_UP)
+		backend_failed(s, c->job);
 	if (!c->job || !c->job->is_once || c->start_at_ms < 0)
 		return;
 	c->start_at_ms = -1;
-	fail(s);
+	end_as_failed(s);
 }
 
-/* As PID 1 also those that are nobody's: they are just waited for. */
+/* As PID 1 we also get children that we did not start; waitpid() is all they need. */
 static void reap(struct supervisor *s)
 {
 	int status;
@@ -175,28 +180,28 @@ static void reap(struct supervisor *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
 			if (s->all.at[i].job && s->all.at[i].pid == pid) {
-				bury(s, &s->all.at[i], status);
+				handle_death(s, &s->all.at[i], status);
 				break;
 			}
 }
 
 /* ---- the end ---- */
 
-static void told_to_end(struct supervisor *s)
+static void handle_end_signal(struct supervisor *s)
 {
 	int64_t now = clock_mono_ms();
 
-	if (s->told_ms && now - s->told_ms < SAME_SIGNAL_MS)
+	if (s->signal_ms && now - s->signal_ms < SAME_SIGNAL_MS)
 		return;
-	if (s->told_ms) {
+	if (s->signal_ms) {
 		LOG(LOG_WARN, "supervisor.hurry", LOG_N("within_ms", HURRY_MS));
 		if (s->deadline_ms > now + HURRY_MS)
 			s->deadline_ms = now + HURRY_MS;
-	} else if (s->stage <= STAGE_RUN) {
-		enter(s, STAGE_DRAIN, s->plan->config->drain_s * 1000 + KILL_AFTER_DRAIN_MS);
 	}
-	s->told_ms = now;
-	if (s->stage == STAGE_DRAIN)
+	s->signal_ms = now;
+	if (s->stage <= STAGE_RUN)
+		begin_drain(s);
+	else if (s->stage == STAGE_DRAIN)
 		children_signal(&s->all, SIGTERM, child_is_worker);
 }
 
@@ -209,10 +214,10 @@ static unsigned count_recoveries(const struct supervisor *s)
 	return n;
 }
 
-static void end_floor(struct supervisor *s)
+static void end_backend(struct supervisor *s)
 {
-	enter(s, STAGE_FLOOR_END, FLOOR_END_MS);
-	children_signal(&s->all, SIGTERM, child_is_floor);
+	enter(s, STAGE_BACKEND_END, BACKEND_END_MS);
+	children_signal(&s->all, SIGTERM, child_is_backend);
 }
 
 static void drop_recoveries(struct supervisor *s)
@@ -229,19 +234,19 @@ static void drop_recoveries(struct supervisor *s)
 	}
 }
 
-static void floor_late(struct supervisor *s)
+static void backend_late(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->plan->n_jobs; i++)
-		if (s->plan->jobs[i].is_floor)
-			floor_failed(s, &s->plan->jobs[i]);
+		if (s->plan->jobs[i].is_backend)
+			backend_failed(s, &s->plan->jobs[i]);
 }
 
-static void deadline_passed(struct supervisor *s)
+static void handle_deadline(struct supervisor *s)
 {
 	s->deadline_ms = 0;
 	switch (s->stage) {
-	case STAGE_FLOOR_UP:
-		floor_late(s);
+	case STAGE_BACKEND_UP:
+		backend_late(s);
 		return;
 	case STAGE_DRAIN:
 		children_signal(&s->all, SIGKILL, child_is_worker);
@@ -249,8 +254,8 @@ static void deadline_passed(struct supervisor *s)
 	case STAGE_RECOVER:
 		drop_recoveries(s);
 		return;
-	case STAGE_FLOOR_END:
-		children_signal(&s->all, SIGKILL, child_is_floor);
+	case STAGE_BACKEND_END:
+		children_signal(&s->all, SIGKILL, child_is_backend);
 		return;
 	case STAGE_RUN:
 	case STAGE_OVER:
@@ -259,18 +264,18 @@ static void deadline_passed(struct supervisor *s)
 	}
 }
 
-/* To the next stage, when this one has done its work. */
+/* Enters the next stage when this one is complete. */
 static void advance(struct supervisor *s)
 {
-	if (s->stage == STAGE_FLOOR_UP && is_floor_up(s))
+	if (s->stage == STAGE_BACKEND_UP && is_backend_up(s))
 		enter(s, STAGE_RUN, 0);
 	if (s->deadline_ms && clock_mono_ms() >= s->deadline_ms)
-		deadline_passed(s);
+		handle_deadline(s);
 	if (s->stage == STAGE_DRAIN && !children_running(&s->all, child_is_worker))
 		enter(s, STAGE_RECOVER, RECOVER_MS);
 	if (s->stage == STAGE_RECOVER && !count_recoveries(s))
-		end_floor(s);
-	if (s->stage == STAGE_FLOOR_END && !children_running(&s->all, child_is_floor))
+		end_backend(s);
+	if (s->stage == STAGE_BACKEND_END && !children_running(&s->all, child_is_backend))
 		enter(s, STAGE_OVER, 0);
 }
 
@@ -290,10 +295,10 @@ static void take_signals(struct supervisor *s, sigset_t *set)
 	sigprocmask(SIG_BLOCK, set, NULL);
 }
 
-static void hangup(struct supervisor *s)
+static void handle_hangup(struct supervisor *s)
 {
 	if (s->plan->hangup_ends && !s->ignores_hangup)
-		told_to_end(s);
+		handle_end_signal(s);
 	else if (s->plan->reload)
 		s->reload.is_wanted = true;
 }
@@ -303,8 +308,8 @@ static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
 	struct timespec ts;
 	int sig;
 
-	if (s->stage == STAGE_FLOOR_UP && ms > FLOOR_POLL_MS)
-		ms = FLOOR_POLL_MS;
+	if (s->stage == STAGE_BACKEND_UP && ms > BACKEND_POLL_MS)
+		ms = BACKEND_POLL_MS;
 	if (s->reload.settled_ms && s->reload.settled_ms - clock_mono_ms() < ms)
 		ms = s->reload.settled_ms - clock_mono_ms();
 	if (s->deadline_ms && s->deadline_ms - clock_mono_ms() < ms)
@@ -315,16 +320,16 @@ static void wait_signal(struct supervisor *s, const sigset_t *set, int64_t ms)
 			       .tv_nsec = (long)(ms % 1000) * 1000000};
 	sig = sigtimedwait(set, NULL, &ts);
 	if (sig == SIGTERM || sig == SIGINT)
-		told_to_end(s);
+		handle_end_signal(s);
 	else if (sig == SIGHUP)
-		hangup(s);
+		handle_hangup(s);
 }
 
-static void recover_earlier(struct supervisor *s)
+static void recover_dead_owners(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->plan->n_jobs; i++)
 		for (size_t k = 0; s->plan->jobs[i].recover && k < s->plan->n_dead_owners; k++)
-			recover(s, &s->plan->jobs[i], s->plan->dead_owners[k]);
+			add_recovery(s, &s->plan->jobs[i], s->plan->dead_owners[k]);
 }
 
 int supervisor_run(const struct supervisor_plan *plan)
@@ -339,8 +344,8 @@ int supervisor_run(const struct supervisor_plan *plan)
 	sigprocmask(SIG_SETMASK, NULL, &before);
 	take_signals(s, &set);
 	children_add(&s->all, plan->jobs, plan->n_jobs, false);
-	recover_earlier(s);
-	enter(s, STAGE_FLOOR_UP, FLOOR_UP_MS);
+	recover_dead_owners(s);
+	enter(s, STAGE_BACKEND_UP, BACKEND_UP_MS);
 	while (s->stage != STAGE_OVER) {
 		int64_t wait = start_due(s);
 

@@ -47,6 +47,8 @@ server/events: server/store/messages server/mail
 server/hooks: server/events server/fetch server/store/projects server/store/messages server/redis server/mail server/config server/role
 server/keeper: server/store/queue server/store/projects server/redis server/config server/role
 server/role: server/redis server/config
+server/supervisor: api api/http smtp/relay server/hooks server/keeper server/role server/mail server/route server/redis server/config
+server/cli: server/supervisor server/role server/store/projects server/redis server/config smtp/client
 smtp/client: server/route
 smtp: server/store/projects
 smtp/relay: smtp/client smtp server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
@@ -56,9 +58,9 @@ RULES
 
 forbid "${own}smtp/" "api never includes smtp" api
 forbid "${own}api/" "smtp never includes api" smtp
-forbid_except "${own}(api|smtp|server/cli|server/supervisor)/" "only the front door includes the doors" \
+forbid_except "${own}(api|smtp|server/cli|server/supervisor)/" "only server/cli and server/supervisor include api and smtp" \
 	'server/main\.c|server/cli/|server/supervisor/|api/|smtp/'
-forbid "${own}server/(cli|supervisor|main)" "nobody includes the front door" api smtp
+forbid "${own}server/(cli|supervisor|main)" "api and smtp include neither cli nor supervisor" api smtp
 
 forbid_except '\bredisReply\b|<hiredis/' "Redis replies stay in server/redis, the store and its keeper" \
 	'server/redis/|server/store/|server/keeper/'

@@ -132,15 +132,15 @@ static int fake_crash(const struct role_context *ctx)
 	return 1;
 }
 
-static int fake_floor(const struct role_context *ctx)
+static int fake_backend(const struct role_context *ctx)
 {
-	report(getpgrp() == getpid() ? "floor-own-group" : "floor-shared-group", ctx->owner);
+	report(getpgrp() == getpid() ? "backend-own-group" : "backend-shared-group", ctx->owner);
 	nap(100);
 	metric_add(METRIC_ACCEPTED, 1); /* = up, for the others to see */
-	return serve_until_told("floor", ctx, 0);
+	return serve_until_told("backend", ctx, 0);
 }
 
-static bool is_floor_up(const struct config *config)
+static bool is_backend_up(const struct config *config)
 {
 	(void)config;
 	return metric_sum(METRIC_ACCEPTED) > 0;
@@ -179,7 +179,7 @@ static int fake_not_listening(const struct role_context *ctx)
 	return serve_until_told("other", ctx, 0);
 }
 
-/* ---- the house under test: a process of its own ---- */
+/* ---- the app under test: a process of its own ---- */
 
 #define LINES_MAX 64
 
@@ -193,40 +193,40 @@ struct app {
 	size_t len;
 };
 
-static struct app house;
+static struct app app;
 
-static void open_house_draining(const struct supervisor_job *jobs, size_t n, int64_t drain_s)
+static void open_app_draining(const struct supervisor_job *jobs, size_t n, int64_t drain_s)
 {
 	int fds[2];
 
-	house.config = (struct config){.drain_s = drain_s, .log_level = LOG_ERROR};
-	house.plan.config = &house.config;
-	house.plan.jobs = jobs;
-	house.plan.n_jobs = n;
-	if (!house.plan.listen_fds)
-		house.plan.lock_fd = -1;
+	app.config = (struct config){.drain_s = drain_s, .log_level = LOG_ERROR};
+	app.plan.config = &app.config;
+	app.plan.jobs = jobs;
+	app.plan.n_jobs = n;
+	if (!app.plan.listen_fds)
+		app.plan.lock_fd = -1;
 	assert_int_equal(pipe(fds), 0);
-	house.fd = fds[0];
-	house.len = 0;
-	house.text[0] = 0;
-	house.pid = fork();
-	if (house.pid == 0) {
+	app.fd = fds[0];
+	app.len = 0;
+	app.text[0] = 0;
+	app.pid = fork();
+	if (app.pid == 0) {
 		close(fds[0]);
-		if (house.is_subreaper)
+		if (app.is_subreaper)
 			prctl(PR_SET_CHILD_SUBREAPER, 1);
 		report_fd = fds[1];
 		log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
 		if (metrics_init() < 0)
 			_exit(8);
-		_exit(supervisor_run(&house.plan));
+		_exit(supervisor_run(&app.plan));
 	}
 	close(fds[1]);
-	assert_true(house.pid > 0);
+	assert_true(app.pid > 0);
 }
 
-static void open_house(const struct supervisor_job *jobs, size_t n)
+static void open_app(const struct supervisor_job *jobs, size_t n)
 {
-	open_house_draining(jobs, n, 1);
+	open_app_draining(jobs, n, 1);
 }
 
 /* Reads reports until one starts with text, or ms have passed. */
@@ -235,19 +235,19 @@ static bool sees(const char *text, int64_t ms)
 	int64_t until = clock_mono_ms() + ms;
 
 	for (;;) {
-		struct pollfd p = {.fd = house.fd, .events = POLLIN};
+		struct pollfd p = {.fd = app.fd, .events = POLLIN};
 		int64_t left = until - clock_mono_ms();
 		ssize_t n;
 
-		if (strstr(house.text, text))
+		if (strstr(app.text, text))
 			return true;
 		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
 			return false;
-		n = read(house.fd, house.text + house.len, sizeof(house.text) - house.len - 1);
+		n = read(app.fd, app.text + app.len, sizeof(app.text) - app.len - 1);
 		if (n <= 0)
 			return false;
-		house.len += (size_t)n;
-		house.text[house.len] = 0;
+		app.len += (size_t)n;
+		app.text[app.len] = 0;
 	}
 }
 
@@ -255,7 +255,7 @@ static unsigned count(const char *text)
 {
 	unsigned n = 0;
 
-	for (const char *p = strstr(house.text, text); p; p = strstr(p + 1, text))
+	for (const char *p = strstr(app.text, text); p; p = strstr(p + 1, text))
 		n++;
 	return n;
 }
@@ -265,7 +265,7 @@ static pid_t pid_of(const char *what)
 {
 	const char *at = NULL;
 
-	for (const char *p = strstr(house.text, what); p; p = strstr(p + 1, what))
+	for (const char *p = strstr(app.text, what); p; p = strstr(p + 1, what))
 		at = p;
 	assert_non_null(at);
 	return (pid_t)strtol(at + strlen(what), NULL, 10);
@@ -274,7 +274,7 @@ static pid_t pid_of(const char *what)
 /* The owner in the first or last line that starts with what. */
 static void owner_of(const char *what, bool last, char out[96])
 {
-	const char *at = strstr(house.text, what);
+	const char *at = strstr(app.text, what);
 
 	for (const char *p = at; last && p; p = strstr(p + 1, what))
 		at = p;
@@ -287,10 +287,10 @@ static int wait_end(int64_t ms)
 	int64_t until = clock_mono_ms() + ms;
 	int status;
 
-	while (waitpid(house.pid, &status, WNOHANG) == 0) {
+	while (waitpid(app.pid, &status, WNOHANG) == 0) {
 		if (clock_mono_ms() > until) {
-			kill(house.pid, SIGKILL);
-			waitpid(house.pid, &status, 0);
+			kill(app.pid, SIGKILL);
+			waitpid(app.pid, &status, 0);
 			return -1;
 		}
 		nap(10);
@@ -299,12 +299,12 @@ static int wait_end(int64_t ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
 }
 
-static int close_house(void **state)
+static int close_app(void **state)
 {
 	(void)state;
-	if (house.fd > 0)
-		close(house.fd);
-	house = (struct app){0};
+	if (app.fd > 0)
+		close(app.fd);
+	app = (struct app){0};
 	return 0;
 }
 
@@ -321,10 +321,10 @@ static void sigterm_ends_all_and_gives_0(void **state)
 		JOB("api", fake_api), JOB("relay", fake_relay, .recover = fake_recover)};
 
 	(void)state;
-	open_house(jobs, 2);
+	open_app(jobs, 2);
 	assert_true(sees("api-up", 3000));
 	assert_true(sees("relay-up", 3000));
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 	assert_int_equal(count("api-end"), 1);
 	assert_int_equal(count("relay-end"), 1);
@@ -336,15 +336,15 @@ static void a_dead_child_is_started_again(void **state)
 	pid_t first;
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("api-up", 3000));
 	first = pid_of("api-up ");
 	kill(first, SIGKILL);
-	house.len = 0;
-	house.text[0] = 0;
+	app.len = 0;
+	app.text[0] = 0;
 	assert_true(sees("api-up", 3000));
 	assert_int_not_equal(pid_of("api-up "), first);
-	kill(house.pid, SIGINT);
+	kill(app.pid, SIGINT);
 	assert_int_equal(wait_end(5000), 0);
 }
 
@@ -353,11 +353,11 @@ static void back_off_doubles(void **state)
 	static const struct supervisor_job jobs[] = {JOB("crash", fake_crash)};
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	nap(1200); /* deaths at 0, 100, 300, 700, then 1500 ms */
 	(void)sees("never", 50);
 	assert_in_range(count("crash"), 3, 4);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 }
 
@@ -368,7 +368,7 @@ static void a_killed_relay_is_recovered_under_its_owner_and_comes_back_with_anot
 	char owner[96], recovered[96], next[96];
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("relay-up", 3000));
 	owner_of("relay-up", false, owner);
 	assert_non_null(strchr(owner, '.'));
@@ -382,7 +382,7 @@ static void a_killed_relay_is_recovered_under_its_owner_and_comes_back_with_anot
 	assert_int_equal(count("relay-up"), 2);
 	owner_of("relay-up", true, next);
 	assert_string_not_equal(owner, next);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 }
 
@@ -392,7 +392,7 @@ static void a_recovery_is_tried_until_it_gives_0(void **state)
 		JOB("relay", fake_relay, .recover = fake_recover_twice)};
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("relay-up", 3000));
 	kill(pid_of("relay-up "), SIGKILL);
 	assert_true(sees("recover-failed", 3000));
@@ -400,7 +400,7 @@ static void a_recovery_is_tried_until_it_gives_0(void **state)
 	nap(600);
 	(void)sees("never", 50);
 	assert_int_equal(count("recover-"), 2);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 }
 
@@ -411,58 +411,58 @@ static void a_relay_that_ends_cleanly_is_recovered_too(void **state)
 	char owner[96], recovered[96];
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("relay-up", 3000));
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 	owner_of("relay-up", false, owner);
 	owner_of("recover", false, recovered);
 	assert_string_equal(owner, recovered);
 }
 
-static void the_floor_comes_first_goes_last_and_has_a_group_of_its_own(void **state)
+static void the_backend_comes_first_goes_last_and_has_a_group_of_its_own(void **state)
 {
 	static const struct supervisor_job jobs[] = {
 		JOB("relay", fake_relay, .recover = fake_recover),
-		JOB("redis", fake_floor, .is_floor = true, .is_up = is_floor_up)};
+		JOB("redis", fake_backend, .is_backend = true, .is_up = is_backend_up)};
 
 	(void)state;
-	open_house(jobs, 2);
+	open_app(jobs, 2);
 	assert_true(sees("relay-up", 3000));
-	assert_true(sees("floor-own-group", 0));
-	kill(house.pid, SIGTERM);
+	assert_true(sees("backend-own-group", 0));
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
-	assert_true(strstr(house.text, "relay-end") < strstr(house.text, "floor-told"));
-	assert_true(strstr(house.text, "recover") < strstr(house.text, "floor-told"));
+	assert_true(strstr(app.text, "relay-end") < strstr(app.text, "backend-told"));
+	assert_true(strstr(app.text, "recover") < strstr(app.text, "backend-told"));
 }
 
-static void a_floor_that_dies_is_started_again(void **state)
+static void a_backend_that_dies_is_started_again(void **state)
 {
 	static const struct supervisor_job jobs[] = {
 		JOB("api", fake_api),
-		JOB("redis", fake_floor, .is_floor = true, .is_up = is_floor_up)};
+		JOB("redis", fake_backend, .is_backend = true, .is_up = is_backend_up)};
 
 	(void)state;
-	open_house(jobs, 2);
+	open_app(jobs, 2);
 	assert_true(sees("api-up", 3000));
-	assert_true(sees("floor-up", 3000));
-	kill(pid_of("floor-up "), SIGKILL);
+	assert_true(sees("backend-up", 3000));
+	kill(pid_of("backend-up "), SIGKILL);
 	nap(600);
 	(void)sees("never", 50);
-	assert_int_equal(count("floor-up"), 2);
+	assert_int_equal(count("backend-up"), 2);
 	assert_int_equal(count("api-up"), 1);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 }
 
-static void a_floor_that_does_not_come_up_ends_the_house_with_1(void **state)
+static void a_backend_that_does_not_come_up_ends_the_app_with_1(void **state)
 {
 	static const struct supervisor_job jobs[] = {
 		JOB("api", fake_api),
-		JOB("redis", fake_crash, .is_floor = true, .is_up = is_never_up)};
+		JOB("redis", fake_crash, .is_backend = true, .is_up = is_never_up)};
 
 	(void)state;
-	open_house(jobs, 2);
+	open_app(jobs, 2);
 	assert_int_equal(wait_end(5000), 1);
 	assert_int_equal(count("crash"), 1);
 	assert_int_equal(count("api-up"), 0);
@@ -474,13 +474,13 @@ static void a_second_sigterm_hurries(void **state)
 	int64_t start;
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("slow-up", 3000));
 	start = clock_mono_ms();
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_true(sees("slow-told", 3000));
 	nap(300);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_true(sees("slow-end", 1500));
 	assert_int_equal(wait_end(3000), 0);
 	assert_true(clock_mono_ms() - start < 3000);
@@ -492,12 +492,12 @@ static void one_ctrl_c_that_comes_twice_is_one(void **state)
 	int64_t start;
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("relay-up", 3000));
 	start = clock_mono_ms();
-	kill(house.pid, SIGINT);
+	kill(app.pid, SIGINT);
 	nap(30);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 	assert_true(clock_mono_ms() - start >= 290); /* it drained */
 }
@@ -508,11 +508,11 @@ static void who_does_not_listen_is_killed_in_the_end(void **state)
 		JOB("deaf", fake_deaf, .recover = fake_recover)};
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("deaf-up", 3000));
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	nap(500);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 	assert_true(sees("recover", 0));
 }
@@ -525,10 +525,10 @@ static void a_recovery_in_vain_holds_up_the_end_for_a_moment_only(void **state)
 	int64_t start;
 
 	(void)state;
-	open_house_draining(jobs, 1, 60);
+	open_app_draining(jobs, 1, 60);
 	assert_true(sees("relay-up", 3000));
 	start = clock_mono_ms();
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(15000), 0);
 	assert_true(clock_mono_ms() - start < 8000);
 	assert_true(sees("recover-waits", 0));
@@ -540,12 +540,12 @@ static void ctrl_c_does_not_reach_a_role_that_hears_it(void **state)
 	static const struct supervisor_job jobs[] = {JOB("eager", fake_eager)};
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("relay-up", 3000));
 	kill(pid_of("relay-up "), SIGINT);
 	nap(200);
 	assert_false(sees("relay-told", 50));
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 	assert_int_equal(count("relay-end"), 1);
 }
@@ -555,9 +555,9 @@ static void a_child_does_not_outlive_a_killed_supervisor(void **state)
 	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay)};
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("relay-up", 3000));
-	kill(house.pid, SIGKILL);
+	kill(app.pid, SIGKILL);
 	assert_int_equal(wait_end(1000), -2);
 	assert_true(sees("relay-end", 3000));
 }
@@ -567,16 +567,16 @@ static void ctrl_c_does_not_reach_the_children(void **state)
 	static const struct supervisor_job jobs[] = {JOB("relay", fake_relay)};
 
 	(void)state;
-	open_house(jobs, 1);
+	open_app(jobs, 1);
 	assert_true(sees("relay-up", 3000));
 	kill(pid_of("relay-up "), SIGINT);
 	kill(pid_of("relay-up "), SIGHUP);
 	nap(200);
-	kill(house.pid, SIGHUP); /* no reload in the plan: nothing */
+	kill(app.pid, SIGHUP); /* no reload in the plan: nothing */
 	nap(800);
-	assert_int_equal(waitpid(house.pid, NULL, WNOHANG), 0);
+	assert_int_equal(waitpid(app.pid, NULL, WNOHANG), 0);
 	assert_int_equal(count("relay-up"), 1);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 	assert_int_equal(count("relay-end"), 1);
 }
@@ -586,10 +586,10 @@ static void a_terminal_that_goes_away_ends_dev(void **state)
 	static const struct supervisor_job jobs[] = {JOB("api", fake_api)};
 
 	(void)state;
-	house.plan.hangup_ends = true;
-	open_house(jobs, 1);
+	app.plan.hangup_ends = true;
+	open_app(jobs, 1);
 	assert_true(sees("api-up", 3000));
-	kill(house.pid, SIGHUP);
+	kill(app.pid, SIGHUP);
 	assert_int_equal(wait_end(5000), 0);
 }
 
@@ -599,12 +599,12 @@ static void what_runs_once_runs_once(void **state)
 						     JOB("api", fake_api)};
 
 	(void)state;
-	open_house(jobs, 2);
+	open_app(jobs, 2);
 	assert_true(sees("api-up", 3000));
 	nap(500);
 	(void)sees("never", 50);
 	assert_int_equal(count("once"), 1);
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 }
 
@@ -614,7 +614,7 @@ static void when_it_fails_the_house_ends_with_1(void **state)
 						     JOB("dev", fake_once_bad, .is_once = true)};
 
 	(void)state;
-	open_house(jobs, 2);
+	open_app(jobs, 2);
 	assert_int_equal(wait_end(5000), 1);
 	assert_int_equal(count("once"), 1);
 }
@@ -627,14 +627,14 @@ static void only_who_listens_keeps_the_sockets(void **state)
 
 	(void)state;
 	assert_int_equal(dup2(0, 200), 200);
-	house.plan.listen_fds = fds;
-	house.plan.n_listen_fds = 1;
-	house.plan.lock_fd = -1;
-	open_house(jobs, 2);
+	app.plan.listen_fds = fds;
+	app.plan.n_listen_fds = 1;
+	app.plan.lock_fd = -1;
+	open_app(jobs, 2);
 	close(200);
 	assert_true(sees("listens-1", 3000));
 	assert_true(sees("socket-closed", 3000));
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 }
 
@@ -658,13 +658,12 @@ static void orphans_are_reaped(void **state)
 	FILE *f;
 
 	(void)state;
-	house.is_subreaper = true;
-	open_house(jobs, 1);
+	app.is_subreaper = true;
+	open_app(jobs, 1);
 	assert_true(sees("maker-up", 3000));
 	kill(pid_of("maker-up "), SIGKILL);
 	nap(400);
-	snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)house.pid,
-		 (long)house.pid);
+	snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)app.pid, (long)app.pid);
 	f = fopen(path, "re");
 	if (f) {
 		char *pid, *save = NULL;
@@ -682,11 +681,11 @@ static void orphans_are_reaped(void **state)
 			assert_null(strstr(line, ") Z "));
 		}
 	}
-	kill(house.pid, SIGTERM);
+	kill(app.pid, SIGTERM);
 	assert_int_equal(wait_end(5000), 0);
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, close_house)
+#define TEST(name) cmocka_unit_test_teardown(name, close_app)
 
 int main(void)
 {
@@ -697,9 +696,9 @@ int main(void)
 		TEST(a_killed_relay_is_recovered_under_its_owner_and_comes_back_with_another),
 		TEST(a_recovery_is_tried_until_it_gives_0),
 		TEST(a_relay_that_ends_cleanly_is_recovered_too),
-		TEST(the_floor_comes_first_goes_last_and_has_a_group_of_its_own),
-		TEST(a_floor_that_dies_is_started_again),
-		TEST(a_floor_that_does_not_come_up_ends_the_house_with_1),
+		TEST(the_backend_comes_first_goes_last_and_has_a_group_of_its_own),
+		TEST(a_backend_that_dies_is_started_again),
+		TEST(a_backend_that_does_not_come_up_ends_the_app_with_1),
 		TEST(a_second_sigterm_hurries),
 		TEST(one_ctrl_c_that_comes_twice_is_one),
 		TEST(who_does_not_listen_is_killed_in_the_end),

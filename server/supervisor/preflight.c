@@ -1,5 +1,5 @@
-/* The checks of the configuration that need the rest of the house. */
-#include "server/cli/config_check.h"
+/* Checks of the configuration that need other parts of Postern. */
+#include "server/supervisor/preflight.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 #include "server/route/route.h"
 #include "server/redis/url.h"
 
-/* Docker and Kubernetes mount secrets readable for all, so this is no refusal. */
+/* Only a warning: Docker and Kubernetes mount secrets readable for all. */
 static void warn_readable(const char *setting, const char *file)
 {
 	struct stat st;
@@ -46,7 +46,7 @@ static int check_tls(const struct config *config, struct err *e)
 	return 0;
 }
 
-int check_config(const struct config *config, struct err *e)
+int preflight_check(const struct config *config, struct err *e)
 {
 	struct redis_url url;
 	int status = redis_url_parse(config, &url, e);

@@ -1,0 +1,11 @@
+#ifndef SERVER_SUPERVISOR_PREFLIGHT_H
+#define SERVER_SUPERVISOR_PREFLIGHT_H
+
+#include "server/base/err.h"
+#include "server/config/config.h"
+
+/* Checks that config_load() cannot make: are addresses, URLs, certificates and key files usable? A
+ * start that would fail in a child is refused here, with a sentence. ERR_INPUT. */
+int preflight_check(const struct config *config, struct err *e);
+
+#endif

@@ -9,7 +9,7 @@ hash=$(printf %s "${REDIS_PASSWORD:?is not set}" | sha256sum | cut -d' ' -f1)
 unset REDIS_PASSWORD
 sed '/^#/d' "$here/users.acl" | tr -s '\n\t ' ' ' |
 	sed -e "s/#PASSWORD_SHA256/#$hash/" -e 's/ user /\nuser /g' >users.acl
-# A log that is damaged otherwise is for Redis to refuse.
+# If the log is damaged in another way, Redis decides whether it starts.
 postern redis mend "$PWD/appendonlydir" || :
 exec redis-server "$here/redis.conf" --aclfile "$PWD/users.acl" \
 	--maxmemory "${REDIS_MAXMEMORY:-1gb}" "$@"

@@ -1,12 +1,14 @@
-/* Cuts off what a power failure left unfinished at the end of Redis's log. */
-#define _GNU_SOURCE /* memmem */
+/* Removes a write that a power failure cut off from the end of Redis's append-only log. */
 #include "server/supervisor/redis_log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,18 +20,19 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/supervisor/aof_tail.h"
 
 #define MANIFEST "appendonly.aof.manifest"
 #define CHECKER "redis-check-aof"
 #define NO_CHECKER 127
-/* More than one turn of Redis's loop can have left unsynced is no unfinished end. */
+/* More than Redis writes between two fsyncs. */
 #define TAIL_MAX ((int64_t)64 << 20)
 #define NAME_BYTES 256
 
-/* What the checker says of the last file it looked at. */
+/* What redis-check-aof says about the last file that it read. */
 struct verdict {
 	char file[NAME_BYTES];
-	int64_t size, good; /* bytes */
+	int64_t size, good; /* bytes; good: up to the last whole command or transaction */
 };
 
 static void read_verdict(FILE *from, struct verdict *v)
@@ -50,7 +53,7 @@ static _Noreturn void become_checker(const char *manifest, int out)
 	_exit(NO_CHECKER);
 }
 
-/* Its exit status, or -1. */
+/* Returns the exit status of redis-check-aof, or -1. */
 static int run_checker(const char *manifest, struct verdict *v, struct err *e)
 {
 	int fds[2], status = 0;
@@ -78,7 +81,7 @@ static int run_checker(const char *manifest, struct verdict *v, struct err *e)
 	return WEXITSTATUS(status);
 }
 
-/* The file that Redis writes to: the last one of the manifest ("file NAME seq 1 type i"). */
+/* Redis writes to the last file of the manifest ("file NAME seq 1 type i"). */
 static bool is_last(const char *manifest, const char *file)
 {
 	char line[1024], name[NAME_BYTES] = "", type = 0;
@@ -92,18 +95,6 @@ static bool is_last(const char *manifest, const char *file)
 }
 
 /* ---- the end of the file ---- */
-
-static bool has(const char *bytes, size_t len, const char *what)
-{
-	return memmem(bytes, len, what, strlen(what)) != NULL;
-}
-
-/* One that a later start of Redis wrote on behind (it begins with SELECT), or with a whole
- * transaction in it, is more than an unfinished end. */
-static bool is_unfinished(const char *tail, size_t len)
-{
-	return !has(tail, len, "$4\r\nEXEC\r\n") && !has(tail, len, "$6\r\nSELECT\r\n");
-}
 
 static char *read_tail(int fd, const struct verdict *v, struct err *e)
 {
@@ -158,11 +149,12 @@ static int cut(int dir_fd, int fd, const struct verdict *v, struct err *e)
 
 	if (!tail)
 		return -1;
-	if (!is_unfinished(tail, len)) {
+	if (aof_tail_check(tail, len) != AOF_TAIL_UNFINISHED) {
 		free(tail);
 		return err_set(e, ERR_REFUSED,
 			       "%s is damaged at byte %" PRId64
-			       ", and more was written behind that: see what " CHECKER " says",
+			       ", and more than one unfinished write follows; nothing was changed. "
+			       "`" CHECKER "` shows details",
 			       v->file, v->good);
 	}
 	snprintf(kept, sizeof(kept), "unfinished-%" PRId64 "-%s", clock_real_ms(), v->file);
@@ -175,8 +167,7 @@ static int cut(int dir_fd, int fd, const struct verdict *v, struct err *e)
 		return err_set(e, ERR_INPUT, "%s: %s", v->file, strerror(errno));
 	LOG(LOG_WARN, "redis.log_mended", LOG_S("file", v->file), LOG_N("bytes", (int64_t)len),
 	    LOG_S("kept", name),
-	    LOG_S("hint", "a power failure cut off the last transaction; nobody was told that it "
-			  "was done"));
+	    LOG_S("hint", "a power failure cut off the last write, which was never confirmed"));
 	return 0;
 }
 
@@ -194,24 +185,80 @@ static int open_and_cut(const char *dir, const struct verdict *v, struct err *e)
 	return rc;
 }
 
+/* "" when there is no manifest. */
+static int find_manifest(const char *dir, char path[PATH_MAX], struct err *e)
+{
+	if ((size_t)snprintf(path, PATH_MAX, "%s/" MANIFEST, dir) >= PATH_MAX)
+		return err_set(e, ERR_INPUT, "the path is too long");
+	if (access(path, F_OK) == 0)
+		return 0;
+	*path = 0;
+	return errno == ENOENT ? 0 : err_set(e, ERR_INPUT, "%.200s: %s", dir, strerror(errno));
+}
+
 int redis_log_mend(const char *dir, struct err *e)
 {
 	struct verdict v = {0};
 	char manifest[PATH_MAX];
 	int status;
 
-	if ((size_t)snprintf(manifest, sizeof(manifest), "%s/" MANIFEST, dir) >= sizeof(manifest))
-		return err_set(e, ERR_INPUT, "the path is too long");
-	if (access(manifest, F_OK) < 0)
-		return errno == ENOENT ? 0
-				       : err_set(e, ERR_INPUT, "%.200s: %s", dir, strerror(errno));
+	if (find_manifest(dir, manifest, e) < 0)
+		return -1;
+	if (!*manifest)
+		return 0;
 	status = run_checker(manifest, &v, e);
 	if (status <= 0)
 		return status;
 	if (v.good < v.size && v.size - v.good <= TAIL_MAX && is_last(manifest, v.file))
 		return open_and_cut(dir, &v, e);
 	return err_set(e, ERR_REFUSED,
-		       "the log in %.200s is damaged: see what `" CHECKER " " MANIFEST
-		       "` says there, and restore a backup if there is one",
+		       "the log in %.200s is damaged; nothing was changed. `" CHECKER " " MANIFEST
+		       "` in it shows details; restore a backup",
+		       dir);
+}
+
+/* Redis creates appendonlydir in a directory that exists. */
+static bool is_parent_there(const char *dir)
+{
+	char path[PATH_MAX];
+
+	return (size_t)snprintf(path, sizeof(path), "%s", dir) < sizeof(path) &&
+	       access(dirname(path), F_OK) == 0;
+}
+
+static bool is_empty(const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *entry;
+	size_t n = 0;
+
+	if (!d)
+		return false;
+	while ((entry = readdir(d)))
+		n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(d);
+	return n == 0;
+}
+
+int redis_log_check_dir(const char *dir, bool *is_new, struct err *e)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (find_manifest(dir, path, e) < 0)
+		return -1;
+	*is_new = false;
+	if (*path)
+		return 0;
+	if (snprintf(path, sizeof(path), "%s/appendonlydir/" MANIFEST, dir) > 0 &&
+	    access(path, F_OK) == 0)
+		return err_set(e, ERR_INPUT, "%.200s: the log is in %.200s/appendonlydir", dir,
+			       dir);
+	*is_new = stat(dir, &st) < 0 ? is_parent_there(dir) : is_empty(dir);
+	if (*is_new)
+		return 0;
+	return err_set(e, ERR_INPUT,
+		       "%.200s: no " MANIFEST " there; the directory appendonlydir of a Redis 7 is "
+		       "expected",
 		       dir);
 }

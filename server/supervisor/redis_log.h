@@ -1,21 +1,28 @@
 #ifndef SERVER_SUPERVISOR_REDIS_LOG_H
 #define SERVER_SUPERVISOR_REDIS_LOG_H
 
+#include <stdbool.h>
+
 #include "server/base/err.h"
 
 /* The append-only log of a Redis that does not run.
  *
- * A power failure may leave half of the last transaction at the end of the log. Nobody was told
- * that it was done, and Redis leaves it out when it loads. But Redis up to 7 keeps its beginning in
- * the file, up to the last whole command, and writes on behind it: the next start finds MULTI
- * without EXEC, and runs that half together with what follows (mended in Valkey by
- * https://github.com/valkey-io/valkey/pull/4342). So the half is cut off before Redis sees it. */
+ * A power failure may cut off the last transaction in the log. Redis has not confirmed it to
+ * anybody, and ignores it when it loads. But up to version 7, Redis keeps the whole commands of
+ * that half in the file and appends to them: the start after the next one finds MULTI without EXEC,
+ * and runs the half together with what follows. (Fixed in Valkey by
+ * https://github.com/valkey-io/valkey/pull/4342.) So the half is removed before Redis starts. */
 
-/* dir: with appendonly.aof.manifest in it; nothing to do when there is none. What is cut off is
- * kept beside the log, and logged. Reads all of the log, by redis-check-aof (about 1 GB a second).
+/* dir: the one with appendonly.aof.manifest; without a manifest there is nothing to do. What is
+ * removed is kept in a file beside the log, and logged. redis-check-aof reads the whole log for
+ * this, at about 1 GB a second.
  *
- * -1: ERR_INPUT: it cannot be read or written; ERR_REFUSED: it is damaged otherwise, and was left
- * as it is. */
+ * -1: ERR_INPUT: the log cannot be read or written; ERR_REFUSED: it is damaged in another way, and
+ * was not changed. */
 int redis_log_mend(const char *dir, struct err *e);
+
+/* For directories that a person named. ERR_INPUT: Redis does not keep its log there. is_new: Redis
+ * has not created its log yet. */
+int redis_log_check_dir(const char *dir, bool *is_new, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-"""What a power failure leaves at the end of Redis's log is cut off before Redis sees it; nothing else is touched."""
+"""A write that a power failure cut off is removed from Redis's log before Redis starts; nothing else is changed."""
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from support import harness
 
 MULTI, EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
+SELECT, SET = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\ny\r\n$1\r\n1\r\n"
 WRITES = "redis.call('RPUSH', KEYS[1], 'one') redis.call('RPUSH', KEYS[2], 'two') redis.call('SET', KEYS[3], ARGV[1])"
 
 
@@ -79,7 +80,8 @@ def begins_badly(w):
 
 @pytest.mark.parametrize("spoil", [
     lambda w: w[:w.rindex(MULTI) + 60] + w[w.rindex(MULTI):],  # as a Redis does that keeps the half, and goes on
-    lambda w: w[:w.rindex(MULTI) + len(MULTI)] + b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\ny\r\n$1\r\n1\r\n",
+    lambda w: w[:w.rindex(MULTI) + len(MULTI)] + SELECT + SET + MULTI + SET + EXEC,
+    lambda w: w + MULTI + SET + SELECT + SET,
     begins_badly,
 ])
 def test_what_is_more_than_an_unfinished_end_is_refused_and_left_alone(log, tmp_path, spoil):
@@ -100,9 +102,56 @@ def test_a_base_that_is_damaged_is_refused_and_left_alone(log, tmp_path):
     assert contents(copy) == before
 
 
-def test_a_log_that_is_not_there_yet_is_no_fault(tmp_path):
-    assert mend(tmp_path / "none").returncode == 0
-    assert mend(tmp_path).returncode == 0
+@pytest.fixture
+def first_log(make_redis, tmp_path):
+    """The directory of a log with one transaction, the first after a start: SELECT comes with it."""
+    redis = make_redis("whole")
+    redis("EVAL", WRITES, "3", "a", "b", "c", "x" * 40)
+    redis.kill()
+    return tmp_path / "whole" / "appendonlydir"
+
+
+@pytest.mark.parametrize("order", [SELECT + MULTI, MULTI + SELECT], ids=["Redis 7.0", "Redis 7.2"])
+def test_the_first_transaction_after_a_start_is_removed_wherever_it_was_cut(first_log, tmp_path, order):
+    whole = incr(first_log).read_bytes()
+    whole = order + whole[whole.index(MULTI) + len(MULTI):].replace(SELECT, b"")
+    before = SELECT if whole.startswith(SELECT) else b""
+    for end in range(1, len(whole)):
+        copy = spoilt(first_log, tmp_path, lambda w, end=end: whole[:end])
+        done = mend(copy)
+        assert done.returncode == 0 and incr(copy).read_bytes() == (before if end >= len(before) else b""), (end, done)
+
+
+def test_the_text_of_a_mail_keeps_no_redis_from_starting(make_redis, tmp_path):
+    """Users write these bytes. Cut off within or after them, the transaction is unfinished all the same."""
+    redis = make_redis("whole")
+    write_some(redis)
+    text = EXEC + SELECT + MULTI + EXEC
+    redis("EVAL", WRITES, "3", "m", "n", "o", text + b"end of the mail")
+    redis.kill()
+    log = tmp_path / "whole" / "appendonlydir"
+    whole = incr(log).read_bytes()
+    start = whole.rindex(MULTI, 0, whole.rindex(text))
+    for end in (whole.rindex(text) + len(text), whole.rindex(text) + len(text) + 7, len(whole) - 5):
+        copy = spoilt(log, tmp_path, lambda w, end=end: w[:end])
+        done = mend(copy)
+        assert done.returncode == 0 and incr(copy).read_bytes() == whole[:start], done
+
+
+def test_before_the_first_start_of_redis_there_is_nothing_to_mend(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for directory in (tmp_path / "appendonlydir", tmp_path / "empty"):
+        done = mend(directory)
+        assert done.returncode == 0 and "nothing to mend" in done.stdout
+
+
+def test_a_directory_that_is_not_that_of_a_log_is_refused(log, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("")
+    for directory, words in ((tmp_path / "other", "no appendonly.aof.manifest"), (tmp_path / "a" / "b", "no appendonly.aof.manifest"),
+                             (log.parent, f"the log is in {log}"), (incr(log), "Not a directory")):
+        done = mend(directory)
+        assert done.returncode == 1 and words in done.stderr, done
 
 
 def test_without_the_checker_it_says_what_to_install(log, tmp_path):

@@ -48,8 +48,8 @@ static json_t *key_json(const struct key *k, const char *text)
 {
 	return json_pack("{s:s, s:o, s:s, s:o, s:s, s:o, s:s*}", "id", k->id, "name",
 			 json_text(k->name, strlen(k->name)), "mode", k->is_test ? "test" : "live",
-			 "scopes", scopes_json(k->scopes), "project", k->project_id, "created_at",
-			 time_or_null(k->created_ms), "key", text);
+			 "scopes", scopes_json(k->scopes), "project_id", k->project_id,
+			 "created_at", time_or_null(k->created_ms), "key", text);
 }
 
 static json_t *project_json(const struct project *p)

@@ -26,7 +26,7 @@ static struct suppressions list_of(const struct request *r)
 static json_t *entry_json(const struct suppression *s)
 {
 	return json_pack("{s:o, s:s, s:o, s:s*}", "email", json_text(s->email, strlen(s->email)),
-			 "reason", s->reason, "created_at", render_time(s->at_ms), "message",
+			 "reason", s->reason, "created_at", render_time(s->at_ms), "message_id",
 			 *s->message ? s->message : NULL);
 }
 

@@ -7,6 +7,7 @@
 
 #include "api/http/answer.h"
 #include "api/json/duration.h"
+#include "api/page.h"
 #include "server/base/json_text.h"
 #include "server/base/number.h"
 #include "server/mail/mail_view.h"
@@ -64,7 +65,7 @@ static int read_wait(const char *text, struct inbox_query *q, struct err *e)
 static json_t *mail_json(const struct inbox_mail *m)
 {
 	json_t *view = mail_view(m->mail, m->mail_len);
-	json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "id", m->message, "to",
+	json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "message_id", m->message, "to",
 				 json_text(m->recipient, strlen(m->recipient)), "from",
 				 json_text(m->sender, strlen(m->sender)), "received_at",
 				 render_time(m->received_ms));
@@ -97,17 +98,12 @@ static json_t *mails_json(const struct inbox_mail *mails, size_t n)
 static void on_mails(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg)
 {
 	struct request *r = arg;
-	json_t *body;
 
 	if (why) {
 		answer_err(r, why);
 		return;
 	}
-	body = json_pack("{s:o}", "data", mails_json(mails, n));
-	if (body)
-		answer_json(r, 200, body);
-	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+	page_answer(r, mails_json(mails, n), NULL);
 }
 
 void test_inbox_show(struct request *r)

@@ -24,30 +24,22 @@ struct listing {
 	bool failed_only;
 };
 
-/* What a cursor says of the last delivery of its page. */
-static void name_place(const json_t *delivery, char out[PAGE_CURSOR_MAX])
+static const char *id_of(const json_t *delivery)
 {
-	const json_t *event = json_object_get(delivery, "event");
-	const json_t *attempt = json_object_get(delivery, "attempt");
-
-	snprintf(out, PAGE_CURSOR_MAX, "%.100s.%d", json_string_value(event),
-		 (int)json_integer_value(attempt));
+	return json_string_value(json_object_get(delivery, "id"));
 }
 
-/* Where the page begins: behind the delivery that the cursor names. When that is no longer among
- * those that are kept, nothing older is either. */
+/* The index of the first delivery of the page: after the one with the cursor's id. When that one is
+ * no longer kept, no older one is. */
 static size_t first_of(const json_t *list, const char *cursor)
 {
-	char place[PAGE_CURSOR_MAX];
 	size_t i = 0;
 
 	if (!cursor)
 		return 0;
-	while (i < json_array_size(list)) {
-		name_place(json_array_get(list, i++), place);
-		if (strcmp(place, cursor) == 0)
+	while (i < json_array_size(list))
+		if (strcmp(id_of(json_array_get(list, i++)), cursor) == 0)
 			break;
-	}
 	return i;
 }
 
@@ -56,7 +48,7 @@ static void on_log(json_t *list, const struct err *why, void *arg)
 	struct request *r = arg;
 	const struct page *p = &((struct listing *)request_state(r))->page;
 	size_t n = json_array_size(list), i;
-	char next[PAGE_CURSOR_MAX];
+	const char *next = NULL;
 	json_t *data;
 
 	if (why) {
@@ -66,7 +58,7 @@ static void on_log(json_t *list, const struct err *why, void *arg)
 	data = json_array();
 	for (i = first_of(list, p->cursor); i < n && json_array_size(data) < p->limit; i++) {
 		json_array_append(data, json_array_get(list, i));
-		name_place(json_array_get(list, i), next);
+		next = id_of(json_array_get(list, i));
 	}
 	page_answer(r, data, i < n ? next : NULL);
 }
@@ -90,7 +82,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 
 	if (page_read(r, names, &l->page, e) < 0)
 		return -1;
-	if (l->page.cursor && strlen(l->page.cursor) >= PAGE_CURSOR_MAX)
+	if (l->page.cursor && !id_valid("dlv", l->page.cursor))
 		return page_bad_cursor(e);
 	if (failed && strcmp(failed, "true") != 0 && strcmp(failed, "false") != 0)
 		return err_set(e, ERR_INPUT, "query parameter failed: must be true or false");
@@ -129,7 +121,7 @@ static void on_redelivered(const struct err *why, void *arg)
 		LOG(LOG_INFO, "webhook.redelivered", LOG_S("webhook", request_param(r, 0)),
 		    LOG_S("event", request_param(r, 1)), LOG_S("request", request_id(r)));
 		answer_json(r, 202,
-			    json_pack("{s:s, s:s}", "webhook", request_param(r, 0), "event",
+			    json_pack("{s:s, s:s}", "webhook_id", request_param(r, 0), "event_id",
 				      request_param(r, 1)));
 	}
 }

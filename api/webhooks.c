@@ -81,14 +81,14 @@ static int take_description(struct rules_run *run, const struct rule_value *v, v
 
 static int check_filter(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
+	char types[EVENT_TYPES_MAX];
+
 	(void)run;
 	(void)at;
 	if (event_filter_is_known(v->text))
 		return 0;
-	return err_set(
-		e, ERR_INPUT,
-		"is no type of event; say `message.delivered`, or the beginning of types and "
-		"a `*`: `message.*`, `*`");
+	event_types(types);
+	return err_set(e, ERR_INPUT, "must be one of %s, or a prefix and `*`", types);
 }
 
 static int take_value(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)

@@ -6,7 +6,9 @@
 #include "api/http/answer.h"
 #include "api/http/request.h"
 #include "api/messages/render.h"
+#include "api/page.h"
 #include "server/base/json_text.h"
+#include "server/events/reply.h"
 #include "server/store/messages/transcripts.h"
 
 static int put(json_t *object, const char *name, json_t *take_value)
@@ -35,9 +37,7 @@ static json_t *recipients(const struct record *record, const struct record_attem
 		one = json_object();
 		rc |= put(one, "email", json_text(email, strlen(email)));
 		rc |= put(one, "status", json_string(event->type));
-		if (event->code)
-			rc |= put(one, "code", json_integer(event->code));
-		rc |= put(one, "text", json_text(event->text, strlen(event->text)));
+		rc |= reply_put(one, event->code, event->text);
 		rc |= json_array_append_new(list, one);
 	}
 	if (rc == 0)
@@ -177,7 +177,7 @@ static void on_attempts(const struct record *record, const struct transcripts_on
 		}
 	}
 	if (list)
-		answer_json(r, 200, json_pack("{s:o}", "data", list));
+		page_answer(r, list, NULL);
 	else
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "the attempts cannot be shown");
 }

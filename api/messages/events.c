@@ -37,7 +37,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 		}
 	}
 	if (data)
-		answer_json(r, 200, json_pack("{s:o}", "data", data));
+		page_answer(r, data, NULL);
 	else
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
 }
@@ -85,33 +85,36 @@ static struct listing *listing_new(unsigned partitions)
 	return NULL;
 }
 
-static int read_after(const struct request *r, struct listing *l, struct err *e)
+static int read_cursor(const char *text, struct listing *l, struct err *e)
 {
-	const char *text = request_query(r, "after");
-
 	if (!text || cursor_read(text, l->seen, l->partitions) == 0)
 		return 0;
 	return err_set(e, ERR_INPUT,
-		       "query parameter after: give `next_cursor` of the page before, or the "
-		       "`cursor` of an event, as it is");
+		       "query parameter cursor: must be the `next_cursor` of a page or the "
+		       "`cursor` of an event, unchanged");
+}
+
+static int refuse_type(struct err *e)
+{
+	char types[EVENT_TYPES_MAX];
+
+	event_types(types);
+	return err_set(e, ERR_INPUT, "query parameter type: must be one of %s, or a prefix and `*`",
+		       types);
 }
 
 static int read_query(const struct request *r, struct listing *l, struct err *e)
 {
-	static const char *const names[] = {"after", "type", "tag", NULL};
+	static const char *const names[] = {"type", "tag", NULL};
 	struct page page;
 
-	if (page_read(r, names, &page, e) < 0 || read_after(r, l, e) < 0)
+	if (page_read(r, names, &page, e) < 0 || read_cursor(page.cursor, l, e) < 0)
 		return -1;
-	if (page.cursor)
-		return err_set(e, ERR_INPUT, "query parameter cursor: is called `after` here");
 	l->limit = page.limit;
 	l->tag = request_query(r, "tag");
 	l->type = request_query(r, "type");
 	if (l->type && !event_filter_is_known(l->type))
-		return err_set(e, ERR_INPUT,
-			       "query parameter type: must be a type of event, or the beginning of "
-			       "one and a *");
+		return refuse_type(e);
 	return 0;
 }
 

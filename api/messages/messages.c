@@ -27,7 +27,7 @@ struct creation {
 	struct accept_request accept;
 	struct buf mail;
 	char idempotency[IDEMPOTENCY_HEX], fingerprint[IDEMPOTENCY_HEX];
-	char message_id[MESSAGE_ID_MAX];
+	char internet_message_id[MESSAGE_ID_MAX];
 	struct buf facts, tags;
 	struct buf recipients; /* each with a NUL behind it */
 	const char *durability;
@@ -115,7 +115,7 @@ static void answer_new(struct request *r, struct creation *c, const char *id, in
 			.id = id,
 			.at_ms = at_ms,
 			.durability = c->durability,
-			.message_id = c->message_id,
+			.internet_message_id = c->internet_message_id,
 			.emails = c->recipients.data,
 			.n_emails = c->n_recipients,
 			.suppressed = suppressed,
@@ -209,9 +209,9 @@ static int build_mail(struct request *r, struct creation *c)
 	char detail[160];
 	struct err e;
 
-	snprintf(c->message_id, sizeof(c->message_id), "<%s@%s>",
+	snprintf(c->internet_message_id, sizeof(c->internet_message_id), "<%s@%s>",
 		 c->accept.id.text + strlen("msg_"), address_domain(&c->send.from));
-	c->send.message.message_id = c->message_id;
+	c->send.message.message_id = c->internet_message_id;
 	c->send.message.date_ms = clock_real_ms();
 	if (message_build(&c->send.message, &c->mail, &e) < 0) {
 		if (e.kind == ERR_INPUT)
@@ -233,7 +233,7 @@ static int build_mail(struct request *r, struct creation *c)
 static int make_facts(struct request *r, struct creation *c)
 {
 	struct send_extra extra = {
-		.message_id = c->message_id,
+		.internet_message_id = c->internet_message_id,
 		.size_bytes = c->mail_bytes,
 		.durability = strcmp(c->durability, "fsync") ? c->durability : NULL,
 		.request_id = request_header(r, "X-Request-Id") ? request_id(r) : NULL,

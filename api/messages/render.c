@@ -9,6 +9,7 @@
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/json_write.h"
+#include "server/events/reply.h"
 
 json_t *render_time(int64_t real_ms)
 {
@@ -88,7 +89,7 @@ void render_accepted(const struct accepted *a, struct buf *out)
 			  recipient_state_name(is_over ? STATE_SUPPRESSED : STATE_QUEUED));
 	json_write_member(out, "durability", a->durability ? a->durability : "fsync");
 	json_write_member(out, "created_at", at);
-	json_write_member(out, "message_id", a->message_id);
+	json_write_member(out, "internet_message_id", a->internet_message_id);
 	put_recipients(a, out);
 	buf_char(out, '}');
 }
@@ -115,10 +116,11 @@ int render_replay(const char *id, const struct record *record, struct buf *out)
 		.id = id,
 		.at_ms = record->accepted_ms,
 		.durability = json_string_value(json_object_get(facts, "durability")),
-		.message_id = json_string_value(json_object_get(facts, "message_id")),
+		.internet_message_id =
+			json_string_value(json_object_get(facts, "internet_message_id")),
 		.suppressed = suppressed ? suppressed : "",
 	};
-	int rc = a.message_id ? read_envelope(facts, &emails, &a.n_emails) : -1;
+	int rc = a.internet_message_id ? read_envelope(facts, &emails, &a.n_emails) : -1;
 
 	a.emails = emails.data;
 	if (rc == 0)
@@ -136,17 +138,15 @@ static int put(json_t *object, const char *name, json_t *take_value)
 	return json_object_set_new(object, name, take_value);
 }
 
-static int put_last_reply(json_t *object, const struct record_recipient *r)
+static int put_reply(json_t *object, const struct record_recipient *r)
 {
-	json_t *reply;
-
 	if (!r->code && !r->text[0])
 		return 0;
-	reply = json_object();
-	if (put(object, "last_reply", reply) < 0 ||
-	    (r->code && put(reply, "code", json_integer(r->code)) < 0))
+	if (put(object, "last_reply", reply_json(r->code, r->text)) < 0)
 		return -1;
-	return put(reply, "text", json_text(r->text, strlen(r->text)));
+	if (r->state != STATE_BOUNCED)
+		return 0;
+	return put(object, "bounce", reply_bounce_json(r->code, r->text));
 }
 
 static json_t *recipient(const struct record *record, const struct record_recipient *r)
@@ -157,7 +157,7 @@ static json_t *recipient(const struct record *record, const struct record_recipi
 
 	rc |= put(object, "status", json_string(recipient_state_name(r->state)));
 	rc |= put(object, "attempts", json_integer((json_int_t)r->attempts));
-	rc |= put_last_reply(object, r);
+	rc |= put_reply(object, r);
 	if (r->at_ms)
 		rc |= put(object, "last_event_at", render_time(r->at_ms));
 	if (next && !recipient_state_is_terminal(r->state))
@@ -187,9 +187,17 @@ static json_t *recipients(const struct record *record)
 /* What was given is shown as it was given; the rest is absent. */
 static int put_facts(json_t *object, const json_t *facts)
 {
-	static const char *const names[] = {"message_id", "from",       "to",        "cc",
-					    "bcc",        "reply_to",   "subject",   "tags",
-					    "metadata",   "size_bytes", "request_id"};
+	static const char *const names[] = {"internet_message_id",
+					    "from",
+					    "to",
+					    "cc",
+					    "bcc",
+					    "reply_to",
+					    "subject",
+					    "tags",
+					    "metadata",
+					    "size_bytes",
+					    "request_id"};
 	json_t *value;
 	size_t i;
 

@@ -16,7 +16,7 @@ struct accepted {
 	const char *id;
 	int64_t at_ms;
 	const char *durability; /* NULL: fsync */
-	const char *message_id;
+	const char *internet_message_id;
 	const char *emails; /* of the recipients, each with a NUL behind it */
 	size_t n_emails;
 	const char *suppressed; /* the numbers of those that ended at once: "[0,2]", or "" */

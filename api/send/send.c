@@ -214,7 +214,7 @@ void send_facts(const struct send *s, const struct send_extra *extra, struct buf
 		json_write_member(out, "lane", lane_name(s->lane));
 	put_json(out, "tags", s->tags);
 	put_json(out, "metadata", s->metadata);
-	json_write_member(out, "message_id", extra->message_id);
+	json_write_member(out, "internet_message_id", extra->internet_message_id);
 	json_write_name(out, "size_bytes");
 	buf_fmt(out, "%zu", extra->size_bytes);
 	if (extra->durability)

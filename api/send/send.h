@@ -58,10 +58,10 @@ void send_deinit(struct send *s);
 json_t *send_fault(const char *pointer, const char *detail);
 
 /* What of the message is frozen at acceptance, as one line of JSON: from, to, cc, bcc, reply_to,
- * subject, lane, tags, metadata (only what was given), and message_id, size_bytes; durability and
- * request_id, unless NULL: the store keeps each byte of it for days. */
+ * subject, lane, tags, metadata (only what was given), and internet_message_id, size_bytes;
+ * durability and request_id, unless NULL: the store keeps each byte of it for days. */
 struct send_extra {
-	const char *message_id;
+	const char *internet_message_id;
 	size_t size_bytes;
 	const char *durability; /* NULL: fsync */
 	const char *request_id; /* the client's own, or NULL */

@@ -7,6 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/json_text.h"
+#include "server/events/reply.h"
 
 #define PREFIX "message."
 #define ID_START (sizeof("msg_") - 1)
@@ -47,7 +48,6 @@ static json_t *time_json(int64_t real_ms)
 static int put_recipient(json_t *data, const struct record *record, const struct record_event *ev)
 {
 	const struct record_recipient *r;
-	json_t *reply;
 
 	if (ev->recipient >= record->n_recipients)
 		return 0;
@@ -56,26 +56,21 @@ static int put_recipient(json_t *data, const struct record *record, const struct
 		return -1;
 	if (!ev->code && !*ev->text)
 		return 0;
-	reply = json_object();
-	if (ev->code && json_object_set_new(reply, "code", json_integer(ev->code)) < 0) {
-		json_decref(reply);
+	if (json_object_set_new(data, "reply", reply_json(ev->code, ev->text)) < 0)
 		return -1;
-	}
-	if (json_object_set_new(reply, "text", json_text(ev->text, strlen(ev->text))) < 0) {
-		json_decref(reply);
-		return -1;
-	}
-	return json_object_set_new(data, "reply", reply);
+	if (strcmp(ev->type, recipient_state_name(STATE_BOUNCED)) != 0)
+		return 0;
+	return json_object_set_new(data, "bounce", reply_bounce_json(ev->code, ev->text));
 }
 
 static json_t *data_json(const struct event_about *about, const struct record *record,
 			 const struct record_event *ev)
 {
-	static const char *const shown[] = {"message_id", "from", "subject", "tags", "metadata"};
+	static const char *const shown[] = {"internet_message_id", "from", "subject", "tags",
+					    "metadata"};
 	json_t *facts = json_loads(record->facts, JSON_REJECT_DUPLICATES, NULL), *value;
-	json_t *data = facts ? json_pack("{s:s, s:s, s:s, s:s}", "message", about->message,
-					 "status", ev->type, "lane", lane_name(record->lane),
-					 "mode", record->is_test ? "test" : "live")
+	json_t *data = facts ? json_pack("{s:s, s:s, s:s}", "message_id", about->message, "status",
+					 ev->type, "lane", lane_name(record->lane))
 			     : NULL;
 	int rc = data ? put_recipient(data, record, ev) : -1;
 
@@ -91,6 +86,22 @@ static json_t *data_json(const struct event_about *about, const struct record *r
 	return NULL;
 }
 
+struct envelope {
+	const char *id, *type;
+	unsigned sequence;
+	int64_t at_ms;
+	bool is_test;
+};
+
+static json_t *envelope_json(const struct envelope *e, const struct event_about *about,
+			     json_t *take_data)
+{
+	return json_pack("{s:s, s:s, s:o, s:i, s:s*, s:s, s:s, s:o}", "id", e->id, "type", e->type,
+			 "timestamp", time_json(e->at_ms), "sequence", (int)e->sequence, "cursor",
+			 about->cursor, "project_id", about->project_id, "mode",
+			 e->is_test ? "test" : "live", "data", take_data);
+}
+
 json_t *event_json(const struct event_about *about, const struct record *record,
 		   const struct record_event *ev)
 {
@@ -101,9 +112,24 @@ json_t *event_json(const struct event_about *about, const struct record *record,
 		return NULL;
 	event_id(about->message, ev->n, id);
 	snprintf(type, sizeof(type), PREFIX "%s", ev->type);
-	return json_pack("{s:s, s:s, s:i, s:s*, s:o, s:s, s:o}", "id", id, "type", type, "n",
-			 (int)ev->n, "cursor", about->cursor, "created_at", time_json(ev->at_ms),
-			 "project", about->project_id, "data", data);
+	return envelope_json(&(struct envelope){id, type, ev->n, ev->at_ms, record->is_test}, about,
+			     data);
+}
+
+json_t *event_sample_json(const char *id, const struct event_about *about, bool is_test,
+			  int64_t at_ms)
+{
+	json_t *data =
+		json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s}, s:s}", "message_id",
+			  about->message, "status", "delivered", "lane", "normal", "recipient",
+			  "recipient@example.com", "reply", reply_json(250, "2.0.0 Ok"),
+			  "internet_message_id", "<sample@example.com>", "from", "email",
+			  "sender@example.com", "subject", "This is a test of your webhook.");
+
+	if (!data)
+		return NULL;
+	return envelope_json(&(struct envelope){id, EVENT_TEST_TYPE, 1, at_ms, is_test}, about,
+			     data);
 }
 
 /* ---- filters ---- */
@@ -123,6 +149,15 @@ bool event_filter_fits(const char *filter, const char *type)
 
 	snprintf(name, sizeof(name), PREFIX "%s", type);
 	return fits(filter, name);
+}
+
+void event_types(char out[EVENT_TYPES_MAX])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < TYPES; i++)
+		len += (size_t)snprintf(out + len, EVENT_TYPES_MAX - len, "%s" PREFIX "%s",
+					i ? ", " : "", types[i]);
 }
 
 bool event_filter_is_known(const char *filter)

@@ -13,6 +13,7 @@
 #define TIMEOUT_MS 15000
 #define RESPONSE_MAX ((size_t)16 << 10)
 #define EXCERPT_MAX 500
+#define SAMPLE_MESSAGE "msg_00000000000000000000000000"
 
 /* ---- making one ---- */
 
@@ -45,25 +46,16 @@ struct post *post_new(const struct post_about *about, const struct record *recor
 	return p;
 }
 
-static json_t *test_json(const char *event_id, const char *project_id, int64_t at_ms)
-{
-	char at[CLOCK_RFC3339_LEN];
-
-	clock_rfc3339(at_ms, at);
-	return json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "id", event_id, "type", "webhook.test",
-			 "created_at", at, "project", project_id, "data", "text",
-			 "This is a test of your webhook.");
-}
-
-struct post *post_new_test(const char *event_id, const char *project_id)
+struct post *post_new_test(const char *event_id, const char *project_id, bool is_test_mode)
 {
 	int64_t now = clock_real_ms();
-	struct post *p = new_post(test_json(event_id, project_id, now));
+	struct event_about about = {SAMPLE_MESSAGE, project_id, NULL};
+	struct post *p = new_post(event_sample_json(event_id, &about, is_test_mode, now));
 
 	if (!p)
 		return NULL;
 	snprintf(p->id, sizeof(p->id), "%s", event_id);
-	snprintf(p->type, sizeof(p->type), "webhook.test");
+	snprintf(p->type, sizeof(p->type), EVENT_TEST_TYPE);
 	p->at_ms = now;
 	p->is_test = true;
 	return p;
@@ -135,14 +127,16 @@ json_t *post_delivery_json(const struct post *p, const struct fetch_answer *a, i
 {
 	size_t len = a->body_len < EXCERPT_MAX ? a->body_len : EXCERPT_MAX;
 	char now[CLOCK_RFC3339_LEN], next[CLOCK_RFC3339_LEN];
+	struct id id = id_make("dlv", 0);
 
 	clock_rfc3339(clock_real_ms(), now);
 	if (next_ms)
 		clock_rfc3339(next_ms, next);
-	return json_pack("{s:s, s:s, s:s*, s:i, s:s, s:o, s:I, s:s*, s:o, s:s?}", "event", p->id,
-			 "type", p->type, "message", p->is_test ? NULL : p->message, "attempt",
-			 (int)p->tries + 1, "at", now, "status",
-			 a->status ? json_integer(a->status) : json_null(), "ms", (json_int_t)a->ms,
-			 "error", *a->error ? a->error : NULL, "excerpt", json_text(a->body, len),
-			 "next_attempt_at", next_ms ? next : NULL);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s*, s:i, s:s, s:o, s:I, s:s*, s:o, s:s?}", "id", id.text,
+		"event_id", p->id, "type", p->type, "message_id", p->is_test ? NULL : p->message,
+		"attempt", (int)p->tries + 1, "attempted_at", now, "response_status",
+		a->status ? json_integer(a->status) : json_null(), "duration_ms", (json_int_t)a->ms,
+		"error", *a->error ? a->error : NULL, "response_excerpt", json_text(a->body, len),
+		"next_attempt_at", next_ms ? next : NULL);
 }

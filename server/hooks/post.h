@@ -33,7 +33,7 @@ struct post {
 	unsigned partition;
 	unsigned tries;            /* before this one */
 	char message[ID_LEN + 1];  /* "" for a test */
-	unsigned sequence;         /* of the event in its message */
+	unsigned sequence;         /* of the event within its message */
 	char id[EVENT_ID_LEN + 1]; /* evt_... */
 	char type[32];
 	char *body;    /* JSON */
@@ -51,7 +51,7 @@ struct post_about {
 struct post *post_new(const struct post_about *about, const struct record *record,
 		      const struct record_event *event);
 /* A post of type webhook.test. NULL: out of memory. */
-struct post *post_new_test(const char *event_id, const char *project_id);
+struct post *post_new_test(const char *event_id, const char *project_id, bool is_test_mode);
 void post_free(struct post *p);
 
 struct post_target {

@@ -109,7 +109,7 @@ static void send_waiting(struct target *t)
 
 bool target_send_test(struct target *t, const char *event_id, const char *project_id)
 {
-	struct post *p = post_new_test(event_id, project_id);
+	struct post *p = post_new_test(event_id, project_id, false);
 
 	if (p && send_post(t, p) == 0)
 		return true;

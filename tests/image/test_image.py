@@ -43,7 +43,7 @@ def told(stack):
     for request in receiver.read(stack.webhooks):
         data = json.loads(request["body"])["data"]
         if "recipient" in data:
-            told.setdefault((data["message"], data["recipient"]), set()).add(data["status"])
+            told.setdefault((data["message_id"], data["recipient"]), set()).add(data["status"])
     return told
 
 

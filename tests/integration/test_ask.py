@@ -153,7 +153,7 @@ def test_a_hard_bounce_of_the_address_suppresses_it_and_nothing_else_does(server
     message = server.wait_terminal(bounced, key=live)
     assert message["status"] == "bounced"
     entry, = suppressions(server, live)
-    assert entry["email"] == "rcpt550-gone@d13.test" and entry["reason"] == "bounce" and entry["message"] == bounced
+    assert entry["email"] == "rcpt550-gone@d13.test" and entry["reason"] == "bounce" and entry["message_id"] == bounced
     again = server.send(["RCPT550-gone@d13.test", "ok-beside@d13.test"], key=live).json()["id"]
     message = server.wait_terminal(again, key=live)
     assert [r["status"] for r in message["recipients"]] == ["suppressed", "delivered"] and message["status"] == "mixed"

@@ -51,7 +51,7 @@ def test_a_mail_is_delivered_to_the_mx_of_its_domain(server, world):
     assert message["status"] == "delivered"
     assert state(message)["last_reply"]["code"] == 250
     row = world.sink.wait_taken("ok-one@d0.test")[0]
-    assert row["message_id"] == message["message_id"]
+    assert row["message_id"] == message["internet_message_id"]
     assert row["helo"] == "postern.test"
 
 
@@ -361,7 +361,7 @@ def test_a_test_key_never_reaches_a_mail_server_and_fills_the_inbox(server, worl
     answer = server.request("GET", "/v1/test/inbox?to=ok-test@d23.test&wait=10s", key=server.test_key)
     assert answer.status == 200
     mail, = answer.json()["data"]
-    assert mail["id"] == message["id"]
+    assert mail["message_id"] == message["id"]
     assert not world.sink.rows("ok-test@d23.test")
 
 

@@ -284,7 +284,7 @@ PROBES = [
     ("get", MESSAGE + "/events", 403, get_scoped(f"/v1/messages/{MISSING}/events", "send")),
     ("get", MESSAGE + "/events", 404, get(f"/v1/messages/{MISSING}/events")),
     ("get", "/v1/events", 200, get("/v1/events?limit=3")),
-    ("get", "/v1/events", 400, get("/v1/events?after=x")),
+    ("get", "/v1/events", 400, get("/v1/events?cursor=x")),
     ("get", "/v1/events", 401, get("/v1/events", key=None)),
     ("get", "/v1/events", 403, get_scoped("/v1/events", "send")),
     ("get", WEBHOOKS, 200, lambda p: hook(p) and p.request("GET", WEBHOOKS)),

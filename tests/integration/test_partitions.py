@@ -95,7 +95,7 @@ def test_cancel_and_retry_find_their_partition(server, world):
 def test_the_inbox_has_the_test_mail_of_every_partition(server):
     sent = set(send_to_all(server, "box@inbox.test").values())
     got = harness.wait_for(lambda: (d := server.request("GET", "/v1/test/inbox?to=box@inbox.test&wait=5s&limit=100").json()["data"])
-                           and sent <= {m["id"] for m in d} and d, 20)
+                           and sent <= {m["message_id"] for m in d} and d, 20)
     assert len(got) >= N
 
 
@@ -209,7 +209,7 @@ def read_log(server, after=None, limit=7, key=None, **query):
     """All there is from there on: the events, and the cursor behind them."""
     events = []
     while True:
-        words = urllib.parse.urlencode({"limit": limit, **query, **({"after": after} if after else {})})
+        words = urllib.parse.urlencode({"limit": limit, **query, **({"cursor": after} if after else {})})
         page = server.request("GET", "/v1/events?" + words, key=key or server.test_key).json()
         assert len(page["data"]) <= limit
         events += page["data"]
@@ -219,16 +219,16 @@ def read_log(server, after=None, limit=7, key=None, **query):
 
 
 def keys(events):
-    return [(e["data"]["message"], e["n"]) for e in events]
+    return [(e["data"]["message_id"], e["sequence"]) for e in events]
 
 
 def test_the_log_is_that_of_all_partitions_by_time(server):
     ids = send_in_order(server, 40, lambda i: (f"log{i}@log.test", {"tags": [f"t{i % 2}"]}))
     events, end = read_log(server)
     assert sorted(keys(events)) == sorted((id, n) for id in ids for n in (1, 2))
-    assert [e["data"]["message"] for e in events if e["type"] == "message.queued"] == ids
+    assert [e["data"]["message_id"] for e in events if e["type"] == "message.queued"] == ids
     assert all(keys(events).index((id, 1)) < keys(events).index((id, 2)) for id in ids)
-    assert [e["data"]["message"] for e in read_log(server, type="message.queued", tag="t1")[0]] == ids[1::2]
+    assert [e["data"]["message_id"] for e in read_log(server, type="message.queued", tag="t1")[0]] == ids[1::2]
     for i in (0, 1, 39, 78, 79):               # from each event it goes on behind it
         assert keys(read_log(server, events[i]["cursor"], limit=100)[0]) == keys(events[i + 1:])
     assert read_log(server, end) == ([], end)
@@ -241,7 +241,7 @@ def test_a_reader_of_a_log_that_grows_misses_nothing_and_sees_nothing_twice(serv
 
     def read(limit):
         nonlocal after
-        page = server.request("GET", f"/v1/events?limit={limit}" + (f"&after={after}" if after else "")).json()
+        page = server.request("GET", f"/v1/events?limit={limit}" + (f"&cursor={after}" if after else "")).json()
         after = page["next_cursor"]
         seen.extend(page["data"])
 
@@ -266,7 +266,7 @@ def test_a_reader_of_a_log_that_grows_misses_nothing_and_sees_nothing_twice(serv
 
 @pytest.mark.parametrize("after", ["x", "0", "0_", "0___", "0_____", "1.2.3", "5_5____", "5_0.0___", "5_0", "5_0_00__", "zzzzzzzzzzzzz_0___", "_", "5_1___", "%20"])
 def test_a_cursor_that_is_none_of_ours_is_refused(partitioned, after):
-    answer = partitioned.request("GET", f"/v1/events?after={after}")
+    answer = partitioned.request("GET", f"/v1/events?cursor={after}")
     assert answer.status == 400 and "next_cursor" in answer.json()["detail"], answer
 
 
@@ -387,9 +387,9 @@ def test_of_two_machines_one_delivers_and_the_other_takes_over(make_postern, mak
     harness.wait_for(lambda: len(r.events()) >= 30, 30)
     active = [s for s in (first, second) if any(line.get("fact") == "hooks.active" for line in s.log_lines())]
     assert len(active) == 1
-    assert sorted(e["data"]["message"] for e in r.events()) == sorted(ids)
+    assert sorted(e["data"]["message_id"] for e in r.events()) == sorted(ids)
     active[0].stop()
     other = second if active[0] is first else first
     ids += [other.send(f"over{i}@hook.test").json()["id"] for i in range(30)]
-    harness.wait_for(lambda: {e["data"]["message"] for e in r.events()} == set(ids), 40)
+    harness.wait_for(lambda: {e["data"]["message_id"] for e in r.events()} == set(ids), 40)
     assert len(r.events()) == 60

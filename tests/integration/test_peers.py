@@ -218,7 +218,7 @@ def test_postfix_takes_mail_over_tls_and_stores_it_unchanged(real_postfix, throu
     text = ".\n..\nGrüße\n" + "lang " * 500 + "\nFrom here\n"
     message = server.deliver("inbox@mail.test", key=server.live_key, subject="Fünf Töne", text=text, html="<p>x</p>")
     assert message["status"] == "delivered"
-    data = harness.wait_for(lambda: [m for m in real_postfix.mails() if message["message_id"].encode() in m], 15)
+    data = harness.wait_for(lambda: [m for m in real_postfix.mails() if message["internet_message_id"].encode() in m], 15)
     assert len(data) == 1
     mail = email.message_from_bytes(data[0], policy=email.policy.default)
     assert mail["Subject"] == "Fünf Töne" and mail["Date"] and mail["From"].addresses[0].display_name == "Shop"

@@ -64,7 +64,7 @@ class Scene:
                                       http_headers={"Idempotency-Key": token})
             said = answer.json()
             if answer.status == 202:
-                self.lines.append({"e": "ok", "token": token, "id": said["id"], "message_id": said["message_id"]})
+                self.lines.append({"e": "ok", "token": token, "id": said["id"], "message_id": said["internet_message_id"]})
                 self.ids.append(said["id"])
                 return
             assert answer.status == 503, answer
@@ -80,7 +80,7 @@ class Scene:
         """The last mail is delivered and told, and the store can take the next."""
         if self.ids:
             def is_told():
-                return any(e["data"]["message"] == self.ids[-1] for e in self.told.receiver.events())
+                return any(e["data"]["message_id"] == self.ids[-1] for e in self.told.receiver.events())
             harness.wait_for(is_told, 40, 0.02, what=f"{case}: the webhook of {self.ids[-1]}")
         self.server.wait_ready()
 

@@ -79,7 +79,7 @@ def test_a_project_begins_empty_and_sees_its_own(postern):
     listed = postern.request("GET", "/v1/keys", key=key).json()["data"]
     assert listed == [{k: v for k, v in made.json().items() if k != "key"}]
     second = postern.request("POST", "/v1/keys", key=key, json={"name": "second", "scopes": ["read"]}).json()
-    assert second["project"] == project["id"] and second["mode"] == "test" and second["scopes"] == ["read"]
+    assert second["project_id"] == project["id"] and second["mode"] == "test" and second["scopes"] == ["read"]
     assert [k["name"] for k in postern.request("GET", "/v1/keys?limit=1", key=key).json()["data"]] == ["second"]
     assert postern.request("POST", "/v1/keys", key=second["key"], json={"name": "x", "scopes": ["read"]}).status == 403
     names = [p["name"] for p in postern.request("GET", "/v1/projects", key=harness.ROOT_KEY).json()["data"]]

@@ -56,11 +56,11 @@ def test_each_event_is_told_once_signed_with_the_secret_that_was_shown(server, r
         assert verify(request, made["secret"]) == 1
         assert request["headers"]["Content-Type"] == "application/json"
         assert request["headers"]["User-Agent"].startswith("Postern/")
-    queued, delivered = sorted(r.events(), key=lambda e: e["n"])
-    assert [queued["n"], delivered["n"]] == [1, 2]
-    assert delivered["data"]["message"] == id and delivered["data"]["recipient"] == "told@hook.test"
+    queued, delivered = sorted(r.events(), key=lambda e: e["sequence"])
+    assert [queued["sequence"], delivered["sequence"]] == [1, 2]
+    assert delivered["data"]["message_id"] == id and delivered["data"]["recipient"] == "told@hook.test"
     assert delivered["data"]["metadata"] == {"order": "7"} and delivered["data"]["tags"] == ["a"]
-    assert delivered["data"]["mode"] == "test" and delivered["data"]["reply"]["code"] == 250
+    assert delivered["mode"] == "test" and delivered["data"]["reply"]["code"] == 250
     assert {request["headers"]["webhook-id"] for request in r.requests()} == {queued["id"], delivered["id"]}
     shown = server.request("GET", f"/v1/messages/{id}/events").json()["data"]
     assert [e["id"] for e in shown] == [queued["id"], delivered["id"]]
@@ -109,14 +109,14 @@ def test_the_log_can_be_read_on_and_on(server):
         if not page["data"]:
             break
         assert page["next_cursor"] == page["data"][-1]["cursor"]
-        after = f"&after={page['next_cursor']}"
+        after = f"&cursor={page['next_cursor']}"
     assert len(seen) == 12 and len({e["id"] for e in seen}) == 12
-    assert [e["data"]["message"] for e in seen if e["type"] == "message.queued"] == ids
+    assert [e["data"]["message_id"] for e in seen if e["type"] == "message.queued"] == ids
     new = server.deliver("log9@hook.test")["id"]
-    assert [e["data"]["message"] for e in server.request("GET", f"/v1/events?{after[1:]}").json()["data"]] == [new, new]
+    assert [e["data"]["message_id"] for e in server.request("GET", f"/v1/events?{after[1:]}").json()["data"]] == [new, new]
     tagged = server.request("GET", "/v1/events?type=message.del*&tag=t1&limit=100").json()["data"]
-    assert [e["data"]["message"] for e in tagged] == ids[1::2]
-    for query in ("after=x", "after=1.2", "after=5_", "after=5_0_", "after=5_0.0", "type=message.sent", "limit=0", "cursor=1.2.3", "tpye=x"):
+    assert [e["data"]["message_id"] for e in tagged] == ids[1::2]
+    for query in ("cursor=x", "cursor=1.2", "cursor=5_", "cursor=5_0_", "cursor=5_0.0", "type=message.sent", "limit=0", "cursor=1.2.3", "tpye=x", "after=x"):
         assert server.request("GET", "/v1/events?" + query).status == 400, query
 
 
@@ -135,12 +135,12 @@ def test_a_failure_is_tried_again_with_the_same_id_and_a_new_timestamp(server, r
     bodies = [json.loads(g["body"]) for g in (first, second)]
     cursors = [body.pop("cursor") for body in bodies]
     assert bodies[0] == bodies[1]
-    after = [server.request("GET", "/v1/events?after=" + cursor).json()["data"] for cursor in cursors]
+    after = [server.request("GET", "/v1/events?cursor=" + cursor).json()["data"] for cursor in cursors]
     assert [e["id"] for e in after[0]] == [e["id"] for e in after[1] if e["id"] != bodies[0]["id"]]
     failed = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{made['id']}/deliveries?failed=true").json()["data"])
                               and len(d) == 2 and d, 10)
-    assert [d["attempt"] for d in failed] == [2, 1] and failed[0]["status"] == 500 and failed[0]["excerpt"] == "ok"
-    assert failed[0]["event"] == first["headers"]["webhook-id"] and failed[0]["next_attempt_at"] > failed[0]["at"]
+    assert [d["attempt"] for d in failed] == [2, 1] and failed[0]["response_status"] == 500 and failed[0]["response_excerpt"] == "ok"
+    assert failed[0]["event_id"] == first["headers"]["webhook-id"] and failed[0]["next_attempt_at"] > failed[0]["attempted_at"]
     # An event that gets through shows that the receiver is back: what waits is sent soon, not after its minute.
     server.deliver("through@hook.test")
     harness.wait_for(lambda: len(r.requests()) == 4, 15)
@@ -158,7 +158,7 @@ def test_retry_after_is_kept_and_a_redirect_is_a_failure(server, receiver):
     assert second["time"] - first["time"] >= 2.9
     assert r.requests("/elsewhere") == []
     last = server.request("GET", f"/v1/webhooks/{moved['id']}/deliveries").json()["data"][0]
-    assert last["status"] == 302 and last["next_attempt_at"]
+    assert last["response_status"] == 302 and last["next_attempt_at"]
 
 
 def test_gone_disables_and_enabling_goes_on_where_it_was(server, receiver):
@@ -227,7 +227,7 @@ def test_one_that_never_answers_well_is_disabled_after_ten_tries_and_goes_on_whe
     gone = hurry(server, id, lambda: not (s := shown(server, id))["enabled"] and s)
     tries = server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"]
     assert [d["attempt"] for d in tries] == list(range(10, 0, -1)) and tries[0]["next_attempt_at"] is None
-    assert tries[0]["event"] in gone["disabled_reason"] and "500" in gone["disabled_reason"]
+    assert tries[0]["event_id"] in gone["disabled_reason"] and "500" in gone["disabled_reason"]
     server.deliver("dead2@hook.test")
     time.sleep(0.7)
     assert len(r.requests()) == 10
@@ -235,7 +235,7 @@ def test_one_that_never_answers_well_is_disabled_after_ten_tries_and_goes_on_whe
     assert "disabled_reason" not in server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).json()
     harness.wait_for(lambda: sorted(e["data"]["recipient"] for e in r.events()[10:]) == ["dead1@hook.test", "dead2@hook.test"], 15)
     last = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"])[11:] and d[:2], 10)
-    assert {(d["attempt"], d["status"]) for d in last} == {(1, 200)}, "all its tries again"
+    assert {(d["attempt"], d["response_status"]) for d in last} == {(1, 200)}, "all its tries again"
     assert {e["id"] for e in r.events()[:10]} < {e["id"] for e in r.events()[10:]}
 
 
@@ -251,14 +251,14 @@ def test_an_event_that_alone_is_refused_ten_times_is_given_up_alone_and_can_be_s
     time.sleep(1)
     assert shown(server, id)["enabled"] is True and failed[0]["next_attempt_at"] is None
     assert sum(b"poison@" in g["body"] for g in r.requests()) == 10
-    path = f"/v1/webhooks/{id}/deliveries/{failed[0]['event']}/redeliver"
+    path = f"/v1/webhooks/{id}/deliveries/{failed[0]['event_id']}/redeliver"
     for again in (500, 200, 200):       # refused once more; then, and once more of what was delivered
         broken[0] = again == 500
         before = len(r.requests())
         answer = server.request("POST", path)
-        assert answer.status == 202 and answer.json() == {"webhook": id, "event": failed[0]["event"]}
+        assert answer.status == 202 and answer.json() == {"webhook_id": id, "event_id": failed[0]["event_id"]}
         harness.wait_for(lambda: len(r.requests()) == before + 1, 10)
-    assert {g["headers"]["webhook-id"] for g in r.requests() if b"poison@" in g["body"]} == {failed[0]["event"]}
+    assert {g["headers"]["webhook-id"] for g in r.requests() if b"poison@" in g["body"]} == {failed[0]["event_id"]}
     harness.wait_for(lambda: server.metric("postern_webhook_retries") == 0, 10, what="the retry of the first is over too")
     time.sleep(1)
     assert len(r.requests()) == before + 1
@@ -384,9 +384,9 @@ def test_a_hanging_endpoint_delays_nobody_when_the_process_changes(server, recei
     harness.wait_for(lambda: r.requests("/hangs"), 10)
     harness.wait_for(lambda: any(line["fact"] == "reload.done" for line in server.log_lines()), 20)
     second = server.deliver("second@hook.test")["id"]
-    harness.wait_for(lambda: {first, second} == {e["data"]["message"] for e in r.events("/fast")}, 10,
+    harness.wait_for(lambda: {first, second} == {e["data"]["message_id"] for e in r.events("/fast")}, 10,
                      what="the fast one hears of it while the other hangs")
-    harness.wait_for(lambda: {first, second} == {e["data"]["message"] for e in r.events("/hangs")}, 30)
+    harness.wait_for(lambda: {first, second} == {e["data"]["message_id"] for e in r.events("/hangs")}, 30)
 
 
 @pytest.mark.parametrize("plan,want", [
@@ -416,9 +416,9 @@ def test_odd_answers(server, receiver, plan, want):
     server.deliver("odd@hook.test")
     path = f"/v1/webhooks/{made['id']}/deliveries"
     delivery = harness.wait_for(lambda: (d := server.request("GET", path).json()["data"]) and d, 20)[0]
-    assert (200 <= (delivery["status"] or 0) < 300) == (want == "delivered"), delivery
-    assert len(delivery["excerpt"]) <= 500
-    assert delivery["status"] or delivery["error"]
+    assert (200 <= (delivery["response_status"] or 0) < 300) == (want == "delivered"), delivery
+    assert len(delivery["response_excerpt"]) <= 500
+    assert delivery["response_status"] or delivery["error"]
 
 
 # ---- faults ----
@@ -433,10 +433,10 @@ def test_a_killed_hooks_process_loses_nothing(server, receiver):
             for pid in server.children("hooks"):
                 os.kill(pid, signal.SIGKILL)
     # The lease of a process that was killed runs out by time.
-    harness.wait_for(lambda: ids == {e["data"]["message"] for e in r.events()}, 60)
+    harness.wait_for(lambda: ids == {e["data"]["message_id"] for e in r.events()}, 60)
     by_message = {}
     for e in r.events():
-        by_message.setdefault(e["data"]["message"], set()).add(e["id"])
+        by_message.setdefault(e["data"]["message_id"], set()).add(e["id"])
     assert all(len(event_ids) == 1 for event_ids in by_message.values())
 
 
@@ -452,7 +452,7 @@ def test_a_process_that_ends_leaves_what_hangs_to_the_next_at_once(make_redis, m
     first.stop()
     assert owner and redis("GET", "pn:{g}:hooks_lease") != owner
     harness.wait_for(lambda: len(r.requests()) == 2, 10)
-    assert {e["data"]["message"] for e in r.events()} == {id} and len({e["id"] for e in r.events()}) == 1
+    assert {e["data"]["message_id"] for e in r.events()} == {id} and len({e["id"] for e in r.events()}) == 1
     assert second.children("hooks")
 
 
@@ -467,7 +467,7 @@ def test_redis_away_for_a_while_loses_no_webhook(make_redis, make_postern, recei
     redis.start()
     server.wait_ready()
     after = server.deliver("away2@hook.test")["id"]
-    harness.wait_for(lambda: {before, after} == {e["data"]["message"] for e in r.events()}, 30)
+    harness.wait_for(lambda: {before, after} == {e["data"]["message_id"] for e in r.events()}, 30)
 
 
 def test_it_goes_on_after_a_restart(make_postern, receiver):
@@ -480,7 +480,7 @@ def test_it_goes_on_after_a_restart(make_postern, receiver):
     server.stop()
     server.start()
     harness.wait_for(lambda: len(r.requests()) == 2, 20)
-    assert {e["data"]["message"] for e in r.events()} == {id} and len({e["id"] for e in r.events()}) == 1
+    assert {e["data"]["message_id"] for e in r.events()} == {id} and len({e["id"] for e in r.events()}) == 1
 
 
 # ---- managing ----
@@ -543,11 +543,11 @@ def test_a_test_delivery_tells_its_result(server, receiver):
     r = receiver(lambda path, n: 200 if path == "/good" else (500, {}, b"broken \xff here"))
     good, bad = hook(server, r.url("/good")), hook(server, r.url("/bad"))
     result = server.request("POST", f"/v1/webhooks/{good['id']}/test").json()
-    assert result["status"] == 200 and result["type"] == "webhook.test" and result["ms"] >= 0
+    assert result["response_status"] == 200 and result["type"] == "webhook.test" and result["duration_ms"] >= 0
     request, = r.requests("/good")
-    assert verify(request, good["secret"]) and request["headers"]["webhook-id"] == result["event"]
+    assert verify(request, good["secret"]) and request["headers"]["webhook-id"] == result["event_id"]
     result = server.request("POST", f"/v1/webhooks/{bad['id']}/test").json()
-    assert result["status"] == 500 and result["excerpt"] == "broken \ufffd here" and result["next_attempt_at"] is None
+    assert result["response_status"] == 500 and result["response_excerpt"] == "broken \ufffd here" and result["next_attempt_at"] is None
     server.request("PATCH", f"/v1/webhooks/{good['id']}", json={"enabled": False})
     assert server.request("POST", f"/v1/webhooks/{good['id']}/test").status == 409
 
@@ -617,7 +617,7 @@ def test_a_private_address_is_refused_where_the_socket_is_made(make_redis, make_
     server.deliver("ssrf@hook.test")
     for m in made:
         delivery = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{m['id']}/deliveries").json()["data"]) and d, 20)[0]
-        assert delivery["status"] is None and "private" in delivery["error"], delivery
+        assert delivery["response_status"] is None and "private" in delivery["error"], delivery
     assert r.requests() == []
 
 
@@ -647,7 +647,7 @@ def test_a_certificate_must_fit_and_be_vouched_for(make_postern, stack, certific
     for name, why in cases.items():
         r, id = hooks[name]
         last = harness.wait_for(lambda: server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"], 20, what=name)[0]
-        assert (last["status"] == 200) == (why is None) == (r.requests() != []), (name, last)
+        assert (last["response_status"] == 200) == (why is None) == (r.requests() != []), (name, last)
         assert why is None or why in last["error"], (name, last)
 
 
@@ -657,7 +657,7 @@ def test_an_unknown_authority_vouches_for_nobody(make_postern, stack, certificat
     id = hook(server, f"https://localhost:{r.port}/")["id"]
     server.deliver("tls@hook.test")
     last = harness.wait_for(lambda: server.request("GET", f"/v1/webhooks/{id}/deliveries").json()["data"], 20)[0]
-    assert last["status"] is None and "certificate" in last["error"] and r.requests() == []
+    assert last["response_status"] is None and "certificate" in last["error"] and r.requests() == []
 
 
 # ---- secrets ----
@@ -699,6 +699,6 @@ def test_webhooks_and_their_deliveries_are_listed_by_page(server, receiver):
     whole = harness.wait_for(lambda: (d := server.request("GET", f"/v1/webhooks/{ids[4]}/deliveries").json()["data"]) and len(d) == 5 and d, 10)
     assert pages(server, f"/v1/webhooks/{ids[4]}/deliveries") == whole
     assert pages(server, f"/v1/webhooks/{ids[4]}/deliveries?failed=true") == []
-    assert server.request("GET", f"/v1/webhooks/{ids[4]}/deliveries?cursor=evt_gone.1").json()["data"] == []
+    assert server.request("GET", f"/v1/webhooks/{ids[4]}/deliveries?cursor=dlv_{'0' * 26}").json()["data"] == []
     for query in ("limit=0", "foo=1", "cursor=%20", "cursor=key_1"):
         assert server.request("GET", "/v1/webhooks?" + query).status == 400, query

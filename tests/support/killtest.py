@@ -153,7 +153,7 @@ class Injector:
             return False
         answer = json.loads(body)
         if status in (200, 202):
-            self.journal.add(e="ok", token=mail.token, id=answer["id"], message_id=answer["message_id"])
+            self.journal.add(e="ok", token=mail.token, id=answer["id"], message_id=answer["internet_message_id"])
             self.ids[mail.token] = answer["id"]
             return True
         if status == 503 and answer["type"] == "/problems/not-accepted":
@@ -287,8 +287,8 @@ class Told:
             told = {}
             for e in self.receiver.events():
                 d = e["data"]
-                told.setdefault((d["message"], d["recipient"]), set()).add(d["status"])
-                self.ids.setdefault((d["message"], e["n"]), set()).add(e["id"])
+                told.setdefault((d["message_id"], d["recipient"]), set()).add(d["status"])
+                self.ids.setdefault((d["message_id"], e["n"]), set()).add(e["id"])
             self.untold = {k for k, state in ends.items() if state not in told.get(k, ())}
             if not self.untold or time.monotonic() > end:
                 break

@@ -20,13 +20,13 @@ static const char facts[] =
 	"\"to\":[{\"email\":\"b@x.example\"},{\"email\":\"c@x.example\",\"name\":\"C\"}],"
 	"\"bcc\":[{\"email\":\"b@x.example\"},{\"email\":\"d@y.example\"}],"
 	"\"subject\":\"Hi\",\"lane\":\"otp\",\"tags\":[\"t\"],"
-	"\"message_id\":\"<01@shop.example>\",\"size_bytes\":512,\"durability\":\"fsync\","
+	"\"internet_message_id\":\"<01@shop.example>\",\"size_bytes\":512,\"durability\":\"fsync\","
 	"\"request_id\":\"req-1\"}";
 
 static const char facts_plain[] =
 	"{\"to\":[{\"email\":\"b@x.example\"},{\"email\":\"c@x.example\",\"name\":\"C\"}],"
 	"\"bcc\":[{\"email\":\"b@x.example\"},{\"email\":\"d@y.example\"}],"
-	"\"message_id\":\"<01@shop.example>\"}";
+	"\"internet_message_id\":\"<01@shop.example>\"}";
 
 static struct record_job jobs[] = {
 	{.destination = "x.example", .next_attempt_ms = AT + 60000},
@@ -78,7 +78,7 @@ static void check(json_t *take_json, const char *wanted)
 
 static const char accepted[] =
 	"{\"id\":\"" ID "\",\"status\":\"queued\",\"durability\":\"fsync\","
-	"\"created_at\":\"2026-11-23T08:15:00.123Z\",\"message_id\":\"<01@shop.example>\","
+	"\"created_at\":\"2026-11-23T08:15:00.123Z\",\"internet_message_id\":\"<01@shop.example>\","
 	"\"recipients\":[{\"email\":\"b@x.example\",\"status\":\"queued\"},"
 	"{\"email\":\"c@x.example\",\"status\":\"queued\"},"
 	"{\"email\":\"d@y.example\",\"status\":\"queued\"}]}";
@@ -88,7 +88,7 @@ static void a_202_names_each_recipient_in_order(void **state)
 	const struct accepted a = {
 		.id = ID,
 		.at_ms = AT,
-		.message_id = "<01@shop.example>",
+		.internet_message_id = "<01@shop.example>",
 		.emails = "b@x.example\0c@x.example\0d@y.example",
 		.n_emails = 3,
 		.suppressed = "",
@@ -132,7 +132,7 @@ static void a_202_and_its_replay_tell_who_is_suppressed(void **state)
 			.id = ID,
 			.at_ms = AT,
 			.durability = "relaxed",
-			.message_id = "<01@shop.example>",
+			.internet_message_id = "<01@shop.example>",
 			.emails = "b@x.example\0c@x.example\0d@y.example",
 			.n_emails = 3,
 			.suppressed = rows[i].numbers,
@@ -143,7 +143,7 @@ static void a_202_and_its_replay_tell_who_is_suppressed(void **state)
 		snprintf(wanted, sizeof(wanted),
 			 "{\"id\":\"" ID "\",\"status\":\"%s\",\"durability\":\"relaxed\","
 			 "\"created_at\":\"2026-11-23T08:15:00.123Z\","
-			 "\"message_id\":\"<01@shop.example>\",\"recipients\":["
+			 "\"internet_message_id\":\"<01@shop.example>\",\"recipients\":["
 			 "{\"email\":\"b@x.example\",\"status\":\"%s\"},"
 			 "{\"email\":\"c@x.example\",\"status\":\"%s\"},"
 			 "{\"email\":\"d@y.example\",\"status\":\"%s\"}]}",
@@ -165,7 +165,8 @@ static void a_message_shows_facts_and_states(void **state)
 	check(render_message(ID, &record),
 	      "{\"id\":\"" ID
 	      "\",\"status\":\"queued\",\"created_at\":\"2026-11-23T08:15:00.123Z\","
-	      "\"deadline\":\"2026-11-23T08:25:00.123Z\",\"message_id\":\"<01@shop.example>\","
+	      "\"deadline\":\"2026-11-23T08:25:00.123Z\",\"internet_message_id\":\"<01@shop."
+	      "example>\","
 	      "\"from\":{\"email\":\"a@shop.example\",\"name\":\"Shop\"},"
 	      "\"to\":[{\"email\":\"b@x.example\"},{\"email\":\"c@x.example\",\"name\":\"C\"}],"
 	      "\"bcc\":[{\"email\":\"b@x.example\"},{\"email\":\"d@y.example\"}],"
@@ -174,11 +175,12 @@ static void a_message_shows_facts_and_states(void **state)
 	      "{\"email\":\"b@x.example\",\"status\":\"queued\",\"attempts\":0,"
 	      "\"next_attempt_at\":\"2026-11-23T08:16:00.123Z\"},"
 	      "{\"email\":\"c@x.example\",\"status\":\"deferred\",\"attempts\":1,"
-	      "\"last_reply\":{\"code\":451,\"text\":\"4.7.1 wait \xEF\xBF\xBD\"},"
+	      "\"last_reply\":{\"code\":451,\"text\":\"4.7.1 wait "
+	      "\xEF\xBF\xBD\",\"source\":\"remote\"},"
 	      "\"last_event_at\":\"2026-11-23T08:15:01.123Z\","
 	      "\"next_attempt_at\":\"2026-11-23T08:16:00.123Z\",\"possible_duplicate\":true},"
 	      "{\"email\":\"d@y.example\",\"status\":\"delivered\",\"attempts\":2,"
-	      "\"last_reply\":{\"code\":250,\"text\":\"ok\"},"
+	      "\"last_reply\":{\"code\":250,\"text\":\"ok\",\"source\":\"remote\"},"
 	      "\"last_event_at\":\"2026-11-23T08:15:02.123Z\"}]}");
 }
 
@@ -193,7 +195,7 @@ static void damaged_facts_are_an_error_and_no_crash(void **state)
 	assert_int_equal(render_replay(ID, &record, &body), -1);
 	record.facts = "{\"to\":[]}";
 	assert_int_equal(render_replay(ID, &record, &body), -1);
-	record.facts = "{\"message_id\":\"<a@b>\",\"to\":{\"email\":1}}";
+	record.facts = "{\"internet_message_id\":\"<a@b>\",\"to\":{\"email\":1}}";
 	assert_int_equal(render_replay(ID, &record, &body), -1);
 	assert_int_equal(body.len, 0);
 }

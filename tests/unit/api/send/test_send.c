@@ -428,7 +428,7 @@ static void facts_hold_what_was_given_and_nothing_else(void **state)
 	assert_string_equal(buf_text(&facts),
 			    "{\"from\":{\"email\":\"a@shop.example\"},"
 			    "\"to\":[{\"email\":\"b@x.example\"}],"
-			    "\"message_id\":\"<id@shop.example>\",\"size_bytes\":1234,"
+			    "\"internet_message_id\":\"<id@shop.example>\",\"size_bytes\":1234,"
 			    "\"durability\":\"fsync\",\"request_id\":\"req-1\"}");
 	buf_reset(&facts);
 	send_facts(&s, &(struct send_extra){"<id@shop.example>", 1, NULL, NULL}, &facts);

@@ -3,10 +3,12 @@
 
 #include <stdbool.h>
 
-/* Does a permanent refusal say that the address itself is no good, so that no mail should go there
- * again? By its enhanced status code (RFC 3463) where there is one; else by what servers without
- * them are known to say. Anything about the message, the sender, the domain or a policy is not.
- * code: of the reply; text: what follows it. */
+/* Says whether a permanent refusal is about the address itself, so that no mail should go there
+ * again. The enhanced status code (RFC 3463) decides; without one, the words that servers are known
+ * to use. A text that names the sender, its rate, its reputation or SPF is never about the address,
+ * whatever its code. code: of the server's reply; 0, our own result, is never about the address:
+ * null MX and a domain that does not exist are facts of the DNS, which can change and cost one
+ * lookup to find again. text: after the code. */
 bool bounce_is_recipient(int code, const char *text);
 
 #endif

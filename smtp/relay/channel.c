@@ -191,7 +191,7 @@ static void try_hosts(struct channel *c, struct connection_result *result)
 	for (; host_walk_host(&c->hosts); host_walk_skip(&c->hosts)) {
 		if (connect_to_host(c, &e) == 0)
 			return;
-		snprintf(result->text, sizeof(result->text), "4.4.1 %.180s", e.text);
+		snprintf(result->text, sizeof(result->text), "%.190s", e.text);
 		transcript_note(&c->transcript, "%s", e.text);
 	}
 	fail_channel(c, result);
@@ -200,8 +200,7 @@ static void try_hosts(struct channel *c, struct connection_result *result)
 int channel_open(struct channel_pool *pool, unsigned partition, const struct route *route,
 		 struct err *e)
 {
-	struct connection_result result = {.outcome = OUTCOME_DEFERRED,
-					   .text = "4.4.1 cannot connect"};
+	struct connection_result result = {.outcome = OUTCOME_DEFERRED, .text = "cannot connect"};
 	struct channel *c = calloc(1, sizeof(*c));
 
 	if (!c || loop_timer_init(&c->idle, pool->context->loop, on_idle_timeout, c) < 0) {
@@ -338,7 +337,7 @@ static void on_closed(struct connection *connection, const struct connection_res
 {
 	static const struct connection_result ended = {
 		.outcome = OUTCOME_DEFERRED,
-		.text = "4.3.2 the server ended the session before the first mail"};
+		.text = "the server ended the session before the first mail"};
 	struct channel *c = arg;
 	struct channel_pool *pool = c->pool;
 	struct connection_facts facts = *connection_facts(connection);

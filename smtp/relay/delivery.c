@@ -198,9 +198,7 @@ static void find_route(struct delivery *d)
 static void on_mail(const struct err *why, void *arg)
 {
 	static const struct connection_result unreadable = {
-		.outcome = OUTCOME_DEFERRED,
-		.code = 451,
-		.text = "4.3.0 the content could not be read"};
+		.outcome = OUTCOME_DEFERRED, .text = "the content could not be read"};
 	struct delivery *d = arg;
 
 	count_bytes(d);
@@ -255,8 +253,7 @@ void delivery_start(struct delivery_set *set, struct job *j, struct delivery_que
 int delivery_prepare(struct delivery *d, struct connection_mail *mail)
 {
 	struct connection_result result = {.outcome = OUTCOME_DEFERRED,
-					   .code = 451,
-					   .text = "4.7.0 the mail could not be signed"};
+					   .text = "the mail could not be signed"};
 	struct err e;
 
 	delivery_move(d, DELIVERY_SENDING, NULL, false);
@@ -284,12 +281,10 @@ int delivery_prepare(struct delivery *d, struct connection_mail *mail)
 
 void delivery_refuse(struct delivery *d, const struct err *why)
 {
-	struct connection_result result = {.outcome = OUTCOME_DEFERRED, .code = 451};
+	struct connection_result result = {.outcome = OUTCOME_DEFERRED};
 
-	if (why->kind == ERR_INPUT) {
+	if (why->kind == ERR_INPUT)
 		result.outcome = OUTCOME_BOUNCED;
-		result.code = 550;
-	}
 	snprintf(result.text, sizeof(result.text), "%.190s", why->text);
 	delivery_fail(d, &result, NULL);
 }

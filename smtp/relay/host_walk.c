@@ -21,9 +21,8 @@ static struct connection_result skip_loop(struct host_walk *w, const struct conn
 	w->at = w->route.n_hosts;
 	if (!has_better)
 		return *why;
-	return (struct connection_result){
-		.outcome = OUTCOME_DEFERRED,
-		.text = "4.4.6 better hosts failed, the next is this host"};
+	return (struct connection_result){.outcome = OUTCOME_DEFERRED,
+					  .text = "better hosts failed, the next MX is this host"};
 }
 
 struct connection_result host_walk_fail(struct host_walk *w, const struct connection_facts *facts,

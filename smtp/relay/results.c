@@ -1,13 +1,12 @@
-/* Writes results for the store, log and metrics, and decides when to try again. */
+/* Writes results for the store, log and metrics. */
 #include "smtp/relay/results.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/base/random.h"
-#include "server/config/config.h"
 #include "server/redis/redis.h"
 #include "server/route/bounce.h"
 #include "server/store/queue/accept.h"
@@ -38,44 +37,54 @@ static void write_on_one_line(struct buf *out, const char *text)
 		buf_char(out, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
 }
 
-/* dup: the recipient may get the mail twice; sup: add the address to the suppression list. */
-static const char *flag_of(const struct connection_result *r)
+/* Does the text name the address that the mail is from? */
+static bool names_sender(const char *text, const char *sender)
 {
-	if (r->outcome == OUTCOME_UNKNOWN)
-		return "dup";
-	return r->outcome == OUTCOME_BOUNCED && bounce_is_recipient(r->code, r->text) ? "sup" : "-";
+	size_t len = strlen(sender);
+
+	for (; *text; text++)
+		if (strncasecmp(text, sender, len) == 0)
+			return true;
+	return false;
+}
+
+/* Recipients that got the reply to the dot. */
+static size_t count_at_dot(const struct delivery *d, const struct connection_result *results)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_recipients; i++)
+		n += results[i].phase == PHASE_DOT;
+	return n;
+}
+
+/* Only a reply to RCPT of this recipient, or to the dot of a transaction that had no other, is
+ * surely about this address. */
+static bool suppresses(const struct delivery *d, const struct connection_result *r, size_t n_at_dot)
+{
+	bool is_own = r->phase == PHASE_RCPT || (r->phase == PHASE_DOT && n_at_dot == 1);
+
+	return r->outcome == OUTCOME_BOUNCED && r->source == SOURCE_REMOTE && is_own &&
+	       !names_sender(r->text, d->sender) && !names_sender(r->text, d->job->record.sender) &&
+	       bounce_is_recipient(r->code, r->text);
 }
 
 void results_write(const struct delivery *d, const struct connection_result *results,
 		   struct buf *out)
 {
+	size_t n_at_dot = count_at_dot(d, results);
+
 	for (size_t i = 0; i < d->n_recipients; i++) {
 		const struct connection_result *r = &results[i];
+		const char *flag = r->outcome == OUTCOME_UNKNOWN ? "dup"
+				   : suppresses(d, r, n_at_dot)  ? "sup"
+								 : "-";
 
 		buf_fmt(out, "%u %s %d %s ", d->numbers[i], outcome_name(d, r->outcome), r->code,
-			flag_of(r));
+			flag);
 		write_on_one_line(out, r->text);
 		buf_char(out, '\n');
 	}
-}
-
-int64_t results_retry_ms(const struct delivery *d)
-{
-	const struct config *c = d->set->context->config;
-	int64_t s = d->job->record.lane == LANE_OTP ? c->retry_first_otp_s : c->retry_first_s;
-	unsigned attempts = 0;
-
-	for (size_t i = 0; i < d->n_recipients; i++) {
-		unsigned a = d->job->record.recipients[d->numbers[i]].attempts;
-
-		if (a > attempts)
-			attempts = a;
-	}
-	for (unsigned i = 0; i < attempts && s < c->retry_max_s; i++)
-		s *= 2;
-	if (s > c->retry_max_s)
-		s = c->retry_max_s;
-	return random_jitter(s * 1000, 20);
 }
 
 static void count_result(enum connection_outcome outcome, const struct delivery *d)

@@ -12,6 +12,7 @@
 #include "smtp/relay/delivery.h"
 #include "smtp/relay/journal.h"
 #include "smtp/relay/results.h"
+#include "smtp/relay/retry.h"
 
 static bool is_taken(enum settle_end how)
 {
@@ -58,7 +59,7 @@ int settlement_start(struct delivery *d, const struct attempt_source *source,
 		     void (*done)(struct delivery *d))
 {
 	struct relay_context *c = d->set->context;
-	int64_t retry_ms = results_retry_ms(d);
+	int64_t retry_ms = retry_delay_ms(d);
 	struct buf lines = {0};
 
 	attempt_report_write(d, source, &lines);

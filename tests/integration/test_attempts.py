@@ -322,6 +322,26 @@ def test_a_test_message_has_an_attempt_at_the_sink(server):
     assert a["remote"] == {"host": "sink", "ip": None, "port": None} and a["destination"] == "d6.test"
 
 
+# ---- whom a refusal is about ----
+
+RCPT_OK = "< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n"
+SENDER = "550 5.1.1 <orders@shop.example>: Sender address rejected: User unknown\n"
+RATE = "550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages\n"
+GONE = "550 5.1.1 <x@d0.test>: Recipient address rejected: User unknown\n"
+
+
+@pytest.mark.parametrize("talk_text, is_suppressed", [
+    ("< MAIL\n> " + SENDER, False), ("< MAIL\n> 250 ok\n< RCPT\n> " + SENDER + "< RSET\n> 250 ok\n", False),
+    ("< MAIL\n> 250 ok\n< RCPT\n> " + RATE + "< RSET\n> 250 ok\n", False),
+    ("< MAIL\n> 250 ok\n< RCPT\n> " + GONE + "< RSET\n> 250 ok\n", True),
+    (RCPT_OK + "< DATA\n> 354 go\ndata\n> " + GONE, True)])
+def test_only_a_refusal_of_the_recipient_suppresses_the_address(to_host, talk_text, is_suppressed):
+    server = to_host(HELLO + talk_text)
+    attempt(server, "x@d0.test", "bounced")
+    answer = server.request("GET", "/v1/suppressions/x@d0.test", key=server.live_key)
+    assert answer.status == (200 if is_suppressed else 404)
+
+
 # ---- TLS ----
 
 TLS_HELLO = "> 220 hi\n< EHLO\n> 250-hi\n> 250 STARTTLS\n< STARTTLS\n> 220 go\n"

@@ -21,6 +21,7 @@ static void only_what_is_about_the_address_counts(void **state)
 		{550, "5.1.10 RESOLVER.ADR.RecipientNotFound", true},
 		{550, "5.2.1 the account is disabled", true},
 		{550, "No such user here", true},
+		{550, "5.1.1 User unknown in relay recipient table", true},
 		{550, "sorry, USER UNKNOWN", true},
 		{450, "4.1.1 user unknown in a moment", false},
 		{450, "5.1.1 mixed up", false},
@@ -44,10 +45,38 @@ static void only_what_is_about_the_address_counts(void **state)
 			fail_msg("%d %s", cases[i].code, cases[i].text);
 }
 
+static void a_refusal_that_names_the_sender_its_rate_or_reputation_does_not_count(void **state)
+{
+	static const char *const texts[] = {
+		"5.1.1 <orders@shop.example>: Sender address rejected: User unknown",
+		"5.2.1 The user you are trying to contact is receiving mail at a rate that "
+		"prevents "
+		"additional messages from being delivered.",
+		"5.2.1 The user you are trying to contact is receiving mail too quickly; too many",
+		"Verification failed for <orders@shop.example> Unrouteable address Sender verify "
+		"failed",
+		"5.1.1 user unknown: your IP has a poor reputation",
+		"5.1.1 SPF check failed, no such user",
+		"5.2.1 mailbox disabled for this SENDER",
+		"user unknown; your message was classified as spam",
+		"5.1.1 rejected by policy, user unknown",
+		"5.1.1 MAIL FROM domain does not exist",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (bounce_is_recipient(550, texts[i]))
+			fail_msg("%s", texts[i]);
+	/* Parts of words do not count. */
+	assert_true(bounce_is_recipient(550, "5.1.1 no such user at Corporate Mail"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_about_the_address_counts),
+		cmocka_unit_test(
+			a_refusal_that_names_the_sender_its_rate_or_reputation_does_not_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

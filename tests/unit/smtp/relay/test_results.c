@@ -1,4 +1,4 @@
-/* The lines of results for the store, and the delay of the next attempt. */
+/* The lines of results for the store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,12 +28,13 @@ struct bench {
 /* A delivery to recipients 0 and 2 of a message. */
 static void make(struct bench *b)
 {
-	*b = (struct bench){
-		.config = {.retry_first_otp_s = 60, .retry_first_s = 300, .retry_max_s = 14400}};
+	*b = (struct bench){0};
+	snprintf(b->delivery.sender, sizeof(b->delivery.sender), "orders@shop.example");
 	b->context.config = &b->config;
 	b->set.context = &b->context;
 	b->job.record.lane = LANE_NORMAL;
 	b->job.record.recipients = b->recipients;
+	b->job.record.sender = "orders@shop.example";
 	b->job.record.n_recipients = RECIPIENTS;
 	b->numbers[0] = 0;
 	b->numbers[1] = 2;
@@ -59,7 +60,11 @@ static void each_outcome_has_its_line(void **state)
 		{{.outcome = OUTCOME_DEFERRED, .code = 0, .text = "no route"},
 		 true,
 		 "0 deferred 0 - no route\n"},
-		{{.outcome = OUTCOME_BOUNCED, .code = 550, .text = "5.1.1 who?"},
+		{{.outcome = OUTCOME_BOUNCED,
+		  .source = SOURCE_REMOTE,
+		  .phase = PHASE_RCPT,
+		  .code = 550,
+		  .text = "5.1.1 who?"},
 		 false,
 		 "0 bounced 550 sup 5.1.1 who?\n"},
 		{{.outcome = OUTCOME_BOUNCED, .code = 554, .text = "5.7.1 no"},
@@ -126,57 +131,44 @@ static void no_reply_can_add_a_line(void **state)
 	buf_deinit(&out);
 }
 
-static void retries_double_to_the_limit_and_are_spread(void **state)
+/* A bounce with this reply to the first of two recipients; the second gets `other`. */
+static bool is_suppressed(enum connection_phase phase, const char *text,
+			  const struct connection_result *other)
 {
-	static const struct {
-		enum lane lane;
-		unsigned attempts;
-		int64_t seconds;
-	} rows[] = {
-		{LANE_OTP, 0, 60},      {LANE_OTP, 1, 120},      {LANE_OTP, 3, 480},
-		{LANE_OTP, 8, 14400},   {LANE_NORMAL, 0, 300},   {LANE_BULK, 1, 600},
-		{LANE_NORMAL, 5, 9600}, {LANE_NORMAL, 6, 14400}, {LANE_NORMAL, 1000, 14400},
-		{LANE_BULK, 0, 300},    {LANE_BULK, ~0u, 14400},
-	};
+	struct connection_result results[2] = {
+		{.outcome = OUTCOME_BOUNCED, .source = SOURCE_REMOTE, .phase = phase, .code = 550},
+		*other};
+	struct buf out = {0};
 	struct bench b;
+	bool is;
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int64_t least = INT64_MAX, most = 0;
-
-		make(&b);
-		b.job.record.lane = rows[i].lane;
-		b.recipients[2].attempts = rows[i].attempts;
-		for (int n = 0; n < 500; n++) {
-			int64_t ms = results_retry_ms(&b.delivery);
-
-			least = ms < least ? ms : least;
-			most = ms > most ? ms : most;
-		}
-		assert_in_range(least, rows[i].seconds * 800, rows[i].seconds * 900);
-		assert_in_range(most, rows[i].seconds * 1100, rows[i].seconds * 1200);
-	}
+	make(&b);
+	snprintf(results[0].text, sizeof(results[0].text), "%s", text);
+	results_write(&b.delivery, results, &out);
+	is = strncmp(buf_text(&out), "0 bounced 550 sup ", 18) == 0;
+	buf_deinit(&out);
+	return is;
 }
 
-static void attempts_of_other_jobs_do_not_count(void **state)
+static void only_a_reply_about_this_recipient_alone_suppresses(void **state)
 {
-	struct bench b;
+	static const struct connection_result at_rcpt = {.outcome = OUTCOME_DELIVERED,
+							 .source = SOURCE_REMOTE,
+							 .phase = PHASE_RCPT},
+					      at_dot = {.outcome = OUTCOME_BOUNCED,
+							.source = SOURCE_REMOTE,
+							.phase = PHASE_DOT};
+	const char *unknown = "5.1.1 <a@p.test>: Recipient address rejected: User unknown";
 
 	(void)state;
-	make(&b);
-	b.recipients[1].attempts = 9;
-	b.recipients[3].attempts = 9;
-	assert_in_range(results_retry_ms(&b.delivery), 300 * 800, 300 * 1200);
-}
-
-static void a_first_retry_above_the_limit_is_cut(void **state)
-{
-	struct bench b;
-
-	(void)state;
-	make(&b);
-	b.config.retry_max_s = 10;
-	assert_in_range(results_retry_ms(&b.delivery), 10 * 800, 10 * 1200);
+	assert_true(is_suppressed(PHASE_RCPT, unknown, &at_dot));
+	assert_true(is_suppressed(PHASE_DOT, unknown, &at_rcpt));
+	assert_false(is_suppressed(PHASE_DOT, unknown, &at_dot));
+	assert_false(is_suppressed(PHASE_MAIL, unknown, &at_rcpt));
+	assert_false(is_suppressed(PHASE_DATA, unknown, &at_rcpt));
+	assert_false(is_suppressed(PHASE_GREETING, unknown, &at_rcpt));
+	assert_false(is_suppressed(PHASE_RCPT, "5.1.1 no such user: Orders@Shop.example", &at_dot));
+	assert_false(is_suppressed(PHASE_RCPT, "5.1.1 Sender address rejected", &at_dot));
 }
 
 int main(void)
@@ -185,9 +177,7 @@ int main(void)
 		cmocka_unit_test(each_outcome_has_its_line),
 		cmocka_unit_test(recipients_keep_their_number_in_the_message),
 		cmocka_unit_test(no_reply_can_add_a_line),
-		cmocka_unit_test(retries_double_to_the_limit_and_are_spread),
-		cmocka_unit_test(attempts_of_other_jobs_do_not_count),
-		cmocka_unit_test(a_first_retry_above_the_limit_is_cut),
+		cmocka_unit_test(only_a_reply_about_this_recipient_alone_suppresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

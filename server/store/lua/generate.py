@@ -135,7 +135,9 @@ def print_names():
 def print_sources():
     print("static const struct {\n\tconst char *name;\n\tconst char *text;\n} lua_sources[SCRIPTS] = {")
     for name in names():
-        print(f"\t[SCRIPT_{name.upper()}] = {{\"{name}\",\n{c_string(compiled(source(name)))}}},")
+        head, code = compiled(source(name)).split("\n", 1)
+        titled = f"{head}\n-- {name}:\n{code}"  # the name of a script that Redis reports, or that a proxy sees
+        print(f"\t[SCRIPT_{name.upper()}] = {{\"{name}\",\n{c_string(titled)}}},")
     print("};")
 
 

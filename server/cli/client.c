@@ -1,4 +1,4 @@
-/* A command's way to the store. */
+/* A command's connection to Redis. */
 #include "server/cli/client.h"
 
 #include "server/base/loop.h"
@@ -15,12 +15,11 @@ static int find_redis(const struct config *config, struct err *e)
 {
 	if (*config->redis_url || redis_child_is_up(config))
 		return 0;
-	return err_set(
-		e, ERR_RETRY,
-		"no Redis to talk to: POSTERN_REDIS_URL is not set, and no `postern serve` or "
-		"`postern dev` runs on %.100s; start one, or set POSTERN_REDIS_URL or "
-		"POSTERN_DATA_DIR",
-		config->data_dir);
+	return err_set(e, ERR_RETRY,
+		       "no Redis found: POSTERN_REDIS_URL is not set, and no `postern serve` or "
+		       "`postern dev` uses the data directory %.100s. Start one, or set "
+		       "POSTERN_REDIS_URL or POSTERN_DATA_DIR",
+		       config->data_dir);
 }
 
 int client_reach(struct client *c, const struct config *config, struct err *e)
@@ -46,7 +45,7 @@ int client_open(struct client *c, const struct config *config, struct err *e)
 		return -1;
 	if (redis_is_ready(c->redis, &why))
 		return 0;
-	err_set(e, ERR_RETRY, "the store is not ready: %s", why);
+	err_set(e, ERR_RETRY, "Redis is not ready: %s", why);
 	client_close(c);
 	return -1;
 }
@@ -68,7 +67,7 @@ void client_end(struct client *c, const struct err *why)
 	loop_stop(c->loop);
 }
 
-static void waited_long_enough(void *arg)
+static void on_limit(void *arg)
 {
 	struct client *c = arg;
 	struct err e;
@@ -81,8 +80,8 @@ int client_wait(struct client *c, struct err *e)
 {
 	struct loop_timer timer = {0};
 
-	if (c->status < 0 && c->why.kind == ERR_NONE) { /* it may have answered from within */
-		if (loop_timer_init(&timer, c->loop, waited_long_enough, c) < 0)
+	if (c->status < 0 && c->why.kind == ERR_NONE) { /* else client_end() was called already */
+		if (loop_timer_init(&timer, c->loop, on_limit, c) < 0)
 			return err_oom(e);
 		loop_timer_set(&timer, WAIT_MS);
 		loop_run(c->loop);
@@ -93,17 +92,17 @@ int client_wait(struct client *c, struct err *e)
 	return c->status;
 }
 
-int client_run(const char *file, client_open_fn *open, client_ask_fn *ask, const void *arg,
-	       struct err *e)
+int client_run(const char *file, client_open_fn *open, client_ask_fn *ask, void *arg, struct err *e)
 {
 	struct config *config;
 	struct client c;
 	int status = -1;
 
-	if (cli_config(&config, file, client_presets, e) < 0)
+	if (cli_load_config(&config, file, client_presets, e) < 0)
 		return -1;
 	if (open(&c, config, e) == 0) {
-		ask(&c, arg);
+		c.arg = arg;
+		ask(&c);
 		status = client_wait(&c, e);
 		client_close(&c);
 	}

@@ -7,32 +7,34 @@
 struct loop;
 struct redis;
 
-/* A command's way to the store: a loop, and a store that is ready. */
+/* A command's connection to Redis: a loop, and a client that is ready. */
 struct client {
 	struct loop *loop;
 	struct redis *redis;
-	struct err why; /* what went wrong, for the command's callbacks */
-	int status;     /* -1 until one of them says otherwise */
+	void *arg;      /* as given to client_run() */
+	struct err why; /* why it failed; set by client_end() */
+	int status;     /* of client_end(): 0 or -1 */
 };
 
-/* Defaults of commands: their stderr is for the one sentence that matters. */
+/* Defaults of commands: the log has errors only. */
 extern const struct config_preset client_presets[];
 
-/* When redis_url is not set, the embedded Redis of a running postern on the same data directory is
- * asked. ERR_RETRY: nobody there. */
+/* Without redis_url it connects to the embedded Redis of a running Postern with the same data
+ * directory. ERR_RETRY: there is none, or Redis does not accept mail now. */
 int client_open(struct client *c, const struct config *config, struct err *e);
-/* The same, and a store that takes no mail just now will do. */
+/* The same, also when Redis does not accept mail now. */
 int client_reach(struct client *c, const struct config *config, struct err *e);
 void client_close(struct client *c);
-/* From a callback: keep the outcome (why NULL = done) and end client_wait. */
+/* For callbacks: keeps the outcome (why NULL = success) and ends client_wait(). */
 void client_end(struct client *c, const struct err *why);
-/* Until client_end, at most 10 s. 0, or -1 with the reason. */
+/* Waits for client_end(), at most 10 s. 0, or -1 with the reason. */
 int client_wait(struct client *c, struct err *e);
 
-/* All of it: configuration of file, store, ask (which leads to client_end), end. */
+/* Loads the configuration of file, opens the client, calls ask, waits for client_end(), and closes
+ * the client. arg is c->arg. */
 typedef int client_open_fn(struct client *c, const struct config *config, struct err *e);
-typedef void client_ask_fn(struct client *c, const void *arg);
-int client_run(const char *file, client_open_fn *open, client_ask_fn *ask, const void *arg,
+typedef void client_ask_fn(struct client *c);
+int client_run(const char *file, client_open_fn *open, client_ask_fn *ask, void *arg,
 	       struct err *e);
 
 #endif

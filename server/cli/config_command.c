@@ -13,7 +13,7 @@ static int print(const struct command *c, struct buf *out)
 
 	if (out->failed) {
 		err_oom(&e);
-		status = cli_failed(c, &e);
+		status = cli_report_error(c, &e);
 	} else {
 		fwrite(buf_text(out), 1, out->len, stdout);
 	}
@@ -28,9 +28,9 @@ static int load(const struct command *c, int argc, char **argv, struct config **
 	struct err e;
 
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
-		return cli_usage(c, &e);
-	if (cli_config(config, file, NULL, &e) < 0)
-		return cli_failed(c, &e);
+		return cli_report_usage(c, &e);
+	if (cli_load_config(config, file, NULL, &e) < 0)
+		return cli_report_error(c, &e);
 	return CLI_DONE;
 }
 
@@ -43,7 +43,7 @@ static int check(int argc, char **argv)
 	if (!config)
 		return status;
 	if (preflight_check(config, &e) < 0)
-		status = cli_failed(&command_config_check, &e);
+		status = cli_report_error(&command_config_check, &e);
 	else
 		puts("The configuration is usable.");
 	config_free(config);
@@ -70,7 +70,7 @@ static int table(int argc, char **argv)
 	struct err e;
 
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
-		return cli_usage(&command_config_table, &e);
+		return cli_report_usage(&command_config_table, &e);
 	config_table(&out);
 	return print(&command_config_table, &out);
 }

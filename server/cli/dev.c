@@ -1,4 +1,4 @@
-/* postern dev: a gateway to try things with, and the two lines that show that it works. */
+/* postern dev: a gateway to try, and two commands that show that it works. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,7 +26,7 @@
 #define POLL_NS 50000000
 #define PROBE_MS 2000
 
-/* ---- the key, kept in a file so that it stays the same ---- */
+/* ---- the key: kept in a file, so that it stays the same ---- */
 
 static int read_key(const char *file, char key[KEY_LEN + 1], struct err *e)
 {
@@ -40,7 +40,7 @@ static int read_key(const char *file, char key[KEY_LEN + 1], struct err *e)
 			       strerror(errno));
 	key[n] = 0;
 	if ((size_t)n != KEY_LEN || strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) != 0)
-		return err_set(e, ERR_INPUT, "%.200s: this is no test key; remove the file", file);
+		return err_set(e, ERR_INPUT, "%.200s: this file has no test key; remove it", file);
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static int make_key(const char *file, char key[KEY_LEN + 1], struct err *e)
 	close(fd);
 	if (n != (ssize_t)KEY_LEN + 1) {
 		unlink(file);
-		return err_set(e, ERR_INPUT, "%.200s: it could not be written", file);
+		return err_set(e, ERR_INPUT, "%.200s: the file could not be written", file);
 	}
 	return 0;
 }
@@ -96,7 +96,7 @@ static int import_key(const struct config *config, const char *key, struct err *
 	return status;
 }
 
-/* ---- until the API answers ---- */
+/* ---- wait for the API ---- */
 
 struct address {
 	char host[LISTEN_HOST_MAX];
@@ -147,7 +147,7 @@ static void print_banner(const struct address *at, const char *key, const char *
 	fflush(stdout);
 }
 
-/* A child beside the others. */
+/* Runs as one more child of the supervisor. */
 static int greet(const struct role_context *ctx)
 {
 	struct address at = {.is_tls = *ctx->config->tls_cert != 0};
@@ -155,12 +155,12 @@ static int greet(const struct role_context *ctx)
 	struct err e;
 
 	if (load_key(ctx->config, key, &e) < 0 || import_key(ctx->config, key, &e) < 0)
-		return cli_failed(&command_dev, &e);
+		return cli_report_error(&command_dev, &e);
 	if (!(ctx->config->roles & ROLE_API))
 		return CLI_DONE;
 	if (listen_local(ctx->config->listen, at.host, at.port) < 0 ||
 	    wait_for_api(ctx->config, &e) < 0)
-		return cli_failed(&command_dev, &e);
+		return cli_report_error(&command_dev, &e);
 	print_banner(&at, key, ctx->config->root_key);
 	explicit_bzero(key, sizeof(key));
 	return CLI_DONE;
@@ -182,22 +182,21 @@ static int run(int argc, char **argv)
 	int status;
 
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
-		return cli_usage(&command_dev, &e);
-	if (cli_config(&config, file, presets, &e) < 0)
-		return cli_failed(&command_dev, &e);
+		return cli_report_usage(&command_dev, &e);
+	if (cli_load_config(&config, file, presets, &e) < 0)
+		return cli_report_error(&command_dev, &e);
 	status = app_run(config, &options, &e);
 	config_free(config);
-	return status < 0 ? cli_failed(&command_dev, &e) : status;
+	return status < 0 ? cli_report_error(&command_dev, &e) : status;
 }
 
 const struct command command_dev = {
 	.name = "dev",
-	.summary = "run a gateway to try things with, with a test key and an embedded Redis",
+	.summary = "run a gateway to try, with a test key and an embedded Redis",
 	.help = "Usage: postern dev [--config FILE]\n\n"
-		"Listens on 127.0.0.1:8080 and keeps everything in ./postern-data, unless "
-		"settings\n"
-		"say otherwise. Prints a test key and two curl lines once it is ready. Ctrl-C ends "
-		"it.\n\n"
+		"Listens on 127.0.0.1:8080 and keeps all data in ./postern-data, unless settings\n"
+		"change that. Prints a test key and two curl commands when it is ready. Ctrl-C\n"
+		"stops it.\n\n"
 		"Example:\n  POSTERN_LISTEN=127.0.0.1:8081 postern dev\n",
 	.run = run,
 };

@@ -1,4 +1,4 @@
-/* postern health: what a container's health check asks. */
+/* postern health: for the health check of a container. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 #define LIMIT_MS 3000
 
-/* The reason in what /readyz says, fit for a terminal. */
+/* Prints the reason in a response of /readyz, without control characters. */
 static void print_not_ready(const char *body)
 {
 	json_t *json = json_loads(body, 0, NULL);
@@ -24,27 +24,26 @@ static void print_not_ready(const char *body)
 	json_decref(json);
 }
 
-/* /readyz looks at what the API process knows of the store, and never waits for the store itself:
- * any answer of it is a sign of life. */
+/* /readyz never waits for Redis, so any response means that the process is alive. */
 static int ask(const struct config *config, bool is_strict)
 {
 	struct probe_answer answer;
 	struct err e;
 
 	if (!(config->roles & ROLE_API)) {
-		puts("nothing to ask: api is not among the roles");
+		puts("nothing to check: this Postern does not have the role api");
 		return CLI_DONE;
 	}
 	if (probe_get(config, "/readyz", LIMIT_MS, &answer, &e) < 0)
-		return cli_failed(&command_health, &e);
+		return cli_report_error(&command_health, &e);
 	if (answer.status == 200) {
 		puts("ready");
 		return CLI_DONE;
 	}
 	if (answer.status != 503) {
-		err_set(&e, ERR_REFUSED, "GET /readyz is answered with %d: is that a Postern?",
+		err_set(&e, ERR_REFUSED, "GET /readyz returned %d: is that a Postern?",
 			answer.status);
-		return cli_failed(&command_health, &e);
+		return cli_report_error(&command_health, &e);
 	}
 	print_not_ready(answer.body);
 	return is_strict ? CLI_FAILED : CLI_DONE;
@@ -61,9 +60,9 @@ static int run(int argc, char **argv)
 	int status;
 
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
-		return cli_usage(&command_health, &e);
-	if (cli_config(&config, file, client_presets, &e) < 0)
-		return cli_failed(&command_health, &e);
+		return cli_report_usage(&command_health, &e);
+	if (cli_load_config(&config, file, client_presets, &e) < 0)
+		return cli_report_error(&command_health, &e);
 	status = ask(config, is_strict);
 	config_free(config);
 	return status;
@@ -71,18 +70,15 @@ static int run(int argc, char **argv)
 
 const struct command command_health = {
 	.name = "health",
-	.summary = "ask the postern on this machine how it is",
+	.summary = "check the Postern on this machine",
 	.help = "Usage: postern health [--ready] [--config FILE]\n\n"
-		"  --ready         fail also while it cannot accept mail, because Redis is away, "
-		"say\n"
+		"  --ready         fail also while it cannot accept mail, for example without "
+		"Redis\n"
 		"  --config FILE   instead of ./postern.yaml\n\n"
-		"Asks the first address of POSTERN_LISTEN and prints one line. Exit status 0: it "
-		"is\n"
-		"alive; 1: it is not, or did not answer within 3 s. Restart it for the plain "
-		"question\n"
-		"only: a restart does not bring Redis back. Without the role api there is nothing "
-		"to\n"
-		"ask, and the status is 0.\n\n"
+		"Sends one request to the first address of POSTERN_LISTEN and prints one line.\n"
+		"Exit status 0: it is alive; 1: it is not, or did not respond within 3 s. Restart\n"
+		"it only when `postern health` without --ready fails: a restart does not bring\n"
+		"Redis back. Without the role api it checks nothing, and the status is 0.\n\n"
 		"Example:\n  POSTERN_LISTEN=127.0.0.1:8080 postern health --ready\n",
 	.run = run,
 };

@@ -4,17 +4,27 @@
 
 #include "server/base/clock.h"
 #include "server/base/id.h"
+#include "server/base/utf8.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
 #include "server/cli/options.h"
-#include "server/base/utf8.h"
+#include "server/cli/output.h"
 #include "server/store/projects/keys.h"
+
+#define NAME_MAX_BYTES 100
 
 static const struct {
 	const char *name;
 	unsigned scope;
 } scope_names[] = {{"send", SCOPE_SEND}, {"read", SCOPE_READ}, {"manage", SCOPE_MANAGE}};
 #define SCOPES (sizeof(scope_names) / sizeof(*scope_names))
+
+struct key_request {
+	const char *project, *name, *id;
+	unsigned scopes;
+	bool is_test, is_json;
+	struct err print_error;
+};
 
 static int parse_scopes(const char *text, unsigned *scopes, struct err *e)
 {
@@ -38,55 +48,102 @@ static int parse_scopes(const char *text, unsigned *scopes, struct err *e)
 	return 0;
 }
 
-/* ---- create ---- */
-
-static void created(const struct key *key, const char *text, const struct err *why, void *arg)
+static json_t *scopes_json(unsigned all)
 {
-	if (key)
-		printf("%s\n", text);
-	client_end(arg, why);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < SCOPES; i++)
+		if (all & scope_names[i].scope)
+			json_array_append_new(list, json_string(scope_names[i].name));
+	return list;
 }
 
-struct wish {
-	const char *project, *name;
-	unsigned scopes;
-	bool is_test;
-};
-
-static void ask_create(struct client *c, const void *arg)
+/* text: the key itself, NULL except when it was just created. */
+static json_t *key_json(const struct key *key, const char *text)
 {
-	const struct wish *w = arg;
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:s*}", "id", key->id, "name", key->name,
+			 "mode", key->is_test ? "test" : "live", "scopes", scopes_json(key->scopes),
+			 "project_id", key->project_id, "created_at", output_time(key->created_ms),
+			 "key", text);
+}
 
-	keys_create(c->redis, w->project, w->name, w->scopes, w->is_test, created, c);
+/* ---- create ---- */
+
+static int print_created(const struct key *key, const char *text, bool is_json, struct err *e)
+{
+	if (is_json)
+		return output_json(key_json(key, text), e);
+	printf("%s\n", text);
+	return output_flush(e);
+}
+
+static void on_unprinted_revoked(const struct err *why, void *arg)
+{
+	struct client *c = arg;
+	const struct key_request *r = c->arg;
+	struct err e;
+
+	if (why)
+		err_set(&e, ERR_INTERNAL,
+			"%.100s; the key exists, and could not be revoked: %.100s; "
+			"`postern key list` shows its id",
+			r->print_error.text, why->text);
+	else
+		err_set(&e, ERR_INTERNAL, "%.100s; the key was revoked again", r->print_error.text);
+	client_end(c, &e);
+}
+
+/* Nobody has seen a key that could not be printed, so it must not stay valid. */
+static void on_created(const struct key *key, const char *text, const struct err *why, void *arg)
+{
+	struct client *c = arg;
+	struct key_request *r = c->arg;
+
+	if (key && print_created(key, text, r->is_json, &r->print_error) < 0)
+		keys_revoke(c->redis, NULL, key->id, on_unprinted_revoked, c);
+	else
+		client_end(c, why);
+}
+
+static void ask_create(struct client *c)
+{
+	const struct key_request *r = c->arg;
+
+	keys_create(c->redis, r->project, r->name, r->scopes, r->is_test, on_created, c);
+}
+
+static int check_name(const char *name, struct err *e)
+{
+	if (!*name || strlen(name) > NAME_MAX_BYTES)
+		return err_set(e, ERR_INPUT, "--name: 1 to %d characters are expected",
+			       NAME_MAX_BYTES);
+	return utf8_check_line(name, strlen(name), "--name", e);
 }
 
 static int create(int argc, char **argv)
 {
-	struct wish w = {.project = "default", .name = "key"};
+	struct key_request r = {.project = "default", .name = "key"};
 	const char *scopes = "send,read", *file = NULL;
-	const struct option_row rows[] = {
-		{"--project", &w.project, NULL}, {"--name", &w.name, NULL},
-		{"--scopes", &scopes, NULL},     {"--config", &file, NULL},
-		{"--test", NULL, &w.is_test},    {NULL, NULL, NULL}};
+	const struct option_row rows[] = {{"--project", &r.project, NULL},
+					  {"--name", &r.name, NULL},
+					  {"--scopes", &scopes, NULL},
+					  {"--config", &file, NULL},
+					  {"--test", NULL, &r.is_test},
+					  {"--json", NULL, &r.is_json},
+					  {NULL, NULL, NULL}};
 	struct err e;
 
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0 ||
-	    parse_scopes(scopes, &w.scopes, &e) < 0)
-		return cli_usage(&command_key_create, &e);
-	if (!*w.name || strlen(w.name) > 100) {
-		err_set(&e, ERR_INPUT, "--name: 1 to 100 characters are expected");
-		return cli_usage(&command_key_create, &e);
-	}
-	if (utf8_check_line(w.name, strlen(w.name), "--name", &e) < 0)
-		return cli_usage(&command_key_create, &e);
-	return client_run(file, client_open, ask_create, &w, &e) < 0
-		       ? cli_failed(&command_key_create, &e)
+	    parse_scopes(scopes, &r.scopes, &e) < 0 || check_name(r.name, &e) < 0)
+		return cli_report_usage(&command_key_create, &e);
+	return client_run(file, client_open, ask_create, &r, &e) < 0
+		       ? cli_report_error(&command_key_create, &e)
 		       : CLI_DONE;
 }
 
 /* ---- list ---- */
 
-static void show(const struct key *key)
+static void print_key(const struct key *key)
 {
 	char created_at[CLOCK_RFC3339_LEN] = "-", scopes[32] = "";
 	size_t len = 0;
@@ -101,74 +158,113 @@ static void show(const struct key *key)
 	       created_at, key->name);
 }
 
-static void listed(const struct key *list, size_t n, const struct err *why, void *arg)
+static int print_keys(const struct key *list, size_t n, bool is_json, struct err *e)
 {
+	json_t *data = is_json ? json_array() : NULL;
+
 	for (size_t i = 0; i < n; i++)
-		show(&list[i]);
-	client_end(arg, why);
+		if (is_json)
+			json_array_append_new(data, key_json(&list[i], NULL));
+		else
+			print_key(&list[i]);
+	return is_json ? output_json(json_pack("{s:o}", "data", data), e) : output_flush(e);
 }
 
-static void ask_list(struct client *c, const void *project)
+static void on_list(const struct key *list, size_t n, const struct err *why, void *arg)
 {
-	keys_list(c->redis, project, listed, c);
+	struct client *c = arg;
+	const struct key_request *r = c->arg;
+	struct err e;
+
+	if (!why && print_keys(list, n, r->is_json, &e) < 0)
+		why = &e;
+	client_end(c, why);
+}
+
+static void ask_list(struct client *c)
+{
+	const struct key_request *r = c->arg;
+
+	keys_list(c->redis, r->project, on_list, c);
 }
 
 static int list(int argc, char **argv)
 {
-	const char *file = NULL, *project = "default";
-	const struct option_row rows[] = {
-		{"--project", &project, NULL}, {"--config", &file, NULL}, {NULL, NULL, NULL}};
+	struct key_request r = {.project = "default"};
+	const char *file = NULL;
+	const struct option_row rows[] = {{"--project", &r.project, NULL},
+					  {"--config", &file, NULL},
+					  {"--json", NULL, &r.is_json},
+					  {NULL, NULL, NULL}};
 	struct err e;
 
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
-		return cli_usage(&command_key_list, &e);
-	return client_run(file, client_reach, ask_list, project, &e) < 0
-		       ? cli_failed(&command_key_list, &e)
+		return cli_report_usage(&command_key_list, &e);
+	return client_run(file, client_reach, ask_list, &r, &e) < 0
+		       ? cli_report_error(&command_key_list, &e)
 		       : CLI_DONE;
 }
 
 /* ---- revoke ---- */
 
-static void revoked(const struct err *why, void *arg)
+static int print_revoked(const struct key_request *r, struct err *e)
 {
-	client_end(arg, why);
+	if (r->is_json)
+		return output_json(json_pack("{s:s, s:b}", "id", r->id, "revoked", true), e);
+	printf("Revoked %s. It is refused everywhere within a second.\n", r->id);
+	return output_flush(e);
+}
+
+static void on_revoked(const struct err *why, void *arg)
+{
+	struct client *c = arg;
+	struct err e;
+
+	if (!why && print_revoked(c->arg, &e) < 0)
+		why = &e;
+	client_end(c, why);
 }
 
 /* Also while the store takes no mail: a key that leaked must not wait for that. */
-static void ask_revoke(struct client *c, const void *id)
+static void ask_revoke(struct client *c)
 {
-	keys_revoke(c->redis, NULL, id, revoked, c);
+	const struct key_request *r = c->arg;
+
+	keys_revoke(c->redis, NULL, r->id, on_revoked, c);
 }
 
 static int revoke(int argc, char **argv)
 {
-	const char *file = NULL, *id;
-	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
+	struct key_request r = {0};
+	const char *file = NULL;
+	const struct option_row rows[] = {
+		{"--config", &file, NULL}, {"--json", NULL, &r.is_json}, {NULL, NULL, NULL}};
 	struct err e;
-	int n = options_read(argc, argv, rows, &id, 1, &e);
+	int n = options_read(argc, argv, rows, &r.id, 1, &e);
 
-	if (n >= 0 && (n != 1 || !id_valid("key", id)))
-		n = err_set(&e, ERR_INPUT, "the id of a key is expected: key_...");
+	if (n >= 0 && (n != 1 || !id_valid("key", r.id)))
+		n = err_set(&e, ERR_INPUT,
+			    "the id of a key is expected, key_...; `postern key list` shows it");
 	if (n < 0)
-		return cli_usage(&command_key_revoke, &e);
-	return client_run(file, client_reach, ask_revoke, id, &e) < 0
-		       ? cli_failed(&command_key_revoke, &e)
+		return cli_report_usage(&command_key_revoke, &e);
+	return client_run(file, client_reach, ask_revoke, &r, &e) < 0
+		       ? cli_report_error(&command_key_revoke, &e)
 		       : CLI_DONE;
 }
 
 const struct command command_key_create = {
 	.name = "key create",
-	.summary = "make an API key and print it, this once",
-	.help = "Usage: postern key create [--project NAME] [--name NAME] [--scopes LIST] "
-		"[--test]\n\n"
-		"  --project NAME  by name or prj_ id; default\n"
+	.summary = "create an API key and print it; it is shown only once",
+	.help = "Usage: postern key create [--project NAME] [--name NAME] [--scopes LIST]\n"
+		"                          [--test] [--json] [--config FILE]\n\n"
+		"  --project NAME  name or prj_ id of the project; default: default\n"
 		"  --name NAME     what the key is for\n"
-		"  --scopes LIST   some of send,read,manage; default send,read\n"
+		"  --scopes LIST   comma-separated list of send, read, manage; default: send,read\n"
 		"  --test          a test key: its mail goes to the test inbox, nowhere else\n"
+		"  --json          print id, mode, scopes and project as well, as JSON\n"
 		"  --config FILE   instead of ./postern.yaml\n\n"
-		"Works on POSTERN_REDIS_URL, or on the embedded Redis of a running postern with "
-		"the\n"
-		"same data directory.\n\n"
+		"Works on POSTERN_REDIS_URL, or on the embedded Redis of a running Postern with\n"
+		"the same data directory.\n\n"
 		"Example:\n"
 		"  postern key create --project default --name web --scopes send,read,manage\n",
 	.run = create,
@@ -177,18 +273,23 @@ const struct command command_key_create = {
 const struct command command_key_list = {
 	.name = "key list",
 	.summary = "list the API keys of a project, newest first",
-	.help = "Usage: postern key list [--project NAME] [--config FILE]\n\n"
-		"  --project NAME  by name or prj_ id; default\n\n"
-		"A line a key: its id (for `key revoke`), mode, scopes, when it was made, and its "
-		"name.\n\n"
+	.help = "Usage: postern key list [--project NAME] [--json] [--config FILE]\n\n"
+		"  --project NAME  name or prj_ id of the project; default: default\n"
+		"  --json          as JSON\n"
+		"  --config FILE   instead of ./postern.yaml\n\n"
+		"Prints one key a line: id (for `postern key revoke`), mode, scopes, time of\n"
+		"creation, name.\n\n"
 		"Example:\n  postern key list --project shop\n",
 	.run = list,
 };
 
 const struct command command_key_revoke = {
 	.name = "key revoke",
-	.summary = "revoke an API key; within a second it is refused everywhere",
-	.help = "Usage: postern key revoke KEY_ID [--config FILE]\n\n"
+	.summary = "revoke an API key; it is refused within a second",
+	.help = "Usage: postern key revoke KEY_ID [--json] [--config FILE]\n\n"
+		"  KEY_ID          as `postern key list` prints it\n"
+		"  --json          as JSON\n"
+		"  --config FILE   instead of ./postern.yaml\n\n"
 		"Example:\n  postern key revoke key_01kan2m7qk4f0v8c5d6e7f8g00\n",
 	.run = revoke,
 };

@@ -3,8 +3,12 @@
 
 #include <string.h>
 
+#include "server/base/spelling.h"
+
+#define MEANT_DISTANCE 3
+
 /* "--name" or "--name=...". */
-static const struct option_row *find(const struct option_row *rows, const char *arg)
+static const struct option_row *find_row(const struct option_row *rows, const char *arg)
 {
 	size_t len = strcspn(arg, "=");
 
@@ -14,14 +18,23 @@ static const struct option_row *find(const struct option_row *rows, const char *
 	return NULL;
 }
 
-/* Reads the option at argv[i]. Gives how many arguments it took, -1 on a fault. */
-static int read_one(int argc, char **argv, int i, const struct option_row *rows, struct err *e)
+static int refuse_unknown(const struct option_row *rows, const char *arg, struct err *e)
 {
-	const struct option_row *row = find(rows, argv[i]);
+	for (; rows->name; rows++)
+		if (spelling_distance(arg, rows->name) < MEANT_DISTANCE)
+			return err_set(e, ERR_INPUT, "%.60s: no such option; did you mean %s?", arg,
+				       rows->name);
+	return err_set(e, ERR_INPUT, "%.60s: no such option", arg);
+}
+
+/* Reads the option at argv[i]. Returns how many arguments it took; -1: ERR_INPUT. */
+static int read_option(int argc, char **argv, int i, const struct option_row *rows, struct err *e)
+{
+	const struct option_row *row = find_row(rows, argv[i]);
 	const char *equals = strchr(argv[i], '=');
 
 	if (!row)
-		return err_set(e, ERR_INPUT, "%.60s: no such option", argv[i]);
+		return refuse_unknown(rows, argv[i], e);
 	if (row->flag) {
 		if (equals)
 			return err_set(e, ERR_INPUT, "%s takes no value", row->name);
@@ -44,17 +57,17 @@ int options_read(int argc, char **argv, const struct option_row *rows, const cha
 	size_t n = 0;
 
 	for (int i = 0; i < argc;) {
-		int took = 1;
+		int taken = 1;
 
 		if (argv[i][0] == '-' && argv[i][1])
-			took = read_one(argc, argv, i, rows, e);
+			taken = read_option(argc, argv, i, rows, e);
 		else if (n < max)
 			operands[n++] = argv[i];
 		else
-			took = err_set(e, ERR_INPUT, "%.60s: one argument too many", argv[i]);
-		if (took < 0)
+			taken = err_set(e, ERR_INPUT, "%.60s: one argument too many", argv[i]);
+		if (taken < 0)
 			return -1;
-		i += took;
+		i += taken;
 	}
 	return (int)n;
 }

@@ -6,16 +6,16 @@
 
 #include "server/base/err.h"
 
-/* Options of a command line: "--name value", "--name=value", and flags. What is no option is an
- * operand. The table ends with name NULL. */
+/* Options of a command line: "--name value", "--name=value", and flags. All other arguments are
+ * operands. The table ends with name NULL. */
 
 struct option_row {
 	const char *name;   /* with its dashes */
-	const char **value; /* takes a value, put here; or */
-	bool *flag;         /* is a flag, set here */
+	const char **value; /* of an option with a value: where to put it */
+	bool *flag;         /* of a flag: set to true */
 };
 
-/* Operands go to operands[0..n), at most max. -1 with ERR_INPUT; else n. */
+/* Puts the operands, at most max, into operands. Returns their number; -1: ERR_INPUT. */
 int options_read(int argc, char **argv, const struct option_row *rows, const char **operands,
 		 size_t max, struct err *e);
 

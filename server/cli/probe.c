@@ -1,4 +1,4 @@
-/* Asks the API of this machine. */
+/* A GET request to the API of this machine. */
 #include "server/cli/probe.h"
 
 #include <netdb.h>
@@ -19,7 +19,7 @@ struct probe {
 	struct loop_timer timer;
 	struct tls_context *tls; /* NULL = clear */
 	struct stream *stream;
-	const struct addrinfo *next; /* the address to try when this one does not connect */
+	const struct addrinfo *next; /* address to try if this one fails */
 	char host[LISTEN_HOST_MAX];
 	char port[LISTEN_PORT_MAX];
 	char request[192];
@@ -27,7 +27,7 @@ struct probe {
 	char answer[HEAD_MAX + PROBE_BODY_MAX]; /* always with a NUL at its end */
 	size_t len;
 	bool is_connected;
-	char why[200]; /* there is no answer; "" = there is */
+	char why[200]; /* why there is no response; "" = there is one */
 };
 
 static void on_link(enum stream_event event, void *arg);
@@ -51,7 +51,7 @@ static void try_next(struct probe *p)
 		end(p, e.text);
 }
 
-/* The server closes after its answer; what does not fit is not needed. */
+/* Reads until the server closes, or the buffer is full. */
 static void converse(struct probe *p)
 {
 	ssize_t n = 0;
@@ -104,7 +104,7 @@ static void on_link(enum stream_event event, void *arg)
 
 static void too_late(void *arg)
 {
-	end(arg, "no answer in time");
+	end(arg, "no response in time");
 }
 
 static int talk(struct probe *p, const struct addrinfo *list, int64_t limit_ms, struct err *e)
@@ -129,7 +129,7 @@ static int parse(const struct probe *p, struct probe_answer *answer, struct err 
 	status = p->answer + strlen(version);
 	if (!head_end || strncmp(p->answer, version, strlen(version)) != 0 || status[0] < '1' ||
 	    status[0] > '5' || strspn(status, "0123456789") != 3)
-		return err_set(e, ERR_REFUSED, "%s:%s: what answers there does not speak HTTP",
+		return err_set(e, ERR_REFUSED, "%s:%s: the server there does not speak HTTP",
 			       p->host, p->port);
 	answer->status = (int)strtol(status, NULL, 10);
 	snprintf(answer->body, sizeof(answer->body), "%s", head_end + 4);
@@ -174,7 +174,7 @@ int probe_get(const struct config *config, const char *path, int64_t limit_ms,
 		return err_oom(e);
 	if (listen_local(config->listen, p->host, p->port) < 0) {
 		free(p);
-		return err_set(e, ERR_INPUT, "listen: no address to ask");
+		return err_set(e, ERR_INPUT, "listen: no address is set");
 	}
 	p->request_len = (size_t)snprintf(
 		p->request, sizeof(p->request),

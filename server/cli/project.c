@@ -1,47 +1,215 @@
-/* postern project create. */
+/* postern project create, list and delete. */
+#include <stdio.h>
 #include <string.h>
 
+#include "server/base/clock.h"
+#include "server/base/utf8.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
 #include "server/cli/options.h"
-#include "server/base/utf8.h"
+#include "server/cli/output.h"
 #include "server/store/projects/keys.h"
 
-static void created(const struct project *list, size_t n, const struct err *why, void *arg)
+#define NAME_MAX_BYTES 100
+
+struct project_request {
+	const char *name;
+	bool is_json;
+};
+
+static json_t *project_json(const struct project *p)
 {
-	(void)list;
-	(void)n;
-	client_end(arg, why);
+	return json_pack("{s:s, s:s, s:o}", "id", p->id, "name", p->name, "created_at",
+			 output_time(p->created_ms));
 }
 
-static void ask(struct client *c, const void *name)
+/* Reads "[NAME] [--json] [--config FILE]". n_names: how many names are expected. -1: ERR_INPUT. */
+static int read_request(int argc, char **argv, size_t n_names, struct project_request *r,
+			const char **file, struct err *e)
 {
-	projects_create(c->redis, name, created, c);
+	const struct option_row rows[] = {
+		{"--config", file, NULL}, {"--json", NULL, &r->is_json}, {NULL, NULL, NULL}};
+	int n = options_read(argc, argv, rows, &r->name, n_names, e);
+
+	if (n < 0 || n_names == 0)
+		return n;
+	if (n != 1 || !*r->name || strlen(r->name) > NAME_MAX_BYTES)
+		return err_set(e, ERR_INPUT, "a name of 1 to %d characters is expected",
+			       NAME_MAX_BYTES);
+	return utf8_check_line(r->name, strlen(r->name), "the name", e);
+}
+
+static int report_named(const struct command *c, const char *name, struct err *e)
+{
+	err_prefix(e, "%.60s", name);
+	return cli_report_error(c, e);
+}
+
+/* ---- create ---- */
+
+static int print_created(const struct project *p, bool is_json, struct err *e)
+{
+	if (is_json)
+		return output_json(project_json(p), e);
+	printf("Created the project %s (%s).\n", p->name, p->id);
+	return output_flush(e);
+}
+
+static void on_created(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	struct client *c = arg;
+	const struct project_request *r = c->arg;
+	struct err e;
+
+	if (!why && n == 1 && print_created(list, r->is_json, &e) < 0)
+		why = &e;
+	client_end(c, why);
+}
+
+static void ask_create(struct client *c)
+{
+	const struct project_request *r = c->arg;
+
+	projects_create(c->redis, r->name, on_created, c);
 }
 
 static int create(int argc, char **argv)
 {
-	const char *file = NULL, *name = NULL;
-	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
+	struct project_request r = {0};
+	const char *file = NULL;
 	struct err e;
-	int n = options_read(argc, argv, rows, &name, 1, &e);
 
-	if (n >= 0 && (n != 1 || !*name || strlen(name) > 100))
-		n = err_set(&e, ERR_INPUT, "a name of 1 to 100 characters is expected");
-	if (n >= 0)
-		n = utf8_check_line(name, strlen(name), "the name", &e);
-	if (n < 0)
-		return cli_usage(&command_project_create, &e);
-	if (client_run(file, client_open, ask, name, &e) == 0)
-		return CLI_DONE;
-	err_prefix(&e, "%.60s", name);
-	return cli_failed(&command_project_create, &e);
+	if (read_request(argc, argv, 1, &r, &file, &e) < 0)
+		return cli_report_usage(&command_project_create, &e);
+	return client_run(file, client_open, ask_create, &r, &e) < 0
+		       ? report_named(&command_project_create, r.name, &e)
+		       : CLI_DONE;
+}
+
+/* ---- list ---- */
+
+static void print_project(const struct project *p)
+{
+	char created_at[CLOCK_RFC3339_LEN] = "-";
+
+	if (p->created_ms)
+		clock_rfc3339(p->created_ms, created_at);
+	printf("%s  %s  %s\n", p->id, created_at, p->name);
+}
+
+static int print_projects(const struct project *list, size_t n, bool is_json, struct err *e)
+{
+	json_t *data = is_json ? json_array() : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_json)
+			json_array_append_new(data, project_json(&list[i]));
+		else
+			print_project(&list[i]);
+	return is_json ? output_json(json_pack("{s:o}", "data", data), e) : output_flush(e);
+}
+
+static void on_list(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	struct client *c = arg;
+	const struct project_request *r = c->arg;
+	struct err e;
+
+	if (!why && print_projects(list, n, r->is_json, &e) < 0)
+		why = &e;
+	client_end(c, why);
+}
+
+static void ask_list(struct client *c)
+{
+	projects_list(c->redis, on_list, c);
+}
+
+static int list(int argc, char **argv)
+{
+	struct project_request r = {0};
+	const char *file = NULL;
+	struct err e;
+
+	if (read_request(argc, argv, 0, &r, &file, &e) < 0)
+		return cli_report_usage(&command_project_list, &e);
+	return client_run(file, client_reach, ask_list, &r, &e) < 0
+		       ? cli_report_error(&command_project_list, &e)
+		       : CLI_DONE;
+}
+
+/* ---- delete ---- */
+
+static int print_deleted(const struct project_request *r, struct err *e)
+{
+	if (r->is_json)
+		return output_json(json_pack("{s:s, s:b}", "name", r->name, "deleted", true), e);
+	printf("Deleted the project %s.\n", r->name);
+	return output_flush(e);
+}
+
+static void on_deleted(const struct err *why, void *arg)
+{
+	struct client *c = arg;
+	struct err e;
+
+	if (!why && print_deleted(c->arg, &e) < 0)
+		why = &e;
+	client_end(c, why);
+}
+
+static void ask_delete(struct client *c)
+{
+	const struct project_request *r = c->arg;
+
+	projects_delete(c->redis, r->name, on_deleted, c);
+}
+
+static int delete (int argc, char **argv)
+{
+	struct project_request r = {0};
+	const char *file = NULL;
+	struct err e;
+
+	if (read_request(argc, argv, 1, &r, &file, &e) < 0)
+		return cli_report_usage(&command_project_delete, &e);
+	return client_run(file, client_reach, ask_delete, &r, &e) < 0
+		       ? report_named(&command_project_delete, r.name, &e)
+		       : CLI_DONE;
 }
 
 const struct command command_project_create = {
 	.name = "project create",
-	.summary = "make a project: a tenant with keys and messages of its own",
-	.help = "Usage: postern project create NAME [--config FILE]\n\n"
+	.summary = "create a project: a tenant with keys and messages of its own",
+	.help = "Usage: postern project create NAME [--json] [--config FILE]\n\n"
+		"  --json          print the id as well, as JSON\n"
+		"  --config FILE   instead of ./postern.yaml\n\n"
 		"Example:\n  postern project create shop && postern key create --project shop\n",
 	.run = create,
+};
+
+const struct command command_project_list = {
+	.name = "project list",
+	.summary = "list all projects, newest first",
+	.help = "Usage: postern project list [--json] [--config FILE]\n\n"
+		"  --json          as JSON\n"
+		"  --config FILE   instead of ./postern.yaml\n\n"
+		"Prints one project a line: id, time of creation, name.\n\n"
+		"Example:\n  postern project list\n",
+	.run = list,
+};
+
+const struct command command_project_delete = {
+	.name = "project delete",
+	.summary = "delete a project that has no keys and no webhooks",
+	.help = "Usage: postern project delete NAME [--json] [--config FILE]\n\n"
+		"  NAME            name or prj_ id of the project\n"
+		"  --json          as JSON\n"
+		"  --config FILE   instead of ./postern.yaml\n\n"
+		"Revoke its keys and delete its webhooks first. Mail that it accepted is still\n"
+		"delivered, and its messages are removed after POSTERN_RETENTION_S. The name can "
+		"be\n"
+		"used again. The project `default` cannot be deleted.\n\n"
+		"Example:\n  postern project delete shop\n",
+	.run = delete,
 };

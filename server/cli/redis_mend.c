@@ -27,9 +27,9 @@ static int run(int argc, char **argv)
 	if (n == 0)
 		err_set(&e, ERR_INPUT, "the directory of the log is expected");
 	if (n != 1)
-		return cli_usage(&command_redis_mend, &e);
+		return cli_report_usage(&command_redis_mend, &e);
 	log_init(LOG_INFO, LOG_FORMAT_TEXT, "postern");
-	return mend(dir, &e) < 0 ? cli_failed(&command_redis_mend, &e) : CLI_DONE;
+	return mend(dir, &e) < 0 ? cli_report_error(&command_redis_mend, &e) : CLI_DONE;
 }
 
 const struct command command_redis_mend = {

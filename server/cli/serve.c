@@ -16,16 +16,16 @@ static int run(int argc, char **argv)
 	int status;
 
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
-		return cli_usage(&command_serve, &e);
+		return cli_report_usage(&command_serve, &e);
 	if (roles && setenv("POSTERN_ROLES", roles, 1) < 0) {
 		err_oom(&e);
-		return cli_failed(&command_serve, &e);
+		return cli_report_error(&command_serve, &e);
 	}
-	if (cli_config(&config, file, NULL, &e) < 0)
-		return cli_failed(&command_serve, &e);
+	if (cli_load_config(&config, file, NULL, &e) < 0)
+		return cli_report_error(&command_serve, &e);
 	status = app_run(config, &options, &e);
 	config_free(config);
-	return status < 0 ? cli_failed(&command_serve, &e) : status;
+	return status < 0 ? cli_report_error(&command_serve, &e) : status;
 }
 
 const struct command command_serve = {
@@ -33,8 +33,10 @@ const struct command command_serve = {
 	.summary = "run the gateway",
 	.help = "Usage: postern serve [--config FILE] [--roles LIST]\n\n"
 		"  --config FILE   instead of ./postern.yaml\n"
-		"  --roles LIST    some of api,relay,keeper,hooks; needs redis_url\n\n"
-		"SIGTERM ends it in order: no new requests, open deliveries finish (drain_s).\n\n"
+		"  --roles LIST    comma-separated list of api,relay,keeper,hooks; fewer than all\n"
+		"                  need POSTERN_REDIS_URL\n\n"
+		"SIGTERM stops it: it takes no new requests, and open deliveries may finish\n"
+		"(POSTERN_DRAIN_S). SIGHUP reloads the configuration.\n\n"
 		"Example:\n"
 		"  POSTERN_LISTEN=0.0.0.0:8080 POSTERN_DATA_DIR=/var/lib/postern postern serve\n",
 	.run = run,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/base/log.h"
+#include "server/base/spelling.h"
 
 #define HOUR INT64_C(3600)
 #define DAY (24 * HOUR)
@@ -225,32 +226,6 @@ const struct config_row *config_row_find(const char *name)
 	return NULL;
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Levenshtein's distance, one row of its matrix at a time. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[CONFIG_NAME_MAX + 1], b_len = strlen(b);
-
-	for (size_t j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t corner = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < b_len; j++) {
-			size_t up = row[j + 1];
-
-			row[j + 1] = least(least(up, row[j]) + 1, corner + (a[i] != b[j]));
-			corner = up;
-		}
-	}
-	return row[b_len];
-}
-
 static bool is_start_of(const char *start, const char *text)
 {
 	return strncmp(text, start, strlen(start)) == 0;
@@ -265,7 +240,7 @@ const struct config_row *config_row_like(const char *name)
 		return NULL;
 	for (size_t i = 0; i < config_rows_count; i++) {
 		const struct config_row *row = &config_rows[i];
-		size_t d = distance(name, row->name);
+		size_t d = spelling_distance(name, row->name);
 
 		if (d > 1 && (is_start_of(name, row->name) || is_start_of(row->name, name)))
 			d = 2;

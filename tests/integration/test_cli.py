@@ -1,4 +1,5 @@
 """The command line and the configuration, by the real binary."""
+import json
 import os
 import re
 import shutil
@@ -12,17 +13,17 @@ import pytest
 from support import harness
 
 CANARY = "canary7canary7canary7canary7"
-COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "config check", "config show",
-            "config table", "redis mend"]
+COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "project list",
+            "project delete", "config check", "config show", "config table", "health", "redis mend"]
 
 
 @pytest.fixture
 def run(tmp_path):
     """run("config", "check", drain_s="x") -> CompletedProcess, in a directory of its own."""
-    def do(*words, cwd=tmp_path, timeout=20, **settings):
+    def do(*words, cwd=tmp_path, timeout=20, stdout=subprocess.PIPE, **settings):
         env = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
         env.update({"POSTERN_" + k.upper(): v for k, v in settings.items()})
-        return subprocess.run([harness.binary(), *words], cwd=cwd, env=env, capture_output=True, text=True,
+        return subprocess.run([harness.binary(), *words], cwd=cwd, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True,
                               timeout=timeout, check=False)
     return do
 
@@ -46,9 +47,15 @@ def test_version(run):
 
 @pytest.mark.parametrize("words, sentence", [
     ([], "postern serve"),
-    (["sreve"], 'no command "sreve"'),
+    (["sreve"], 'no command "sreve"; did you mean `postern serve`?'),
+    (["srve"], "did you mean `postern serve`?"),
+    (["keys", "create"], "did you mean `postern key create`?"),
+    (["projct", "list"], "did you mean `postern project list`?"),
+    (["frobnicate"], "`postern help` lists all commands"),
     (["key"], "postern key create"),
-    (["serve", "--rolse", "api"], "--rolse: no such option"),
+    (["key", "crate"], 'no command "key crate". There are:\n  postern key create'),
+    (["serve", "--rolse", "api"], "--rolse: no such option; did you mean --roles?"),
+    (["serve", "--frobnicate"], "--frobnicate: no such option\n"),
     (["serve", "now"], "now: one argument too many"),
     (["serve", "--config"], "--config needs a value"),
     (["key", "create", "--scopes", "send,fly"], "some of send,read,manage"),
@@ -62,6 +69,9 @@ def test_version(run):
     (["key", "revoke", "pn_live_x"], "the id of a key"),
     (["key", "list", "shop"], "shop"),
     (["version", "now"], "no arguments"),
+    (["help", "frobnicate"], 'no command "frobnicate"'),
+    (["project", "list", "shop"], "shop: one argument too many"),
+    (["project", "delete"], "a name"),
     (["project", "create"], "a name"),
     (["redis", "mend"], "the directory of the log"),
     (["redis", "mend", "a", "b"], "b: one argument too many"),
@@ -70,6 +80,19 @@ def test_wrong_usage_is_2_and_says_what_would_be_right(run, words, sentence):
     done = run(*words)
     assert done.returncode == 2
     assert sentence in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("group", ["key", "project", "config", "redis"])
+@pytest.mark.parametrize("words", [["{}", "--help"], ["{}", "-h"], ["help", "{}"]])
+def test_the_help_of_a_group_lists_its_commands(run, group, words):
+    shown = run(*(word.format(group) for word in words))
+    assert shown.returncode == 0 and shown.stderr == ""
+    listed = [line.split("  ")[1].removeprefix("postern ") for line in shown.stdout.splitlines() if line.startswith("  ")]
+    assert listed == [c for c in COMMANDS if c.startswith(group + " ")]
+
+
+def test_help_of_a_command_is_the_same_both_ways(run):
+    assert run("help", "key", "list").stdout == run("key", "list", "--help").stdout
 
 
 def test_a_usable_configuration_is_0(run):
@@ -130,6 +153,7 @@ def test_keys_and_projects_on_a_redis_of_ones_own(make_redis, run):
     redis = make_redis()
     done = run("project", "create", "shop", redis_url=redis.url)
     assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"Created the project shop \(prj_\w+\)\.\n", done.stdout)
     again = run("project", "create", "shop", redis_url=redis.url)
     assert again.returncode == 1 and "shop" in again.stderr
     live = run("key", "create", "--project", "shop", "--name", "web", redis_url=redis.url)
@@ -139,10 +163,67 @@ def test_keys_and_projects_on_a_redis_of_ones_own(make_redis, run):
     listed = run("key", "list", "--project", "shop", redis_url=redis.url)
     id, mode, scopes, created, name = listed.stdout.split()
     assert (mode, scopes, name) == ("live", "send,read", "web") and created.endswith("Z") and live.stdout.strip() not in listed.stdout
-    assert run("key", "revoke", id, redis_url=redis.url).returncode == 0
+    revoked = run("key", "revoke", id, redis_url=redis.url)
+    assert revoked.returncode == 0 and f"Revoked {id}." in revoked.stdout
     assert run("key", "list", "--project", "shop", redis_url=redis.url).stdout == ""
     missing = run("key", "create", "--project", "absent", redis_url=redis.url)
     assert missing.returncode == 1 and missing.stdout == ""
+
+
+def test_a_project_without_keys_and_webhooks_can_be_deleted(make_redis, run):
+    redis = make_redis()
+
+    def do(*words):
+        return run(*words, redis_url=redis.url)
+
+    def names():
+        return [line.split("  ")[2] for line in do("project", "list").stdout.splitlines()]
+    id = json.loads(do("project", "create", "shop", "--json").stdout)["id"]
+    assert names() == ["shop", "default"]
+    key = json.loads(do("key", "create", "--project", "shop", "--json").stdout)
+    refused = do("project", "delete", "shop")
+    assert refused.returncode == 1 and "shop: it still has keys" in refused.stderr
+    do("key", "revoke", key["id"])
+    hooks = "pn:{g}:hook:" + redis("HGET", "pn:{g}:project_names", "shop").decode()
+    redis("HSET", hooks, "whk_1", "{}")
+    assert "it still has webhooks" in do("project", "delete", id).stderr
+    redis("DEL", hooks)
+    deleted = do("project", "delete", "shop")
+    assert deleted.returncode == 0 and deleted.stdout == "Deleted the project shop.\n"
+    assert names() == ["default"]
+    for words in (["project", "delete", "shop"], ["project", "delete", id], ["key", "create", "--project", id]):
+        assert "no such project" in do(*words).stderr
+    again = json.loads(do("project", "create", "shop", "--json").stdout)
+    assert again["id"] != id and names() == ["shop", "default"]
+    assert "cannot be deleted" in do("project", "delete", "default").stderr
+
+
+def test_json_is_for_programs(make_redis, run):
+    redis = make_redis()
+
+    def do(*words):
+        done = run(*words, "--json", redis_url=redis.url)
+        assert done.returncode == 0 and done.stdout.count("\n") == 1, done
+        return json.loads(done.stdout)
+    project = do("project", "create", "shop")
+    assert sorted(project) == ["created_at", "id", "name"] and project["created_at"].endswith("Z")
+    made = do("key", "create", "--project", "shop", "--name", "web", "--test")
+    text = made.pop("key")
+    assert re.fullmatch(r"pn_test_\S{40}", text)
+    assert do("key", "list", "--project", "shop") == {"data": [made]}
+    assert (made["name"], made["mode"], made["scopes"], made["project_id"]) == ("web", "test", ["send", "read"], project["id"])
+    assert do("key", "revoke", made["id"]) == {"id": made["id"], "revoked": True}
+    assert do("project", "list")["data"][0] == project
+    assert do("project", "delete", "shop") == {"name": "shop", "deleted": True}
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_key_that_could_not_be_printed_is_revoked_again(make_redis, run, options):
+    redis = make_redis()
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = run("key", "create", *options, redis_url=redis.url, stdout=full)
+    assert done.returncode == 1 and "No space left" in done.stderr and "the key was revoked again" in done.stderr
+    assert run("key", "list", redis_url=redis.url).stdout == ""
 
 
 def test_a_revoked_key_is_refused_within_a_second(make_postern):

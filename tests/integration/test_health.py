@@ -91,7 +91,7 @@ def test_nobody_there_is_1(make_postern):
 
 def test_without_the_role_api_there_is_nothing_to_ask(make_postern):
     server = make_postern({"roles": "relay,keeper", "redis_url": "redis://127.0.0.1:1"}, start=False)
-    assert answer_of(server, "--ready") == (0, "nothing to ask: api is not among the roles\n", "")
+    assert answer_of(server, "--ready") == (0, "nothing to check: this Postern does not have the role api\n", "")
 
 
 def test_bad_usage_is_2(make_postern):
@@ -197,11 +197,11 @@ def saying(text):
 
 
 @pytest.mark.parametrize("say, words", [
-    (silent, "no answer in time"), (drips, "no answer in time"), (endless, "does not speak HTTP"),
+    (silent, "no response in time"), (drips, "no response in time"), (endless, "does not speak HTTP"),
     (saying(b""), "connection closed"), (saying(b"220 mail.example ESMTP\r\n"), "does not speak HTTP"),
     (saying(b"HTTP/1.1 2"), "does not speak HTTP"), (saying(b"HTTP/1.1 2000 OK\r\n\r\n"), "does not speak HTTP"),
     (saying(b"HTTP/1.1 200 OK\r\n"), "does not speak HTTP"),
-    (saying(b"HTTP/1.1 404 Not Found\r\n\r\n"), "answered with 404")])
+    (saying(b"HTTP/1.1 404 Not Found\r\n\r\n"), "returned 404")])
 def test_what_is_no_postern_is_1_and_soon(make_postern, stack, say, words):
     server = make_postern(start=False)
     stack.add(Impostor(server.port, say))

@@ -310,6 +310,8 @@ static int project_parse(const redisReply *r, struct project *p)
 	copy_text(root, "id", p->id, sizeof(p->id));
 	copy_text(root, "name", p->name, sizeof(p->name));
 	p->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
+	if (json_object_get(root, "deleted"))
+		p->id[0] = 0;
 	json_decref(root);
 	return *p->id ? 0 : -1;
 }
@@ -362,6 +364,43 @@ static void ask_projects(struct redis *redis, const char *name, projects_fn *fn,
 void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg)
 {
 	ask_projects(redis, name, fn, arg);
+}
+
+static void on_deleted(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+{
+	struct make *m = arg;
+	struct err e;
+
+	if (end != CALL_ANSWERED) {
+		m->done(why, m->arg);
+	} else if (r->type == REDIS_REPLY_INTEGER && r->integer == 1) {
+		m->done(NULL, m->arg);
+	} else if (r->type == REDIS_REPLY_STRING) {
+		err_set(&e, ERR_REFUSED, "%.100s", r->str);
+		m->done(&e, m->arg);
+	} else {
+		err_set(&e, ERR_NOT_FOUND, "there is no such project");
+		m->done(&e, m->arg);
+	}
+	forget(m);
+}
+
+void projects_delete(struct redis *redis, const char *project, key_done_fn *fn, void *arg)
+{
+	struct make *m = calloc(1, sizeof(*m));
+	struct command c = {0};
+	struct err e;
+
+	if (!m) {
+		err_oom(&e);
+		fn(&e, arg);
+		return;
+	}
+	m->done = fn;
+	m->arg = arg;
+	command_script(&c, SCRIPT_PROJECT_DELETE, REDIS_GLOBAL);
+	command_str(&c, project);
+	redis_call_plain(redis, &c, 1, LIMIT_MS, on_deleted, m);
 }
 
 void projects_list(struct redis *redis, projects_fn *fn, void *arg)

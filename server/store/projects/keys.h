@@ -62,6 +62,9 @@ void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg)
 typedef void projects_fn(const struct project *list, size_t n, const struct err *why, void *arg);
 /* Makes a project: a list of one. "default" exists from the first start on. */
 void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg);
+/* project: name or id. ERR_NOT_FOUND; ERR_REFUSED: it still has keys or webhooks, or it is
+ * "default". Its messages stay until retention removes them. */
+void projects_delete(struct redis *redis, const char *project, key_done_fn *fn, void *arg);
 /* All of them, newest first. */
 void projects_list(struct redis *redis, projects_fn *fn, void *arg);
 

@@ -1,0 +1,20 @@
+#ifndef SERVER_CLI_OUTPUT_H
+#define SERVER_CLI_OUTPUT_H
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "server/base/err.h"
+
+/* What a command prints to stdout. */
+
+/* Writes what was printed until now. ERR_INTERNAL: it could not be written (a full disk, a closed
+ * pipe). */
+int output_flush(struct err *e) __attribute__((warn_unused_result));
+/* Prints the value on one line, and flushes. NULL: out of memory. */
+int output_json(json_t *take_value, struct err *e) __attribute__((warn_unused_result));
+/* A time as in the API; null for 0. */
+json_t *output_time(int64_t ms);
+
+#endif

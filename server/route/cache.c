@@ -16,7 +16,6 @@ struct entry {
 	bool is_route;
 	bool is_permanent;
 	uint8_t n_hosts;
-	int code;
 	unsigned char bytes[]; /* key NUL, then site NUL and the hosts, or the failure's text NUL */
 };
 
@@ -177,8 +176,7 @@ void cache_put(struct cache *c, const char *key, const struct finding *f, int64_
 			    .expires_ms = expires_ms,
 			    .is_route = f->is_route,
 			    .is_permanent = f->failure.is_permanent,
-			    .n_hosts = (uint8_t)f->route.n_hosts,
-			    .code = f->failure.code};
+			    .n_hosts = (uint8_t)f->route.n_hosts};
 	memcpy(e->bytes, bytes, len);
 	c->buckets[hash % BUCKETS] = e;
 	link_newest(c, e);
@@ -201,7 +199,6 @@ bool cache_get(struct cache *c, const char *key, int64_t now_ms, struct finding 
 	at = e->bytes + strlen((const char *)e->bytes) + 1;
 	out->is_route = e->is_route;
 	out->failure.is_permanent = e->is_permanent;
-	out->failure.code = e->code;
 	out->route.n_hosts = e->n_hosts;
 	if (e->is_route)
 		unpack_hosts(at, out);

@@ -9,28 +9,30 @@
 
 #define SITE_READABLE_MAX 120
 
+static bool is_label_char(char c)
+{
+	return isascii((unsigned char)c) && (isalnum((unsigned char)c) || c == '-' || c == '_');
+}
+
 bool mx_is_host_name(const char *name)
 {
 	size_t label = 0;
 	size_t len = strlen(name);
 	bool is_number = true;
 
-	if (len == 0 || len > 253 || name[len - 1] == '-')
+	if (len == 0 || len > 253)
 		return false;
 	for (const char *c = name; *c; c++) {
 		if (*c == '.') {
-			if (label == 0 || c[-1] == '-')
+			if (label == 0)
 				return false;
 			label = 0;
 			is_number = true;
 			continue;
 		}
-		if (!isascii((unsigned char)*c) ||
-		    (!isalnum((unsigned char)*c) && (*c != '-' || label == 0)))
+		if (!is_label_char(*c) || ++label > 63)
 			return false;
 		is_number = is_number && isdigit((unsigned char)*c);
-		if (++label > 63)
-			return false;
 	}
 	return label > 0 && !is_number;
 }
@@ -44,7 +46,7 @@ static bool is_repeat(const struct dns_mx *list, size_t n, const char *name)
 	return false;
 }
 
-/* How many records are of better preference than our own, all of them when we are in none. */
+/* How many records have a better preference than our own; all if none is ours. */
 static size_t count_before_own(const struct dns_mx *list, size_t n, const char *own_name)
 {
 	size_t own = 0;
@@ -80,7 +82,7 @@ enum reason mx_keep_hosts(struct dns_mx *list, size_t *n, const char *own_name)
 
 static uint64_t hash_name(uint64_t hash, const char *name)
 {
-	/* FNV-1a; the NUL counts, so that names do not run together */
+	/* FNV-1a. The NUL counts: "a", "bc" is not "ab", "c". */
 	do {
 		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
 	} while (*name++);

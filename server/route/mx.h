@@ -8,27 +8,29 @@
 #include "server/route/dns.h"
 #include "server/route/reason.h"
 
-/* Which of a domain's MX records are hosts to try, and in what order (RFC 5321 5.1, RFC 7505).
- * Pure: records in, order out. */
+/* Chooses which MX hosts of a domain to try, and in what order (RFC 5321 5.1, RFC 7505). Pure. */
 
-/* A host name by RFC 1123 2.1: labels of letters, digits and inner hyphens, 1-63 each, 253 in all;
- * the last not all digits, so that no IPv4 address passes. No underscore, no final dot. */
+/* A name that mail is delivered to: labels of letters, digits, "-" and "_", 1-63 octets each, 253
+ * in all. RFC 2181 11 lets a name in the DNS hold any octet, and MX hosts with "_" exist. The last
+ * label is not all digits: that would be an IPv4 address. No final dot. */
 bool mx_is_host_name(const char *name);
 
-/* Keeps, in place and in order, the records that name a host: null MX is seen, invalid names and
- * repeats are dropped, and where own_name appears, it and all of its preference or worse (they
- * would bring the mail back here). list is sorted by preference, then name.
- * REASON_NONE and *n > 0; else why nothing is left (NULL_MX, BAD_MX_NAMES, LOOP). */
+/* Keeps, in place and in order, the records that name a host. Drops invalid names and repeats.
+ * Drops own_name, if it is among them, and all hosts of its preference or worse: they would send
+ * the mail back to us. list is sorted by preference, then name. Returns REASON_NONE with *n > 0,
+ * else why no host is left: NULL_MX, BAD_MX_NAMES or LOOP. */
 enum reason mx_keep_hosts(struct dns_mx *list, size_t *n, const char *own_name);
 
-/* The site: the names of best preference, sorted, joined by ","; when that is long, the first name,
- * "+" and a hash of all. Of letters, digits, ".", "-", ",", "+". list as left by mx_keep_hosts. */
+/* The name of the site: the hosts of best preference, sorted, joined by ","; if that is long, the
+ * first host, "+" and a hash of all. list as left by mx_keep_hosts. */
 void mx_site(const struct dns_mx *list, size_t n, char site[ROUTE_SITE_MAX]);
 
-/* Random order inside each preference. */
+/* Puts hosts of equal preference in random order. */
 void mx_shuffle(struct dns_mx *list, size_t n, uint64_t *random);
 
-/* The next number of a sequence that is good enough to spread load. Any state is a seed. */
+/* The next number of a pseudo-random sequence (splitmix64), for spreading load. Any state is a
+ * seed.
+ */
 uint64_t mx_random(uint64_t *state);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "server/base/number.h"
 #include "server/base/percent.h"
+#include "server/route/mx.h"
 
 #define URL_MAX 4096 /* every byte of user and password may take three */
 
@@ -105,30 +106,6 @@ static int read_user(struct span *s, struct relay_url *u, struct err *e)
 	return 0;
 }
 
-/* Underscores pass: names in container networks have them. */
-static bool is_name(const char *host)
-{
-	size_t label = 0;
-	bool is_number = true; /* of the last label: such a name is a bad IPv4 address */
-
-	for (const char *c = host; *c; c++) {
-		if (*c == '.') {
-			if (label == 0 || c[-1] == '-')
-				return false;
-			label = 0;
-			is_number = true;
-			continue;
-		}
-		if (!isalnum((unsigned char)*c) && *c != '_' && (*c != '-' || label == 0))
-			return false;
-		if (!isdigit((unsigned char)*c))
-			is_number = false;
-		if (++label > 63)
-			return false;
-	}
-	return label > 0 && !is_number && host[strlen(host) - 1] != '-';
-}
-
 static int set_host(struct relay_url *u, struct span s, bool is_bracketed, struct err *e)
 {
 	struct in6_addr v6;
@@ -150,7 +127,7 @@ static int set_host(struct relay_url *u, struct span s, bool is_bracketed, struc
 			       : err_set(e, ERR_INPUT, "no IPv6 address between the brackets");
 	}
 	u->is_address = inet_pton(AF_INET, u->host, &v4) == 1;
-	if (u->is_address || is_name(u->host))
+	if (u->is_address || mx_is_host_name(u->host))
 		return 0;
 	return err_set(e, ERR_INPUT,
 		       "the host is neither a name (A-labels) nor an address ([...] for IPv6)");

@@ -9,7 +9,7 @@
 #include "server/supervisor/data_dir.h"
 #include "server/supervisor/listen.h"
 #include "server/mail/dkim.h"
-#include "server/route/route.h"
+#include "server/route/router.h"
 #include "server/redis/url.h"
 
 /* Only a warning: Docker and Kubernetes mount secrets readable for all. */
@@ -53,7 +53,7 @@ int preflight_check(const struct config *config, struct err *e)
 
 	explicit_bzero(&url, sizeof(url));
 	if (status < 0 || listen_check(config->listen, e) < 0 ||
-	    data_dir_check(config->data_dir, e) < 0 || route_check_config(config, e) < 0 ||
+	    data_dir_check(config->data_dir, e) < 0 || router_check_config(config, e) < 0 ||
 	    check_dkim(config, e) < 0 || check_tls(config, e) < 0)
 		return -1;
 	return 0;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/base/err.h"
 #include "server/route/enhanced.h"
 #include "server/route/route.h"
 

@@ -224,9 +224,8 @@ static void refuse_size(struct session *s)
 {
 	struct connection_result result = session_local(s, OUTCOME_TOO_BIG, "");
 
-	result.code = 552;
 	snprintf(result.text, sizeof(result.text),
-		 "5.3.4 the mail has %zu bytes, the server takes %zu", s->mail.bytes,
+		 "the mail has %zu octets, the server takes at most %zu", s->mail.bytes,
 		 s->offer.size_limit);
 	transaction_settle_all(&s->mail, MARK_UNSETTLED, &result);
 	session_enter(s, session_done(s, STATE_IDLE));

@@ -60,9 +60,8 @@ enum session_state session_loop(struct session *s)
 {
 	struct connection_result why = session_local(s, OUTCOME_BOUNCED, "");
 
-	why.code = 550;
 	snprintf(why.text, sizeof(why.text),
-		 "5.4.6 mail loops back to this host: its MX says that it is %s", s->helo_name);
+		 "mail would come back to this host: its MX has our name, %s", s->helo_name);
 	note_in_transcript(s, &why);
 	note_failure(s, &why);
 	s->is_polite = s->n_owed == 0;

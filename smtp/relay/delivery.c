@@ -8,6 +8,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/route/router.h"
 #include "server/store/queue/lease.h"
 #include "server/store/queue/rest.h"
 #include "smtp/relay/attempt_report.h"
@@ -146,11 +147,11 @@ static const char *destination_of(const struct delivery *d)
 
 static void fail_route(struct delivery *d, const struct route_failure *failure)
 {
-	struct connection_result result = {.outcome = OUTCOME_DEFERRED, .code = failure->code};
+	struct connection_result result = {.outcome = OUTCOME_DEFERRED};
 
 	/* A learned site has other destinations, too, whose DNS may be fine. */
 	if (!failure->is_permanent && strcmp(d->job->site, destination_of(d)) == 0)
-		rest_site(d->set->context->redis, d->job->site, failure->code, failure->text);
+		rest_site(d->set->context->redis, d->job->site, 0, failure->text);
 	if (failure->is_permanent)
 		result.outcome = OUTCOME_BOUNCED;
 	snprintf(result.text, sizeof(result.text), "%s", failure->text);

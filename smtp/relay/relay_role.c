@@ -7,6 +7,7 @@
 #include "server/base/log.h"
 #include "server/mail/dkim.h"
 #include "server/redis/redis.h"
+#include "server/route/router.h"
 #include "server/store/messages/transcripts.h"
 #include "server/store/queue/lease.h"
 #include "server/store/queue/settle.h"

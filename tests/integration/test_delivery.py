@@ -103,13 +103,13 @@ def test_recipients_of_one_domain_share_a_transaction(server, world):
 def test_a_null_mx_bounces_without_a_connection(server):
     message = server.deliver("anyone@nullmx.test", key=server.live_key)
     assert message["status"] == "bounced"
-    assert "5.1.10" in state(message)["last_reply"]["text"]
+    assert state(message)["last_reply"] == {"text": "nullmx.test accepts no mail (null MX)"}
 
 
 def test_a_domain_that_does_not_exist_bounces(server):
     message = server.deliver("anyone@nowhere.test", key=server.live_key)
     assert message["status"] == "bounced"
-    assert "5.1.2" in state(message)["last_reply"]["text"]
+    assert state(message)["last_reply"] == {"text": "nowhere.test does not exist in the DNS"}
 
 
 def test_a_domain_without_mx_is_delivered_to_its_address(server, world):

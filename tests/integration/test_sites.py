@@ -215,7 +215,8 @@ def test_a_mail_too_large_for_one_host_goes_to_the_next(make_postern, outside, m
     assert small.taken("ok-little@sizes.test") and not small.rows("ok-large@sizes.test")
     assert len(other.taken("ok-large@sizes.test")) == (status == "delivered")
     if status == "bounced":
-        assert message["recipients"][0]["last_reply"]["code"] == 552 and "5.3.4" in message["recipients"][0]["last_reply"]["text"]
+        reply = message["recipients"][0]["last_reply"]
+        assert "code" not in reply and "the server takes at most" in reply["text"]
     assert server.deliver("ok-again@sizes.test", key=server.live_key)["status"] == "delivered"
 
 
@@ -236,7 +237,7 @@ def test_a_host_with_our_name_is_a_loop(make_postern, outside, verb, words):
     outside.name("us.test", "127.0.0.4", "127.0.0.1")
     outside.name("backup.test", "127.0.0.9", "127.0.0.4")
     server = make_postern(outside.settings)
-    for domain, status, said in (("us.test", "bounced", "5.4.6"), ("backup.test", "deferred", "4.4.6")):
+    for domain, status, said in (("us.test", "bounced", "come back to this host"), ("backup.test", "deferred", "4.4.6")):
         answer = server.send(f"ok-x@{domain}", key=server.live_key)
         message = server.wait_status(answer.json()["id"], status, key=server.live_key)
         assert said in message["recipients"][0]["last_reply"]["text"]
@@ -255,7 +256,7 @@ def test_an_mx_list_that_names_us_goes_no_further_than_us(make_postern, outside)
     outside.dns.zone["second.test"] = {"MX": ["10 mx.test.", "20 postern.test.", "30 dead.test."]}
     server = make_postern(outside.settings)
     message = server.deliver("ok-x@first.test", key=server.live_key)
-    assert message["status"] == "bounced" and "5.4.6" in message["recipients"][0]["last_reply"]["text"]
+    assert message["status"] == "bounced" and "come back to this host" in message["recipients"][0]["last_reply"]["text"]
     assert server.deliver("ok-x@second.test", key=server.live_key)["status"] == "delivered"
 
 

@@ -1,7 +1,7 @@
 #ifndef TESTS_UNIT_ROUTE_DNS_FIXTURE_H
 #define TESTS_UNIT_ROUTE_DNS_FIXTURE_H
 
-#include "server/route/route.h"
+#include "server/route/router.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

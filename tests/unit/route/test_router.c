@@ -57,7 +57,7 @@ static void more_than_a_thousand_open_questions_are_put_off(void **state)
 		if (answers[i].is_route)
 			continue;
 		n_busy++;
-		assert_int_equal(answers[i].failure.code, 451);
+		assert_false(answers[i].failure.is_permanent);
 		assert_non_null(strstr(answers[i].failure.text, "too many"));
 	}
 	assert_int_equal(n_busy, 10);
@@ -94,7 +94,7 @@ static void a_dead_resolver_defers_and_its_return_is_noticed(void **state)
 	stop_server(f);
 	took_ms = ask_one(f, r, "mx.test", &a);
 	assert_false(a.is_route);
-	assert_int_equal(a.failure.code, 451);
+	assert_false(a.failure.is_permanent);
 	assert_in_range(took_ms, 0, 30500);
 	start_server(f, strchr(f->servers, '@') + 1);
 	start_ms = clock_mono_ms();
@@ -152,7 +152,7 @@ static void a_host_with_our_address_and_worse_ones_are_dropped(void **state)
 	assert_int_equal(dns_new(&ctx.dns, f->loop, &options, &e), 0);
 	look_up(&ctx, "own.test", &got);
 	assert_false(got.finding.is_route);
-	assert_int_equal(strncmp(got.finding.failure.text, "5.4.6 ", 6), 0);
+	assert_non_null(strstr(got.finding.failure.text, "would come back to this host"));
 	assert_true(got.finding.failure.is_permanent);
 	look_up(&ctx, "ownlast.test", &got);
 	assert_true(got.finding.is_route);
@@ -249,7 +249,7 @@ static void a_relay_without_address_never_bounces(void **state)
 		ask_one(f, r, "mx.test", &a);
 		assert_false(a.is_route);
 		assert_false(a.failure.is_permanent);
-		assert_int_equal(a.failure.code, 451);
+		assert_false(a.failure.is_permanent);
 		router_free(r);
 	}
 	f->config.relay_url = "";
@@ -288,7 +288,7 @@ static void a_bad_configuration_is_named(void **state)
 				   .dns_servers = configs[i].dns_servers,
 				   .smtp_port = configs[i].port};
 		struct err e = {0};
-		int rc = route_check_config(&c, &e);
+		int rc = router_check_config(&c, &e);
 
 		assert_int_equal(rc, configs[i].says ? -1 : 0);
 		if (rc < 0 && (e.kind != ERR_INPUT || !strstr(e.text, configs[i].says)))

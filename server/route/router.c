@@ -2,7 +2,7 @@
  *
  * The site is the sorted names of the MX hosts of best preference (mx_site), the domain itself
  * when it has no MX, or "relay:host:port". */
-#include "server/route/route.h"
+#include "server/route/router.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -36,7 +36,7 @@
 #define OWN_ADDRS_MAX 32
 
 struct waiter {
-	route_fn *fn;
+	router_fn *fn;
 	void *arg;
 };
 
@@ -80,7 +80,7 @@ static void dress(const struct router *r, struct route *route)
 			 r->relay.host, r->relay.port);
 }
 
-static void give(struct router *r, struct finding *f, route_fn *fn, void *arg)
+static void give(struct router *r, struct finding *f, router_fn *fn, void *arg)
 {
 	if (!f->is_route) {
 		fn(NULL, &f->failure, arg);
@@ -91,7 +91,7 @@ static void give(struct router *r, struct finding *f, route_fn *fn, void *arg)
 	fn(&f->route, NULL, arg);
 }
 
-static void refuse(enum reason reason, const char *name, route_fn *fn, void *arg)
+static void refuse(enum reason reason, const char *name, router_fn *fn, void *arg)
 {
 	struct route_failure failure;
 
@@ -167,7 +167,7 @@ static struct question *ask(struct router *r, uint64_t hash, const char *name)
 	return q;
 }
 
-static int wait_for(struct question *q, route_fn *fn, void *arg)
+static int wait_for(struct question *q, router_fn *fn, void *arg)
 {
 	if (q->n_waiters == q->waiters_cap) {
 		size_t cap = q->waiters_cap ? q->waiters_cap * 2 : 1;
@@ -184,7 +184,7 @@ static int wait_for(struct question *q, route_fn *fn, void *arg)
 }
 
 /* Asks, or joins those who have asked. */
-static void look_up(struct router *r, const char *name, route_fn *fn, void *arg)
+static void look_up(struct router *r, const char *name, router_fn *fn, void *arg)
 {
 	uint64_t hash = cache_hash(r->cache, name);
 	struct question *q = NULL;
@@ -198,7 +198,7 @@ static void look_up(struct router *r, const char *name, route_fn *fn, void *arg)
 		refuse(REASON_BUSY, name, fn, arg);
 }
 
-void router_find(struct router *r, const char *domain, route_fn *fn, void *arg)
+void router_find(struct router *r, const char *domain, router_fn *fn, void *arg)
 {
 	struct finding f;
 	const char *name = r->ctx.is_relay ? r->relay.host : domain;
@@ -268,7 +268,7 @@ static int read_relay(const struct config *config, struct relay_url *out, struct
 	return 0;
 }
 
-int route_check_config(const struct config *config, struct err *e)
+int router_check_config(const struct config *config, struct err *e)
 {
 	struct relay_url url;
 
@@ -292,7 +292,7 @@ static int set_up(struct router *r, struct loop *loop, const struct config *conf
 	 * domain look as if it had no MX. */
 	struct dns_options options = {config->dns_servers, config->relay_url[0] != '\0'};
 
-	if (route_check_config(config, e) < 0)
+	if (router_check_config(config, e) < 0)
 		return -1;
 	r->ctx = (struct lookup_context){.loop = loop,
 					 .own_name = r->own_name,

@@ -30,16 +30,17 @@ int page_number(const struct request *r, const char *name, long min, long max, l
 		return 0;
 	if (number_parse(text, strlen(text), min, max, &value) < 0)
 		return err_set(e, ERR_INPUT,
-			       "query parameter %s: must be a number between %ld and %ld", name,
-			       min, max);
+			       "Query parameter %s: must be a number from %ld to %ld.", name, min,
+			       max);
 	*n = (long)value;
 	return 0;
 }
 
 int page_bad_cursor(struct err *e)
 {
-	return err_set(e, ERR_INPUT,
-		       "query parameter cursor: give `next_cursor` of the page before as it is");
+	return err_set(
+		e, ERR_INPUT,
+		"Query parameter cursor: use the `next_cursor` of the previous page as it is.");
 }
 
 int page_read(const struct request *r, const char *const *names, struct page *p, struct err *e)
@@ -50,8 +51,7 @@ int page_read(const struct request *r, const char *const *names, struct page *p,
 
 	for (size_t i = 0; (name = request_query_name(r, i)); i++)
 		if (!is_one_of(name, own) && !is_one_of(name, names))
-			return err_set(e, ERR_INPUT, "there is no query parameter `%.60s` here",
-				       name);
+			return err_set(e, ERR_INPUT, "Unknown query parameter `%.60s`.", name);
 	if (page_number(r, "limit", 1, PAGE_LIMIT_MAX, &limit, e) < 0)
 		return -1;
 	p->limit = (size_t)limit;

@@ -32,19 +32,19 @@ static void on_key(const struct key *key, const struct err *why, void *arg)
 		answer_problem(r, PROBLEM_UNAVAILABLE, NULL, "The API key cannot be checked now.");
 	} else {
 		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
-			       "The API key cannot be checked now; nothing was done.");
+			       "The API key cannot be checked now. Nothing was stored.");
 	}
 }
 
 /* The root key of the configuration: no project's, and not in the store. */
-static bool is_root(const struct api *api, const char *key)
+static bool is_root(const struct api *api, const char *key, size_t len)
 {
 	unsigned char given[SHA256_BYTES], wanted[SHA256_BYTES];
 	const char *root = api->config->root_key;
 
 	if (!*root)
 		return false;
-	sha256(key, strlen(key), given);
+	sha256(key, len, given);
 	sha256(root, strlen(root), wanted);
 	return CRYPTO_memcmp(given, wanted, sizeof(given)) == 0;
 }
@@ -55,28 +55,33 @@ static void admit_root(struct request *r)
 	r->is_admitted = true;
 }
 
-/* The key in the header, or NULL: one space after the scheme, then visible ASCII to the end. */
-static const char *find_bearer(const char *header)
+/* The key in the header, of *len octets, or NULL. One blank after the scheme, then visible ASCII;
+ * blanks and tabs at the end do not count (RFC 9110 5.5). */
+static const char *find_bearer(const char *header, size_t *len)
 {
 	const char *key;
+	size_t n = 0;
 
 	if (!header || strncasecmp(header, "Bearer ", 7) != 0)
 		return NULL;
 	key = header + 7;
-	for (const char *p = key; *p; p++)
-		if (*p <= ' ' || *p >= 0x7f || p - key >= BEARER_MAX)
-			return NULL;
-	return *key ? key : NULL;
+	while (key[n] > ' ' && key[n] < 0x7f)
+		n++;
+	if (n == 0 || n > BEARER_MAX || key[n + strspn(key + n, " \t")])
+		return NULL;
+	*len = n;
+	return key;
 }
 
 void auth_check(struct request *r)
 {
-	const char *key = find_bearer(request_header(r, "Authorization"));
+	size_t len = 0;
+	const char *key = find_bearer(request_header(r, "Authorization"), &len);
 
-	if (key && is_root(r->api, key))
+	if (key && is_root(r->api, key, len))
 		admit_root(r);
 	else if (key)
-		keys_find(r->api->redis, key, strlen(key), on_key, r);
+		keys_find(r->api->redis, key, len, on_key, r);
 	else
 		refuse(r);
 }

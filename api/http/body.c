@@ -1,8 +1,11 @@
 /* Reads the JSON body of a request by a table of rules. */
 #include "api/http/body.h"
 
+#include <string.h>
+
 #include "api/http/answer.h"
 #include "api/json/json.h"
+#include "server/base/json_text.h"
 
 int body_parse(struct request *r, json_t **body)
 {
@@ -15,17 +18,30 @@ int body_parse(struct request *r, json_t **body)
 		return 0;
 	if (e.kind == ERR_INPUT)
 		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "%s", e.text);
+	else if (e.kind == ERR_REFUSED)
+		answer_problem(r, PROBLEM_TOO_LARGE, NULL, "%s", e.text);
 	else
 		answer_err(r, &e);
 	return -1;
 }
 
-void body_answer_faults(struct request *r, json_t *take_faults)
+void body_answer_errors(struct request *r, json_t *take_errors)
 {
-	size_t n = json_array_size(take_faults);
+	size_t n = json_array_size(take_errors);
 
-	answer_problem(r, PROBLEM_VALIDATION, take_faults, "the body has %zu fault%s", n,
+	answer_problem(r, PROBLEM_VALIDATION, take_errors, "The request body has %zu error%s.", n,
 		       n == 1 ? "" : "s");
+}
+
+void body_answer_error(struct request *r, const char *pointer, const char *detail)
+{
+	json_t *errors = json_pack("[{s:s, s:o}]", "pointer", pointer, "detail",
+				   json_text(detail, strlen(detail)));
+
+	if (errors)
+		body_answer_errors(r, errors);
+	else
+		answer_problem(r, PROBLEM_INTERNAL, NULL, NULL);
 }
 
 int body_read(struct request *r, const struct rule *table, size_t n, void *target, json_t **body)
@@ -37,9 +53,9 @@ int body_read(struct request *r, const struct rule *table, size_t n, void *targe
 		return -1;
 	rules_body(&run, table, n, *body, target);
 	if (run.is_out_of_memory)
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
-	else if (rules_has_faults(&run))
-		body_answer_faults(r, rules_take_faults(&run));
+		answer_problem(r, PROBLEM_INTERNAL, NULL, NULL);
+	else if (rules_has_errors(&run))
+		body_answer_errors(r, rules_take_errors(&run));
 	else
 		rc = 0;
 	rules_deinit(&run);

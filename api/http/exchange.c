@@ -16,8 +16,16 @@
 
 /* All bodies of a process together, in octets; above it new ones get 503. */
 #define BODY_TOTAL_MAX ((size_t)256 << 20)
-/* A body on a route that wants none. */
-#define BODY_UNWANTED_MAX ((uint64_t)64 << 10)
+
+static uint64_t body_max(const struct request *r)
+{
+	return r->route->body == BODY_LARGE ? r->body.limit : ROUTE_SMALL_MAX;
+}
+
+static bool wants_json(const struct request *r)
+{
+	return r->route->body != BODY_NONE;
+}
 
 static void refuse_method(struct request *r, enum router_method kind)
 {
@@ -47,6 +55,11 @@ static void check_head(struct request *r, const char *url, const char *method, c
 		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", why);
 		return;
 	}
+	if (verdict == URI_TOO_LONG) {
+		answer_problem(r, PROBLEM_URI_TOO_LONG, NULL, "At most %d octets are allowed.",
+			       URI_MAX);
+		return;
+	}
 	if (verdict == URI_OK)
 		router_lookup(r->server->routes, &r->uri, kind, known, &r->match);
 	r->route = r->match.route;
@@ -60,33 +73,58 @@ static void check_head(struct request *r, const char *url, const char *method, c
 		r->is_admitted = true;
 }
 
-static const char *explain_forbidden(const struct request *r)
+static void put_scopes(struct buf *out, unsigned scopes, const char *between)
 {
+	static const char *const names[] = {"send", "read", "manage"};
+	const char *before = "";
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (!(scopes & 1u << i))
+			continue;
+		buf_fmt(out, "%s`%s`", before, names[i]);
+		before = between;
+	}
+}
+
+static void refuse_scope(struct request *r)
+{
+	struct buf needed = {0}, had = {0};
+
+	put_scopes(&needed, r->route->scope, " or ");
+	put_scopes(&had, r->key.scopes, ", ");
 	if (r->key.scopes & SCOPE_ROOT)
-		return "The root key is for projects and keys only: make a key with POST /v1/keys "
-		       "and use that.";
-	if (r->route->scope == SCOPE_ROOT)
-		return "This needs the root key (POSTERN_ROOT_KEY).";
-	return "The API key lacks the scope for this.";
+		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
+			       "The root key is only for projects and keys. Make a key with POST "
+			       "/v1/keys and use it.");
+	else if (r->route->scope == SCOPE_ROOT)
+		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
+			       "This needs the root key (POSTERN_ROOT_KEY).");
+	else
+		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
+			       "This needs the scope %s. The key has %s.", buf_text(&needed),
+			       had.len ? buf_text(&had) : "none");
+	buf_deinit(&needed);
+	buf_deinit(&had);
 }
 
 static void check_scope_and_body(struct request *r)
 {
-	uint64_t most = r->route->wants_json ? r->body.limit : BODY_UNWANTED_MAX;
+	uint64_t most = body_max(r);
 
 	if (r->route->scope && !(r->key.scopes & r->route->scope))
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", explain_forbidden(r));
+		refuse_scope(r);
 	else if (r->is_encoded)
 		answer_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
 			       "Content-Encoding is not supported.");
-	else if (r->route->wants_json && !head_is_json(request_header(r, "Content-Type")))
+	else if (wants_json(r) && !head_is_json(request_header(r, "Content-Type")))
 		answer_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
 			       "Send Content-Type: application/json, in UTF-8.");
 	else if (r->content_length != UINT64_MAX && r->content_length > most)
-		answer_problem(r, PROBLEM_TOO_LARGE, NULL, "At most %llu bytes are taken.",
+		answer_problem(r, PROBLEM_TOO_LARGE, NULL, "At most %llu octets are allowed.",
 			       (unsigned long long)most);
 	else if (r->has_body && r->server->body_bytes > BODY_TOTAL_MAX)
-		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "Too many large requests at once.");
+		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
+			       "Too many large requests at once. Nothing was stored.");
 }
 
 static enum MHD_Result enter_body(struct request *r)
@@ -146,9 +184,9 @@ static enum MHD_Result enter_work(struct request *r)
 {
 	r->step = STEP_WORK;
 	peer_enter(r->peer, PEER_WORK, r->began_us / 1000);
-	if (!r->is_answered && r->route->wants_json && r->body.len == 0)
-		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "The body is empty.");
-	if (!r->is_answered && r->route->wants_json)
+	if (!r->is_answered && wants_json(r) && r->body.len == 0)
+		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "The request body is empty.");
+	if (!r->is_answered && wants_json(r))
 		join_queue(r);
 	else if (!r->is_answered)
 		r->route->handle(r);
@@ -199,17 +237,18 @@ enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len)
 	r->peer->bytes += len;
 	if (r->is_answered)
 		return MHD_YES;
-	if (r->received > (r->route->wants_json ? r->body.limit : BODY_UNWANTED_MAX))
-		return cut_body(r, PROBLEM_TOO_LARGE, "The body runs over the limit.");
-	if (!r->route->wants_json)
+	if (r->received > body_max(r))
+		return cut_body(r, PROBLEM_TOO_LARGE, "The request body is over the limit.");
+	if (!wants_json(r))
 		return MHD_YES;
 	if (r->server->body_bytes > BODY_TOTAL_MAX)
-		return cut_body(r, PROBLEM_NOT_ACCEPTED, "Too many large requests at once.");
-	if (r->body.cap == 0 && r->content_length < BODY_UNWANTED_MAX)
+		return cut_body(r, PROBLEM_NOT_ACCEPTED,
+				"Too many large requests at once. Nothing was stored.");
+	if (r->body.cap == 0 && r->content_length < ROUTE_SMALL_MAX)
 		buf_reserve(&r->body, (size_t)r->content_length);
 	buf_append(&r->body, bytes, len);
 	if (r->body.failed)
-		return cut_body(r, PROBLEM_NOT_ACCEPTED, "Out of memory.");
+		return cut_body(r, PROBLEM_NOT_ACCEPTED, "Out of memory. Nothing was stored.");
 	r->server->body_bytes += len;
 	return MHD_YES;
 }

@@ -1,4 +1,4 @@
-/* The request head: refused unless every reader on the way must have understood it the same way. */
+/* Checks the request head: refuses what another reader on the way could understand differently. */
 #include "api/http/head.h"
 
 #include <string.h>
@@ -79,7 +79,7 @@ static void note_single(struct head *h, const char *name, size_t len, const char
 		if (len != single[i].len || strncasecmp(name, single[i].name, len) != 0)
 			continue;
 		if (h->seen & 1u << single[i].seen)
-			h->error = "a header that must come once comes twice";
+			h->error = "A header that may occur once occurs twice.";
 		h->seen |= 1u << single[i].seen;
 		if (single[i].seen < SEEN_OTHER)
 			h->values[single[i].seen] = value;
@@ -94,9 +94,9 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 
 	(void)kind;
 	if (!value || !is_token(name, len) || !is_value(value, value_len)) {
-		h->error = "a header is malformed";
+		h->error = "A header is malformed.";
 	} else if (PARTS_LIE_IN_PLACE && (name != h->at || !is_in_place(name, len, value))) {
-		h->error = "the head has a line that is folded or does not end in CRLF";
+		h->error = "A header line is folded or does not end in CRLF.";
 	} else {
 		h->at = value + value_len + 2;
 		note_single(h, name, len, value);
@@ -123,13 +123,13 @@ static const char *check_lines(struct request *r, struct head *h, const char *ur
 			       const char *method, const char *version)
 {
 	if (PARTS_LIE_IN_PLACE && !begins_in_place(r, url, method, version))
-		return "the request line is malformed";
+		return "The request line is malformed.";
 	h->at = version + strlen(version) + 2;
 	MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, on_header, h);
 	if (h->error)
 		return h->error;
 	if (PARTS_LIE_IN_PLACE && !ends_in_place(r, h, method))
-		return "the head has a line that does not end in CRLF";
+		return "A header line does not end in CRLF.";
 	return NULL;
 }
 
@@ -140,13 +140,13 @@ static const char *check_framing(struct request *r, const struct head *h)
 	int64_t octets;
 
 	if (length && transfer)
-		return "Content-Length and Transfer-Encoding exclude each other";
+		return "Send Content-Length or Transfer-Encoding, not both.";
 	if (transfer && (r->is_http_1_0 || strcasecmp(transfer, "chunked") != 0))
-		return "the only Transfer-Encoding is chunked, with HTTP/1.1";
+		return "The only Transfer-Encoding is chunked, with HTTP/1.1.";
 	if (transfer)
 		r->content_length = UINT64_MAX;
 	if (length && number_parse(length, strlen(length), 0, LENGTH_MAX, &octets) < 0)
-		return "Content-Length is not a number";
+		return "Content-Length is not a number.";
 	if (length)
 		r->content_length = (uint64_t)octets;
 	r->has_body = r->content_length > 0;
@@ -158,8 +158,8 @@ static const char *check_host(const struct request *r, const struct head *h)
 	const char *host = h->values[SEEN_HOST];
 
 	if (!host)
-		return r->is_http_1_0 ? NULL : "the Host header is missing";
-	return strpbrk(host, " \t,/?#@\\") ? "the Host header is malformed" : NULL;
+		return r->is_http_1_0 ? NULL : "The Host header is missing.";
+	return strpbrk(host, " \t,/?#@\\") ? "The Host header is malformed." : NULL;
 }
 
 static void take_request_id(struct request *r, const char *id)
@@ -170,6 +170,14 @@ static void take_request_id(struct request *r, const char *id)
 
 	if (len > 0 && len < sizeof(r->id) && strspn(id, alphabet) == len)
 		memcpy(r->id, id, len + 1);
+}
+
+static bool is_too_large(const struct request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info && info->header_size > HEAD_MAX;
 }
 
 bool head_check(struct request *r, const char *url, const char *method, const char *version)
@@ -188,9 +196,36 @@ bool head_check(struct request *r, const char *url, const char *method, const ch
 		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", error);
 		return false;
 	}
+	if (is_too_large(r)) {
+		answer_problem(r, PROBLEM_HEAD_TOO_LARGE, NULL, "At most %d octets are allowed.",
+			       HEAD_MAX);
+		return false;
+	}
 	r->is_encoded =
 		h.values[SEEN_ENCODING] && strcasecmp(h.values[SEEN_ENCODING], "identity") != 0;
 	return true;
+}
+
+/* At a parameter (RFC 9110 5.6.6): sets *at to what follows it. Of all parameters only charset
+ * matters here. */
+static bool is_charset_ok(const char **at)
+{
+	const char *p = *at;
+	size_t len = strcspn(p, ";");
+
+	*at = p + len;
+	if (len < 8 || strncasecmp(p, "charset=", 8) != 0)
+		return true;
+	p += 8;
+	len -= 8;
+	while (len && (p[len - 1] == ' ' || p[len - 1] == '\t'))
+		len--;
+	if (len > 2 && *p == '"' && p[len - 1] == '"') {
+		p++;
+		len -= 2;
+	}
+	return (len == 5 && strncasecmp(p, "utf-8", 5) == 0) ||
+	       (len == 4 && strncasecmp(p, "utf8", 4) == 0);
 }
 
 bool head_is_json(const char *type)
@@ -201,13 +236,12 @@ bool head_is_json(const char *type)
 		return false;
 	p = type + 16;
 	p += strspn(p, " \t");
-	if (*p == 0)
-		return true;
-	if (*p++ != ';')
+	if (*p && *p != ';')
 		return false;
-	p += strspn(p, " \t");
-	if (strncasecmp(p, "charset=", 8) != 0)
-		return false;
-	p += 8;
-	return strcasecmp(p, "utf-8") == 0 || strcasecmp(p, "\"utf-8\"") == 0;
+	while (*p) {
+		p += strspn(p, "; \t");
+		if (!is_charset_ok(&p))
+			return false;
+	}
+	return true;
 }

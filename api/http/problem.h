@@ -24,6 +24,9 @@ enum problem {
 	PROBLEM_OUTCOME_UNKNOWN,      /* 503 + Retry-After */
 	PROBLEM_UNAVAILABLE,          /* 503 + Retry-After: a read cannot be answered now */
 	PROBLEM_TIMEOUT,              /* 408: the request did not arrive in time */
+	PROBLEM_URI_TOO_LONG,         /* 414 */
+	PROBLEM_HEAD_TOO_LARGE,       /* 431 */
+	PROBLEM_VERSION,              /* 505: neither HTTP/1.1 nor HTTP/1.0 */
 };
 
 unsigned problem_status(enum problem problem);

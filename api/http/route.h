@@ -1,7 +1,6 @@
 #ifndef API_HTTP_ROUTE_H
 #define API_HTTP_ROUTE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/store/projects/keys.h"
@@ -19,6 +18,14 @@ enum http_method {
 	HTTP_DELETE
 };
 
+/* The body that a route wants. */
+enum route_body {
+	BODY_NONE,  /* a small one is read and ignored */
+	BODY_SMALL, /* application/json (else 415 or 400) of at most ROUTE_SMALL_MAX octets */
+	BODY_LARGE, /* the same, of at most POSTERN_MAX_BODY_BYTES octets */
+};
+#define ROUTE_SMALL_MAX ((size_t)64 << 10)
+
 typedef void request_fn(struct request *r);
 
 struct route {
@@ -27,7 +34,7 @@ struct route {
 	unsigned scope;   /* any of these bits of enum key_scope; 0: no key is needed */
 	request_fn *handle;
 	const char *id_prefix; /* "msg": {id} must be such an id, else 404; NULL: any text */
-	bool wants_json;       /* needs a body of application/json: else 415 or 400 */
+	enum route_body body;
 };
 
 struct routes {

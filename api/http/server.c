@@ -14,7 +14,7 @@
 #include "server/base/clock.h"
 #include "server/base/id.h"
 
-#define POOL_BYTES 16384 /* a connection: head, and a window on the body */
+#define POOL_BYTES 32768 /* a connection: twice HEAD_MAX, as MHD copies cookies */
 #define BACKSTOP_S 300u  /* MHD's idle timeout; sweep.c is stricter */
 
 static const struct http_limits default_limits = {

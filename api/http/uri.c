@@ -1,4 +1,4 @@
-/* Request targets: split, decoded, and refused where two readers could disagree. */
+/* Splits and decodes request targets. */
 #include "api/http/uri.h"
 
 #include <stdbool.h>
@@ -48,12 +48,12 @@ static long decode(const char *in, size_t len, bool in_query, char *out)
 	return n >= 0 && is_text(out, (size_t)n) ? n : -1;
 }
 
-/* Is this segment one that names something? "//", "." and ".." never are cleaned up: a proxy in
- * front may have done it otherwise. */
+/* "//", "." and ".." are not resolved, because a proxy in front may resolve them differently: a
+ * path with one of them does not exist. */
 static bool is_name(const char *segment)
 {
 	return *segment && strcmp(segment, ".") != 0 && strcmp(segment, "..") != 0 &&
-	       !strpbrk(segment, "/\\");
+	       !strchr(segment, '\\');
 }
 
 static enum uri_verdict split_path(struct uri *u, char **scratch, const char **why)
@@ -64,8 +64,10 @@ static enum uri_verdict split_path(struct uri *u, char **scratch, const char **w
 		size_t len = strcspn(++p, "/");
 		long n = decode(p, len, false, *scratch);
 
+		if (!*p && u->n_segments > 0)
+			break;
 		if (n < 0) {
-			*why = "the path has a character that it must not have";
+			*why = "The path has a character that is not allowed there.";
 			return URI_BAD;
 		}
 		if (u->n_segments == URI_SEGMENTS || !is_name(*scratch))
@@ -86,7 +88,7 @@ static enum uri_verdict add_pair(struct uri *u, const char *pair, size_t len, ch
 	struct uri_pair *to = &u->pairs[u->n_pairs];
 	long n = decode(pair, name_len, true, *scratch);
 
-	*why = "the query has a character that it must not have";
+	*why = "The query has a character that is not allowed there.";
 	if (n < 0)
 		return URI_BAD;
 	to->name = *scratch;
@@ -99,7 +101,7 @@ static enum uri_verdict add_pair(struct uri *u, const char *pair, size_t len, ch
 		to->value = *scratch;
 		*scratch += n + 1;
 	}
-	*why = "a query parameter is given twice";
+	*why = "A query parameter is given twice.";
 	if (uri_query(u, to->name))
 		return URI_BAD;
 	u->n_pairs++;
@@ -113,7 +115,7 @@ static enum uri_verdict split_query(struct uri *u, const char *query, char *scra
 		size_t len = strcspn(query, "&");
 
 		if (len && u->n_pairs == URI_PAIRS) {
-			*why = "too many query parameters";
+			*why = "Too many query parameters.";
 			return URI_BAD;
 		}
 		if (len && add_pair(u, query, len, &scratch, why) != URI_OK)
@@ -124,7 +126,7 @@ static enum uri_verdict split_query(struct uri *u, const char *query, char *scra
 	return URI_OK;
 }
 
-/* Absolute form: what follows the authority. RFC 9112 3.2.2: a server must take it. */
+/* What follows the authority of an absolute form, which a server must accept (RFC 9112 3.2.2). */
 static const char *skip_authority(const char *target)
 {
 	if (strncasecmp(target, "http://", 7) == 0)
@@ -146,9 +148,9 @@ enum uri_verdict uri_parse(struct uri *u, const char *target, char *scratch, con
 	memcpy(scratch, path, path_len);
 	scratch[path_len] = 0;
 	scratch += path_len + 1;
-	*why = "the request target must be a path";
+	*why = "The request target must be a path.";
 	if (strlen(target) > URI_MAX)
-		return URI_NOT_FOUND;
+		return URI_TOO_LONG;
 	if (*u->path != '/')
 		return URI_BAD;
 	verdict = split_path(u, &scratch, why);

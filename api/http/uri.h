@@ -8,16 +8,18 @@
  *	target  = ( "/" *( pchar / "/" ) / scheme "://" authority [ path ] ) [ "?" query ]
  *	query   = pair *( "&" pair ) ; pair = name [ "=" value ], "+" is a space
  *
- * What decodes to a control, to a slash within a segment or to bytes that are not UTF-8 is refused,
- * so that everything in a struct uri is a C string that may be compared and logged. */
+ * One slash at the end of the path does not count. "%2F" in a segment is data. What decodes to a
+ * control character or to bytes that are not UTF-8 is refused, so everything in a struct uri is a C
+ * string that may be compared and logged. */
 
-#define URI_MAX 4096
+#define URI_MAX 8192 /* octets of a target */
 #define URI_SEGMENTS 8
 #define URI_PAIRS 16
 
 enum uri_verdict {
 	URI_OK,
 	URI_BAD,       /* not a target: 400 */
+	URI_TOO_LONG,  /* 414 */
 	URI_NOT_FOUND, /* a target that names nothing here: 404 */
 };
 
@@ -37,8 +39,8 @@ struct uri {
 /* Room that uri_parse needs for a target of len octets. */
 #define URI_SCRATCH(len) (2 * (len) + 4)
 
-/* scratch: URI_SCRATCH(strlen(target)) octets; *u points into it. u->path is set ("" at worst)
- * whatever the verdict. *why, on URI_BAD: a sentence for the user. */
+/* scratch: URI_SCRATCH(strlen(target)) octets; *u points into it. u->path is set (at worst to "")
+ * whatever the verdict. *why, on URI_BAD: the text for the user. */
 enum uri_verdict uri_parse(struct uri *u, const char *target, char *scratch, const char **why);
 
 /* NULL if there is none. */

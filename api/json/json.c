@@ -1,4 +1,4 @@
-/* Bodies to JSON, strictly. */
+/* Parses request bodies as strict JSON. */
 #include "api/json/json.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static int too_deep(const char *text, const char *at, struct err *e)
 		       column, JSON_DEPTH_MAX);
 }
 
-/* Behind the quote that ends the string whose first octet is p. */
+/* Where the string that begins at p ends: after its closing quote. */
 static const char *skip_string(const char *p, const char *end)
 {
 	for (;;) {
@@ -34,14 +34,16 @@ static const char *skip_string(const char *p, const char *end)
 			slash--;
 		if ((quote - slash) % 2 == 0)
 			return quote + 1;
-		p = quote + 1; /* an escaped one */
+		p = quote + 1; /* an escaped quote */
 	}
 }
 
-/* Counts levels before the parser sees the text, as it recurses once a level. */
-static int check_depth(const char *text, size_t len, struct err *e)
+/* Before the parser runs, because it recurses once a level and allocates once a value. Each comma
+ * and each container begins a value. */
+static int check_size(const char *text, size_t len, struct err *e)
 {
 	const char *end = text + len, *p = text;
+	size_t values = 0;
 	int depth = 0;
 
 	while (p < end) {
@@ -49,16 +51,23 @@ static int check_depth(const char *text, size_t len, struct err *e)
 
 		if (c == '"')
 			p = skip_string(p, end);
+		else if (c == ',')
+			values++;
 		else if (c == ']' || c == '}')
 			depth--;
-		else if ((c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX)
+		else if (c == '[' || c == '{')
+			values++;
+		if ((c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX)
 			return too_deep(text, p - 1, e);
 	}
+	if (values > JSON_VALUES_MAX)
+		return err_set(e, ERR_REFUSED, "The request body has more than %d JSON values.",
+			       JSON_VALUES_MAX);
 	return 0;
 }
 
-/* Jansson's sentence, less what it quotes from the body. */
-static int fault(const json_error_t *why, struct err *e)
+/* Jansson's text without the part that quotes the body. */
+static int explain(const json_error_t *why, struct err *e)
 {
 	const char *near = strstr(why->text, " near ");
 	size_t len = near ? (size_t)(near - why->text) : strlen(why->text);
@@ -74,7 +83,7 @@ static int fault(const json_error_t *why, struct err *e)
 		return err_set(e, ERR_INPUT, "line %d, column %d: \\u0000 is not allowed",
 			       why->line, why->column);
 	if (json_error_code(why) == json_error_invalid_utf8)
-		return err_set(e, ERR_INPUT, "the body is not UTF-8");
+		return err_set(e, ERR_INPUT, "the request body is not UTF-8");
 	return err_set(e, ERR_INPUT, "line %d, column %d: %.*s", why->line, why->column, (int)len,
 		       why->text);
 }
@@ -85,14 +94,14 @@ int json_parse_body(const char *text, size_t len, json_t **out, struct err *e)
 	json_t *json;
 
 	if (len == 0)
-		return err_set(e, ERR_INPUT, "the body is empty");
-	if (check_depth(text, len, e) < 0)
+		return err_set(e, ERR_INPUT, "the request body is empty");
+	if (check_size(text, len, e) < 0)
 		return -1;
 	json = json_plain(text, len);
 	if (!json)
 		json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (!json)
-		return fault(&why, e);
+		return explain(&why, e);
 	*out = json;
 	return 0;
 }

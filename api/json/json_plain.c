@@ -54,8 +54,8 @@ static bool is_plain_word(const char *p)
 	return !octets_any(w | octets_below(w, 0x20) | octets_are(w, '"') | octets_are(w, '\\'));
 }
 
-/* Octets that a string may have as they are; r->p then stands at a quote, a backslash or a fault.
- */
+/* Octets that a string may have as they are; r->p then stands at a quote, a backslash or an octet
+ * that is not allowed. */
 static struct string read_run(struct reader *r)
 {
 	const char *from = r->p;
@@ -116,7 +116,7 @@ static void put_code_point(struct buf *to, uint32_t cp)
 	buf_char(to, (char)(0x80 | (cp & 0x3F)));
 }
 
-/* Behind "\u". NUL and a surrogate without its other half are not plain. */
+/* After "\u". NUL and a surrogate without its other half are not plain. */
 static bool read_code_point(struct reader *r)
 {
 	int32_t high = read_unit(r), low;
@@ -137,7 +137,7 @@ static bool read_code_point(struct reader *r)
 	return true;
 }
 
-/* Behind a backslash. */
+/* After a backslash. */
 static bool read_escape(struct reader *r)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";

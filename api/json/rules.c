@@ -1,4 +1,4 @@
-/* Holds JSON bodies against tables of rules and reports every fault with its JSON pointer. */
+/* Checks JSON bodies against tables of rules, and reports every error with its JSON pointer. */
 #include "api/json/rules.h"
 
 #include <stdarg.h>
@@ -20,27 +20,27 @@ static const struct type_name {
 
 void rules_deinit(struct rules_run *run)
 {
-	json_decref(run->faults);
+	json_decref(run->errors);
 	buf_deinit(&run->path);
 	*run = (struct rules_run){0};
 }
 
-bool rules_has_faults(const struct rules_run *run)
+bool rules_has_errors(const struct rules_run *run)
 {
-	return json_array_size(run->faults) > 0;
+	return json_array_size(run->errors) > 0;
 }
 
-json_t *rules_take_faults(struct rules_run *run)
+json_t *rules_take_errors(struct rules_run *run)
 {
-	json_t *faults = run->faults;
+	json_t *errors = run->errors;
 
-	run->faults = NULL;
-	return faults;
+	run->errors = NULL;
+	return errors;
 }
 
 static bool is_full(const struct rules_run *run)
 {
-	return run->is_out_of_memory || json_array_size(run->faults) >= RULES_MAX_FAULTS;
+	return run->is_out_of_memory || json_array_size(run->errors) >= RULES_ERRORS_MAX;
 }
 
 /* RFC 6901 3: "~" is written "~0", "/" is written "~1". */
@@ -64,23 +64,23 @@ static void path_pop(struct rules_run *run, size_t len)
 		run->path.data[len] = 0;
 }
 
-static void add_fault(struct rules_run *run, const char *detail)
+static void add_error(struct rules_run *run, const char *detail)
 {
-	json_t *fault;
+	json_t *error;
 
 	if (run->path.failed) {
 		run->is_out_of_memory = true;
 		return;
 	}
-	fault = json_pack("{s:o, s:o}", "pointer", json_text(run->path.data, run->path.len),
+	error = json_pack("{s:o, s:o}", "pointer", json_text(run->path.data, run->path.len),
 			  "detail", json_text(detail, strlen(detail)));
-	if (!run->faults)
-		run->faults = json_array();
-	if (json_array_append_new(run->faults, fault) < 0)
+	if (!run->errors)
+		run->errors = json_array();
+	if (json_array_append_new(run->errors, error) < 0)
 		run->is_out_of_memory = true;
 }
 
-void rules_fault(struct rules_run *run, const char *name, const char *fmt, ...)
+void rules_error(struct rules_run *run, const char *name, const char *fmt, ...)
 {
 	size_t len = run->path.len;
 	char detail[512];
@@ -93,7 +93,7 @@ void rules_fault(struct rules_run *run, const char *name, const char *fmt, ...)
 	va_end(ap);
 	if (name)
 		path_push(run, name);
-	add_fault(run, detail);
+	add_error(run, detail);
 	path_pop(run, len);
 }
 
@@ -120,7 +120,7 @@ static unsigned type_of(const json_t *json)
 	return 0;
 }
 
-static const char *name_of(const json_t *json)
+static const char *type_name(const json_t *json)
 {
 	unsigned type = type_of(json);
 	size_t i;
@@ -131,7 +131,7 @@ static const char *name_of(const json_t *json)
 	return json_is_null(json) ? "null" : "a number with a fraction or exponent";
 }
 
-static void fault_type(struct rules_run *run, unsigned types, const json_t *json)
+static void report_type(struct rules_run *run, unsigned types, const json_t *json)
 {
 	struct buf wanted = {.limit = 200};
 	size_t i;
@@ -143,7 +143,7 @@ static void fault_type(struct rules_run *run, unsigned types, const json_t *json
 			buf_str(&wanted, " or ");
 		buf_str(&wanted, type_names[i].name);
 	}
-	rules_fault(run, NULL, "must be %s, not %s", buf_text(&wanted), name_of(json));
+	rules_error(run, NULL, "must be %s, not %s", buf_text(&wanted), type_name(json));
 	buf_deinit(&wanted);
 }
 
@@ -176,15 +176,15 @@ static bool is_sized(struct rules_run *run, const struct rule *rule, const struc
 		return true;
 	size = size_of(v, &unit);
 	if (rule->max && size > rule->max) {
-		rules_fault(run, NULL, "has %zu %s; at most %zu are allowed", size, unit,
+		rules_error(run, NULL, "has %zu %s; at most %zu are allowed", size, unit,
 			    rule->max);
 		return false;
 	}
 	if (size < rule->min) {
 		if (size == 0)
-			rules_fault(run, NULL, "must not be empty");
+			rules_error(run, NULL, "must not be empty");
 		else
-			rules_fault(run, NULL, "has %zu %s; at least %zu are needed", size, unit,
+			rules_error(run, NULL, "has %zu %s; at least %zu are needed", size, unit,
 				    rule->min);
 		return false;
 	}
@@ -196,17 +196,32 @@ static bool is_sized(struct rules_run *run, const struct rule *rule, const struc
 static void take_each(struct rules_run *run, const struct rule *rule, const struct rule_value *v,
 		      void *at);
 
+static unsigned allowed_types(const struct rule *rule)
+{
+	return rule->types | (rule->is_one_or_more ? rule->each->types : 0);
+}
+
+/* One item in place of an array. */
+static bool is_single(const struct rule *rule, const json_t *json)
+{
+	return rule->is_one_or_more && rule->each->types & type_of(json);
+}
+
 static void take_value(struct rules_run *run, const struct rule *rule, const struct rule_value *v,
 		       void *at)
 {
 	struct err e = {0};
 
+	if (is_single(rule, v->json)) {
+		take_value(run, rule->each, v, at);
+		return;
+	}
 	if (!(rule->types & type_of(v->json))) {
-		fault_type(run, rule->types, v->json);
+		report_type(run, allowed_types(rule), v->json);
 		return;
 	}
 	if (v->text && memchr(v->text, 0, v->len)) {
-		rules_fault(run, NULL, "must not contain NUL");
+		rules_error(run, NULL, "must not contain a NUL character");
 		return;
 	}
 	if (!is_sized(run, rule, v))
@@ -218,7 +233,7 @@ static void take_value(struct rules_run *run, const struct rule *rule, const str
 	if (e.kind == ERR_INTERNAL)
 		run->is_out_of_memory = true;
 	else
-		rules_fault(run, NULL, "%s", e.text);
+		rules_error(run, NULL, "%s", e.text);
 }
 
 static struct rule_value value_of(const char *name, json_t *json)
@@ -253,12 +268,12 @@ static void take_item(struct rules_run *run, const struct rule *rule, size_t i, 
 	path_pop(run, len);
 }
 
-/* A name that cannot be echoed or holds a NUL is reported here, at its object. */
+/* Reports a name that is too long to echo or has a NUL at its object. */
 static bool is_plain_name(struct rules_run *run, const char *name, size_t len)
 {
 	if (len <= NAME_MAX_BYTES && !memchr(name, 0, len))
 		return true;
-	rules_fault(run, NULL, "has a member whose name is longer than %d octets or holds a NUL",
+	rules_error(run, NULL, "has a member whose name is longer than %d octets or contains a NUL",
 		    NAME_MAX_BYTES);
 	return false;
 }
@@ -281,7 +296,7 @@ static void take_each(struct rules_run *run, const struct rule *rule, const stru
 	json_object_keylen_foreach (v->json, name, len, json) {
 		if (is_full(run))
 			return;
-		if (is_plain_name(run, name, len))
+		if (is_plain_name(run, name, len) && !json_is_null(json))
 			take_member(run, rule, name, json, at);
 	}
 }
@@ -313,8 +328,8 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
-static void fault_unknown(struct rules_run *run, const struct rule *table, size_t n,
-			  const char *name)
+static void report_unknown(struct rules_run *run, const struct rule *table, size_t n,
+			   const char *name)
 {
 	const char *guess = NULL;
 	size_t i, d, best = 3, len = strlen(name);
@@ -329,14 +344,14 @@ static void fault_unknown(struct rules_run *run, const struct rule *table, size_
 		}
 	}
 	if (guess)
-		rules_fault(run, name, "unknown field; did you mean `%s`?", guess);
+		rules_error(run, name, "unknown field; did you mean `%s`?", guess);
 	else
-		rules_fault(run, name, "unknown field");
+		rules_error(run, name, "unknown field");
 }
 
 /* ---- tables ---- */
 
-static const struct rule *find(const struct rule *table, size_t n, const char *name)
+static const struct rule *find_rule(const struct rule *table, size_t n, const char *name)
 {
 	size_t i;
 
@@ -349,12 +364,19 @@ static const struct rule *find(const struct rule *table, size_t n, const char *n
 static void take_field(struct rules_run *run, const struct rule *table, size_t n, const char *name,
 		       json_t *json, void *target)
 {
-	const struct rule *rule = find(table, n, name);
+	const struct rule *rule = find_rule(table, n, name);
 
-	if (rule)
+	if (!rule)
+		report_unknown(run, table, n, name);
+	else if (!json_is_null(json))
 		take_member(run, rule, name, json, (char *)target + rule->at);
-	else
-		fault_unknown(run, table, n, name);
+}
+
+bool rules_is_given(const json_t *object, const char *field)
+{
+	const json_t *json = json_object_get(object, field);
+
+	return json && !json_is_null(json);
 }
 
 void rules_fields(struct rules_run *run, const struct rule *table, size_t n, json_t *object,
@@ -371,8 +393,8 @@ void rules_fields(struct rules_run *run, const struct rule *table, size_t n, jso
 			take_field(run, table, n, name, json, target);
 	}
 	for (i = 0; i < n; i++)
-		if (table[i].is_required && !json_object_get(object, table[i].field))
-			rules_fault(run, table[i].field, "is required");
+		if (table[i].is_required && !rules_is_given(object, table[i].field))
+			rules_error(run, table[i].field, "is required");
 }
 
 void rules_body(struct rules_run *run, const struct rule *table, size_t n, json_t *body,
@@ -381,5 +403,5 @@ void rules_body(struct rules_run *run, const struct rule *table, size_t n, json_
 	if (json_is_object(body))
 		rules_fields(run, table, n, body, target);
 	else
-		fault_type(run, RULE_OBJECT, body);
+		report_type(run, RULE_OBJECT, body);
 }

@@ -9,13 +9,13 @@
 #include "server/base/buf.h"
 #include "server/base/err.h"
 
-/* The one engine that checks JSON bodies. A body is a table of rules, one row a field: its types,
- * whether it must be there, its limits, where its value lands and the check that returns the
- * sentence for the user. A run collects all faults of a body (at most RULES_MAX_FAULTS) with their
- * JSON pointers (RFC 6901). Unknown fields are faults; null is a type that no rule allows. Strings
- * with a NUL are faults, so what lands may be used as a C string. */
+/* Checks JSON bodies. A body is a table of rules, one row a field: its types, whether it is
+ * required, its limits, where its value lands, and the check that returns the text for the user. A
+ * run collects all errors of a body (at most RULES_ERRORS_MAX) with their JSON pointers (RFC 6901).
+ * Unknown fields are errors. A member that is null counts as not given. Strings with a NUL are
+ * errors, so what lands may be used as a C string. */
 
-#define RULES_MAX_FAULTS 100
+#define RULES_ERRORS_MAX 100
 
 enum rule_type {
 	RULE_STRING = 1,
@@ -33,13 +33,13 @@ struct rule_value {
 };
 
 struct rules_run {
-	json_t *faults; /* array of {pointer, detail}; NULL while there are none */
+	json_t *errors; /* array of {pointer, detail}; NULL while there are none */
 	struct buf path;
 	bool is_out_of_memory;
 };
 
-/* Checks a value that has the right type and size, and lands it at `at`. 0, or -1 with the sentence
- * for the user in e (ERR_INTERNAL: out of memory). May report faults of its own by rules_fault and
+/* Checks a value that has the right type and size, and writes it to `at`. 0, or -1 with the text
+ * for the user in e (ERR_INTERNAL: out of memory). May report errors of its own by rules_error and
  * return 0. */
 typedef int rule_fn(struct rules_run *run, const struct rule_value *v, void *at, struct err *e);
 
@@ -53,12 +53,14 @@ struct rule {
 	rule_fn *take;
 	/* For each item of an array, or each member of an object with free names; before take. */
 	const struct rule *each;
+	/* Of an array: a value that each allows may stand for the array that has only this item. */
+	bool is_one_or_more;
 };
 
-/* A zeroed run is ready. Gives back what it holds, faults too unless they were taken. */
+/* A zeroed run is ready. Frees what it holds, also errors that were not taken. */
 void rules_deinit(struct rules_run *run);
-/* Reports a fault at where the run stands, or at its member `name` (NULL: none). */
-void rules_fault(struct rules_run *run, const char *name, const char *fmt, ...)
+/* Reports an error at the current value, or at its member `name` (NULL: none). */
+void rules_error(struct rules_run *run, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Applies the table to an object; also to one inside a value, from its rule_fn. */
 void rules_fields(struct rules_run *run, const struct rule *table, size_t n, json_t *object,
@@ -66,8 +68,10 @@ void rules_fields(struct rules_run *run, const struct rule *table, size_t n, jso
 /* A whole body: as rules_fields, and the body must be an object. */
 void rules_body(struct rules_run *run, const struct rule *table, size_t n, json_t *body,
 		void *target);
-bool rules_has_faults(const struct rules_run *run);
-/* The faults, the caller's from now on; NULL if there are none. */
-json_t *rules_take_faults(struct rules_run *run);
+/* Is there such a member, and not null? */
+bool rules_is_given(const json_t *object, const char *field);
+bool rules_has_errors(const struct rules_run *run);
+/* Gives the errors to the caller; NULL if there are none. */
+json_t *rules_take_errors(struct rules_run *run);
 
 #endif

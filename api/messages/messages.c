@@ -142,7 +142,8 @@ static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 		return;
 	case ACCEPT_CONFLICT:
 		answer_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
-			       "this Idempotency-Key was used with another request body");
+			       "The body of the first request with this Idempotency-Key had other "
+			       "bytes. Repeat it byte by byte, or use another key.");
 		return;
 	case ACCEPT_NOT_ACCEPTED:
 		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "nothing was stored: %s",
@@ -157,27 +158,22 @@ static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 	}
 }
 
-static void answer_fault(struct request *r, const char *pointer, const char *detail)
-{
-	answer_problem(r, PROBLEM_VALIDATION, send_fault(pointer, detail), "the body has 1 fault");
-}
-
 /* ---- steps of messages_create: 0, or -1 and the request is answered ---- */
 
 static int read_send(struct request *r, struct creation *c)
 {
-	json_t *body = NULL, *faults = NULL;
+	json_t *body = NULL, *errors = NULL;
 	struct err e;
 	int rc;
 
 	if (body_parse(r, &body) < 0)
 		return -1;
-	rc = send_read(&c->send, body, request_api(r)->config, &faults, &e);
+	rc = send_read(&c->send, body, request_api(r)->config, &errors, &e);
 	json_decref(body);
 	if (rc == 0)
 		return 0;
-	if (faults)
-		body_answer_faults(r, faults);
+	if (errors)
+		body_answer_errors(r, errors);
 	else
 		answer_err(r, &e);
 	return -1;
@@ -215,7 +211,7 @@ static int build_mail(struct request *r, struct creation *c)
 	c->send.message.date_ms = clock_real_ms();
 	if (message_build(&c->send.message, &c->mail, &e) < 0) {
 		if (e.kind == ERR_INPUT)
-			answer_fault(r, "", e.text);
+			body_answer_error(r, "", e.text);
 		else
 			answer_err(r, &e);
 		return -1;
@@ -226,7 +222,7 @@ static int build_mail(struct request *r, struct creation *c)
 	snprintf(detail, sizeof(detail),
 		 "the mail has %zu bytes after encoding; at most %zu are allowed", c->mail_bytes,
 		 max);
-	answer_fault(r, "", detail);
+	body_answer_error(r, "", detail);
 	return -1;
 }
 
@@ -253,7 +249,7 @@ static int make_facts(struct request *r, struct creation *c)
 		 "addresses, subject, tags and metadata take %zu bytes together; at most %d are "
 		 "allowed",
 		 c->facts.len, FACTS_MAX_BYTES);
-	answer_fault(r, "", detail);
+	body_answer_error(r, "", detail);
 	return -1;
 }
 
@@ -302,8 +298,8 @@ void messages_create(struct request *r)
 	}
 	request_set_state(r, c, creation_free);
 	if (name) { /* what was meant by it might have been not to send */
-		answer_problem(r, PROBLEM_BAD_REQUEST, NULL,
-			       "there is no query parameter `%.60s` here", name);
+		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "Unknown query parameter `%.60s`.",
+			       name);
 		return;
 	}
 	c->began_ms = clock_mono_ms();

@@ -6,19 +6,18 @@
 
 #include "server/base/err.h"
 
-/* The Idempotency-Key header and the fingerprint of a request, as the store takes them: hex
- * SHA-256, cut to 128 bits: each project has its own keys, so the only one to collide with is
- * oneself.
- */
+/* The Idempotency-Key header and the fingerprint of a request, as the store takes them: SHA-256 in
+ * hex, cut to 128 bits. Each project has its own keys, so nobody can provoke a collision with the
+ * key of another project. */
 
 #define IDEMPOTENCY_HEX 33
 
 /* Reads the header: 1-255 characters of printable ASCII, bare or as a quoted string (RFC 8941
- * 3.3.3); `"a"` and `a` are the same key. The mode goes into the hash, so that a test send can
- * never stand for a live one. ERR_INPUT. */
+ * 3.3.3); `"a"` and `a` are the same key. The mode goes into the hash, so that a test send
+ * never replays a live one. ERR_INPUT. */
 int idempotency_key(const char *header, bool is_test, char out[IDEMPOTENCY_HEX], struct err *e);
 
-/* Of method, path and raw body. */
+/* Of method, path and the bytes of the body: another order of its fields is another request. */
 void idempotency_fingerprint(const char *method, const char *path, const char *body, size_t len,
 			     char out[IDEMPOTENCY_HEX]);
 

@@ -1,4 +1,4 @@
-/* Turns the JSON of POST /v1/messages into a checked envelope and a message to build. */
+/* Reads the JSON of POST /v1/messages into a checked envelope and a message to build. */
 #include "api/send/send.h"
 
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include "api/send/send_rules.h"
 #include "server/base/buf.h"
 #include "server/base/json_write.h"
-#include "server/base/json_text.h"
 
 /* ---- across fields ---- */
 
@@ -22,7 +21,7 @@ static int add_recipients(json_t *envelope, const struct send_addresses *list)
 	return 0;
 }
 
-/* Jansson objects keep their order and let a name in once: the set that an envelope is. */
+/* A Jansson object keeps its order and has each name once: an ordered set. */
 static int make_envelope(struct send *s)
 {
 	const char *email;
@@ -41,22 +40,29 @@ static int make_envelope(struct send *s)
 	return 0;
 }
 
-static bool is_empty_array(const json_t *body, const char *field)
+static bool has_items(const json_t *body, const char *field)
 {
 	const json_t *json = json_object_get(body, field);
 
-	return !json || (json_is_array(json) && json_array_size(json) == 0);
+	return rules_is_given(body, field) && !(json_is_array(json) && json_array_size(json) == 0);
+}
+
+static bool has_text(const json_t *body, const char *field)
+{
+	const json_t *json = json_object_get(body, field);
+
+	return rules_is_given(body, field) &&
+	       !(json_is_string(json) && json_string_length(json) == 0);
 }
 
 static void check_recipients(struct rules_run *run, const struct send *s, int64_t max)
 {
-	if (is_empty_array(s->body, "to") && is_empty_array(s->body, "cc") &&
-	    is_empty_array(s->body, "bcc"))
-		rules_fault(run, "to", "needs at least one recipient, here or in `cc` or `bcc`");
+	if (!has_items(s->body, "to") && !has_items(s->body, "cc") && !has_items(s->body, "bcc"))
+		rules_error(run, "to", "give at least one recipient in `to`, `cc` or `bcc`");
 	else if ((int64_t)s->n_emails > max)
-		rules_fault(run, "to",
-			    "has %zu different recipients together with `cc` and `bcc`; at most "
-			    "%lld are allowed",
+		rules_error(run, "to",
+			    "`to`, `cc` and `bcc` have %zu different recipients; at most %lld are "
+			    "allowed",
 			    s->n_emails, (long long)max);
 }
 
@@ -69,8 +75,8 @@ static void check_whole(struct rules_run *run, struct send *s, const struct conf
 		return;
 	}
 	check_recipients(run, s, config->max_recipients);
-	if (!json_object_get(s->body, "text") && !json_object_get(s->body, "html"))
-		rules_fault(run, "text", "is required unless `html` is given");
+	if (!has_text(s->body, "text") && !has_text(s->body, "html"))
+		rules_error(run, "text", "give `text` or `html`; one of them must not be empty");
 }
 
 /* ---- the message ---- */
@@ -112,7 +118,7 @@ static int fill_message(struct send *s, struct err *e)
 	return 0;
 }
 
-int send_read(struct send *s, json_t *body, const struct config *config, json_t **faults,
+int send_read(struct send *s, json_t *body, const struct config *config, json_t **errors,
 	      struct err *e)
 {
 	struct rules_run run = {0};
@@ -127,9 +133,9 @@ int send_read(struct send *s, json_t *body, const struct config *config, json_t 
 	check_whole(&run, s, config);
 	if (run.is_out_of_memory) {
 		rc = err_oom(e);
-	} else if (rules_has_faults(&run)) {
-		*faults = rules_take_faults(&run);
-		rc = err_set(e, ERR_INPUT, "the body has faults");
+	} else if (rules_has_errors(&run)) {
+		*errors = rules_take_errors(&run);
+		rc = err_set(e, ERR_INPUT, "the request body has errors");
 	} else {
 		rc = fill_message(s, e);
 	}
@@ -154,12 +160,6 @@ void send_deinit(struct send *s)
 	json_decref(s->envelope);
 	json_decref(s->body);
 	*s = (struct send){0};
-}
-
-json_t *send_fault(const char *pointer, const char *detail)
-{
-	return json_pack("[{s:s, s:o}]", "pointer", pointer, "detail",
-			 json_text(detail, strlen(detail)));
 }
 
 /* ---- facts ---- */

@@ -49,13 +49,10 @@ struct send {
 };
 
 /* Checks body and fills *s, which holds a reference to body until send_deinit (due also after a
- * failure). On ERR_INPUT *faults gets the array for answer_problem (errors); the caller's. */
-int send_read(struct send *s, json_t *body, const struct config *config, json_t **faults,
+ * failure). On ERR_INPUT *errors gets the array for answer_problem (errors); the caller's. */
+int send_read(struct send *s, json_t *body, const struct config *config, json_t **errors,
 	      struct err *e);
 void send_deinit(struct send *s);
-
-/* One fault as an array for answer_problem. NULL: out of memory. */
-json_t *send_fault(const char *pointer, const char *detail);
 
 /* What of the message is frozen at acceptance, as one line of JSON: from, to, cc, bcc, reply_to,
  * subject, lane, tags, metadata (only what was given), and internet_message_id, size_bytes;

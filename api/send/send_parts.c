@@ -10,31 +10,35 @@
 #include "server/base/utf8.h"
 
 #define FILENAME_MAX_BYTES 1000
+#define CONTENT_TYPE_MAX 1000 /* with parameters */
 
-/* What is behind the last "/" or "\\": all that gets into the mail. */
-static const char *base_name(const char *name)
+/* The name as it goes into the mail: mail programs drop all before a slash, so it becomes "_". */
+static int replace_slashes(json_t *json)
 {
-	const char *p;
+	struct buf copy = {0};
+	int rc = 0;
 
-	for (p = name; *p; p++)
-		if (*p == '/' || *p == '\\')
-			name = p + 1;
-	return name;
+	for (const char *p = json_string_value(json); *p; p++)
+		buf_char(&copy, *p == '/' || *p == '\\' ? '_' : *p);
+	if (copy.failed || json_string_setn_nocheck(json, buf_text(&copy), copy.len) < 0)
+		rc = -1;
+	buf_deinit(&copy);
+	return rc;
 }
 
 static int take_filename(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
-	const char *name = base_name(v->text);
-
 	(void)run;
 	if (utf8_check_name(v->text, v->len, "the file name", e) < 0)
 		return -1;
-	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return err_set(e, ERR_INPUT, "the file name is only a path");
 	if (v->len > FILENAME_MAX_BYTES)
 		return err_set(e, ERR_INPUT, "the file name is longer than %d octets",
 			       FILENAME_MAX_BYTES);
-	*(const char **)at = v->text;
+	if (strspn(v->text, "./\\") == v->len)
+		return err_set(e, ERR_INPUT, "the file name has only dots and slashes");
+	if (strpbrk(v->text, "/\\") && replace_slashes(v->json) < 0)
+		return err_oom(e);
+	*(const char **)at = json_string_value(v->json);
 	return 0;
 }
 
@@ -104,7 +108,7 @@ const struct rule send_part_rules[] = {
 	{.field = "content_type",
 	 .types = RULE_STRING,
 	 .min = 1,
-	 .max = 127,
+	 .max = CONTENT_TYPE_MAX,
 	 .at = offsetof(struct send_part, content_type),
 	 .take = take_content_type},
 	{.field = "content_id",

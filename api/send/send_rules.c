@@ -20,18 +20,18 @@ static int take_header_text(struct rules_run *run, const struct rule_value *v, v
 			    struct err *e)
 {
 	(void)run;
-	if (check_line(v, e) < 0)
-		return -1;
-	*(const char **)at = v->text;
-	return 0;
+	return check_text_line(v, at, e);
 }
 
+/* Empty text or HTML counts as not given: an empty part would hide the other one. */
 static int take_text(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	struct message *m = at;
 
 	(void)run;
 	(void)e;
+	if (v->len == 0)
+		return 0;
 	m->text = v->text;
 	m->text_len = v->len;
 	return 0;
@@ -43,6 +43,8 @@ static int take_html(struct rules_run *run, const struct rule_value *v, void *at
 
 	(void)run;
 	(void)e;
+	if (v->len == 0)
+		return 0;
 	m->html = v->text;
 	m->html_len = v->len;
 	return 0;
@@ -80,29 +82,29 @@ const struct rule send_address_rules[] = {
 };
 const size_t send_address_rules_count = sizeof(send_address_rules) / sizeof(send_address_rules[0]);
 
-/* Reports a fault at the member that has it; then `out` is not to be used. */
+/* Reports an error at its member; then `out` is not to be used. */
 static bool read_address_object(struct rules_run *run, json_t *json, struct address *out)
 {
-	size_t before = json_array_size(run->faults);
+	size_t before = json_array_size(run->errors);
 	struct address_object o = {0};
 	struct err e;
 
 	rules_fields(run, send_address_rules, send_address_rules_count, json, &o);
-	if (run->is_out_of_memory || json_array_size(run->faults) != before || !o.email.text)
+	if (run->is_out_of_memory || json_array_size(run->errors) != before || !o.email.text)
 		return false;
 	if (address_make(o.email.text, o.email.len, NULL, 0, out, &e) < 0) {
-		rules_fault(run, "email", "%s", e.text);
+		rules_error(run, "email", "%s", e.text);
 		return false;
 	}
 	if (o.name.text &&
 	    address_make(o.email.text, o.email.len, o.name.text, o.name.len, out, &e) < 0) {
-		rules_fault(run, "name", "%s", e.text);
+		rules_error(run, "name", "%s", e.text);
 		return false;
 	}
 	return true;
 }
 
-/* 0: read, 1: a fault was reported, -1: e says why. */
+/* 0: read, 1: an error was reported, -1: e says why. */
 static int read_address(struct rules_run *run, const struct rule_value *v, struct address *out,
 			struct err *e)
 {
@@ -142,31 +144,46 @@ static const struct rule address_item = {
 
 /* ---- headers ---- */
 
-static bool has_header(const struct send *s, const char *name)
+/* As it was given; NULL: not given. */
+static const char *find_header(const struct send *s, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < s->n_headers; i++)
 		if (strcasecmp(s->headers[i].name, name) == 0)
-			return true;
-	return false;
+			return s->headers[i].name;
+	return NULL;
 }
 
 static int take_header(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	struct send *s = at;
 	struct message_header *headers;
+	const char *value;
 
 	(void)run;
-	if (check_line(v, e) < 0 || message_check_header(v->name, v->text, e) < 0)
+	if (check_text_line(v, &value, e) < 0 || message_check_header(v->name, value, e) < 0)
 		return -1;
-	if (has_header(s, v->name))
-		return err_set(e, ERR_INPUT, "is there already, in other letter case");
+	if (find_header(s, v->name))
+		return err_set(e, ERR_INPUT, "duplicate header (names are compared without case)");
 	headers = list_room(s->headers, s->n_headers, sizeof(*headers));
 	if (!headers)
 		return err_oom(e);
 	s->headers = headers;
-	headers[s->n_headers++] = (struct message_header){v->name, v->text};
+	headers[s->n_headers++] = (struct message_header){v->name, value};
+	return 0;
+}
+
+/* RFC 8058 3.1: the one-click field is only valid beside the field with the URL. */
+static int check_headers(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	const struct send *s = at;
+	const char *post = find_header(s, "List-Unsubscribe-Post");
+
+	(void)v;
+	(void)e;
+	if (post && !find_header(s, "List-Unsubscribe"))
+		rules_error(run, post, "needs the header List-Unsubscribe too");
 	return 0;
 }
 
@@ -182,7 +199,7 @@ static int check_tag(struct rules_run *run, const struct rule_value *v, void *at
 	(void)run;
 	(void)at;
 	if (strspn(v->text, allowed) != v->len)
-		return err_set(e, ERR_INPUT, "may hold letters, digits and _ - . : only");
+		return err_set(e, ERR_INPUT, "must contain only letters, digits and _ - . :");
 	return 0;
 }
 
@@ -199,18 +216,33 @@ static int take_json(struct rules_run *run, const struct rule_value *v, void *at
 	return 0;
 }
 
+/* A member that is null counts as not given. */
+static void drop_nulls(json_t *object)
+{
+	const char *name;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(object, next, name, value)
+	{
+		if (json_is_null(value))
+			json_object_del(object, name);
+	}
+}
+
 static int take_metadata(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	size_t len, bytes = 0;
 	const char *name;
 	json_t *value;
 
+	drop_nulls(v->json);
 	json_object_keylen_foreach (v->json, name, len, value) {
 		bytes += len + json_string_length(value);
 	}
 	if (bytes > METADATA_MAX_BYTES)
 		return err_set(e, ERR_INPUT,
-			       "has %zu octets of names and values; at most %d are allowed", bytes,
+			       "names and values have %zu octets; at most %d are allowed", bytes,
 			       METADATA_MAX_BYTES);
 	return take_json(run, v, at, e);
 }
@@ -257,7 +289,7 @@ static int take_on_unknown(struct rules_run *run, const struct rule_value *v, vo
 #define ADDRESS_LIST(name)                                                                         \
 	{                                                                                          \
 		.field = #name, .types = RULE_ARRAY, .max = ADDRESSES_MAX,                         \
-		.at = offsetof(struct send, name), .each = &address_item                           \
+		.at = offsetof(struct send, name), .each = &address_item, .is_one_or_more = true   \
 	}
 
 const struct rule send_rules[] = {
@@ -273,7 +305,8 @@ const struct rule send_rules[] = {
 	 .types = RULE_ARRAY,
 	 .max = 50,
 	 .at = offsetof(struct send, reply_to),
-	 .each = &address_item},
+	 .each = &address_item,
+	 .is_one_or_more = true},
 	{.field = "subject",
 	 .types = RULE_STRING,
 	 .max = 5000,
@@ -288,7 +321,11 @@ const struct rule send_rules[] = {
 	 .at = offsetof(struct send, message),
 	 .take = take_html},
 	{.field = "attachments", .types = RULE_ARRAY, .max = 100, .each = &send_part_item},
-	{.field = "headers", .types = RULE_OBJECT, .max = 50, .each = &header_item},
+	{.field = "headers",
+	 .types = RULE_OBJECT,
+	 .max = 50,
+	 .take = check_headers,
+	 .each = &header_item},
 	{.field = "tags",
 	 .types = RULE_ARRAY,
 	 .max = 10,

@@ -67,6 +67,22 @@ static const char *fault_of(char byte)
 	}
 }
 
+/* "=?...?=" (RFC 2047): some readers decode it, and so see another address. */
+static bool has_encoded_word(const char *text, size_t len)
+{
+	bool is_open = false;
+
+	for (size_t i = 1; i < len; i++) {
+		if (is_open && text[i - 1] == '?' && text[i] == '=')
+			return true;
+		if (text[i - 1] == '=' && text[i] == '?') {
+			is_open = true;
+			i++;
+		}
+	}
+	return false;
+}
+
 static int check_local(const char *text, size_t len, struct err *e)
 {
 	if (!len)
@@ -75,6 +91,9 @@ static int check_local(const char *text, size_t len, struct err *e)
 		return err_set(e, ERR_INPUT, "the part before the @ is longer than 64 octets");
 	if (text[0] == '.' || text[len - 1] == '.')
 		return err_set(e, ERR_INPUT, "the part before the @ begins or ends with a dot");
+	if (has_encoded_word(text, len))
+		return err_set(e, ERR_INPUT,
+			       "encoded words (=?...?=) are not accepted in an address");
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)text[i] >= 0x80)
 			return err_set(e, ERR_INPUT,
@@ -86,9 +105,6 @@ static int check_local(const char *text, size_t len, struct err *e)
 			return err_set(e, ERR_INPUT,
 				       "the part before the @ has a character that "
 				       "is not allowed there");
-		if (text[i] == '?' && i && text[i - 1] == '=')
-			return err_set(e, ERR_INPUT,
-				       "encoded words (=?...?=) are not accepted in an address");
 	}
 	return 0;
 }

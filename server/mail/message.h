@@ -51,7 +51,8 @@ struct message {
  * characters and none of the fields that Postern or the way of a mail writes (From, To, Cc, Bcc,
  * Subject, Date, Message-ID, Reply-To, Sender, Return-Path, Received, Received-SPF, Resent-*,
  * Delivered-To, Apparently-To, DKIM-Signature, DomainKey-Signature, ARC-*, Authentication-Results,
- * MIME-Version, Content-*); value has no control character and at most 2,000 octets. In-Reply-To,
+ * MIME-Version, Content-*); value has no control character and at most 2,000 octets
+ * (8,000 in In-Reply-To, References and List-*). In-Reply-To,
  * References, List-*, Precedence, Auto-Submitted, X-* ... are fine; those of them that hold URIs or
  * ids must be ASCII with a space at least every 900 octets, because nothing in them can be encoded.
  */

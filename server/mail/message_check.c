@@ -10,6 +10,7 @@
 
 #define NAME_MAX_LEN 76
 #define VALUE_MAX 2000
+#define STRUCTURED_VALUE_MAX 8000 /* References of long threads, several URLs */
 #define HEADERS_MAX 100
 #define ID_MAX 250
 #define TYPE_MAX 127 /* RFC 6838 4.2, each half */
@@ -98,12 +99,14 @@ static int check_structured(const char *name, const char *value, size_t len, str
 
 int message_check_header(const char *name, const char *value, struct err *e)
 {
-	size_t len = strnlen(value, VALUE_MAX + 1);
+	size_t max = message_header_is_structured(name) ? STRUCTURED_VALUE_MAX : VALUE_MAX;
+	size_t len = strnlen(value, max + 1);
 
 	if (check_header_name(name, e))
 		return -1;
-	if (len > VALUE_MAX)
-		return err_set(e, ERR_INPUT, "the value of %s is longer than 2,000 octets", name);
+	if (len > max)
+		return err_set(e, ERR_INPUT, "the value of %s is longer than %zu octets", name,
+			       max);
 	if (utf8_check_line(value, len, "the header value", e))
 		return -1;
 	return message_header_is_structured(name) ? check_structured(name, value, len, e) : 0;

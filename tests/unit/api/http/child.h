@@ -151,17 +151,19 @@ static inline void break_down(struct request *r)
 }
 
 static const struct route rows_of_test[] = {
-	{HTTP_POST, "/v1/echo", SCOPE_SEND, echo, NULL, true},
-	{HTTP_POST, "/v1/soon", SCOPE_SEND, soon, NULL, true},
-	{HTTP_POST, "/v1/held", SCOPE_SEND, hold, NULL, true},
-	{HTTP_GET, "/release", 0, release, NULL, false},
-	{HTTP_POST, "/v1/later", SCOPE_SEND, later, NULL, true},
-	{HTTP_POST, "/v1/much-later", SCOPE_SEND, much_later, NULL, true},
-	{HTTP_GET, "/v1/things/{id}", SCOPE_READ, thing, "msg", false},
-	{HTTP_DELETE, "/v1/things/{id}", SCOPE_MANAGE, thing, "msg", false},
-	{HTTP_GET, "/healthz", 0, health, NULL, false},
-	{HTTP_GET, "/counts", 0, show_counts, NULL, false},
-	{HTTP_GET, "/fail", 0, break_down, NULL, false},
+	{HTTP_POST, "/v1/echo", SCOPE_SEND, echo, NULL, BODY_LARGE},
+	{HTTP_POST, "/v1/soon", SCOPE_SEND, soon, NULL, BODY_LARGE},
+	{HTTP_POST, "/v1/held", SCOPE_SEND, hold, NULL, BODY_LARGE},
+	{HTTP_GET, "/release", 0, release, NULL, BODY_NONE},
+	{HTTP_POST, "/v1/later", SCOPE_SEND, later, NULL, BODY_LARGE},
+	{HTTP_POST, "/v1/much-later", SCOPE_SEND, much_later, NULL, BODY_LARGE},
+	{HTTP_GET, "/v1/things/{id}", SCOPE_READ, thing, "msg", BODY_NONE},
+	{HTTP_DELETE, "/v1/things/{id}", SCOPE_MANAGE, thing, "msg", BODY_NONE},
+	{HTTP_POST, "/v1/small", SCOPE_SEND, echo, NULL, BODY_SMALL},
+	{HTTP_GET, "/v1/names/{name}", SCOPE_READ, thing, NULL, BODY_NONE},
+	{HTTP_GET, "/healthz", 0, health, NULL, BODY_NONE},
+	{HTTP_GET, "/counts", 0, show_counts, NULL, BODY_NONE},
+	{HTTP_GET, "/fail", 0, break_down, NULL, BODY_NONE},
 };
 static const struct routes routes_served = {rows_of_test,
 					    sizeof(rows_of_test) / sizeof(*rows_of_test)};

@@ -42,6 +42,24 @@ static const struct row rows[] = {
 	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
 	 "Content-Type: Application/JSON; charset=UTF-8\r\nContent-Length: 2\r\n\r\n{}",
 	 202, "", OPEN},
+	{"other parameters of the type do not matter",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
+	 "Content-Type: application/json;odata.metadata=minimal ;charset=\"utf8\" ;\r\n"
+	 "Content-Length: 2\r\n\r\n{}",
+	 202, "", OPEN},
+	{"a semicolon after the type",
+	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
+	 "Content-Type: application/json;\r\nContent-Length: 2\r\n\r\n{}",
+	 202, "", OPEN},
+	{"blanks and tabs after the key",
+	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+	 "Authorization: Bearer pn_live_good \t \r\n\r\n",
+	 200, "prj_1", OPEN},
+	{"a slash at the end of the path", GET("/healthz/"), 200, "ok", OPEN},
+	{"a slash at the end of a path with a parameter",
+	 GET("/v1/things/msg_01arz3ndektsv4rrffq69g5fav/?q=1"), 200, "prj_1", OPEN},
+	{"a slash in a parameter is data", GET("/v1/names/foo%2Fbar@x.example"), 200,
+	 "foo/bar@x.example", OPEN},
 	{"identity is an encoding",
 	 POST("/v1/echo", "Content-Encoding: identity\r\nContent-Length: 2\r\n") "{}", 202, "",
 	 OPEN},
@@ -149,7 +167,7 @@ static const struct row rows[] = {
 	{"a key that may only read",
 	 "POST /v1/echo HTTP/1.1\r\n" HOST JSON
 	 "Authorization: Bearer pn_live_read\r\nContent-Length: 2\r\n\r\n{}",
-	 403, "forbidden", CLOSED},
+	 403, "This needs the scope `send`. The key has `read`.", CLOSED},
 	{"a key that may only send",
 	 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
 	 "Authorization: Bearer pn_live_send\r\n\r\n",
@@ -174,6 +192,8 @@ static const struct row rows[] = {
 	{"a body that nobody wants",
 	 "GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 70000\r\n\r\n", 413, "too-large",
 	 CLOSED},
+	{"a body that is too large for its route", POST("/v1/small", "Content-Length: 65537\r\n"),
+	 413, "At most 65536 octets", CLOSED},
 	{"text/plain",
 	 "POST /v1/echo HTTP/1.1\r\n" HOST KEY
 	 "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n",
@@ -237,7 +257,8 @@ static const struct row rows[] = {
 	{"dots", GET("/v1/../healthz"), 404, "not-found", OPEN},
 	{"encoded dots", GET("/v1/%2e%2e/healthz"), 404, "not-found", OPEN},
 	{"two slashes", GET("//healthz"), 404, "not-found", OPEN},
-	{"a slash at the end", GET("/healthz/"), 404, "not-found", OPEN},
+	{"two slashes at the end", GET("/healthz//"), 404, "not-found", OPEN},
+	{"only a slash", GET("/"), 404, "not-found", OPEN},
 	{"an overlong slash", GET("/v1%c0%afecho"), 400, "bad-request", OPEN},
 	{"a half escape", GET("/healthz%2"), 400, "bad-request", OPEN},
 	{"a query parameter twice", GET("/healthz?a=1&a=2"), 400, "twice", OPEN},
@@ -249,7 +270,7 @@ static const struct row rows[] = {
 	 "not-found", OPEN},
 
 	/* what an answer must not say */
-	{"an error within", GET("/fail"), 500, "\"title\":\"The server failed\"", OPEN},
+	{"an error within", GET("/fail"), 500, "\"title\":\"Internal error\"", OPEN},
 };
 
 static void try_row(const struct row *row)
@@ -312,6 +333,19 @@ static void a_head_that_is_too_long_is_refused(void **state)
 	snprintf(request, sizeof(request), "GET /%05000d HTTP/1.1\r\n" HOST "\r\n", 0);
 	say(fd, request, strlen(request));
 	assert_int_equal(hear(fd, answer, sizeof(answer), true), 404);
+	snprintf(request, sizeof(request), "GET /%08192d HTTP/1.1\r\n" HOST "\r\n", 0);
+	say(fd, request, strlen(request));
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 414);
+	assert_non_null(strstr(answer, "/problems/uri-too-long"));
+	snprintf(request, sizeof(request),
+		 "GET /healthz HTTP/1.1\r\n" HOST "Cookie: %08192d\r\n\r\n", 0);
+	say(fd, request, strlen(request));
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 200);
+	snprintf(request, sizeof(request), "GET /healthz HTTP/1.1\r\n" HOST "X: %016384d\r\n\r\n",
+		 0);
+	say(fd, request, strlen(request));
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 431);
+	assert_non_null(strstr(answer, "/problems/head-too-large"));
 	close(fd);
 	fd = dial(&shared);
 	snprintf(request, sizeof(request), "GET /healthz HTTP/1.1\r\n" HOST "X: %020000d\r\n\r\n",

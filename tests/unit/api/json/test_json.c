@@ -119,9 +119,33 @@ static void numbers_are_read_alike_in_every_locale(void **state)
 	setlocale(LC_ALL, "C");
 }
 
+static void a_body_has_a_bounded_number_of_values(void **state)
+{
+	static char body[3 * JSON_VALUES_MAX + 10];
+	json_t *json = NULL;
+	struct err e;
+	size_t len = 0;
+
+	(void)state;
+	body[len++] = '[';
+	while (len < 2 * (JSON_VALUES_MAX - 1)) {
+		body[len++] = '1';
+		body[len++] = ',';
+	}
+	memcpy(body + len, "1]", 3);
+	assert_int_equal(json_parse_body(body, len + 2, &json, &e), 0);
+	json_decref(json);
+	json = NULL;
+	memcpy(body + len, "1,[],{},1]", 11);
+	assert_int_equal(json_parse_body(body, len + 10, &json, &e), -1);
+	assert_int_equal(e.kind, ERR_REFUSED);
+	assert_null(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_body_has_a_bounded_number_of_values),
 		cmocka_unit_test(each_body_is_read_or_the_place_is_named),
 		cmocka_unit_test(the_message_does_not_quote_the_body),
 		cmocka_unit_test(a_million_levels_do_not_overflow_the_stack),

@@ -1,4 +1,4 @@
-/* The table engine: what it takes, what it says, and where it says the fault is. */
+/* The table engine: what it takes, what it says, and where it says the error is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,6 +75,11 @@ static const struct rule table[] = {
 	 .at = offsetof(struct target, count),
 	 .take = take_count},
 	{.field = "list", .types = RULE_ARRAY, .max = 200, .each = &item},
+	{.field = "one_or_more",
+	 .types = RULE_ARRAY,
+	 .max = 2,
+	 .each = &item,
+	 .is_one_or_more = true},
 	{.field = "map", .types = RULE_OBJECT, .max = 3, .each = &item},
 	{.field = "both", .types = RULE_STRING | RULE_OBJECT},
 	{.field = "flag", .types = RULE_BOOLEAN},
@@ -85,36 +90,46 @@ static const struct rule table[] = {
 };
 #define N (sizeof(table) / sizeof(table[0]))
 
-/* "pointer: detail" of each fault, one a line; "" for none; "!" out of memory. */
-static char *faults_of(json_t *body, struct target *target)
+/* "pointer: detail" of each error, one a line; "" for none; "!" out of memory. */
+static char *errors_of(json_t *body, struct target *target)
 {
 	struct rules_run run = {0};
 	struct buf out = {0};
-	json_t *fault;
+	json_t *error;
 	size_t i;
 
 	rules_body(&run, table, N, body, target);
 	if (run.is_out_of_memory)
 		buf_str(&out, "!");
-	json_array_foreach (run.faults, i, fault)
+	json_array_foreach (run.errors, i, error)
 		buf_fmt(&out, "%s%s: %s", i ? "\n" : "",
-			json_string_value(json_object_get(fault, "pointer")),
-			json_string_value(json_object_get(fault, "detail")));
+			json_string_value(json_object_get(error, "pointer")),
+			json_string_value(json_object_get(error, "detail")));
 	rules_deinit(&run);
 	json_decref(body);
 	return buf_give(&out);
 }
 
-static const struct fault_case {
-	const char *what, *body, *faults;
+static const struct error_case {
+	const char *what, *body, *errors;
 } cases[] = {
-	{"a right body has no fault",
+	{"a right body has no error",
 	 "{\"name\":\"ab\",\"count\":3,\"list\":[\"x\"],\"map\":{\"k\":\"v\"},\"flag\":true,"
 	 "\"object\":{\"inner\":\"x\"}}",
 	 ""},
 	{"a body that is no object", "[]", ": must be an object, not an array"},
 	{"required fields that are absent", "{}", "/name: is required"},
-	{"null is a wrong type", "{\"name\":null}", "/name: must be a string, not null"},
+	{"null counts as not given", "{\"name\":\"ab\",\"count\":null,\"map\":{\"k\":null}}", ""},
+	{"a required field that is null", "{\"name\":null}", "/name: is required"},
+	{"null in a list", "{\"name\":\"ab\",\"list\":[null]}",
+	 "/list/0: must be a string, not null"},
+	{"null for an unknown field", "{\"name\":\"ab\",\"zzzzzz\":null}",
+	 "/zzzzzz: unknown field"},
+	{"one item in place of a list", "{\"name\":\"ab\",\"one_or_more\":\"x\"}", ""},
+	{"one item that is wrong", "{\"name\":\"ab\",\"one_or_more\":\"bad\"}",
+	 "/one_or_more: is bad"},
+	{"neither an item nor a list", "{\"name\":\"ab\",\"one_or_more\":5}",
+	 "/one_or_more: must be a string or an array, not an integer"},
 	{"a number for a string", "{\"name\":5}", "/name: must be a string, not an integer"},
 	{"a fraction for an integer", "{\"name\":\"ab\",\"count\":1.5}",
 	 "/count: must be an integer, not a number with a fraction or exponent"},
@@ -130,7 +145,7 @@ static const struct fault_case {
 	{"too many members",
 	 "{\"name\":\"ab\",\"map\":{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\"}}",
 	 "/map: has 4 members; at most 3 are allowed"},
-	{"all faults at once, in order of the body",
+	{"all errors at once, in order of the body",
 	 "{\"flag\":0,\"list\":[\"ok\",7,\"bad\"],\"name\":\"bad\"}",
 	 "/flag: must be a boolean, not an integer\n/list/1: must be a string, not an integer\n"
 	 "/list/2: is bad\n/name: is bad"},
@@ -149,7 +164,7 @@ static const struct fault_case {
 	{"out of memory in a check", "{\"name\":\"oom\"}", "!"},
 };
 
-static void every_fault_is_reported_at_its_pointer(void **state)
+static void every_error_is_reported_at_its_pointer(void **state)
 {
 	size_t i;
 
@@ -157,14 +172,14 @@ static void every_fault_is_reported_at_its_pointer(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct target target = {0};
 		json_t *body = json_loads(cases[i].body, JSON_REJECT_DUPLICATES, NULL);
-		char *faults;
+		char *errors;
 
 		assert_non_null(body);
-		faults = faults_of(body, &target);
-		if (strcmp(faults, cases[i].faults) != 0)
+		errors = errors_of(body, &target);
+		if (strcmp(errors, cases[i].errors) != 0)
 			print_error("%s\n", cases[i].what);
-		assert_string_equal(faults, cases[i].faults);
-		free(faults);
+		assert_string_equal(errors, cases[i].errors);
+		free(errors);
 	}
 }
 
@@ -173,43 +188,43 @@ static void values_land_in_the_target(void **state)
 	json_t *body = json_pack("{s:s, s:i, s:{s:s}}", "name", "abc", "count", 42, "object",
 				 "inner", "deep");
 	struct target target = {0};
-	char *faults;
+	char *errors;
 
 	(void)state;
 	json_incref(body);
-	faults = faults_of(body, &target);
-	assert_string_equal(faults, "");
+	errors = errors_of(body, &target);
+	assert_string_equal(errors, "");
 	assert_string_equal(target.name, "abc");
 	assert_int_equal(target.count, 42);
 	assert_string_equal(target.inner, "deep");
-	free(faults);
+	free(errors);
 	json_decref(body);
 }
 
-static void a_string_with_nul_is_a_fault(void **state)
+static void a_string_with_nul_is_an_error(void **state)
 {
 	json_t *body = json_pack("{s:o}", "name", json_stringn("a\0b", 3));
 	struct target target = {0};
-	char *faults = faults_of(body, &target);
+	char *errors = errors_of(body, &target);
 
 	(void)state;
-	assert_string_equal(faults, "/name: must not contain NUL");
+	assert_string_equal(errors, "/name: must not contain a NUL character");
 	assert_null(target.name);
-	free(faults);
+	free(errors);
 }
 
-static void a_name_with_nul_is_a_fault(void **state)
+static void a_name_with_nul_is_an_error(void **state)
 {
 	json_t *body = json_object();
 	struct target target = {0};
-	char *faults;
+	char *errors;
 
 	(void)state;
 	json_object_setn_new(body, "name\0x", 6, json_string("ab"));
-	faults = faults_of(body, &target);
-	assert_non_null(strstr(faults, "holds a NUL"));
+	errors = errors_of(body, &target);
+	assert_non_null(strstr(errors, "contains a NUL"));
 	assert_null(target.name);
-	free(faults);
+	free(errors);
 }
 
 static void a_huge_name_is_not_echoed(void **state)
@@ -217,20 +232,20 @@ static void a_huge_name_is_not_echoed(void **state)
 	json_t *body = json_pack("{s:s}", "name", "ab");
 	struct target target = {0};
 	size_t len = 1000000;
-	char *name = malloc(len), *faults;
+	char *name = malloc(len), *errors;
 
 	(void)state;
 	assert_non_null(name);
 	memset(name, 'x', len);
 	json_object_setn_new(body, name, len, json_null());
-	faults = faults_of(body, &target);
-	assert_true(strlen(faults) < 200);
-	assert_non_null(strstr(faults, "longer than 128 octets"));
-	free(faults);
+	errors = errors_of(body, &target);
+	assert_true(strlen(errors) < 200);
+	assert_non_null(strstr(errors, "longer than 128 octets"));
+	free(errors);
 	free(name);
 }
 
-static void faults_are_capped(void **state)
+static void errors_are_capped(void **state)
 {
 	struct rules_run run = {0};
 	json_t *body = json_object();
@@ -244,7 +259,7 @@ static void faults_are_capped(void **state)
 		json_object_set_new(body, name, json_null());
 	}
 	rules_body(&run, table, N, body, &target);
-	assert_int_equal(json_array_size(run.faults), RULES_MAX_FAULTS);
+	assert_int_equal(json_array_size(run.errors), RULES_ERRORS_MAX);
 	assert_false(run.is_out_of_memory);
 	rules_deinit(&run);
 	json_decref(body);
@@ -253,12 +268,12 @@ static void faults_are_capped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_fault_is_reported_at_its_pointer),
+		cmocka_unit_test(every_error_is_reported_at_its_pointer),
 		cmocka_unit_test(values_land_in_the_target),
-		cmocka_unit_test(a_string_with_nul_is_a_fault),
-		cmocka_unit_test(a_name_with_nul_is_a_fault),
+		cmocka_unit_test(a_string_with_nul_is_an_error),
+		cmocka_unit_test(a_name_with_nul_is_an_error),
 		cmocka_unit_test(a_huge_name_is_not_echoed),
-		cmocka_unit_test(faults_are_capped),
+		cmocka_unit_test(errors_are_capped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

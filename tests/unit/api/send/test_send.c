@@ -1,4 +1,4 @@
-/* The body of POST /v1/messages: which faults it can have, and what a good one becomes. */
+/* The body of POST /v1/messages: which errors it can have, and what a good one becomes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,45 +25,59 @@ static json_t *parse(const char *text)
 	return json;
 }
 
-/* The number of faults; said gets them, one "pointer: detail" a line. */
+/* The number of errors; said gets them, one "pointer: detail" a line. */
 static size_t read_body(json_t *take_body, struct send *s, struct buf *said)
 {
-	json_t *faults = NULL, *fault;
+	json_t *errors = NULL, *error;
 	struct err e = {0};
 	size_t i, n;
-	int rc = send_read(s, take_body, &config, &faults, &e);
+	int rc = send_read(s, take_body, &config, &errors, &e);
 
 	json_decref(take_body);
-	n = json_array_size(faults);
+	n = json_array_size(errors);
 	assert_int_equal(rc, n ? -1 : 0);
 	assert_true(rc == 0 || e.kind == ERR_INPUT);
-	json_array_foreach (faults, i, fault)
-		buf_fmt(said, "%s: %s\n", json_string_value(json_object_get(fault, "pointer")),
-			json_string_value(json_object_get(fault, "detail")));
-	json_decref(faults);
+	json_array_foreach (errors, i, error)
+		buf_fmt(said, "%s: %s\n", json_string_value(json_object_get(error, "pointer")),
+			json_string_value(json_object_get(error, "detail")));
+	json_decref(errors);
 	return n;
 }
 
-/* begins: of the one fault, "pointer: beginning of the sentence"; NULL: no fault. */
+/* begins: of the one error, "pointer: beginning of the sentence"; NULL: no error. */
 static const struct body_case {
 	const char *what, *body, *begins;
 } cases[] = {
 	{"the least", "{" BASE "}", NULL},
-	{"html alone", "{\"from\":\"a@shop.example\",\"to\":[\"b@x.example\"],\"html\":\"\"}",
+	{"html alone", "{\"from\":\"a@shop.example\",\"to\":[\"b@x.example\"],\"html\":\"h\"}",
 	 NULL},
 	{"neither text nor html", "{\"from\":\"a@shop.example\",\"to\":[\"b@x.example\"]}",
-	 "/text: is required unless"},
-	{"bcc alone", "{\"from\":\"a@shop.example\",\"bcc\":[\"b@x.example\"],\"text\":\"\"}",
+	 "/text: give `text` or `html`"},
+	{"text and html that are both empty",
+	 "{\"from\":\"a@shop.example\",\"to\":[\"b@x.example\"],\"text\":\"\",\"html\":\"\"}",
+	 "/text: give `text` or `html`"},
+	{"text that is null and no html",
+	 "{\"from\":\"a@shop.example\",\"to\":[\"b@x.example\"],\"text\":null}",
+	 "/text: give `text` or `html`"},
+	{"bcc alone", "{\"from\":\"a@shop.example\",\"bcc\":[\"b@x.example\"],\"text\":\"t\"}",
 	 NULL},
-	{"no recipient", "{\"from\":\"a@shop.example\",\"text\":\"\"}",
-	 "/to: needs at least one recipient"},
-	{"empty lists", "{\"from\":\"a@shop.example\",\"to\":[],\"cc\":[],\"text\":\"\"}",
-	 "/to: needs at least one recipient"},
+	{"no recipient", "{\"from\":\"a@shop.example\",\"text\":\"t\"}",
+	 "/to: give at least one recipient"},
+	{"empty lists", "{\"from\":\"a@shop.example\",\"to\":[],\"cc\":[],\"text\":\"t\"}",
+	 "/to: give at least one recipient"},
 	{"a broken recipient alone is not also a missing one",
-	 "{\"from\":\"a@shop.example\",\"to\":[\"b\"],\"text\":\"\"}", "/to/0: "},
-	{"a single string for to",
-	 "{\"from\":\"a@shop.example\",\"to\":\"b@x.example\",\"text\":\"\"}",
-	 "/to: must be an array, not a string"},
+	 "{\"from\":\"a@shop.example\",\"to\":[\"b\"],\"text\":\"t\"}", "/to/0: "},
+	{"one address in place of a list",
+	 "{\"from\":\"a@shop.example\",\"to\":\"B "
+	 "<b@x.example>\",\"cc\":{\"email\":\"c@x.example\"},"
+	 "\"reply_to\":\"r@x.example\",\"text\":\"t\"}",
+	 NULL},
+	{"one bad address in place of a list",
+	 "{\"from\":\"a@shop.example\",\"to\":\"b\",\"text\":\"t\"}", "/to: "},
+	{"a number for to", "{\"from\":\"a@shop.example\",\"to\":5,\"text\":\"t\"}",
+	 "/to: must be a string or an object or an array, not an integer"},
+	{"an address with =? that is no encoded word", "{" BASE ",\"cc\":[\"x==?y@x.example\"]}",
+	 NULL},
 	{"an address object", "{" BASE ",\"cc\":[{\"email\":\"c@x.example\",\"name\":\"C\"}]}",
 	 NULL},
 	{"an address object without email", "{" BASE ",\"cc\":[{\"name\":\"C\"}]}",
@@ -78,10 +92,18 @@ static const struct body_case {
 	{"a null in a list", "{" BASE ",\"cc\":[null]}",
 	 "/cc/0: must be a string or an object, not null"},
 	{"from as an array",
-	 "{\"from\":[\"a@shop.example\"],\"to\":[\"b@x.example\"],\"text\":\"\"}",
+	 "{\"from\":[\"a@shop.example\"],\"to\":[\"b@x.example\"],\"text\":\"t\"}",
 	 "/from: must be a string or an object, not an array"},
-	{"null for an optional field", "{" BASE ",\"subject\":null}",
-	 "/subject: must be a string, not null"},
+	{"null for an optional field", "{" BASE ",\"subject\":null}", NULL},
+	{"a tab in a subject and in a header",
+	 "{" BASE ",\"subject\":\"a\\tb\",\"headers\":{\"X-A\":\"a\\tb\"}}", NULL},
+	{"one-click without List-Unsubscribe",
+	 "{" BASE ",\"headers\":{\"list-unsubscribe-post\":\"List-Unsubscribe=One-Click\"}}",
+	 "/headers/list-unsubscribe-post: needs the header List-Unsubscribe"},
+	{"one-click with List-Unsubscribe",
+	 "{" BASE ",\"headers\":{\"List-Unsubscribe-Post\":\"List-Unsubscribe=One-Click\","
+	 "\"list-unsubscribe\":\"<https://shop.example/u>\"}}",
+	 NULL},
 	{"a field of later", "{" BASE ",\"send_at\":\"2026-11-23T08:15:00Z\"}",
 	 "/send_at: unknown field"},
 	{"a misspelt field", "{" BASE ",\"htlm\":\"x\"}",
@@ -101,7 +123,7 @@ static const struct body_case {
 	 "/attachments/0/content: is not base64"},
 	{"a file name that is a path only",
 	 "{" BASE ",\"attachments\":[{\"filename\":\"../..\",\"content\":\"\"}]}",
-	 "/attachments/0/filename: the file name is only a path"},
+	 "/attachments/0/filename: the file name has only dots and slashes"},
 	{"a file name with RTL override",
 	 "{" BASE ",\"attachments\":[{\"filename\":\"a\\u202Efdp.exe\",\"content\":\"\"}]}",
 	 "/attachments/0/filename: "},
@@ -128,7 +150,8 @@ static const struct body_case {
 	{"a header name with a line end", "{" BASE ",\"headers\":{\"X\\r\\nBcc\":\"b\"}}",
 	 "/headers/X\r\nBcc: "},
 	{"tags", "{" BASE ",\"tags\":[\"a_b-c.d:e\",\"Z9\"]}", NULL},
-	{"a tag with a space", "{" BASE ",\"tags\":[\"a\",\"b c\"]}", "/tags/1: may hold letters"},
+	{"a tag with a space", "{" BASE ",\"tags\":[\"a\",\"b c\"]}",
+	 "/tags/1: must contain only letters"},
 	{"an empty tag", "{" BASE ",\"tags\":[\"\"]}", "/tags/0: must not be empty"},
 	{"eleven tags",
 	 "{" BASE
@@ -157,7 +180,7 @@ static const struct body_case {
 	{"no such on_unknown", "{" BASE ",\"on_unknown\":\"drop\"}", "/on_unknown: must be"},
 };
 
-static void each_body_has_the_fault_it_should_have(void **state)
+static void each_body_has_the_error_it_should_have(void **state)
 {
 	size_t i;
 
@@ -237,7 +260,7 @@ static void walk(struct poisoning *p, json_t *json, const char *path)
 		visit(p, child, path, name);
 }
 
-static void a_line_end_in_any_string_is_a_fault_at_that_string(void **state)
+static void a_line_end_in_any_string_is_an_error_at_that_string(void **state)
 {
 	static const char *const poisons[] = {"\r\nBcc: v@evil.example",
 					      "\nBcc: v@evil.example",
@@ -247,7 +270,6 @@ static void a_line_end_in_any_string_is_a_fault_at_that_string(void **state)
 					      "\xE2\x80\xA9x",
 					      "\xC2\x85x",
 					      "\x7F",
-					      "\t",
 					      "\x1B[2J"};
 	size_t k, i, n, total;
 
@@ -310,6 +332,26 @@ static void a_full_body_lands_where_it_belongs(void **state)
 	buf_deinit(&said);
 }
 
+static void what_a_mail_cannot_have_is_replaced(void **state)
+{
+	static const char body[] =
+		"{" BASE ",\"html\":\"\",\"subject\":\"a\\tb\",\"headers\":{\"X-A\":\"c\\td\"},"
+		"\"metadata\":{\"k\":\"v\",\"none\":null},"
+		"\"attachments\":[{\"filename\":\"Auftrag_225/2385\\\\1.pdf\",\"content\":\"\"}]}";
+	struct buf said = {0};
+	struct send s;
+
+	(void)state;
+	assert_int_equal(read_body(parse(body), &s, &said), 0);
+	assert_null(s.message.html);
+	assert_string_equal(s.message.subject, "a b");
+	assert_string_equal(s.message.headers[0].value, "c d");
+	assert_string_equal(s.message.parts[0].filename, "Auftrag_225_2385_1.pdf");
+	assert_int_equal(json_object_size(s.metadata), 1);
+	send_deinit(&s);
+	buf_deinit(&said);
+}
+
 static void what_is_not_given_has_its_default(void **state)
 {
 	struct buf said = {0};
@@ -346,14 +388,14 @@ static void recipients_are_counted_once_and_limited(void **state)
 	static const struct {
 		size_t n;
 		bool is_same;
-		size_t emails; /* 0: a fault */
+		size_t emails; /* 0: an error */
 		const char *says;
 	} counts[] = {
 		{50, false, 50, ""},
 		{51, false, 0,
-		 "/to: has 51 different recipients together with `cc` and `bcc`; at most 50"},
+		 "/to: `to`, `cc` and `bcc` have 51 different recipients; at most 50"},
 		{1000, true, 1, ""},
-		{1000, false, 0, "/to: has 1000 different recipients"},
+		{1000, false, 0, "/to: `to`, `cc` and `bcc` have 1000 different recipients"},
 		{1001, true, 0, "/to: has 1001 items; at most 1000"},
 		{10001, false, 0, "/to: has 10001 items; at most 1000"},
 	};
@@ -381,13 +423,12 @@ static void equal_recipients_fold_the_domain_and_keep_the_local_part(void **stat
 	struct send s;
 
 	(void)state;
-	assert_int_equal(
-		read_body(
-			parse("{\"from\":\"a@shop.example\",\"text\":\"\",\"to\":[\"B@X.Example\"],"
-			      "\"cc\":[\"B@x.example\",\"b@x.example\"],"
-			      "\"bcc\":[{\"email\":\"b@X.EXAMPLE\",\"name\":\"N\"}]}"),
-			&s, &said),
-		0);
+	assert_int_equal(read_body(parse("{\"from\":\"a@shop.example\",\"text\":\"t\",\"to\":[\"B@"
+					 "X.Example\"],"
+					 "\"cc\":[\"B@x.example\",\"b@x.example\"],"
+					 "\"bcc\":[{\"email\":\"b@X.EXAMPLE\",\"name\":\"N\"}]}"),
+				   &s, &said),
+			 0);
 	assert_int_equal(s.n_emails, 2);
 	assert_string_equal(s.emails[0], "B@x.example");
 	assert_string_equal(s.emails[1], "b@x.example");
@@ -408,7 +449,7 @@ static void metadata_is_limited_in_all(void **state)
 	json_object_set_new(body, "metadata", json_pack("{s:s}", "k", value));
 	assert_int_equal(read_body(body, &s, &said), 1);
 	assert_string_equal(buf_text(&said),
-			    "/metadata: has 4097 octets of names and values; at most 4096 are "
+			    "/metadata: names and values have 4097 octets; at most 4096 are "
 			    "allowed\n");
 	send_deinit(&s);
 	buf_deinit(&said);
@@ -473,9 +514,10 @@ static void facts_of_a_full_body_give_its_envelope_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_body_has_the_fault_it_should_have),
-		cmocka_unit_test(a_line_end_in_any_string_is_a_fault_at_that_string),
+		cmocka_unit_test(each_body_has_the_error_it_should_have),
+		cmocka_unit_test(a_line_end_in_any_string_is_an_error_at_that_string),
 		cmocka_unit_test(a_full_body_lands_where_it_belongs),
+		cmocka_unit_test(what_a_mail_cannot_have_is_replaced),
 		cmocka_unit_test(what_is_not_given_has_its_default),
 		cmocka_unit_test(recipients_are_counted_once_and_limited),
 		cmocka_unit_test(equal_recipients_fold_the_domain_and_keep_the_local_part),

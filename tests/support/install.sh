@@ -10,7 +10,7 @@ run="$serve gcc libc6-dev make pkg-config python3 python3-yaml
 	libmicrohttpd-dev libjansson-dev libssl-dev libhiredis-dev libcurl4-openssl-dev
 	libevent-dev libunbound-dev
 	libzstd-dev libidn2-dev libcyaml-dev libyaml-dev"
-checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck libcmocka-dev postfix curl procps
+checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck lua-check libcmocka-dev postfix curl procps
 	python3-pytest python3-pytest-xdist python3-venv python3-aiosmtpd python3-dkim python3-nacl python3-dnspython
 	python3-jsonschema python3-yaml python3-redis python3-cryptography php-cli php-curl"
 # Who has these from elsewhere keeps them.

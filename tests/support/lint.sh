@@ -1,5 +1,6 @@
 #!/bin/sh
-# clang-tidy by .clang-tidy, then cppcheck, over the product's C. FLAGS: the preprocessor's.
+# clang-tidy by .clang-tidy and cppcheck over the product's C, luacheck by .luacheckrc over the transitions of the store.
+# FLAGS: the preprocessor's.
 set -eu
 cd "$(dirname "$0")/../.."
 export FLAGS="${FLAGS:?the preprocessor flags}"
@@ -23,4 +24,10 @@ echo "cppcheck"
 cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	--suppress=missingIncludeSystem --suppress=incorrectStringBooleanError \
 	--suppress=uninitvar:server/base/id.c --error-exitcode=1 -I. $files
+
+echo "luacheck"
+transitions=$(mktemp -d)
+trap 'rm -rf "$transitions"' EXIT
+/usr/bin/python3 server/store/lua/generate.py check "$transitions"
+luacheck -q --config .luacheckrc "$transitions"
 echo "lint: clean"

@@ -7,16 +7,18 @@
 -- head: "lane mode on_unknown project within_ms not_before_ms bytes chunks sender". idempotency: a hash, '' = no key.
 -- jobs, recipients, facts: lines as in the record. tags: a line each. marks: 6 hex digits for each recipient
 -- (recipient_mark.h). content: '' when it is in chunks.
--- returns the row of each message. suppressed: numbers of recipients on the suppression list, as JSON: "[0,2]", '' = none.
+-- returns the row of each message. suppressed: recipients on the suppression list, as JSON: "[0,2]", '' = none.
 --@row message status id accepted_ms suppressed
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later answers.
 -- Run again: the same answer, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
 local ACCEPTED, REPLAYED, CONFLICT, LATE, MALFORMED, NO_CHUNKS = 1, 2, 3, 4, 5, 6
 local HEAD_ARGUMENT = '^((%l+) (%l+) %l+ (%d+)) (%d+) (%d+) (%d+ (%d+) %S+)$'
-local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '    -- at the end of the facts, before the first event
+-- In a record: the end of the facts, and the beginning of the first event.
+local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '
 local MAX_JOBS = 4096
 local IS_LANE, IS_MODE = { otp = true, normal = true, bulk = true }, { live = true, test = true }
-local answer, accepted, seen = {}, {}, {}      -- seen: id -> accepted message, key of an Idempotency-Key -> its value
+local answer, accepted = {}, {}
+local seen = {}                                -- id -> accepted message; key of an Idempotency-Key -> its value
 
 -- Checks the lines of jobs; how many recipients each has, by number from 1, and the destinations. nil when malformed.
 local function read_jobs(text, is_test)
@@ -49,7 +51,8 @@ end
 local function read_message(i)
 	local front, lane, mode, project, within_ms, not_before_ms, sizes, chunks = match(item_head(i), HEAD_ARGUMENT)
 	local facts, marks = item_facts(i), item_marks(i)
-	if not front or not IS_LANE[lane] or not IS_MODE[mode] or #facts == 0 or find(facts, '\n', 1, true) then return nil end
+	if not front or not IS_LANE[lane] or not IS_MODE[mode] then return nil end
+	if #facts == 0 or find(facts, '\n', 1, true) then return nil end
 	local open, destinations = read_jobs(item_jobs(i), mode == 'test')
 	local emails = open and read_recipients(item_recipients(i), open)
 	if not emails or #marks ~= #emails * 6 or find(marks, '[^0-9a-f]') then return nil end
@@ -119,11 +122,12 @@ local function decide()
 			if status == ACCEPTED then accepted_ms = now_ms end
 		end
 		if status == ACCEPTED and seen[id] then table.insert(seen[id].answers, i * 4) end
-		answer[i * 4 - 3], answer[i * 4 - 2], answer[i * 4 - 1], answer[i * 4] = status, answered_id, accepted_ms, suppressed
+		local n = i * 4 - 3
+		answer[n], answer[n + 1], answer[n + 2], answer[n + 3] = status, answered_id, accepted_ms, suppressed
 	end
 end
 
--- tenant -> for all its recipients, what its suppression list has. message.first: the place before its own recipients.
+-- tenant -> what its suppression list has for all recipients. message.first: the place before those of a message.
 local function look_up_suppressed()
 	local addresses, entries = {}, {}
 	for n = 1, #accepted do
@@ -133,7 +137,9 @@ local function look_up_suppressed()
 		message.first = #list
 		for r = 1, #message.emails do list[#list + 1] = lower(message.emails[r]) end
 	end
-	for tenant, list in pairs(addresses) do entries[tenant] = read_in_pieces('HMGET', key_suppressed(tenant), list) end
+	for tenant, list in pairs(addresses) do
+		entries[tenant] = read_in_pieces('HMGET', key_suppressed(tenant), list)
+	end
 	return entries
 end
 
@@ -144,12 +150,13 @@ local function suppress(message, entries)
 		if entries[message.first + r] then
 			if not parsed then parsed, numbers = parse_record(message.record), {} end
 			numbers[#numbers + 1] = digits(r - 1)
-			set_state(message.id, parsed, r - 1, 'suppressed', 0, false, 'the address is on the suppression list')
+			set_suppressed(message.id, parsed, r - 1)
 		end
 	end
 	if parsed then
-		local before_end, list = #item_facts(message.i) - 1, '[' .. concat(numbers, ',') .. ']'
-		parsed.tail = sub(parsed.tail, 1, before_end) .. ',"suppressed":' .. list .. sub(parsed.tail, before_end + 1)
+		local list, facts_end = '[' .. concat(numbers, ',') .. ']', #item_facts(message.i)
+		local fact = ',"suppressed":' .. list
+		parsed.tail = sub(parsed.tail, 1, facts_end - 1) .. fact .. sub(parsed.tail, facts_end)
 		for n = 1, #message.answers do answer[message.answers[n]] = list end
 	end
 	return parsed
@@ -161,7 +168,9 @@ local hour = digits(floor(now_ms / HOUR_MS))
 local function enlist_message(message)
 	local id, project, deadline_ms, marks = message.id, message.project, message.deadline_ms, item_marks(message.i)
 	enlist(key_list(project, hour), id, deadline_ms, true)
-	for tag in gmatch(item_tags(message.i), '[^\n]+') do enlist(key_list_tag(project, hour, tag), id, deadline_ms, true) end
+	for tag in gmatch(item_tags(message.i), '[^\n]+') do
+		enlist(key_list_tag(project, hour, tag), id, deadline_ms, true)
+	end
 	for r = 1, #message.emails do
 		local prefix, rest = sub(marks, r * 6 - 5, r * 6 - 4), sub(marks, r * 6 - 3, r * 6)
 		enlist(key_list_recipient(project, hour, prefix), id .. rest, deadline_ms, true)
@@ -184,11 +193,11 @@ end
 local function queue_jobs(message, jobs)
 	for j = 0, #message.destinations - 1 do
 		local ref = job_ref(message.id, j)
-		if jobs and jobs[j].open == 0 then     -- all its recipients are suppressed
-		elseif message.start_ms > 0 then
+		local is_open_job = not jobs or jobs[j].open > 0
+		if is_open_job and message.start_ms > 0 then
 			due[#due + 1] = digits(message.start_ms)
 			due[#due + 1] = ref
-		else
+		elseif is_open_job then
 			make_ready(message.lane, message.project, message.destinations[j + 1], ref)
 		end
 	end

@@ -38,6 +38,7 @@ local function push_delivery(key, json)
 	call('LTRIM', key, 0, KEEP_LAST)
 end
 
+-- What each kind of item does; the arguments are endpoint, project, first, second.
 local REPORTS = {
 	cursor = function(id, _, partition, place) call('HSET', key_endpoint_cursors(id), partition, place) end,
 	retry = function(id, _, due_ms, member) call('ZADD', key_endpoint_retries(id), due_ms, member) end,
@@ -48,10 +49,11 @@ local REPORTS = {
 		for tries = 1, 9 do call('ZREM', key_endpoint_retries(id), tries .. event) end
 	end,
 	soon = function(id, _, from_ms)
-		local waiting = call('ZRANGE', key_endpoint_retries(id), '(' .. from_ms, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)
+		local key = key_endpoint_retries(id)
+		local waiting = call('ZRANGE', key, '(' .. from_ms, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)
 		for i = 1, #waiting do
 			if tonumber(match(waiting[i], '^%d+')) <= 3 then
-				call('ZADD', key_endpoint_retries(id), 'LT', digits(tonumber(from_ms) + i * 20), waiting[i])
+				call('ZADD', key, 'LT', digits(tonumber(from_ms) + i * 20), waiting[i])
 			end
 		end
 	end,
@@ -72,8 +74,9 @@ local REPORTS = {
 	lost = function(id, project, from_ms, until_ms)
 		change_endpoint(id, project, function(endpoint)
 			local had_lost = (endpoint.lost_until or 0) > 0
-			endpoint.lost_from = had_lost and min(endpoint.lost_from, tonumber(from_ms)) or tonumber(from_ms)
-			endpoint.lost_until = max(endpoint.lost_until or 0, tonumber(until_ms))
+			from_ms, until_ms = tonumber(from_ms), tonumber(until_ms)
+			endpoint.lost_from = had_lost and min(endpoint.lost_from, from_ms) or from_ms
+			endpoint.lost_until = max(endpoint.lost_until or 0, until_ms)
 			return true
 		end)
 	end,

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- dot: the fence before the final dot. Also the renewal of leases, and the owner's sign of life.
--- KEYS 1 partition root. lease_ms: from now. is_dot: 0 = only a renewal. silence_ms: then an unheard owner is taken for dead.
+-- KEYS 1 partition root. lease_ms: from now. is_dot: 0 = only a renewal. silence_ms: after it an unheard owner is
+-- taken for dead.
 --@include base
 --@args owner lease_ms:number is_dot:flag silence_ms:number
 --@item ref epoch

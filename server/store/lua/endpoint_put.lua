@@ -1,6 +1,7 @@
 #!lua
 -- endpoint_put: makes or changes a webhook endpoint.
--- KEYS 1 the root of the installation. before: the JSON that must be there, '' = none. most: how many a project may have.
+-- KEYS 1 the root of the installation. before: the JSON that must be there, '' = none. most: so many a project may
+-- have.
 --@include base
 --@args project id before after most:number
 -- returns 1, 0: another JSON is there, -1: the project has too many. Run again: the same answer.

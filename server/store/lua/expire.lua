@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- expire: ends messages past their deadline. Goes through the lists by minute from the cursor; a message that an open dot
--- holds back moves to the next minute.
+-- expire: ends messages past their deadline. Goes through the lists by minute, from the cursor. A message that an open
+-- dot holds back moves to the next minute.
 -- KEYS 1 partition root
 --@include base record change finish
 --@args most:number retention_ms:number

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- giveback: returns leased jobs that were not tried; this costs no attempt. Learns the site of their destination.
--- KEYS 1 partition root. site_life_s: how long a learned site holds. site: '' = nothing learned. delay_ms: 0 = the job is the
--- first in line.
+-- KEYS 1 partition root. site_life_s: how long a learned site holds. site: '' = nothing learned. delay_ms: 0 = the
+-- job is first in line.
 --@include base record change ready
 --@args owner site_life_s:digits
 --@item ref epoch:number site delay_ms:number
@@ -29,7 +29,8 @@ local function put_back(message, job, ref, delay_ms)
 end
 
 for i = 1, #refs do
-	local ref, message, lease, _, job_number = refs[i], found[ids[i]], parse_lease(leases[i]), split_ref(refs[i])
+	local ref, message, lease = refs[i], found[ids[i]], parse_lease(leases[i])
+	local _, job_number = split_ref(ref)
 	local job = message and message.jobs[job_number]
 	answer[i] = 0
 	if job and lease and lease.owner == owner and lease.epoch == item_epoch(i) and not is_given[ref] then
@@ -50,7 +51,9 @@ local function move_turns(destination, old_site, site)
 			if call('EXISTS', key_queue_destinations(lane, old_site)) == 0 then
 				call('ZREM', key_queue_sites(lane), old_site)
 			end
-			if call('RPUSH', key_queue_destinations(lane, site), destination) == 1 then add_site(lane, site) end
+			if call('RPUSH', key_queue_destinations(lane, site), destination) == 1 then
+				add_site(lane, site)
+			end
 		end
 	end
 end

@@ -10,8 +10,8 @@ local number = call('HGET', key_project_names(), project)
 if not number then return '' end
 if call('LLEN', key_api_keys_of(number)) >= most then return 0 end
 local project_id = cjson.decode(call('HGET', key_projects(), number)).id
-local json = cjson.encode({ id = id, project = number, project_id = project_id, name = name, mode = mode, scopes = scopes,
-	created = now_ms })
+local json = cjson.encode({ id = id, project = number, project_id = project_id, name = name, mode = mode,
+	scopes = scopes, created = now_ms })
 call('HSET', key_api_keys(), hash, json)
 call('HSET', key_api_key_ids(), id, hash)
 call('RPUSH', key_api_keys_of(number), id)

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- release: takes back leases that ran out, or all leases and connections of a dead owner. A job before its dot is the first
--- in line again; after 2 crashes it is deferred, longer each time, and after `crashes_max` it is held. At the dot the
--- outcome is unknown: on_unknown says what follows.
--- KEYS 1 partition root. owner: the dead one, '' = what ran out. retry_ms: delay after a crash or an unknown outcome.
--- spread: a random number 0-999, for the delays.
+-- release: takes back leases that ran out, or all leases and connections of a dead owner. A job before its dot is
+-- first in line again. After 3 crashes it is deferred, longer each time; after `crashes_max` it is held. For a job
+-- at its dot the outcome is unknown, and on_unknown of its message says what follows.
+-- KEYS 1 partition root. owner: the dead one, '' = what ran out. retry_ms: delay after a crash or an unknown
+-- outcome. spread: a random number 0-999, for the delays.
 --@include base record change ready slots
 --@args most:number retention_ms:number retry_ms:number crashes_max:number owner spread:number
 -- released: leases. deferred, failed: jobs with an unknown outcome. held: jobs. silent: owners that were not heard of.
@@ -95,16 +95,17 @@ local ids = {}
 for i = 1, #refs do ids[i] = split_ref(refs[i]) end
 local found = load_messages(ids)
 for i = 1, #refs do
-	local ref, lease, message, id, job_number = refs[i], leases[i], found[ids[i]], split_ref(refs[i])
+	local ref, lease, message = refs[i], leases[i], found[ids[i]]
+	local id, job_number = split_ref(ref)
 	local job = message and message.jobs[job_number]
 	if not job or not lease then               -- one that ended at its dot and was swept since is not damaged
 		if not (lease and lease.dot and not texts[id]) then damaged[#damaged + 1] = ref end
 	else
 		job.epoch = lease.epoch
 		changed[id] = message
-		if job.open == 0 then                  -- it ended while it was leased
-		elseif lease.dot then end_unknown(id, message, job_number, ref, lease)
-		else end_crashed(id, message, job_number, ref, i) end
+		local is_over = job.open == 0          -- it ended while it was leased
+		if lease.dot and not is_over then end_unknown(id, message, job_number, ref, lease)
+		elseif not is_over then end_crashed(id, message, job_number, ref, i) end
 	end
 end
 local released = #refs

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- rest: a site could not be reached. No connection is opened to it for a while, longer with each failure in a row: take.
+-- rest: a site could not be reached. take opens no connection to it for a while, longer with each failure in a row.
 -- KEYS 1 partition root. spread: a random number 0-999. code: of the server's reply, or 0. text: why.
 --@include base
 --@args site first_ms:number longest_ms:number spread:number code:number text

@@ -31,13 +31,12 @@ end
 
 for j = 0, message.job_count - 1 do
 	local job, ref, held = message.jobs[j], job_ref(id, j), numbers_in_state(j, 'held')
-	if job.open == 0 then                      -- over
-	elseif call('HEXISTS', key_lease(), ref) == 1 then leased = leased + 1
+	if job.open > 0 and call('HEXISTS', key_lease(), ref) == 1 then leased = leased + 1
 	elseif #held > 0 then
 		free_held(job, held)
 		try_now(job, ref)
 	elseif #numbers_in_state(j, 'deferred') > 0 and call('ZREM', key_due(), ref) == 1 then try_now(job, ref)
-	else other = other + 1 end
+	elseif job.open > 0 then other = other + 1 end
 end
 for _, site in pairs(sites_of(destinations)) do call('DEL', key_rest(site)) end
 write_ready('RPUSH')

@@ -7,8 +7,9 @@
 -- results: perhaps a line "a <attempt.h>", then for each recipient a line
 --   "<number> <outcome> <code> <dup, sup or -> <text>"; outcome: delivered, bounced, deferred, failed
 --   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
--- returns for each job 1: applied, 2: applied before, 3: the lease was lost, but what was delivered is applied, 0: the lease
--- was lost, 4: no such job. Run again: 2 instead of 1 or 3 (0 where a later attempt was settled since); nothing changes.
+-- returns for each job 1: applied, 2: applied before, 3: the lease was lost, but what was delivered is applied,
+--   0: the lease was lost, 4: no such job.
+-- Run again: 2 instead of 1 or 3 (0 where a later attempt was settled since); nothing changes.
 -- A late "delivered" wins over a copy that waits, or is leased before its dot: it is the truth. Other late results are
 -- dropped.
 local OUTCOMES = { delivered = true, bounced = true, deferred = true, failed = true }
@@ -22,8 +23,8 @@ local function parse_results(lines)
 	if attempt and #attempt < ATTEMPT_MAX then lines = sub(lines, after) else attempt = nil end
 	for recipient, outcome, code, flag, text in gmatch(lines, '(%d+) (%l+) (%d+) (%S+) ([^\n]*)\n') do
 		if not OUTCOMES[outcome] then return nil end
-		list[#list + 1] = { recipient = tonumber(recipient), outcome = outcome, code = code, is_duplicate = flag == 'dup',
-			text = text, is_suppressed = flag == 'sup' and outcome == 'bounced' }
+		list[#list + 1] = { recipient = tonumber(recipient), outcome = outcome, code = code, text = text,
+			is_duplicate = flag == 'dup', is_suppressed = flag == 'sup' and outcome == 'bounced' }
 		length = length + #recipient + #outcome + #code + #flag + #text + 5
 	end
 	if length ~= #lines then return nil end
@@ -60,7 +61,8 @@ local function apply(i, message, epoch, only_delivered)
 		if recipient and recipient.job == job_number and is_open(recipient) and
 			(not only_delivered or result.outcome == 'delivered') then
 			recipient.attempts = recipient.attempts + 1
-			set_state(id, message, result.recipient, result.outcome, result.code, result.is_duplicate, result.text)
+			set_state(id, message, result.recipient, result.outcome, result.code, result.is_duplicate,
+				result.text)
 			if result.is_suppressed then suppress(message, id, recipient.email) end
 			applied = applied + 1
 		end

@@ -1,6 +1,7 @@
 #!lua flags=no-writes
 -- suppression_list: a page of a suppression list, newest first.
--- KEYS 1 partition root. tenant: mode:project. from: ms to begin at, or +inf. skip: how many of just that ms to pass over.
+-- KEYS 1 partition root. tenant: mode:project. from: ms to begin at, or +inf. skip: entries of just that ms to pass
+-- over.
 --@include base
 --@args tenant from skip:digits most:digits
 -- returns the row of each entry

@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
 -- take: leases jobs to an owner: for the connections it has, and with the right to open more.
--- Within a site, and among new sites, lanes go in the order otp, normal, bulk; normal and bulk have an exact share over time.
+-- Within a site, and among new sites, lanes go in the order otp, normal, bulk. normal and bulk have an exact share over
+-- time.
 -- Recipients that came to the suppression list meanwhile end here, jobs past their deadline expire here.
 -- KEYS 1 partition root
 --@include base record change ready slots pop site_rest grant
---@args owner request max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number free:number
---@args bulk_share:number normal_share:number retention_ms:number is_complete:flag
+--@args owner request max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number
+--@args free:number bulk_share:number normal_share:number retention_ms:number is_complete:flag
 --@item site wanted:number more:number connections:number
--- request: run again with the same one, the answer is the same jobs and slots. silence_ms: then an unheard owner is taken
--- for dead. free: connections that the owner may open. shares: per mille. is_complete: it has no connections but these; what
--- more is counted as its own was granted in an answer that was lost.
--- Each site that it has connections to: jobs wanted for them, connections wanted, connections it has.
+-- request: run again with the same one, the answer has the same jobs and slots. silence_ms: after it an unheard
+-- owner is taken for dead. free: connections that the owner may open. shares: per mille. is_complete: it has no
+-- connections but these; what more is counted as its own was granted in an answer that was lost.
+-- For each site that it has connections to: jobs wanted for them, more connections wanted, connections it has.
 --@returns now_ms granted jobs expired deferred
 -- expired: jobs. deferred: recipients. slots and jobs are lists of rows; content: '' = in chunks, or gone.
 --@row slot site connections
@@ -28,7 +29,8 @@ local function with_contents(rows)
 	local contents = read_in_pieces('MGET', nil, keys)
 	for i = 1, #rows do
 		local row, n = rows[i], i * 5 - 5
-		list[n + 1], list[n + 2], list[n + 3], list[n + 4], list[n + 5] = row[1], row[2], row[3], row[4], contents[i] or ''
+		list[n + 1], list[n + 2], list[n + 3], list[n + 4] = row[1], row[2], row[3], row[4]
+		list[n + 5] = contents[i] or ''
 	end
 	return list
 end
@@ -95,8 +97,8 @@ end
 
 local taken = tonumber(call('GET', key_taken()) or '0')
 
--- How many of the next `count` jobs are bulk's and normal's by right: exact in every 1,000, and spread by a factor that has
--- no common divisor with 1,000, so that takes of one size do not always meet the same lane.
+-- How many of the next `count` jobs are bulk's and normal's by right: exact in every 1,000. 617 and 1,000 have no
+-- common divisor: this spreads them, so that takes of one size do not always meet the same lane.
 local function shares(count)
 	local bulk, normal = 0, 0
 	for number = taken + job_count, taken + job_count + count - 1 do
@@ -110,8 +112,7 @@ end
 -- Leases up to `count` jobs of a site, of all lanes; how many it were.
 local function serve_site(site, count)
 	if count <= 0 then return 0 end
-	local bulk, normal, got = 0, 0, 0
-	bulk, normal = shares(count)
+	local got, bulk, normal = 0, shares(count)
 	if bulk > 0 then got = serve_lane('bulk', site, bulk) end
 	if normal > 0 then got = got + serve_lane('normal', site, normal) end
 	for i = 1, #LANES do
@@ -122,7 +123,7 @@ end
 
 local is_known, connections_of = {}, {}        -- by site: does the owner have connections there, and how many
 
--- What the owner says of its connections. Its sites are known: it may have been taken for dead, and have them all the same.
+-- What the owner says of its connections. It has them even when it was taken for dead, so their sites are known.
 local function read_sites()
 	local keys = {}
 	for i = 1, item_count do
@@ -231,7 +232,8 @@ local function write_take(refs)
 	if #refs > 0 or #granted > 0 or #due > 0 or goes_on_later then
 		call('INCRBY', key_taken(), #refs)
 		call('ZADD', key_owners(), digits(now_ms + silence_ms), owner)
-		call('SET', key_last_take(owner), request .. '\n' .. concat(granted, ' ') .. '\n' .. concat(refs, ' '), 'PX', LAST_TAKE_MS)
+		local last = request .. '\n' .. concat(granted, ' ') .. '\n' .. concat(refs, ' ')
+		call('SET', key_last_take(owner), last, 'PX', LAST_TAKE_MS)
 	end
 	if goes_on_later then call('PUBLISH', key_wake(), '') end
 	if job_count < max_jobs and call('EXISTS', key_hungry()) == 0 then call('SET', key_hungry(), '1') end

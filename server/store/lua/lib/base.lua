@@ -31,7 +31,8 @@ local PIECE = 4000
 local function call_in_pieces(command, key, values)
 	for first = 1, #values, PIECE do
 		local last = min(first + PIECE - 1, #values)
-		if key then call(command, key, unpack(values, first, last)) else call(command, unpack(values, first, last)) end
+		if key then call(command, key, unpack(values, first, last))
+		else call(command, unpack(values, first, last)) end
 	end
 end
 
@@ -39,8 +40,10 @@ end
 local function read_in_pieces(command, key, names)
 	local values = {}
 	for first = 1, #names, PIECE do
-		local last, got = min(first + PIECE - 1, #names), nil
-		if key then got = call(command, key, unpack(names, first, last)) else got = call(command, unpack(names, first, last)) end
+		local last = min(first + PIECE - 1, #names)
+		local got
+		if key then got = call(command, key, unpack(names, first, last))
+		else got = call(command, unpack(names, first, last)) end
 		if #names <= PIECE then return got end
 		for i = 1, #got do values[first + i - 1] = got[i] end
 	end

@@ -20,8 +20,10 @@ end
 
 local function write_lists(retention_ms)
 	for key, list in pairs(lists) do
-		local life_ms, length = max(list.until_ms - now_ms, 0), nil
-		for first = 1, #list, PIECE do length = call('RPUSH', key, unpack(list, first, min(first + PIECE - 1, #list))) end
+		local life_ms, length = max(list.until_ms - now_ms, 0)
+		for first = 1, #list, PIECE do
+			length = call('RPUSH', key, unpack(list, first, min(first + PIECE - 1, #list)))
+		end
 		if length == #list then
 			if list.is_by_accept then life_ms = max(life_ms, USUAL_DEADLINE_MS) + HOUR_MS end
 			call('PEXPIRE', key, digits(life_ms + retention_ms))
@@ -46,8 +48,8 @@ end
 local function add_event(id, message, kind, recipient_number, code, is_duplicate, text)
 	local number = message.events + 1
 	message.events = number
-	message.added[#message.added + 1] = number .. ' ' .. kind .. ' ' .. recipient_number .. ' ' .. now_digits .. ' ' ..
-		code .. (is_duplicate and ' dup ' or ' - ') .. text .. '\n'
+	message.added[#message.added + 1] = number .. ' ' .. kind .. ' ' .. recipient_number .. ' ' .. now_digits ..
+		' ' .. code .. (is_duplicate and ' dup ' or ' - ') .. text .. '\n'
 	changed[id] = message
 	local log = log_lines[message.project]
 	if not log then
@@ -74,7 +76,8 @@ local function set_state(id, message, recipient_number, state, code, is_duplicat
 	local recipient = message.recipients[recipient_number]
 	if state ~= 'delivered' and not had_state(message, state) then enlist_state(id, message, state) end
 	add_event(id, message, state, recipient_number, code, is_duplicate, text)
-	recipient.state, recipient.code, recipient.at_ms, recipient.event = state, code, now_digits, message.events
+	recipient.state, recipient.code = state, code
+	recipient.at_ms, recipient.event = now_digits, message.events
 	if is_open(recipient) then return end
 	local job = message.jobs[recipient.job]
 	job.open, message.open = job.open - 1, message.open - 1
@@ -85,7 +88,7 @@ local ATTEMPTS_KEPT = 20
 
 -- Removes the oldest attempt when the message has one too many.
 local function drop_oldest_attempt(message)
-	local count, position, oldest = #message.attempt_lines, 1, nil
+	local count, position, oldest = #message.attempt_lines, 1
 	repeat
 		position = find(message.tail, '\na ', position, true)
 		if position then
@@ -94,7 +97,8 @@ local function drop_oldest_attempt(message)
 	until not position
 	if count <= ATTEMPTS_KEPT then return end
 	if oldest then
-		message.tail = sub(message.tail, 1, oldest) .. sub(message.tail, find(message.tail, '\n', oldest + 1, true) + 1)
+		local line_end = find(message.tail, '\n', oldest + 1, true)
+		message.tail = sub(message.tail, 1, oldest) .. sub(message.tail, line_end + 1)
 	else
 		message.added[table.remove(message.attempt_lines, 1)] = ''
 	end
@@ -124,6 +128,11 @@ local function drop_contents(retention_ms)
 	local cursor = tonumber(call('GET', key_retention_cursor()) or '0')
 	if hour < cursor then call('SET', key_retention_cursor(), hour) end    -- the clock went back
 	call_in_pieces('RPUSH', key_retention(hour), ended)
+end
+
+-- Recipients whose address is on the suppression list end like this.
+local function set_suppressed(id, message, recipient_number)
+	set_state(id, message, recipient_number, 'suppressed', 0, false, 'the address is on the suppression list')
 end
 
 local function write_changes(retention_ms)

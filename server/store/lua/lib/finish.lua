@@ -10,14 +10,14 @@ local function finish_message(id, message, state, text)
 	for j = 0, message.job_count - 1 do
 		local ref, job = job_ref(id, j), message.jobs[j]
 		local lease = finish_leases[ref]
-		if job.open == 0 then                  -- over already
-		elseif lease and lease.dot then held_count = held_count + job.open
-		elseif lease then
-			is_free[j] = true
+		local is_at_dot = lease and lease.dot
+		is_free[j] = job.open > 0 and not is_at_dot
+		if is_at_dot then
+			held_count = held_count + job.open
+		elseif is_free[j] and lease then
 			leases_over[#leases_over + 1] = ref
 			job.epoch = lease.epoch
-		else
-			is_free[j] = true
+		elseif is_free[j] then
 			due_over[#due_over + 1] = ref
 		end
 	end

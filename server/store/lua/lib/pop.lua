@@ -49,8 +49,8 @@ local function addresses_to_look_up(refs)
 			if has_suppressions[tenant] == nil then
 				has_suppressions[tenant] = call('EXISTS', key_suppressed(tenant)) == 1
 			end
-			if has_suppressions[tenant] then
-				local list = asked[tenant] or { of = {} }
+			local list = has_suppressions[tenant] and (asked[tenant] or { of = {} })
+			if list then
 				asked[tenant] = list
 				each_open(message, job_number, function(r, recipient)
 					list[#list + 1] = lower(recipient.email)
@@ -68,9 +68,7 @@ local function suppress_popped(refs)
 		local entries = read_in_pieces('HMGET', key_suppressed(tenant), list)
 		for i = 1, #list do
 			local id, message, r = unpack(list.of[i])
-			if entries[i] then
-				set_state(id, message, r, 'suppressed', 0, false, 'the address is on the suppression list')
-			end
+			if entries[i] then set_suppressed(id, message, r) end
 		end
 	end
 end

@@ -39,7 +39,9 @@ local function write_sites()
 	local turn = call('GET', key_turn()) or '0'
 	for i = 1, #new_sites do
 		local lane, site = new_sites[i][1], new_sites[i][2]
-		if call('SISMEMBER', key_full(), site) == 0 then call('ZADD', key_queue_sites(lane), 'NX', turn, site) end
+		if call('SISMEMBER', key_full(), site) == 0 then
+			call('ZADD', key_queue_sites(lane), 'NX', turn, site)
+		end
 	end
 end
 
@@ -78,7 +80,9 @@ local function write_ready(command)
 		for i = 1, #fresh do
 			local lane, destination = fresh[i].lane, fresh[i].destination
 			local site = sites[destination]
-			if call('RPUSH', key_queue_destinations(lane, site), destination) == 1 then add_site(lane, site) end
+			if call('RPUSH', key_queue_destinations(lane, site), destination) == 1 then
+				add_site(lane, site)
+			end
 		end
 	end
 	write_sites()

@@ -5,8 +5,8 @@
 --@row recipient state job attempts code at_ms event email
 --   the head; a line for each job; a line for each recipient; the facts, one line of JSON that never changes; then
 --   for each event     "<number> <type> <recipient or -> <at_ms> <code> <dup or -> <text>"
---   for each attempt   "a <job> <epoch> <events> <attempt.h, or - where the relay died>": it led to so many of the events
---                      before it. The last 20 attempts are kept.
+--   for each attempt   "a <job> <epoch> <events> <attempt.h, or - where the relay died>": it led to so many of the
+--                      events before it. The last 20 attempts are kept.
 -- `open` counts recipients without a final state, of the message or of the job. A job with 0 is over.
 -- `event` is the number of the recipient's last event, 0 for none.
 local HEAD = '^1 ((%l+) (%l+) (%l+) (%d+) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) (%d+) (%d+) %S+)\n()'
@@ -14,13 +14,13 @@ local HEAD = '^1 ((%l+) (%l+) (%l+) (%d+) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) 
 -- A message with what its head says, and where the line of its first job begins; nil when absent or damaged.
 local function parse_head(text)
 	if not text then return nil end
-	local front, lane, mode, on_unknown, project, accepted_ms, deadline_ms, open, events, back, jobs, recipients, bytes,
-		chunks, after = match(text, HEAD)
+	local front, lane, mode, on_unknown, project, accepted_ms, deadline_ms, open, events, back, jobs, recipients,
+		bytes, chunks, after = match(text, HEAD)
 	if not after then return nil end
 	return { front = front, lane = lane, mode = mode, on_unknown = on_unknown, project = project,
 		accepted_ms = tonumber(accepted_ms), deadline_ms = tonumber(deadline_ms), open = tonumber(open),
-		events = tonumber(events), back = back, job_count = tonumber(jobs), recipient_count = tonumber(recipients),
-		bytes = tonumber(bytes), chunks = tonumber(chunks) }, after
+		events = tonumber(events), back = back, job_count = tonumber(jobs),
+		recipient_count = tonumber(recipients), bytes = tonumber(bytes), chunks = tonumber(chunks) }, after
 end
 
 -- front: the words from lane to deadline_ms. back: those from jobs to sender. Neither ever changes.
@@ -28,24 +28,26 @@ local function head_line(front, open, events, back)
 	return '1 ' .. front .. ' ' .. open .. ' ' .. events .. ' ' .. back .. '\n'
 end
 
+local JOB = '^(%d+) (%d+) (%d+) (%d+) (%S+)\n()'
+local RECIPIENT = '^(%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n()'
+
 -- The whole message; nil when absent or damaged. Raises no error, whatever the text is.
 local function parse_record(text)
 	local message, position = parse_head(text)
 	if not message then return nil end
 	local jobs, recipients = {}, {}
 	for j = 0, message.job_count - 1 do
-		local open, crashes, epoch, settled, destination, after = match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+)\n()', position)
+		local open, crashes, epoch, settled, destination, after = match(text, JOB, position)
 		if not after then return nil end
 		jobs[j] = { open = tonumber(open), crashes = tonumber(crashes), epoch = tonumber(epoch),
 			settled_epoch = tonumber(settled), destination = destination }
 		position = after
 	end
 	for r = 0, message.recipient_count - 1 do
-		local state, job, attempts, code, at_ms, event, email, after =
-			match(text, '^(%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n()', position)
+		local state, job, attempts, code, at_ms, event, email, after = match(text, RECIPIENT, position)
 		if not after or not jobs[tonumber(job)] then return nil end
-		recipients[r] = { state = state, job = tonumber(job), attempts = tonumber(attempts), code = code, at_ms = at_ms,
-			event = event, email = email }
+		recipients[r] = { state = state, job = tonumber(job), attempts = tonumber(attempts), code = code,
+			at_ms = at_ms, event = event, email = email }
 		position = after
 	end
 	message.jobs, message.recipients = jobs, recipients
@@ -65,8 +67,9 @@ local function format_record(message)
 	for r = 0, message.recipient_count - 1 do
 		local recipient = message.recipients[r]
 		n = n + 1
-		lines[n] = recipient.state .. ' ' .. recipient.job .. ' ' .. recipient.attempts .. ' ' .. recipient.code .. ' ' ..
-			recipient.at_ms .. ' ' .. recipient.event .. ' ' .. recipient.email .. '\n'
+		lines[n] = recipient.state .. ' ' .. recipient.job .. ' ' .. recipient.attempts .. ' ' ..
+			recipient.code .. ' ' .. recipient.at_ms .. ' ' .. recipient.event .. ' ' ..
+			recipient.email .. '\n'
 	end
 	lines[n + 1] = message.tail
 	return concat(lines) .. concat(message.added)

@@ -43,13 +43,15 @@ end
 -- Defers what waits at a site, at no attempt.
 local function defer_site(site, rest)
 	for i = 1, #LANES do
-		local lane, wanted, refs = LANES[i], 0, nil
+		local lane = LANES[i]
 		repeat
-			wanted = min(deferrals_left, looks_left, BATCH)
-			refs = wanted > 0 and pop_jobs(lane, site, wanted) or {}
+			local wanted = min(deferrals_left, looks_left, BATCH)
+			local refs = wanted > 0 and pop_jobs(lane, site, wanted) or {}
 			deferrals_left = deferrals_left - #refs
 			for n = 1, #refs do defer_job(refs[n], rest) end
-		until #refs < wanted or wanted == 0
-		if call('EXISTS', key_queue_destinations(lane, site)) == 0 then call('ZREM', key_queue_sites(lane), site) end
+		until #refs < wanted or wanted <= 0
+		if call('EXISTS', key_queue_destinations(lane, site)) == 0 then
+			call('ZREM', key_queue_sites(lane), site)
+		end
 	end
 end

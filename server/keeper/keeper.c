@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/clock.h"
 #include "server/config/config.h"
 #include "server/base/log.h"
@@ -56,14 +58,13 @@ struct keeper {
 static void ask_promote(struct keeper *k, struct command *c, unsigned partition)
 {
 	(void)k;
-	command_script(c, SCRIPT_PROMOTE, partition);
-	command_num(c, STEP_MAX);
+	script_promote(c, partition, &(struct script_promote){.most = STEP_MAX});
 }
 
 static bool answer_promote(struct keeper *k, const struct resp *r)
 {
 	(void)k;
-	return resp_number_at(r, 1) == 0; /* the next is due */
+	return resp_number_at(r, PROMOTE_WAIT_MS) == 0; /* the next is due */
 }
 
 static void ask_release(struct keeper *k, struct command *c, unsigned partition)
@@ -84,34 +85,38 @@ static bool answer_release(struct keeper *k, const struct resp *r)
 
 static void ask_expire(struct keeper *k, struct command *c, unsigned partition)
 {
-	command_script(c, SCRIPT_EXPIRE, partition);
-	command_num(c, STEP_MAX);
-	command_num(c, k->config->retention_s * 1000);
+	script_expire(c, partition,
+		      &(struct script_expire){.most = STEP_MAX,
+					      .retention_ms = k->config->retention_s * 1000});
 }
 
 static bool answer_expire(struct keeper *k, const struct resp *r)
 {
+	int64_t expired = resp_number_at(r, EXPIRE_EXPIRED);
+
 	(void)k;
-	metric_add(METRIC_EXPIRED, resp_number_at(r, 1));
-	if (resp_number_at(r, 1))
-		LOG(LOG_INFO, "recipients.expired", LOG_N("recipients", resp_number_at(r, 1)));
-	return resp_number_at(r, 0) == STEP_MAX || resp_number_at(r, 2) > 0;
+	metric_add(METRIC_EXPIRED, expired);
+	if (expired)
+		LOG(LOG_INFO, "recipients.expired", LOG_N("recipients", expired));
+	return resp_number_at(r, EXPIRE_LOOKED_AT) == STEP_MAX ||
+	       resp_number_at(r, EXPIRE_MINUTES_LEFT) > 0;
 }
 
 static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
 {
-	command_script(c, SCRIPT_SWEEP, partition);
-	command_num(c, STEP_MAX);
-	command_num(c, k->config->retention_s * 1000);
-	command_str(c, ACCEPT_NO_PROJECT);
+	script_sweep(c, partition,
+		     &(struct script_sweep){.most = STEP_MAX,
+					    .retention_ms = k->config->retention_s * 1000});
+	script_sweep_item(c, &(struct script_sweep_item){.project = ACCEPT_NO_PROJECT});
 	for (const char *p = k->projects; p && *p; p += strlen(p) + 1)
-		command_str(c, p);
+		script_sweep_item(c, &(struct script_sweep_item){.project = p});
 }
 
 static bool answer_sweep(struct keeper *k, const struct resp *r)
 {
 	(void)k;
-	return resp_number_at(r, 0) == STEP_MAX || resp_number_at(r, 1) > 0;
+	return resp_number_at(r, SWEEP_REMOVED) == STEP_MAX ||
+	       resp_number_at(r, SWEEP_HOURS_LEFT) > 0;
 }
 
 static const struct chore chores[] = {
@@ -245,16 +250,16 @@ static void ask_partition(struct keeper *k, unsigned p)
 	struct command c = {0};
 	char key[16];
 
-	ask_count(k, METRIC_QUEUE_READY, p, "GET", "ready");
-	ask_count(k, METRIC_QUEUE_DUE, p, "ZCARD", "due");
-	ask_count(k, METRIC_QUEUE_LEASED, p, "HLEN", "lease");
-	ask_count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", "damaged");
+	ask_count(k, METRIC_QUEUE_READY, p, "GET", KEY_READY);
+	ask_count(k, METRIC_QUEUE_DUE, p, "ZCARD", KEY_DUE);
+	ask_count(k, METRIC_QUEUE_LEASED, p, "HLEN", KEY_LEASE);
+	ask_count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", KEY_DAMAGED);
 	for (int l = 0; l < LANES; l++) {
-		snprintf(key, sizeof(key), "act:%s", lane_name((enum lane)l));
+		snprintf(key, sizeof(key), KEY_QUEUE_SITES, lane_name((enum lane)l));
 		ask_count(k, METRIC_QUEUE_READY_SITES, p, "ZCARD", key);
 	}
 	command_start(&c, "ZRANGE");
-	command_key(&c, p, "due");
+	command_key(&c, p, KEY_DUE);
 	command_num(&c, 0);
 	command_num(&c, 0);
 	command_str(&c, "WITHSCORES");
@@ -276,7 +281,7 @@ static void run_census(void *arg)
 	for (unsigned p = 0; p < redis_partitions(k->redis); p++)
 		ask_partition(k, p);
 	command_start(&c, "HKEYS");
-	command_key(&c, REDIS_GLOBAL, "projects");
+	command_key(&c, REDIS_GLOBAL, KEY_PROJECTS);
 	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK(on_projects, k));
 }
 

@@ -141,8 +141,7 @@ static void send_call(struct queue *q)
 	if (b->kind->max_in_flight > 1)
 		connection += b->turn++;
 	command_reserve(&c, waiting_bytes(q));
-	command_script(&c, b->kind->script, q->partition);
-	b->kind->head(&c, b->arg);
+	b->kind->start(&c, q->partition, b->arg);
 	fill(q, &c, &f);
 	if (f.n == 0) {
 		command_deinit(&c);

@@ -21,7 +21,6 @@ struct batch_item {
 };
 
 struct batch_kind {
-	enum script script;
 	unsigned connection;    /* of the first call; with several in flight they take turns */
 	size_t max_items;       /* a call */
 	size_t max_bytes;       /* a call is full from here on; 0 = no limit */
@@ -29,8 +28,8 @@ struct batch_kind {
 	int64_t limit_ms;       /* of a call; 0 = as long as it takes */
 	bool needs_ready;       /* items end as CALL_NEVER_SENT while Redis cannot accept mail */
 	size_t first, width;    /* the reply is an array of first + items * width; 0, 0 = any */
-	/* Writes the arguments before those of the items. */
-	void (*head)(struct command *c, void *arg);
+	/* Starts the command: the script and its arguments before those of the items. */
+	void (*start)(struct command *c, unsigned partition, void *arg);
 	/* Fires once for each item, never from within batch_add, and frees it. The item's part of
 	 * an array starts at item `at` of result->reply. */
 	void (*answer)(struct batch_item *item, const struct call_result *result, size_t at,

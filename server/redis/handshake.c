@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
 #include "server/config/config.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
@@ -90,7 +91,7 @@ static void ask_partitions(struct handshake *h)
 	struct command c = {0};
 
 	for (unsigned p = 0; p < h->store->partitions; p++) {
-		command_script(&c, SCRIPT_INIT_PARTITION, p);
+		script_init_partition(&c, p);
 		send_step(h, &c, on_step);
 	}
 	command_start(&c, "TIME");
@@ -157,17 +158,20 @@ static void on_step_meta(redisAsyncContext *context, void *reply, void *arg)
 void handshake_connected(struct conn *conn, void *arg)
 {
 	struct handshake *h = arg;
+	struct id instance = id_make("ins", 0), project = id_make("prj", 0);
 	struct command c = {0};
 
 	(void)conn;
 	h->steps_left = SCRIPTS;
 	calls_load_scripts(h->calls, on_step, h);
-	command_script(&c, SCRIPT_INIT_STORE, REDIS_GLOBAL);
-	command_str(&c, SCHEMA);
-	command_num(&c, h->store->config->partitions);
-	command_str(&c, id_make("ins", 0).text);
-	command_str(&c, id_make("prj", 0).text);
-	command_num(&c, !h->store->instance.id[0]);
+	script_init_store(&c, REDIS_GLOBAL,
+			  &(struct script_init_store){
+				  .schema = SCHEMA,
+				  .partitions = h->store->config->partitions,
+				  .instance = instance.text,
+				  .default_project = project.text,
+				  .may_make = !h->store->instance.id[0],
+			  });
 	send_step(h, &c, on_step_meta);
 	command_deinit(&c);
 }

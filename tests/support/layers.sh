@@ -74,6 +74,9 @@ find server smtp api -name '*.[ch]' -exec grep -nHE "${own}[^\"/]*\"" {} + |
 	grep -vE "$generated" |
 	sed 's|$|    <- includes are relative to the root|' >>"$found" || true
 
+forbid_except '"lua_(calls|keys)\.h"' "transitions are called and keys are named in the store, its client and its keeper" \
+	'server/redis/|server/store/|server/keeper/'
+
 if [ -s "$found" ]; then
 	cat "$found"
 	exit 1

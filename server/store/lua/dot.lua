@@ -4,7 +4,7 @@
 -- taken for dead.
 --@include base
 --@args owner lease_ms:number is_dot:flag silence_ms:number
---@item ref epoch
+--@item ref epoch:digits
 -- returns {when the leases run out, then for each job 1, or 0: the lease is lost, close without the dot}
 -- Run again: the same answer.
 local lease_end_ms = now_ms + lease_ms

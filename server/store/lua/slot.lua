@@ -2,7 +2,7 @@
 -- slot: gives back connections of an owner.
 -- KEYS 1 partition root. request: run again with the last one, it does nothing.
 --@include base ready slots
---@args owner request
+--@args owner request:digits
 --@item site connections:number
 -- returns 1
 -- Without the key the owner has no connections, or was taken for dead.

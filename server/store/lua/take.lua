@@ -5,7 +5,7 @@
 -- Recipients that came to the suppression list meanwhile end here, jobs past their deadline expire here.
 -- KEYS 1 partition root
 --@include base record change ready slots pop site_rest grant
---@args owner request max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number
+--@args owner request:digits max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number
 --@args free:number bulk_share:number normal_share:number retention_ms:number is_complete:flag
 --@item site wanted:number more:number connections:number
 -- request: run again with the same one, the answer has the same jobs and slots. silence_ms: after it an unheard

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/metrics.h"
@@ -23,8 +25,7 @@
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define CHUNK_LIFE_S "3600" /* of one that no message refers to */
 
-/* The reply has these items for each message. */
-enum { STATUS, ID, ACCEPTED_MS, SUPPRESSED, WIDTH };
+/* A message's status in the reply, as in lua/accept.lua. */
 enum {
 	STATUS_ACCEPTED = 1,
 	STATUS_REPLAYED,
@@ -89,13 +90,14 @@ static void refuse(struct accept_item *it, enum err_kind kind, const char *reaso
 
 static void end_answered(struct accept_item *it, const struct resp *reply, size_t at)
 {
-	int64_t status = resp_number_at(reply, at + STATUS);
-	const char *id = resp_text(resp_item(reply, at + ID));
+	int64_t status = resp_number_at(reply, at + ACCEPT_MESSAGE_STATUS);
+	const char *id = resp_text(resp_item(reply, at + ACCEPT_MESSAGE_ID));
 
 	switch (status) {
 	case STATUS_ACCEPTED:
-		it->fn(ACCEPT_COMMITTED, it->id.text, resp_number_at(reply, at + ACCEPTED_MS),
-		       resp_text(resp_item(reply, at + SUPPRESSED)), NULL, it->arg);
+		it->fn(ACCEPT_COMMITTED, it->id.text,
+		       resp_number_at(reply, at + ACCEPT_MESSAGE_ACCEPTED_MS),
+		       resp_text(resp_item(reply, at + ACCEPT_MESSAGE_SUPPRESSED)), NULL, it->arg);
 		free(it);
 		break;
 	case STATUS_REPLAYED:
@@ -130,25 +132,28 @@ static void on_accepted(struct batch_item *item, const struct call_result *resul
 
 /* ---- the batch ---- */
 
-static void put_head(struct command *c, void *arg)
+static void start_call(struct command *c, unsigned partition, void *arg)
 {
 	struct accepts *a = arg;
 	const struct config *config = redis_config(a->redis);
 
-	command_num(c, clock_real_ms() + redis_clock_offset_ms(a->redis) + ACCEPT_WITHIN_MS);
-	command_num(c, config->idempotency_s * 1000);
-	command_num(c, config->retention_s * 1000);
+	script_accept(c, partition,
+		      &(struct script_accept){
+			      .latest_ms = clock_real_ms() + redis_clock_offset_ms(a->redis) +
+					   ACCEPT_WITHIN_MS,
+			      .key_life_ms = config->idempotency_s * 1000,
+			      .retention_ms = config->retention_s * 1000,
+		      });
 	metric_add(METRIC_ACCEPT_BATCHES, 1);
 }
 
-static const struct batch_kind kind = {.script = SCRIPT_ACCEPT,
-				       .max_items = BATCH_MAX,
+static const struct batch_kind kind = {.max_items = BATCH_MAX,
 				       .max_bytes = BATCH_BYTES,
 				       .max_in_flight = IN_FLIGHT_MAX,
 				       .limit_ms = ANSWER_WITHIN_MS,
 				       .needs_ready = true,
-				       .width = WIDTH,
-				       .head = put_head,
+				       .width = ACCEPT_MESSAGE_WORDS,
+				       .start = start_call,
 				       .answer = on_accepted};
 
 static void *accepts_make(struct redis *redis)
@@ -222,7 +227,7 @@ static void write_chunks(struct accept_item *it, const struct buf *packed, size_
 		struct command c = {0};
 
 		command_start(&c, "SET");
-		command_key(&c, id_partition(it->id.text), "c:%s:%zu", it->id.text, k);
+		command_key(&c, id_partition(it->id.text), KEY_CONTENT_CHUNK, it->id.text, k);
 		command_arg(&c, packed->data + from, len);
 		command_str(&c, "EX");
 		command_str(&c, CHUNK_LIFE_S);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
 #include "server/store/messages/recipient_mark.h"
 
 #define JOBS_MAX 4096
@@ -25,12 +26,11 @@ static size_t destination_of(struct destination *list, size_t *n, const char *do
 	return (*n)++;
 }
 
-static int put_jobs(struct command *args, const struct accept_request *m)
+/* Writes the lines of jobs and of recipients. -1: too many destinations, or out of memory. */
+static int put_jobs(const struct accept_request *m, struct buf *jobs, struct buf *recipients)
 {
 	struct destination *list = calloc(m->n_emails, sizeof(*list));
-	struct buf jobs = {0}, rcpts = {0};
 	size_t n = 0;
-	int rc = -1;
 
 	if (!list)
 		return -1;
@@ -39,59 +39,66 @@ static int put_jobs(struct command *args, const struct accept_request *m)
 		size_t job = destination_of(list, &n, at ? at + 1 : m->emails[i]);
 
 		list[job].open++;
-		buf_fmt(&rcpts, "%s %zu 0 0 0 0 %s\n", m->not_before_ms ? "scheduled" : "queued",
-			job, m->emails[i]);
+		buf_fmt(recipients, "%s %zu 0 0 0 0 %s\n",
+			m->not_before_ms ? "scheduled" : "queued", job, m->emails[i]);
 	}
 	for (size_t j = 0; j < n; j++)
-		buf_fmt(&jobs, "%zu 0 0 0 %s%s\n", list[j].open, m->is_test ? "sink/" : "",
+		buf_fmt(jobs, "%zu 0 0 0 %s%s\n", list[j].open, m->is_test ? "sink/" : "",
 			list[j].domain);
-	command_arg(args, jobs.data, jobs.len);
-	command_arg(args, rcpts.data, rcpts.len);
-	rc = jobs.failed || rcpts.failed || n == 0 || n > JOBS_MAX ? -1 : 0;
 	free(list);
-	buf_deinit(&jobs);
-	buf_deinit(&rcpts);
-	return rc;
+	return jobs->failed || recipients->failed || n == 0 || n > JOBS_MAX ? -1 : 0;
 }
 
-static void put_marks(struct command *args, const struct accept_request *m)
+static int put_marks(const struct accept_request *m, struct buf *marks)
 {
 	char mark[RECIPIENT_MARK_LEN + 1];
-	struct buf marks = {0};
 
 	for (size_t i = 0; i < m->n_emails; i++) {
 		recipient_mark(m->emails[i], mark);
-		buf_append(&marks, mark, RECIPIENT_MARK_LEN);
+		buf_append(marks, mark, RECIPIENT_MARK_LEN);
 	}
-	if (marks.failed)
-		args->bytes.failed = true;
-	command_arg(args, marks.data, marks.len);
-	buf_deinit(&marks);
+	return marks->failed ? -1 : 0;
+}
+
+static int put_head(const struct accept_request *m, size_t bytes, size_t chunks, char head[512])
+{
+	int len = snprintf(head, 512, "%s %s %s %s %lld %lld %zu %zu %s", lane_name(m->lane),
+			   m->is_test ? "test" : "live", m->fail_on_unknown ? "fail" : "retry",
+			   m->project, (long long)m->within_ms, (long long)m->not_before_ms, bytes,
+			   chunks, m->sender);
+
+	return len < 0 || len >= 512 ? -1 : 0;
 }
 
 int accept_args_write(struct command *args, const struct accept_request *m,
 		      const struct buf *packed, size_t chunks)
 {
-	char spec[512];
-	int len;
+	struct buf jobs = {0}, recipients = {0}, marks = {0};
+	char head[512];
+	int rc = -1;
 
-	len = snprintf(spec, sizeof(spec), "%s %s %s %s %lld %lld %zu %zu %s", lane_name(m->lane),
-		       m->is_test ? "test" : "live", m->fail_on_unknown ? "fail" : "retry",
-		       m->project, (long long)m->within_ms, (long long)m->not_before_ms,
-		       packed->len, chunks, m->sender);
-	if (len < 0 || (size_t)len >= sizeof(spec))
-		return -1;
 	command_args(args);
 	command_reserve(args, ARGS_USUAL + packed->len);
-	command_str(args, m->id.text);
-	command_arg(args, spec, (size_t)len);
-	command_str(args, m->idempotency ? m->idempotency : "");
-	command_str(args, m->fingerprint ? m->fingerprint : "-");
-	if (put_jobs(args, m) < 0)
-		return -1;
-	command_str(args, m->facts);
-	command_str(args, m->tags ? m->tags : "");
-	put_marks(args, m);
-	command_arg(args, chunks ? "" : packed->data, chunks ? 0 : packed->len);
-	return args->bytes.failed ? -1 : 0;
+	if (put_head(m, packed->len, chunks, head) < 0 || put_jobs(m, &jobs, &recipients) < 0 ||
+	    put_marks(m, &marks) < 0)
+		goto out;
+	script_accept_item(args, &(struct script_accept_item){
+					 .id = m->id.text,
+					 .head = head,
+					 .idempotency = m->idempotency,
+					 .fingerprint = m->fingerprint ? m->fingerprint : "-",
+					 .jobs = buf_text(&jobs),
+					 .recipients = buf_text(&recipients),
+					 .facts = m->facts,
+					 .tags = m->tags,
+					 .marks = buf_text(&marks),
+					 .content = packed->data,
+					 .content_len = chunks ? 0 : packed->len,
+				 });
+	rc = args->bytes.failed ? -1 : 0;
+out:
+	buf_deinit(&jobs);
+	buf_deinit(&recipients);
+	buf_deinit(&marks);
+	return rc;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/buf.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
@@ -53,16 +55,13 @@ static int unpack(struct job *j, const char *packed, size_t len)
 	return j->mail ? 0 : -1;
 }
 
-/* The fields of a row. */
-enum { REF, EPOCH, SITE, RECORD, CONTENT };
-
 /* Fills *j, whose members are zero. */
 static int read_job(struct job *j, const struct resp *array, size_t at)
 {
-	const struct resp *ref = resp_item(array, at + REF);
-	const struct resp *site = resp_item(array, at + SITE);
-	const struct resp *record = resp_item(array, at + RECORD);
-	const struct resp *content = resp_item(array, at + CONTENT);
+	const struct resp *ref = resp_item(array, at + TAKE_JOB_REF);
+	const struct resp *site = resp_item(array, at + TAKE_JOB_SITE);
+	const struct resp *record = resp_item(array, at + TAKE_JOB_RECORD);
+	const struct resp *content = resp_item(array, at + TAKE_JOB_CONTENT);
 	struct err e = {.text = "a field is missing"};
 
 	if (resp_len(ref) != ID_LEN + 3 || !resp_is_text(site) || !resp_is_text(record) ||
@@ -73,7 +72,7 @@ static int read_job(struct job *j, const struct resp *array, size_t at)
 	}
 	snprintf(j->ref, sizeof(j->ref), "%s", resp_text(ref));
 	snprintf(j->site, sizeof(j->site), "%s", resp_text(site));
-	j->epoch = resp_number_at(array, at + EPOCH);
+	j->epoch = resp_number_at(array, at + TAKE_JOB_EPOCH);
 	j->number = (unsigned)strtoul(j->ref + ID_LEN, NULL, 16);
 	if (j->number >= j->record.n_jobs)
 		return -1;
@@ -147,7 +146,7 @@ static void ask_chunk(const struct fetch *f)
 
 	command_start(&c, "GET");
 	job_message(f->job, id);
-	command_key(&c, id_partition(id), "c:%s:%zu", id, f->next);
+	command_key(&c, id_partition(id), KEY_CONTENT_CHUNK, id, f->next);
 	redis_call(f->redis, &c, 1, 0, CALLBACK_COPY(on_chunk, *f));
 }
 

@@ -31,9 +31,8 @@ const char *job_message(const struct job *j, char out[31]);
 /* The partition of a job reference. */
 unsigned job_partition(const char *ref);
 
-/* Reads a row of the take script, JOB_FIELDS items from `at` on. NULL: damaged (logged), or out of
- * memory: the lease runs out. */
-#define JOB_FIELDS 5
+/* Reads a job of the take script, TAKE_JOB_WORDS items from `at` on. NULL: damaged (logged), or out
+ * of memory: the lease runs out. */
 struct job *job_read(const struct resp *array, size_t at, int64_t lease_until_ms);
 
 /* Reads the mail of a job whose content is in chunks. why NULL: j->mail is set. ERR_NOT_FOUND: a

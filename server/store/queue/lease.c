@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lua_calls.h"
 #include "server/base/clock.h"
 #include "server/redis/batch.h"
 #include "server/redis/redis.h"
@@ -28,30 +29,35 @@ struct lease_item {
 
 /* ---- the kinds of requests ---- */
 
-static void put_lease(struct command *c, const struct lease *l, int64_t lease_ms, bool is_fence)
+static void start_fence(struct command *c, unsigned partition, void *arg)
 {
-	command_str(c, l->owner);
-	command_num(c, lease_ms);
-	command_num(c, is_fence);
-	command_num(c, LEASE_OWNER_MS);
+	const struct lease *l = arg;
+
+	script_dot(c, partition,
+		   &(struct script_dot){.owner = l->owner,
+					.lease_ms = FENCE_MS,
+					.is_dot = true,
+					.silence_ms = LEASE_OWNER_MS});
 }
 
-static void put_fence(struct command *c, void *arg)
+static void start_renew(struct command *c, unsigned partition, void *arg)
 {
-	put_lease(c, arg, FENCE_MS, true);
+	const struct lease *l = arg;
+
+	script_dot(c, partition,
+		   &(struct script_dot){.owner = l->owner,
+					.lease_ms = LEASE_MS,
+					.is_dot = false,
+					.silence_ms = LEASE_OWNER_MS});
 }
 
-static void put_renew(struct command *c, void *arg)
+static void start_give_back(struct command *c, unsigned partition, void *arg)
 {
-	put_lease(c, arg, LEASE_MS, false);
-}
+	const struct lease *l = arg;
 
-static void put_give_back(struct command *c, void *arg)
-{
-	struct lease *l = arg;
-
-	command_str(c, l->owner);
-	command_num(c, SITE_LEARNED_S);
+	script_giveback(
+		c, partition,
+		&(struct script_giveback){.owner = l->owner, .site_life_s = SITE_LEARNED_S});
 }
 
 static void on_fence(struct batch_item *item, const struct call_result *result, size_t at,
@@ -85,27 +91,24 @@ static void on_given_back(struct batch_item *item, const struct call_result *res
 	free(item);
 }
 
-static const struct batch_kind fence_kind = {.script = SCRIPT_DOT,
-					     .connection = 0,
+static const struct batch_kind fence_kind = {.connection = 0,
 					     .max_items = 64,
 					     .max_in_flight = 1,
 					     .first = 1,
 					     .width = 1,
-					     .head = put_fence,
+					     .start = start_fence,
 					     .answer = on_fence};
-static const struct batch_kind renew_kind = {.script = SCRIPT_DOT,
-					     .connection = 1,
+static const struct batch_kind renew_kind = {.connection = 1,
 					     .max_items = 256,
 					     .max_in_flight = 1,
 					     .first = 1,
 					     .width = 1,
-					     .head = put_renew,
+					     .start = start_renew,
 					     .answer = on_renew};
-static const struct batch_kind give_back_kind = {.script = SCRIPT_GIVEBACK,
-						 .connection = 1,
+static const struct batch_kind give_back_kind = {.connection = 1,
 						 .max_items = 64,
 						 .max_in_flight = 1,
-						 .head = put_give_back,
+						 .start = start_give_back,
 						 .answer = on_given_back};
 
 /* ---- the part of the store ---- */
@@ -168,8 +171,6 @@ static struct lease_item *new_item(const char *ref, int64_t epoch, void *arg)
 	it->asked_ms = clock_mono_ms();
 	it->arg = arg;
 	command_args(&it->item.args);
-	command_str(&it->item.args, ref);
-	command_num(&it->item.args, epoch);
 	return it;
 }
 
@@ -180,6 +181,14 @@ static int add(struct batch *b, unsigned partition, struct lease_item *it)
 	command_deinit(&it->item.args);
 	free(it);
 	return -1;
+}
+
+/* Adds an item to the fences or renewals. */
+static int add_dot(struct batch *b, unsigned partition, struct lease_item *it)
+{
+	script_dot_item(&it->item.args,
+			&(struct script_dot_item){.ref = it->ref, .epoch = it->epoch});
+	return add(b, partition, it);
 }
 
 /* ---- fence ---- */
@@ -206,7 +215,7 @@ void lease_fence(struct redis *redis, const char *owner, const struct job *j, le
 
 	if (it)
 		it->fence = fn;
-	if (!it || add(l->fence, job_partition(j->ref), it) < 0)
+	if (!it || add_dot(l->fence, job_partition(j->ref), it) < 0)
 		redis_call_oom(redis, CALLBACK_COPY(on_refused_fence, refused));
 }
 
@@ -220,7 +229,7 @@ static void add_sign_of_life(struct redis *redis, struct lease *l)
 			batch_unanswered_in(l->renew, p) ? NULL : new_item("-", 0, NULL);
 
 		if (it)
-			add(l->renew, p, it);
+			add_dot(l->renew, p, it);
 	}
 }
 
@@ -238,7 +247,7 @@ void lease_renew(struct redis *redis, const char *owner, struct job *const *jobs
 		if (!it)
 			continue;
 		it->renewed = fn;
-		add(l->renew, job_partition(jobs[i]->ref), it);
+		add_dot(l->renew, job_partition(jobs[i]->ref), it);
 	}
 	add_sign_of_life(redis, l);
 }
@@ -253,8 +262,10 @@ void lease_give_back(struct redis *redis, const char *owner, const struct job *j
 
 	if (!it)
 		return;
-	command_str(&it->item.args, site ? site : "");
-	command_num(&it->item.args, delay_ms);
+	script_giveback_item(&it->item.args, &(struct script_giveback_item){.ref = j->ref,
+									    .epoch = j->epoch,
+									    .site = site,
+									    .delay_ms = delay_ms});
 	add(l->give_back, job_partition(j->ref), it);
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lua_keys.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
@@ -126,12 +127,12 @@ static void ask(struct relay_watch *w, unsigned partition)
 	struct command c = {0};
 
 	command_start(&c, "EXISTS");
-	command_key(&c, partition, "act:otp");
-	command_key(&c, partition, "act:normal");
-	command_key(&c, partition, "act:bulk");
+	command_key(&c, partition, KEY_QUEUE_SITES, "otp");
+	command_key(&c, partition, KEY_QUEUE_SITES, "normal");
+	command_key(&c, partition, KEY_QUEUE_SITES, "bulk");
 	redis_call(w->redis, &c, 1, LIMIT_MS, CALLBACK(on_ready, w));
 	command_start(&c, "ZRANGE");
-	command_key(&c, partition, "owners");
+	command_key(&c, partition, KEY_OWNERS);
 	command_num(&c, -1);
 	command_num(&c, -1);
 	command_str(&c, "WITHSCORES");

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "lua_calls.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/base/random.h"
@@ -21,15 +22,13 @@ struct release {
 	void *arg;
 };
 
-/* The items of the reply. */
-enum { JOBS, DEFERRED, FAILED, HELD, OWNERS, HAS_MORE };
-
 static void ask_release(const struct release *r);
 
 struct release_count release_read(const struct resp *reply)
 {
-	int64_t deferred = resp_number_at(reply, DEFERRED), failed = resp_number_at(reply, FAILED);
-	int64_t held = resp_number_at(reply, HELD);
+	int64_t deferred = resp_number_at(reply, RELEASE_DEFERRED),
+		failed = resp_number_at(reply, RELEASE_FAILED);
+	int64_t held = resp_number_at(reply, RELEASE_HELD);
 
 	metric_add(METRIC_UNKNOWN_OUTCOMES, deferred + failed);
 	metric_add(METRIC_DEFERRED, deferred);
@@ -42,8 +41,9 @@ struct release_count release_read(const struct resp *reply)
 		LOG(LOG_ERROR, "jobs.held", LOG_N("jobs", held),
 		    LOG_S("hint", "relays died with these jobs several times: see GET "
 				  "/v1/messages?status=held; POST .../retry starts them again"));
-	return (struct release_count){resp_number_at(reply, JOBS), resp_number_at(reply, OWNERS),
-				      resp_number_at(reply, HAS_MORE) == 1};
+	return (struct release_count){resp_number_at(reply, RELEASE_RELEASED),
+				      resp_number_at(reply, RELEASE_SILENT),
+				      resp_number_at(reply, RELEASE_HAS_MORE) == 1};
 }
 
 static void on_released(const struct call_result *result, void *context)
@@ -86,11 +86,13 @@ void release_owner(struct redis *redis, const char *owner, release_fn *fn, void 
 void release_command(struct command *c, unsigned partition, const char *owner,
 		     const struct config *config)
 {
-	command_script(c, SCRIPT_RELEASE, partition);
-	command_num(c, STEP_MAX);
-	command_num(c, config->retention_s * 1000);
-	command_num(c, config->retry_first_s * 1000);
-	command_num(c, HELD_AFTER);
-	command_str(c, owner);
-	command_num(c, random_below(1000));
+	script_release(c, partition,
+		       &(struct script_release){
+			       .most = STEP_MAX,
+			       .retention_ms = config->retention_s * 1000,
+			       .retry_ms = config->retry_first_s * 1000,
+			       .crashes_max = HELD_AFTER,
+			       .owner = owner,
+			       .spread = random_below(1000),
+		       });
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "lua_calls.h"
 #include "server/base/log.h"
 #include "server/base/random.h"
 #include "server/config/config.h"
@@ -19,10 +20,10 @@ static void on_rest(const struct call_result *result, void *context)
 {
 	const struct rest *r = context;
 
-	if (resp_count(result->reply) == 2)
+	if (resp_count(result->reply) == REST_WORDS)
 		LOG(LOG_INFO, "site.rests", LOG_S("site", r->site),
-		    LOG_N("until_ms", resp_number_at(result->reply, 0)),
-		    LOG_N("failures", resp_number_at(result->reply, 1)));
+		    LOG_N("until_ms", resp_number_at(result->reply, REST_UNTIL_MS)),
+		    LOG_N("failures", resp_number_at(result->reply, REST_FAILURES)));
 }
 
 /* The first rest ends before the first retry of lane otp is due. */
@@ -36,13 +37,15 @@ static void rest_in_partition(struct redis *redis, unsigned partition, const cha
 
 	snprintf(r.site, sizeof(r.site), "%s", site);
 	snprintf(text, sizeof(text), "not tried, because the last connection failed: %s", why);
-	command_script(&c, SCRIPT_REST, partition);
-	command_str(&c, site);
-	command_num(&c, config->retry_first_otp_s * 1000 / 3);
-	command_num(&c, config->retry_first_s * 1000);
-	command_num(&c, random_below(1000));
-	command_num(&c, code);
-	command_str(&c, text);
+	script_rest(&c, partition,
+		    &(struct script_rest){
+			    .site = site,
+			    .first_ms = config->retry_first_otp_s * 1000 / 3,
+			    .longest_ms = config->retry_first_s * 1000,
+			    .spread = random_below(1000),
+			    .code = code,
+			    .text = text,
+		    });
 	redis_call(redis, &c, SLOT_CONNECTION, 0, CALLBACK_COPY(on_rest, r));
 }
 

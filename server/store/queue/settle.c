@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lua_calls.h"
 #include "server/config/config.h"
 #include "server/redis/batch.h"
 #include "server/redis/redis.h"
@@ -21,12 +22,15 @@ struct settle_item {
 	void *arg;
 };
 
-static void put_head(struct command *c, void *arg)
+static void start_call(struct command *c, unsigned partition, void *arg)
 {
-	struct settle *s = arg;
+	const struct settle *s = arg;
 
-	command_str(c, s->owner);
-	command_num(c, redis_config(s->redis)->retention_s * 1000);
+	script_settle(c, partition,
+		      &(struct script_settle){
+			      .owner = s->owner,
+			      .retention_ms = redis_config(s->redis)->retention_s * 1000,
+		      });
 }
 
 static void on_settled(struct batch_item *item, const struct call_result *result, size_t at,
@@ -43,12 +47,11 @@ static void on_settled(struct batch_item *item, const struct call_result *result
 	free(it);
 }
 
-static const struct batch_kind kind = {.script = SCRIPT_SETTLE,
-				       .connection = 0,
+static const struct batch_kind kind = {.connection = 0,
 				       .max_items = 64,
 				       .max_in_flight = 1,
 				       .width = 1,
-				       .head = put_head,
+				       .start = start_call,
 				       .answer = on_settled};
 
 static void *settle_make(struct redis *redis)
@@ -123,10 +126,10 @@ void settle_results(struct redis *redis, const char *owner, const char *ref, int
 	struct settle_item *it;
 
 	command_args(&args);
-	command_str(&args, ref);
-	command_num(&args, epoch);
-	command_num(&args, retry_ms);
-	command_str(&args, results);
+	script_settle_item(&args, &(struct script_settle_item){.ref = ref,
+							       .epoch = epoch,
+							       .retry_ms = retry_ms,
+							       .results = results});
 	it = add_item(redis, owner, ref, &args);
 	if (it) {
 		it->fn = fn;

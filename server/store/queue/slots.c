@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lua_calls.h"
 #include "server/redis/batch.h"
 #include "server/redis/redis.h"
 
@@ -19,12 +20,12 @@ struct slots_item {
 	void *arg;
 };
 
-static void put_head(struct command *c, void *arg)
+static void start_call(struct command *c, unsigned partition, void *arg)
 {
 	struct slots *s = arg;
 
-	command_str(c, s->owner);
-	command_num(c, ++s->request);
+	script_slot(c, partition,
+		    &(struct script_slot){.owner = s->owner, .request = ++s->request});
 }
 
 static void on_given_back(struct batch_item *item, const struct call_result *result, size_t at,
@@ -39,11 +40,10 @@ static void on_given_back(struct batch_item *item, const struct call_result *res
 	free(it);
 }
 
-static const struct batch_kind kind = {.script = SCRIPT_SLOT,
-				       .connection = 1,
+static const struct batch_kind kind = {.connection = 1,
 				       .max_items = 64,
 				       .max_in_flight = 1,
-				       .head = put_head,
+				       .start = start_call,
 				       .answer = on_given_back};
 
 static void *slots_make(struct redis *redis)
@@ -103,8 +103,8 @@ void slots_give_back(struct redis *redis, const char *owner, unsigned partition,
 			snprintf(s->owner, sizeof(s->owner), "%s", owner);
 		*it = (struct slots_item){.fn = fn, .arg = arg};
 		command_args(&it->item.args);
-		command_str(&it->item.args, site);
-		command_num(&it->item.args, count);
+		script_slot_item(&it->item.args,
+				 &(struct script_slot_item){.site = site, .connections = count});
 		if (batch_add(s->batch, partition, &it->item) == 0)
 			return;
 		command_deinit(&it->item.args);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
@@ -23,14 +25,12 @@ struct take {
 	void *arg;
 };
 
-/* The items of the reply. */
-enum { NOW, SLOTS, JOBS, EXPIRED, DEFERRED, ITEMS };
-
 static int read_slots(const struct resp *array, size_t at, void *out, void *context)
 {
 	(void)context;
-	*(struct take_slots *)out = (struct take_slots){resp_text(resp_item(array, at)),
-							(unsigned)resp_number_at(array, at + 1)};
+	*(struct take_slots *)out =
+		(struct take_slots){resp_text(resp_item(array, at + TAKE_SLOT_SITE)),
+				    (unsigned)resp_number_at(array, at + TAKE_SLOT_CONNECTIONS)};
 	return 0;
 }
 
@@ -55,14 +55,16 @@ static size_t mail_bytes(const struct take_result *taken)
 
 static int give(struct take *t, const struct resp *reply, struct err *e)
 {
-	static const struct resp_shape slots_shape = {0, 2, sizeof(struct take_slots), read_slots};
-	static const struct resp_shape jobs_shape = {0, JOB_FIELDS, sizeof(struct job *), read_job};
+	static const struct resp_shape slots_shape = {0, TAKE_SLOT_WORDS, sizeof(struct take_slots),
+						      read_slots};
+	static const struct resp_shape jobs_shape = {0, TAKE_JOB_WORDS, sizeof(struct job *),
+						     read_job};
 	struct resp_rows slots, jobs;
 	struct take_result taken;
 
-	if (resp_read_rows(resp_item(reply, SLOTS), &slots_shape, NULL, &slots, e) < 0)
+	if (resp_read_rows(resp_item(reply, TAKE_GRANTED), &slots_shape, NULL, &slots, e) < 0)
 		return -1;
-	if (resp_read_rows(resp_item(reply, JOBS), &jobs_shape, t, &jobs, e) < 0) {
+	if (resp_read_rows(resp_item(reply, TAKE_JOBS), &jobs_shape, t, &jobs, e) < 0) {
 		free(slots.list);
 		return -1;
 	}
@@ -82,10 +84,10 @@ static void on_taken(const struct call_result *result, void *context)
 	struct take *t = context;
 	struct err e;
 
-	if (result->end == CALL_ANSWERED && resp_count(reply) == ITEMS) {
-		redis_saw_time(t->redis, resp_number_at(reply, NOW));
-		metric_add(METRIC_EXPIRED, resp_number_at(reply, EXPIRED));
-		metric_add(METRIC_DEFERRED, resp_number_at(reply, DEFERRED));
+	if (result->end == CALL_ANSWERED && resp_count(reply) == TAKE_WORDS) {
+		redis_saw_time(t->redis, resp_number_at(reply, TAKE_NOW_MS));
+		metric_add(METRIC_EXPIRED, resp_number_at(reply, TAKE_EXPIRED));
+		metric_add(METRIC_DEFERRED, resp_number_at(reply, TAKE_DEFERRED));
 		if (give(t, reply, &e) == 0)
 			return;
 		LOG(LOG_ERROR, "take.failed", LOG_S("reason", e.text));
@@ -108,25 +110,27 @@ void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 	struct take t = {redis, request->max_jobs, clock_mono_ms() + LEASE_MS, fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_TAKE, partition);
-	command_str(&c, owner);
-	command_num(&c, ++number);
-	command_num(&c, request->max_jobs);
-	command_num(&c, MAX_BYTES);
-	command_num(&c, LEASE_MS);
-	command_num(&c, LEASE_OWNER_MS);
-	command_num(&c, site_limit(redis));
-	command_num(&c, request->free_connections);
-	command_num(&c, SHARE_BULK);
-	command_num(&c, SHARE_NORMAL);
-	command_num(&c, redis_config(redis)->retention_s * 1000);
-	command_num(&c, request->is_complete);
-	for (size_t i = 0; i < request->n_sites; i++) {
-		command_str(&c, request->sites[i].site);
-		command_num(&c, request->sites[i].want);
-		command_num(&c, request->sites[i].grow);
-		command_num(&c, request->sites[i].has);
-	}
+	script_take(&c, partition,
+		    &(struct script_take){
+			    .owner = owner,
+			    .request = ++number,
+			    .max_jobs = request->max_jobs,
+			    .max_bytes = MAX_BYTES,
+			    .lease_ms = LEASE_MS,
+			    .silence_ms = LEASE_OWNER_MS,
+			    .site_limit = site_limit(redis),
+			    .free = request->free_connections,
+			    .bulk_share = SHARE_BULK,
+			    .normal_share = SHARE_NORMAL,
+			    .retention_ms = redis_config(redis)->retention_s * 1000,
+			    .is_complete = request->is_complete,
+		    });
+	for (size_t i = 0; i < request->n_sites; i++)
+		script_take_item(&c,
+				 &(struct script_take_item){.site = request->sites[i].site,
+							    .wanted = request->sites[i].want,
+							    .more = request->sites[i].grow,
+							    .connections = request->sites[i].has});
 	metric_add(METRIC_TAKE_CALLS, 1);
 	redis_call(redis, &c, 1, 0, CALLBACK_COPY(on_taken, t));
 }
@@ -152,5 +156,5 @@ void take_listen(struct redis *redis, take_wake_fn *fn, void *arg)
 	static struct wake wake; /* one relay a process */
 
 	wake = (struct wake){fn, arg};
-	redis_subscribe(redis, "wake", on_wake, &wake);
+	redis_subscribe(redis, KEY_WAKE, on_wake, &wake);
 }

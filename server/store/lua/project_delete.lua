@@ -5,7 +5,7 @@
 --@args name
 -- name: its name or prj_ id
 -- returns 1; 0: there is no such project; a text: why it cannot be deleted
--- Its entry in projects stays, with `deleted`: sweep finds the project's messages by its number until retention removes them.
+-- Its entry in projects stays, with `deleted`: sweep needs the project's number until retention has removed its log.
 local number = call('HGET', key_project_names(), name)
 if not number then return 0 end
 local project = cjson.decode(call('HGET', key_projects(), number))

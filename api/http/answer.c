@@ -110,6 +110,8 @@ void answer_problem(struct request *r, enum problem problem, json_t *take_errors
 		answer_header(r, "Retry-After", RETRY_AFTER_S);
 	if (problem == PROBLEM_UNAUTHORIZED)
 		answer_header(r, "WWW-Authenticate", "Bearer");
+	if (!r->problem)
+		r->problem = problem_slug(problem);
 	deliver(r, problem_status(problem), "application/problem+json", text, len);
 }
 

@@ -41,6 +41,11 @@ unsigned problem_status(enum problem problem)
 	return table[problem].status;
 }
 
+const char *problem_slug(enum problem problem)
+{
+	return table[problem].slug;
+}
+
 const char *problem_title(enum problem problem)
 {
 	return table[problem].title;

@@ -31,6 +31,7 @@ enum problem {
 
 unsigned problem_status(enum problem problem);
 const char *problem_title(enum problem problem);
+const char *problem_slug(enum problem problem); /* "not-found" */
 
 /* The JSON body, malloc; NULL: out of memory. request_id: as in X-Request-Id. detail: NULL or ""
  * for none. take_errors: array of {pointer, detail}, may be NULL. */

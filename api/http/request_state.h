@@ -51,7 +51,8 @@ struct request {
 
 	/* The response. */
 	unsigned status;
-	char *text; /* malloc */
+	const char *problem; /* slug; NULL = none */
+	char *text;          /* malloc */
 	size_t text_len;
 	struct buf headers; /* name NUL value NUL ... */
 

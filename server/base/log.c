@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "server/base/clock.h"
@@ -12,6 +14,10 @@
 
 #define LINE_MAX_BYTES 4096 /* = PIPE_BUF, so that a line is written whole or not at all */
 #define VALUE_MAX_BYTES 512
+#define WRITTEN_LINES 64
+#define ONCE_IN_S 600
+
+static _Atomic uint64_t *written; /* shared; NULL = not */
 
 static struct {
 	enum log_level least;
@@ -139,4 +145,68 @@ void log_write(enum log_level level, const char *fact, const struct log_field *f
 	if (json)
 		l.text[l.len++] = '}';
 	emit(&l);
+}
+
+/* ---- lines that are written once ---- */
+
+int log_share(void)
+{
+	void *memory;
+
+	if (written)
+		return 0;
+	memory = mmap(NULL, WRITTEN_LINES * sizeof(*written), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -1;
+	written = memory;
+	return 0;
+}
+
+/* FNV-1a */
+static uint64_t hash_text(uint64_t hash, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static uint64_t hash_line(const char *fact, const struct log_field *fields)
+{
+	uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), fact, strlen(fact) + 1);
+
+	for (; fields->name; fields++) {
+		const char *text = fields->text ? fields->text : (const char *)&fields->number;
+		size_t len = fields->len;
+
+		if (!fields->text)
+			len = sizeof(fields->number);
+		else if (len == (size_t)-1)
+			len = strlen(text);
+		hash = hash_text(hash, fields->name, strlen(fields->name) + 1);
+		hash = hash_text(hash, text, len);
+	}
+	return hash;
+}
+
+/* An entry: the upper half of the hash, and the second of the monotonic clock. */
+static bool claim_line(uint64_t hash)
+{
+	uint32_t now_s = (uint32_t)(clock_mono_ms() / 1000) + 1; /* 0 = a free entry */
+	uint64_t mine = (hash & UINT64_C(0xffffffff00000000)) | now_s;
+	_Atomic uint64_t *entry = &written[hash % WRITTEN_LINES];
+	uint64_t found = atomic_load(entry);
+
+	do {
+		if ((found ^ mine) >> 32 == 0 && (uint32_t)found != 0 &&
+		    now_s - (uint32_t)found < ONCE_IN_S)
+			return false;
+	} while (!atomic_compare_exchange_weak(entry, &found, mine));
+	return true;
+}
+
+void log_write_once(enum log_level level, const char *fact, const struct log_field *fields)
+{
+	if (!written || claim_line(hash_line(fact, fields)))
+		log_write(level, fact, fields);
 }

@@ -42,9 +42,23 @@ struct log_field {
 				  (const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0, 0}});    \
 	} while (0)
 
+/* As LOG. When several processes of this Postern write the same line within 10 minutes, only the
+ * first one is written. */
+#define LOG_ONCE(level, fact, ...)                                                                 \
+	do {                                                                                       \
+		if (log_is_on(level))                                                              \
+			log_write_once(                                                            \
+				(level), (fact),                                                   \
+				(const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0, 0}});      \
+	} while (0)
+
 /* role is part of every line ("api", "relay", ...); it must stay valid. */
 void log_init(enum log_level least, enum log_format format, const char *role);
 bool log_is_on(enum log_level level);
+/* Before the forks: lets the processes know which lines LOG_ONCE has written. -1: out of memory;
+ * each process then writes its own. */
+int log_share(void);
+void log_write_once(enum log_level level, const char *fact, const struct log_field *fields);
 void log_write(enum log_level level, const char *fact, const struct log_field *fields);
 uint64_t log_dropped(void);
 

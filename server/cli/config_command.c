@@ -46,6 +46,8 @@ static int check(int argc, char **argv)
 		status = cli_report_error(&command_config_check, &e);
 	else
 		puts("The configuration is usable.");
+	if (status == CLI_DONE)
+		preflight_warn(config);
 	config_free(config);
 	return status;
 }
@@ -79,7 +81,9 @@ const struct command command_config_check = {
 	.name = "config check",
 	.summary = "check the configuration, and the files it names",
 	.help = "Usage: postern config check [--config FILE]\n\n"
-		"Exit status 0: usable; 1: not, and why.\n\n"
+		"Exit status 0: usable; 1: not usable, with the reason. Warnings name settings "
+		"that\n"
+		"have no effect.\n\n"
 		"Example:\n  postern config check --config /etc/postern/postern.yaml\n",
 	.run = check,
 };

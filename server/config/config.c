@@ -17,6 +17,7 @@ struct loaded {
 	char *texts[CONFIG_ROWS_MAX];
 	char *sources[CONFIG_ROWS_MAX];
 	char *given_file; /* as config_load_preset got it, for config_reload; may be NULL */
+	const char *file; /* that was read: given_file or STANDARD_FILE; NULL = none */
 	const struct config_preset *presets;
 };
 
@@ -80,6 +81,7 @@ static int load_file(struct loaded *l, const char *file, struct err *e)
 	if (!file && access(STANDARD_FILE, F_OK) != 0)
 		return 0;
 	file = file ? file : STANDARD_FILE;
+	l->file = file;
 	status = config_file_read(file, &yaml, e);
 	if (status == 0)
 		status = config_yaml_read(file, buf_text(&yaml), yaml.len, put_found, l, e);
@@ -130,6 +132,7 @@ int config_load_preset(struct config **c, const char *file, const struct config_
 	}
 	l->presets = presets;
 	l->given_file = file ? strdup(file) : NULL;
+	l->file = file && l->file ? l->given_file : l->file;
 	*c = &l->config;
 	return 0;
 }
@@ -195,6 +198,20 @@ int config_set(struct config *c, const char *name, const char *text, const char 
 	if (!row || put((struct loaded *)c, row, text, source, e) < 0)
 		return err_prefix(e, "%s", name);
 	return 0;
+}
+
+bool config_is_given(const struct config *c, const char *name)
+{
+	const struct config_row *row = config_row_find(name);
+
+	return row && strcmp(config_source(c, row), "default") != 0 && *config_text(c, row);
+}
+
+const char *config_file(const struct config *c)
+{
+	const struct loaded *l = (const struct loaded *)c;
+
+	return l->file ? l->file : "";
 }
 
 void config_free(struct config *c)

@@ -92,6 +92,11 @@ int config_set(struct config *c, const char *name, const char *text, const char 
 void config_forget_environment(void);
 void config_free(struct config *c); /* wipes secrets */
 
+/* True unless the setting has its default. */
+bool config_is_given(const struct config *c, const char *name);
+/* The file that was read; "" = none. */
+const char *config_file(const struct config *c);
+
 /* Appends every value as YAML, with its source as a comment; secrets as "********". */
 void config_show(const struct config *c, struct buf *out);
 /* Appends the table of settings for the documentation (Markdown). */

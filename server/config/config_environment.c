@@ -1,5 +1,6 @@
 /* Settings from the environment: POSTERN_NAME, and POSTERN_NAME_FILE for secrets. */
 #include <ctype.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,23 @@ void config_environment_name(const struct config_row *row, const char *suffix,
 	for (char *p = out; *p; p++)
 		*p = (char)toupper((unsigned char)*p);
 }
+
+/* Kubernetes tells each pod about the services in its namespace. For a service postern-redis:
+ *
+ *	POSTERN_REDIS_SERVICE_HOST=10.0.0.1   POSTERN_REDIS_SERVICE_PORT=6379
+ *	POSTERN_REDIS_SERVICE_PORT_NAME=6379  POSTERN_REDIS_PORT=tcp://10.0.0.1:6379
+ *	POSTERN_REDIS_PORT_6379_TCP=tcp://10.0.0.1:6379, and _PROTO, _PORT, _ADDR
+ *
+ * These are no settings. A service postern-smtp gives even our POSTERN_SMTP_PORT such a URL. */
+static bool is_service_url(const char *value)
+{
+	return strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 ||
+	       strncmp(value, "sctp://", 7) == 0;
+}
+
+static const char service_variables[] = "^([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|"
+					"PORT_[0-9]+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)=|"
+					"^([A-Z0-9_]+_)?PORT=(tcp|udp|sctp)://";
 
 static int read_secret_file(const struct config_row *row, const char *name, const char *file,
 			    config_found_fn *fn, void *arg, struct err *e)
@@ -44,6 +62,8 @@ static int read_row(const struct config_row *row, config_found_fn *fn, void *arg
 	config_environment_name(row, "", name);
 	config_environment_name(row, "_FILE", file_name);
 	text = getenv(name);
+	if (text && row->type == CONFIG_NUMBER && is_service_url(text))
+		text = NULL;
 	if (row->secrecy != CONFIG_OPEN)
 		file = getenv(file_name);
 	if (text && *text && file && *file)
@@ -53,13 +73,6 @@ static int read_row(const struct config_row *row, config_found_fn *fn, void *arg
 	if (text && fn(row, text, name, arg, e) < 0)
 		return err_prefix(e, "%s", name);
 	return 0;
-}
-
-/* Kubernetes sets variables with these names in pods that see a service called "postern". */
-static bool is_service_link(const char *name)
-{
-	return strncmp(name, "SERVICE_", 8) == 0 || strncmp(name, "PORT_", 5) == 0 ||
-	       strcmp(name, "PORT") == 0;
 }
 
 static bool is_file_name(char *name)
@@ -84,8 +97,6 @@ static int check_env_name(const char *entry, struct err *e)
 
 	snprintf(name, sizeof(name), "%.*s", (int)(len > CONFIG_NAME_MAX ? CONFIG_NAME_MAX : len),
 		 entry);
-	if (is_service_link(name))
-		return 0;
 	for (char *p = name; *p; p++) /* "!": names in lower case are not found */
 		*p = islower((unsigned char)*p) ? '!' : (char)tolower((unsigned char)*p);
 	if (config_row_find(name) || is_file_name(name))
@@ -101,13 +112,26 @@ static int check_env_name(const char *entry, struct err *e)
 		       (int)(len > 60 ? 60 : len), entry, like_name);
 }
 
-int config_environment_read(config_found_fn *fn, void *arg, struct err *e)
+static int check_names(struct err *e)
 {
 	size_t prefix = strlen(CONFIG_PREFIX);
+	regex_t service;
+	int status = 0;
 
-	for (char **p = environ; *p; p++)
-		if (strncmp(*p, CONFIG_PREFIX, prefix) == 0 && check_env_name(*p + prefix, e) < 0)
-			return -1;
+	if (regcomp(&service, service_variables, REG_EXTENDED | REG_NOSUB) != 0)
+		return err_oom(e);
+	for (char **p = environ; *p && status == 0; p++)
+		if (strncmp(*p, CONFIG_PREFIX, prefix) == 0 &&
+		    regexec(&service, *p + prefix, 0, NULL, 0) != 0)
+			status = check_env_name(*p + prefix, e);
+	regfree(&service);
+	return status;
+}
+
+int config_environment_read(config_found_fn *fn, void *arg, struct err *e)
+{
+	if (check_names(e) < 0)
+		return -1;
 	for (size_t i = 0; i < config_rows_count; i++)
 		if (read_row(&config_rows[i], fn, arg, e) < 0)
 			return -1;

@@ -21,6 +21,7 @@
 #define CONNECT_MS 5000
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 3000
+#define CONN_WHY_MAX 480
 
 struct conn {
 	struct loop *loop;
@@ -33,7 +34,7 @@ struct conn {
 	bool is_connecting;
 	bool is_closing; /* conn_free is under way */
 	long delay_ms;
-	char why[160];
+	char why[CONN_WHY_MAX - REDIS_URL_ADDRESS_MAX - 16];
 };
 
 static void try_connect(void *arg);
@@ -49,10 +50,15 @@ static void plan_retry(struct conn *c)
 
 static void lost(struct conn *c, const char *why)
 {
+	char address[REDIS_URL_ADDRESS_MAX], text[CONN_WHY_MAX];
+
 	c->redis = NULL;
 	plan_retry(c);
-	if (!c->is_closing)
-		c->events.on_lost(c, why, c->events.arg);
+	if (c->is_closing)
+		return;
+	redis_url_address(c->url, address);
+	snprintf(text, sizeof(text), "Redis at %s: %s", address, why);
+	c->events.on_lost(c, text, c->events.arg);
 }
 
 static void on_disconnect(const redisAsyncContext *redis, int status)
@@ -63,7 +69,7 @@ static void on_disconnect(const redisAsyncContext *redis, int status)
 	if (!c || c->redis != redis)
 		return;
 	if (!*c->why)
-		snprintf(c->why, sizeof(c->why), "Redis: %s", why);
+		snprintf(c->why, sizeof(c->why), "%s", why);
 	lost(c, c->why);
 }
 
@@ -89,7 +95,7 @@ static void on_connect(const redisAsyncContext *redis, int status)
 	if (!c)
 		return;
 	if (status != REDIS_OK) {
-		snprintf(c->why, sizeof(c->why), "Redis: %s", redis->errstr);
+		snprintf(c->why, sizeof(c->why), "%s", redis->errstr);
 		lost(c, c->why); /* hiredis frees the context */
 		return;
 	}
@@ -123,8 +129,7 @@ static void start(struct conn *c, const char *address)
 						 : redisAsyncConnect(address, c->url->port);
 
 	if (!redis || redis->err) {
-		snprintf(c->why, sizeof(c->why), "Redis: %s",
-			 redis ? redis->errstr : "out of memory");
+		snprintf(c->why, sizeof(c->why), "%s", redis ? redis->errstr : "out of memory");
 		if (redis)
 			redisAsyncFree(redis);
 		lost(c, c->why);
@@ -159,7 +164,7 @@ static void on_address(int result, struct evutil_addrinfo *list, void *arg)
 		return;
 	}
 	c->resolver_turn++;
-	snprintf(c->why, sizeof(c->why), "cannot resolve %s: %s", c->url->host,
+	snprintf(c->why, sizeof(c->why), "cannot resolve the name: %s",
 		 evutil_gai_strerror(result));
 	lost(c, c->why);
 }
@@ -184,7 +189,7 @@ static void try_connect(void *arg)
 	unsigned char any[16];
 
 	if (c->redis && c->is_connecting) {
-		conn_drop(c, "Redis: no answer to the connect within 5 s");
+		conn_drop(c, "no connection within 5 s");
 		return;
 	}
 	if (c->redis || c->is_connecting)

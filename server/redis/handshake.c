@@ -41,7 +41,7 @@ static void on_step(redisAsyncContext *redis, void *reply, void *arg)
 	if (!r)
 		return;
 	if (r->type == REDIS_REPLY_ERROR)
-		step_failed(h, "Redis refused the handshake", r->str);
+		step_failed(h, "refused the handshake", r->str);
 	else
 		step_done(h);
 }
@@ -129,7 +129,7 @@ static void on_step_meta(redisAsyncContext *context, void *reply, void *arg)
 	if (!r)
 		return;
 	if (r->type != REDIS_REPLY_ARRAY) {
-		step_failed(h, "Redis refused the handshake", r->str ? r->str : "unexpected reply");
+		step_failed(h, "refused the handshake", r->str ? r->str : "unexpected reply");
 		return;
 	}
 	for (size_t i = 0; i < r->elements; i++) {
@@ -185,7 +185,7 @@ void handshake_lost(struct conn *conn, const char *why, void *arg)
 		metric_add(METRIC_STORE_LOST, 1);
 		LOG(LOG_WARN, "store.connection_lost", LOG_S("reason", why));
 	} else if (strcmp(h->store->health->lost_why, why) != 0) {
-		LOG(LOG_WARN, "store.cannot_connect", LOG_S("reason", why));
+		LOG_ONCE(LOG_WARN, "store.cannot_connect", LOG_S("reason", why));
 	}
 	h->calls->is_up = false;
 	h->steps_left = 0;

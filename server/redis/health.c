@@ -74,21 +74,23 @@ void health_report(struct health *h)
 		LOG(LOG_INFO, "store.ready", LOG_S("instance", h->instance->id),
 		    LOG_S("durability", health_durability(h)));
 	else
-		LOG(LOG_ERROR, "store.not_ready", LOG_S("reason", why));
+		LOG_ONCE(LOG_ERROR, "store.not_ready", LOG_S("reason", why));
 }
 
 /* Logs, once each, what is no reason to refuse mail. */
 static void log_warnings(const struct redis_settings *is, const struct redis_settings *was)
 {
 	if (is->is_unlimited && !was->is_unlimited)
-		LOG(LOG_WARN, "store.no_memory_limit",
-		    LOG_S("hint", "set maxmemory in Redis: then a full queue refuses mail before "
-				  "the machine runs out of memory"));
+		LOG_ONCE(LOG_WARN, "store.no_memory_limit",
+			 LOG_S("hint",
+			       "set maxmemory in Redis: then a full queue refuses mail before "
+			       "the machine runs out of memory"));
 	if (is->loads_halves && !was->loads_halves)
-		LOG(LOG_WARN, "store.loads_halves",
-		    LOG_S("hint", "after a power failure Redis may run half a transaction: set "
-				  "aof-load-truncated no, and run `postern redis mend` before "
-				  "Redis starts"));
+		LOG_ONCE(LOG_WARN, "store.loads_halves",
+			 LOG_S("hint",
+			       "after a power failure Redis may run half a transaction: set "
+			       "aof-load-truncated no, and run `postern redis mend` before "
+			       "Redis starts"));
 }
 
 void health_judge(struct health *h, const redisReply *config)
@@ -102,7 +104,7 @@ void health_judge(struct health *h, const redisReply *config)
 	metric_set(METRIC_STORE_BYTES, h->check.memory_bytes);
 	log_warnings(&h->check, &was);
 	if (!h->check.holds && !h->was_checked)
-		LOG(LOG_ERROR, "store.settings", LOG_S("reason", h->check.why));
+		LOG_ONCE(LOG_ERROR, "store.settings", LOG_S("reason", h->check.why));
 	h->was_checked = true;
 	h->check_at = clock_mono_ms() + (h->check.holds ? CHECK_MS : CHECK_SOON_MS);
 	health_report(h);

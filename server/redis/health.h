@@ -26,7 +26,7 @@ struct health {
 	bool was_checked, was_ready;
 	int64_t check_at;
 	bool is_late;       /* Redis's clock may have been set: ask for its time */
-	char lost_why[256]; /* why there is no connection */
+	char lost_why[480]; /* why there is no connection */
 	int64_t offset_ms;  /* Redis's clock minus clock_real_ms() */
 };
 

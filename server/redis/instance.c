@@ -45,8 +45,8 @@ static void remember(const struct instance *i)
 	if (f)
 		is_written &= fclose(f) == 0;
 	if (!is_written || rename(path, i->file) < 0) {
-		LOG(LOG_WARN, "store.instance_not_kept", LOG_S("file", i->file),
-		    LOG_S("reason", strerror(errno)));
+		LOG_ONCE(LOG_WARN, "store.instance_not_kept", LOG_S("file", i->file),
+			 LOG_S("reason", strerror(errno)));
 		unlink(path);
 	}
 }

@@ -1,6 +1,7 @@
 /* Reads POSTERN_REDIS_URL. */
 #include "server/redis/url.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,4 +115,19 @@ int redis_url_parse(const struct config *config, struct redis_url *url, struct e
 	}
 	*url = u;
 	return 0;
+}
+
+void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRESS_MAX])
+{
+	bool is_v6 = strchr(url->host, ':') != NULL;
+	int len;
+
+	if (*url->path) {
+		snprintf(address, REDIS_URL_ADDRESS_MAX, "%s", url->path);
+		return;
+	}
+	len = snprintf(address, REDIS_URL_ADDRESS_MAX, "%s%s%s:%d", is_v6 ? "[" : "", url->host,
+		       is_v6 ? "]" : "", url->port);
+	if (url->db && len > 0 && len < REDIS_URL_ADDRESS_MAX)
+		snprintf(address + len, REDIS_URL_ADDRESS_MAX - (size_t)len, "/%d", url->db);
 }

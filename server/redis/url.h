@@ -19,4 +19,8 @@ struct redis_url {
 
 int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e);
 
+/* "redis.example:6379", "[::1]:6379/2" or "/path/to/socket": for messages. */
+#define REDIS_URL_ADDRESS_MAX 272
+void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRESS_MAX]);
+
 #endif

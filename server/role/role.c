@@ -30,7 +30,7 @@ static void begin_drain(struct role *r, bool is_patient)
 	r->is_patient = is_patient;
 	ms = drain_limit_ms(r);
 	LOG(LOG_INFO, "role.draining", LOG_N("limit_s", ms / 1000),
-	    LOG_S("hint", is_patient ? "the next generation has taken over" : ""));
+	    LOG_S("reason", is_patient ? "a reload replaced this process" : "SIGTERM"));
 	loop_timer_set(&r->limit, ms);
 	r->functions->drain(r, ms, is_patient);
 }

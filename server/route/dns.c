@@ -198,7 +198,7 @@ static int forward(struct ub_ctx *ub, const char *servers, struct err *e)
 
 static void warn_unreadable(const char *file)
 {
-	LOG(LOG_WARN, "dns.unreadable", LOG_S("file", file));
+	LOG_ONCE(LOG_WARN, "dns.unreadable", LOG_S("file", file));
 }
 
 static int set_up(struct ub_ctx *ub, const struct dns_options *options, struct err *e)

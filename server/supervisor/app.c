@@ -2,7 +2,9 @@
 #include "server/supervisor/app.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "api/api_role.h"
@@ -19,12 +21,14 @@
 #include "server/supervisor/supervisor.h"
 #include "server/hooks/hooks_role.h"
 #include "server/keeper/keeper.h"
+#include "server/redis/url.h"
 #include "smtp/relay/journal.h"
 #include "smtp/relay/relay_role.h"
 
 #define OWNERS_MAX 64
 #define JOBS_MAX 8
 #define PORT_MS 1000
+#define ROLES_TEXT_MAX 32
 
 /* The jobs of one configuration. */
 struct generation {
@@ -117,10 +121,31 @@ static int open_app(struct app *app, struct config *config, bool makes_root_key,
 	if (metrics_init() < 0)
 		return err_oom(e);
 	metrics_use_slot(0);
-	if (config->require_verified_domain)
-		LOG(LOG_WARN, "config.no_effect", LOG_S("setting", "require_verified_domain"),
-		    LOG_S("hint", "this version cannot verify domains: live keys send from any"));
-	return 0;
+	return log_share() < 0 ? err_oom(e) : 0;
+}
+
+static void roles_text(int64_t roles, char text[ROLES_TEXT_MAX])
+{
+	snprintf(text, ROLES_TEXT_MAX, "%s%s%s%s", roles & ROLE_API ? ",api" : "",
+		 roles & ROLE_RELAY ? ",relay" : "", roles & ROLE_KEEPER ? ",keeper" : "",
+		 roles & ROLE_HOOKS ? ",hooks" : "");
+}
+
+static void log_start(const struct app *app, const struct config *config)
+{
+	char address[REDIS_URL_ADDRESS_MAX] = "", roles[ROLES_TEXT_MAX];
+	const char *redis = app->redis.lock_fd >= 0 ? "embedded" : address;
+	const char *listen = config->roles & ROLE_API ? config->listen : "";
+	struct redis_url url;
+
+	if (redis_url_parse(config, &url, NULL) == 0)
+		redis_url_address(&url, address);
+	explicit_bzero(&url, sizeof(url));
+	roles_text(config->roles, roles);
+	LOG(LOG_INFO, "postern.started", LOG_S("version", POSTERN_VERSION), LOG_S("listen", listen),
+	    LOG_S("config_file", config_file(config)), LOG_S("data_dir", config->data_dir),
+	    LOG_S("roles", roles + 1), LOG_S("redis", redis));
+	preflight_warn(config);
 }
 
 static void free_generation(struct generation *g)
@@ -151,6 +176,7 @@ static int reload(void *arg, const struct supervisor_job **jobs, size_t *n, stru
 		LOG(LOG_WARN, "reload.needs_restart", LOG_S("settings", buf_text(&ignored)),
 		    LOG_S("hint", "these settings change only with a restart of postern"));
 	buf_deinit(&ignored);
+	preflight_warn(g->config);
 	add_workers(g, g->config);
 	g->older = app->last;
 	app->last = g;
@@ -202,6 +228,7 @@ int app_run(struct config *config, const struct app_options *options, struct err
 	int status = open_app(&app, config, options->makes_root_key, e);
 
 	if (status == 0) {
+		log_start(&app, config);
 		add_jobs(&app, config, options->greet);
 		status = supervise(&app, config, options->hangup_ends);
 	}

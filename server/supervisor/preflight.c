@@ -12,16 +12,6 @@
 #include "server/route/router.h"
 #include "server/redis/url.h"
 
-/* Only a warning: Docker and Kubernetes mount secrets readable for all. */
-static void warn_readable(const char *setting, const char *file)
-{
-	struct stat st;
-
-	if (*file && stat(file, &st) == 0 && (st.st_mode & S_IROTH))
-		LOG(LOG_WARN, "config.key_readable_by_all", LOG_S("setting", setting),
-		    LOG_S("file", file));
-}
-
 static int check_dkim(const struct config *config, struct err *e)
 {
 	struct dkim_key *key;
@@ -32,18 +22,12 @@ static int check_dkim(const struct config *config, struct err *e)
 	    0)
 		return err_prefix(e, "dkim_key");
 	dkim_key_free(key);
-	warn_readable("dkim_key", config->dkim_key);
 	return 0;
 }
 
 static int check_tls(const struct config *config, struct err *e)
 {
-	if (!*config->tls_cert)
-		return 0;
-	if (certificate_check(config, e) < 0)
-		return -1;
-	warn_readable("tls_key", config->tls_key);
-	return 0;
+	return *config->tls_cert ? certificate_check(config, e) : 0;
 }
 
 int preflight_check(const struct config *config, struct err *e)
@@ -57,4 +41,102 @@ int preflight_check(const struct config *config, struct err *e)
 	    check_dkim(config, e) < 0 || check_tls(config, e) < 0)
 		return -1;
 	return 0;
+}
+
+/* ---- warnings ---- */
+
+/* Only a warning: Docker and Kubernetes mount secrets readable for all. */
+static void warn_readable(const char *setting, const char *file)
+{
+	struct stat st;
+
+	if (*file && stat(file, &st) == 0 && (st.st_mode & S_IROTH))
+		LOG(LOG_WARN, "config.key_readable_by_all", LOG_S("setting", setting),
+		    LOG_S("file", file));
+}
+
+static bool lacks_api(const struct config *c)
+{
+	return !(c->roles & ROLE_API);
+}
+
+static bool lacks_relay(const struct config *c)
+{
+	return !(c->roles & ROLE_RELAY);
+}
+
+static bool lacks_hooks(const struct config *c)
+{
+	return !(c->roles & ROLE_HOOKS);
+}
+
+static bool has_relay_url(const struct config *c)
+{
+	return *c->relay_url;
+}
+
+static bool has_implicit_tls(const struct config *c)
+{
+	return strncmp(c->relay_url, "smtps://", 8) == 0;
+}
+
+static bool has_embedded_redis(const struct config *c)
+{
+	return !config_is_given(c, "redis_url");
+}
+
+static bool is_wanted(const struct config *c)
+{
+	return c->require_verified_domain;
+}
+
+/* Settings that do nothing in some configurations. */
+static const struct idle_setting {
+	const char *name;
+	bool (*is_idle)(const struct config *c);
+	const char *why;
+} idle_settings[] = {
+	{"listen", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"tls_cert", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"workers_api", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"http_connections", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"root_key", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"workers_relay", lacks_relay, "the role relay is not among POSTERN_ROLES"},
+	{"relay_url", lacks_relay, "the role relay is not among POSTERN_ROLES"},
+	{"relay_connections", lacks_relay, "the role relay is not among POSTERN_ROLES"},
+	{"helo_name", lacks_relay, "the role relay is not among POSTERN_ROLES"},
+	{"bounce_domain", lacks_relay, "the role relay is not among POSTERN_ROLES"},
+	{"dkim_key", lacks_relay, "the role relay is not among POSTERN_ROLES"},
+	{"smtp_port", has_relay_url, "POSTERN_RELAY_URL is set, and has a port of its own"},
+	{"mx_allow_private", has_relay_url, "POSTERN_RELAY_URL is set: no MX host is used"},
+	{"tls_policy", has_implicit_tls, "POSTERN_RELAY_URL is smtps://, which is always TLS"},
+	{"webhook_ca_file", lacks_hooks, "the role hooks is not among POSTERN_ROLES"},
+	{"webhook_retry_s", lacks_hooks, "the role hooks is not among POSTERN_ROLES"},
+	{"assert_redis_settings", has_embedded_redis, "the embedded Redis has these settings"},
+	{"require_verified_domain", is_wanted,
+	 "this version cannot verify domains: live keys send from any"},
+};
+
+static void warn_idle(const struct config *config)
+{
+	for (size_t i = 0; i < sizeof(idle_settings) / sizeof(*idle_settings); i++) {
+		const struct idle_setting *s = &idle_settings[i];
+
+		if (config_is_given(config, s->name) && s->is_idle(config))
+			LOG(LOG_WARN, "config.no_effect", LOG_S("setting", s->name),
+			    LOG_S("hint", s->why));
+	}
+}
+
+void preflight_warn(const struct config *config)
+{
+	warn_readable("dkim_key", config->dkim_key);
+	warn_readable("tls_key", config->tls_key);
+	warn_idle(config);
+	/* The embedded Redis comes with a secret (server/supervisor/secret.h). */
+	if (!*config->secret && !has_embedded_redis(config) &&
+	    (config->roles & (ROLE_API | ROLE_HOOKS)))
+		LOG(LOG_WARN, "config.secret_missing",
+		    LOG_S("hint", "webhooks cannot be created or delivered: set POSTERN_SECRET to "
+				  "the same 32 bytes on every machine, `openssl rand -base64 32`"));
 }

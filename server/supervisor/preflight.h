@@ -8,4 +8,8 @@
  * start that would fail in a child is refused here, with a sentence. ERR_INPUT. */
 int preflight_check(const struct config *config, struct err *e);
 
+/* Logs what is allowed but probably not intended: settings without effect, key files that everybody
+ * can read, no secret for webhooks. */
+void preflight_warn(const struct config *config);
+
 #endif

@@ -113,8 +113,11 @@ static void end_role(struct role *r)
 	struct relay_process *p = r->state;
 	unsigned n_left = relay_count_jobs(&p->relay);
 
-	LOG(n_left ? LOG_WARN : LOG_INFO, "relay.ended", LOG_N("jobs_left", n_left),
-	    LOG_S("hint", n_left ? "jobs at their final dot get possible_duplicate" : ""));
+	if (n_left)
+		LOG(LOG_WARN, "relay.ended", LOG_N("jobs_left", n_left),
+		    LOG_S("hint", "jobs at their final dot get possible_duplicate"));
+	else
+		LOG(LOG_INFO, "relay.ended", LOG_N("jobs_left", 0));
 	p->holds_leases = n_left > 0;
 	p->is_over = true; /* the call that fails next may release the last job */
 }

@@ -100,6 +100,25 @@ def test_a_usable_configuration_is_0(run):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("settings, warned", [
+    ({}, []),
+    ({"smtp_port": "26"}, []),
+    ({"smtp_port": "26", "relay_url": "smtp://127.0.0.1:1"}, ["setting=smtp_port"]),
+    ({"mx_allow_private": "true", "tls_policy": "required", "relay_url": "smtps://127.0.0.1:1"},
+     ["setting=mx_allow_private", "setting=tls_policy"]),
+    ({"assert_redis_settings": "true"}, ["setting=assert_redis_settings"]),
+    ({"require_verified_domain": "true"}, ["setting=require_verified_domain"]),
+    ({"redis_url": "redis://h"}, ["config.secret_missing"]),
+    ({"redis_url": "redis://h", "roles": "api", "workers_relay": "2", "secret": harness.SECRET, "webhook_retry_s": "2"},
+     ["setting=workers_relay", "setting=webhook_retry_s"]),
+])
+def test_config_check_names_settings_that_have_no_effect(run, settings, warned):
+    done = run("config", "check", **settings)
+    assert done.returncode == 0 and "usable" in done.stdout, done
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(warned) and all(words in line for words, line in zip(warned, lines)), lines
+
+
 @pytest.mark.parametrize("settings, sentence", [
     ({"listen": "8080"}, "address:port is expected"),
     ({"listen": "::1:8080"}, "address:port is expected"),

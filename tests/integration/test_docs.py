@@ -25,7 +25,7 @@ def test_the_table_of_metrics_is_the_program_s_own(postern):
 
 def log_events():
     """The names in all calls of LOG and of the functions that call log_write."""
-    call = re.compile(r"\b(?:LOG|log_\w+)\s*\(")
+    call = re.compile(r"\b(?:LOG|LOG_ONCE|log_\w+)\s*\(")
     found = set()
     for folder in ("server", "smtp", "api"):
         for file in (harness.ROOT / folder).rglob("*.c"):

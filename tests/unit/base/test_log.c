@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -167,6 +168,27 @@ static void a_full_pipe_drops_lines_and_counts_them(void **state)
 	assert_true(clock_mono_ms() - start < 5000);
 }
 
+static void processes_write_a_shared_line_once(void **state)
+{
+	(void)state;
+	log_init(LOG_INFO, LOG_FORMAT_TEXT, "api");
+	assert_int_equal(log_share(), 0);
+	LOG_ONCE(LOG_WARN, "redis.odd", LOG_S("hint", "a"), LOG_N("n", 1));
+	assert_non_null(strstr(read_line(), "redis.odd hint=a n=1"));
+	if (fork() == 0) {
+		LOG_ONCE(LOG_WARN, "redis.odd", LOG_S("hint", "a"), LOG_N("n", 1));
+		_exit(0);
+	}
+	wait(NULL);
+	assert_string_equal(read_line(), "");
+	LOG_ONCE(LOG_WARN, "redis.odd", LOG_S("hint", "a"), LOG_N("n", 2));
+	assert_non_null(strstr(read_line(), "n=2"));
+	LOG_ONCE(LOG_WARN, "redis.odd", LOG_S("hint", "b"), LOG_N("n", 1));
+	assert_non_null(strstr(read_line(), "hint=b"));
+	LOG_ONCE(LOG_DEBUG, "redis.quiet", LOG_N("n", 1));
+	assert_string_equal(read_line(), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
 
 int main(void)
@@ -178,6 +200,7 @@ int main(void)
 		TEST(long_values_and_lines_are_cut),
 		TEST(a_byte_field_needs_no_end),
 		TEST(what_is_below_the_level_is_not_written),
+		TEST(processes_write_a_shared_line_once),
 		TEST(a_full_pipe_drops_lines_and_counts_them),
 	};
 

@@ -374,13 +374,56 @@ static void faults_of_the_environment_name_the_variable(void **state)
 	}
 }
 
-static void what_kubernetes_sets_for_a_service_is_not_ours(void **state)
+static void the_variables_that_kubernetes_sets_for_services_are_no_settings(void **state)
 {
+	static const char *const variables[][2] = {
+		/* of services called postern, postern-redis, postern-api and postern-smtp */
+		{"POSTERN_PORT", "tcp://10.0.0.1:8080"},
+		{"POSTERN_PORT_8080_TCP", "tcp://10.0.0.1:8080"},
+		{"POSTERN_PORT_8080_TCP_ADDR", "10.0.0.1"},
+		{"POSTERN_SERVICE_HOST", "10.0.0.1"},
+		{"POSTERN_SERVICE_PORT_HTTP", "8080"},
+		{"POSTERN_REDIS_SERVICE_HOST", "fd00::1"},
+		{"POSTERN_REDIS_SERVICE_PORT", "6379"},
+		{"POSTERN_REDIS_SERVICE_PORT_REDIS", "6379"},
+		{"POSTERN_REDIS_PORT", "tcp://10.0.0.1:6379"},
+		{"POSTERN_REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"},
+		{"POSTERN_REDIS_PORT_6379_TCP_PROTO", "tcp"},
+		{"POSTERN_REDIS_PORT_6379_TCP_PORT", "6379"},
+		{"POSTERN_REDIS_PORT_6379_TCP_ADDR", "10.0.0.1"},
+		{"POSTERN_API_PORT_53_UDP", "udp://10.0.0.1:53"},
+		{"POSTERN_API_PORT_53_SCTP_ADDR", "10.0.0.1"},
+		{"POSTERN_SMTP_PORT", "tcp://10.0.0.1:25"},
+		{"POSTERN_A_SERVICE_WITH_A_NAME_OF_SIXTY_THREE_CHARACTERS_IN_ALL_X_PORT_6379_TCP_"
+		 "ADDR",
+		 "10.0.0.1"},
+	};
+	struct config *c;
+
 	(void)state;
-	setenv("POSTERN_PORT", "tcp://10.0.0.1:8080", 1);
-	setenv("POSTERN_PORT_8080_TCP_ADDR", "10.0.0.1", 1);
-	setenv("POSTERN_SERVICE_HOST", "10.0.0.1", 1);
-	config_free(load(NULL));
+	for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
+		setenv(variables[i][0], variables[i][1], 1);
+	c = load(NULL);
+	assert_int_equal(c->smtp_port, 25);
+	config_free(c);
+	for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
+		unsetenv(variables[i][0]);
+}
+
+static void variables_that_only_look_like_those_of_kubernetes_are_refused(void **state)
+{
+	static const char *const variables[][2] = {
+		{"POSTERN_PORT", "8080"},        {"POSTERN_REDIS_PORT", "6379"},
+		{"POSTERN_PORT_NUMBER", "8080"}, {"POSTERN_SERVICE_HOSTS", "10.0.0.1"},
+		{"POSTERN_SERVICE", "x"},        {"POSTERN_SMTP_PORT", "tcp"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
+		setenv(variables[i][0], variables[i][1], 1);
+		refuses(NULL, variables[i][0]);
+		unsetenv(variables[i][0]);
+	}
 }
 
 static void secrets_come_from_files_too(void **state)
@@ -509,7 +552,8 @@ int main(void)
 		TEST(a_file_without_settings_is_fine),
 		TEST(a_file_that_is_named_must_be_there),
 		TEST(faults_of_the_environment_name_the_variable),
-		TEST(what_kubernetes_sets_for_a_service_is_not_ours),
+		TEST(the_variables_that_kubernetes_sets_for_services_are_no_settings),
+		TEST(variables_that_only_look_like_those_of_kubernetes_are_refused),
 		TEST(secrets_come_from_files_too),
 		TEST(secrets_are_never_shown),
 		TEST(secrets_leave_the_environment),

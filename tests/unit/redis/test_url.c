@@ -166,12 +166,33 @@ static void a_data_directory_too_deep_for_a_socket_is_refused(void **state)
 	assert_non_null(strstr(e.text, "108 bytes, at most 107"));
 }
 
+static void an_address_is_shown_without_credentials(void **state)
+{
+	static const char *const rows[][2] = {
+		{"redis://u:hunter2@redis.example", "redis.example:6379"},
+		{"redis://:hunter2@[::1]:7000/3", "[::1]:7000/3"},
+		{"unix:///run/redis.sock", "/run/redis.sock"},
+		{"", "/data/redis.sock"},
+	};
+	char address[REDIS_URL_ADDRESS_MAX];
+	struct redis_url u;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(parse(rows[i][0], "/data", &u, &e), 0);
+		redis_url_address(&u, address);
+		assert_string_equal(address, rows[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_urls_are_read),
 		cmocka_unit_test(wrong_urls_are_refused_with_the_reason),
 		cmocka_unit_test(a_password_is_never_in_the_reason),
+		cmocka_unit_test(an_address_is_shown_without_credentials),
 		cmocka_unit_test(what_is_too_long_is_refused_and_what_just_fits_is_read),
 		cmocka_unit_test(a_data_directory_too_deep_for_a_socket_is_refused),
 	};

@@ -146,7 +146,7 @@ static int put_reply(json_t *object, const struct record_recipient *r)
 		return -1;
 	if (r->state != STATE_BOUNCED)
 		return 0;
-	return put(object, "bounce", reply_bounce_json(r->code, r->text));
+	return put(object, "bounce", reply_bounce_json(r->code, r->text, r->is_suppressed));
 }
 
 static json_t *recipient(const struct record *record, const struct record_recipient *r)

@@ -60,7 +60,8 @@ static int put_recipient(json_t *data, const struct record *record, const struct
 		return -1;
 	if (strcmp(ev->type, recipient_state_name(STATE_BOUNCED)) != 0)
 		return 0;
-	return json_object_set_new(data, "bounce", reply_bounce_json(ev->code, ev->text));
+	return json_object_set_new(data, "bounce",
+				   reply_bounce_json(ev->code, ev->text, ev->is_suppressed));
 }
 
 static json_t *data_json(const struct event_about *about, const struct record *record,

@@ -51,10 +51,11 @@ static int put_codes(json_t *object, int code, const char *text)
 	return put(object, "enhanced_code", json_string(enhanced));
 }
 
-json_t *reply_bounce_json(int code, const char *text)
+json_t *reply_bounce_json(int code, const char *text, bool is_suppressed)
 {
 	const char *class = bounce_is_recipient(code, text) ? "recipient" : "unknown";
-	json_t *object = json_pack("{s:s, s:b}", "class", class, "is_permanent", 1);
+	json_t *object = json_pack("{s:s, s:b, s:b}", "class", class, "is_permanent", 1,
+				   "is_suppressed", is_suppressed);
 
 	if (object && put_codes(object, code, text) == 0 && put_text(object, code != 0, text) == 0)
 		return object;

@@ -2,6 +2,7 @@
 #define SERVER_EVENTS_REPLY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* SMTP replies as events, messages and attempts show them. NULL: out of memory. */
 
@@ -11,7 +12,8 @@ json_t *reply_json(int code, const char *text);
 /* Adds code, text and source to an object. 0 or -1. */
 int reply_put(json_t *object, int code, const char *text);
 
-/* Why mail bounced: {class, is_permanent, smtp_code?, enhanced_code?, text, source}. */
-json_t *reply_bounce_json(int code, const char *text);
+/* Why mail bounced: {class, is_permanent, is_suppressed, smtp_code?, enhanced_code?, text, source}.
+ * is_suppressed: the bounce put the address on the suppression list. */
+json_t *reply_bounce_json(int code, const char *text, bool is_suppressed);
 
 #endif

@@ -316,6 +316,24 @@ def test_an_attempt_whose_relay_died_is_told_without_facts(make_postern, world):
     assert (found[1]["attempt"], found[1]["recipients"][0]["status"]) == (2, "delivered")
 
 
+def test_an_unknown_outcome_after_a_crash_of_the_relay_does_not_wait_for_the_usual_retry(make_postern, world):
+    server = make_postern({**world.settings, "workers_relay": 1, "retry_first_s": 3600})
+    rcpt = "slow_dot_2000-crashed@d5.test"
+    id = server.send(rcpt, key=server.live_key).json()["id"]
+    world.sink.wait_begun(rcpt)
+    for pid in server.children("relay"):
+        os.kill(pid, signal.SIGKILL)
+    message = server.wait_terminal(id, key=server.live_key, timeout=60)
+    assert message["status"] == "delivered" and message["recipients"][0]["possible_duplicate"] is True
+
+
+def test_expiry_leaves_what_the_server_said_last(make_postern, world):
+    server = make_postern({**world.settings, "default_deadline_s": 2})
+    id = server.send("rcpt450-x@d7.test", key=server.live_key).json()["id"]
+    recipient, = server.wait_terminal(id, key=server.live_key, timeout=60)["recipients"]
+    assert (recipient["status"], recipient["last_reply"]["code"], recipient["last_reply"]["source"]) == ("expired", 450, "remote")
+
+
 def test_a_test_message_has_an_attempt_at_the_sink(server):
     id = server.deliver("x@d6.test")["id"]
     a, = attempts_of(server, id, server.test_key)
@@ -340,6 +358,8 @@ def test_only_a_refusal_of_the_recipient_suppresses_the_address(to_host, talk_te
     attempt(server, "x@d0.test", "bounced")
     answer = server.request("GET", "/v1/suppressions/x@d0.test", key=server.live_key)
     assert answer.status == (200 if is_suppressed else 404)
+    events = server.request("GET", "/v1/events?type=message.bounced", key=server.live_key).json()["data"]
+    assert [e["data"]["bounce"]["is_suppressed"] for e in events] == [is_suppressed]
 
 
 # ---- TLS ----

@@ -143,7 +143,7 @@ def attempt(old, new, r, command):
             need(b.state == "deferred" and 2 < job.crashes < command.args[3], "deferred after", job.crashes, "crashes", *text)
     if command.name == "settle":
         said = [v for (ref, _), results in zip(command.jobs, command.results) if ref == f"{new.id}{b.job:03x}" for v in results if v[0] == r]
-        need((b.state, b.code, event[5], event[6]) in [(o, c, "-" if d == "sup" else d, t) for _, o, c, d, t in said], "not what was settled", *text, said)
+        need((b.state, b.code, event[5], event[6]) in [(o, c, "-" if d == "sup" and o != "bounced" else d, t) for _, o, c, d, t in said], "not what was settled", *text, said)
 
 
 # ---- suppressions ----

@@ -2,13 +2,14 @@
 -- release: takes back leases that ran out, or all leases and connections of a dead owner. A job before its dot is
 -- first in line again. After 3 crashes it is deferred, longer each time; after `crashes_max` it is held. For a job
 -- at its dot the outcome is unknown, and on_unknown of its message says what follows.
--- KEYS 1 partition root. owner: the dead one, '' = what ran out. retry_ms: delay after a crash or an unknown
--- outcome. spread: a random number 0-999, for the delays.
+-- KEYS 1 partition root. owner: the dead one, '' = what ran out. retry_ms: delay after a crash.
+-- spread: a random number 0-999, for the delays.
 --@include base record change ready slots
 --@args most:number retention_ms:number retry_ms:number crashes_max:number owner spread:number
 -- released: leases. deferred, failed: jobs with an unknown outcome. held: jobs. silent: owners that were not heard of.
 -- has_more: 1 = run again, there are more leases.
 --@returns released deferred failed held silent has_more
+local UNKNOWN_RETRY_MS = 1000                  -- nothing says that the server wants a longer pause
 local refs, leases, damaged, due = {}, {}, {}, {}
 local deferred, failed, held, silent, has_more = 0, 0, 0, 0, 0
 
@@ -48,10 +49,10 @@ local function find_leases_over()
 	silent = #unheard
 end
 
-local function set_open(id, message, job_number, state, is_duplicate, text)
+local function set_open(id, message, job_number, state, flag, text)
 	each_open(message, job_number, function(r, recipient)
-		if is_duplicate then recipient.attempts = recipient.attempts + 1 end
-		set_state(id, message, r, state, 0, is_duplicate, text)
+		if flag == 'dup' then recipient.attempts = recipient.attempts + 1 end
+		set_state(id, message, r, state, 0, flag, text)
 	end)
 end
 
@@ -63,14 +64,14 @@ end
 -- The relay died at the dot, or its reply was never settled.
 local function end_unknown(id, message, job_number, ref, lease)
 	local events, is_failed = message.jobs[job_number].open, message.on_unknown == 'fail'
-	set_open(id, message, job_number, is_failed and 'failed' or 'deferred', true,
+	set_open(id, message, job_number, is_failed and 'failed' or 'deferred', 'dup',
 		'the outcome is unknown: no reply to the final dot was seen')
 	add_attempt(id, message, job_number, lease.epoch, events, '-')
 	if is_failed then
 		failed = failed + 1
 	else
 		deferred = deferred + 1
-		try_later(message, ref, retry_ms)
+		try_later(message, ref, UNKNOWN_RETRY_MS + spread)
 	end
 end
 
@@ -81,9 +82,9 @@ local function end_crashed(id, message, job_number, ref, number)
 	local text = 'the relay died ' .. job.crashes .. ' times with this message'
 	if job.crashes >= crashes_max then
 		held = held + 1
-		set_open(id, message, job_number, 'held', false, text)
+		set_open(id, message, job_number, 'held', '-', text)
 	elseif job.crashes > 2 then
-		set_open(id, message, job_number, 'deferred', false, text)
+		set_open(id, message, job_number, 'deferred', '-', text)
 		try_later(message, ref, retry_ms * job.crashes * (1000 + (spread * (number + 7)) % 1000) / 1000)
 	else
 		make_ready(message.lane, message.project, job.destination, ref)

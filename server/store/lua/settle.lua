@@ -23,9 +23,10 @@ local function parse_results(lines)
 	if attempt and #attempt < ATTEMPT_MAX then lines = sub(lines, after) else attempt = nil end
 	for recipient, outcome, code, flag, text in gmatch(lines, '(%d+) (%l+) (%d+) (%S+) ([^\n]*)\n') do
 		if not OUTCOMES[outcome] then return nil end
-		list[#list + 1] = { recipient = tonumber(recipient), outcome = outcome, code = code, text = text,
-			is_duplicate = flag == 'dup', is_suppressed = flag == 'sup' and outcome == 'bounced' }
 		length = length + #recipient + #outcome + #code + #flag + #text + 5
+		if flag ~= 'dup' and (flag ~= 'sup' or outcome ~= 'bounced') then flag = '-' end
+		list[#list + 1] = { recipient = tonumber(recipient), outcome = outcome, code = code, flag = flag,
+			text = text }
 	end
 	if length ~= #lines then return nil end
 	return list, attempt
@@ -61,9 +62,9 @@ local function apply(i, message, epoch, only_delivered)
 		if recipient and recipient.job == job_number and is_open(recipient) and
 			(not only_delivered or result.outcome == 'delivered') then
 			recipient.attempts = recipient.attempts + 1
-			set_state(id, message, result.recipient, result.outcome, result.code, result.is_duplicate,
+			set_state(id, message, result.recipient, result.outcome, result.code, result.flag,
 				result.text)
-			if result.is_suppressed then suppress(message, id, recipient.email) end
+			if result.flag == 'sup' then suppress(message, id, recipient.email) end
 			applied = applied + 1
 		end
 	end

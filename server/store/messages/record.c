@@ -138,10 +138,34 @@ static int recipients(struct cursor *c, struct record *r)
 	return 0;
 }
 
+/* Does the event tell what a server said, or why none could be asked? */
+static bool has_reply(const struct record_event *ev)
+{
+	static const enum recipient_state others[] = {STATE_QUEUED,   STATE_SCHEDULED,
+						      STATE_HELD,     STATE_EXPIRED,
+						      STATE_CANCELED, STATE_SUPPRESSED};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(ev->type, state_names[others[i]]) == 0)
+			return false;
+	return true;
+}
+
+static void note_event(struct record_recipient *o, const struct record_event *ev)
+{
+	o->possible_duplicate |= ev->possible_duplicate;
+	o->is_suppressed |= ev->is_suppressed;
+	if (o->has_reply && !has_reply(ev))
+		return;
+	o->has_reply = has_reply(ev);
+	o->code = ev->code;
+	o->text = ev->text;
+}
+
 static int event(struct cursor *c, struct record *r)
 {
 	struct record_event *list = list_room(r->events, r->n_events, sizeof(*list)), *ev;
-	const char *who;
+	const char *who, *flag;
 
 	if (!list)
 		return -1;
@@ -152,14 +176,15 @@ static int event(struct cursor *c, struct record *r)
 	who = word(c, ' ');
 	ev->at_ms = number(c, ' ');
 	ev->code = (int)number(c, ' ');
-	ev->possible_duplicate = is(word(c, ' '), "dup");
+	flag = word(c, ' ');
+	ev->possible_duplicate = is(flag, "dup");
+	ev->is_suppressed = is(flag, "sup");
 	ev->text = word(c, '\n');
 	if (!ev->text)
 		return 0;
 	ev->recipient = *who == '-' ? SIZE_MAX : strtoul(who, NULL, 10);
 	if (ev->recipient < r->n_recipients) {
-		r->recipients[ev->recipient].text = ev->text;
-		r->recipients[ev->recipient].possible_duplicate |= ev->possible_duplicate;
+		note_event(&r->recipients[ev->recipient], ev);
 	} else if (ev->recipient != SIZE_MAX) {
 		return 0;
 	}

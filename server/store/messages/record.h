@@ -30,11 +30,14 @@ struct record_recipient {
 	enum recipient_state state;
 	unsigned job;
 	unsigned attempts;
-	int code;      /* of the last reply, 0 = none */
+	int code;      /* of the last reply, 0 = no server replied */
 	int64_t at_ms; /* of the last event, 0 = none */
 	const char *email;
-	const char *text;        /* of the last event, "" = none */
+	const char *text;   /* last reply, or why there is none; "" = nothing to tell. What ends a
+			       recipient without a reply (expired, canceled) leaves it */
+	bool is_suppressed; /* its bounce put the address on the suppression list */
 	bool possible_duplicate; /* some event of this recipient was flagged */
+	bool has_reply;          /* private */
 };
 
 /* A fact about the message or one recipient; n counts them within the message, from 1. */
@@ -45,6 +48,7 @@ struct record_event {
 	int64_t at_ms;
 	int code; /* of the reply, 0 = none */
 	bool possible_duplicate;
+	bool is_suppressed; /* this bounce put the address on the suppression list */
 	const char *text;
 };
 

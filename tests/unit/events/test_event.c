@@ -91,8 +91,12 @@ static void an_event_has_its_envelope_and_its_data(void **state)
 	struct record_recipient recipient = {.email = "b@x.example"};
 	struct record record = record_of(&recipient);
 	const struct event_about about = {MESSAGE, "prj_1", "c1"};
-	const struct record_event bounced = {
-		.n = 2, .type = "bounced", .at_ms = AT, .code = 550, .text = "5.1.1 no"};
+	const struct record_event bounced = {.n = 2,
+					     .type = "bounced",
+					     .at_ms = AT,
+					     .code = 550,
+					     .is_suppressed = true,
+					     .text = "5.1.1 no"};
 
 	(void)state;
 	check(event_json(&about, &record, &bounced),
@@ -101,7 +105,8 @@ static void an_event_has_its_envelope_and_its_data(void **state)
 	      "\"project_id\":\"prj_1\",\"mode\":\"test\",\"data\":{\"message_id\":\"" MESSAGE
 	      "\",\"status\":\"bounced\",\"lane\":\"otp\",\"recipient\":\"b@x.example\","
 	      "\"reply\":{\"code\":550,\"text\":\"5.1.1 no\",\"source\":\"remote\"},"
-	      "\"bounce\":{\"class\":\"recipient\",\"is_permanent\":true,\"smtp_code\":550,"
+	      "\"bounce\":{\"class\":\"recipient\",\"is_permanent\":true,"
+	      "\"is_suppressed\":true,\"smtp_code\":550,"
 	      "\"enhanced_code\":\"5.1.1\",\"text\":\"5.1.1 no\",\"source\":\"remote\"},"
 	      "\"internet_message_id\":\"<01@shop.example>\",\"from\":{\"email\":"
 	      "\"a@shop.example\"},\"subject\":\"Hi\"}}");

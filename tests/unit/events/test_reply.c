@@ -35,23 +35,26 @@ static void a_bounce_has_its_class_and_codes(void **state)
 		const char *text, *wanted;
 	} rows[] = {
 		{550, "5.1.1 no such user",
-		 "{\"class\":\"recipient\",\"is_permanent\":true,\"smtp_code\":550,"
+		 "{\"class\":\"recipient\",\"is_permanent\":true,\"is_suppressed\":true,\"smtp_"
+		 "code\":550,"
 		 "\"enhanced_code\":\"5.1.1\",\"text\":\"5.1.1 no such user\","
 		 "\"source\":\"remote\"}"},
 		{554, "5.7.1 blocked",
-		 "{\"class\":\"unknown\",\"is_permanent\":true,\"smtp_code\":554,"
+		 "{\"class\":\"unknown\",\"is_permanent\":true,\"is_suppressed\":false,\"smtp_"
+		 "code\":554,"
 		 "\"enhanced_code\":\"5.7.1\",\"text\":\"5.7.1 blocked\",\"source\":\"remote\"}"},
 		{550, "no",
-		 "{\"class\":\"unknown\",\"is_permanent\":true,\"smtp_code\":550,\"text\":\"no\","
+		 "{\"class\":\"unknown\",\"is_permanent\":true,\"is_suppressed\":false,\"smtp_"
+		 "code\":550,\"text\":\"no\","
 		 "\"source\":\"remote\"}"},
 		{0, "the domain does not exist",
-		 "{\"class\":\"unknown\",\"is_permanent\":true,"
+		 "{\"class\":\"unknown\",\"is_permanent\":true,\"is_suppressed\":false,"
 		 "\"text\":\"the domain does not exist\",\"source\":\"local\"}"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		check(reply_bounce_json(rows[i].code, rows[i].text), rows[i].wanted);
+		check(reply_bounce_json(rows[i].code, rows[i].text, i == 0), rows[i].wanted);
 }
 
 int main(void)

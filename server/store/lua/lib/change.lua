@@ -45,11 +45,11 @@ local function had_state(message, state)
 end
 
 -- Adds an event to the record and to the project's log.
-local function add_event(id, message, kind, recipient_number, code, is_duplicate, text)
+local function add_event(id, message, kind, recipient_number, code, flag, text)
 	local number = message.events + 1
 	message.events = number
 	message.added[#message.added + 1] = number .. ' ' .. kind .. ' ' .. recipient_number .. ' ' .. now_digits ..
-		' ' .. code .. (is_duplicate and ' dup ' or ' - ') .. text .. '\n'
+		' ' .. code .. ' ' .. flag .. ' ' .. text .. '\n'
 	changed[id] = message
 	local log = log_lines[message.project]
 	if not log then
@@ -71,11 +71,12 @@ local function end_message(id, message)
 	end
 end
 
--- Gives a recipient a state, and the event that says so. is_duplicate: it may have got the mail twice.
-local function set_state(id, message, recipient_number, state, code, is_duplicate, text)
+-- Gives a recipient a state, and the event that says so. flag: 'dup': it may have got the mail twice; 'sup': the
+-- bounce put the address on the suppression list; '-': none.
+local function set_state(id, message, recipient_number, state, code, flag, text)
 	local recipient = message.recipients[recipient_number]
 	if state ~= 'delivered' and not had_state(message, state) then enlist_state(id, message, state) end
-	add_event(id, message, state, recipient_number, code, is_duplicate, text)
+	add_event(id, message, state, recipient_number, code, flag, text)
 	recipient.state, recipient.code = state, code
 	recipient.at_ms, recipient.event = now_digits, message.events
 	if is_open(recipient) then return end
@@ -132,7 +133,7 @@ end
 
 -- Recipients whose address is on the suppression list end like this.
 local function set_suppressed(id, message, recipient_number)
-	set_state(id, message, recipient_number, 'suppressed', 0, false, 'the address is on the suppression list')
+	set_state(id, message, recipient_number, 'suppressed', 0, '-', 'the address is on the suppression list')
 end
 
 local function write_changes(retention_ms)

@@ -24,7 +24,7 @@ local function finish_message(id, message, state, text)
 	for r = 0, message.recipient_count - 1 do
 		local recipient = message.recipients[r]
 		if is_free[recipient.job] and is_open(recipient) then
-			set_state(id, message, r, state, 0, false, text)
+			set_state(id, message, r, state, 0, '-', text)
 			ended_count = ended_count + 1
 		end
 	end

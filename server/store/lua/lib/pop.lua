@@ -95,7 +95,7 @@ local function find_job(ref)
 	if job.open == 0 then return nil end       -- over already: its place in the list ends here
 	if message.deadline_ms <= now_ms then
 		each_open(message, job_number, function(r)
-			set_state(id, message, r, 'expired', 0, false, 'deadline passed')
+			set_state(id, message, r, 'expired', 0, '-', 'deadline passed')
 		end)
 		expired = expired + 1
 		return nil

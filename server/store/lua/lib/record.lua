@@ -4,7 +4,7 @@
 --@row job open crashes epoch settled_epoch destination
 --@row recipient state job attempts code at_ms event email
 --   the head; a line for each job; a line for each recipient; the facts, one line of JSON that never changes; then
---   for each event     "<number> <type> <recipient or -> <at_ms> <code> <dup or -> <text>"
+--   for each event     "<number> <type> <recipient or -> <at_ms> <code> <dup, sup or -> <text>"
 --   for each attempt   "a <job> <epoch> <events> <attempt.h, or - where the relay died>": it led to so many of the
 --                      events before it. The last 20 attempts are kept.
 -- `open` counts recipients without a final state, of the message or of the job. A job with 0 is over.

@@ -33,7 +33,7 @@ local function defer_job(ref, rest)
 	if not message then return end
 	each_open(message, job_number, function(r, recipient)
 		if recipient.state == 'deferred' then return end
-		set_state(id, message, r, 'deferred', rest.code, false, rest.reason)
+		set_state(id, message, r, 'deferred', rest.code, '-', rest.reason)
 		deferred = deferred + 1
 	end)
 	due[#due + 1] = digits(min(rest.until_ms, message.deadline_ms))

@@ -84,6 +84,42 @@ static void the_last_event_of_a_recipient_gives_its_text_and_any_its_flag(void *
 	record_deinit(&r);
 }
 
+static void what_ends_a_recipient_without_a_reply_leaves_the_last_reply(void **state)
+{
+	static const struct {
+		const char *events, *text;
+		int code;
+		bool is_suppressed;
+	} rows[] = {
+		{"2 deferred 0 9 451 - 4.7.1 later\n3 expired 0 10 0 - deadline passed\n",
+		 "4.7.1 later", 451, false},
+		{"2 deferred 0 9 451 - 4.7.1 later\n3 canceled 0 10 0 - by request\n",
+		 "4.7.1 later", 451, false},
+		{"2 deferred 0 9 451 - 4.7.1 later\n3 queued 0 10 0 - by request\n", "4.7.1 later",
+		 451, false},
+		{"2 expired 0 10 0 - deadline passed\n", "deadline passed", 0, false},
+		{"2 deferred 0 9 451 - later\n3 deferred 0 10 0 - refused at connect\n",
+		 "refused at connect", 0, false},
+		{"2 held 0 9 0 - the relay died\n3 deferred 0 10 421 - later\n", "later", 421,
+		 false},
+		{"2 bounced 0 9 550 sup 5.1.1 unknown\n", "5.1.1 unknown", 550, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct record r;
+		char text[1000];
+
+		snprintf(text, sizeof(text), HEAD JOBS RECIPIENTS FACTS "1 queued - 5 0 - \n%s",
+			 rows[i].events);
+		assert_int_equal(parse(text, &r), 0);
+		assert_string_equal(r.recipients[0].text, rows[i].text);
+		assert_int_equal(r.recipients[0].code, rows[i].code);
+		assert_int_equal(r.recipients[0].is_suppressed, rows[i].is_suppressed);
+		record_deinit(&r);
+	}
+}
+
 static void events_and_attempts_are_read_in_order(void **state)
 {
 	struct record r;
@@ -296,6 +332,7 @@ int main(void)
 		cmocka_unit_test(the_status_is_the_least_finished_state),
 		cmocka_unit_test(names_and_ends_of_states_agree),
 		cmocka_unit_test(damage_is_refused),
+		cmocka_unit_test(what_ends_a_recipient_without_a_reply_leaves_the_last_reply),
 		cmocka_unit_test(a_zero_byte_is_damage),
 		cmocka_unit_test(a_record_cut_anywhere_is_read_or_refused),
 	};

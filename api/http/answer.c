@@ -13,6 +13,7 @@
 
 #define HEADERS_MAX 4096
 #define RETRY_AFTER_S "5"
+#define LARGE_BYTES 65536
 
 static bool is_field(const char *name, const char *value)
 {
@@ -33,6 +34,13 @@ void answer_header(struct request *r, const char *name, const char *value)
 	buf_append(&r->headers, value, strlen(value) + 1);
 }
 
+/* Slow readers must not fill the memory. */
+static bool is_too_much(const struct request *r, size_t len)
+{
+	return r->server && len > LARGE_BYTES &&
+	       r->server->response_bytes + len > r->server->limits.responses_max;
+}
+
 /* take_text: malloc; NULL: there was no memory for it. */
 static void deliver(struct request *r, unsigned status, const char *content_type, char *take_text,
 		    size_t len)
@@ -42,11 +50,19 @@ static void deliver(struct request *r, unsigned status, const char *content_type
 		free(take_text);
 		return;
 	}
+	if (is_too_much(r, len)) {
+		free(take_text);
+		answer_problem(r, PROBLEM_UNAVAILABLE, NULL,
+			       "Too many large responses are being read. Try again later.");
+		return;
+	}
 	r->is_answered = true;
 	r->answered_us = clock_mono_us();
 	r->status = take_text ? status : 500;
 	r->text = take_text;
 	r->text_len = take_text ? len : 0;
+	if (r->server)
+		r->server->response_bytes += r->text_len;
 	if (r->text_len)
 		answer_header(r, "Content-Type", content_type);
 	request_resume(r);

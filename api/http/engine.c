@@ -1,6 +1,8 @@
 /* libmicrohttpd in our loop: it has an epoll of its own, which the loop watches. */
 #include "api/http/engine.h"
 
+#include "api/http/guard.h"
+
 #define RUNS_A_TURN 16
 
 /* MHD says by a timeout of 0 that it has work left. It goes on, but not for ever, so that the rest
@@ -10,6 +12,7 @@ void engine_run(struct http_server *s)
 	MHD_UNSIGNED_LONG_LONG left;
 
 	for (int i = 0; i < RUNS_A_TURN; i++) {
+		guard_check(s);
 		MHD_run(s->daemon);
 		if (MHD_get_timeout(s->daemon, &left) != MHD_YES || left > 0)
 			return;

@@ -23,6 +23,7 @@ struct http_server {
 	const struct routes *routes;
 	struct http_limits limits;
 	struct MHD_Daemon *daemon;
+	int guard_fd;            /* epoll of guard.c; -1: none */
 	struct loop_fd poll;     /* MHD's epoll */
 	struct loop_post wake;   /* resumed in this turn: run MHD once */
 	struct loop_timer again; /* MHD has work left: run it in the next turn */
@@ -32,7 +33,8 @@ struct http_server {
 	struct peer *peers;
 	size_t n_peers;
 	struct request *requests;
-	size_t body_bytes; /* held in bodies now */
+	size_t body_bytes;     /* held in bodies now */
+	size_t response_bytes; /* held in responses now */
 	struct listener *listeners;
 	size_t n_listeners;
 	struct lingering *lingering;

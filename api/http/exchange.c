@@ -267,7 +267,7 @@ void exchange_end(struct request *r)
 		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
 
 	/* No response of ours, but one of MHD's (431, 414, a bad chunk). */
-	if (!r->status && info)
+	if (!r->status && info && r->peer->phase != PEER_DOOMED)
 		r->status = info->http_status;
 	request_log_end(r);
 	if (r->step == STEP_WAIT)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "api/http/guard.h"
 #include "api/http/linger.h"
 #include "server/base/clock.h"
 #include "server/base/metrics.h"
@@ -24,6 +25,8 @@ struct peer *peer_new(struct http_server *s, int fd)
 	s->peers = c;
 	s->n_peers++;
 	metric_add(METRIC_HTTP_CONNECTIONS, 1);
+	c->is_counted = true;
+	guard_add(c);
 	return c;
 }
 
@@ -35,6 +38,7 @@ void peer_free(struct peer *c)
 	if (!c)
 		return;
 	s = c->server;
+	guard_remove(c);
 	/* MHD closes its descriptor after this; a copy keeps the socket. */
 	if (c->is_left_early && !s->is_stopping && (copy = fcntl(c->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
 		linger_take(s, copy);
@@ -60,6 +64,6 @@ void peer_enter(struct peer *c, enum peer_phase phase, int64_t since_ms)
 
 void peer_shut(struct peer *c)
 {
-	c->phase = PEER_DOOMED;
+	peer_enter(c, PEER_DOOMED, clock_mono_ms());
 	shutdown(c->fd, SHUT_RDWR);
 }

@@ -4,7 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/http/chunks.h"
 #include "api/http/engine.h"
+#include "server/base/buf.h"
 
 /* One client connection: what it is doing, and since when. libmicrohttpd owns the descriptor. For
  * this folder only. */
@@ -16,7 +18,7 @@ enum peer_phase {
 	PEER_BODY,
 	PEER_WORK, /* with the key's lookup or a handler: the store bounds the time */
 	PEER_SENDING,
-	PEER_DOOMED, /* shut down by us; MHD has not noticed yet */
+	PEER_DOOMED, /* shut down or refused by us; MHD has not noticed yet */
 };
 
 struct peer {
@@ -27,6 +29,15 @@ struct peer {
 	int64_t since_ms;   /* monotonic: the phase began; BODY: the request began */
 	uint64_t bytes;     /* of the body so far, or of the response */
 	bool is_left_early; /* responded before the body was read: linger */
+
+	/* guard.c's: */
+	uint64_t octets;   /* of the requests that ended */
+	bool is_counted;   /* octets is right */
+	bool is_head_seen; /* the head of this request has been looked at */
+	struct buf head;   /* what has been looked at of a head that is not complete */
+	bool is_chunked;   /* and the body up to the octet number `scanned` has been looked at */
+	struct chunks chunks;
+	uint64_t scanned;
 };
 
 /* NULL: out of memory. */

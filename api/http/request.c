@@ -37,6 +37,7 @@ void request_leave(struct request *r)
 	if (!s)
 		return;
 	s->body_bytes -= r->body.len;
+	s->response_bytes -= r->text_len;
 	if (r->prev)
 		r->prev->next = r->next;
 	else

@@ -1,6 +1,7 @@
 /* Starts and stops the HTTP server; libmicrohttpd's callbacks. */
 #include "api/http/server.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +10,14 @@
 #include "api/http/peer.h"
 #include "api/http/drain.h"
 #include "api/http/exchange.h"
+#include "api/http/guard.h"
 #include "api/http/linger.h"
+#include "api/http/scan.h"
 #include "api/http/sweep.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
 
-#define POOL_BYTES 32768 /* a connection: twice HEAD_MAX, as MHD copies cookies */
-#define BACKSTOP_S 300u  /* MHD's idle timeout; sweep.c is stricter */
+#define BACKSTOP_S 300u /* MHD's idle timeout; sweep.c is stricter */
 
 static const struct http_limits default_limits = {
 	.tick_ms = 1000,
@@ -23,10 +25,12 @@ static const struct http_limits default_limits = {
 	.idle_ms = 75000,
 	.head_ms = 20000,
 	.body_ms = 30000,
-	.send_ms = 60000,
+	.send_ms = 30000,
 	.body_rate = 32768,
+	.send_rate = 131072,
 	.linger_ms = 2000,
 	.back_off_ms = 100,
+	.responses_max = (size_t)256 << 20,
 };
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -76,11 +80,19 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 
 	(void)arg;
 	(void)mhd;
-	if (!*request)
+	if (!*request || ((struct request *)*request)->peer->phase == PEER_DOOMED)
 		return MHD_NO;
 	*len = 0;
 	return n ? exchange_body(*request, bytes, n)
 		 : exchange_step(*request, url, method, version);
+}
+
+static uint64_t count_octets(struct MHD_Connection *mhd, const struct request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return (info ? info->header_size : 0) + r->received;
 }
 
 static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
@@ -94,6 +106,7 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
 	if (!r)
 		return;
 	peer_enter(r->peer, PEER_IDLE, clock_mono_ms());
+	guard_next(r->peer, count_octets(mhd, r));
 	*request = NULL;
 	exchange_end(r);
 }
@@ -115,7 +128,7 @@ static int start_daemon(struct http_server *s, char *cert, char *key, struct err
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s},
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, s},
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, s},
-		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES, NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, SCAN_POOL_BYTES, NULL},
 		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL},
 		{MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)per_ip(connections), NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, BACKSTOP_S, NULL},
@@ -163,11 +176,16 @@ int http_server_start(struct http_server **out, const struct api *api, const str
 	s->api = api;
 	s->routes = routes;
 	s->last_waiting = &s->waiting;
+	s->guard_fd = -1;
 	s->limits = default_limits;
 	id_random(s->id_prefix, sizeof(s->id_prefix) - 1);
 	if (certificate_load(api->config, &cert, &key, e) < 0)
 		goto out;
 	s->is_tls = cert != NULL;
+	if (guard_init(s) < 0) {
+		err_set(e, ERR_INTERNAL, "epoll_create1: %s", strerror(errno));
+		goto out;
+	}
 	if (start_daemon(s, cert, key, e) < 0 || join_loop(s, e) < 0 ||
 	    accept_start(s, listen_fds, n, e) < 0)
 		goto out;
@@ -196,6 +214,7 @@ void http_server_free(struct http_server *s)
 	linger_free_all(s);
 	loop_timer_deinit(&s->tick);
 	loop_timer_deinit(&s->work);
+	guard_deinit(s);
 	free(s);
 }
 

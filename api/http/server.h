@@ -28,17 +28,21 @@ void http_server_drain(struct http_server *s, int64_t ms, bool is_patient, void 
 /* Not from within a handler. */
 void http_server_free(struct http_server *s);
 
-/* How long a peer may take. */
+/* How long a peer may take, and what it may hold. */
 struct http_limits {
-	int64_t tick_ms;     /* between two checks */
-	int64_t fresh_ms;    /* from connect to the first request line */
-	int64_t idle_ms;     /* between two requests */
-	int64_t head_ms;     /* from the request line to the end of the head */
-	int64_t body_ms;     /* head and body; plus 1 s for each body_rate octets */
-	int64_t send_ms;     /* the response; plus 1 s for each body_rate octets */
-	int64_t body_rate;   /* octets a second */
+	int64_t tick_ms;   /* between two checks */
+	int64_t fresh_ms;  /* from connect to the first request line */
+	int64_t idle_ms;   /* between two requests */
+	int64_t head_ms;   /* from the request line to the end of the head */
+	int64_t body_ms;   /* head and body; plus 1 s for each body_rate octets */
+	int64_t send_ms;   /* the response; plus 1 s for each send_rate octets */
+	int64_t body_rate; /* octets a second */
+	int64_t send_rate;
 	int64_t linger_ms;   /* after our end of stream, until the peer's */
 	int64_t back_off_ms; /* after accept ran out of descriptors */
+	/* Octets of all responses that clients have not read yet; above it large ones become 503.
+	 */
+	size_t responses_max;
 };
 
 /* Replaces the default limits. For tests. */

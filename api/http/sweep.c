@@ -10,10 +10,13 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 
+static int64_t time_for(uint64_t bytes, int64_t rate)
+{
+	return (int64_t)(bytes / (uint64_t)rate) * 1000;
+}
+
 static int64_t limit_ms(const struct http_server *s, const struct peer *c)
 {
-	int64_t for_bytes = (int64_t)(c->bytes / (uint64_t)s->limits.body_rate) * 1000;
-
 	switch (c->phase) {
 	case PEER_FRESH:
 		return s->limits.fresh_ms;
@@ -22,11 +25,12 @@ static int64_t limit_ms(const struct http_server *s, const struct peer *c)
 	case PEER_HEAD:
 		return s->limits.head_ms;
 	case PEER_BODY:
-		return s->limits.body_ms + for_bytes;
+		return s->limits.body_ms + time_for(c->bytes, s->limits.body_rate);
 	case PEER_SENDING:
-		return s->limits.send_ms + for_bytes;
-	case PEER_WORK:
+		return s->limits.send_ms + time_for(c->bytes, s->limits.send_rate);
 	case PEER_DOOMED:
+		return s->limits.linger_ms;
+	case PEER_WORK:
 		break;
 	}
 	return INT64_MAX;

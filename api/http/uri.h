@@ -12,7 +12,7 @@
  * control character or to bytes that are not UTF-8 is refused, so everything in a struct uri is a C
  * string that may be compared and logged. */
 
-#define URI_MAX 8192 /* octets of a target */
+#define URI_MAX 8192
 #define URI_SEGMENTS 8
 #define URI_PAIRS 16
 

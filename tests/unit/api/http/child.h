@@ -122,6 +122,14 @@ static inline void thing(struct request *r)
 			      "project", request_key(r)->project_id));
 }
 
+static inline void answer_much(struct request *r)
+{
+	static char text[6000000];
+
+	memset(text, 'x', sizeof(text));
+	answer_text(r, 200, "text/plain", text, sizeof(text));
+}
+
 static inline void health(struct request *r)
 {
 	answer_text(r, 200, "text/plain", "ok\n", 3);
@@ -162,6 +170,7 @@ static const struct route rows_of_test[] = {
 	{HTTP_POST, "/v1/small", SCOPE_SEND, echo, NULL, BODY_SMALL},
 	{HTTP_GET, "/v1/names/{name}", SCOPE_READ, thing, NULL, BODY_NONE},
 	{HTTP_GET, "/healthz", 0, health, NULL, BODY_NONE},
+	{HTTP_GET, "/much", 0, answer_much, NULL, BODY_NONE},
 	{HTTP_GET, "/counts", 0, show_counts, NULL, BODY_NONE},
 	{HTTP_GET, "/fail", 0, break_down, NULL, BODY_NONE},
 };
@@ -244,6 +253,8 @@ static const struct http_limits limits = {
 	.body_ms = 1200,
 	.send_ms = 10000,
 	.body_rate = 32768,
+	.send_rate = 32768,
+	.responses_max = 10000000,
 	.linger_ms = 500,
 	.back_off_ms = 100,
 };

@@ -114,11 +114,30 @@ static const struct row rows[] = {
 	{"two blanks in the request line", "GET  /healthz HTTP/1.1\r\nHost: h\r\n\r\n", 400, "",
 	 CLOSED},
 	{"a Content-Length that is no number", POST("/v1/echo", "Content-Length: 2x\r\n") "{}", 400,
-	 "", CLOSED},
-	{"a negative Content-Length", POST("/v1/echo", "Content-Length: -2\r\n") "{}", 400, "",
+	 "bad-request", CLOSED},
+	{"a negative Content-Length", POST("/v1/echo", "Content-Length: -2\r\n") "{}", 400,
+	 "bad-request", CLOSED},
+	{"a Content-Length that is too large for any reader",
+	 POST("/v1/echo", "Content-Length: 99999999999999999999999\r\n"), 400, "bad-request",
 	 CLOSED},
-	{"a bad chunk", POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "zz\r\n{}\r\n", 400, "",
+	{"another version of HTTP", "GET /healthz HTTP/2.0\r\n" HOST "\r\n", 505, "http-version",
 	 CLOSED},
+	{"no version of HTTP", "GET /healthz\r\n\r\n", 400, "bad-request", CLOSED},
+	{"a header without a colon", "GET /healthz HTTP/1.1\r\n" HOST "nothing\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a bad chunk", POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "zz\r\n{}\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a chunk size that ends in LF",
+	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\n{}\r\n0\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a chunk that ends in LF",
+	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\n0\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"a chunk extension",
+	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2;a=b\r\n{}\r\n0\r\n\r\n", 400,
+	 "bad-request", CLOSED},
+	{"chunks", POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", 202,
+	 "", OPEN},
 
 	/* what must be there once */
 	{"no Host", "GET /healthz HTTP/1.1\r\n\r\n", 400, "Host", CLOSED},
@@ -327,7 +346,8 @@ static void a_head_that_is_too_long_is_refused(void **state)
 	snprintf(request, sizeof(request), "GET /%065000d HTTP/1.1\r\n" HOST "\r\n", 0);
 	say(fd, request, strlen(request));
 	status = hear(fd, answer, sizeof(answer), true);
-	assert_true(status == 414 || status == 404 || status == 400);
+	assert_int_equal(status, 414);
+	assert_non_null(strstr(answer, "/problems/uri-too-long"));
 	close(fd);
 	fd = dial(&shared);
 	snprintf(request, sizeof(request), "GET /%05000d HTTP/1.1\r\n" HOST "\r\n", 0);
@@ -352,6 +372,7 @@ static void a_head_that_is_too_long_is_refused(void **state)
 		 0);
 	say(fd, request, strlen(request));
 	assert_int_equal(hear(fd, answer, sizeof(answer), true), 431);
+	assert_non_null(strstr(answer, "/problems/head-too-large"));
 	close(fd);
 	fd = dial(&shared);
 	snprintf(request, sizeof(request),
@@ -360,6 +381,55 @@ static void a_head_that_is_too_long_is_refused(void **state)
 		 0);
 	say(fd, request, strlen(request));
 	assert_int_equal(hear(fd, answer, sizeof(answer), true), 401);
+	close(fd);
+}
+
+static void a_bad_head_is_refused_whatever_came_before_it(void **state)
+{
+	static const char *const before[] = {
+		GET("/healthz"),
+		POST("/v1/echo", "Content-Length: 2\r\n") "{}",
+		POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n",
+	};
+	static const char bad[] = POST("/v1/echo", "Content-Length: 2x\r\n");
+	char answer[4000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++) {
+		int fd = dial(&shared);
+
+		for (int n = 0; n < 3; n++) {
+			say(fd, before[i], strlen(before[i]));
+			assert_in_range(hear(fd, answer, sizeof(answer), true), 200, 202);
+		}
+		for (size_t k = 0; k < sizeof(bad) - 1; k += 7) {
+			say(fd, bad + k, sizeof(bad) - 1 - k < 7 ? sizeof(bad) - 1 - k : 7);
+			usleep(1000);
+		}
+		assert_int_equal(hear(fd, answer, sizeof(answer), true), 400);
+		assert_non_null(strstr(answer, "/problems/bad-request"));
+		assert_true(closes(fd, 1000));
+		close(fd);
+	}
+}
+
+static void a_chunked_body_in_pieces_is_taken(void **state)
+{
+	static const char head[] = POST("/v1/echo", "Transfer-Encoding: chunked\r\n");
+	static const char body[] = "A\r\n0123456789\r\n1\r\nx\r\n0\r\nX: y\r\n\r\n";
+	char answer[4000];
+	int fd = dial(&shared);
+
+	(void)state;
+	for (int n = 0; n < 3; n++) {
+		say(fd, head, sizeof(head) - 1);
+		for (size_t k = 0; k < sizeof(body) - 1; k++) {
+			say(fd, body + k, 1);
+			usleep(500);
+		}
+		assert_int_equal(hear(fd, answer, sizeof(answer), true), 202);
+		assert_non_null(strstr(answer, "\"len\":11"));
+	}
 	close(fd);
 }
 
@@ -395,6 +465,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(each_request_gets_the_answer_that_http_wants),
 		cmocka_unit_test(a_nul_in_the_head_is_refused),
 		cmocka_unit_test(a_head_that_is_too_long_is_refused),
+		cmocka_unit_test(a_bad_head_is_refused_whatever_came_before_it),
+		cmocka_unit_test(a_chunked_body_in_pieces_is_taken),
 		cmocka_unit_test(wrong_key_and_no_key_look_the_same),
 	};
 

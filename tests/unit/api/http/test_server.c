@@ -99,6 +99,43 @@ static void bodies_beyond_the_limit_do_not_pile_up_in_memory(void **state)
 	assert_in_range(counted("rss_kb") - before, 0, 60000); /* of 200 MB */
 }
 
+static int dial_slow_reader(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 4096;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+	assert_int_equal(
+		connect(fd, (const struct sockaddr *)&shared.address, sizeof(shared.address)), 0);
+	return fd;
+}
+
+static void what_slow_readers_hold_is_bounded(void **state)
+{
+	static const char request[] = GET("/much");
+	char answer[4000];
+	int slow = dial_slow_reader(), other = dial(&shared);
+
+	(void)state;
+	say(slow, request, sizeof(request) - 1);
+	assert_int_equal(hear(slow, answer, sizeof(answer), false), 200);
+	say(other, request, sizeof(request) - 1);
+	assert_int_equal(hear(other, answer, sizeof(answer), true), 503);
+	assert_non_null(strstr(answer, "/problems/unavailable"));
+	say(other, GET("/healthz"), strlen(GET("/healthz")));
+	assert_int_equal(hear(other, answer, sizeof(answer), true), 200);
+	close(slow);
+	/* Until the server has noticed. */
+	for (int i = 0, status = 503; status == 503; i++) {
+		assert_in_range(i, 0, 100);
+		usleep(20000);
+		say(other, request, sizeof(request) - 1);
+		status = hear(other, answer, sizeof(answer), false);
+	}
+	assert_memory_equal(answer, "HTTP/1.1 200", 12);
+	close(other);
+}
+
 static void who_is_refused_early_can_read_why(void **state)
 {
 	static const char head[] =
@@ -286,6 +323,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_body_of_exactly_the_limit_is_taken_in_any_pieces),
 		cmocka_unit_test(a_chunked_body_is_cut_at_the_limit),
 		cmocka_unit_test(bodies_beyond_the_limit_do_not_pile_up_in_memory),
+		cmocka_unit_test(what_slow_readers_hold_is_bounded),
 		cmocka_unit_test(who_is_refused_early_can_read_why),
 		cmocka_unit_test(slow_ones_are_closed_and_others_do_not_notice),
 		cmocka_unit_test(a_client_may_hang_up_at_any_time),

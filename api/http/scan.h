@@ -1,0 +1,37 @@
+#ifndef API_HTTP_SCAN_H
+#define API_HTTP_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/http/problem.h"
+
+/* Looks at the octets of a request head (RFC 9112 2-5) for what libmicrohttpd refuses with a page
+ *or a close of its own, so that the client gets a problem instead. Everything else is head.c's.
+ *Pure.
+ *
+ *	head = *CRLF method SP target SP version CRLF *( name ":" value CRLF ) CRLF */
+
+/* Memory that libmicrohttpd has for a connection: the head, a copy of its cookies, and an entry of
+ * SCAN_ENTRY_BYTES for each header and each cookie. */
+#define SCAN_POOL_BYTES 32768
+#define SCAN_ENTRY_BYTES 64
+
+enum scan_verdict {
+	SCAN_MORE, /* the head is not complete, and good so far */
+	SCAN_GOOD,
+	SCAN_BAD,
+};
+
+struct scan {
+	/* SCAN_BAD */
+	enum problem problem;
+	const char *detail; /* static */
+	/* SCAN_GOOD */
+	size_t len; /* of the head */
+	bool is_chunked;
+};
+
+enum scan_verdict scan_head(const char *bytes, size_t len, struct scan *out);
+
+#endif

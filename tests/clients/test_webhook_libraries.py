@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from support import documentation, go, harness
+from support import documentation, go, harness, registry
 from support.receiver import Receiver
 
 # Text that changes if the body is parsed and printed again.
@@ -105,14 +105,14 @@ def test_the_python_library_verifies_a_webhook(heard):
     venv = harness.ROOT / "build" / "venv"
     if not (venv / "bin" / "pip").exists():
         subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
-    subprocess.run([venv / "bin" / "pip", "-q", "install", "standardwebhooks==1.0.1"], check=True)
+    registry.call("PyPI", [venv / "bin" / "pip", "-q", "install", "standardwebhooks==1.0.1"])
     hold(run_script([venv / "bin" / "python", "-X", "utf8", "-c"], "python", heard), heard)
 
 
 def test_the_node_library_verifies_a_webhook(heard, monkeypatch):
     place = harness.ROOT / "build" / "node"
     place.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", place, "standardwebhooks@1.1.1"], check=True)
+    registry.call("the npm registry", ["npm", "install", "--loglevel", "error", "--no-fund", "--no-audit", "--prefix", place, "standardwebhooks@1.1.1"])
     monkeypatch.chdir(place)
     hold(run_script(["node", "-e"], "javascript", heard), heard)
 

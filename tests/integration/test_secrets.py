@@ -165,7 +165,8 @@ def test_the_search_finds_what_is_there():
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_no_secret_is_where_it_does_not_belong(make_postern, stack, relay, receiver, tmp_path, log_format):
+def test_no_secret_is_where_it_does_not_belong(make_postern, stack, relay, receiver, tmp_path, log_format, monkeypatch):
+    monkeypatch.setenv("POSTERN_BINARY", harness.readable_binary())
     dkim = make_dkim_key(str(tmp_path / "dkim.pem"))
     server = make_server(make_postern, stack, relay, tmp_path, log_format=log_format, dkim_key=tmp_path / "dkim.pem")
     hook = server.request("POST", "/v1/webhooks", key=server.live_key, json={"url": receiver.url("/canary6path")}).json()

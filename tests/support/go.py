@@ -5,10 +5,11 @@ import re
 import subprocess
 from pathlib import Path
 
-from support import harness
+from support import harness, registry
 
 # Debian 12 has 1.19, which the library of Standard Webhooks does not build with: Go's own module proxy has newer ones.
 NEEDED, TOOLCHAIN = (1, 21), "golang.org/toolchain@v0.0.1-go1.21.13.linux-"
+PROXY = "the Go module proxy (GOPROXY)"
 PLACE = harness.ROOT / "build" / "go"
 ENV = {"GOPATH": PLACE, "GOCACHE": PLACE / "cache", "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local"}
 
@@ -25,7 +26,8 @@ def toolchain():
     version = re.match(r"go(\d+)\.(\d+)", call("env", "GOVERSION"))
     if version and tuple(map(int, version.groups())) >= NEEDED:
         return {"go": "go"}
-    root = Path(json.loads(call("mod", "download", "-json", TOOLCHAIN + call("env", "GOHOSTARCH").strip()))["Dir"])
+    wanted = TOOLCHAIN + call("env", "GOHOSTARCH").strip()
+    root = Path(json.loads(registry.call(PROXY, ["go", "mod", "download", "-json", wanted], env={**os.environ, **ENV}))["Dir"])
     for program in [*(root / "bin").iterdir(), *(root / "pkg" / "tool").glob("*/*")]:
         program.chmod(0o755)        # a module's files are not executable
     return {"go": root / "bin" / "go", "env": {"GOROOT": root}}
@@ -49,4 +51,6 @@ def build(name, files):
 
 def run(name, files, stdin=""):
     """The output of a program that needs modules of the Go module proxy, and perhaps a newer Go."""
-    return call("run", ".", cwd=write(name, files), input=stdin, **toolchain())
+    chain, folder = toolchain(), write(name, files)
+    registry.call(PROXY, [chain["go"], "mod", "download"], cwd=folder, env={**os.environ, **ENV, **chain.get("env", {})})
+    return call("run", ".", cwd=folder, input=stdin, **chain)

@@ -25,6 +25,12 @@ ROOT_KEY = "pn_root_canary0123456789abcdefghijklmnop"
 SECRET = base64.b64encode(b"canary-of-the-sealing-secret-32b").decode()
 
 
+def readable_binary():
+    """A Postern whose /proc/PID/environ can be read. The release makes itself unreadable, also for root without CAP_SYS_PTRACE,
+    as in most containers; with a sanitizer it does not."""
+    return str(ROOT / "build" / "asan" / "postern")
+
+
 def binary():
     named = os.environ.get("POSTERN_BINARY")
     if named:
@@ -429,6 +435,14 @@ class Postern:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+
+def is_alive(pid):
+    """Not for zombies. /proc/PID/stat can be read of any process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def direct_children(pid):

@@ -14,7 +14,7 @@ CFLAGS += -std=c17 -g -fPIE $(WARN) $(WERROR) $(MODE)
 LDFLAGS += -pie -Wl,-z,relro,-z,now $(filter -fsanitize%,$(MODE))
 LDLIBS = $(shell pkg-config --libs $(LIBPKGS)) -pthread
 
-# One archive a folder, floor last, so that no folder can link against one above it.
+# One archive per folder, server/base last: no folder can link against one above it.
 DIRS := server/cli server/supervisor api api/messages api/send api/http api/json smtp/relay smtp smtp/client server/hooks server/keeper \
 	server/events server/fetch server/role server/route server/store/queue server/store/projects server/store/messages server/redis server/mail \
 	server/config server/base

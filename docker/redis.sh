@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the Redis of compose.yaml in the working directory. REDIS_PASSWORD: of the user postern.
-# REDIS_MAXMEMORY: as Redis writes it. Arguments go to redis-server.
+# Starts the Redis of compose.yaml in the working directory. REDIS_PASSWORD: password of the user
+# postern. REDIS_MAXMEMORY: like 1gb. Arguments are passed to redis-server.
 set -eu
 umask 077
 here=$(cd "$(dirname "$0")" && pwd)

@@ -6,7 +6,7 @@
 #include "server/cli/cli.h"
 #include "server/cli/options.h"
 
-static int print(const struct command *c, struct buf *out)
+static int print_text(const struct command *c, struct buf *out)
 {
 	struct err e;
 	int status = CLI_DONE;
@@ -21,7 +21,7 @@ static int print(const struct command *c, struct buf *out)
 	return status;
 }
 
-static int load(const struct command *c, int argc, char **argv, struct config **config)
+static int load_config(const struct command *c, int argc, char **argv, struct config **config)
 {
 	const char *file = NULL;
 	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
@@ -34,11 +34,11 @@ static int load(const struct command *c, int argc, char **argv, struct config **
 	return CLI_DONE;
 }
 
-static int check(int argc, char **argv)
+static int run_check(int argc, char **argv)
 {
 	struct config *config = NULL;
 	struct err e;
-	int status = load(&command_config_check, argc, argv, &config);
+	int status = load_config(&command_config_check, argc, argv, &config);
 
 	if (!config)
 		return status;
@@ -52,20 +52,20 @@ static int check(int argc, char **argv)
 	return status;
 }
 
-static int show(int argc, char **argv)
+static int run_show(int argc, char **argv)
 {
 	struct config *config = NULL;
 	struct buf out = {0};
-	int status = load(&command_config_show, argc, argv, &config);
+	int status = load_config(&command_config_show, argc, argv, &config);
 
 	if (!config)
 		return status;
 	config_show(config, &out);
 	config_free(config);
-	return print(&command_config_show, &out);
+	return print_text(&command_config_show, &out);
 }
 
-static int table(int argc, char **argv)
+static int run_table(int argc, char **argv)
 {
 	const struct option_row rows[] = {{NULL, NULL, NULL}};
 	struct buf out = {0};
@@ -74,7 +74,7 @@ static int table(int argc, char **argv)
 	if (options_read(argc, argv, rows, NULL, 0, &e) < 0)
 		return cli_report_usage(&command_config_table, &e);
 	config_table(&out);
-	return print(&command_config_table, &out);
+	return print_text(&command_config_table, &out);
 }
 
 const struct command command_config_check = {
@@ -85,7 +85,7 @@ const struct command command_config_check = {
 		"that\n"
 		"have no effect.\n\n"
 		"Example:\n  postern config check --config /etc/postern/postern.yaml\n",
-	.run = check,
+	.run = run_check,
 };
 
 const struct command command_config_show = {
@@ -93,12 +93,12 @@ const struct command command_config_show = {
 	.summary = "print every setting and where it came from, secrets masked",
 	.help = "Usage: postern config show [--config FILE]\n\n"
 		"Example:\n  POSTERN_LISTEN=[::]:8080 postern config show\n",
-	.run = show,
+	.run = run_show,
 };
 
 const struct command command_config_table = {
 	.name = "config table",
 	.summary = "print all settings as a Markdown table",
 	.help = "Usage: postern config table\n\nExample:\n  postern config table >settings.md\n",
-	.run = table,
+	.run = run_table,
 };

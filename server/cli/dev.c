@@ -75,7 +75,7 @@ static int load_key(const struct config *config, char key[KEY_LEN + 1], struct e
 	return e->kind == ERR_NOT_FOUND ? make_key(file, key, e) : -1;
 }
 
-static void imported(const struct key *key, const char *text, const struct err *why, void *arg)
+static void on_imported(const struct key *key, const char *text, const struct err *why, void *arg)
 {
 	(void)key;
 	(void)text;
@@ -90,7 +90,7 @@ static int import_key(const struct config *config, const char *key, struct err *
 	if (client_open(&c, config, e) < 0)
 		return -1;
 	keys_import(c.redis, "default", "dev", SCOPE_SEND | SCOPE_READ | SCOPE_MANAGE, true, key,
-		    imported, &c);
+		    on_imported, &c);
 	status = client_wait(&c, e);
 	client_close(&c);
 	return status;
@@ -104,7 +104,7 @@ struct address {
 	bool is_tls;
 };
 
-static bool answers(const struct config *config)
+static bool is_api_ready(const struct config *config)
 {
 	struct probe_answer answer;
 
@@ -116,7 +116,7 @@ static int wait_for_api(const struct config *config, struct err *e)
 	const struct timespec pause = {.tv_nsec = POLL_NS};
 	int64_t until = clock_mono_ms() + READY_MS;
 
-	while (!answers(config)) {
+	while (!is_api_ready(config)) {
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_RETRY, "the API was not ready within %d s",
 				       READY_MS / 1000);

@@ -25,7 +25,7 @@ static void print_not_ready(const char *body)
 }
 
 /* /readyz never waits for Redis, so any response means that the process is alive. */
-static int ask(const struct config *config, bool is_strict)
+static int check_health(const struct config *config, bool is_strict)
 {
 	struct probe_answer answer;
 	struct err e;
@@ -63,7 +63,7 @@ static int run(int argc, char **argv)
 		return cli_report_usage(&command_health, &e);
 	if (cli_load_config(&config, file, client_presets, &e) < 0)
 		return cli_report_error(&command_health, &e);
-	status = ask(config, is_strict);
+	status = check_health(config, is_strict);
 	config_free(config);
 	return status;
 }

@@ -30,9 +30,9 @@ struct probe {
 	char why[200]; /* why there is no response; "" = there is one */
 };
 
-static void on_link(enum stream_event event, void *arg);
+static void on_stream(enum stream_event event, void *arg);
 
-static void end(struct probe *p, const char *why)
+static void end_probe(struct probe *p, const char *why)
 {
 	snprintf(p->why, sizeof(p->why), "%s", why);
 	loop_stop(p->loop);
@@ -47,12 +47,12 @@ static void try_next(struct probe *p)
 	p->stream = NULL;
 	memcpy(&to, p->next->ai_addr, p->next->ai_addrlen);
 	p->next = p->next->ai_next;
-	if (stream_open(&p->stream, p->loop, &to, on_link, p, &e) < 0)
-		end(p, e.text);
+	if (stream_open(&p->stream, p->loop, &to, on_stream, p, &e) < 0)
+		end_probe(p, e.text);
 }
 
 /* Reads until the server closes, or the buffer is full. */
-static void converse(struct probe *p)
+static void send_and_read(struct probe *p)
 {
 	ssize_t n = 0;
 
@@ -71,10 +71,10 @@ static void converse(struct probe *p)
 		if (n > 0)
 			p->len += (size_t)n;
 	}
-	end(p, p->len ? "" : stream_why(p->stream));
+	end_probe(p, p->len ? "" : stream_why(p->stream));
 }
 
-static void on_link(enum stream_event event, void *arg)
+static void on_stream(enum stream_event event, void *arg)
 {
 	struct probe *p = arg;
 	struct err e;
@@ -84,13 +84,13 @@ static void on_link(enum stream_event event, void *arg)
 		if (!p->is_connected && p->next)
 			try_next(p);
 		else
-			end(p, stream_why(p->stream));
+			end_probe(p, stream_why(p->stream));
 		return;
 	case STREAM_CONNECTED:
 		p->is_connected = true;
 		if (p->tls) {
 			if (stream_secure(p->stream, p->tls, p->host, false, &e) < 0)
-				end(p, e.text);
+				end_probe(p, e.text);
 			return;
 		}
 		break;
@@ -99,18 +99,18 @@ static void on_link(enum stream_event event, void *arg)
 	default:
 		break;
 	}
-	converse(p);
+	send_and_read(p);
 }
 
-static void too_late(void *arg)
+static void on_limit(void *arg)
 {
-	end(arg, "no response in time");
+	end_probe(arg, "no response in time");
 }
 
-static int talk(struct probe *p, const struct addrinfo *list, int64_t limit_ms, struct err *e)
+static int run_probe(struct probe *p, const struct addrinfo *list, int64_t limit_ms, struct err *e)
 {
 	p->loop = loop_new();
-	if (!p->loop || loop_timer_init(&p->timer, p->loop, too_late, p) < 0)
+	if (!p->loop || loop_timer_init(&p->timer, p->loop, on_limit, p) < 0)
 		return err_oom(e);
 	loop_timer_set(&p->timer, limit_ms);
 	p->next = list;
@@ -121,7 +121,7 @@ static int talk(struct probe *p, const struct addrinfo *list, int64_t limit_ms, 
 }
 
 /* RFC 9112 4 */
-static int parse(const struct probe *p, struct probe_answer *answer, struct err *e)
+static int parse_response(const struct probe *p, struct probe_answer *answer, struct err *e)
 {
 	static const char version[] = "HTTP/1.1 ";
 	const char *head_end = strstr(p->answer, "\r\n\r\n"), *status;
@@ -146,7 +146,8 @@ static void close_probe(struct probe *p)
 	}
 }
 
-static int ask(struct probe *p, const struct config *config, int64_t limit_ms, struct err *e)
+static int probe_addresses(struct probe *p, const struct config *config, int64_t limit_ms,
+			   struct err *e)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list;
@@ -157,7 +158,7 @@ static int ask(struct probe *p, const struct config *config, int64_t limit_ms, s
 	status = getaddrinfo(p->host, p->port, &hints, &list);
 	if (status)
 		return err_set(e, ERR_RETRY, "%s: %s", p->host, gai_strerror(status));
-	status = talk(p, list, limit_ms, e);
+	status = run_probe(p, list, limit_ms, e);
 	freeaddrinfo(list);
 	if (status == 0 && *p->why)
 		status = err_set(e, ERR_RETRY, "%s:%s: %s", p->host, p->port, p->why);
@@ -179,9 +180,9 @@ int probe_get(const struct config *config, const char *path, int64_t limit_ms,
 	p->request_len = (size_t)snprintf(
 		p->request, sizeof(p->request),
 		"GET %.100s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-	status = ask(p, config, limit_ms, e);
+	status = probe_addresses(p, config, limit_ms, e);
 	if (status == 0)
-		status = parse(p, answer, e);
+		status = parse_response(p, answer, e);
 	close_probe(p);
 	free(p);
 	return status;

@@ -52,7 +52,7 @@ static unsigned workers(int64_t setting)
 	return setting ? (unsigned)setting : process_cores();
 }
 
-static void add(struct generation *g, struct supervisor_job job)
+static void add_job(struct generation *g, struct supervisor_job job)
 {
 	g->jobs[g->n_jobs++] = job;
 }
@@ -60,19 +60,20 @@ static void add(struct generation *g, struct supervisor_job job)
 static void add_workers(struct generation *g, const struct config *config)
 {
 	if (config->roles & ROLE_KEEPER)
-		add(g, (struct supervisor_job){.role = "keeper", .run = role_keeper, .count = 1});
+		add_job(g,
+			(struct supervisor_job){.role = "keeper", .run = role_keeper, .count = 1});
 	if (config->roles & ROLE_HOOKS)
-		add(g, (struct supervisor_job){.role = "hooks", .run = role_hooks, .count = 1});
+		add_job(g, (struct supervisor_job){.role = "hooks", .run = role_hooks, .count = 1});
 	if (config->roles & ROLE_RELAY)
-		add(g, (struct supervisor_job){.role = "relay",
-					       .run = role_relay,
-					       .recover = role_recover,
-					       .count = workers(config->workers_relay)});
+		add_job(g, (struct supervisor_job){.role = "relay",
+						   .run = role_relay,
+						   .recover = role_recover,
+						   .count = workers(config->workers_relay)});
 	if (config->roles & ROLE_API)
-		add(g, (struct supervisor_job){.role = "api",
-					       .run = role_api,
-					       .count = workers(config->workers_api),
-					       .listens = true});
+		add_job(g, (struct supervisor_job){.role = "api",
+						   .run = role_api,
+						   .count = workers(config->workers_api),
+						   .listens = true});
 	for (size_t i = 0; i < g->n_jobs; i++)
 		g->jobs[i].config = config;
 }
@@ -80,17 +81,18 @@ static void add_workers(struct generation *g, const struct config *config)
 static void add_jobs(struct app *app, const struct config *config, role_fn *greet)
 {
 	if (app->redis.lock_fd >= 0)
-		add(&app->first,
-		    (struct supervisor_job){.role = "redis",
-					    .run = redis_child_run,
-					    .count = 1,
-					    .is_backend = true,
-					    .is_up = redis_child_is_up,
-					    .hint = "see redis/redis.log in data_dir"});
+		add_job(&app->first,
+			(struct supervisor_job){.role = "redis",
+						.run = redis_child_run,
+						.count = 1,
+						.is_backend = true,
+						.is_up = redis_child_is_up,
+						.hint = "see redis/redis.log in data_dir"});
 	add_workers(&app->first, config);
 	if (greet)
-		add(&app->first, (struct supervisor_job){
-					 .role = "dev", .run = greet, .count = 1, .is_once = true});
+		add_job(&app->first,
+			(struct supervisor_job){
+				.role = "dev", .run = greet, .count = 1, .is_once = true});
 }
 
 /* Children of a killed Postern may hold the port for a moment. */

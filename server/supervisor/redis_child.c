@@ -24,7 +24,8 @@
 /* The Redis of a killed Postern may hold the lock for this long. */
 #define LEFTOVER_MS 10000
 
-static int join(const struct config *config, const char *name, char *out, size_t len, struct err *e)
+static int join_path(const struct config *config, const char *name, char *out, size_t len,
+		     struct err *e)
 {
 	char dir[PATH_MAX];
 
@@ -40,7 +41,7 @@ static int socket_address(const struct config *config, struct sockaddr_un *addr,
 {
 	char path[PATH_BYTES];
 
-	if (join(config, SOCKET, path, sizeof(path), e) < 0)
+	if (join_path(config, SOCKET, path, sizeof(path), e) < 0)
 		return -1;
 	if (strlen(path) >= sizeof(addr->sun_path))
 		return err_set(e, ERR_INPUT,
@@ -125,7 +126,7 @@ static int open_lock(struct redis_child *r, const struct config *config, struct 
 {
 	char path[PATH_BYTES];
 
-	if (join(config, "lock", path, sizeof(path), e) < 0)
+	if (join_path(config, "lock", path, sizeof(path), e) < 0)
 		return -1;
 	r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (r->lock_fd < 0)
@@ -172,7 +173,7 @@ int redis_child_prepare(struct redis_child *r, struct config *config, struct err
 	if (find_server(e) < 0 || data_dir_make(config->data_dir, e) < 0 ||
 	    socket_address(config, &addr, e) < 0 ||
 	    redis_child_url(config, r->url, sizeof(r->url), e) < 0 ||
-	    join(config, "redis", dir, sizeof(dir), e) < 0 || data_dir_make(dir, e) < 0 ||
+	    join_path(config, "redis", dir, sizeof(dir), e) < 0 || data_dir_make(dir, e) < 0 ||
 	    open_lock(r, config, e) < 0)
 		return -1;
 	unlink(addr.sun_path);
@@ -206,7 +207,7 @@ int redis_child_run(const struct role_context *ctx)
 	 * at 512 MB, which take 3 s to load. */
 	snprintf(memory, sizeof(memory), "%lld", (long long)process_memory_bytes() / 2);
 	if (socket_address(ctx->config, &addr, &e) < 0 ||
-	    join(ctx->config, "redis", dir, sizeof(dir), &e) < 0) {
+	    join_path(ctx->config, "redis", dir, sizeof(dir), &e) < 0) {
 		LOG(LOG_ERROR, "redis.not_started", LOG_S("reason", e.text));
 		return 1;
 	}

@@ -131,7 +131,7 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return fsync(fd);
 }
 
-static int keep(int dir_fd, const char *name, const char *tail, size_t len, struct err *e)
+static int keep_tail(int dir_fd, const char *name, const char *tail, size_t len, struct err *e)
 {
 	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int failed = fd < 0 || write_all(fd, tail, len) < 0 ? errno : 0;
@@ -141,7 +141,7 @@ static int keep(int dir_fd, const char *name, const char *tail, size_t len, stru
 	return failed ? err_set(e, ERR_INPUT, "%s: %s", name, strerror(failed)) : 0;
 }
 
-static int cut(int dir_fd, int fd, const struct verdict *v, struct err *e)
+static int cut_tail(int dir_fd, int fd, const struct verdict *v, struct err *e)
 {
 	size_t len = (size_t)(v->size - v->good);
 	char kept[NAME_BYTES + 32], *name = kept;
@@ -158,7 +158,7 @@ static int cut(int dir_fd, int fd, const struct verdict *v, struct err *e)
 			       v->file, v->good);
 	}
 	snprintf(kept, sizeof(kept), "unfinished-%" PRId64 "-%s", clock_real_ms(), v->file);
-	if (keep(dir_fd, name, tail, len, e) < 0) {
+	if (keep_tail(dir_fd, name, tail, len, e) < 0) {
 		free(tail);
 		return -1;
 	}
@@ -171,12 +171,12 @@ static int cut(int dir_fd, int fd, const struct verdict *v, struct err *e)
 	return 0;
 }
 
-static int open_and_cut(const char *dir, const struct verdict *v, struct err *e)
+static int cut_file(const char *dir, const struct verdict *v, struct err *e)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = dir_fd < 0 ? -1 : openat(dir_fd, v->file, O_RDWR | O_CLOEXEC);
 	int rc = fd < 0 ? err_set(e, ERR_INPUT, "%.200s: %s", dir, strerror(errno))
-			: cut(dir_fd, fd, v, e);
+			: cut_tail(dir_fd, fd, v, e);
 
 	if (fd >= 0)
 		close(fd);
@@ -210,7 +210,7 @@ int redis_log_mend(const char *dir, struct err *e)
 	if (status <= 0)
 		return status;
 	if (v.good < v.size && v.size - v.good <= TAIL_MAX && is_last(manifest, v.file))
-		return open_and_cut(dir, &v, e);
+		return cut_file(dir, &v, e);
 	return err_set(e, ERR_REFUSED,
 		       "the log in %.200s is damaged; nothing was changed. `" CHECKER " " MANIFEST
 		       "` in it shows details; restore a backup",

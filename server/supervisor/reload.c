@@ -14,7 +14,7 @@ static bool is_replaceable(const struct child *c)
 	return c->job && child_is_worker(c) && !c->job->is_once;
 }
 
-static void begin(struct reload *r, const struct supervisor_plan *plan, struct children *all)
+static void begin_reload(struct reload *r, const struct supervisor_plan *plan, struct children *all)
 {
 	const struct supervisor_job *jobs;
 	struct err e;
@@ -38,7 +38,7 @@ static void begin(struct reload *r, const struct supervisor_plan *plan, struct c
 }
 
 /* The old workers stay, the new ones are stopped. */
-static void undo(const struct reload *r, struct children *all)
+static void undo_reload(const struct reload *r, struct children *all)
 {
 	metric_add(METRIC_RELOADS_FAILED, 1);
 	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", r->number),
@@ -57,7 +57,7 @@ static void undo(const struct reload *r, struct children *all)
 	}
 }
 
-static void finish(const struct reload *r, struct children *all)
+static void finish_reload(const struct reload *r, struct children *all)
 {
 	LOG(LOG_INFO, "reload.done", LOG_N("generation", r->number));
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
@@ -78,10 +78,10 @@ void reload_step(struct reload *r, const struct supervisor_plan *plan, struct ch
 	if (r->settled_ms && (r->has_failed || clock_mono_ms() >= r->settled_ms)) {
 		r->settled_ms = 0;
 		if (r->has_failed)
-			undo(r, all);
+			undo_reload(r, all);
 		else
-			finish(r, all);
+			finish_reload(r, all);
 	}
 	if (r->is_wanted && !r->settled_ms)
-		begin(r, plan, all);
+		begin_reload(r, plan, all);
 }

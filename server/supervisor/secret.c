@@ -77,8 +77,8 @@ static void make_root(char text[TEXT_MAX])
 }
 
 /* Sets the setting from the file in the data directory; generates the file if it is missing. */
-static int prepare(struct config *config, const char *setting, const char *name,
-		   void (*make)(char *text), struct err *e)
+static int prepare_setting(struct config *config, const char *setting, const char *name,
+			   void (*make)(char *text), struct err *e)
 {
 	char file[PATH_MAX + 16], text[TEXT_MAX] = "", fresh[TEXT_MAX] = "";
 	int rc;
@@ -102,10 +102,11 @@ int secret_prepare(struct config *config, struct err *e)
 {
 	return *config->secret || *config->redis_url
 		       ? 0
-		       : prepare(config, "secret", "secret", make_seal, e);
+		       : prepare_setting(config, "secret", "secret", make_seal, e);
 }
 
 int secret_prepare_root_key(struct config *config, struct err *e)
 {
-	return *config->root_key ? 0 : prepare(config, "root_key", "root-key", make_root, e);
+	return *config->root_key ? 0
+				 : prepare_setting(config, "root_key", "root-key", make_root, e);
 }

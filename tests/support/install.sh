@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what Postern needs on Debian 12: `install.sh run` to build and run it, `install.sh test`
-# for tests and checks too, `bench` for benchmarks. Does nothing when everything is there.
-# `install.sh serve PACKAGE...` is for running alone what was built elsewhere; the packages of its
-# libraries are what `install.sh libraries FILE` prints there.
+# Installs the Debian 12 packages that Postern needs; does nothing when all are installed.
+# install.sh run: to build and run it. install.sh test: for tests and checks, too. install.sh bench:
+# for benchmarks, too. install.sh serve PACKAGE...: to run only a binary that was built elsewhere;
+# `install.sh libraries FILE` prints there the packages of its libraries.
 set -eu
 
 serve="redis-server ca-certificates"
@@ -13,7 +13,7 @@ run="$serve gcc libc6-dev make pkg-config python3 python3-yaml
 checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck lua-check libcmocka-dev postfix curl procps
 	python3-pytest python3-pytest-xdist python3-venv python3-aiosmtpd python3-dkim python3-nacl python3-dnspython
 	python3-jsonschema python3-yaml python3-redis python3-cryptography php-cli php-curl"
-# Who has these from elsewhere keeps them.
+# Not when they are installed from another source.
 command -v npm >/dev/null || checks="$checks nodejs npm"
 command -v go >/dev/null || checks="$checks golang-go"
 
@@ -61,7 +61,7 @@ made=
 trap 'rm -f "$log" $made' EXIT
 trap 'exit 1' INT TERM
 
-# Services must not start: Postern and its tests start their own.
+# Installed services must not start: Postern and its tests start their own.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
 	made=$policy

@@ -1,6 +1,7 @@
 /* One child of the supervisor: its fork, its death, its back-off. */
 #include "server/supervisor/child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -123,7 +124,8 @@ void child_start(struct child *c, const struct supervisor_plan *plan)
 	if (pid == 0)
 		run_child(c, plan, parent);
 	if (pid < 0) {
-		LOG(LOG_ERROR, "child.fork_failed", LOG_S("child", child_role(c)));
+		LOG(LOG_ERROR, "child.fork_failed", LOG_S("child", child_role(c)),
+		    LOG_S("reason", strerror(errno)));
 		plan_restart(c);
 		return;
 	}

@@ -205,8 +205,10 @@ static int build_mail(struct request *r, struct creation *c)
 	char detail[160];
 	struct err e;
 
+	/* With the underscore of "msg_": SpamAssassin's MSGID_RANDY takes ids of letters and digits
+	 * alone for those of spam tools. */
 	snprintf(c->internet_message_id, sizeof(c->internet_message_id), "<%s@%s>",
-		 c->accept.id.text + strlen("msg_"), address_domain(&c->send.from));
+		 c->accept.id.text, address_domain(&c->send.from));
 	c->send.message.message_id = c->internet_message_id;
 	c->send.message.date_ms = clock_real_ms();
 	if (message_build(&c->send.message, &c->mail, &e) < 0) {

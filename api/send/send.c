@@ -93,7 +93,7 @@ static int fill_parts(struct send *s)
 			.filename = s->parts[i].filename,
 			.content_type = s->parts[i].content_type,
 			.content_id = s->parts[i].content_id,
-			.is_inline = s->parts[i].is_inline,
+			.place = s->parts[i].place,
 			.bytes = s->parts[i].bytes,
 			.len = s->parts[i].len,
 		};

@@ -22,7 +22,7 @@ struct send_addresses {
 
 struct send_part {
 	const char *filename, *content_type, *content_id;
-	bool is_inline;
+	enum part_place place;
 	unsigned char *bytes;
 	size_t len;
 };

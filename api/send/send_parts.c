@@ -7,38 +7,14 @@
 #include "api/send/send.h"
 #include "api/send/send_rules.h"
 #include "server/base/buf.h"
-#include "server/base/utf8.h"
-
-#define FILENAME_MAX_BYTES 1000
-#define CONTENT_TYPE_MAX 1000 /* with parameters */
-
-/* The name as it goes into the mail: mail programs drop all before a slash, so it becomes "_". */
-static int replace_slashes(json_t *json)
-{
-	struct buf copy = {0};
-	int rc = 0;
-
-	for (const char *p = json_string_value(json); *p; p++)
-		buf_char(&copy, *p == '/' || *p == '\\' ? '_' : *p);
-	if (copy.failed || json_string_setn_nocheck(json, buf_text(&copy), copy.len) < 0)
-		rc = -1;
-	buf_deinit(&copy);
-	return rc;
-}
+#include "server/mail/content_type.h"
 
 static int take_filename(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	(void)run;
-	if (utf8_check_name(v->text, v->len, "the file name", e) < 0)
+	if (message_check_filename(v->text, v->len, e) < 0)
 		return -1;
-	if (v->len > FILENAME_MAX_BYTES)
-		return err_set(e, ERR_INPUT, "the file name is longer than %d octets",
-			       FILENAME_MAX_BYTES);
-	if (strspn(v->text, "./\\") == v->len)
-		return err_set(e, ERR_INPUT, "the file name has only dots and slashes");
-	if (strpbrk(v->text, "/\\") && replace_slashes(v->json) < 0)
-		return err_oom(e);
-	*(const char **)at = json_string_value(v->json);
+	*(const char **)at = v->text;
 	return 0;
 }
 
@@ -62,7 +38,7 @@ static int take_content_type(struct rules_run *run, const struct rule_value *v, 
 			     struct err *e)
 {
 	(void)run;
-	if (check_line(v, e) < 0 || message_check_content_type(v->text, e) < 0)
+	if (check_line(v, e) < 0 || content_type_check(v->text, e) < 0)
 		return -1;
 	*(const char **)at = v->text;
 	return 0;
@@ -86,20 +62,20 @@ static int take_content_id(struct rules_run *run, const struct rule_value *v, vo
 static int take_disposition(struct rules_run *run, const struct rule_value *v, void *at,
 			    struct err *e)
 {
-	static const char *const words[] = {"attachment", "inline", NULL};
+	static const char *const words[] = {"attachment", "inline", "alternative", NULL};
+	static const enum part_place places[] = {PART_ATTACHMENT, PART_INLINE, PART_ALTERNATIVE};
 	size_t which;
 
 	(void)run;
 	if (check_word(v, words, &which, e) < 0)
 		return -1;
-	*(bool *)at = which == 1;
+	*(enum part_place *)at = places[which];
 	return 0;
 }
 
 const struct rule send_part_rules[] = {
 	{.field = "filename",
 	 .types = RULE_STRING,
-	 .is_required = true,
 	 .min = 1,
 	 .max = 500,
 	 .at = offsetof(struct send_part, filename),
@@ -119,10 +95,21 @@ const struct rule send_part_rules[] = {
 	 .take = take_content_id},
 	{.field = "disposition",
 	 .types = RULE_STRING,
-	 .at = offsetof(struct send_part, is_inline),
+	 .at = offsetof(struct send_part, place),
 	 .take = take_disposition},
 };
 const size_t send_part_rules_count = sizeof(send_part_rules) / sizeof(send_part_rules[0]);
+
+static void check_part(struct rules_run *run, const json_t *json, const struct send_part *part)
+{
+	bool is_alternative = part->place == PART_ALTERNATIVE;
+
+	if (!is_alternative && !json_object_get(json, "filename"))
+		rules_error(run, "filename", "is required unless `disposition` is \"alternative\"");
+	if (is_alternative && !(part->content_type && content_type_is(part->content_type, "text")))
+		rules_error(run, "content_type",
+			    "must begin with text/ when `disposition` is \"alternative\"");
+}
 
 static int take_part(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
@@ -133,7 +120,8 @@ static int take_part(struct rules_run *run, const struct rule_value *v, void *at
 		return err_oom(e);
 	s->parts = parts;
 	parts[s->n_parts] = (struct send_part){0};
-	rules_fields(run, send_part_rules, send_part_rules_count, v->json, &parts[s->n_parts++]);
+	rules_fields(run, send_part_rules, send_part_rules_count, v->json, &parts[s->n_parts]);
+	check_part(run, v->json, &parts[s->n_parts++]);
 	return 0;
 }
 

@@ -106,6 +106,9 @@ static int check_local(const char *text, size_t len, struct err *e)
 				       "the part before the @ has a character that "
 				       "is not allowed there");
 	}
+	if (has_encoded_word(text, len))
+		return err_set(e, ERR_INPUT,
+			       "encoded words (=?...?=) are not accepted in an address");
 	return 0;
 }
 

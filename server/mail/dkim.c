@@ -28,6 +28,10 @@ static const char *const names[] = {
 	"References",
 	"List-Unsubscribe",
 	"List-Unsubscribe-Post",
+	"List-Id",
+	"Feedback-ID",
+	"Sender",
+	"Content-Disposition",
 };
 
 #define N_NAMES (sizeof(names) / sizeof(names[0]))

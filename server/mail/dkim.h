@@ -11,8 +11,8 @@ struct dkim_key;
 
 /* DKIM signatures (RFC 6376; Ed25519 by RFC 8463; key sizes by RFC 8301), relaxed/relaxed, no l=,
  * no x=. Signed and oversigned: From, To, Cc, Subject, Date, Message-ID, Reply-To, MIME-Version,
- * Content-Type, Content-Transfer-Encoding, In-Reply-To, References, List-Unsubscribe,
- * List-Unsubscribe-Post. */
+ * Content-Type, Content-Transfer-Encoding, Content-Disposition, In-Reply-To, References,
+ * List-Unsubscribe, List-Unsubscribe-Post, List-Id, Feedback-ID, Sender. */
 
 /* Reads a PEM private key, RSA of 2048-4096 bits or Ed25519, without a password. domain and
  * selector are checked as DNS names. ERR_INPUT names file and reason, never key material. */

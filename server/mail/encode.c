@@ -61,6 +61,19 @@ static bool fits_7bit(const char *line, const char *stop, const char *end)
 	return stop - line <= LINE_MAX_7BIT && !begins_with_from(line, end);
 }
 
+/* Lengths of the encodings of a text, with their line ends. */
+static size_t qp_len(size_t len, size_t n_escaped)
+{
+	size_t n = len + 2 * n_escaped;
+
+	return n + n / LINE_MAX_ENCODED * 3;
+}
+
+static size_t base64_len(size_t len)
+{
+	return BASE64_LEN(len) + len / BASE64_LINE_BYTES * 2;
+}
+
 enum encode encode_choose(const char *text, size_t len)
 {
 	const char *line = text, *p = text, *end = text + len;
@@ -91,7 +104,7 @@ enum encode encode_choose(const char *text, size_t len)
 	}
 	if (fits && fits_7bit(line, end, end) && !escaped)
 		return ENCODE_7BIT;
-	return (escaped + equals) * 6 <= len ? ENCODE_QP : ENCODE_BASE64;
+	return qp_len(len, escaped + equals) <= base64_len(len) ? ENCODE_QP : ENCODE_BASE64;
 }
 
 const char *encode_name(enum encode how)

@@ -44,10 +44,12 @@ static bool q_is_shorter(const char *text, size_t len)
 	return cost <= BASE64_LEN(len);
 }
 
-/* Octets of whole code points whose encoding fits into room characters. */
+/* Octets of the longest beginning of text whose encoding fits into room characters; 0 if there is
+ * none. It ends after a code point, and in B, unless it is all of text, after a multiple of three
+ * octets: GMime stops decoding at padding that is not in the last word. */
 static size_t fit(const char *text, size_t len, size_t room, bool is_q)
 {
-	size_t used = 0, i = 0;
+	size_t used = 0, best = 0, i = 0;
 
 	while (i < len) {
 		size_t n = step(text + i, len - i);
@@ -56,8 +58,10 @@ static size_t fit(const char *text, size_t len, size_t room, bool is_q)
 		if (used > room)
 			break;
 		i += n;
+		if (is_q || i == len || i % 3 == 0)
+			best = i;
 	}
-	return i;
+	return best;
 }
 
 static size_t q_encode(char *out, const char *text, size_t len)
@@ -92,18 +96,26 @@ static void write_word(struct header *h, const char *text, size_t len, bool is_q
 	header_token(h, word, n);
 }
 
+/* What the next word holds: what fits on this line, or else on the next one. */
+static size_t next_word(const struct header *h, const char *text, size_t len, bool is_q)
+{
+	size_t room = h->col + 1 < HEADER_LINE_MAX ? HEADER_LINE_MAX - h->col - 1 : 0;
+	size_t n = room >= WORD_MIN ? fit(text, len, room - FRAME_LEN, is_q) : 0;
+
+	return n ? n : fit(text, len, WORD_MAX - FRAME_LEN, is_q);
+}
+
 void encoded_word_write(struct header *h, const char *text, size_t len)
 {
 	bool is_q = q_is_shorter(text, len);
 
 	while (len > 0) {
-		size_t room = h->col + 1 < HEADER_LINE_MAX ? HEADER_LINE_MAX - h->col - 1 : 0;
-		size_t n;
+		size_t n = next_word(h, text, len, is_q);
+		bool is_q_here = is_q || n == 0;
 
-		if (room < WORD_MIN)
-			room = WORD_MAX;
-		n = fit(text, len, room - FRAME_LEN, is_q);
-		write_word(h, text, n, is_q);
+		if (n == 0) /* no code point ends at a multiple of three octets; Q has no padding */
+			n = step(text, len);
+		write_word(h, text, n, is_q_here);
 		text += n;
 		len -= n;
 	}

@@ -5,9 +5,9 @@
 
 struct header;
 
-/* Appends text (UTF-8) as encoded words (RFC 2047), each at most 75 characters long, none splitting
- * a code point, folded so that no line exceeds 76. Q or B, whichever is shorter. What is written is
- * safe in a phrase too (RFC 2047 section 5 (3)). */
+/* Appends text (UTF-8) as encoded words (RFC 2047) of at most 75 characters, folded so that no line
+ * exceeds 76. No word splits a code point; only the last has base64 padding. Q or B, whichever is
+ * shorter. The words are valid in a phrase, too (RFC 2047 section 5 (3)). */
 void encoded_word_write(struct header *h, const char *text, size_t len);
 
 #endif

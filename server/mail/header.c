@@ -1,13 +1,14 @@
 /* Folds header fields and decides which of their words need encoding. */
 #include "server/mail/header.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "server/base/buf.h"
 #include "server/mail/encoded_word.h"
 
 #define FIRST_TOKEN_COL 50
-#define NAME_TOKEN_MAX 60 /* a display name up to this length is not folded */
+#define BLANKS_MAX 8
 
 void header_begin(struct header *h, struct buf *out, const char *name)
 {
@@ -16,16 +17,24 @@ void header_begin(struct header *h, struct buf *out, const char *name)
 	buf_char(out, ':');
 }
 
-void header_token(struct header *h, const char *token, size_t len)
+/* n_blanks: spaces before the token, after the fold if there is one. */
+static void put_token(struct header *h, size_t n_blanks, const char *token, size_t len)
 {
-	if (h->col + 1 + len > HEADER_LINE_MAX && (h->has_token || h->col > FIRST_TOKEN_COL)) {
+	if (h->col + n_blanks + len > HEADER_LINE_MAX &&
+	    (h->has_token || h->col > FIRST_TOKEN_COL)) {
 		buf_append(h->out, "\r\n", 2);
 		h->col = 0;
 	}
-	buf_char(h->out, ' ');
+	for (size_t i = 0; i < n_blanks; i++)
+		buf_char(h->out, ' ');
 	buf_append(h->out, token, len);
-	h->col += 1 + len;
+	h->col += n_blanks + len;
 	h->has_token = true;
+}
+
+void header_token(struct header *h, const char *token, size_t len)
+{
+	put_token(h, 1, token, len);
 }
 
 void header_glue(struct header *h, const char *text)
@@ -41,26 +50,52 @@ void header_end(struct header *h)
 	buf_append(h->out, "\r\n", 2);
 }
 
+/* Blanks between words are kept, so that the reader sees the text as it was given. */
 static void write_words(struct header *h, const char *text, size_t len)
 {
 	const char *end = text + len, *stop;
 
 	for (const char *p = text; p < end; p = stop) {
-		while (p < end && *p == ' ')
-			p++;
+		size_t n_blanks = 0;
+
+		for (; p < end && *p == ' '; p++)
+			n_blanks++;
 		for (stop = p; stop < end && *stop != ' ';)
 			stop++;
 		if (stop > p)
-			header_token(h, p, (size_t)(stop - p));
+			put_token(h, h->has_token && n_blanks ? n_blanks : 1, p,
+				  (size_t)(stop - p));
 	}
 }
 
-void header_plain(struct buf *out, const char *name, const char *value)
+size_t header_word(const char **text)
+{
+	const char *word = *text + strspn(*text, " ");
+	bool is_in_brackets = false;
+	size_t len = 0;
+
+	*text = word;
+	for (; word[len] && word[len] != ' '; len++) {
+		char c = word[len];
+
+		if (c == '<' && len && word[len - 1] == '>')
+			return len;
+		if (c == '<' || c == '>')
+			is_in_brackets = c == '<';
+		if (c == ',' && !is_in_brackets)
+			return len + 1;
+	}
+	return len;
+}
+
+void header_structured(struct buf *out, const char *name, const char *value)
 {
 	struct header h;
+	size_t len;
 
 	header_begin(&h, out, name);
-	write_words(&h, value, strlen(value));
+	for (const char *p = value; (len = header_word(&p)) > 0; p += len)
+		header_token(&h, p, len);
 	header_end(&h);
 }
 
@@ -76,40 +111,54 @@ static void span_add(struct span *s, size_t at)
 	s->end = at + 1;
 }
 
-/* What must be encoded: from the first word that needs it to the last, because white space between
- * encoded words vanishes. Spaces at the ends and double spaces need it too. */
-static struct span find_span(const char *text, size_t len, size_t word_max)
+/* Does text begin like an encoded word (RFC 2047 2), which a reader would decode? */
+static bool looks_encoded(const char *text)
 {
-	struct span s = {0, 0};
-	size_t word = 0;
-	bool is_in_danger;
+	return text[0] == '=' && text[1] == '?' && strstr(text + 2, "?=");
+}
 
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == ' ') {
-			is_in_danger = i == 0 || i + 1 == len || text[i - 1] == ' ';
-			word = i + 1;
-		} else {
-			is_in_danger = (unsigned char)text[i] >= 0x80 || i - word >= word_max ||
-				       (text[i] == '?' && i > word && text[i - 1] == '=');
-		}
-		if (is_in_danger)
-			span_add(&s, i);
-	}
-	if (s.begin == s.end)
-		return (struct span){len, len};
+/* Whole words, because blanks between encoded words are not shown; of several blanks between a
+ * plain and an encoded word, all but one. */
+static struct span widen(const char *text, size_t len, struct span s)
+{
 	while (s.begin > 0 && text[s.begin - 1] != ' ')
 		s.begin--;
+	while (s.begin > 1 && text[s.begin - 2] == ' ')
+		s.begin--;
 	while (s.end < len && text[s.end] != ' ')
+		s.end++;
+	while (s.end + 1 < len && text[s.end + 1] == ' ')
 		s.end++;
 	return s;
 }
 
-void header_text(struct buf *out, const char *name, const char *value, size_t word_max)
+/* What must be encoded: from the first word that needs it to the last. Besides what is not ASCII,
+ * words that are too long for a line need it, and long runs of blanks, which could fill one. */
+static struct span find_span(const char *text, size_t len)
+{
+	struct span s = {0, 0};
+	size_t word = 0, blanks = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		blanks = text[i] == ' ' ? blanks + 1 : 0;
+		word = blanks ? 0 : word + 1;
+		if ((unsigned char)text[i] >= 0x80 || word > HEADER_WORD_MAX ||
+		    blanks > BLANKS_MAX || looks_encoded(text + i))
+			span_add(&s, i);
+	}
+	return s.begin == s.end ? (struct span){len, len} : widen(text, len, s);
+}
+
+void header_text(struct buf *out, const char *name, const char *value)
 {
 	struct header h;
-	size_t len = strlen(value);
-	struct span s = find_span(value, len, word_max);
+	struct span s;
+	size_t len;
 
+	value += strspn(value, " ");
+	for (len = strlen(value); len && value[len - 1] == ' ';)
+		len--;
+	s = find_span(value, len);
 	header_begin(&h, out, name);
 	write_words(&h, value, s.begin);
 	if (s.end > s.begin) {
@@ -121,49 +170,33 @@ void header_text(struct buf *out, const char *name, const char *value, size_t wo
 
 enum phrase { PHRASE_ATOMS, PHRASE_QUOTED, PHRASE_ENCODED };
 
-/* How a display name is written (RFC 5322 3.2.5). Readers disagree about folds and runs of spaces
- * in quoted strings, so those are encoded. */
-static enum phrase phrase_of(const char *name, size_t len)
+/* How a display name is written (RFC 5322 3.2.5). OpenSMTPD rewrites quoted pairs, which breaks a
+ * DKIM signature: names that need them are encoded. */
+static enum phrase phrase_of(const char *name)
 {
-	enum phrase phrase = PHRASE_ATOMS;
+	enum phrase phrase = strstr(name, "  ") ? PHRASE_QUOTED : PHRASE_ATOMS;
 
-	if (len > NAME_TOKEN_MAX || strstr(name, "=?") || strstr(name, "  "))
-		return PHRASE_ENCODED;
-	for (size_t i = 0; i < len; i++) {
-		if (name[i] < ' ' || name[i] > '~')
+	for (const char *p = name; *p; p++) {
+		if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\' || looks_encoded(p))
 			return PHRASE_ENCODED;
-		if (strchr("()<>[]:;@\\,.\"", name[i]))
+		if (strchr("()<>[]:;@,.", *p))
 			phrase = PHRASE_QUOTED;
 	}
 	return phrase;
 }
 
-static size_t quote(const char *name, size_t len, char *out)
-{
-	size_t n = 0;
-
-	out[n++] = '"';
-	for (size_t i = 0; i < len; i++) {
-		if (name[i] == '"' || name[i] == '\\')
-			out[n++] = '\\';
-		out[n++] = name[i];
-	}
-	out[n++] = '"';
-	return n;
-}
-
 static void write_name(struct header *h, const char *name)
 {
+	char quoted[ADDRESS_NAME_MAX + 3];
 	size_t len = strlen(name);
-	char quoted[2 * NAME_TOKEN_MAX + 2];
 
-	switch (phrase_of(name, len)) {
+	switch (phrase_of(name)) {
 	case PHRASE_ATOMS:
-		header_token(h, name, len);
+		write_words(h, name, len);
 		break;
-	case PHRASE_QUOTED:
-		len = quote(name, len, quoted);
-		header_token(h, quoted, len);
+	case PHRASE_QUOTED: /* one token: readers disagree about folds in quoted strings */
+		snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+		header_token(h, quoted, len + 2);
 		break;
 	case PHRASE_ENCODED:
 		encoded_word_write(h, name, len);

@@ -1,4 +1,4 @@
-/* Puts a mail together: header fields, then the tree of MIME parts. */
+/* Writes a mail: header fields, then the tree of MIME parts. */
 #include "server/mail/message.h"
 
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
+#include "server/mail/content_type.h"
 #include "server/mail/encode.h"
 #include "server/mail/header.h"
 #include "server/mail/message_check.h"
@@ -13,25 +14,25 @@
 
 /*   mixed                       if there are attachments
  *     related                   if there are inline parts for the HTML
- *       alternative             if there are both forms
- *         text/plain, text/html
+ *       alternative             if there are several forms of the text
+ *         text/plain, text/html, alternative parts
  *       inline parts
  *     attachments */
 
-#define HEADER_BYTES_MAX 102400 /* Postfix, for one, cuts a longer header (header_size_limit) */
-#define SUBJECT_WORD_MAX 67
+#define HEADER_BYTES_MAX 102400 /* Postfix cuts a longer header (header_size_limit) */
 #define APPEND_MAX 2048
 #define HEAD_USUAL 1024
-#define RANDOM_LEN 26 /* 130 bits, drawn after the content was fixed: it cannot be in there */
+#define RANDOM_LEN 26 /* 130 bits, made after the content: it cannot contain them */
 
 struct builder {
 	const struct message *m;
 	struct buf *out;
 	char random[RANDOM_LEN + 1];
 	size_t n_inline; /* parts inside related */
+	size_t n_alternatives;
 };
 
-/* A multipart in the making. "=_" cannot come up in quoted-printable or base64. */
+/* A multipart that is being written. "=_" cannot occur in quoted-printable or base64. */
 struct multipart {
 	struct buf *out;
 	char boundary[2 + 1 + RANDOM_LEN + 1];
@@ -45,7 +46,7 @@ static void field(struct buf *out, const char *name, const char *value)
 	buf_append(out, "\r\n", 2);
 }
 
-/* kind tells the boundaries of one mail apart. parameter: more of the Content-Type, or "". */
+/* kind makes the boundaries of one mail differ. parameter: more of the Content-Type, or "". */
 static void multipart_begin(struct multipart *p, const struct builder *b, char kind,
 			    const char *type, const char *parameter)
 {
@@ -68,33 +69,51 @@ static void multipart_end(struct multipart *p)
 	buf_fmt(p->out, "\r\n--%s--\r\n", p->boundary);
 }
 
-static void write_text(struct buf *out, const char *subtype, const char *text, size_t len)
+/* After the Content-Type. */
+static void write_text_body(struct buf *out, const char *text, size_t len)
 {
-	enum encode how;
+	enum encode how = encode_choose(text, len);
 
-	text = text ? text : "";
-	how = encode_choose(text, len);
-	buf_fmt(out, "Content-Type: text/%s; charset=utf-8\r\n", subtype);
 	field(out, "Content-Transfer-Encoding", encode_name(how));
 	buf_append(out, "\r\n", 2);
 	encode_text(how, text, len, out);
 }
 
+static void write_text(struct buf *out, const char *subtype, const char *text, size_t len)
+{
+	buf_fmt(out, "Content-Type: text/%s; charset=utf-8\r\n", subtype);
+	write_text_body(out, text ? text : "", len);
+}
+
 static bool is_related(const struct message *m, const struct message_part *part)
 {
-	return part->is_inline && part->content_id && m->html;
+	return part->place == PART_INLINE && part->content_id && m->html;
+}
+
+static void write_type(struct buf *out, const struct message_part *part)
+{
+	const char *type = part->content_type ? part->content_type : "application/octet-stream";
+	struct header h;
+
+	header_begin(&h, out, "Content-Type");
+	content_type_write(&h, type);
+	if (part->place == PART_ALTERNATIVE && !content_type_has(type, "charset")) {
+		header_glue(&h, ";");
+		header_token(&h, "charset=utf-8", strlen("charset=utf-8"));
+	}
+	header_end(&h);
 }
 
 static void write_part(struct buf *out, const struct message_part *part)
 {
-	const char *name = message_part_name(part);
-	const char *disposition = part->is_inline ? "inline" : "attachment";
+	const char *disposition = part->place == PART_INLINE ? "inline" : "attachment";
+	char name[PARAM_VALUE_MAX + 1];
 	struct header h;
 
-	header_plain(out, "Content-Type",
-		     part->content_type ? part->content_type : "application/octet-stream");
+	write_type(out, part);
 	header_begin(&h, out, "Content-Disposition");
 	header_token(&h, disposition, strlen(disposition));
+	message_part_name(part, name);
 	if (*name)
 		param_write(&h, "filename", name);
 	header_end(&h);
@@ -105,24 +124,46 @@ static void write_part(struct buf *out, const struct message_part *part)
 	encode_bytes(part->bytes, part->len, out);
 }
 
-static void write_alternative(const struct builder *b)
+/* The n-th form of the text, from 0. Mail clients show the last one they know (RFC 2046 5.1.4). */
+static void write_form(const struct builder *b, size_t n)
 {
 	const struct message *m = b->m;
-	struct multipart p;
+	bool has_plain = m->text || (!m->html && !b->n_alternatives);
+	const struct message_part *part = m->parts;
 
-	if (!m->html) {
+	if (has_plain && n-- == 0) {
 		write_text(b->out, "plain", m->text, m->text ? m->text_len : 0);
 		return;
 	}
-	if (!m->text) {
+	if (m->html && n-- == 0) {
 		write_text(b->out, "html", m->html, m->html_len);
 		return;
 	}
+	while (part->place != PART_ALTERNATIVE || n-- > 0)
+		part++;
+	write_type(b->out, part);
+	write_text_body(b->out, (const char *)part->bytes, part->len);
+}
+
+static size_t count_forms(const struct builder *b)
+{
+	return (b->m->text ? 1U : 0U) + (b->m->html ? 1U : 0U) + b->n_alternatives;
+}
+
+static void write_alternative(const struct builder *b)
+{
+	size_t n = count_forms(b);
+	struct multipart p;
+
+	if (n <= 1) {
+		write_form(b, 0);
+		return;
+	}
 	multipart_begin(&p, b, 'a', "alternative", "");
-	multipart_next(&p);
-	write_text(b->out, "plain", m->text, m->text_len);
-	multipart_next(&p);
-	write_text(b->out, "html", m->html, m->html_len);
+	for (size_t i = 0; i < n; i++) {
+		multipart_next(&p);
+		write_form(b, i);
+	}
 	multipart_end(&p);
 }
 
@@ -132,7 +173,7 @@ static void write_parts(const struct builder *b, struct multipart *p, bool relat
 	for (size_t i = 0; i < b->m->n_parts; i++) {
 		const struct message_part *part = &b->m->parts[i];
 
-		if (is_related(b->m, part) != related)
+		if (part->place == PART_ALTERNATIVE || is_related(b->m, part) != related)
 			continue;
 		multipart_next(p);
 		write_part(b->out, part);
@@ -141,7 +182,8 @@ static void write_parts(const struct builder *b, struct multipart *p, bool relat
 
 static void write_related(const struct builder *b)
 {
-	const char *type = b->m->text ? " type=\"multipart/alternative\";" : " type=\"text/html\";";
+	const char *type =
+		count_forms(b) > 1 ? " type=\"multipart/alternative\";" : " type=\"text/html\";";
 	struct multipart p;
 
 	if (!b->n_inline) {
@@ -159,12 +201,12 @@ static void write_mixed(const struct builder *b)
 {
 	struct multipart p;
 
-	if (b->n_inline == b->m->n_parts) {
+	if (b->n_inline + b->n_alternatives == b->m->n_parts) {
 		write_related(b);
 		return;
 	}
 	multipart_begin(&p, b, 'm', "mixed", "");
-	if (b->m->text || b->m->html) {
+	if (count_forms(b) > 0) {
 		multipart_next(&p);
 		write_related(b);
 	}
@@ -175,9 +217,9 @@ static void write_mixed(const struct builder *b)
 static void write_custom(const struct message_header *header, struct buf *out)
 {
 	if (message_header_is_structured(header->name))
-		header_plain(out, header->name, header->value);
+		header_structured(out, header->name, header->value);
 	else
-		header_text(out, header->name, header->value, HEADER_WORD_MAX);
+		header_text(out, header->name, header->value);
 }
 
 static void write_header(const struct message *m, struct buf *out)
@@ -193,23 +235,20 @@ static void write_header(const struct message *m, struct buf *out)
 		header_addresses(out, "To", m->to, m->n_to);
 	if (m->n_cc)
 		header_addresses(out, "Cc", m->cc, m->n_cc);
-	if (!m->n_to && !m->n_cc)
-		field(out, "To", "undisclosed-recipients:;");
 	if (m->subject)
-		header_text(out, "Subject", m->subject, SUBJECT_WORD_MAX);
+		header_text(out, "Subject", m->subject);
 	field(out, "Message-ID", m->message_id);
 	for (size_t i = 0; i < m->n_headers; i++)
 		write_custom(&m->headers[i], out);
 	field(out, "MIME-Version", "1.0");
 }
 
-static size_t count_inline(const struct message *m)
+static void count_parts(struct builder *b)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < m->n_parts; i++)
-		n += is_related(m, &m->parts[i]);
-	return n;
+	for (size_t i = 0; i < b->m->n_parts; i++) {
+		b->n_inline += is_related(b->m, &b->m->parts[i]);
+		b->n_alternatives += b->m->parts[i].place == PART_ALTERNATIVE;
+	}
 }
 
 static size_t room_in(const struct buf *out)
@@ -217,7 +256,7 @@ static size_t room_in(const struct buf *out)
 	return (out->limit ? out->limit : BUF_LIMIT) - out->len;
 }
 
-/* No append here is longer than a line, so one that failed with more room left found no memory. */
+/* No append here is longer than a line: if one failed with more room left, there was no memory. */
 static int set_failure(const struct buf *out, struct err *e)
 {
 	if (room_in(out) > APPEND_MAX)
@@ -226,7 +265,7 @@ static int set_failure(const struct buf *out, struct err *e)
 		       out->len + room_in(out));
 }
 
-/* Saves the work where the parts alone cannot fit into room. */
+/* A quick check, before anything is encoded. */
 static bool cannot_fit(const struct message *m, size_t room)
 {
 	size_t need = 0;
@@ -241,7 +280,7 @@ static bool cannot_fit(const struct message *m, size_t room)
 	return need > room;
 }
 
-/* For what most mails take, in one piece. */
+/* Reserves what most mails need, in one piece. */
 static void make_room(const struct message *m, struct buf *out)
 {
 	size_t usual = HEAD_USUAL + (m->text ? m->text_len + m->text_len / 16 : 0) +
@@ -264,7 +303,7 @@ static int check_result(const struct buf *out, size_t header_bytes, struct err *
 
 int message_build(const struct message *m, struct buf *out, struct err *e)
 {
-	struct builder b = {.m = m, .out = out, .n_inline = count_inline(m)};
+	struct builder b = {.m = m, .out = out};
 	size_t start = out->len, header_bytes;
 
 	if (message_check(m, e))
@@ -273,6 +312,7 @@ int message_build(const struct message *m, struct buf *out, struct err *e)
 		return err_set(e, ERR_INPUT, "larger than the limit of %zu bytes after encoding",
 			       out->len + room_in(out));
 	id_random(b.random, RANDOM_LEN);
+	count_parts(&b);
 	make_room(m, out);
 	write_header(m, out);
 	header_bytes = out->len - start;

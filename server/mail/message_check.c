@@ -1,9 +1,10 @@
-/* Refuses what must not get into a mail: the last check before its bytes are written. */
+/* The last check of a message before its bytes are written. */
 #include "server/mail/message_check.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "server/mail/content_type.h"
 #include "server/mail/header.h"
 #include "server/mail/param.h"
 #include "server/base/utf8.h"
@@ -12,10 +13,10 @@
 #define VALUE_MAX 2000
 #define STRUCTURED_VALUE_MAX 8000 /* References of long threads, several URLs */
 #define HEADERS_MAX 100
-#define ID_MAX 250
-#define TYPE_MAX 127 /* RFC 6838 4.2, each half */
+#define CONTENT_ID_MAX 250
+#define MESSAGE_ID_MAX 320 /* an id of ours and the longest domain */
 
-/* "*" at the end: all that begin so. */
+/* "*" at the end: all names that begin with it. */
 static const char *const reserved[] = {
 	"From",
 	"To",
@@ -80,19 +81,21 @@ static int check_header_name(const char *name, struct err *e)
 	return 0;
 }
 
-/* Nothing here can be encoded, so it must be right as it is. */
-static int check_structured(const char *name, const char *value, size_t len, struct err *e)
+/* Nothing in it can be encoded, so it must be right as it is. */
+static int check_structured(const char *name, const char *value, struct err *e)
 {
-	size_t word = 0;
+	size_t len;
 
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)value[i] >= 0x80)
+	for (const char *p = value; *p; p++) {
+		if ((unsigned char)*p >= 0x80)
 			return err_set(e, ERR_INPUT, "the value of %s must be ASCII", name);
-		word = value[i] == ' ' ? 0 : word + 1;
-		if (word > HEADER_WORD_MAX)
+	}
+	while ((len = header_word(&value)) > 0) {
+		if (len > HEADER_WORD_MAX)
 			return err_set(e, ERR_INPUT,
-				       "the value of %s has more than %d octets without a space",
-				       name, HEADER_WORD_MAX);
+				       "the value of %s has more than %d octets in one piece", name,
+				       HEADER_WORD_MAX);
+		value += len;
 	}
 	return 0;
 }
@@ -109,54 +112,30 @@ int message_check_header(const char *name, const char *value, struct err *e)
 			       max);
 	if (utf8_check_line(value, len, "the header value", e))
 		return -1;
-	return message_header_is_structured(name) ? check_structured(name, value, len, e) : 0;
+	return message_header_is_structured(name) ? check_structured(name, value, e) : 0;
 }
 
-/* RFC 2045 section 5.1 */
-static size_t token_len(const char *p)
+void message_part_name(const struct message_part *part, char out[PARAM_VALUE_MAX + 1])
 {
-	size_t len = 0;
+	size_t len = part->filename ? strnlen(part->filename, PARAM_VALUE_MAX) : 0;
 
-	while (p[len] > ' ' && p[len] <= '~' && !strchr("()<>@,;:\\\"/[]?=", p[len]))
-		len++;
-	return len;
-}
+	for (size_t i = 0; i < len; i++) {
+		char c = part->filename[i];
 
-int message_check_content_type(const char *content_type, struct err *e)
-{
-	size_t type = token_len(content_type), subtype;
-
-	if (!type || type > TYPE_MAX || content_type[type] != '/')
-		return err_set(e, ERR_INPUT, "a content type has the form type/subtype");
-	subtype = token_len(content_type + type + 1);
-	if (!subtype || subtype > TYPE_MAX || content_type[type + 1 + subtype])
-		return err_set(e, ERR_INPUT,
-			       "a content type has the form type/subtype, without parameters");
-	if (strncasecmp(content_type, "multipart/", 10) == 0 ||
-	    strncasecmp(content_type, "message/", 8) == 0)
-		return err_set(e, ERR_INPUT,
-			       "content types multipart/* and message/* are not accepted");
-	return 0;
-}
-
-const char *message_part_name(const struct message_part *part)
-{
-	const char *name = part->filename ? part->filename : "";
-
-	for (const char *p = name; *p; p++) {
-		if (*p == '/' || *p == '\\')
-			name = p + 1;
+		out[i] = c;
+		if (c == '/' || c == '\\')
+			out[i] = '_';
 	}
-	return name;
+	out[len] = 0;
 }
 
 /* The characters of a URL that need no escape, so that "cid:..." in the HTML reads the same. */
 static int check_content_id(const char *id, struct err *e)
 {
-	size_t len = strnlen(id, ID_MAX + 1);
+	size_t len = strnlen(id, CONTENT_ID_MAX + 1);
 
-	if (!len || len > ID_MAX)
-		return err_set(e, ERR_INPUT, "a content id has 1 to %d characters", ID_MAX);
+	if (!len || len > CONTENT_ID_MAX)
+		return err_set(e, ERR_INPUT, "a content id has 1 to %d characters", CONTENT_ID_MAX);
 	for (size_t i = 0; i < len; i++) {
 		if (id[i] <= ' ' || id[i] > '~' || strchr("<>()[]\\\",;:", id[i]))
 			return err_set(e, ERR_INPUT,
@@ -166,36 +145,41 @@ static int check_content_id(const char *id, struct err *e)
 	return 0;
 }
 
-static int check_part(const struct message_part *part, struct err *e)
+int message_check_filename(const char *name, size_t len, struct err *e)
 {
-	const char *name = message_part_name(part);
-	size_t len = strlen(name);
-
-	if (part->filename && *part->filename &&
-	    (!len || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
-		return err_set(e, ERR_INPUT, "the file name is only a path");
+	if (len && strspn(name, "./\\") == len)
+		return err_set(e, ERR_INPUT, "the file name has only dots and slashes");
 	if (len > PARAM_VALUE_MAX)
 		return err_set(e, ERR_INPUT, "the file name is longer than 1,000 octets");
-	if (part->filename &&
-	    utf8_check_name(part->filename, strlen(part->filename), "the file name", e))
+	return utf8_check_name(name, len, "the file name", e);
+}
+
+static int check_part(const struct message_part *part, struct err *e)
+{
+	const char *name = part->filename, *type = part->content_type;
+
+	if (name && message_check_filename(name, strlen(name), e))
 		return -1;
-	if (part->content_type && message_check_content_type(part->content_type, e))
+	if (type && content_type_check(type, e))
 		return -1;
+	if (part->place == PART_ALTERNATIVE && !(type && content_type_is(type, "text")))
+		return err_set(e, ERR_INPUT,
+			       "an alternative part needs a content type that begins with text/");
 	return part->content_id ? check_content_id(part->content_id, e) : 0;
 }
 
 static int check_message_id(const char *id, struct err *e)
 {
-	size_t len = strnlen(id, ID_MAX + 1);
+	size_t len = strnlen(id, MESSAGE_ID_MAX + 1);
 	size_t ats = 0;
 
-	if (len < 5 || len > ID_MAX || id[0] != '<' || id[len - 1] != '>')
+	if (len < 5 || len > MESSAGE_ID_MAX || id[0] != '<' || id[len - 1] != '>')
 		return err_set(e, ERR_INPUT, "a message id has the form <left@right>");
 	for (size_t i = 1; i + 1 < len; i++) {
 		if (id[i] <= ' ' || id[i] > '~' || strchr("<>()[]\\\",;:", id[i]))
 			return err_set(e, ERR_INPUT,
 				       "the message id has a character that is not "
-				       "allowed there");
+				       "allowed");
 		ats += id[i] == '@';
 	}
 	if (ats != 1 || id[1] == '@' || id[len - 2] == '@')
@@ -229,7 +213,7 @@ static int check_addresses(const struct address *list, size_t n, struct err *e)
 	return 0;
 }
 
-/* Names that differ only in case are the same field, and most fields may be there once only. */
+/* Names that differ only in case are the same field, and most fields may occur only once. */
 static int check_headers(const struct message *m, struct err *e)
 {
 	if (m->n_headers > HEADERS_MAX)
@@ -243,6 +227,24 @@ static int check_headers(const struct message *m, struct err *e)
 					       m->headers[i].name);
 		}
 	}
+	return 0;
+}
+
+static bool has_header(const struct message *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_headers; i++) {
+		if (strcasecmp(m->headers[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* RFC 8058 3.1: the one says how the other is used. */
+static int check_one_click(const struct message *m, struct err *e)
+{
+	if (has_header(m, "List-Unsubscribe-Post") && !has_header(m, "List-Unsubscribe"))
+		return err_set(e, ERR_INPUT,
+			       "the header List-Unsubscribe-Post needs List-Unsubscribe");
 	return 0;
 }
 
@@ -262,7 +264,7 @@ int message_check(const struct message *m, struct err *e)
 		return -1;
 	if (m->subject && utf8_check_line(m->subject, strlen(m->subject), "the subject", e))
 		return -1;
-	if (check_message_id(m->message_id, e) || check_headers(m, e))
+	if (check_message_id(m->message_id, e) || check_headers(m, e) || check_one_click(m, e))
 		return -1;
 	for (size_t i = 0; i < m->n_parts; i++) {
 		if (check_part(&m->parts[i], e))

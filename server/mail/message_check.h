@@ -2,12 +2,13 @@
 #define SERVER_MAIL_MESSAGE_CHECK_H
 
 #include "server/mail/message.h"
+#include "server/mail/param.h"
 
-/* Is everything in m fit to be written, whoever was meant to check before? ERR_INPUT. */
+/* Checks everything in m again, also what callers should have checked. ERR_INPUT. */
 int message_check(const struct message *m, struct err *e);
 
-/* Behind the last "/" or "\". */
-const char *message_part_name(const struct message_part *part);
+/* The file name as it is written: "_" for "/" and "\"; "" if there is none. */
+void message_part_name(const struct message_part *part, char out[PARAM_VALUE_MAX + 1]);
 /* Is this header value a list of addresses, URIs or ids, in which nothing may be encoded? */
 bool message_header_is_structured(const char *name);
 

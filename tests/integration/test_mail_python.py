@@ -201,13 +201,18 @@ def check_bytes(raw):
     head = raw.split(b"\r\n\r\n", 1)[0]
     for line in head.split(b"\r\n"):
         assert line.strip(), "a folded line of nothing but white space"
-        assert len(line) <= 78 or b" " not in line.strip() or line.startswith((b"X-", b"List-", b"References")), line
+        is_one_token = b" " not in line.split(b": ", 1)[-1].strip() or b'"' in line  # a quoted string is not folded
+        assert len(line) <= 78 or is_one_token or line.startswith((b"X-", b"List-", b"References")), line
         for word in re.findall(rb"=\?utf-8\?[QB]\?[^?]*\?=", line):
             assert len(word) <= 75
 
 
+def trimmed(value):
+    return value and value.strip(" \t")
+
+
 def check_head(parsed, made):
-    assert parsed["subject"] == made.get("subject")
+    assert parsed["subject"] == trimmed(made.get("subject"))
     assert parsed["message-id"] == made["message_id"]
     assert int(parsed["date"].datetime.timestamp()) == made["date_ms"] // 1000
     assert addresses(parsed, "from") == [(made["from"].get("name") or "", made["from"]["email"])]
@@ -218,7 +223,7 @@ def check_head(parsed, made):
     assert addresses(parsed, "cc") == wanted_addresses(made, "cc")
     assert addresses(parsed, "reply-to") == wanted_addresses(made, "reply_to")
     for name, value in made["headers"]:
-        assert parsed[name] == value, name
+        assert parsed[name] == trimmed(value), name
 
 
 def leaves(part, path=()):
@@ -325,6 +330,6 @@ def test_long_and_hostile_input(program):
         check_bytes(raw)
         parsed = parse(raw)
         if "subject" in case:
-            assert parsed["subject"] == case["subject"]
+            assert parsed["subject"] == trimmed(case["subject"])
         assert addresses(parsed, "to") == wanted_addresses(case, "to")
         assert same_text(parsed, case.get("text", ""), True)

@@ -5,7 +5,8 @@
  *   mail_dump record key-file domain selector     the DNS record of the key
  *
  * A line: {"from", "to": [], "cc": [], "reply_to": [] (each {"email", "name"?}), "subject", "text",
- * "html", "parts": [{"filename", "content_type", "content_id", "inline", "hex"}], "headers":
+ * "html", "parts": [{"filename", "content_type", "content_id", "inline" or
+ * "alternative", "hex"}], "headers":
  * [[name, value]], "message_id", "date_ms", "t"}. */
 #include <jansson.h>
 #include <stdio.h>
@@ -81,7 +82,10 @@ static void read_parts(json_t *json, struct mail *mail)
 		part->filename = text_of(item, "filename");
 		part->content_type = text_of(item, "content_type");
 		part->content_id = text_of(item, "content_id");
-		part->is_inline = json_is_true(json_object_get(item, "inline"));
+		part->place = json_is_true(json_object_get(item, "inline")) ? PART_INLINE
+									    : PART_ATTACHMENT;
+		if (json_is_true(json_object_get(item, "alternative")))
+			part->place = PART_ALTERNATIVE;
 	}
 	mail->m.parts = mail->parts;
 	mail->m.n_parts = json_array_size(json);

@@ -202,13 +202,14 @@ static void a_known_mail_and_key_give_the_known_signature(void **state)
 		" s=s1; t=1528637909;\r\n"
 		" h=From:From:To:To:Cc:Subject:Subject:Date:Message-ID:Reply-To:MIME-Version:\r\n"
 		"  Content-Type:Content-Transfer-Encoding:In-Reply-To:References:\r\n"
-		"  List-Unsubscribe:List-Unsubscribe-Post;\r\n"
+		"  List-Unsubscribe:List-Unsubscribe-Post:List-Id:Feedback-ID:Sender:\r\n"
+		"  Content-Disposition;\r\n"
 		" bh=Ck5SoRNWUpSR4X0COv7R5ub2pUTtl6xz4dTFz++ji4M=;\r\n"
-		" b=Nzi5Swz1TbyNtRqhETC/1HIlrdwJycLx1ljKN4e8blcf/1rWERUj/xFKfLBbR7OFK3pVqVnN\r\n"
-		"  1Av7kOWt1p+ECA==\r\n");
+		" b=WCdP0KKntdvs8ZeNMXQD3R8a2ZWljRGb5fym3suRvEiKEBIXXWcajs7Oegh5dOKnAO6/jMZ9\r\n"
+		"  bNo0Bez2CigyCw==\r\n");
 	sign(key, "From: a@x.test\r\nTo: a@y.test\r\nTo: b@y.test\r\n\r\n", &out);
-	assert_non_null(strstr(out.data, " b=l0r7hur7s0xls/PykCPZkGNcmHQgs0YpwDZ3aatxwxc3Hu9Q/"
-					 "FILf11ZmIVreLY7NLVs8gkA\r\n  4n9ykCK0Vf+IBg=="));
+	assert_non_null(strstr(out.data, " b=uMVjWdRQWPZMOC3a5nS1EDPOLFwZ/uPf2wtt0HvS48kD+4ueJ"
+					 "cojZ3Kjg8J+Bc6H2HmGsKlC\r\n  1haPey5Ok3XJCw=="));
 	dkim_key_free(key);
 	buf_deinit(&out);
 }
@@ -290,7 +291,7 @@ static void each_field_is_named_once_more_than_it_is_there(void **state)
 		found, "From:From:From:To:Cc:Subject:Subject:Date:Message-ID:Reply-To:MIME-Version:"
 		       "Content-Type:Content-Transfer-Encoding:In-Reply-To:References:"
 		       "List-Unsubscribe:List-Unsubscribe:List-Unsubscribe-Post:"
-		       "List-Unsubscribe-Post");
+		       "List-Unsubscribe-Post:List-Id:Feedback-ID:Sender:Content-Disposition");
 	dkim_key_free(key);
 	buf_deinit(&out);
 }

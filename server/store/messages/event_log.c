@@ -1,4 +1,4 @@
-/* Reads the logs of projects: what the partitions have, by time, and then the records of it. */
+/* Reads the logs of projects: entries of all partitions by time, then the records they name. */
 #include "server/store/messages/event_log.h"
 
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "server/base/buf.h"
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
 
 #define LIMIT_MS 5000
@@ -23,10 +23,8 @@ struct part {
 struct reading {
 	struct redis *redis;
 	size_t max;
-	struct part *parts;
-	unsigned n_parts, open;
-	bool is_full, has_failed;
-	struct err why;
+	struct call_group calls;
+	bool is_full;
 	struct event_log_entry *entries;
 	size_t n_entries;
 	struct event_log_event *events;
@@ -35,6 +33,8 @@ struct reading {
 	size_t n_records;
 	event_log_fn *fn;
 	void *arg;
+	unsigned n_parts;
+	struct part parts[];
 };
 
 int event_log_place_compare(const struct event_log_place *a, const struct event_log_place *b)
@@ -44,28 +44,41 @@ int event_log_place_compare(const struct event_log_place *a, const struct event_
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
-static void end(struct reading *r)
+int event_log_place_read(const char *text, struct event_log_place *at)
+{
+	struct event_log_place read;
+
+	if (sscanf(text, "%" SCNd64 "-%" SCNd64, &read.ms, &read.seq) != 2)
+		return -1;
+	*at = read;
+	return 0;
+}
+
+void event_log_place_write(const struct event_log_place *at, char out[EVENT_LOG_PLACE_TEXT])
+{
+	snprintf(out, EVENT_LOG_PLACE_TEXT, "%" PRId64 "-%" PRId64, at->ms, at->seq);
+}
+
+static void end_reading(struct reading *r)
 {
 	struct event_log_page page = {r->entries, r->n_entries, r->events, r->n_events, r->is_full};
 
-	r->fn(r->has_failed ? NULL : &page, r->has_failed ? &r->why : NULL, r->arg);
+	if (r->calls.has_failed)
+		r->fn(NULL, &r->calls.why, r->arg);
+	else
+		r->fn(&page, NULL, r->arg);
 	for (size_t i = 0; i < r->n_records; i++)
 		record_deinit(&r->records[i]);
 	free(r->records);
 	free(r->entries);
 	free(r->events);
-	free(r->parts);
 	free(r);
 }
 
-/* An answer came; is it the last one? */
-static bool is_last(struct reading *r, enum call_end end_of_call, const struct err *why)
+static void fail_oom(struct reading *r)
 {
-	if (end_of_call != CALL_ANSWERED) {
-		r->has_failed = true;
-		r->why = *why;
-	}
-	return --r->open == 0;
+	r->calls.has_failed = true;
+	err_oom(&r->calls.why);
 }
 
 /* ---- lines "<id> <n>\n" ---- */
@@ -75,8 +88,10 @@ static void add_line(struct reading *r, unsigned line, const char *text, size_t 
 	struct event_log_event *ev;
 	void *more = list_room(r->events, r->n_events, sizeof(*r->events));
 
-	if (!more)
-		abort();
+	if (!more) {
+		fail_oom(r);
+		return;
+	}
 	r->events = more;
 	ev = &r->events[r->n_events];
 	*ev = (struct event_log_event){.entry = r->n_entries, .line = line};
@@ -87,24 +102,31 @@ static void add_line(struct reading *r, unsigned line, const char *text, size_t 
 	r->n_events++;
 }
 
-static void add_entry(struct reading *r, unsigned partition, const redisReply *e)
+static void add_lines(struct reading *r, struct event_log_entry *entry, const char *text,
+		      size_t len)
 {
-	const redisReply *fields = e->elements == 2 ? e->element[1] : NULL;
+	const char *end = text + len, *stop;
+
+	for (; text < end && (stop = memchr(text, '\n', (size_t)(end - text))); text = stop + 1)
+		add_line(r, entry->n_lines++, text, (size_t)(stop - text));
+}
+
+/* {place, {field, lines}} */
+static void add_entry(struct reading *r, unsigned partition, const struct resp *e)
+{
+	const struct resp *lines = resp_item(resp_item(e, 1), 1);
 	struct event_log_entry entry = {.partition = partition};
-	const char *p, *end_of_text, *stop;
 	void *more;
 
-	if (!fields || fields->elements != 2 || !fields->element[1]->str ||
-	    sscanf(e->element[0]->str, "%" SCNd64 "-%" SCNd64, &entry.at.ms, &entry.at.seq) != 2)
+	if (!resp_is_text(lines) || event_log_place_read(resp_text(resp_item(e, 0)), &entry.at) < 0)
 		return;
 	more = list_room(r->entries, r->n_entries, sizeof(*r->entries));
-	if (!more)
-		abort();
+	if (!more) {
+		fail_oom(r);
+		return;
+	}
 	r->entries = more;
-	p = fields->element[1]->str;
-	end_of_text = p + fields->element[1]->len;
-	for (; p < end_of_text && (stop = memchr(p, '\n', (size_t)(end_of_text - p))); p = stop + 1)
-		add_line(r, entry.n_lines++, p, (size_t)(stop - p));
+	add_lines(r, &entry, resp_text(lines), resp_len(lines));
 	r->entries[r->n_entries++] = entry;
 }
 
@@ -125,16 +147,12 @@ static int by_time(const void *left, const void *right)
 			       (a->entry.partition < b->entry.partition);
 }
 
-/* A partition that gave `max` entries may have more behind them, but none of those is among the
- * first `max` of all. */
-static void merge(struct reading *r)
+/* A partition that gave `max` entries may have more, but the first `max` of all are here. Takes
+ * arrays of n_entries and n_events. */
+static void sort_entries(struct reading *r, struct order *all, struct event_log_event *events)
 {
-	struct order *all = calloc(r->n_entries + 1, sizeof(*all));
-	struct event_log_event *events = calloc(r->n_events + 1, sizeof(*events));
 	size_t n = 0;
 
-	if (!all || !events)
-		abort();
 	for (size_t i = 0, k = 0; i < r->n_entries; i++) {
 		all[i] = (struct order){.entry = r->entries[i], .first = k};
 		for (; k < r->n_events && r->events[k].entry == i; k++)
@@ -152,10 +170,24 @@ static void merge(struct reading *r)
 			events[n++].entry = i;
 		}
 	}
-	free(r->events);
-	free(all);
-	r->events = events;
 	r->n_events = n;
+}
+
+static void merge(struct reading *r)
+{
+	struct order *all = calloc(r->n_entries + 1, sizeof(*all));
+	struct event_log_event *events = calloc(r->n_events + 1, sizeof(*events));
+
+	r->records = calloc(r->n_events + 1, sizeof(*r->records));
+	if (all && events && r->records) {
+		sort_entries(r, all, events);
+		free(r->events);
+		r->events = events;
+	} else {
+		fail_oom(r);
+		free(events);
+	}
+	free(all);
 }
 
 /* ---- the records that they name ---- */
@@ -165,23 +197,23 @@ static bool is_in(const struct reading *r, const struct event_log_event *ev, con
 	return r->entries[ev->entry].partition == p->partition;
 }
 
-static const struct record *read_record(struct reading *r, const redisReply *text)
+static const struct record *read_record(struct reading *r, const struct resp *text)
 {
 	struct err e;
 
-	if (text->type != REDIS_REPLY_STRING ||
-	    record_parse(text->str, text->len, &r->records[r->n_records], &e) < 0)
+	if (!resp_is_text(text) ||
+	    record_parse(resp_text(text), resp_len(text), &r->records[r->n_records], &e) < 0)
 		return NULL;
 	return &r->records[r->n_records++];
 }
 
-static void take_records(struct part *p, const redisReply *reply)
+static void take_records(struct part *p, const struct resp *reply)
 {
 	struct reading *r = p->reading;
 	const struct event_log_event *last = NULL;
 	size_t k = 0;
 
-	/* The same message twice in a row was asked for once: see ask_records. */
+	/* ask_records asks once for events of the same message in a row. */
 	for (size_t i = 0; i < r->n_events; i++) {
 		struct event_log_event *ev = &r->events[i];
 		const struct record *record;
@@ -191,13 +223,13 @@ static void take_records(struct part *p, const redisReply *reply)
 		if (last && strcmp(ev->message, last->message) == 0)
 			record = last->record;
 		else
-			record = k < reply->elements ? read_record(r, reply->element[k++]) : NULL;
+			record = read_record(r, resp_item(reply, k++));
 		ev->record = record;
 		last = ev;
 	}
 }
 
-static void finish(struct reading *r)
+static void find_events(struct reading *r)
 {
 	for (size_t i = 0; i < r->n_events; i++) {
 		struct event_log_event *ev = &r->events[i];
@@ -206,17 +238,17 @@ static void finish(struct reading *r)
 		if (!ev->event)
 			ev->record = NULL;
 	}
-	end(r);
 }
 
-static void on_records(enum call_end how, const redisReply *reply, const struct err *why, void *arg)
+static void on_records(const struct call_result *result, void *context)
 {
-	struct part *p = arg;
+	struct part *p = context;
 
-	if (how == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY)
-		take_records(p, reply);
-	if (is_last(p->reading, how, why))
-		finish(p->reading);
+	take_records(p, result->reply);
+	if (!call_group_end(&p->reading->calls, result))
+		return;
+	find_events(p->reading);
+	end_reading(p->reading);
 }
 
 static void ask_records(struct part *p)
@@ -238,100 +270,103 @@ static void ask_records(struct part *p)
 		command_deinit(&c);
 		return;
 	}
-	r->open++;
-	redis_call_plain(r->redis, &c, 1, LIMIT_MS, on_records, p);
+	r->calls.n_open++;
+	redis_call(r->redis, &c, 1, LIMIT_MS, CALLBACK(on_records, p));
 }
 
 /* ---- reading ---- */
 
-static void on_entries(enum call_end how, const redisReply *reply, const struct err *why, void *arg)
+static void on_entries(const struct call_result *result, void *context)
 {
-	struct part *p = arg;
+	struct part *p = context;
 	struct reading *r = p->reading;
 
-	if (how == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY) {
-		r->is_full |= reply->elements == r->max;
-		for (size_t i = 0; i < reply->elements; i++)
-			add_entry(r, p->partition, reply->element[i]);
-	}
-	if (!is_last(r, how, why))
+	r->is_full |= resp_count(result->reply) == r->max;
+	for (size_t i = 0; i < resp_count(result->reply); i++)
+		add_entry(r, p->partition, resp_item(result->reply, i));
+	if (!call_group_end(&r->calls, result))
 		return;
-	if (!r->has_failed) {
+	if (!r->calls.has_failed)
 		merge(r);
-		r->records = calloc(r->n_events + 1, sizeof(*r->records));
-		if (!r->records)
-			abort();
-		for (unsigned i = 0; i < r->n_parts; i++)
-			ask_records(&r->parts[i]);
-	}
-	if (r->open == 0)
-		end(r);
+	for (unsigned i = 0; !r->calls.has_failed && i < r->n_parts; i++)
+		ask_records(&r->parts[i]);
+	if (r->calls.n_open == 0)
+		end_reading(r);
 }
 
 static void ask_entries(struct part *p, const char *project, const struct event_log_from *from)
 {
 	struct command c = {0};
-	char start[64];
+	char place[EVENT_LOG_PLACE_TEXT], start[EVENT_LOG_PLACE_TEXT + 1];
 
-	snprintf(start, sizeof(start), "%s%" PRId64 "-%" PRId64, from->is_after ? "(" : "",
-		 from->at.ms, from->at.seq);
+	event_log_place_write(&from->at, place);
+	snprintf(start, sizeof(start), "%s%s", from->is_after ? "(" : "", place);
 	command_start(&c, "XRANGE");
 	command_key(&c, p->partition, "ev:%s", project);
 	command_str(&c, start);
 	command_str(&c, "+");
 	command_str(&c, "COUNT");
 	command_num(&c, (int64_t)p->reading->max);
-	redis_call_plain(p->reading->redis, &c, 1, LIMIT_MS, on_entries, p);
+	redis_call(p->reading->redis, &c, 1, LIMIT_MS, CALLBACK(on_entries, p));
+}
+
+struct refused {
+	event_log_fn *fn;
+	void *arg;
+};
+
+static void on_refused(const struct call_result *result, void *context)
+{
+	const struct refused *r = context;
+
+	r->fn(NULL, result->why, r->arg);
 }
 
 void event_log_read(struct redis *redis, const char *project, const struct event_log_from *from,
 		    unsigned n, size_t max, event_log_fn *fn, void *arg)
 {
-	struct reading *r = calloc(1, sizeof(*r));
+	struct reading *r = calloc(1, sizeof(*r) + n * sizeof(r->parts[0]));
+	struct refused refused = {fn, arg};
 
-	if (!r || !(r->parts = calloc(n, sizeof(*r->parts))))
-		abort();
+	if (!r) {
+		redis_call_oom(redis, CALLBACK_COPY(on_refused, refused));
+		return;
+	}
 	r->redis = redis;
 	r->max = max;
 	r->fn = fn;
 	r->arg = arg;
-	r->n_parts = r->open = n;
+	r->n_parts = r->calls.n_open = n;
 	for (unsigned i = 0; i < n; i++) {
 		r->parts[i] = (struct part){.reading = r, .partition = from[i].partition};
 		ask_entries(&r->parts[i], project, &from[i]);
 	}
 }
 
-/* ---- what is gone ---- */
+/* ---- what the retention removed ---- */
 
-struct cutting {
+struct cut {
 	event_log_cut_fn *fn;
 	void *arg;
 };
 
-static void on_cut(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static void on_cut(const struct call_result *result, void *context)
 {
-	struct cutting *c = arg;
+	const struct cut *c = context;
 	struct event_log_place at = {0};
 
-	if (end == CALL_ANSWERED && r->type == REDIS_REPLY_STRING &&
-	    sscanf(r->str, "%" SCNd64 "-%" SCNd64, &at.ms, &at.seq) != 2)
-		at = (struct event_log_place){0};
-	c->fn(&at, end == CALL_ANSWERED ? NULL : why, c->arg);
-	free(c);
+	event_log_place_read(resp_text(result->reply), &at);
+	c->fn(&at, result->why, c->arg);
 }
 
 void event_log_cut(struct redis *redis, const char *project, unsigned partition,
 		   event_log_cut_fn *fn, void *arg)
 {
-	struct cutting *cutting = calloc(1, sizeof(*cutting));
+	struct cut cut = {fn, arg};
 	struct command c = {0};
 
-	if (!cutting)
-		abort();
-	*cutting = (struct cutting){fn, arg};
 	command_start(&c, "HGET");
 	command_key(&c, partition, "cut");
 	command_str(&c, project);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_cut, cutting);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_cut, cut));
 }

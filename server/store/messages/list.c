@@ -1,4 +1,4 @@
-/* Finds messages by the lists that accept and the other transitions file them in. */
+/* Reads the lists of messages that the scripts keep. */
 #include "server/store/messages/list.h"
 
 #include <ctype.h>
@@ -8,36 +8,34 @@
 
 #include "server/base/clock.h"
 #include "server/config/config.h"
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/store/messages/recipient_mark.h"
 #include "server/redis/redis.h"
 
 #define LIMIT_MS 5000
 #define HOUR_MS 3600000
-#define DEADLINE_MAX_HOURS                                                                         \
-	((int64_t)8 * 24) /* lists outlive the last deadline by the retention                      \
-			   */
+#define DEADLINE_MAX_HOURS ((int64_t)8 * 24) /* lists outlive the last deadline by the retention   \
+					      */
 
 struct asked;
 
-/* What a partition answered. */
+/* One partition's part of a page. */
 struct part {
 	struct asked *asked;
 	unsigned partition;
-	struct cursor_position from, next; /* next: behind all items */
+	struct cursor_position from, next; /* next: after all items */
 	struct list_item *items;
 	size_t n, n_used;
 };
 
 struct asked {
 	struct redis *redis;
-	struct part *parts;
-	unsigned n_parts, open;
-	int64_t oldest;
-	bool has_failed;
-	struct err why;
+	struct call_group calls;
+	int64_t oldest; /* hour */
 	list_fn *fn;
 	void *arg;
+	unsigned n_parts;
+	struct part parts[];
 };
 
 static bool has_list(const char *state)
@@ -46,15 +44,17 @@ static bool has_list(const char *state)
 	       strcmp(state, "delivered") != 0;
 }
 
-/* What follows the hour in the name of the list, and what its entries end with. */
-static void choose_list(const struct list_query *q, char which[96], char mark[5])
+/* What follows the hour in the name of the list, and what its entries end with. -1: out of memory.
+ */
+static int choose_list(const struct list_query *q, char which[96], char mark[5])
 {
 	char digits[RECIPIENT_MARK_LEN + 1];
 
 	*which = 0;
 	*mark = 0;
 	if (q->to) {
-		recipient_mark(q->to, digits);
+		if (recipient_mark(q->to, digits) < 0)
+			return -1;
 		snprintf(which, 96, ":r:%.*s", RECIPIENT_LIST_LEN, digits);
 		memcpy(mark, digits + RECIPIENT_LIST_LEN, 5);
 	} else if (has_list(q->state)) {
@@ -62,37 +62,7 @@ static void choose_list(const struct list_query *q, char which[96], char mark[5]
 	} else if (q->tag) {
 		snprintf(which, 96, ":t:%s", q->tag);
 	}
-}
-
-/* ---- one partition's answer ---- */
-
-static bool read_item(const struct part *p, redisReply *const *r, struct list_item *item)
-{
-	struct err e;
-
-	if (r[0]->type != REDIS_REPLY_STRING || r[0]->len != ID_LEN ||
-	    r[3]->type != REDIS_REPLY_STRING ||
-	    record_parse(r[3]->str, r[3]->len, &item->record, &e) < 0)
-		return false; /* swept, or damaged: the keeper tells */
-	memcpy(item->id, r[0]->str, ID_LEN + 1);
-	item->partition = p->partition;
-	item->place = (struct cursor_position){r[1]->integer, r[2]->integer + 1, 0};
-	return true;
-}
-
-static void take_answer(struct part *p, const redisReply *r)
-{
-	size_t most = (r->elements - 2) / 4;
-
-	p->items = calloc(most + 1, sizeof(*p->items));
-	if (!p->items)
-		abort();
-	for (size_t i = 0; i < most; i++)
-		if (read_item(p, r->element + 2 + i * 4, &p->items[p->n]))
-			p->n++;
-	if (r->element[0]->integer >= p->asked->oldest)
-		p->next = (struct cursor_position){r->element[0]->integer,
-						   r->element[1]->integer + 1, 0};
+	return 0;
 }
 
 /* ---- all partitions, newest first ---- */
@@ -121,67 +91,106 @@ static struct part *newest(struct asked *a)
 	return best;
 }
 
-static void tell(struct asked *a)
+/* Moves items of all parts into `items`, and fills the positions before and after them. */
+static size_t merge(struct asked *a, struct list_item *items, struct cursor_position *begin,
+		    struct cursor_position *next)
 {
-	struct list_item *items;
+	struct part *p;
+	size_t n = 0;
+
+	for (; (p = newest(a)); n++)
+		items[n] = p->items[p->n_used++];
+	for (unsigned i = 0; i < a->n_parts; i++) {
+		p = &a->parts[i];
+		begin[i] = p->n ? p->items[0].place : p->next;
+		begin[i].index += p->n > 0; /* the first item itself is to come */
+		next[i] = p->n_used == p->n ? p->next
+			  : p->n_used       ? p->items[p->n_used - 1].place
+					    : begin[i];
+	}
+	return n;
+}
+
+static void give_page(struct asked *a)
+{
 	struct cursor_position *begin = calloc(a->n_parts, sizeof(*begin));
 	struct cursor_position *next = calloc(a->n_parts, sizeof(*next));
-	struct part *p;
+	struct list_item *items;
+	struct err oom;
 	size_t n = 0;
 
 	for (unsigned i = 0; i < a->n_parts; i++)
 		n += a->parts[i].n;
 	items = calloc(n + 1, sizeof(*items));
-	if (!items || !begin || !next)
-		abort();
-	for (n = 0; (p = newest(a)); n++)
-		items[n] = p->items[p->n_used++];
-	for (unsigned i = 0; i < a->n_parts; i++) {
-		p = &a->parts[i];
-		begin[i] = p->n ? p->items[0].place : p->next;
-		begin[i].index += p->n > 0; /* the item itself is to come */
-		next[i] = p->n_used == p->n ? p->next
-			  : p->n_used       ? p->items[p->n_used - 1].place
-					    : begin[i];
+	if (items && begin && next) {
+		n = merge(a, items, begin, next);
+		a->fn(&(struct list_page){items, n, begin, next}, NULL, a->arg);
+	} else {
+		err_oom(&oom);
+		a->fn(NULL, &oom, a->arg);
 	}
-	a->fn(&(struct list_page){items, n, begin, next}, NULL, a->arg);
 	free(items);
 	free(begin);
 	free(next);
 }
 
-static void end(struct asked *a)
+static void end_page(struct asked *a)
 {
-	if (a->has_failed)
-		a->fn(NULL, &a->why, a->arg);
+	if (a->calls.has_failed)
+		a->fn(NULL, &a->calls.why, a->arg);
 	else
-		tell(a);
+		give_page(a);
 	for (unsigned i = 0; i < a->n_parts; i++) {
 		for (size_t k = 0; k < a->parts[i].n; k++)
 			record_deinit(&a->parts[i].items[k].record);
 		free(a->parts[i].items);
 	}
-	free(a->parts);
 	free(a);
 }
 
-static void on_listed(enum call_end how, const redisReply *reply, const struct err *why, void *arg)
-{
-	struct part *p = arg;
-	struct asked *a = p->asked;
+/* ---- one partition's reply: hour and place to go on from, then rows ---- */
 
-	if (how != CALL_ANSWERED) {
-		a->has_failed = true;
-		a->why = *why;
-	} else if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
-		   (reply->elements - 2) % 4 != 0) {
-		a->has_failed = true;
-		err_set(&a->why, ERR_INTERNAL, "the store gave an odd answer");
-	} else {
-		take_answer(p, reply);
+enum { NEXT_HOUR, NEXT_PLACE, FIRST_ROW };
+enum { ID, HOUR, PLACE, RECORD, WIDTH };
+
+static int read_item(const struct resp *array, size_t at, void *out, void *context)
+{
+	const struct resp *id = resp_item(array, at + ID), *record = resp_item(array, at + RECORD);
+	const struct part *p = context;
+	struct list_item *item = out;
+	struct err e;
+
+	if (resp_len(id) != ID_LEN || !resp_is_text(record) ||
+	    record_parse(resp_text(record), resp_len(record), &item->record, &e) < 0)
+		return -1; /* removed, or damaged: the keeper reports it */
+	memcpy(item->id, resp_text(id), ID_LEN + 1);
+	item->partition = p->partition;
+	item->place = (struct cursor_position){resp_number_at(array, at + HOUR),
+					       resp_number_at(array, at + PLACE) + 1, 0};
+	return 0;
+}
+
+static void on_listed(const struct call_result *result, void *context)
+{
+	static const struct resp_shape shape = {FIRST_ROW, WIDTH, sizeof(struct list_item),
+						read_item};
+	struct part *p = context;
+	struct asked *a = p->asked;
+	int64_t hour = resp_number_at(result->reply, NEXT_HOUR);
+	struct resp_rows rows = {0};
+	struct err e;
+
+	if (result->end == CALL_ANSWERED && resp_read_result(result, &shape, p, &rows, &e) < 0) {
+		a->calls.has_failed = true;
+		a->calls.why = e;
 	}
-	if (--a->open == 0)
-		end(a);
+	p->items = rows.list;
+	p->n = rows.n;
+	if (hour >= a->oldest)
+		p->next = (struct cursor_position){
+			hour, resp_number_at(result->reply, NEXT_PLACE) + 1, 0};
+	if (call_group_end(&a->calls, result))
+		end_page(a);
 }
 
 /* ---- asking ---- */
@@ -207,15 +216,14 @@ bool list_is_over(const struct cursor_position *positions, unsigned n)
 	return true;
 }
 
-static void ask(struct part *p, const struct list_query *q, size_t max)
+static void ask_part(struct part *p, const struct list_query *q, const char *which,
+		     const char *mark, size_t max)
 {
 	struct cursor_position at = p->from;
 	struct command c = {0};
-	char which[96], mark[5];
 
 	if (at.at > hour_now(p->asked->redis) + 1)
 		at = (struct cursor_position){hour_now(p->asked->redis) + 1, 0, 0};
-	choose_list(q, which, mark);
 	command_script(&c, SCRIPT_LIST, p->partition);
 	command_str(&c, q->project);
 	command_str(&c, which);
@@ -224,29 +232,53 @@ static void ask(struct part *p, const struct list_query *q, size_t max)
 	command_num(&c, p->asked->oldest);
 	command_num(&c, (int64_t)max);
 	command_str(&c, mark);
-	p->asked->open++;
-	redis_call_plain(p->asked->redis, &c, 1, LIMIT_MS, on_listed, p);
+	p->asked->calls.n_open++;
+	redis_call(p->asked->redis, &c, 1, LIMIT_MS, CALLBACK(on_listed, p));
+}
+
+struct refused {
+	list_fn *fn;
+	void *arg;
+};
+
+static void on_refused(const struct call_result *result, void *context)
+{
+	const struct refused *r = context;
+
+	r->fn(NULL, result->why, r->arg);
+}
+
+/* The oldest hour that can have lists. */
+static int64_t oldest_hour(struct redis *redis, const struct list_query *q)
+{
+	int64_t life = redis_config(redis)->retention_s / 3600 + DEADLINE_MAX_HOURS;
+	int64_t oldest = hour_now(redis) - life, since = q->since_ms / HOUR_MS;
+
+	return since > oldest ? since : oldest;
 }
 
 void list_read(struct redis *redis, const struct list_query *q,
 	       const struct cursor_position *positions, list_fn *fn, void *arg)
 {
-	int64_t life = redis_config(redis)->retention_s / 3600 + DEADLINE_MAX_HOURS;
-	struct asked *a = calloc(1, sizeof(*a));
+	struct refused refused = {fn, arg};
 	unsigned n = redis_partitions(redis);
+	struct asked *a = calloc(1, sizeof(*a) + n * sizeof(a->parts[0]));
+	char which[96], mark[5];
 
-	if (!a || !(a->parts = calloc(n, sizeof(*a->parts))))
-		abort();
+	if (!a || choose_list(q, which, mark) < 0) {
+		free(a);
+		redis_call_oom(redis, CALLBACK_COPY(on_refused, refused));
+		return;
+	}
 	a->redis = redis;
 	a->n_parts = n;
 	a->fn = fn;
 	a->arg = arg;
-	a->oldest = hour_now(redis) - life;
-	if (q->since_ms / HOUR_MS > a->oldest)
-		a->oldest = q->since_ms / HOUR_MS;
+	a->oldest = oldest_hour(redis, q);
 	for (unsigned p = 0; p < n; p++) {
 		a->parts[p] = (struct part){.asked = a, .partition = p, .from = positions[p]};
 		if (positions[p].at)
-			ask(&a->parts[p], q, n == 1 ? q->max : q->max * 2 / n + 4);
+			ask_part(&a->parts[p], q, which, mark,
+				 n == 1 ? q->max : q->max * 2 / n + 4);
 	}
 }

@@ -7,44 +7,43 @@
 
 struct redis;
 
-/* Messages of a project, newest first. A place in a partition's lists (lua/list.lua): `at` is the
- * hour since 1970, 0 behind the last one; `index` is 0 at the end of its list, else one more than
- * the entries that are left in it. */
+/* Lists the messages of a project, newest first. A position in the lists of a partition
+ * (lua/list.lua): `at` is the hour since 1970, 0 = after the last list; `index` is 0 at the begin
+ * of that hour's list, else 1 more than the entries that are left in it. */
 
 struct list_query {
-	const char *project; /* the project's number, as in struct key */
-	const char *to;      /* NULL: any; else only those that may have this recipient */
-	const char *tag;     /* NULL: any; used where neither to nor state choose a list */
-	const char *state;   /* NULL: any; of a recipient, or "mixed"; queued and delivered choose
-				no list */
-	int64_t since_ms, until_ms; /* to the hour; 0: as far as there are lists, now */
-	size_t max;                 /* about so many at once */
+	const char *project;        /* the project's number, as in struct key */
+	const char *to;             /* NULL: any; else only those that may have this recipient */
+	const char *tag;            /* NULL: any; has a list, used if `to` and `state` have none */
+	const char *state;          /* NULL: any; of a recipient, or "mixed"; queued, scheduled and
+				       delivered have no list */
+	int64_t since_ms, until_ms; /* to the hour; 0: as far back as there are lists, now */
+	size_t max;                 /* items a page, about */
 };
 
 struct list_item {
 	char id[ID_LEN + 1];
 	struct record record;
 	unsigned partition;
-	struct cursor_position place; /* go on from here in its partition to get what follows it */
+	struct cursor_position place; /* where its partition continues after it */
 };
 
-/* Where the query's messages begin; a place for each partition of the store. */
+/* The first positions of the query; one for each partition. */
 void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions);
-/* Is there nothing behind the positions? */
+/* No partition has anything after its position. */
 bool list_is_over(const struct cursor_position *positions, unsigned n);
 
 struct list_page {
-	/* Candidates, that is what the list chosen has; the caller looks at what else it asked for.
-	 * None does not mean the end: next does. */
+	/* Candidates: all messages of the chosen list. The caller checks the other conditions of
+	 * its query. No item does not mean the end: list_is_over(next) does. */
 	const struct list_item *items;
 	size_t n;
-	const struct cursor_position
-		*begin; /* before all items, and behind what came since they were read */
-	const struct cursor_position *next; /* behind all items */
+	const struct cursor_position *begin; /* before all items, and after newer messages */
+	const struct cursor_position *next;  /* after all items */
 };
 
-/* page NULL: ERR_RETRY, the store cannot tell now. Borrowed for the call. fn fires exactly once,
- * never from within, within 5 s. */
+/* page NULL: ERR_RETRY, ERR_INTERNAL. Borrowed for the callback. fn fires exactly once, never from
+ * within, within 5 s. */
 typedef void list_fn(const struct list_page *page, const struct err *why, void *arg);
 /* From these positions on, which are not over. */
 void list_read(struct redis *redis, const struct list_query *q,

@@ -5,18 +5,20 @@
 
 struct redis;
 
-/* Reading messages. record is NULL when there is none, when it belongs to another project
- * (ERR_NOT_FOUND, the same in both cases), or when the store cannot tell now (ERR_RETRY). Borrowed
- * for the call. fn fires exactly once, within 5 s. */
+/* Reads and changes messages by request. Each fn fires exactly once, never from within, within 5 s
+ * (10 s for a message that waits). */
+
+/* record NULL: ERR_NOT_FOUND (no such message, or of another project: the same error), ERR_RETRY,
+ * ERR_INTERNAL. Borrowed for the callback. */
 typedef void messages_fn(const struct record *record, const struct err *why, void *arg);
 void messages_get(struct redis *redis, const char *project, const char *id, messages_fn *fn,
 		  void *arg);
 
-/* What became of an order to change a message that messages_get found: see lua/cancel.lua and
- * retry.lua. Both give the same store when run twice. */
+/* Changes a message that messages_get found: lua/cancel.lua, lua/retry.lua. Running a change twice
+ * leaves the same state as running it once. */
 struct messages_done {
-	int64_t done;  /* cancel: recipients that are canceled; retry: jobs whose turn came now */
-	int64_t taken; /* cancel: recipients at their final dot; retry: jobs that a relay has */
+	int64_t done;  /* cancel: recipients that are canceled; retry: jobs that are due now */
+	int64_t taken; /* cancel: recipients at their final dot; retry: jobs leased to a relay */
 };
 typedef void messages_done_fn(const struct messages_done *done, const struct err *why, void *arg);
 void messages_cancel(struct redis *redis, const char *id, messages_done_fn *fn, void *arg);

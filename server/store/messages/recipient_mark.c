@@ -1,27 +1,27 @@
-/* Where the messages of a recipient are listed. */
+/* The mark of a recipient. */
 #include "server/store/messages/recipient_mark.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 
 #include "server/base/hex.h"
 
-void recipient_mark(const char *email, char out[RECIPIENT_MARK_LEN + 1])
+int recipient_mark(const char *email, char out[RECIPIENT_MARK_LEN + 1])
 {
-	static EVP_MD *sha1; /* looked up once: see sha256.c */
+	static EVP_MD *sha1; /* fetched once, as in sha256.c */
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	size_t len = strlen(email);
 	char lower[512];
 
 	if (len >= sizeof(lower))
-		len = sizeof(lower) - 1; /* longer than any address: finds nothing */
+		len = sizeof(lower) - 1; /* longer than any address: no match */
 	for (size_t i = 0; i < len; i++)
 		lower[i] = (char)(email[i] >= 'A' && email[i] <= 'Z' ? email[i] + 32 : email[i]);
 	if (!sha1)
 		sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	if (!sha1 || EVP_Digest(lower, len, digest, NULL, sha1, NULL) != 1)
-		abort();
+		return -1;
 	hex_encode(digest, RECIPIENT_MARK_LEN / 2, out);
+	return 0;
 }

@@ -1,4 +1,4 @@
-/* Attempts of messages: keeps the transcripts of those that failed, and reads it all. */
+/* Attempts of messages: keeps the transcripts of failed ones, and reads both. */
 #include "server/store/messages/transcripts.h"
 
 #include <stdio.h>
@@ -9,19 +9,19 @@
 #include "server/config/config.h"
 #include "server/base/id.h"
 #include "server/base/metrics.h"
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/store/messages/content.h"
 #include "server/store/messages/messages.h"
 #include "server/redis/redis.h"
 
-#define KEPT 20          /* of a message; lua/lib/change.lua has the same for the lines */
-#define KEEP_MS 150      /* less than link.c waits before it tries again */
-#define ON_THEIR_WAY 512 /* at most, to the store */
+#define KEPT 20           /* transcripts of a message; lua/lib/change.lua keeps as many lines */
+#define KEEP_MS 150       /* shorter than the pause of a call that Redis refused: tried once */
+#define IN_FLIGHT_MAX 512 /* transcripts without a reply */
 #define LIMIT_MS 5000
 
 /* ---- packing ---- */
 
-/* Appends the begin and the end of the text, whole lines of both, about `keep` bytes. */
+/* Appends the first and the last lines of the text, about `keep` bytes in all. */
 static void cut_middle(const char *text, size_t len, size_t keep, struct buf *out)
 {
 	const char *head = text + keep / 2, *tail = text + len - keep / 2;
@@ -57,10 +57,10 @@ int transcripts_pack(const char *text, size_t len, struct buf *out, struct err *
 /* ---- keeping ---- */
 
 struct keeping {
-	size_t n; /* on their way */
+	size_t n_in_flight;
 };
 
-static void *keeping_make(struct redis *redis)
+static void *make_keeping(struct redis *redis)
 {
 	(void)redis;
 	return calloc(1, sizeof(struct keeping));
@@ -68,19 +68,17 @@ static void *keeping_make(struct redis *redis)
 
 static struct keeping *keeping_of(struct redis *redis)
 {
-	static const struct redis_part_kind kind = {.make = keeping_make, .free_fn = free};
+	static const struct redis_part_kind kind = {.make = make_keeping, .free_fn = free};
 
 	return redis_part(redis, &kind);
 }
 
-static void on_kept(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_kept(const struct call_result *result, void *context)
 {
-	struct keeping *k = arg;
+	struct keeping *k = context;
 
-	(void)reply;
-	(void)why;
-	k->n--;
-	if (end == CALL_NEVER_SENT || end == CALL_FAILED)
+	k->n_in_flight--;
+	if (result->end == CALL_NEVER_SENT || result->end == CALL_FAILED)
 		metric_add(METRIC_TRANSCRIPTS_DROPPED, 1);
 }
 
@@ -92,11 +90,11 @@ void transcripts_keep(struct redis *redis, const char *ref, int64_t epoch, const
 	struct command c = {0};
 	char id[ID_LEN + 1];
 
-	if (!k || k->n >= ON_THEIR_WAY) {
+	if (!k || k->n_in_flight >= IN_FLIGHT_MAX) {
 		metric_add(METRIC_TRANSCRIPTS_DROPPED, 1);
 		return;
 	}
-	k->n++;
+	k->n_in_flight++;
 	snprintf(id, sizeof(id), "%.*s", ID_LEN, ref);
 	buf_fmt(&element, "%lu %lld ", strtoul(ref + ID_LEN, NULL, 16), (long long)epoch);
 	command_script(&c, SCRIPT_TRANSCRIPT, id_partition(id));
@@ -106,14 +104,14 @@ void transcripts_keep(struct redis *redis, const char *ref, int64_t epoch, const
 	command_str(&c, buf_text(&element));
 	command_arg(&c, packed, len);
 	buf_deinit(&element);
-	redis_call_plain(redis, &c, 1, KEEP_MS, on_kept, k);
+	redis_call(redis, &c, 1, KEEP_MS, CALLBACK(on_kept, k));
 }
 
 size_t transcripts_unanswered(struct redis *redis)
 {
 	const struct keeping *k = keeping_of(redis);
 
-	return k ? k->n : 0;
+	return k ? k->n_in_flight : 0;
 }
 
 /* ---- reading ---- */
@@ -124,18 +122,25 @@ struct transcript {
 	struct buf text;
 };
 
-struct read {
+struct lookup {
 	struct redis *redis;
 	char project[12];
 	char id[ID_LEN + 1];
-	struct transcript transcripts[KEPT];
-	size_t n;
 	transcripts_fn *fn;
 	void *arg;
 };
 
-static void read_free(struct read *r)
+/* The second step: the transcripts are there, the record is asked for. */
+struct read {
+	struct lookup lookup;
+	struct transcript transcripts[KEPT];
+	size_t n;
+};
+
+static void end_read(struct read *r, const struct record *record,
+		     const struct transcripts_one *attempts, size_t n, const struct err *why)
 {
+	r->lookup.fn(record, attempts, n, why, r->lookup.arg);
 	for (size_t i = 0; i < r->n; i++)
 		buf_deinit(&r->transcripts[i].text);
 	free(r);
@@ -160,7 +165,7 @@ static bool is_result(const struct record_event *event)
 	return false;
 }
 
-/* Each result of a recipient is one try of it; older attempts may be forgotten, events are not. */
+/* Each result of a recipient is one attempt. Counts events, since the record keeps all of them. */
 static unsigned number_of(const struct record *record, const struct record_attempt *a)
 {
 	unsigned n = 1;
@@ -175,7 +180,7 @@ static unsigned number_of(const struct record *record, const struct record_attem
 static void describe(const struct read *r, const struct record *record,
 		     const struct record_attempt *a, struct transcripts_one *out)
 {
-	bool was_lost = strcmp(a->line, "-") == 0; /* its result may have come late, as one more */
+	bool was_lost = strcmp(a->line, "-") == 0; /* its result may follow as another attempt */
 	const struct transcript *t = was_lost ? NULL : find_transcript(r, a);
 
 	out->in_record = a;
@@ -190,69 +195,68 @@ static void on_record(const struct record *record, const struct err *why, void *
 	struct read *r = arg;
 	size_t n = record ? record->n_attempts : 0;
 	struct transcripts_one *all = calloc(n + 1, sizeof(*all));
+	struct err oom;
 
-	if (!all)
-		abort();
+	if (!all) {
+		err_oom(&oom);
+		end_read(r, NULL, NULL, 0, &oom);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		describe(r, record, &record->attempts[i], &all[i]);
-	r->fn(record, all, n, why, r->arg);
+	end_read(r, record, all, n, why);
 	free(all);
-	read_free(r);
 }
 
 /* "<job> <epoch> " and the packed text; false when it is damaged. */
-static bool read_transcript(const redisReply *element, struct transcript *out)
+static bool read_transcript(const struct resp *element, struct transcript *out)
 {
 	char head[48];
 	struct err e;
 	int used = 0;
 
-	snprintf(head, sizeof(head), "%s", element->str);
+	snprintf(head, sizeof(head), "%s", resp_text(element));
 	return sscanf(head, "%lu %lld%n", &out->job, &out->epoch, &used) == 2 &&
 	       head[used] == ' ' &&
-	       content_unpack(element->str + used + 1, element->len - (size_t)used - 1,
+	       content_unpack(resp_text(element) + used + 1, resp_len(element) - (size_t)used - 1,
 			      ATTEMPTS_TEXT_MAX, &out->text, &e) == 0;
 }
 
-static void on_transcripts(enum call_end end, const redisReply *reply, const struct err *why,
-			   void *arg)
+static void on_transcripts(const struct call_result *result, void *context)
 {
-	struct read *r = arg;
+	struct lookup *lookup = context;
+	struct read *r = result->end == CALL_ANSWERED ? calloc(1, sizeof(*r)) : NULL;
+	struct err oom;
 
-	if (end != CALL_ANSWERED) {
-		r->fn(NULL, NULL, 0, why, r->arg);
-		read_free(r);
+	if (!r) {
+		err_oom(&oom);
+		lookup->fn(NULL, NULL, 0, result->why ? result->why : &oom, lookup->arg);
 		return;
 	}
-	for (size_t i = 0; i < reply->elements && r->n < KEPT; i++) {
+	r->lookup = *lookup;
+	for (size_t i = 0; i < resp_count(result->reply) && r->n < KEPT; i++) {
 		struct transcript *t = &r->transcripts[r->n];
 
-		if (reply->element[i]->type == REDIS_REPLY_STRING &&
-		    read_transcript(reply->element[i], t))
+		if (read_transcript(resp_item(result->reply, i), t))
 			r->n++;
 		else
 			buf_deinit(&t->text);
 	}
-	messages_get(r->redis, r->project, r->id, on_record, r);
+	messages_get(lookup->redis, lookup->project, lookup->id, on_record, r);
 }
 
-/* The transcripts first: whose they are is judged by the record, and none is shown without it. */
+/* The transcripts first: they are shown only if the record then belongs to the project. */
 void transcripts_get(struct redis *redis, const char *project, const char *id, transcripts_fn *fn,
 		     void *arg)
 {
-	struct read *r = calloc(1, sizeof(*r));
+	struct lookup lookup = {.redis = redis, .fn = fn, .arg = arg};
 	struct command c = {0};
 
-	if (!r)
-		abort();
-	r->redis = redis;
-	r->fn = fn;
-	r->arg = arg;
-	snprintf(r->project, sizeof(r->project), "%s", project);
-	snprintf(r->id, sizeof(r->id), "%s", id);
+	snprintf(lookup.project, sizeof(lookup.project), "%s", project);
+	snprintf(lookup.id, sizeof(lookup.id), "%s", id);
 	command_start(&c, "LRANGE");
 	command_key(&c, id_partition(id), "t:%s", id);
 	command_num(&c, -KEPT);
 	command_num(&c, -1);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_transcripts, r);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_transcripts, lookup));
 }

@@ -1,4 +1,4 @@
-/* Writes a message down for the accept transition. */
+/* The arguments of the accept script for one message. */
 #include "server/store/queue/accept_args.h"
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ struct destination {
 	size_t open;
 };
 
-/* The number of domain in list, added when new; a message has few of them. */
+/* The number of the domain in the list; adds it when it is new. */
 static size_t destination_of(struct destination *list, size_t *n, const char *domain)
 {
 	for (size_t i = 0; i < *n; i++)
@@ -54,7 +54,8 @@ static int put_marks(const struct accept_request *m, struct buf *marks)
 	char mark[RECIPIENT_MARK_LEN + 1];
 
 	for (size_t i = 0; i < m->n_emails; i++) {
-		recipient_mark(m->emails[i], mark);
+		if (recipient_mark(m->emails[i], mark) < 0)
+			return -1;
 		buf_append(marks, mark, RECIPIENT_MARK_LEN);
 	}
 	return marks->failed ? -1 : 0;

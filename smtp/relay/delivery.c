@@ -9,7 +9,7 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/route/router.h"
-#include "server/store/queue/lease.h"
+#include "server/store/queue/job_lease.h"
 #include "server/store/queue/rest.h"
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/context.h"
@@ -134,7 +134,7 @@ void delivery_give_back(struct delivery *d, const char *site)
 
 	leave_queue(d, DELIVERY_OVER);
 	metric_add(METRIC_GIVEN_BACK, 1);
-	lease_give_back(c->redis, c->owner, d->job, site, 0);
+	job_lease_give_back(c->redis, c->owner, d->job, site, 0);
 	end_delivery(d);
 }
 
@@ -218,7 +218,7 @@ static void on_mail(const struct err *why, void *arg)
 static void give_job_back(const struct relay_context *c, struct job *j)
 {
 	LOG(LOG_ERROR, "job.no_memory", LOG_S("job", j->ref));
-	lease_give_back(c->redis, c->owner, j, NULL, 0);
+	job_lease_give_back(c->redis, c->owner, j, NULL, 0);
 	job_free(j);
 }
 
@@ -316,7 +316,7 @@ void delivery_ask_fence(struct delivery *d, delivery_fence_fn *fn, void *arg)
 	d->fence_fn = fn;
 	d->fence_arg = arg;
 	d->waits_for_fence = true;
-	lease_fence(c->redis, c->owner, d->job, on_fence, d);
+	job_lease_fence(c->redis, c->owner, d->job, on_fence, d);
 }
 
 /* ---- after the transaction ---- */

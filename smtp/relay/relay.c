@@ -8,7 +8,7 @@
 #include "server/config/config.h"
 #include "server/redis/redis.h"
 #include "server/store/queue/job.h"
-#include "server/store/queue/lease.h"
+#include "server/store/queue/job_lease.h"
 #include "server/store/queue/slots.h"
 #include "server/store/queue/take.h"
 #include "smtp/relay/journal.h"
@@ -75,7 +75,7 @@ static void start_delivery(struct relay *r, struct job *j)
 		delivery_start(&r->deliveries, j, &s->coming);
 		return;
 	}
-	lease_give_back(r->context.redis, r->context.owner, j, NULL, 0);
+	job_lease_give_back(r->context.redis, r->context.owner, j, NULL, 0);
 	job_free(j);
 }
 
@@ -313,7 +313,7 @@ static void renew_leases(void *arg)
 	for (struct delivery *d = r->deliveries.first; d; d = d->next)
 		if (d->stage < DELIVERY_SETTLING)
 			jobs[n++] = d->job;
-	lease_renew(r->context.redis, r->context.owner, jobs, n, on_renewed, r);
+	job_lease_renew(r->context.redis, r->context.owner, jobs, n, on_renewed, r);
 	free(jobs);
 }
 

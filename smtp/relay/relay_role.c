@@ -9,7 +9,7 @@
 #include "server/redis/redis.h"
 #include "server/route/router.h"
 #include "server/store/messages/transcripts.h"
-#include "server/store/queue/lease.h"
+#include "server/store/queue/job_lease.h"
 #include "server/store/queue/settle.h"
 #include "server/store/queue/slots.h"
 #include "smtp/client/tls.h"
@@ -30,7 +30,7 @@ struct relay_process {
 
 static size_t count_unanswered(struct redis *redis)
 {
-	return lease_unanswered(redis) + settle_unanswered(redis) + slots_unanswered(redis) +
+	return job_lease_unanswered(redis) + settle_unanswered(redis) + slots_unanswered(redis) +
 	       transcripts_unanswered(redis);
 }
 

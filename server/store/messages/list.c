@@ -14,8 +14,9 @@
 
 #define LIMIT_MS 5000
 #define HOUR_MS 3600000
-#define DEADLINE_MAX_HOURS ((int64_t)8 * 24) /* lists outlive the last deadline by the retention   \
-					      */
+#define DEADLINE_MAX_HOURS                                                                         \
+	((int64_t)8 * 24) /* lists outlive the last deadline by the retention                      \
+			   */
 
 struct asked;
 

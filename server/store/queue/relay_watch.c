@@ -10,7 +10,7 @@
 #include "server/base/metrics.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
-#include "server/store/queue/lease.h"
+#include "server/store/queue/job_lease.h"
 
 #define EVERY_MS 5000
 #define PATIENCE_MS 60000
@@ -114,7 +114,7 @@ static void on_owner(const struct call_result *result, void *context)
 	int64_t now = clock_real_ms() + redis_clock_offset_ms(w->redis), ago;
 
 	if (resp_count(result->reply) == 2) {
-		ago = now + LEASE_OWNER_MS -
+		ago = now + JOB_LEASE_OWNER_MS -
 		      (int64_t)strtod(resp_text(resp_item(result->reply, 1)), NULL);
 		if (ago < w->heard_ms_ago)
 			w->heard_ms_ago = ago > 0 ? ago : 0;

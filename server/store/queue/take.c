@@ -11,7 +11,7 @@
 #include "server/config/config.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
-#include "server/store/queue/lease.h"
+#include "server/store/queue/job_lease.h"
 
 #define MAX_BYTES (1 << 20)
 #define SHARE_BULK 100 /* per mille of what is taken, while bulk waits */
@@ -107,7 +107,7 @@ void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 	       const struct take_request *request, take_fn *fn, void *arg)
 {
 	static unsigned number;
-	struct take t = {redis, request->max_jobs, clock_mono_ms() + LEASE_MS, fn, arg};
+	struct take t = {redis, request->max_jobs, clock_mono_ms() + JOB_LEASE_MS, fn, arg};
 	struct command c = {0};
 
 	script_take(&c, partition,
@@ -116,8 +116,8 @@ void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 			    .request = ++number,
 			    .max_jobs = request->max_jobs,
 			    .max_bytes = MAX_BYTES,
-			    .lease_ms = LEASE_MS,
-			    .silence_ms = LEASE_OWNER_MS,
+			    .lease_ms = JOB_LEASE_MS,
+			    .silence_ms = JOB_LEASE_OWNER_MS,
 			    .site_limit = site_limit(redis),
 			    .free = request->free_connections,
 			    .bulk_share = SHARE_BULK,

@@ -24,7 +24,7 @@
 #include "server/base/id.h"
 #include "server/base/loop.h"
 #include "server/store/queue/job.h"
-#include "server/store/queue/lease.h"
+#include "server/store/queue/job_lease.h"
 #include "server/store/queue/release.h"
 #include "server/store/queue/settle.h"
 #include "server/store/queue/slots.h"

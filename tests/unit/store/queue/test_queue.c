@@ -11,7 +11,7 @@
 
 static size_t unanswered(struct redis *redis)
 {
-	return lease_unanswered(redis) + settle_unanswered(redis) + slots_unanswered(redis);
+	return job_lease_unanswered(redis) + settle_unanswered(redis) + slots_unanswered(redis);
 }
 
 struct taken {
@@ -86,7 +86,7 @@ static struct fenced ask_fence(struct fixture *f, const struct job *j)
 {
 	struct fenced d = {0};
 
-	lease_fence(f->store, OWNER, j, on_fence, &d);
+	job_lease_fence(f->store, OWNER, j, on_fence, &d);
 	assert_int_equal(d.calls, 0);
 	assert_true(becomes(f, was_called, &d.calls));
 	return d;
@@ -294,7 +294,7 @@ static void what_is_given_back_is_taken_again(void **state)
 
 	accept_one(f, &m, &a);
 	j = take_one(f);
-	lease_give_back(f->store, OWNER, j, NULL, 0);
+	job_lease_give_back(f->store, OWNER, j, NULL, 0);
 	take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
 	assert_true(becomes(f, was_called, &t.calls));
 	if (t.n_jobs == 0) { /* the take went out before what was given back */
@@ -350,7 +350,7 @@ static void a_dead_owner_loses_its_jobs_to_the_next(void **state)
 	j = take_one(f);
 	stale = *j;
 	stale.epoch += 7;
-	lease_renew(f->store, OWNER, (struct job *[]){j, &stale}, 2, on_renewed, &r);
+	job_lease_renew(f->store, OWNER, (struct job *[]){j, &stale}, 2, on_renewed, &r);
 	assert_true(becomes(f, both_renewed, &r));
 	assert_int_equal(r.yours, 1);
 	release_owner(f->store, OWNER, on_finished, &d);
@@ -666,7 +666,7 @@ static void asking_before_the_store_answers_does_not_fix_the_partitions(void **s
 
 	f->config.partitions = 4;
 	open_store(f, REDIS_SCRIPTS);
-	lease_renew(f->store, OWNER, NULL, 0, NULL, NULL);
+	job_lease_renew(f->store, OWNER, NULL, 0, NULL, NULL);
 	start_redis(f);
 	wait_ready(f);
 	m = plain_message(f);
@@ -764,7 +764,7 @@ static void results_and_leases_survive_the_death_of_redis(void **state)
 	j = take_one(f);
 	accept_one(f, &second, &b);
 	kill_redis(f);
-	lease_fence(f->store, OWNER, j, on_fence, &d);
+	job_lease_fence(f->store, OWNER, j, on_fence, &d);
 	take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
 	run_for(f, 300);
 	assert_int_equal(d.calls + t.calls, 0);
@@ -863,7 +863,7 @@ static void nobody_is_left_waiting_when_the_process_ends(void **state)
 	run_for(f, 30);
 	settle_results(f->store, OWNER, j->ref, j->epoch, 0, "0 delivered 250 - b\n", on_settled,
 		       s + 1);
-	lease_fence(f->store, OWNER, j, on_fence, &d);
+	job_lease_fence(f->store, OWNER, j, on_fence, &d);
 	take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
 	release_owner(f->store, OWNER, on_finished, &r);
 	messages_get(f->store, PROJECT, m.id.text, on_message, &l);

@@ -1,5 +1,5 @@
 /* The leases of a relay. */
-#include "server/store/queue/lease.h"
+#include "server/store/queue/job_lease.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +22,8 @@ struct lease_item {
 	struct batch_item item;
 	char ref[JOB_REF_MAX];
 	int64_t epoch, asked_ms;
-	lease_fence_fn *fence;
-	lease_renew_fn *renewed;
+	job_lease_fence_fn *fence;
+	job_lease_renew_fn *renewed;
 	void *arg;
 };
 
@@ -37,7 +37,7 @@ static void start_fence(struct command *c, unsigned partition, void *arg)
 		   &(struct script_dot){.owner = l->owner,
 					.lease_ms = FENCE_MS,
 					.is_dot = true,
-					.silence_ms = LEASE_OWNER_MS});
+					.silence_ms = JOB_LEASE_OWNER_MS});
 }
 
 static void start_renew(struct command *c, unsigned partition, void *arg)
@@ -46,9 +46,9 @@ static void start_renew(struct command *c, unsigned partition, void *arg)
 
 	script_dot(c, partition,
 		   &(struct script_dot){.owner = l->owner,
-					.lease_ms = LEASE_MS,
+					.lease_ms = JOB_LEASE_MS,
 					.is_dot = false,
-					.silence_ms = LEASE_OWNER_MS});
+					.silence_ms = JOB_LEASE_OWNER_MS});
 }
 
 static void start_give_back(struct command *c, unsigned partition, void *arg)
@@ -78,7 +78,7 @@ static void on_renew(struct batch_item *item, const struct call_result *result, 
 	(void)arg;
 	if (it->renewed)
 		it->renewed(it->ref, it->epoch, resp_number_at(result->reply, at) == 1,
-			    it->asked_ms + LEASE_MS, it->arg);
+			    it->asked_ms + JOB_LEASE_MS, it->arg);
 	free(it);
 }
 
@@ -194,7 +194,7 @@ static int add_dot(struct batch *b, unsigned partition, struct lease_item *it)
 /* ---- fence ---- */
 
 struct refused_fence {
-	lease_fence_fn *fn;
+	job_lease_fence_fn *fn;
 	void *arg;
 };
 
@@ -206,8 +206,8 @@ static void on_refused_fence(const struct call_result *result, void *context)
 	f->fn(false, 0, f->arg);
 }
 
-void lease_fence(struct redis *redis, const char *owner, const struct job *j, lease_fence_fn *fn,
-		 void *arg)
+void job_lease_fence(struct redis *redis, const char *owner, const struct job *j,
+		     job_lease_fence_fn *fn, void *arg)
 {
 	struct lease *l = lease_of(redis, owner);
 	struct lease_item *it = l ? new_item(j->ref, j->epoch, arg) : NULL;
@@ -234,8 +234,8 @@ static void add_sign_of_life(struct redis *redis, struct lease *l)
 }
 
 /* A lease that cannot be renewed for lack of memory stays as it is until the next renewal. */
-void lease_renew(struct redis *redis, const char *owner, struct job *const *jobs, size_t n,
-		 lease_renew_fn *fn, void *arg)
+void job_lease_renew(struct redis *redis, const char *owner, struct job *const *jobs, size_t n,
+		     job_lease_renew_fn *fn, void *arg)
 {
 	struct lease *l = lease_of(redis, owner);
 
@@ -254,8 +254,8 @@ void lease_renew(struct redis *redis, const char *owner, struct job *const *jobs
 
 /* ---- giving back ---- */
 
-void lease_give_back(struct redis *redis, const char *owner, const struct job *j, const char *site,
-		     int64_t delay_ms)
+void job_lease_give_back(struct redis *redis, const char *owner, const struct job *j,
+			 const char *site, int64_t delay_ms)
 {
 	struct lease *l = lease_of(redis, owner);
 	struct lease_item *it = l ? new_item(j->ref, j->epoch, NULL) : NULL;
@@ -269,7 +269,7 @@ void lease_give_back(struct redis *redis, const char *owner, const struct job *j
 	add(l->give_back, job_partition(j->ref), it);
 }
 
-size_t lease_unanswered(struct redis *redis)
+size_t job_lease_unanswered(struct redis *redis)
 {
 	const struct lease *l = redis_part(redis, &lease_kind);
 

@@ -62,8 +62,8 @@ forbid_except "${own}(api|smtp|server/cli|server/supervisor)/" "only server/cli 
 	'server/main\.c|server/cli/|server/supervisor/|api/|smtp/'
 forbid "${own}server/(cli|supervisor|main)" "api and smtp include neither cli nor supervisor" api smtp
 
-forbid_except '\bredisReply\b|<hiredis/' "Redis replies stay in server/redis, the store and its keeper" \
-	'server/redis/|server/store/|server/keeper/'
+forbid_except '\bredisReply\b|<hiredis/' "replies of hiredis stay in server/redis: resp.h reads them" \
+	'server/redis/'
 forbid_except '\bredisAsync|<hiredis/async' "Redis connections stay in server/redis" 'server/redis/'
 forbid_except '\bMHD_|<microhttpd\.h>' "libmicrohttpd stays in api/http" 'api/http/'
 forbid_except '\bub_[a-z]|<unbound' "libunbound stays in server/route" 'server/route/'

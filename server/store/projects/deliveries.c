@@ -1,157 +1,152 @@
 /* Webhooks in the store, for the process that delivers them. */
 #include "server/store/projects/deliveries.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/redis/call.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/stored_json.h"
 
 #define LIMIT_MS 5000
 #define TESTS_MAX 16
 
 /* ---- load ---- */
 
-struct loading {
+struct load {
 	struct redis *redis;
 	deliveries_load_fn *fn;
 	void *arg;
 };
 
-static void read_place(const char *text, struct event_log_place *at)
+/* The items of a row. */
+enum { ID, PROJECT, PROJECT_JSON, ENDPOINT_JSON, CURSORS, RETRIES, WIDTH };
+
+static struct event_log_place read_place(const struct resp *text)
 {
-	if (sscanf(text, "%" SCNd64 "-%" SCNd64, &at->ms, &at->seq) != 2)
-		*at = (struct event_log_place){0};
+	struct event_log_place at = {0};
+
+	event_log_place_read(resp_text(text), &at);
+	return at;
 }
 
-/* {"start", place, partition, place, "good", ms ...}: a partition that nothing was done in begins
- * at start. */
-static void read_done(const redisReply *r, struct deliveries_endpoint *out, unsigned partitions)
+/* {"start", place, partition, place, "good", ms ...}: a partition without a place is at start. */
+static void read_cursors(const struct resp *r, struct deliveries_endpoint *out, unsigned partitions)
 {
-	struct event_log_place *done = out->done;
 	struct event_log_place start = {0};
 
-	for (size_t i = 0; i + 1 < r->elements; i += 2)
-		if (strcmp(r->element[i]->str, "start") == 0)
-			read_place(r->element[i + 1]->str, &start);
-		else if (strcmp(r->element[i]->str, "good") == 0)
-			out->good_ms = strtoll(r->element[i + 1]->str, NULL, 10);
-	for (unsigned p = 0; p < partitions; p++)
-		done[p] = start;
-	for (size_t i = 0; i + 1 < r->elements; i += 2) {
-		char *end;
-		unsigned long p = strtoul(r->element[i]->str, &end, 10);
+	for (size_t i = 0; i + 1 < resp_count(r); i += 2) {
+		const char *name = resp_text(resp_item(r, i));
 
-		if (*end == 0 && p < partitions)
-			read_place(r->element[i + 1]->str, &done[p]);
+		if (strcmp(name, "start") == 0)
+			start = read_place(resp_item(r, i + 1));
+		else if (strcmp(name, "good") == 0)
+			out->good_ms = strtoll(resp_text(resp_item(r, i + 1)), NULL, 10);
+	}
+	for (unsigned p = 0; p < partitions; p++)
+		out->done[p] = start;
+	for (size_t i = 0; i + 1 < resp_count(r); i += 2) {
+		const char *name = resp_text(resp_item(r, i));
+		char *end;
+		unsigned long p = strtoul(name, &end, 10);
+
+		if (end != name && *end == 0 && p < partitions)
+			out->done[p] = read_place(resp_item(r, i + 1));
 	}
 }
 
-static int read_endpoint(redisReply *const *r, unsigned partitions, struct deliveries_endpoint *out)
+static int read_endpoint(const struct resp *array, size_t at, void *context_out, void *context)
 {
-	const char *project_id;
+	const struct resp *json = resp_item(array, at + ENDPOINT_JSON);
+	struct deliveries_endpoint *out = context_out;
+	const struct load *l = context;
+	unsigned partitions = redis_partitions(l->redis);
 	json_t *project;
 
-	if (r[2]->type != REDIS_REPLY_STRING || r[3]->type != REDIS_REPLY_STRING ||
-	    r[4]->type != REDIS_REPLY_ARRAY ||
-	    endpoint_parse(r[0]->str, r[1]->str, r[3]->str, r[3]->len, &out->endpoint) < 0)
+	if (endpoint_parse(resp_text(resp_item(array, at + ID)),
+			   resp_text(resp_item(array, at + PROJECT)), resp_text(json),
+			   resp_len(json), &out->endpoint) < 0)
 		return -1;
-	project = json_loadb(r[2]->str, r[2]->len, 0, NULL);
-	project_id = json_string_value(json_object_get(project, "id"));
-	snprintf(out->project_id, sizeof(out->project_id), "%s", project_id ? project_id : "");
-	json_decref(project);
 	out->done = calloc(partitions, sizeof(*out->done));
-	if (!out->done)
-		abort();
-	read_done(r[4], out, partitions);
-	out->n_retries = (size_t)r[5]->integer;
+	if (!out->done) {
+		endpoint_deinit(&out->endpoint);
+		return -1;
+	}
+	project = stored_json_read(resp_item(array, at + PROJECT_JSON));
+	stored_json_copy(project, "id", out->project_id, sizeof(out->project_id));
+	json_decref(project);
+	read_cursors(resp_item(array, at + CURSORS), out, partitions);
+	out->n_retries = (size_t)resp_number_at(array, at + RETRIES);
 	return 0;
 }
 
-static void tell(const struct loading *l, const redisReply *r)
+static void on_loaded(const struct call_result *result, void *context)
 {
-	size_t most = (r->elements - 1) / 6, n = 0;
-	struct deliveries_endpoint *list = calloc(most + 1, sizeof(*list));
+	static const struct resp_shape shape = {1, WIDTH, sizeof(struct deliveries_endpoint),
+						read_endpoint};
+	int64_t version = resp_number_at(result->reply, 0);
+	struct load *l = context;
+	struct deliveries_endpoint *list;
+	struct resp_rows rows;
+	struct err e;
 
-	if (!list)
-		abort();
-	for (size_t i = 0; i < most; i++)
-		if (read_endpoint(r->element + 1 + i * 6, redis_partitions(l->redis), &list[n]) ==
-		    0)
-			n++;
-	l->fn(list, n, r->element[0]->integer, NULL, l->arg);
-	for (size_t i = 0; i < n; i++) {
+	if (result->end == CALL_ANSWERED && resp_count(result->reply) == 1) {
+		l->fn(NULL, 0, version, NULL, l->arg);
+		return;
+	}
+	if (resp_read_result(result, &shape, l, &rows, &e) < 0) {
+		l->fn(NULL, 0, 0, &e, l->arg);
+		return;
+	}
+	list = rows.list;
+	l->fn(list, rows.n, version, NULL, l->arg);
+	for (size_t i = 0; i < rows.n; i++) {
 		endpoint_deinit(&list[i].endpoint);
 		free(list[i].done);
 	}
 	free(list);
 }
 
-static void on_loaded(enum call_end end, const redisReply *r, const struct err *why, void *arg)
-{
-	struct loading *l = arg;
-
-	if (end != CALL_ANSWERED)
-		l->fn(NULL, 0, 0, why, l->arg);
-	else if (r->type != REDIS_REPLY_ARRAY || r->elements < 2)
-		l->fn(NULL, 0, r->elements ? r->element[0]->integer : 0, NULL, l->arg);
-	else
-		tell(l, r);
-	free(l);
-}
-
 void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *fn, void *arg)
 {
-	struct loading *l = calloc(1, sizeof(*l));
+	struct load l = {redis, fn, arg};
 	struct command c = {0};
 
-	if (!l)
-		abort();
-	*l = (struct loading){redis, fn, arg};
 	command_script(&c, SCRIPT_DELIVERIES_ENDPOINTS, REDIS_GLOBAL);
 	command_num(&c, version);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_loaded, l);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_loaded, l));
 }
 
 /* ---- news ---- */
 
-struct looking {
+struct news {
 	deliveries_news_fn *fn;
 	void *arg;
 };
 
-static void on_news(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+/* {{key, entries}, ...} */
+static void on_news(const struct call_result *result, void *context)
 {
-	struct looking *l = arg;
+	const struct news *news = context;
 
-	(void)why;
-	/* {{key, entries}, ...} */
-	for (size_t i = 0; end == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY && i < r->elements;
-	     i++) {
-		const redisReply *stream = r->element[i];
-		const char *name =
-			stream->elements ? strstr(stream->element[0]->str, ":ev:") : NULL;
+	for (size_t i = 0; i < resp_count(result->reply); i++) {
+		const char *key = resp_text(resp_item(resp_item(result->reply, i), 0));
+		const char *name = strstr(key, ":ev:");
 
 		if (name)
-			l->fn(name + 4, l->arg);
+			news->fn(name + 4, news->arg);
 	}
-	l->fn(NULL, l->arg);
-	free(l);
+	news->fn(NULL, news->arg);
 }
 
 void deliveries_look(struct redis *redis, unsigned partition,
 		     const struct deliveries_read_position *list, size_t n, deliveries_news_fn *fn,
 		     void *arg)
 {
-	struct looking *l = calloc(1, sizeof(*l));
+	struct news news = {fn, arg};
 	struct command c = {0};
-	char place[64];
+	char place[EVENT_LOG_PLACE_TEXT];
 
-	if (!l)
-		abort();
-	*l = (struct looking){fn, arg};
 	command_start(&c, "XREAD");
 	command_str(&c, "COUNT");
 	command_num(&c, 1);
@@ -159,11 +154,10 @@ void deliveries_look(struct redis *redis, unsigned partition,
 	for (size_t i = 0; i < n; i++)
 		command_key(&c, partition, "ev:%s", list[i].project);
 	for (size_t i = 0; i < n; i++) {
-		snprintf(place, sizeof(place), "%" PRId64 "-%" PRId64, list[i].at.ms,
-			 list[i].at.seq);
+		event_log_place_write(&list[i].at, place);
 		command_str(&c, place);
 	}
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_news, l);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_news, news));
 }
 
 /* ---- what is due ---- */
@@ -173,30 +167,32 @@ struct due {
 	void *arg;
 };
 
-static void on_due(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static int read_member(const struct resp *array, size_t at, void *out, void *context)
 {
-	struct due *d = arg;
-	size_t n = end == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY ? r->elements : 0;
-	const char **members = calloc(n + 1, sizeof(*members));
+	(void)context;
+	*(const char **)out = resp_text(resp_item(array, at));
+	return 0;
+}
 
-	(void)why;
-	if (!members)
-		abort();
-	for (size_t i = 0; i < n; i++)
-		members[i] = r->element[i]->str;
-	d->fn(members, n, d->arg);
-	free(members);
-	free(d);
+/* Without a reply nothing is due; it is asked for again. */
+static void on_due(const struct call_result *result, void *context)
+{
+	static const struct resp_shape shape = {0, 1, sizeof(const char *), read_member};
+	const struct due *d = context;
+	struct resp_rows rows = {0};
+	struct err e;
+
+	if (resp_is_array(result->reply))
+		resp_read_result(result, &shape, NULL, &rows, &e);
+	d->fn(rows.list, rows.n, d->arg);
+	free(rows.list);
 }
 
 static void ask_members(struct redis *redis, struct command *c, deliveries_due_fn *fn, void *arg)
 {
-	struct due *d = calloc(1, sizeof(*d));
+	struct due d = {fn, arg};
 
-	if (!d)
-		abort();
-	*d = (struct due){fn, arg};
-	redis_call_plain(redis, c, 1, LIMIT_MS, on_due, d);
+	redis_call(redis, c, 1, LIMIT_MS, CALLBACK_COPY(on_due, d));
 }
 
 void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t max,
@@ -237,9 +233,9 @@ static void add(struct deliveries_batch *b, const char *what, const char *id)
 void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned partition,
 		       const struct event_log_place *at)
 {
-	char place[64];
+	char place[EVENT_LOG_PLACE_TEXT];
 
-	snprintf(place, sizeof(place), "%" PRId64 "-%" PRId64, at->ms, at->seq);
+	event_log_place_write(at, place);
 	add(b, "cursor", id);
 	command_num(&b->words, partition);
 	command_str(&b->words, place);
@@ -310,30 +306,25 @@ struct commit {
 	void *arg;
 };
 
-static void on_committed(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static void on_committed(const struct call_result *result, void *context)
 {
-	struct commit *c = arg;
+	const struct commit *c = context;
 
-	(void)why;
-	c->fn(end == CALL_ANSWERED && r->type == REDIS_REPLY_INTEGER && r->integer == 1, c->arg);
-	free(c);
+	c->fn(resp_number(result->reply) == 1, c->arg);
 }
 
 void deliveries_commit(struct redis *redis, const char *owner, int64_t lease_ms,
 		       struct deliveries_batch *take, deliveries_commit_fn *fn, void *arg)
 {
-	struct commit *c = calloc(1, sizeof(*c));
-	struct command command = {0};
+	struct commit commit = {fn, arg};
+	struct command c = {0};
 
-	if (!c)
-		abort();
-	*c = (struct commit){fn, arg};
-	command_script(&command, SCRIPT_DELIVERIES_REPORT, REDIS_GLOBAL);
-	command_str(&command, owner);
-	command_num(&command, lease_ms);
+	command_script(&c, SCRIPT_DELIVERIES_REPORT, REDIS_GLOBAL);
+	command_str(&c, owner);
+	command_num(&c, lease_ms);
 	if (take->n)
-		command_append(&command, &take->words);
+		command_append(&c, &take->words);
 	command_deinit(&take->words);
 	*take = (struct deliveries_batch){0};
-	redis_call_plain(redis, &command, 0, 0, on_committed, c);
+	redis_call(redis, &c, 0, 0, CALLBACK_COPY(on_committed, commit));
 }

@@ -12,10 +12,10 @@ struct redis;
 /* ---- what there is ---- */
 
 struct deliveries_endpoint {
-	struct endpoint endpoint; /* the callee may take it: then its json is NULL afterwards */
+	struct endpoint endpoint; /* the callback may take it: it then clears the struct */
 	char project_id[ID_LEN + 1];
-	struct event_log_place *done; /* per partition: what lies up to here is done with */
-	int64_t good_ms;              /* when something got through last; 0: never */
+	struct event_log_place *done; /* for each partition: the last entry that is delivered */
+	int64_t good_ms;              /* the last success; 0: never */
 	size_t n_retries;
 };
 /* list NULL and why NULL: nothing changed since `version`. */

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/stored_json.h"
 
 #define LIMIT_MS 5000
 #define TEXT_OF(x) #x
@@ -17,17 +18,10 @@ void endpoint_seal_name(const char *id, char out[64])
 	snprintf(out, 64, "webhook %s", id);
 }
 
-static const char *text_of(const json_t *json, const char *name)
-{
-	const char *text = json_string_value(json_object_get(json, name));
-
-	return text ? text : "";
-}
-
 int endpoint_parse(const char *id, const char *project, const char *text, size_t len,
 		   struct endpoint *out)
 {
-	json_t *json = json_loadb(text, len, 0, NULL);
+	json_t *json = stored_json_load(text, len);
 	struct endpoint e = {.json = json};
 
 	if (!json)
@@ -35,14 +29,14 @@ int endpoint_parse(const char *id, const char *project, const char *text, size_t
 	e.text = strndup(text, len);
 	snprintf(e.id, sizeof(e.id), "%s", id);
 	snprintf(e.project, sizeof(e.project), "%s", project);
-	e.url = text_of(json, "url");
-	e.description = text_of(json, "description");
+	e.url = stored_json_text(json, "url");
+	e.description = stored_json_text(json, "description");
 	e.events = json_object_get(json, "events");
-	e.secret = text_of(json, "secret");
+	e.secret = stored_json_text(json, "secret");
 	e.old_secret = json_string_value(json_object_get(json, "old_secret"));
 	e.old_until_ms = json_integer_value(json_object_get(json, "old_until"));
 	e.is_enabled = json_is_true(json_object_get(json, "enabled"));
-	e.disabled_reason = text_of(json, "disabled_reason");
+	e.disabled_reason = stored_json_text(json, "disabled_reason");
 	e.lost_from_ms = json_integer_value(json_object_get(json, "lost_from"));
 	e.lost_until_ms = json_integer_value(json_object_get(json, "lost_until"));
 	e.created_ms = json_integer_value(json_object_get(json, "created"));
@@ -78,115 +72,120 @@ static char *write_text(const struct endpoint *e)
 
 /* ---- reading ---- */
 
-struct asked {
+struct lookup {
 	char project[12];
-	char id[ID_LEN + 1]; /* "": all of the project */
+	char id[ID_LEN + 1]; /* "": all endpoints of the project */
 	endpoints_fn *fn;
 	void *arg;
 };
 
-static int by_age(const void *a, const void *b)
+static int oldest_first(const void *a, const void *b)
 {
 	return strcmp(((const struct endpoint *)a)->id, ((const struct endpoint *)b)->id);
 }
 
-static void tell(const struct asked *a, const redisReply *r)
+/* id, JSON */
+static int read_row(const struct resp *array, size_t at, void *out, void *context)
 {
-	size_t most = r->type == REDIS_REPLY_ARRAY ? r->elements / 2 : 1, n = 0;
-	struct endpoint *list = calloc(most + 1, sizeof(*list));
-	struct err why = {0};
+	const struct resp *json = resp_item(array, at + 1);
+	const struct lookup *l = context;
 
-	if (!list)
-		abort();
-	if (r->type == REDIS_REPLY_STRING &&
-	    endpoint_parse(a->id, a->project, r->str, r->len, list) == 0)
-		n = 1;
-	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < most; i++)
-		if (endpoint_parse(r->element[i * 2]->str, a->project, r->element[i * 2 + 1]->str,
-				   r->element[i * 2 + 1]->len, &list[n]) == 0)
-			n++;
-	qsort(list, n, sizeof(*list), by_age);
-	if (*a->id && n == 0)
-		err_set(&why, ERR_NOT_FOUND, "there is no such webhook");
-	a->fn(list, n, why.kind ? &why : NULL, a->arg);
-	for (size_t i = 0; i < n; i++)
+	return endpoint_parse(resp_text(resp_item(array, at)), l->project, resp_text(json),
+			      resp_len(json), out);
+}
+
+static void on_list(const struct call_result *result, void *context)
+{
+	static const struct resp_shape shape = {0, 2, sizeof(struct endpoint), read_row};
+	struct lookup *l = context;
+	struct resp_rows rows;
+	struct endpoint *list;
+	struct err e;
+
+	if (resp_read_result(result, &shape, l, &rows, &e) < 0) {
+		l->fn(NULL, 0, &e, l->arg);
+		return;
+	}
+	list = rows.list;
+	qsort(list, rows.n, sizeof(*list), oldest_first);
+	l->fn(list, rows.n, NULL, l->arg);
+	for (size_t i = 0; i < rows.n; i++)
 		endpoint_deinit(&list[i]);
 	free(list);
 }
 
-static void on_read(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_one(const struct call_result *result, void *context)
 {
-	struct asked *a = arg;
+	const struct lookup *l = context;
+	struct endpoint e = {0};
+	struct err why;
 
-	if (end == CALL_ANSWERED)
-		tell(a, reply);
-	else
-		a->fn(NULL, 0, why, a->arg);
-	free(a);
+	if (result->end == CALL_ANSWERED &&
+	    endpoint_parse(l->id, l->project, resp_text(result->reply), resp_len(result->reply),
+			   &e) == 0) {
+		l->fn(&e, 1, NULL, l->arg);
+		endpoint_deinit(&e);
+		return;
+	}
+	err_set(&why, ERR_NOT_FOUND, "no such webhook");
+	l->fn(NULL, 0, result->why ? result->why : &why, l->arg);
 }
 
-static void ask(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
-		void *arg)
+static void look_up(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
+		    void *arg)
 {
-	struct asked *a = calloc(1, sizeof(*a));
+	struct lookup l = {.fn = fn, .arg = arg};
 	struct command c = {0};
 
-	if (!a)
-		abort();
-	a->fn = fn;
-	a->arg = arg;
-	snprintf(a->project, sizeof(a->project), "%s", project);
-	snprintf(a->id, sizeof(a->id), "%s", id);
+	snprintf(l.project, sizeof(l.project), "%s", project);
+	snprintf(l.id, sizeof(l.id), "%s", id);
 	command_start(&c, *id ? "HGET" : "HGETALL");
 	command_key(&c, REDIS_GLOBAL, "hook:%s", project);
 	if (*id)
 		command_str(&c, id);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_read, a);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(*id ? on_one : on_list, l));
 }
 
 void endpoints_list(struct redis *redis, const char *project, endpoints_fn *fn, void *arg)
 {
-	ask(redis, project, "", fn, arg);
+	look_up(redis, project, "", fn, arg);
 }
 
 void endpoints_get(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
 		   void *arg)
 {
-	ask(redis, project, id, fn, arg);
+	look_up(redis, project, id, fn, arg);
 }
 
 /* ---- changing ---- */
 
 struct change {
-	const char *refusal; /* what a number below 0 says */
+	const char *refusal; /* the text of a reply below 0 */
 	endpoints_done_fn *fn;
 	void *arg;
 };
 
-static void on_changed(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_changed(const struct call_result *result, void *context)
 {
-	struct change *c = arg;
-	struct err refusal = {0};
+	const struct change *c = context;
+	int64_t done = resp_number(result->reply);
+	struct err why = {0};
 
-	if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0)
-		err_set(&refusal, ERR_NOT_FOUND, "there is no such webhook");
-	else if (end == CALL_ANSWERED && reply->type == REDIS_REPLY_INTEGER && reply->integer < 0)
-		err_set(&refusal, ERR_REFUSED, "%s", c->refusal);
-	c->fn(end != CALL_ANSWERED ? why : refusal.kind ? &refusal : NULL, c->arg);
-	free(c);
+	if (result->end != CALL_ANSWERED)
+		why = *result->why;
+	else if (done < 0)
+		err_set(&why, ERR_REFUSED, "%s", c->refusal);
+	else if (done == 0)
+		err_set(&why, ERR_NOT_FOUND, "no such webhook");
+	c->fn(why.kind ? &why : NULL, c->arg);
 }
 
 static void send_change(struct redis *redis, struct command *c, const char *refusal,
 			endpoints_done_fn *fn, void *arg)
 {
-	struct change *change = calloc(1, sizeof(*change));
+	struct change change = {refusal, fn, arg};
 
-	if (!change)
-		abort();
-	change->refusal = refusal;
-	change->fn = fn;
-	change->arg = arg;
-	redis_call_plain(redis, c, 1, LIMIT_MS, on_changed, change);
+	redis_call(redis, c, 1, LIMIT_MS, CALLBACK_COPY(on_changed, change));
 }
 
 static void start_change(struct command *c, enum script script, const char *project, const char *id)
@@ -202,12 +201,11 @@ void endpoints_put(struct redis *redis, const struct endpoint *e, const struct e
 	struct command c = {0};
 	char *text = write_text(e);
 
-	if (!text)
-		abort();
 	start_change(&c, SCRIPT_ENDPOINT_PUT, e->project, e->id);
 	command_str(&c, before ? before->text : "");
-	command_str(&c, text);
+	command_str(&c, text ? text : "");
 	command_num(&c, ENDPOINTS_MAX);
+	c.bytes.failed |= !text; /* out of memory: ends as such */
 	free(text);
 	send_change(redis, &c, "a project has at most " TEXT(ENDPOINTS_MAX) " webhooks", fn, arg);
 }
@@ -235,41 +233,38 @@ void endpoints_redeliver(struct redis *redis, const char *project, const char *i
 
 /* ---- deliveries and tests ---- */
 
-struct look {
+struct json_lookup {
 	endpoints_log_fn *fn;
 	void *arg;
 };
 
-static void on_log(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+/* An array: a list of JSON texts. A text: one JSON. */
+static json_t *read_json(const struct resp *reply)
 {
-	struct look *l = arg;
-	json_t *list = NULL;
+	json_t *list;
 
-	if (end != CALL_ANSWERED) {
-		l->fn(NULL, why, l->arg);
-		free(l);
-		return;
-	}
-	if (r->type == REDIS_REPLY_ARRAY && (list = json_array()))
-		for (size_t i = 0; i < r->elements; i++)
-			json_array_append_new(
-				list, json_loadb(r->element[i]->str, r->element[i]->len, 0, NULL));
-	else if (r->type == REDIS_REPLY_STRING)
-		list = json_loadb(r->str, r->len, 0, NULL);
-	l->fn(list, NULL, l->arg);
-	json_decref(list);
-	free(l);
+	if (!resp_is_array(reply))
+		return stored_json_read(reply);
+	list = json_array();
+	for (size_t i = 0; i < resp_count(reply); i++)
+		json_array_append_new(list, stored_json_read(resp_item(reply, i)));
+	return list;
 }
 
-static void send_look(struct redis *redis, struct command *c, endpoints_log_fn *fn, void *arg)
+static void on_json(const struct call_result *result, void *context)
 {
-	struct look *l = calloc(1, sizeof(*l));
+	const struct json_lookup *l = context;
+	json_t *json = read_json(result->reply);
 
-	if (!l)
-		abort();
-	l->fn = fn;
-	l->arg = arg;
-	redis_call_plain(redis, c, 1, LIMIT_MS, on_log, l);
+	l->fn(json, result->why, l->arg);
+	json_decref(json);
+}
+
+static void look_up_json(struct redis *redis, struct command *c, endpoints_log_fn *fn, void *arg)
+{
+	struct json_lookup l = {fn, arg};
+
+	redis_call(redis, c, 1, LIMIT_MS, CALLBACK_COPY(on_json, l));
 }
 
 void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
@@ -281,34 +276,20 @@ void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 	command_key(&c, REDIS_GLOBAL, "%s:%s", failed_only ? "hf" : "hd", id);
 	command_num(&c, 0);
 	command_num(&c, -1); /* lua/deliveries_report.lua keeps 100 */
-	send_look(redis, &c, fn, arg);
-}
-
-static void on_asked(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
-{
-	struct change *c = arg;
-
-	(void)reply;
-	c->fn(end == CALL_ANSWERED ? NULL : why, c->arg);
-	free(c);
+	look_up_json(redis, &c, fn, arg);
 }
 
 void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const char *event_id,
 			const char *project_id, endpoints_done_fn *fn, void *arg)
 {
-	struct change *change = calloc(1, sizeof(*change));
 	struct command c = {0};
 	char text[128];
 
-	if (!change)
-		abort();
-	change->fn = fn;
-	change->arg = arg;
 	snprintf(text, sizeof(text), "%s %s %s", e->id, event_id, project_id);
 	command_start(&c, "RPUSH");
 	command_key(&c, REDIS_GLOBAL, "ht");
 	command_str(&c, text);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_asked, change);
+	send_change(redis, &c, "", fn, arg); /* the reply is the length of the list */
 }
 
 void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log_fn *fn, void *arg)
@@ -317,5 +298,5 @@ void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log
 
 	command_start(&c, "GET");
 	command_key(&c, REDIS_GLOBAL, "htr:%s", event_id);
-	send_look(redis, &c, fn, arg);
+	look_up_json(redis, &c, fn, arg);
 }

@@ -12,8 +12,8 @@
 
 struct redis;
 
-/* Webhook endpoints of a project, for those who manage them. (server/store/projects/deliveries.h is
- * for the process that delivers.) */
+/* Webhook endpoints of a project: read and changed by request. deliveries.h is for the process that
+ * delivers. Each fn fires exactly once, never from within, within 5 s. */
 
 #define ENDPOINTS_MAX 20 /* a project */
 
@@ -24,51 +24,51 @@ struct endpoint {
 	json_t *events;         /* array of filters, as event_filter_fits takes them */
 	const char *secret;     /* sealed for endpoint_seal_name */
 	const char *old_secret; /* sealed; NULL: none */
-	int64_t old_until_ms;   /* the old one signs too until then */
+	int64_t old_until_ms;   /* until then the old secret signs too */
 	bool is_enabled;
 	const char *disabled_reason; /* "" = none */
 	int64_t created_ms;
-	int64_t lost_from_ms, lost_until_ms; /* events of that time were lost; 0: none */
+	int64_t lost_from_ms, lost_until_ms; /* events of this time were lost; 0: none */
 	/* private: what the above points into */
 	json_t *json;
 	char *text;
 };
 
-/* What seal_text and seal_open bind a secret of this endpoint to. */
+/* The name that seal_text and seal_open bind a secret of this endpoint to. */
 void endpoint_seal_name(const char *id, char out[64]);
-/* 0 or -1, when it is damaged. */
+/* -1: damaged, or out of memory. */
 int endpoint_parse(const char *id, const char *project, const char *text, size_t len,
 		   struct endpoint *out);
 void endpoint_deinit(struct endpoint *e);
 
-/* list: borrowed; NULL with why: ERR_RETRY. Oldest first. */
+/* Oldest first; borrowed for the callback. list NULL: why is set. */
 typedef void endpoints_fn(const struct endpoint *list, size_t n, const struct err *why, void *arg);
 void endpoints_list(struct redis *redis, const char *project, endpoints_fn *fn, void *arg);
-/* One, or ERR_NOT_FOUND. */
+/* A list of one, or ERR_NOT_FOUND. */
 void endpoints_get(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
 		   void *arg);
 
 /* why NULL: done. */
 typedef void endpoints_done_fn(const struct err *why, void *arg);
-/* Writes *e, in place of `before` (NULL: it is new). ERR_REFUSED: too many; ERR_NOT_FOUND: `before`
- * is no longer what is there. */
+/* Writes *e in place of `before` (NULL: a new endpoint). ERR_REFUSED: the project has
+ * ENDPOINTS_MAX. ERR_NOT_FOUND: the endpoint is no longer the same as `before`. */
 void endpoints_put(struct redis *redis, const struct endpoint *e, const struct endpoint *before,
 		   endpoints_done_fn *fn, void *arg);
 void endpoints_delete(struct redis *redis, const char *project, const char *id,
 		      endpoints_done_fn *fn, void *arg);
 
-/* Has an event of the project posted there, with all tries before it. ERR_REFUSED: the endpoint is
- * disabled. */
+/* Delivers an event of the project again, with all attempts. ERR_REFUSED: the endpoint is disabled.
+ */
 void endpoints_redeliver(struct redis *redis, const char *project, const char *id,
 			 const char *message, unsigned n, endpoints_done_fn *fn, void *arg);
 
-/* JSON texts of the last deliveries, newest first. */
+/* The last deliveries, newest first: an array of objects. NULL: why is set, or out of memory. */
 typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);
 void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 			  endpoints_log_fn *fn, void *arg);
 
-/* Asks the delivering process for a test delivery, then for what came of it: json NULL and why NULL
- * while it is under way. */
+/* Asks the delivering process for a test delivery, and reads its outcome: json NULL and why NULL
+ * while there is none yet. */
 void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const char *event_id,
 			const char *project_id, endpoints_done_fn *fn, void *arg);
 void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log_fn *fn, void *arg);

@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "server/base/clock.h"
 #include "server/base/loop.h"
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/stored_json.h"
 
 #define PARTITION 0
 #define MAILS_MAX "100"
@@ -22,67 +21,75 @@
 #define WAIT_MAX_MS 60000
 #define POLL_MS 1000
 
-struct look {
-	struct redis *redis;
+/* ---- list ---- */
+
+struct list {
 	inbox_fn *fn;
 	void *arg;
 };
 
-/* ---- list ---- */
+struct row {
+	struct inbox_mail mail;
+	json_t *head;
+};
 
-static bool mail_of(const redisReply *r, json_t **root, struct inbox_mail *out)
+/* A line of JSON, then the mail's octets as they were received. */
+static int read_mail(const struct resp *array, size_t at, void *out, void *context)
 {
-	json_t *body;
+	const char *text = resp_text(resp_item(array, at));
+	size_t len = resp_len(resp_item(array, at));
+	const char *line_end = memchr(text, '\n', len);
+	struct row *row = out;
+	struct inbox_mail *m = &row->mail;
 
-	*root = r->type == REDIS_REPLY_STRING ? json_loadb(r->str, r->len, 0, NULL) : NULL;
-	body = json_object_get(*root, "mail");
-	if (!json_is_string(body))
-		return false;
-	snprintf(out->message, sizeof(out->message), "%s",
-		 json_string_value(json_object_get(*root, "message")));
-	out->recipient = json_string_value(json_object_get(*root, "recipient"));
-	out->sender = json_string_value(json_object_get(*root, "sender"));
-	out->received_ms = json_integer_value(json_object_get(*root, "received_ms"));
-	out->mail = json_string_value(body);
-	out->mail_len = json_string_length(body);
-	return out->recipient && out->sender;
+	(void)context;
+	row->head = line_end ? stored_json_load(text, (size_t)(line_end - text)) : NULL;
+	if (!row->head)
+		return -1;
+	stored_json_copy(row->head, "message", m->message, sizeof(m->message));
+	m->recipient = stored_json_text(row->head, "recipient");
+	m->sender = stored_json_text(row->head, "sender");
+	m->received_ms = json_integer_value(json_object_get(row->head, "received_ms"));
+	m->mail = line_end + 1;
+	m->mail_len = len - (size_t)(m->mail - text);
+	return 0;
 }
 
-static void on_list(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_list(const struct call_result *result, void *context)
 {
-	struct look *l = arg;
-	size_t n = end == CALL_ANSWERED && reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0;
-	struct inbox_mail *mails = calloc(n + 1, sizeof(*mails));
-	json_t **roots = calloc(n + 1, sizeof(json_t *));
-	size_t good = 0;
+	static const struct resp_shape shape = {0, 1, sizeof(struct row), read_mail};
+	const struct list *l = context;
+	struct inbox_mail *mails = NULL;
+	struct resp_rows rows = {0};
+	struct row *list;
+	struct err e;
 
-	if (!mails || !roots)
-		abort();
-	for (size_t i = 0; i < n; i++)
-		if (mail_of(reply->element[i], &roots[i], &mails[good]))
-			good++;
-	l->fn(mails, good, end == CALL_ANSWERED ? NULL : why, l->arg);
-	for (size_t i = 0; i < n; i++)
-		json_decref(roots[i]);
+	if (resp_read_result(result, &shape, NULL, &rows, &e) == 0) {
+		mails = calloc(rows.n + 1, sizeof(*mails));
+		if (!mails)
+			err_oom(&e);
+	}
+	list = rows.list;
+	for (size_t i = 0; mails && i < rows.n; i++)
+		mails[i] = list[i].mail;
+	l->fn(mails, mails ? rows.n : 0, mails ? NULL : &e, l->arg);
+	for (size_t i = 0; i < rows.n; i++)
+		json_decref(list[i].head);
+	free(list);
 	free(mails);
-	free(roots);
-	free(l);
 }
 
 void inbox_list(struct redis *redis, const char *project, const char *recipient, size_t limit,
 		inbox_fn *fn, void *arg)
 {
-	struct look *l = calloc(1, sizeof(*l));
+	struct list l = {fn, arg};
 	struct command c = {0};
 
-	if (!l)
-		abort();
-	*l = (struct look){redis, fn, arg};
 	command_start(&c, "LRANGE");
 	command_key(&c, PARTITION, "in:%s:%s", project, recipient);
 	command_num(&c, 0);
 	command_num(&c, (int64_t)limit - 1);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_list, l);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_list, l));
 }
 
 /* ---- wait ---- */
@@ -95,7 +102,7 @@ struct waiter {
 	size_t limit;
 	int64_t until_ms;
 	bool is_asking;
-	bool ask_again; /* something came while it was asking */
+	bool ask_again; /* a mail came while it was asking */
 	inbox_fn *fn;
 	void *arg;
 };
@@ -110,8 +117,8 @@ struct waits {
 
 static void ask(struct waiter *w);
 
-/* The next look at all: within POLL_MS, and when the first waiter's time is up. One that is planned
- * stays, however many waiters come meanwhile. */
+/* The next poll is within POLL_MS, and not after the first waiter's time is up. A planned poll
+ * stays when more waiters come. */
 static void plan_poll(struct waits *all)
 {
 	int64_t now = clock_mono_ms(), at = now + POLL_MS;
@@ -135,7 +142,7 @@ static void poll_all(void *arg)
 	plan_poll(all);
 }
 
-/* "<project> <recipient>", or NULL: look at all. */
+/* text: "<project> <recipient>"; NULL: poll all. */
 static void on_publish(const char *text, size_t len, void *arg)
 {
 	struct waits *all = arg;
@@ -232,13 +239,11 @@ void inbox_wait(struct redis *redis, const char *project, const char *recipient,
 	struct waits *all = redis_part(redis, &waits_kind);
 	struct waiter *w;
 
-	if (!all || wait_ms <= 0 || all->n >= WAITERS_MAX) {
+	w = all && wait_ms > 0 && all->n < WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
+	if (!w) {
 		inbox_list(redis, project, recipient, limit, fn, arg);
 		return;
 	}
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		abort();
 	w->all = all;
 	snprintf(w->project, sizeof(w->project), "%s", project);
 	snprintf(w->recipient, sizeof(w->recipient), "%s", recipient);
@@ -260,36 +265,42 @@ struct put {
 	void *arg;
 };
 
-static void on_put(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_put(const struct call_result *result, void *context)
 {
-	struct put *p = arg;
+	const struct put *p = context;
 
-	(void)reply;
-	p->fn(end == CALL_ANSWERED ? NULL : why, p->arg);
-	free(p);
+	p->fn(result->why, p->arg);
+}
+
+static void put_entry(struct command *c, const struct inbox_mail *m)
+{
+	size_t len = m->mail_len > MAIL_BYTES ? MAIL_BYTES : m->mail_len;
+	json_t *head =
+		json_pack("{s:s, s:s, s:s, s:I}", "message", m->message, "recipient", m->recipient,
+			  "sender", m->sender, "received_ms", (json_int_t)m->received_ms);
+	char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
+	struct buf entry = {0};
+
+	buf_fmt(&entry, "%s\n", text ? text : "");
+	buf_append(&entry, m->mail, len);
+	command_arg(c, entry.data, entry.len);
+	c->bytes.failed |= !text || entry.failed;
+	buf_deinit(&entry);
+	free(text);
+	json_decref(head);
 }
 
 void inbox_put(struct redis *redis, const char *project, const struct inbox_mail *m,
 	       inbox_done_fn *fn, void *arg)
 {
-	size_t len = m->mail_len > MAIL_BYTES ? MAIL_BYTES : m->mail_len;
-	json_t *root = json_pack("{s:s, s:s, s:s, s:I, s:s%}", "message", m->message, "recipient",
-				 m->recipient, "sender", m->sender, "received_ms",
-				 (json_int_t)m->received_ms, "mail", m->mail, len);
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-	struct put *p = calloc(1, sizeof(*p));
+	struct put p = {fn, arg};
 	struct command c = {0};
 
-	if (!p)
-		abort();
-	*p = (struct put){fn, arg};
 	command_script(&c, SCRIPT_INBOX, PARTITION);
 	command_str(&c, project);
 	command_str(&c, m->recipient);
-	command_str(&c, text ? text : "{}"); /* bytes that are no UTF-8: an entry nobody can read */
+	put_entry(&c, m);
 	command_str(&c, MAILS_MAX);
 	command_str(&c, LIFE_S);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_put, p);
-	free(text);
-	json_decref(root);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_put, p));
 }

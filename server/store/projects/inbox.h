@@ -8,29 +8,29 @@
 
 struct redis;
 
-/* The test inbox: what the built-in sink received, by project and recipient. Capped (100 mails an
- * address, 1 MB a mail kept) and expiring (24 h after the last mail). */
+/* The test inbox: mails that the built-in sink received, by project and recipient. The last 100
+ * mails of an address are kept, 1 MB of each, until 24 h after the last one came. */
 
 struct inbox_mail {
 	char message[31]; /* msg_... */
 	const char *recipient;
 	const char *sender;
 	int64_t received_ms;
-	const char *mail; /* as received, un-stuffed */
+	const char *mail; /* octets as received, without dot-stuffing */
 	size_t mail_len;
 };
 
-/* Newest first. why: ERR_RETRY. Borrowed for the call. */
+/* Newest first; borrowed for the callback. mails NULL: why is set. */
 typedef void inbox_fn(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg);
 void inbox_list(struct redis *redis, const char *project, const char *recipient, size_t limit,
 		inbox_fn *fn, void *arg);
 
-/* As inbox_list, but waits until there is at least one mail, at most wait_ms (bounded to 60,000).
- * At most 1,000 waiters a process; above that it answers at once. Needs REDIS_SUBSCRIBER. */
+/* As inbox_list, but waits until there is a mail, at most wait_ms (and at most 60 s). With 1,000
+ * waiters in the process, it does not wait. Needs REDIS_SUBSCRIBER. */
 void inbox_wait(struct redis *redis, const char *project, const char *recipient, size_t limit,
 		int64_t wait_ms, inbox_fn *fn, void *arg);
 
-/* done(why): NULL = stored. For the sink. */
+/* why NULL: stored. For the sink. */
 typedef void inbox_done_fn(const struct err *why, void *arg);
 void inbox_put(struct redis *redis, const char *project, const struct inbox_mail *m,
 	       inbox_done_fn *fn, void *arg);

@@ -1,21 +1,21 @@
-/* Projects and API keys: looked up by hash, remembered for a second. */
+/* API keys, found by hash and cached for a second, and projects. */
 #include "server/store/projects/keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
 #include <openssl/crypto.h>
 
 #include "server/base/clock.h"
 #include "server/base/hex.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/stored_json.h"
 
-#define REMEMBER_MS 1000
+#define CACHE_MS 1000
 #define CACHE_SLOTS 1024
 #define LIMIT_MS 3000
 #define DIGEST SHA256_BYTES
@@ -45,27 +45,18 @@ static struct entry *slot_of(struct cache *c, const unsigned char digest[DIGEST]
 	return &c->entries[(digest[0] << 8 | digest[1]) % CACHE_SLOTS];
 }
 
-static void copy_text(json_t *root, const char *name, char *out, size_t cap)
+static int read_key(const struct resp *text, struct key *key)
 {
-	const char *text = json_string_value(json_object_get(root, name));
-
-	snprintf(out, cap, "%s", text ? text : "");
-}
-
-static int key_parse(const char *text, size_t len, struct key *key)
-{
-	json_t *root = json_loadb(text, len, 0, NULL);
-	char mode[8];
+	json_t *root = stored_json_read(text);
 
 	if (!root)
 		return -1;
 	*key = (struct key){0};
-	copy_text(root, "id", key->id, sizeof(key->id));
-	copy_text(root, "project", key->project, sizeof(key->project));
-	copy_text(root, "project_id", key->project_id, sizeof(key->project_id));
-	copy_text(root, "name", key->name, sizeof(key->name));
-	copy_text(root, "mode", mode, sizeof(mode));
-	key->is_test = strcmp(mode, "test") == 0;
+	stored_json_copy(root, "id", key->id, sizeof(key->id));
+	stored_json_copy(root, "project", key->project, sizeof(key->project));
+	stored_json_copy(root, "project_id", key->project_id, sizeof(key->project_id));
+	stored_json_copy(root, "name", key->name, sizeof(key->name));
+	key->is_test = strcmp(stored_json_text(root, "mode"), "test") == 0;
 	key->scopes = (unsigned)json_integer_value(json_object_get(root, "scopes"));
 	key->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
 	json_decref(root);
@@ -81,7 +72,7 @@ struct find {
 	void *arg;
 };
 
-static void tell(const struct entry *entry, key_fn *fn, void *arg)
+static void give_entry(const struct entry *entry, key_fn *fn, void *arg)
 {
 	struct err why;
 
@@ -89,119 +80,107 @@ static void tell(const struct entry *entry, key_fn *fn, void *arg)
 		fn(&entry->key, NULL, arg);
 		return;
 	}
-	err_set(&why, ERR_NOT_FOUND, "there is no such key");
+	err_set(&why, ERR_NOT_FOUND, "no such key");
 	fn(NULL, &why, arg);
 }
 
-static void on_found(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static bool is_of(const struct entry *kept, const unsigned char digest[DIGEST])
 {
-	struct find *f = arg;
-	struct cache *cache = redis_part(f->redis, &cache_kind);
-	struct entry fresh = {.until_ms = clock_mono_ms() + REMEMBER_MS};
-	struct entry *kept = slot_of(cache, f->digest);
+	return kept->until_ms && CRYPTO_memcmp(kept->digest, digest, DIGEST) == 0;
+}
 
-	memcpy(fresh.digest, f->digest, DIGEST);
-	if (end == CALL_ANSWERED) {
-		fresh.is_known = reply->type == REDIS_REPLY_STRING &&
-				 key_parse(reply->str, reply->len, &fresh.key) == 0;
-		*kept = fresh;
-		tell(&fresh, f->fn, f->arg);
-	} else if (kept->until_ms && CRYPTO_memcmp(kept->digest, f->digest, DIGEST) == 0) {
-		/* The store is away: nothing can be accepted, and what was known is still the best
-		 * answer. */
-		fresh = *kept;
-		tell(&fresh, f->fn, f->arg);
+static void on_found(const struct call_result *result, void *context)
+{
+	struct find *f = context;
+	struct cache *cache = redis_part(f->redis, &cache_kind);
+	struct entry entry = {.until_ms = clock_mono_ms() + CACHE_MS};
+	struct entry *kept = cache ? slot_of(cache, f->digest) : NULL;
+
+	memcpy(entry.digest, f->digest, DIGEST);
+	if (result->end == CALL_ANSWERED) {
+		entry.is_known =
+			resp_is_text(result->reply) && read_key(result->reply, &entry.key) == 0;
+		if (kept)
+			*kept = entry;
+	} else if (kept && is_of(kept, f->digest)) {
+		entry = *kept; /* without Redis nothing is accepted; the last answer still holds */
 	} else {
-		f->fn(NULL, why, f->arg);
+		f->fn(NULL, result->why, f->arg);
+		return;
 	}
-	free(f);
+	give_entry(&entry, f->fn, f->arg);
 }
 
 void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg)
 {
 	struct cache *cache = redis_part(redis, &cache_kind);
-	unsigned char digest[DIGEST];
+	struct find f = {.redis = redis, .fn = fn, .arg = arg};
 	char hex[DIGEST * 2 + 1];
 	struct command c = {0};
 	struct entry *kept;
-	struct find *f = calloc(1, sizeof(*f));
 
-	if (!cache || !f)
-		abort();
-	sha256(text, len, digest);
-	kept = slot_of(cache, digest);
-	/* A store that refuses mail still knows which keys were revoked. */
-	if ((kept->until_ms > clock_mono_ms() || (kept->until_ms && !redis_is_connected(redis))) &&
-	    CRYPTO_memcmp(kept->digest, digest, DIGEST) == 0) {
+	sha256(text, len, f.digest);
+	kept = cache ? slot_of(cache, f.digest) : NULL;
+	/* A Redis that refuses mail still knows which keys were revoked. */
+	if (kept && (kept->until_ms > clock_mono_ms() || !redis_is_connected(redis)) &&
+	    is_of(kept, f.digest)) {
 		struct entry copy = *kept;
 
-		free(f);
-		tell(&copy, fn, arg);
+		give_entry(&copy, fn, arg);
 		return;
 	}
-	f->redis = redis;
-	f->fn = fn;
-	f->arg = arg;
-	memcpy(f->digest, digest, DIGEST);
-	hex_encode(digest, DIGEST, hex);
+	hex_encode(f.digest, DIGEST, hex);
 	command_start(&c, "HGET");
 	command_key(&c, REDIS_GLOBAL, "keys");
 	command_str(&c, hex);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_found, f);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_found, f));
 }
 
 /* ---- make and revoke ---- */
 
 struct make {
 	char text[KEY_TEXT_MAX];
-	key_created_fn *created;
-	key_done_fn *done;
-	struct err refusal; /* what the answer 0 means */
+	key_created_fn *fn;
 	void *arg;
 };
 
-static void forget(struct make *m)
+static int read_made(const struct call_result *result, struct key *key, struct err *e)
 {
-	explicit_bzero(m->text, sizeof(m->text));
-	free(m);
+	if (result->end != CALL_ANSWERED) {
+		*e = *result->why;
+		return -1;
+	}
+	if (resp_is_number(result->reply))
+		return err_set(e, ERR_REFUSED, "a project has at most %d keys", KEYS_MAX);
+	if (resp_len(result->reply) == 0)
+		return err_set(e, ERR_NOT_FOUND, "no such project");
+	if (read_key(result->reply, key) < 0)
+		return err_set(e, ERR_INTERNAL, "the record of the key is damaged");
+	return 0;
 }
 
-static void on_made(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
+static void on_made(const struct call_result *result, void *context)
 {
-	struct make *m = arg;
+	struct make *m = context;
 	struct key key;
 	struct err e;
 
-	if (end != CALL_ANSWERED) {
-		m->created(NULL, NULL, why, m->arg);
-	} else if (reply->type == REDIS_REPLY_INTEGER) {
-		err_set(&e, ERR_REFUSED, "a project has at most %d keys", KEYS_MAX);
-		m->created(NULL, NULL, &e, m->arg);
-	} else if (reply->type != REDIS_REPLY_STRING || reply->len == 0) {
-		err_set(&e, ERR_NOT_FOUND, "there is no such project");
-		m->created(NULL, NULL, &e, m->arg);
-	} else if (key_parse(reply->str, reply->len, &key) < 0) {
-		err_set(&e, ERR_INTERNAL, "the key's record is damaged");
-		m->created(NULL, NULL, &e, m->arg);
-	} else {
-		m->created(&key, m->text, NULL, m->arg);
-	}
-	forget(m);
+	if (read_made(result, &key, &e) < 0)
+		m->fn(NULL, NULL, &e, m->arg);
+	else
+		m->fn(&key, m->text, NULL, m->arg);
+	explicit_bzero(m->text, sizeof(m->text));
 }
 
 void keys_import(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, const char *text, key_created_fn *fn, void *arg)
 {
-	struct make *m = calloc(1, sizeof(*m));
+	struct make m = {.fn = fn, .arg = arg};
 	unsigned char digest[DIGEST];
 	char hex[DIGEST * 2 + 1];
 	struct command c = {0};
 
-	if (!m)
-		abort();
-	snprintf(m->text, sizeof(m->text), "%s", text);
-	m->created = fn;
-	m->arg = arg;
+	snprintf(m.text, sizeof(m.text), "%s", text);
 	sha256(text, strlen(text), digest);
 	hex_encode(digest, DIGEST, hex);
 	command_script(&c, SCRIPT_KEY_MAKE, REDIS_GLOBAL);
@@ -212,7 +191,8 @@ void keys_import(struct redis *redis, const char *project, const char *name, uns
 	command_str(&c, is_test ? "test" : "live");
 	command_num(&c, scopes);
 	command_num(&c, KEYS_MAX);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_made, m);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_made, m));
+	explicit_bzero(m.text, sizeof(m.text));
 }
 
 void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
@@ -226,89 +206,95 @@ void keys_create(struct redis *redis, const char *project, const char *name, uns
 	explicit_bzero(text, sizeof(text));
 }
 
-static void on_done(enum call_end end, const redisReply *reply, const struct err *why, void *arg)
-{
-	struct make *m = arg;
+struct key_done {
+	key_done_fn *fn;
+	void *arg;
+};
 
-	if (end != CALL_ANSWERED)
-		m->done(why, m->arg);
-	else
-		m->done(reply->integer == 0 ? &m->refusal : NULL, m->arg);
-	forget(m);
+static void on_revoked(const struct call_result *result, void *context)
+{
+	const struct key_done *d = context;
+	struct err why;
+
+	err_set(&why, ERR_NOT_FOUND, "no such key");
+	if (result->end != CALL_ANSWERED)
+		why = *result->why;
+	d->fn(resp_number(result->reply) ? NULL : &why, d->arg);
 }
 
 void keys_revoke(struct redis *redis, const char *project, const char *id, key_done_fn *fn,
 		 void *arg)
 {
-	struct make *m = calloc(1, sizeof(*m));
+	struct key_done d = {fn, arg};
 	struct command c = {0};
 
-	if (!m)
-		abort();
-	err_set(&m->refusal, ERR_NOT_FOUND, "there is no such key");
-	m->done = fn;
-	m->arg = arg;
 	command_script(&c, SCRIPT_KEY_REVOKE, REDIS_GLOBAL);
 	command_str(&c, id);
 	command_str(&c, project ? project : "");
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_done, m);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_revoked, d));
 }
 
 /* ---- lists ---- */
 
-struct listing {
-	keys_fn *keys;
-	projects_fn *projects;
+struct keys_listing {
+	keys_fn *fn;
 	void *arg;
 };
 
-/* By id, as pages go on behind one: of two made in one ms either may be the newer. */
+/* By id, as pages are: of two keys made in the same ms either may be the newer one. */
 static int newest_key_first(const void *a, const void *b)
 {
 	return strcmp(((const struct key *)b)->id, ((const struct key *)a)->id);
 }
 
-static void on_keys(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static int read_key_row(const struct resp *array, size_t at, void *out, void *context)
 {
-	struct listing *l = arg;
-	size_t most = end == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY ? r->elements : 0, n = 0;
-	struct key *list = calloc(most + 1, sizeof(*list));
+	(void)context;
+	return read_key(resp_item(array, at), out);
+}
 
-	if (!list)
-		abort();
-	for (size_t i = 0; i < most; i++)
-		if (key_parse(r->element[i]->str, r->element[i]->len, &list[n]) == 0)
-			n++;
-	qsort(list, n, sizeof(*list), newest_key_first);
-	l->keys(list, n, end == CALL_ANSWERED ? NULL : why, l->arg);
-	free(list);
-	free(l);
+static void on_keys(const struct call_result *result, void *context)
+{
+	static const struct resp_shape shape = {0, 1, sizeof(struct key), read_key_row};
+	const struct keys_listing *l = context;
+	struct resp_rows rows;
+	struct err e;
+
+	if (resp_read_result(result, &shape, NULL, &rows, &e) < 0) {
+		l->fn(NULL, 0, &e, l->arg);
+		return;
+	}
+	qsort(rows.list, rows.n, sizeof(struct key), newest_key_first);
+	l->fn(rows.list, rows.n, NULL, l->arg);
+	free(rows.list);
 }
 
 void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg)
 {
-	struct listing *l = calloc(1, sizeof(*l));
+	struct keys_listing l = {fn, arg};
 	struct command c = {0};
 
-	if (!l)
-		abort();
-	*l = (struct listing){.keys = fn, .arg = arg};
 	command_script(&c, SCRIPT_KEY_LIST, REDIS_GLOBAL);
 	command_str(&c, project);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_keys, l);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_keys, l));
 }
 
 /* ---- projects ---- */
 
-static int project_parse(const redisReply *r, struct project *p)
+struct projects_call {
+	projects_fn *fn;
+	void *arg;
+};
+
+static int read_project(const struct resp *text, struct project *p)
 {
-	json_t *root = r->type == REDIS_REPLY_STRING ? json_loadb(r->str, r->len, 0, NULL) : NULL;
+	json_t *root = stored_json_read(text);
 
 	if (!root)
 		return -1;
 	*p = (struct project){0};
-	copy_text(root, "id", p->id, sizeof(p->id));
-	copy_text(root, "name", p->name, sizeof(p->name));
+	stored_json_copy(root, "id", p->id, sizeof(p->id));
+	stored_json_copy(root, "name", p->name, sizeof(p->name));
 	p->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
 	if (json_object_get(root, "deleted"))
 		p->id[0] = 0;
@@ -316,94 +302,87 @@ static int project_parse(const redisReply *r, struct project *p)
 	return *p->id ? 0 : -1;
 }
 
-static int newest_first(const void *a, const void *b)
+static int read_project_row(const struct resp *array, size_t at, void *out, void *context)
+{
+	(void)context;
+	return read_project(resp_item(array, at), out);
+}
+
+static int newest_project_first(const void *a, const void *b)
 {
 	return strcmp(((const struct project *)b)->id, ((const struct project *)a)->id);
 }
 
-static void on_projects(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static void on_project_made(const struct call_result *result, void *context)
 {
-	struct listing *l = arg;
-	size_t most = end == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY ? r->elements : 1, n = 0;
-	struct project *list = calloc(most + 1, sizeof(*list));
-	struct err taken;
+	const struct projects_call *c = context;
+	struct project project;
+	struct err why;
 
-	if (!list)
-		abort();
-	if (end == CALL_ANSWERED && r->type == REDIS_REPLY_STRING) {
-		n = project_parse(r, list) == 0;
-		err_set(&taken, ERR_INPUT, "the name is taken");
-		l->projects(list, n, n ? NULL : &taken, l->arg);
-	} else {
-		for (size_t i = 0; end == CALL_ANSWERED && i < most; i++)
-			if (project_parse(r->element[i], &list[n]) == 0)
-				n++;
-		qsort(list, n, sizeof(*list), newest_first);
-		l->projects(list, n, end == CALL_ANSWERED ? NULL : why, l->arg);
+	if (result->end == CALL_ANSWERED && read_project(result->reply, &project) == 0) {
+		c->fn(&project, 1, NULL, c->arg);
+		return;
 	}
-	free(list);
-	free(l);
+	err_set(&why, ERR_INPUT, "a project with this name exists");
+	c->fn(NULL, 0, result->why ? result->why : &why, c->arg);
 }
 
-static void ask_projects(struct redis *redis, const char *name, projects_fn *fn, void *arg)
+static void on_projects(const struct call_result *result, void *context)
 {
-	struct listing *l = calloc(1, sizeof(*l));
-	struct command c = {0};
+	static const struct resp_shape shape = {0, 1, sizeof(struct project), read_project_row};
+	const struct projects_call *c = context;
+	struct resp_rows rows;
+	struct err e;
 
-	if (!l)
-		abort();
-	*l = (struct listing){.projects = fn, .arg = arg};
-	command_script(&c, name ? SCRIPT_PROJECT_MAKE : SCRIPT_PROJECT_LIST, REDIS_GLOBAL);
-	if (name) {
-		command_str(&c, id_make("prj", 0).text);
-		command_str(&c, name);
+	if (resp_read_result(result, &shape, NULL, &rows, &e) < 0) {
+		c->fn(NULL, 0, &e, c->arg);
+		return;
 	}
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_projects, l);
+	qsort(rows.list, rows.n, sizeof(struct project), newest_project_first);
+	c->fn(rows.list, rows.n, NULL, c->arg);
+	free(rows.list);
 }
 
 void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg)
 {
-	ask_projects(redis, name, fn, arg);
+	struct projects_call call = {fn, arg};
+	struct command c = {0};
+
+	command_script(&c, SCRIPT_PROJECT_MAKE, REDIS_GLOBAL);
+	command_str(&c, id_make("prj", 0).text);
+	command_str(&c, name);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_project_made, call));
 }
 
-static void on_deleted(enum call_end end, const redisReply *r, const struct err *why, void *arg)
+static void on_deleted(const struct call_result *result, void *context)
 {
-	struct make *m = arg;
-	struct err e;
+	const struct key_done *d = context;
+	struct err why;
 
-	if (end != CALL_ANSWERED) {
-		m->done(why, m->arg);
-	} else if (r->type == REDIS_REPLY_INTEGER && r->integer == 1) {
-		m->done(NULL, m->arg);
-	} else if (r->type == REDIS_REPLY_STRING) {
-		err_set(&e, ERR_REFUSED, "%.100s", r->str);
-		m->done(&e, m->arg);
-	} else {
-		err_set(&e, ERR_NOT_FOUND, "there is no such project");
-		m->done(&e, m->arg);
-	}
-	forget(m);
+	if (resp_is_text(result->reply))
+		err_set(&why, ERR_REFUSED, "%.100s", resp_text(result->reply));
+	else
+		err_set(&why, ERR_NOT_FOUND, "no such project");
+	if (result->end != CALL_ANSWERED)
+		why = *result->why;
+	d->fn(resp_number(result->reply) == 1 ? NULL : &why, d->arg);
 }
 
 void projects_delete(struct redis *redis, const char *project, key_done_fn *fn, void *arg)
 {
-	struct make *m = calloc(1, sizeof(*m));
+	struct key_done d = {fn, arg};
 	struct command c = {0};
-	struct err e;
 
-	if (!m) {
-		err_oom(&e);
-		fn(&e, arg);
-		return;
-	}
-	m->done = fn;
-	m->arg = arg;
 	command_script(&c, SCRIPT_PROJECT_DELETE, REDIS_GLOBAL);
 	command_str(&c, project);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_deleted, m);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_deleted, d));
 }
 
 void projects_list(struct redis *redis, projects_fn *fn, void *arg)
 {
-	ask_projects(redis, NULL, fn, arg);
+	struct projects_call call = {fn, arg};
+	struct command c = {0};
+
+	command_script(&c, SCRIPT_PROJECT_LIST, REDIS_GLOBAL);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_projects, call));
 }

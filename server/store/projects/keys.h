@@ -9,9 +9,9 @@
 
 struct redis;
 
-/* Projects and their API keys. A key is shown once; the store has its SHA-256 only. */
+/* Projects and their API keys. A key is shown once; the store has only its SHA-256. */
 
-/* SCOPE_ROOT: of the root key of the configuration, which is not in the store. */
+/* SCOPE_ROOT: only of the root key in the configuration, which is not in the store. */
 enum key_scope { SCOPE_SEND = 1, SCOPE_READ = 2, SCOPE_MANAGE = 4, SCOPE_ROOT = 8 };
 #define KEYS_MAX 1000   /* a project */
 #define KEY_TEXT_MAX 80 /* "pn_live_" or "pn_test_" and 40 characters */
@@ -32,33 +32,34 @@ struct project {
 	int64_t created_ms; /* 0: not known */
 };
 
-/* key is NULL when there is no such key or it was revoked (ERR_NOT_FOUND), or the store cannot tell
- * now (ERR_RETRY). Borrowed for the call. */
+/* key NULL: no such key, or it was revoked (ERR_NOT_FOUND); ERR_RETRY; ERR_INTERNAL. Borrowed for
+ * the callback. */
 typedef void key_fn(const struct key *key, const struct err *why, void *arg);
 
-/* Looks a presented key up. Answers from memory for at most 1 s after it was read, so a revoked key
- * is refused everywhere within 1 s; unknown keys take the same path. fn may fire from within. */
+/* Finds a key by its text. The result is cached for 1 s, for unknown keys too, so a revoked key is
+ * refused everywhere after 1 s. fn may fire from within. */
 void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg);
 
-/* Makes a key and gives its text once. ERR_NOT_FOUND: no such project (named by name or prj_ id);
+/* Makes a key and gives its text, once. ERR_NOT_FOUND: no such project (named by name or prj_ id);
  * ERR_REFUSED: it has KEYS_MAX. */
 typedef void key_created_fn(const struct key *key, const char *text, const struct err *why,
 			    void *arg);
 void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, key_created_fn *fn, void *arg);
-/* Makes the key with a given text (postern dev keeps one) unless it exists. */
+/* Makes a key with the given text (for postern dev) unless it exists. */
 void keys_import(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, const char *text, key_created_fn *fn, void *arg);
-/* done(why): NULL = done, ERR_NOT_FOUND, ERR_RETRY. id: key_...; project (name or id) NULL: of any.
- */
+/* why NULL: done. ERR_NOT_FOUND, ERR_RETRY. id: key_...; project: name or id, NULL: of any. */
 typedef void key_done_fn(const struct err *why, void *arg);
 void keys_revoke(struct redis *redis, const char *project, const char *id, key_done_fn *fn,
 		 void *arg);
-/* Newest first; borrowed for the call. A project that is not there has none. */
+/* Newest first; borrowed for the callback. A project that does not exist has none. list NULL: why
+ * is set. */
 typedef void keys_fn(const struct key *list, size_t n, const struct err *why, void *arg);
 void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg);
 
-/* list: borrowed for the call; why: ERR_INPUT when the name is taken, ERR_RETRY. */
+/* Borrowed for the callback. list NULL: ERR_INPUT (a project with this name exists), ERR_RETRY,
+ * ERR_INTERNAL. */
 typedef void projects_fn(const struct project *list, size_t n, const struct err *why, void *arg);
 /* Makes a project: a list of one. "default" exists from the first start on. */
 void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg);

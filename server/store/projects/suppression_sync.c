@@ -1,104 +1,104 @@
-/* Brings suppressions by bounces from one partition to all others. */
+/* Copies suppressions that bounces added from one partition to all others. */
 #include "server/store/projects/suppression_sync.h"
 
 #include <stdlib.h>
 
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
 
 #define NEWS_MAX 100
-#define WORDS 3 /* an entry has: mode:project, address, JSON */
+#define WORDS 3 /* of an entry: tenant, address, JSON */
 
-struct spread {
+/* What the first call needs. */
+struct run {
 	struct redis *redis;
 	unsigned home;
-	struct command words; /* all entries, as arguments */
-	size_t n;             /* entries */
-	unsigned open;        /* partitions that have not answered */
-	bool has_failed;
 	suppression_sync_fn *fn;
 	void *arg;
 };
 
-static void end(struct spread *s)
+/* The copies under way. */
+struct sync {
+	struct run run;
+	struct command words; /* all entries, as arguments */
+	size_t n;             /* entries */
+	struct call_group calls;
+};
+
+static void end_sync(struct sync *s)
 {
-	s->fn(s->n == NEWS_MAX && !s->has_failed, s->arg);
+	s->run.fn(s->n == NEWS_MAX && !s->calls.has_failed, s->run.arg);
 	command_deinit(&s->words);
 	free(s);
 }
 
-static void send(struct spread *s, unsigned partition, enum script script, plain_fn *fn)
+static void send_words(struct sync *s, unsigned partition, enum script script, call_fn *fn)
 {
 	struct command c = {0};
 
 	command_script(&c, script, partition);
 	command_append(&c, &s->words);
-	redis_call_plain(s->redis, &c, 0, 0, fn, s);
+	s->calls.n_open++;
+	redis_call(s->run.redis, &c, 0, 0, CALLBACK(fn, s));
 }
 
-static void on_done(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+static void on_done(const struct call_result *result, void *context)
 {
-	struct spread *s = arg;
+	struct sync *s = context;
 
-	(void)r;
-	(void)why;
-	s->has_failed |= how != CALL_ANSWERED;
-	end(s);
+	call_group_end(&s->calls, result);
+	end_sync(s);
 }
 
-static void on_copied(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+static void on_copied(const struct call_result *result, void *context)
 {
-	struct spread *s = arg;
+	struct sync *s = context;
 
-	(void)r;
-	(void)why;
-	s->has_failed |= how != CALL_ANSWERED;
-	if (--s->open)
+	if (!call_group_end(&s->calls, result))
 		return;
-	if (s->has_failed)
-		end(s); /* they stay news */
+	if (s->calls.has_failed)
+		end_sync(s); /* the entries stay new */
 	else
-		send(s, s->home, SCRIPT_SUPPRESSION_COPIED, on_done);
+		send_words(s, s->run.home, SCRIPT_SUPPRESSION_COPIED, on_done);
 }
 
-static void copy(struct spread *s)
+static void copy_to_others(struct sync *s)
 {
-	unsigned n = redis_partitions(s->redis);
+	unsigned n = redis_partitions(s->run.redis);
 
-	s->open = n - 1;
 	for (unsigned p = 0; p < n; p++)
-		if (p != s->home)
-			send(s, p, SCRIPT_SUPPRESSION_COPY, on_copied);
+		if (p != s->run.home)
+			send_words(s, p, SCRIPT_SUPPRESSION_COPY, on_copied);
 	if (n == 1)
-		send(s, s->home, SCRIPT_SUPPRESSION_COPIED, on_done);
+		send_words(s, s->run.home, SCRIPT_SUPPRESSION_COPIED, on_done);
 }
 
-static void on_news(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+static void on_news(const struct call_result *result, void *context)
 {
-	struct spread *s = arg;
+	const struct run *run = context;
+	size_t n = resp_count(result->reply) / WORDS;
+	struct sync *s = n ? calloc(1, sizeof(*s)) : NULL;
 
-	(void)why;
-	if (how == CALL_ANSWERED && r->type == REDIS_REPLY_ARRAY)
-		s->n = r->elements / WORDS;
+	if (!s) {
+		run->fn(false, run->arg);
+		return;
+	}
+	s->run = *run;
+	s->n = n;
 	command_args(&s->words);
-	for (size_t i = 0; i < s->n * WORDS; i++)
-		command_arg(&s->words, r->element[i]->str, r->element[i]->len);
-	if (s->n)
-		copy(s);
-	else
-		end(s);
+	for (size_t i = 0; i < n * WORDS; i++)
+		command_arg(&s->words, resp_text(resp_item(result->reply, i)),
+			    resp_len(resp_item(result->reply, i)));
+	copy_to_others(s);
 }
 
 void suppression_sync_run(struct redis *redis, unsigned partition, suppression_sync_fn *fn,
 			  void *arg)
 {
-	struct spread *s = calloc(1, sizeof(*s));
+	struct run run = {redis, partition, fn, arg};
 	struct command c = {0};
 
-	if (!s)
-		abort();
-	*s = (struct spread){.redis = redis, .home = partition, .fn = fn, .arg = arg};
 	command_script(&c, SCRIPT_SUPPRESSION_NEWS, partition);
 	command_num(&c, NEWS_MAX);
-	redis_call_plain(redis, &c, 0, 0, on_news, s);
+	redis_call(redis, &c, 0, 0, CALLBACK_COPY(on_news, run));
 }

@@ -5,14 +5,14 @@
 
 struct redis;
 
-/* Each partition has the suppression lists, and a bounce writes to that of its message. Here the
- * others get it: what is new in one is copied to all, and is new until each has answered, so that
- * nothing is lost when the process dies. Which of an entry and a removal holds does not depend on
- * when a copy comes: lua/lib/suppression.lua. */
+/* Each partition has the suppression lists, and a bounce adds to the list of its message's
+ * partition only. This copies new entries to all other partitions. An entry stays new until all
+ * partitions have it, so a process that dies loses none. Whether an entry or a removal wins does
+ * not depend on when a copy arrives: lua/lib/suppression.lua. */
 
-/* has_more: there is more to bring at once. fn fires exactly once, never from within. */
+/* has_more: there is more to copy at once. fn fires exactly once, never from within. */
 typedef void suppression_sync_fn(bool has_more, void *arg);
-/* Brings the news of one partition to the others. */
+/* Copies the new entries of one partition. */
 void suppression_sync_run(struct redis *redis, unsigned partition, suppression_sync_fn *fn,
 			  void *arg);
 

@@ -5,64 +5,62 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
-#include "server/redis/call.h"
+#include "server/redis/command.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/stored_json.h"
 
 #define LIMIT_MS 5000
-#define COPIES_MS ((int64_t)24 * 3600 * 1000) /* a copy may be on its way so long: see spread.h */
+#define COPIES_MS ((int64_t)24 * 3600 * 1000) /* how late a copy may arrive: suppression_sync.h */
 
-/* All partitions are asked what they have; then a change gets a time that is later than all of that
- * and goes to each of them (lua/lib/suppression.lua). */
-struct ask {
+/* First all partitions are asked for the entry. A change then gets a time that is later than all of
+ * them, and goes to each partition (lua/lib/suppression.lua). */
+struct request {
 	struct redis *redis;
 	struct suppressions list;
 	char email[512]; /* lower case */
 	enum { ASK_GET, ASK_ADD, ASK_REMOVE } what;
-	unsigned open;
+	struct call_group calls;
 	int64_t now_ms, gone_ms; /* the latest of all partitions */
 	char *json;              /* the latest entry; NULL: there is none */
 	json_t *parsed;          /* what entry points into */
 	struct suppression entry;
-	bool is_new, was_removed, has_failed;
-	struct err why;
+	bool is_new, was_removed;
 	suppression_fn *fn;
 	void *arg;
 };
 
-/* Strings of *out live as long as *json. */
+/* Reads the JSON of an entry. Strings of *out live as long as *json. */
 static int read_entry(const char *text, size_t len, const char *email, struct suppression *out,
 		      json_t **json)
 {
-	const char *message, *at;
-
-	*json = json_loadb(text, len, 0, NULL);
+	*json = stored_json_load(text, len);
 	if (!*json)
 		return -1;
-	message = json_string_value(json_object_get(*json, "message"));
-	at = json_string_value(json_object_get(*json, "at"));
 	*out = (struct suppression){
 		.email = email,
-		.reason = json_string_value(json_object_get(*json, "reason")),
-		.at_ms = at ? strtoll(at, NULL, 10) : 0,
+		.reason = stored_json_text(*json, "reason"),
+		.at_ms = strtoll(stored_json_text(*json, "at"), NULL, 10),
 	};
-	if (!out->reason)
-		out->reason = "";
-	snprintf(out->message, sizeof(out->message), "%s", message ? message : "");
+	stored_json_copy(*json, "message", out->message, sizeof(out->message));
 	return 0;
 }
 
-static void end(struct ask *a)
+static void fail_oom(struct request *a)
+{
+	a->calls.has_failed = true;
+	err_oom(&a->calls.why);
+}
+
+static void end_request(struct request *a)
 {
 	bool is_there = a->what == ASK_REMOVE ? a->was_removed : a->json != NULL;
 
-	if (!a->has_failed && !is_there) {
-		a->has_failed = true;
-		err_set(&a->why, ERR_NOT_FOUND, "the address is not on the list");
+	if (!a->calls.has_failed && !is_there) {
+		a->calls.has_failed = true;
+		err_set(&a->calls.why, ERR_NOT_FOUND, "the address is not on the list");
 	}
-	a->fn(a->has_failed || a->what == ASK_REMOVE ? NULL : &a->entry, a->is_new,
-	      a->has_failed ? &a->why : NULL, a->arg);
+	a->fn(a->calls.has_failed || a->what == ASK_REMOVE ? NULL : &a->entry, a->is_new,
+	      a->calls.has_failed ? &a->calls.why : NULL, a->arg);
 	json_decref(a->parsed);
 	free(a->json);
 	free(a);
@@ -78,26 +76,21 @@ static void start_command(struct command *c, unsigned partition, const struct su
 	command_str(c, tenant);
 }
 
-static void on_changed(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+static void on_changed(const struct call_result *result, void *context)
 {
-	struct ask *a = arg;
+	struct request *a = context;
 
-	if (how == CALL_ANSWERED) {
-		a->was_removed |= r->integer == 1;
-	} else {
-		a->has_failed = true;
-		a->why = *why;
-	}
-	if (--a->open == 0)
-		end(a);
+	a->was_removed |= resp_number(result->reply) == 1;
+	if (call_group_end(&a->calls, result))
+		end_request(a);
 }
 
-static void change_all(struct ask *a)
+static void change_all(struct request *a)
 {
 	int64_t at = a->now_ms > a->entry.at_ms ? a->now_ms : a->entry.at_ms;
 
-	a->open = redis_partitions(a->redis);
-	for (unsigned p = 0, n = a->open; p < n; p++) {
+	a->calls.n_open = redis_partitions(a->redis);
+	for (unsigned p = 0, n = a->calls.n_open; p < n; p++) {
 		struct command c = {0};
 
 		start_command(&c, p, &a->list,
@@ -110,12 +103,12 @@ static void change_all(struct ask *a)
 			command_num(&c, at);
 			command_num(&c, n > 1 ? COPIES_MS : 0);
 		}
-		redis_call_plain(a->redis, &c, 1, LIMIT_MS, on_changed, a);
+		redis_call(a->redis, &c, 1, LIMIT_MS, CALLBACK(on_changed, a));
 	}
 }
 
-/* An entry that some partition has stays as it is, unless it is on its way out. */
-static int make_entry(struct ask *a)
+/* An entry that some partition has is kept, unless it was removed later. */
+static int make_entry(struct request *a)
 {
 	int64_t at = a->gone_ms < a->now_ms ? a->now_ms : a->gone_ms + 1;
 	char text[80];
@@ -131,75 +124,93 @@ static int make_entry(struct ask *a)
 	return a->json ? read_entry(text, strlen(text), a->email, &a->entry, &a->parsed) : -1;
 }
 
-static void all_looked(struct ask *a)
+static void end_look(struct request *a)
 {
-	if (!a->has_failed && a->what == ASK_ADD && make_entry(a) < 0) {
-		a->has_failed = true;
-		err_oom(&a->why);
-	}
-	if (a->has_failed || a->what == ASK_GET || !a->json)
-		end(a);
+	if (!a->calls.has_failed && a->what == ASK_ADD && make_entry(a) < 0)
+		fail_oom(a);
+	if (a->calls.has_failed || a->what == ASK_GET || !a->json)
+		end_request(a);
 	else
 		change_all(a);
 }
 
-static void take_look(struct ask *a, redisReply *const *r)
+/* The items of the reply. */
+enum { NOW, ENTRY, GONE };
+
+/* Keeps the latest entry of all partitions. */
+static void take_look(struct request *a, const struct resp *r)
 {
+	const struct resp *text = resp_item(r, ENTRY);
 	struct suppression entry;
 	json_t *parsed = NULL;
+	char *copy;
 
-	if (r[0]->integer > a->now_ms)
-		a->now_ms = r[0]->integer;
-	if (r[2]->integer > a->gone_ms)
-		a->gone_ms = r[2]->integer;
-	if (!r[1]->len || read_entry(r[1]->str, r[1]->len, a->email, &entry, &parsed) < 0)
+	if (resp_number_at(r, NOW) > a->now_ms)
+		a->now_ms = resp_number_at(r, NOW);
+	if (resp_number_at(r, GONE) > a->gone_ms)
+		a->gone_ms = resp_number_at(r, GONE);
+	if (read_entry(resp_text(text), resp_len(text), a->email, &entry, &parsed) < 0)
 		return;
 	if (a->json && entry.at_ms <= a->entry.at_ms) {
 		json_decref(parsed);
+		return;
+	}
+	copy = strdup(resp_text(text));
+	if (!copy) {
+		json_decref(parsed);
+		fail_oom(a);
 		return;
 	}
 	json_decref(a->parsed);
 	free(a->json);
 	a->parsed = parsed;
 	a->entry = entry;
-	a->json = strdup(r[1]->str);
-	if (!a->json)
-		abort();
+	a->json = copy;
 }
 
-static void on_looked(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+static void on_looked(const struct call_result *result, void *context)
 {
-	struct ask *a = arg;
+	struct request *a = context;
 
-	if (how != CALL_ANSWERED) {
-		a->has_failed = true;
-		a->why = *why;
-	} else if (r->type == REDIS_REPLY_ARRAY && r->elements == 3) {
-		take_look(a, r->element);
-	}
-	if (--a->open == 0)
-		all_looked(a);
+	take_look(a, result->reply);
+	if (call_group_end(&a->calls, result))
+		end_look(a);
+}
+
+struct refused {
+	suppression_fn *fn;
+	void *arg;
+};
+
+static void on_refused(const struct call_result *result, void *context)
+{
+	const struct refused *r = context;
+
+	r->fn(NULL, false, result->why, r->arg);
 }
 
 static void look_at_all(struct redis *redis, const struct suppressions *list, int what,
 			const char *email, suppression_fn *fn, void *arg)
 {
-	struct ask *a = calloc(1, sizeof(*a));
+	struct request *a = calloc(1, sizeof(*a));
+	struct refused refused = {fn, arg};
 
-	if (!a)
-		abort();
-	*a = (struct ask){.redis = redis, .list = *list, .what = what, .fn = fn, .arg = arg};
+	if (!a) {
+		redis_call_oom(redis, CALLBACK_COPY(on_refused, refused));
+		return;
+	}
+	*a = (struct request){.redis = redis, .list = *list, .what = what, .fn = fn, .arg = arg};
 	snprintf(a->email, sizeof(a->email), "%s", email);
 	for (char *p = a->email; *p; p++)
 		if (*p >= 'A' && *p <= 'Z')
 			*p = (char)(*p + 32);
-	a->open = redis_partitions(redis);
-	for (unsigned p = 0, n = a->open; p < n; p++) {
+	a->calls.n_open = redis_partitions(redis);
+	for (unsigned p = 0, n = a->calls.n_open; p < n; p++) {
 		struct command c = {0};
 
 		start_command(&c, p, list, SCRIPT_SUPPRESSION_LOOK);
 		command_str(&c, a->email);
-		redis_call_plain(redis, &c, 1, LIMIT_MS, on_looked, a);
+		redis_call(redis, &c, 1, LIMIT_MS, CALLBACK(on_looked, a));
 	}
 }
 
@@ -228,48 +239,53 @@ struct page {
 	void *arg;
 };
 
-static void tell(const struct page *p, const redisReply *r)
-{
-	size_t most = r->elements / 2, n = 0;
-	struct suppression *entries = calloc(most + 1, sizeof(*entries));
-	json_t **kept = calloc(most + 1, sizeof(json_t *));
+struct row {
+	struct suppression entry;
+	json_t *json;
+};
 
-	if (!entries || !kept)
-		abort();
-	for (size_t i = 0; i < most; i++)
-		if (r->element[i * 2 + 1]->type == REDIS_REPLY_STRING &&
-		    read_entry(r->element[i * 2 + 1]->str, r->element[i * 2 + 1]->len,
-			       r->element[i * 2]->str, &entries[n], &kept[n]) == 0)
-			n++;
-	p->fn(entries, n, NULL, p->arg);
-	for (size_t i = 0; i < n; i++)
-		json_decref(kept[i]);
-	free(kept);
-	free(entries);
+/* address, JSON */
+static int read_row(const struct resp *array, size_t at, void *out, void *context)
+{
+	const struct resp *json = resp_item(array, at + 1);
+	struct row *row = out;
+
+	(void)context;
+	return read_entry(resp_text(json), resp_len(json), resp_text(resp_item(array, at)),
+			  &row->entry, &row->json);
 }
 
-static void on_page(enum call_end how, const redisReply *r, const struct err *why, void *arg)
+static void on_page(const struct call_result *result, void *context)
 {
-	struct page *p = arg;
+	static const struct resp_shape shape = {0, 2, sizeof(struct row), read_row};
+	const struct page *p = context;
+	struct suppression *entries = NULL;
+	struct resp_rows rows = {0};
+	struct row *list;
+	struct err e;
 
-	if (how == CALL_ANSWERED)
-		tell(p, r);
-	else
-		p->fn(NULL, 0, why, p->arg);
-	free(p);
+	if (resp_read_result(result, &shape, NULL, &rows, &e) == 0) {
+		entries = calloc(rows.n + 1, sizeof(*entries));
+		if (!entries)
+			err_oom(&e);
+	}
+	list = rows.list;
+	for (size_t i = 0; entries && i < rows.n; i++)
+		entries[i] = list[i].entry;
+	p->fn(entries, entries ? rows.n : 0, entries ? NULL : &e, p->arg);
+	for (size_t i = 0; i < rows.n; i++)
+		json_decref(list[i].json);
+	free(list);
+	free(entries);
 }
 
 void suppressions_list(struct redis *redis, const struct suppressions *list,
 		       const struct suppressions_place *from, size_t max, suppressions_fn *fn,
 		       void *arg)
 {
-	struct page *p = calloc(1, sizeof(*p));
+	struct page p = {fn, arg};
 	struct command c = {0};
 
-	if (!p)
-		abort();
-	p->fn = fn;
-	p->arg = arg;
 	start_command(&c, 0, list, SCRIPT_SUPPRESSION_LIST);
 	if (from->at_ms)
 		command_num(&c, from->at_ms);
@@ -277,5 +293,5 @@ void suppressions_list(struct redis *redis, const struct suppressions *list,
 		command_str(&c, "+inf");
 	command_num(&c, (int64_t)from->skip);
 	command_num(&c, (int64_t)max);
-	redis_call_plain(redis, &c, 1, LIMIT_MS, on_page, p);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_page, p));
 }

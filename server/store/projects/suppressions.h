@@ -10,11 +10,13 @@
 
 struct redis;
 
-/* The addresses that a project's mail does not go to: live mail and test mail each have a list.
- * Accept and settle (lua/) look at it and add to it; here it is read and changed by request.
+/* The addresses that a project's mail is not sent to. Live mail and test mail have a list each. The
+ * scripts of accept and settle read the lists and add to them; these functions read and change them
+ * by request. Each fn fires exactly once, never from within, within 10 s.
  *
- * Each partition has the list, so that accept can look at it in the same step; a change goes to
- * all. What a bounce added is in the partition of its message first: see spread.h. */
+ * Each partition has a copy of the list, so that accept can read it in the same step. A change by
+ * request goes to all of them. A bounce adds to the partition of its message first:
+ * suppression_sync.h. */
 
 struct suppressions {
 	char project[12];
@@ -28,23 +30,25 @@ struct suppression {
 	char message[ID_LEN + 1]; /* the one that bounced, or "" */
 };
 
-/* is_new: it was not on the list before. entry NULL: ERR_NOT_FOUND, ERR_RETRY. Borrowed. */
+/* is_new: it was not on the list before. entry NULL: ERR_NOT_FOUND, ERR_RETRY, ERR_INTERNAL.
+ * Borrowed for the callback. */
 typedef void suppression_fn(const struct suppression *entry, bool is_new, const struct err *why,
 			    void *arg);
 void suppressions_add(struct redis *redis, const struct suppressions *list, const char *email,
 		      suppression_fn *fn, void *arg);
 void suppressions_get(struct redis *redis, const struct suppressions *list, const char *email,
 		      suppression_fn *fn, void *arg);
-/* fn gets entry NULL; why NULL: removed. */
+/* entry is NULL. why NULL: it is removed. */
 void suppressions_remove(struct redis *redis, const struct suppressions *list, const char *email,
 			 suppression_fn *fn, void *arg);
 
-/* Where to go on: below this time, but for so many of just this time. {0, 0}: the newest. */
+/* Where a page starts: at this time, without the first `skip` entries of this very time. {0, 0}: at
+ * the newest. */
 struct suppressions_place {
 	int64_t at_ms;
 	size_t skip;
 };
-/* Newest first; fewer than max: the end. */
+/* Newest first; fewer than max: the end. entries NULL: why is set. Borrowed for the callback. */
 typedef void suppressions_fn(const struct suppression *entries, size_t n, const struct err *why,
 			     void *arg);
 void suppressions_list(struct redis *redis, const struct suppressions *list,

@@ -134,15 +134,39 @@ static void an_entry_nobody_can_read_is_passed_over(void **state)
 	struct listed l;
 
 	put(f, ANN, "good\r\n");
-	put(f, ANN, "\xff\xfe");
 	redis_do(f, "LPUSH pn:{p0}:in:1:" ANN " nonsense");
-	redis_do(f, "LPUSH pn:{p0}:in:1:" ANN " {\"mail\":1}");
 	redis_do(f, "LPUSH pn:{p0}:in:1:" ANN " {\"mail\":\"x\"}");
-	redis_do(f, "LPUSH pn:{p0}:in:1:" ANN " []");
+	redis_do(f, "LPUSH pn:{p0}:in:1:" ANN " %b", "{\nmail", (size_t)6);
 	l = list(f, PROJECT, ANN, 10);
 	assert_int_equal(l.why.kind, ERR_NONE);
 	assert_int_equal(l.n, 1);
 	assert_string_equal(l.first, "good\r\n");
+}
+
+static void on_every_octet(const struct inbox_mail *mails, size_t n, const struct err *why,
+			   void *arg)
+{
+	int *calls = arg;
+
+	(*calls)++;
+	assert_null(why);
+	assert_int_equal(n, 1);
+	assert_int_equal(mails[0].mail_len, 256);
+	for (size_t i = 0; i < 256; i++)
+		assert_int_equal((unsigned char)mails[0].mail[i], i);
+}
+
+static void every_octet_of_a_mail_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	char mail[256];
+	int calls = 0;
+
+	for (size_t i = 0; i < sizeof(mail); i++)
+		mail[i] = (char)i;
+	put_bytes(f, ANN, mail, sizeof(mail));
+	inbox_list(f->store, PROJECT, ANN, 10, on_every_octet, &calls);
+	assert_true(becomes(f, was_called, &calls));
 }
 
 static void who_waits_is_woken_by_the_mail(void **state)
@@ -307,6 +331,7 @@ int main(void)
 		READY(a_hundred_mails_an_address_are_kept_for_a_day),
 		READY(a_large_mail_is_cut_at_a_megabyte),
 		READY(an_entry_nobody_can_read_is_passed_over),
+		READY(every_octet_of_a_mail_comes_back),
 		READY(who_waits_is_woken_by_the_mail),
 		READY(a_publication_wakes_sooner_than_the_poll),
 		READY(who_finds_a_mail_does_not_wait),

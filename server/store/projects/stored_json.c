@@ -1,0 +1,28 @@
+/* Loads JSON that Postern stored. */
+#include "server/store/projects/stored_json.h"
+
+#include <stdio.h>
+
+#include "server/redis/resp.h"
+
+json_t *stored_json_load(const char *text, size_t len)
+{
+	return json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+}
+
+json_t *stored_json_read(const struct resp *reply)
+{
+	return stored_json_load(resp_text(reply), resp_len(reply));
+}
+
+const char *stored_json_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+void stored_json_copy(const json_t *object, const char *name, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s", stored_json_text(object, name));
+}

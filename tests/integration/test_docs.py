@@ -33,6 +33,7 @@ def log_events():
             for match in call.finditer(code):
                 first = re.split(r"LOG_[SBN]\(|;", code[match.end():match.end() + 200])[0]
                 found |= set(re.findall(r'"([a-z]+\.[a-z_]+)"', first))
+            found |= set(re.findall(r'\[OUTCOME_\w+\] = "([a-z]+\.[a-z_]+)"', code))  # a table of names
     return found
 
 

@@ -288,7 +288,7 @@ class Told:
             for e in self.receiver.events():
                 d = e["data"]
                 told.setdefault((d["message_id"], d["recipient"]), set()).add(d["status"])
-                self.ids.setdefault((d["message_id"], e["n"]), set()).add(e["id"])
+                self.ids.setdefault((d["message_id"], e["sequence"]), set()).add(e["id"])
             self.untold = {k for k, state in ends.items() if state not in told.get(k, ())}
             if not self.untold or time.monotonic() > end:
                 break

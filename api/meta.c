@@ -8,6 +8,7 @@
 #include "openapi_text.h"
 #include "server/base/buf.h"
 #include "server/base/metrics.h"
+#include "server/config/helo_name.h"
 #include "server/store/queue/relay_watch.h"
 #include "server/redis/redis.h"
 
@@ -15,6 +16,15 @@
 void meta_healthz(struct request *r)
 {
 	answer_json(r, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+static void answer_ready(struct request *r)
+{
+	const char *warning = helo_name_warning(request_api(r)->config);
+
+	answer_json(r, 200,
+		    warning ? json_pack("{s:s, s:[s]}", "status", "ready", "warnings", warning)
+			    : json_pack("{s:s}", "status", "ready"));
 }
 
 void meta_readyz(struct request *r)
@@ -30,7 +40,7 @@ void meta_readyz(struct request *r)
 	if (!why && canary_holds(&why))
 		relay_watch_holds(request_api(r)->redis, &why);
 	if (!why) {
-		answer_json(r, 200, json_pack("{s:s}", "status", "ready"));
+		answer_ready(r);
 		return;
 	}
 	answer_header(r, "Retry-After", "1");

@@ -33,7 +33,7 @@ struct config {
 	const char *relay_url;     /* smtp[s]://[user:password@]host[:port]; "" = direct to MX */
 	const char *relay_ca_file; /* PEM; "" = the system's */
 	int64_t smtp_port;         /* port of mail servers found by MX; 25 */
-	const char *helo_name;     /* "" = gethostname() */
+	const char *helo_name;     /* "" = see helo_name.h */
 	int64_t tls_policy;        /* enum config_tls, for MX delivery and smtp:// relay */
 	const char *dkim_key;      /* file: PEM RSA or Ed25519 private key */
 	const char *dkim_domain;

@@ -5,6 +5,7 @@
 
 #include "server/base/log.h"
 #include "server/base/spelling.h"
+#include "server/config/helo_name.h"
 
 #define HOUR INT64_C(3600)
 #define DAY (24 * HOUR)
@@ -48,7 +49,7 @@ static const char *check_relay_url(const char *text)
 	return "smtp://[user:password@]host[:port] or smtps://...";
 }
 
-static const char *check_host(const char *text)
+const char *config_check_host(const char *text)
 {
 	static const char *const expected = "a host name in ASCII, like mail.example.com,";
 	size_t label = 0;
@@ -65,19 +66,6 @@ static const char *check_host(const char *text)
 			return expected;
 	}
 	return label ? NULL : expected;
-}
-
-/* RFC 5321 4.1.3: a client without a name gives its address in brackets. */
-static const char *check_helo(const char *text)
-{
-	size_t len = strlen(text);
-
-	if (text[0] != '[')
-		return check_host(text);
-	if (len > 3 && len < 64 && text[len - 1] == ']' &&
-	    strspn(text + 1, "0123456789abcdefABCDEFIPv:.") == len - 2)
-		return NULL;
-	return "a host name, or an address in brackets,";
 }
 
 static const char *check_root_key(const char *text)
@@ -118,7 +106,7 @@ const struct config_row config_rows[] = {
 		 "only HTTPS."},
 	{ROW(tls_key, CONFIG_TEXT, ""), .is_reloadable = true,
 	 .help = "PEM file with the private key of the API."},
-	{ROW(bounce_domain, CONFIG_TEXT, ""), .check = check_host,
+	{ROW(bounce_domain, CONFIG_TEXT, ""), .check = config_check_host,
 	 .help = "Domain of the return path (MAIL FROM). Empty: the return path is the From "
 		 "address."},
 	{ROW(root_key, CONFIG_TEXT, ""), .check = check_root_key, .secrecy = CONFIG_SECRET,
@@ -135,16 +123,18 @@ const struct config_row config_rows[] = {
 		 "Empty: those of the system."},
 	{ROW(smtp_port, CONFIG_NUMBER, "25"), .min = 1, .max = 65535,
 	 .help = "Port of the mail servers found by MX."},
-	{ROW(helo_name, CONFIG_TEXT, ""), .check = check_helo,
-	 .help = "Name sent in EHLO. Empty: the host name."},
+	{ROW(helo_name, CONFIG_TEXT, ""), .check = helo_name_check,
+	 .help = "Name sent in EHLO, with its domain. Empty: the host name if it has a domain, "
+		 "else "
+		 "the IP address."},
 	{ROW(tls_policy, CONFIG_CHOICE, "opportunistic"), .choices = tls_names,
 	 .is_reloadable = true,
 	 .help = "TLS to mail servers: opportunistic (used where offered) or required."},
 	{ROW(dkim_key, CONFIG_TEXT, ""), .is_reloadable = true,
 	 .help = "PEM file with the private key for DKIM: RSA (2048 bits recommended) or Ed25519."},
-	{ROW(dkim_domain, CONFIG_TEXT, ""), .check = check_host, .is_reloadable = true,
+	{ROW(dkim_domain, CONFIG_TEXT, ""), .check = config_check_host, .is_reloadable = true,
 	 .help = "DKIM domain (d=)."},
-	{ROW(dkim_selector, CONFIG_TEXT, ""), .check = check_host, .is_reloadable = true,
+	{ROW(dkim_selector, CONFIG_TEXT, ""), .check = config_check_host, .is_reloadable = true,
 	 .help = "DKIM selector (s=)."},
 	{ROW(roles, CONFIG_SET, "api,relay,keeper,hooks"), .choices = role_names,
 	 .help = "Comma-separated list of roles to run. Fewer than all need redis_url."},

@@ -85,6 +85,9 @@ void config_environment_name(const struct config_row *row, const char *suffix,
  * that is no setting. */
 int config_environment_read(config_found_fn *fn, void *arg, struct err *e);
 
+/* Checks a host name. */
+const char *config_check_host(const char *text);
+
 /* The value of a setting as it was written, and where that was. */
 const char *config_text(const struct config *c, const struct config_row *row);
 const char *config_source(const struct config *c, const struct config_row *row);

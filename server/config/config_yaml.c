@@ -13,6 +13,7 @@ struct walk {
 	yaml_parser_t parser;
 	const char *file;
 	unsigned lines[CONFIG_ROWS_MAX];
+	bool is_null[CONFIG_ROWS_MAX]; /* `name: null`: not set */
 	size_t order[CONFIG_ROWS_MAX];
 	size_t n;
 };
@@ -78,7 +79,19 @@ static int note_key(struct walk *w, const char *key, unsigned line, struct err *
 	return 0;
 }
 
-/* key: for the message. */
+/* YAML 1.2 10.3.2. The empty value is one, too; it needs no care. */
+static bool is_null(const yaml_event_t *event)
+{
+	static const char *const words[] = {"~", "null", "Null", "NULL"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+		    strcmp((const char *)event->data.scalar.value, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Checks the value of the key that was noted last. key: for the message. */
 static int check_value(struct walk *w, const char *key, const yaml_event_t *event, struct err *e)
 {
 	const char *text = (const char *)event->data.scalar.value;
@@ -89,6 +102,7 @@ static int check_value(struct walk *w, const char *key, const yaml_event_t *even
 	if (strlen(text) != event->data.scalar.length)
 		return err_set(e, ERR_INPUT, "%s:%u: %s: the value contains a NUL character",
 			       w->file, line_of(event), key);
+	w->is_null[w->order[w->n - 1]] = is_null(event);
 	return 0;
 }
 
@@ -175,7 +189,7 @@ static int give_values(const struct walk *w, char **values, config_found_fn *fn,
 {
 	for (size_t i = 0; i < w->n; i++) {
 		size_t r = w->order[i];
-		const char *text = values[r] ? values[r] : "";
+		const char *text = values[r] && !w->is_null[r] ? values[r] : "";
 		char source[300];
 
 		snprintf(source, sizeof(source), "%.280s:%u", w->file, w->lines[r]);

@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "server/base/clock.h"
 #include "server/config/config.h"
+#include "server/config/helo_name.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/route/cache.h"
@@ -61,7 +61,7 @@ struct router {
 	struct finding literal; /* the relay is an address: nothing to ask */
 	enum route_tls tls;
 	const char *ca_file;
-	char own_name[256];
+	char own_name[HELO_NAME_MAX];
 	struct sockaddr_storage own_addrs[OWN_ADDRS_MAX];
 };
 
@@ -229,14 +229,6 @@ static void set_literal(struct router *r)
 	hosts_append(&r->literal, &h, r->relay.host, 0, r->relay.port, 1);
 }
 
-static void learn_own_name(struct router *r, const struct config *config)
-{
-	if (config->helo_name[0])
-		snprintf(r->own_name, sizeof(r->own_name), "%s", config->helo_name);
-	else if (gethostname(r->own_name, sizeof(r->own_name) - 1) < 0)
-		r->own_name[0] = '\0';
-}
-
 /* Those of the interfaces; addresses that a NAT gives us are not among them. */
 static void learn_own_addrs(struct router *r)
 {
@@ -304,7 +296,7 @@ static int set_up(struct router *r, struct loop *loop, const struct config *conf
 	r->ca_file = config->relay_ca_file[0] ? config->relay_ca_file : NULL;
 	r->tls = config->tls_policy == TLS_REQUIRED ? ROUTE_TLS_REQUIRED : ROUTE_TLS_OPPORTUNISTIC;
 	arc4random_buf(&r->random, sizeof(r->random));
-	learn_own_name(r, config);
+	helo_name_find(config, r->own_name);
 	learn_own_addrs(r);
 	if (r->ctx.is_relay) {
 		if (read_relay(config, &r->relay, e) < 0)

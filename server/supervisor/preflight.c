@@ -6,6 +6,7 @@
 
 #include "api/http/certificate.h"
 #include "server/base/log.h"
+#include "server/config/helo_name.h"
 #include "server/supervisor/data_dir.h"
 #include "server/supervisor/listen.h"
 #include "server/mail/dkim.h"
@@ -133,6 +134,8 @@ void preflight_warn(const struct config *config)
 	warn_readable("dkim_key", config->dkim_key);
 	warn_readable("tls_key", config->tls_key);
 	warn_idle(config);
+	if (helo_name_warning(config))
+		LOG(LOG_WARN, "config.no_helo_name", LOG_S("hint", helo_name_warning(config)));
 	/* The embedded Redis comes with a secret (server/supervisor/secret.h). */
 	if (!*config->secret && !has_embedded_redis(config) &&
 	    (config->roles & (ROLE_API | ROLE_HOOKS)))

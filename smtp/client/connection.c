@@ -240,7 +240,7 @@ static void on_connected(struct connection *c)
 	stream_source(c->stream, c->facts.source_ip, sizeof(c->facts.source_ip));
 	transcript_note(c->transcript, "connected from %s",
 			c->facts.source_ip[0] ? c->facts.source_ip : "local");
-	session_connected(c->session);
+	session_connected(c->session, c->facts.source_ip);
 }
 
 static void handle_event(struct connection *c, enum stream_event event)
@@ -308,7 +308,7 @@ static int start_session(struct connection *c, const struct connection_options *
 		.user = o->user,
 		.password = o->password,
 		.may_auth_in_clear = stream_is_local(c->stream),
-		.finds_loops = o->finds_loops,
+		.is_mx = o->is_mx,
 		.transcript = c->transcript,
 	};
 

@@ -110,14 +110,14 @@ struct connection_callbacks {
 };
 
 struct connection_options {
-	const char *helo_name;
+	const char *helo_name; /* NULL or "" = the literal of our own address */
 	enum route_tls tls;
 	bool verify;                     /* require a certificate that is valid for the host */
 	const char *user, *password;     /* AUTH, NULL = none; copied. Sent without TLS only to
 					    loopback addresses */
 	struct tls_context *tls_context; /* NULL = no TLS; then REQUIRED and IMPLICIT fail */
 	struct transcript *transcript;   /* NULL = none; outlives the connection */
-	bool finds_loops;                /* a server named helo_name is this host */
+	bool is_mx;                      /* see session_options */
 	bool is_clear; /* skip STARTTLS although offered: the last handshake with this host failed
 			  (opportunistic only) */
 };

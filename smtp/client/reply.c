@@ -15,11 +15,11 @@
  *	textstring = 1*( %d09 / %d32-126 )
  *
  * Looser where real servers are: the second digit may be 0-9 ("571"), a bare LF ends a line, and
- * the text may hold any byte but LF. Never looser: every line starts with the same code. */
+ * the text may hold any octet but LF. Strict in one point: every line has the same code. */
 
-static enum reply_status bad(struct reply *r, const char *fault)
+static enum reply_status refuse(struct reply *r, const char *error)
 {
-	r->fault = fault;
+	r->error = error;
 	return REPLY_BAD;
 }
 
@@ -29,7 +29,7 @@ static bool is_digit(char c)
 }
 
 /* The code, or 0. */
-static int line_code(const char *line, size_t len)
+static int read_code(const char *line, size_t len)
 {
 	if (len < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2]))
 		return 0;
@@ -44,13 +44,12 @@ static enum reply_status end_line(struct reply *r, const char *line, size_t len)
 
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
-	code = line_code(line, len);
+	code = read_code(line, len);
 	if (!code)
-		return bad(r, "no reply code");
+		return refuse(r, "no reply code");
 	if (r->n_lines > 0 && code != r->code)
-		return bad(r, "different codes in one reply");
-	if (++r->n_lines > REPLY_LINES_MAX)
-		return bad(r, "too many lines");
+		return refuse(r, "different codes in one reply");
+	r->n_lines++;
 	r->code = code;
 	if (r->n_lines == 1 && len > 4)
 		enhanced_parse(line + 4, len - 4, &r->enhanced);
@@ -58,11 +57,12 @@ static enum reply_status end_line(struct reply *r, const char *line, size_t len)
 		buf_append(&r->text, line + 4, len - 4);
 	buf_char(&r->text, '\n');
 	if (r->text.failed)
-		return bad(r, "out of memory");
+		return refuse(r, "out of memory");
 	return len > 3 && line[3] == '-' ? REPLY_MORE : REPLY_DONE;
 }
 
-static void keep(struct reply *r, const char *bytes, size_t len)
+/* Keeps the begin of a line. */
+static void keep_octets(struct reply *r, const char *bytes, size_t len)
 {
 	size_t room = sizeof(r->line) - r->line_len;
 
@@ -85,8 +85,8 @@ enum reply_status reply_feed(struct reply *r, const char *bytes, size_t len, siz
 		*used += n + (end ? 1 : 0);
 		r->n_bytes += n + (end ? 1 : 0);
 		if (r->n_bytes > REPLY_BYTES_MAX)
-			return bad(r, "too many bytes");
-		keep(r, from, n);
+			return refuse(r, "longer than 64 KB");
+		keep_octets(r, from, n);
 		if (!end)
 			break;
 		status = end_line(r, r->line, r->line_len);
@@ -100,7 +100,7 @@ void reply_reset(struct reply *r)
 	r->code = 0;
 	r->enhanced = (struct enhanced){0};
 	r->n_lines = r->n_bytes = r->line_len = 0;
-	r->fault = NULL;
+	r->error = NULL;
 	buf_reset(&r->text);
 }
 
@@ -124,7 +124,7 @@ const char *reply_line(const struct reply *r, const char **cursor, size_t *len)
 	return line;
 }
 
-/* Controls, and what reorders or breaks the line it stands in. */
+/* Controls, and characters that reorder or break the line. */
 static bool is_unprintable(uint32_t rune)
 {
 	return rune < 0x20 || (rune >= 0x7f && rune < 0xa0) || (rune >= 0x200b && rune <= 0x200f) ||
@@ -132,8 +132,8 @@ static bool is_unprintable(uint32_t rune)
 	       rune == 0xfeff;
 }
 
-/* How the character at p is shown; *used = bytes it took. */
-static size_t show(const char *p, size_t len, char out[12], size_t *used)
+/* Writes how the character at p is shown. *used = how many octets it took. */
+static size_t show_character(const char *p, size_t len, char out[12], size_t *used)
 {
 	static const char replacement[3] = {'\xef', '\xbf', '\xbd'};
 	uint32_t rune = 0;
@@ -160,7 +160,7 @@ void reply_escape(const char *bytes, size_t len, char *out, size_t size)
 
 	for (size_t i = 0; i < len; i += used) {
 		char shown[12];
-		size_t n = show(bytes + i, len - i, shown, &used);
+		size_t n = show_character(bytes + i, len - i, shown, &used);
 
 		if (at + n >= size)
 			break;

@@ -134,7 +134,7 @@ void session_hear(struct session *s, const char *bytes, size_t len)
 		if (status == REPLY_DONE)
 			next = handle_reply(s, len);
 		else
-			next = session_desync(s, s->reply.fault);
+			next = session_desync(s, s->reply.error);
 		reply_reset(&s->reply);
 		session_enter(s, next);
 	}
@@ -207,9 +207,20 @@ void session_wrote(struct session *s, size_t len)
 		session_enter(s, STATE_FENCE);
 }
 
-void session_connected(struct session *s)
+/* RFC 5321 4.1.3. */
+static void name_by_address(struct session *s, const char *ip)
+{
+	bool is_v6 = strchr(ip, ':');
+
+	snprintf(s->helo_name, sizeof(s->helo_name), is_v6 ? "[IPv6:%s]" : "[%s]",
+		 *ip ? ip : "127.0.0.1");
+}
+
+void session_connected(struct session *s, const char *own_ip)
 {
 	assert(s->state == STATE_CONNECT);
+	if (!s->helo_name[0])
+		name_by_address(s, own_ip);
 	session_enter(s, s->is_implicit_tls ? STATE_TLS : STATE_GREETING);
 }
 
@@ -302,7 +313,7 @@ static bool is_helo_name(const char *name)
 	for (size_t i = 0; i < len; i++)
 		if (name[i] <= 0x20 || name[i] > 0x7e)
 			return false;
-	return len > 0 && len <= 255;
+	return len <= 255;
 }
 
 static int copy_credentials(struct session *s, const struct session_options *o, struct err *e)
@@ -321,18 +332,20 @@ static int copy_credentials(struct session *s, const struct session_options *o, 
 
 int session_new(struct session **out, const struct session_options *options, struct err *e)
 {
+	const char *helo_name = options->helo_name ? options->helo_name : "";
 	struct session *s;
 
-	if (!options->helo_name || !is_helo_name(options->helo_name))
-		return err_set(e, ERR_INPUT, "the HELO name is not a host name");
+	if (!is_helo_name(helo_name))
+		return err_set(e, ERR_INPUT,
+			       "the name for EHLO is not one word of printable ASCII");
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_oom(e);
-	snprintf(s->helo_name, sizeof(s->helo_name), "%s", options->helo_name);
+	snprintf(s->helo_name, sizeof(s->helo_name), "%s", helo_name);
 	s->is_tls_required = options->is_tls_required || options->is_implicit_tls;
 	s->may_starttls = options->may_starttls;
 	s->may_auth_in_clear = options->may_auth_in_clear;
-	s->finds_loops = options->finds_loops;
+	s->is_mx = options->is_mx;
 	if (copy_credentials(s, options, e) < 0) {
 		session_free(s);
 		return -1;

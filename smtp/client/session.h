@@ -29,13 +29,15 @@ enum session_step {
 };
 
 struct session_options {
-	const char *helo_name;         /* for EHLO: one word of printable ASCII */
+	const char *helo_name;         /* for EHLO: one word of printable ASCII; NULL or "" = an
+					  address literal (RFC 5321 4.1.3) */
 	bool is_implicit_tls;          /* the handshake comes before the greeting */
 	bool is_tls_required;          /* in clear nothing but EHLO, STARTTLS, QUIT */
 	bool may_starttls;             /* where the server offers it */
 	const char *user, *password;   /* NULL = no AUTH; copied, wiped after AUTH */
 	bool may_auth_in_clear;        /* AUTH without TLS */
-	bool finds_loops;              /* a server named helo_name is this host */
+	bool is_mx;                    /* a stranger's MX host, not the operator's relay: if it
+					  has our name it is this host */
 	struct transcript *transcript; /* gets all but passwords; NULL = none; borrowed */
 };
 
@@ -59,7 +61,8 @@ void session_hear(struct session *s, const char *bytes, size_t len);
  * as one octet of the dot is written, a lost connection means OUTCOME_UNKNOWN. */
 size_t session_pieces(const struct session *s, struct iovec *pieces, size_t max);
 void session_wrote(struct session *s, size_t len);
-void session_connected(struct session *s); /* once, first */
+/* Once, first. own_ip: of our end of the connection; "" = it has none. */
+void session_connected(struct session *s, const char *own_ip);
 void session_secured(struct session *s);
 
 /* At SESSION_READY only, else ERR_RETRY. ERR_INPUT: see transaction_start. mail is borrowed until

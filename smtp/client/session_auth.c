@@ -91,6 +91,11 @@ enum session_state session_hear_password(struct session *s, const struct reply *
 
 enum session_state session_hear_plain(struct session *s, const struct reply *r)
 {
+	/* RFC 4954 4: some servers offer PLAIN and do not have it. */
+	bool is_unknown = r->code == 502 || r->code == 504;
+
+	if (is_unknown && s->offer.extensions & OFFER_LOGIN)
+		return STATE_AUTH_LOGIN;
 	/* Some servers ignore the initial response, and ask for it. */
 	return session_reply_class(r) == 3 ? STATE_AUTH_PLAIN_AGAIN : session_hear_password(s, r);
 }

@@ -11,8 +11,7 @@ bool session_is_in_transaction(const struct session *s)
 /* The server's reply is the result of all recipients with one of these marks. */
 static void settle_by_reply(struct session *s, unsigned marks, const struct reply *r)
 {
-	struct connection_result result =
-		session_remote(s, r, transaction_outcome(r->code, false), "");
+	struct connection_result result = session_remote(s, r, session_outcome(s, r), "");
 
 	transaction_settle_all(&s->mail, marks, &result);
 }
@@ -92,7 +91,7 @@ enum session_state session_hear_rcpt(struct session *s, const struct reply *r)
 	if (t->marks[i] == MARK_OPEN && session_reply_class(r) == 2) {
 		transaction_accept(t, i);
 	} else if (t->marks[i] == MARK_OPEN) {
-		result = session_remote(s, r, transaction_outcome(r->code, true), "");
+		result = session_remote(s, r, session_outcome(s, r), "");
 		transaction_settle(t, i, &result);
 	}
 	if (t->n_answered < t->mail.n_recipients)

@@ -16,6 +16,7 @@
  *	session_auth.c    AUTH
  *	session_secret.c  keeps the password out of transcripts and results
  *	session_mail.c    transactions
+ *	session_outcome.c what a reply means for a recipient
  *	session_end.c     how a session ends before its time
  *
  * `say` functions append commands to s->out. `hear` functions get one complete reply and return the
@@ -66,7 +67,7 @@ struct session {
 	bool is_implicit_tls, is_greeted, is_secure, was_ready;
 	bool is_secret; /* out holds a password */
 	bool is_polite; /* QUIT is sent on closing */
-	bool is_tls_required, may_starttls, may_auth_in_clear, finds_loops;
+	bool is_tls_required, may_starttls, may_auth_in_clear, is_mx;
 	char helo_name[256];
 	char *user, *password; /* NULL = none, or wiped */
 	struct connection_result failure;
@@ -118,6 +119,11 @@ enum session_state session_loop(struct session *s);
 /* A reply that cannot be one to our command. Nothing that the server said counts. */
 enum session_state session_desync(struct session *s, const char *why);
 enum session_state session_hear_421(struct session *s, const struct reply *r);
+
+/* ---- session_outcome.c ---- */
+
+/* What the reply means for a recipient. */
+enum connection_outcome session_outcome(const struct session *s, const struct reply *r);
 
 /* ---- session_hello.c ---- */
 

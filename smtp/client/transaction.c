@@ -107,17 +107,6 @@ void transaction_deinit(struct transaction *t)
 	*t = (struct transaction){0};
 }
 
-enum connection_outcome transaction_outcome(int code, bool is_rcpt)
-{
-	if (code >= 200 && code < 300)
-		return OUTCOME_DELIVERED;
-	if (code < 500 || (code == 552 && is_rcpt))
-		return OUTCOME_DEFERRED;
-	if (code == 503 || code == 530 || code == 534 || code == 535 || code == 538)
-		return OUTCOME_DEFERRED;
-	return OUTCOME_BOUNCED;
-}
-
 void transaction_accept(struct transaction *t, size_t i)
 {
 	t->marks[i] = MARK_ACCEPTED;

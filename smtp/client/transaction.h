@@ -46,9 +46,6 @@ int transaction_start(struct transaction *t, const struct connection_mail *mail,
 	__attribute__((warn_unused_result));
 void transaction_deinit(struct transaction *t);
 
-/* What a reply code means for a recipient. 552 to RCPT is temporary (RFC 5321 4.5.3.1.10). Codes
- * about our commands or our login (503, 53x) never bounce a mail. */
-enum connection_outcome transaction_outcome(int code, bool is_rcpt);
 void transaction_accept(struct transaction *t, size_t i);
 void transaction_settle(struct transaction *t, size_t i, const struct connection_result *result);
 /* Settles all recipients with one of these marks; MARK_SETTLED replaces earlier results. */

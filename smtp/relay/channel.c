@@ -150,8 +150,7 @@ static int connect_to_host(struct channel *c, struct err *e)
 		.tls_context = context->tls,
 		.transcript = &c->transcript,
 		.is_clear = c->hosts.is_clear,
-		/* A relay on this machine has our name; so may a host without a domain. */
-		.finds_loops = !route->is_relay && strchr(context->helo_name, '.'),
+		.is_mx = !route->is_relay,
 	};
 
 	metric_add(METRIC_CONNECTIONS_OPENED, 1);

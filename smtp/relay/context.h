@@ -29,8 +29,8 @@ struct relay_context {
 	struct tls_context *tls;
 	struct journal *journal;
 	struct sink *sink;
-	const char *helo_name;
-	bool is_draining; /* start nothing new; written by relay_drain alone */
+	const char *helo_name; /* "" = an address literal is sent */
+	bool is_draining;      /* start nothing new; written by relay_drain alone */
 };
 
 #endif

@@ -1,10 +1,8 @@
 /* The relay process: its parts, and how it drains. */
 #include "smtp/relay/relay_role.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "server/base/log.h"
+#include "server/config/helo_name.h"
 #include "server/mail/dkim.h"
 #include "server/redis/redis.h"
 #include "server/route/router.h"
@@ -23,7 +21,7 @@ struct relay_process {
 	struct relay relay;
 	struct role *role;
 	struct loop_timer settle_wait;
-	char host_name[256];
+	char helo_name[HELO_NAME_MAX];
 	bool is_over;
 	bool holds_leases;
 };
@@ -77,15 +75,14 @@ static void fill_in_context(struct relay_process *p, struct role *r)
 {
 	const struct config *config = r->ctx->config;
 
-	if (gethostname(p->host_name, sizeof(p->host_name) - 1) < 0)
-		snprintf(p->host_name, sizeof(p->host_name), "localhost");
+	helo_name_find(config, p->helo_name);
 	p->role = r;
 	p->relay.context = (struct relay_context){
 		.config = config,
 		.loop = r->loop,
 		.redis = r->redis,
 		.owner = r->ctx->owner,
-		.helo_name = *config->helo_name ? config->helo_name : p->host_name,
+		.helo_name = p->helo_name,
 	};
 	p->relay.on_drained = on_drained;
 	p->relay.arg = p;

@@ -156,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.password = "secret";
 	transcript_open(&transcript, "host", "address");
 	require(session_new(&r.session, &options, NULL) == 0);
-	session_connected(r.session);
+	session_connected(r.session, "192.0.2.1");
 	for (size_t steps = 0; session_step(r.session) != SESSION_CLOSE; steps++) {
 		require(steps < 1000 + 4 * size);
 		write_all(&r);

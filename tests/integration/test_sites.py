@@ -1,5 +1,6 @@
 """Sites that are slow, dead, full, or ourselves, and what that does to the others."""
 import concurrent.futures
+import socket
 
 import pytest
 
@@ -237,7 +238,7 @@ def test_a_host_with_our_name_is_a_loop(make_postern, outside, verb, words):
     outside.name("us.test", "127.0.0.4", "127.0.0.1")
     outside.name("backup.test", "127.0.0.9", "127.0.0.4")
     server = make_postern(outside.settings)
-    for domain, status, said in (("us.test", "bounced", "come back to this host"), ("backup.test", "deferred", "4.4.6")):
+    for domain, status, said in (("us.test", "bounced", "come back to this host"), ("backup.test", "deferred", "the next MX is this host")):
         answer = server.send(f"ok-x@{domain}", key=server.live_key)
         message = server.wait_status(answer.json()["id"], status, key=server.live_key)
         assert said in message["recipients"][0]["last_reply"]["text"]
@@ -258,6 +259,28 @@ def test_an_mx_list_that_names_us_goes_no_further_than_us(make_postern, outside)
     message = server.deliver("ok-x@first.test", key=server.live_key)
     assert message["status"] == "bounced" and "come back to this host" in message["recipients"][0]["last_reply"]["text"]
     assert server.deliver("ok-x@second.test", key=server.live_key)["status"] == "delivered"
+
+
+# ---- our name in EHLO ----
+
+def test_without_a_full_name_ehlo_sends_the_address_and_readyz_warns(make_postern, outside):
+    outside.name("named.test", "127.0.0.1")
+    server = make_postern({**outside.settings, "helo_name": ""})
+    assert server.deliver("ok-x@named.test", key=server.live_key)["status"] == "delivered"
+    row, = outside.sink.taken("ok-x@named.test")
+    ready = server.request("GET", "/readyz", key=None).json()
+    if "." in socket.gethostname():  # this machine has a full name
+        assert row["helo"] == socket.gethostname() and "warnings" not in ready
+    else:
+        assert row["helo"] == "[127.0.0.1]" and "POSTERN_HELO_NAME" in ready["warnings"][0]
+        assert sum("config.no_helo_name" in line for line in server.log().splitlines()) == 1
+
+
+def test_an_mx_host_with_an_underscore_in_its_name_is_delivered_to(make_postern, outside):
+    outside.dns.zone["under.test"] = {"MX": ["10 mx_1.under.test."]}
+    outside.dns.zone["mx_1.under.test"] = {"A": ["127.0.0.1"]}
+    server = make_postern(outside.settings)
+    assert server.deliver("ok-x@under.test", key=server.live_key)["status"] == "delivered"
 
 
 # ---- slots ----

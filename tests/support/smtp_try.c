@@ -153,6 +153,8 @@ static bool read_flag(struct options *o, const char *name)
 		o->connection.verify = true;
 	else if (!strcmp(name, "--clear"))
 		o->connection.is_clear = true;
+	else if (!strcmp(name, "--mx"))
+		o->connection.is_mx = true;
 	else if (!strcmp(name, "--no-tls"))
 		o->has_tls = false;
 	else if (!strcmp(name, "--drop"))

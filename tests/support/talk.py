@@ -8,6 +8,7 @@ Verbs, in order of the conversation:
     < TEXT                 the client's next line starts with TEXT
     > TEXT                 say TEXT and CRLF; neighbours go out as one write
     raw "TEXT"             say exactly this (Python escapes)
+    repeat N "TEXT"        the same, N times
     split N                from here on write N bytes at a time
     starttls [cert=NAME]   TLS handshake: ok, self, expired, wrongname, wildcard, address
     data                   read to the dot; must be the mail, byte for byte
@@ -208,6 +209,10 @@ class Server:
     def do_raw(self, text):
         self.out += ast.literal_eval("b" + text)
 
+    def do_repeat(self, text):
+        count, _, text = text.partition(" ")
+        self.out += int(count) * ast.literal_eval("b" + text)
+
     def do_hear(self, text):
         while b"\r\n" not in self.rest:
             self.more()
@@ -285,7 +290,7 @@ class Server:
             if not self.is_open:
                 raise TalkError(f"{where}: the connection is over")
             try:
-                if verb not in ("say", "raw"):
+                if verb not in ("say", "raw", "repeat"):
                     self.flush()
                 getattr(self, "do_" + verb)(rest)
             except (OSError, TalkError) as e:

@@ -255,6 +255,10 @@ static void texts_are_checked(void **state)
 		{"relay_url", "smtp.example.com", false},
 		{"helo_name", "mail.example.com", true},
 		{"helo_name", "[192.0.2.1]", true},
+		{"helo_name", "[IPv6:2001:db8::1]", true},
+		{"helo_name", "15b0717dc4c2", false},
+		{"helo_name", "localhost", false},
+		{"helo_name", "192.0.2.1", false},
 		{"helo_name", "[192.0.2.1", false},
 		{"helo_name", "mail example", false},
 		{"bounce_domain", "bounce.example.com", true},
@@ -321,6 +325,28 @@ static void faults_of_the_file_name_file_and_line(void **state)
 		write_file(FILE_NAME, cases[i].yaml);
 		refuses(FILE_NAME, cases[i].sentence);
 	}
+}
+
+static void null_means_not_set(void **state)
+{
+	static const char *const nulls[] = {"", "null", "~", "Null", "NULL"};
+	struct config *c;
+	char yaml[100];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++) {
+		snprintf(yaml, sizeof(yaml), "helo_name: %s\ndrain_s: %s\n", nulls[i], nulls[i]);
+		write_file(FILE_NAME, yaml);
+		assert_int_equal(config_load(&c, FILE_NAME, NULL), 0);
+		assert_string_equal(c->helo_name, "");
+		assert_true(c->drain_s > 0);
+		config_free(c);
+	}
+	/* In quotes it is a word. */
+	write_file(FILE_NAME, "data_dir: \"null\"\n");
+	assert_int_equal(config_load(&c, FILE_NAME, NULL), 0);
+	assert_string_equal(c->data_dir, "null");
+	config_free(c);
 }
 
 static void a_file_without_settings_is_fine(void **state)
@@ -549,6 +575,7 @@ int main(void)
 		TEST(yes_is_true_and_no_is_false),
 		TEST(texts_are_checked),
 		TEST(faults_of_the_file_name_file_and_line),
+		TEST(null_means_not_set),
 		TEST(a_file_without_settings_is_fine),
 		TEST(a_file_that_is_named_must_be_there),
 		TEST(faults_of_the_environment_name_the_variable),

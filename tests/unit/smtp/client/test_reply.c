@@ -15,7 +15,7 @@ struct example {
 	size_t len; /* 0 = strlen */
 	enum reply_status status;
 	int code;
-	const char *text; /* or the fault */
+	const char *text; /* or the error */
 };
 
 static const struct example examples[] = {
@@ -71,8 +71,8 @@ static void check(const struct example *x, size_t chunk)
 	reply_text(&r, text, sizeof(text));
 	if (status == REPLY_DONE && strcmp(text, x->text) != 0)
 		fail_msg("%s: \"%s\"", x->name, text);
-	if (status == REPLY_BAD && strcmp(r.fault, x->text) != 0)
-		fail_msg("%s: \"%s\"", x->name, r.fault);
+	if (status == REPLY_BAD && strcmp(r.error, x->text) != 0)
+		fail_msg("%s: \"%s\"", x->name, r.error);
 	reply_deinit(&r);
 }
 

@@ -310,7 +310,7 @@ static struct session *open_session(const struct plan *p)
 	struct session *session;
 
 	assert_int_equal(session_new(&session, &options, NULL), 0);
-	session_connected(session);
+	session_connected(session, "192.0.2.1");
 	return session;
 }
 

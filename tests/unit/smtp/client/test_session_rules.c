@@ -21,7 +21,7 @@ static struct session *new_session(const struct session_options *options)
 	if (!o.helo_name)
 		o.helo_name = "me.test";
 	assert_int_equal(session_new(&s, &o, NULL), 0);
-	session_connected(s);
+	session_connected(s, "192.0.2.1");
 	return s;
 }
 
@@ -206,7 +206,7 @@ static void a_quoted_local_part_is_an_address(void **state)
 
 static void a_helo_name_that_leaves_its_command_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "a b", "a\r\nMAIL", "a\n", "a\x7f", "\xc3\xa4.test"};
+	static const char *const bad[] = {"a b", "a\r\nMAIL", "a\n", "a\x7f", "\xc3\xa4.test"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -398,7 +398,7 @@ static void without_tls_the_password_stays_here(void **state)
 static void a_server_with_our_name_is_a_loop_where_that_is_looked_for(void **state)
 {
 	static const struct {
-		bool finds_loops;
+		bool is_mx;
 		const char *greeting, *ehlo;
 		bool is_loop;
 	} cases[] = {
@@ -414,7 +414,7 @@ static void a_server_with_our_name_is_a_loop_where_that_is_looked_for(void **sta
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct session_options o = {.finds_loops = cases[i].finds_loops};
+		struct session_options o = {.is_mx = cases[i].is_mx};
 		struct session *s = new_session(&o);
 
 		hear(s, cases[i].greeting);
@@ -428,6 +428,30 @@ static void a_server_with_our_name_is_a_loop_where_that_is_looked_for(void **sta
 			assert_int_equal(session_failure(s)->outcome, OUTCOME_BOUNCED);
 			assert_non_null(strstr(session_failure(s)->text, "our name, me.test"));
 		}
+		session_free(s);
+	}
+}
+
+static void without_a_name_our_address_is_sent(void **state)
+{
+	static const struct {
+		const char *name, *ip, *says;
+	} cases[] = {
+		{NULL, "192.0.2.1", "EHLO [192.0.2.1]\r\n"},
+		{"", "2001:db8::1", "EHLO [IPv6:2001:db8::1]\r\n"},
+		{NULL, "", "EHLO [127.0.0.1]\r\n"},
+		{"mail.test", "192.0.2.1", "EHLO mail.test\r\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct session_options o = {.helo_name = cases[i].name};
+		struct session *s;
+
+		assert_int_equal(session_new(&s, &o, NULL), 0);
+		session_connected(s, cases[i].ip);
+		hear(s, "220 hi\r\n");
+		expect(s, cases[i].says);
 		session_free(s);
 	}
 }
@@ -479,6 +503,7 @@ int main(void)
 		cmocka_unit_test(the_password_is_wiped_once_it_is_out),
 		cmocka_unit_test(without_tls_the_password_stays_here),
 		cmocka_unit_test(a_server_with_our_name_is_a_loop_where_that_is_looked_for),
+		cmocka_unit_test(without_a_name_our_address_is_sent),
 		cmocka_unit_test(a_result_says_where_it_comes_from),
 	};
 

@@ -52,7 +52,7 @@ static void begin(struct talk *t, const char *password, const char *offer)
 	*t = (struct talk){0};
 	transcript_open(&t->transcript, "h", "a");
 	assert_int_equal(session_new(&t->session, &options, NULL), 0);
-	session_connected(t->session);
+	session_connected(t->session, "192.0.2.1");
 	hear(t, "220 hi\r\n");
 	hear(t, offer);
 }
@@ -175,7 +175,7 @@ static void what_was_not_written_was_not_said(void **state)
 	options.transcript = &transcript;
 	transcript_open(&transcript, "h", "a");
 	assert_int_equal(session_new(&s, &options, NULL), 0);
-	session_connected(s);
+	session_connected(s, "192.0.2.1");
 	session_hear(s, "220 hi\r\n", 8);
 	assert_int_equal(session_pieces(s, &piece, 1), 1);
 	session_wrote(s, piece.iov_len);

@@ -15,7 +15,7 @@
 #define LINE_MAX_BYTES 4096 /* = PIPE_BUF, so that a line is written whole or not at all */
 #define VALUE_MAX_BYTES 512
 #define WRITTEN_LINES 64
-#define ONCE_IN_S 600
+#define ONCE_IN_S 10
 
 static _Atomic uint64_t *written; /* shared; NULL = not */
 

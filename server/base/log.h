@@ -42,8 +42,8 @@ struct log_field {
 				  (const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0, 0}});    \
 	} while (0)
 
-/* As LOG. When several processes of this Postern write the same line within 10 minutes, only the
- * first one is written. */
+/* As LOG. When several processes of this Postern write the same line within 10 s, only the first
+ * one is written: they start together, and see the same Redis. */
 #define LOG_ONCE(level, fact, ...)                                                                 \
 	do {                                                                                       \
 		if (log_is_on(level))                                                              \

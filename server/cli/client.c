@@ -72,7 +72,7 @@ static void on_limit(void *arg)
 	struct client *c = arg;
 	struct err e;
 
-	err_set(&e, ERR_RETRY, "Redis did not answer within %d s", WAIT_MS / 1000);
+	err_set(&e, ERR_RETRY, "Redis did not reply within %d s", WAIT_MS / 1000);
 	client_end(c, &e);
 }
 

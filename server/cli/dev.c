@@ -1,78 +1,32 @@
 /* postern dev: a gateway to try, and two commands that show that it works. */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/loop.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
-#include "server/supervisor/data_dir.h"
-#include "server/supervisor/app.h"
-#include "server/supervisor/listen.h"
 #include "server/cli/options.h"
 #include "server/cli/probe.h"
 #include "server/store/projects/keys.h"
+#include "server/supervisor/app.h"
+#include "server/supervisor/listen.h"
+#include "server/supervisor/secret.h"
 
 #define KEY_PREFIX "pn_test_"
 #define KEY_RANDOM 40
-#define KEY_LEN (sizeof(KEY_PREFIX) - 1 + KEY_RANDOM)
 #define READY_MS 30000
 #define POLL_NS 50000000
 #define PROBE_MS 2000
 
 /* ---- the key: kept in a file, so that it stays the same ---- */
 
-static int read_key(const char *file, char key[KEY_LEN + 1], struct err *e)
+static void make_key(char text[SECRET_TEXT_MAX])
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, key, KEY_LEN);
-
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, "%.200s: %s", file,
-			       strerror(errno));
-	key[n] = 0;
-	if ((size_t)n != KEY_LEN || strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) != 0)
-		return err_set(e, ERR_INPUT, "%.200s: this file has no test key; remove it", file);
-	return 0;
-}
-
-static int make_key(const char *file, char key[KEY_LEN + 1], struct err *e)
-{
-	char text[KEY_LEN + 2] = KEY_PREFIX;
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	ssize_t n;
-
-	if (fd < 0)
-		return err_set(e, ERR_INPUT, "%.200s: %s", file, strerror(errno));
+	snprintf(text, SECRET_TEXT_MAX, "%s", KEY_PREFIX);
 	id_random(text + strlen(KEY_PREFIX), KEY_RANDOM);
-	memcpy(key, text, KEY_LEN + 1);
-	text[KEY_LEN] = '\n';
-	n = write(fd, text, KEY_LEN + 1);
-	close(fd);
-	if (n != (ssize_t)KEY_LEN + 1) {
-		unlink(file);
-		return err_set(e, ERR_INPUT, "%.200s: the file could not be written", file);
-	}
-	return 0;
-}
-
-static int load_key(const struct config *config, char key[KEY_LEN + 1], struct err *e)
-{
-	char file[PATH_MAX + 16];
-
-	if ((size_t)snprintf(file, sizeof(file), "%s/dev-key", config->data_dir) >= sizeof(file))
-		return err_set(e, ERR_INPUT, "data_dir: too long");
-	if (read_key(file, key, e) == 0)
-		return 0;
-	return e->kind == ERR_NOT_FOUND ? make_key(file, key, e) : -1;
 }
 
 static void on_imported(const struct key *key, const char *text, const struct err *why, void *arg)
@@ -106,9 +60,10 @@ struct address {
 
 static bool is_api_ready(const struct config *config)
 {
-	struct probe_answer answer;
+	struct probe_response response;
 
-	return probe_get(config, "/readyz", PROBE_MS, &answer, NULL) == 0 && answer.status == 200;
+	return probe_get(config, "/readyz", PROBE_MS, &response, NULL) == 0 &&
+	       response.status == 200;
 }
 
 static int wait_for_api(const struct config *config, struct err *e)
@@ -151,10 +106,11 @@ static void print_banner(const struct address *at, const char *key, const char *
 static int greet(const struct role_context *ctx)
 {
 	struct address at = {.is_tls = *ctx->config->tls_cert != 0};
-	char key[KEY_LEN + 1];
+	char key[SECRET_TEXT_MAX] = "";
 	struct err e;
 
-	if (load_key(ctx->config, key, &e) < 0 || import_key(ctx->config, key, &e) < 0)
+	if (secret_load(ctx->config, "dev-key", make_key, key, &e) < 0 ||
+	    import_key(ctx->config, key, &e) < 0)
 		return cli_report_error(&command_dev, &e);
 	if (!(ctx->config->roles & ROLE_API))
 		return CLI_DONE;

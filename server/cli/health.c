@@ -27,25 +27,25 @@ static void print_not_ready(const char *body)
 /* /readyz never waits for Redis, so any response means that the process is alive. */
 static int check_health(const struct config *config, bool is_strict)
 {
-	struct probe_answer answer;
+	struct probe_response response;
 	struct err e;
 
 	if (!(config->roles & ROLE_API)) {
 		puts("nothing to check: this Postern does not have the role api");
 		return CLI_DONE;
 	}
-	if (probe_get(config, "/readyz", LIMIT_MS, &answer, &e) < 0)
+	if (probe_get(config, "/readyz", LIMIT_MS, &response, &e) < 0)
 		return cli_report_error(&command_health, &e);
-	if (answer.status == 200) {
+	if (response.status == 200) {
 		puts("ready");
 		return CLI_DONE;
 	}
-	if (answer.status != 503) {
+	if (response.status != 503) {
 		err_set(&e, ERR_REFUSED, "GET /readyz returned %d: is that a Postern?",
-			answer.status);
+			response.status);
 		return cli_report_error(&command_health, &e);
 	}
-	print_not_ready(answer.body);
+	print_not_ready(response.body);
 	return is_strict ? CLI_FAILED : CLI_DONE;
 }
 

@@ -24,7 +24,7 @@ struct probe {
 	char port[LISTEN_PORT_MAX];
 	char request[192];
 	size_t request_len, sent;
-	char answer[HEAD_MAX + PROBE_BODY_MAX]; /* always with a NUL at its end */
+	char response[HEAD_MAX + PROBE_BODY_MAX]; /* always with a NUL at its end */
 	size_t len;
 	bool is_connected;
 	char why[200]; /* why there is no response; "" = there is one */
@@ -64,8 +64,8 @@ static void send_and_read(struct probe *p)
 			break;
 		p->sent += (size_t)n;
 	}
-	while (n >= 0 && p->len < sizeof(p->answer) - 1) {
-		n = stream_read(p->stream, p->answer + p->len, sizeof(p->answer) - 1 - p->len);
+	while (n >= 0 && p->len < sizeof(p->response) - 1) {
+		n = stream_read(p->stream, p->response + p->len, sizeof(p->response) - 1 - p->len);
 		if (n == 0)
 			return;
 		if (n > 0)
@@ -121,18 +121,18 @@ static int run_probe(struct probe *p, const struct addrinfo *list, int64_t limit
 }
 
 /* RFC 9112 4 */
-static int parse_response(const struct probe *p, struct probe_answer *answer, struct err *e)
+static int parse_response(const struct probe *p, struct probe_response *response, struct err *e)
 {
 	static const char version[] = "HTTP/1.1 ";
-	const char *head_end = strstr(p->answer, "\r\n\r\n"), *status;
+	const char *head_end = strstr(p->response, "\r\n\r\n"), *status;
 
-	status = p->answer + strlen(version);
-	if (!head_end || strncmp(p->answer, version, strlen(version)) != 0 || status[0] < '1' ||
+	status = p->response + strlen(version);
+	if (!head_end || strncmp(p->response, version, strlen(version)) != 0 || status[0] < '1' ||
 	    status[0] > '5' || strspn(status, "0123456789") != 3)
 		return err_set(e, ERR_REFUSED, "%s:%s: the server there does not speak HTTP",
 			       p->host, p->port);
-	answer->status = (int)strtol(status, NULL, 10);
-	snprintf(answer->body, sizeof(answer->body), "%s", head_end + 4);
+	response->status = (int)strtol(status, NULL, 10);
+	snprintf(response->body, sizeof(response->body), "%s", head_end + 4);
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static int probe_addresses(struct probe *p, const struct config *config, int64_t
 }
 
 int probe_get(const struct config *config, const char *path, int64_t limit_ms,
-	      struct probe_answer *answer, struct err *e)
+	      struct probe_response *response, struct err *e)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 	int status;
@@ -182,7 +182,7 @@ int probe_get(const struct config *config, const char *path, int64_t limit_ms,
 		"GET %.100s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
 	status = probe_addresses(p, config, limit_ms, e);
 	if (status == 0)
-		status = parse_response(p, answer, e);
+		status = parse_response(p, response, e);
 	close_probe(p);
 	free(p);
 	return status;

@@ -11,7 +11,7 @@
 
 #define PROBE_BODY_MAX 2048
 
-struct probe_answer {
+struct probe_response {
 	int status;                /* 100-599 */
 	char body[PROBE_BODY_MAX]; /* truncated */
 };
@@ -19,6 +19,6 @@ struct probe_answer {
 /* With HTTPS any certificate is accepted, because the peer is this machine. ERR_RETRY: no response
  * within limit_ms; ERR_REFUSED: the response is not HTTP. */
 int probe_get(const struct config *config, const char *path, int64_t limit_ms,
-	      struct probe_answer *answer, struct err *e) __attribute__((warn_unused_result));
+	      struct probe_response *response, struct err *e) __attribute__((warn_unused_result));
 
 #endif

@@ -3,8 +3,8 @@
 
 #include "server/role/role.h"
 
-/* Delivers webhooks. Any number of these processes may run; the one that has the lease in the store
- * delivers, the others wait. SIGTERM: what is under way ends, and the lease is given up. */
+/* Delivers webhooks. Any number of these processes may run: the one that holds the lease in Redis
+ * delivers, the others wait. A drain finishes the open posts and releases the lease. */
 int role_hooks(const struct role_context *ctx);
 
 #endif

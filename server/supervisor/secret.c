@@ -15,10 +15,9 @@
 #define BYTES 32
 #define ROOT_PREFIX "pn_root_"
 #define ROOT_RANDOM 40
-#define TEXT_MAX 64
 
 /* len: the length that it must have. */
-static int read_secret(const char *file, size_t len, char text[TEXT_MAX], struct err *e)
+static int read_secret(const char *file, size_t len, char text[SECRET_TEXT_MAX], struct err *e)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, len);
@@ -61,7 +60,7 @@ static int write_secret(const char *file, const char *text, struct err *e)
 	return 0;
 }
 
-static void make_seal(char text[TEXT_MAX])
+static void make_seal(char text[SECRET_TEXT_MAX])
 {
 	unsigned char random[BYTES];
 
@@ -70,17 +69,16 @@ static void make_seal(char text[TEXT_MAX])
 	explicit_bzero(random, sizeof(random));
 }
 
-static void make_root(char text[TEXT_MAX])
+static void make_root(char text[SECRET_TEXT_MAX])
 {
-	snprintf(text, TEXT_MAX, "%s", ROOT_PREFIX);
+	snprintf(text, SECRET_TEXT_MAX, "%s", ROOT_PREFIX);
 	id_random(text + strlen(ROOT_PREFIX), ROOT_RANDOM);
 }
 
-/* Sets the setting from the file in the data directory; generates the file if it is missing. */
-static int prepare_setting(struct config *config, const char *setting, const char *name,
-			   void (*make)(char *text), struct err *e)
+int secret_load(const struct config *config, const char *name, secret_make_fn *make,
+		char text[SECRET_TEXT_MAX], struct err *e)
 {
-	char file[PATH_MAX + 16], text[TEXT_MAX] = "", fresh[TEXT_MAX] = "";
+	char file[PATH_MAX + 16], fresh[SECRET_TEXT_MAX] = "";
 	int rc;
 
 	if ((size_t)snprintf(file, sizeof(file), "%s/%s", config->data_dir, name) >= sizeof(file))
@@ -89,12 +87,21 @@ static int prepare_setting(struct config *config, const char *setting, const cha
 	rc = read_secret(file, strlen(fresh), text, e);
 	if (rc < 0 && e->kind == ERR_NOT_FOUND) {
 		rc = write_secret(file, fresh, e);
-		memcpy(text, fresh, sizeof(text));
+		memcpy(text, fresh, sizeof(fresh));
 	}
+	explicit_bzero(fresh, sizeof(fresh));
+	return rc;
+}
+
+static int prepare_setting(struct config *config, const char *setting, const char *name,
+			   secret_make_fn *make, struct err *e)
+{
+	char text[SECRET_TEXT_MAX] = "";
+	int rc = secret_load(config, name, make, text, e);
+
 	if (rc == 0)
 		rc = config_set(config, setting, text, "made, in data_dir", e);
 	explicit_bzero(text, sizeof(text));
-	explicit_bzero(fresh, sizeof(fresh));
 	return rc;
 }
 

@@ -321,14 +321,13 @@ static void on_done(struct connection *connection, const struct connection_resul
 	struct attempt_source source = source_of(c);
 	struct channel_done done = {
 		.took_ms = clock_mono_ms() - d->sent_ms,
-		.is_too_big = results[0].outcome == OUTCOME_TOO_BIG,
-		.refusal = is_turned_away(c, &results[0]) ? &results[0] : NULL,
 	};
 
 	(void)connection;
 	c->delivery = NULL;
-	delivery_finish(d, results, n, &source);
-	c->pool->callbacks->on_done(c, &done, c->pool->arg);
+	if (!delivery_finish(d, results, n, &source) && is_turned_away(c, &results[0]))
+		done.refusal = &results[0];
+	c->pool->callbacks->on_done(&done, c->pool->arg);
 }
 
 static void on_closed(struct connection *connection, const struct connection_result *failure,

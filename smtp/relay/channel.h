@@ -38,15 +38,15 @@ struct channel_failure {
 /* A transaction ended. */
 struct channel_done {
 	int64_t took_ms;
-	bool is_too_big;                         /* the host refused the size of the mail */
-	const struct connection_result *refusal; /* 421 to the first MAIL; NULL = none */
+	const struct connection_result *refusal; /* 421 to the first MAIL, and no other host was
+						    left; NULL = none */
 };
 
 struct channel_callbacks {
 	/* It may carry a delivery (channel_carry) or end (channel_end). */
 	void (*on_idle)(struct channel *c, void *arg);
 	/* After the delivery got its results. on_idle or on_closed follows. */
-	void (*on_done)(struct channel *c, const struct channel_done *done, void *arg);
+	void (*on_done)(const struct channel_done *done, void *arg);
 	/* The channel is gone. May fire from within channel_open. */
 	void (*on_failed)(const struct channel_failure *failure, void *arg);
 	/* The channel is gone; the slot of this partition is free. */

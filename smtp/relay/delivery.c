@@ -14,6 +14,7 @@
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/envelope.h"
+#include "smtp/relay/followup.h"
 #include "smtp/relay/settlement.h"
 #include "smtp/sink.h"
 
@@ -23,83 +24,9 @@
 
 /* ---- life ---- */
 
-static void unlink_from_queue(struct delivery *d)
-{
-	struct delivery_queue *q = d->queue;
-
-	if (!q)
-		return;
-	if (d->queue_prev)
-		d->queue_prev->queue_next = d->queue_next;
-	else
-		q->first = d->queue_next;
-	if (d->queue_next)
-		d->queue_next->queue_prev = d->queue_prev;
-	else
-		q->last = d->queue_prev;
-	q->n--;
-	d->queue = NULL;
-}
-
-void delivery_move(struct delivery *d, enum delivery_stage stage, struct delivery_queue *queue,
-		   bool is_first)
-{
-	unlink_from_queue(d);
-	d->stage = stage;
-	d->queue = queue;
-	if (!queue)
-		return;
-	d->queue_prev = is_first ? NULL : queue->last;
-	d->queue_next = is_first ? queue->first : NULL;
-	if (d->queue_prev)
-		d->queue_prev->queue_next = d;
-	else
-		queue->first = d;
-	if (d->queue_next)
-		d->queue_next->queue_prev = d;
-	else
-		queue->last = d;
-	queue->n++;
-}
-
-static void link_to_set(struct delivery *d, struct delivery_set *set)
-{
-	d->set = set;
-	d->next = set->first;
-	if (d->next)
-		d->next->prev = d;
-	set->first = d;
-	set->n++;
-	metric_set(METRIC_JOBS_LEASED, set->n);
-}
-
-static void unlink_from_set(struct delivery *d)
-{
-	struct delivery_set *set = d->set;
-
-	if (d->prev)
-		d->prev->next = d->next;
-	else
-		set->first = d->next;
-	if (d->next)
-		d->next->prev = d->prev;
-	set->n--;
-	set->bytes -= d->bytes;
-	metric_set(METRIC_JOBS_LEASED, set->n);
-}
-
-/* Chunks count by their packed size until they are read. */
-static void count_bytes(struct delivery *d)
-{
-	d->set->bytes -= d->bytes;
-	d->bytes = d->job->mail ? d->job->mail_len : d->job->record.packed_bytes;
-	d->set->bytes += d->bytes;
-}
-
 void delivery_free(struct delivery *d)
 {
-	unlink_from_queue(d);
-	unlink_from_set(d);
+	delivery_set_remove(d);
 	job_free(d->job);
 	envelope_free(d);
 	buf_deinit(&d->transcript);
@@ -111,7 +38,7 @@ static void end_delivery(struct delivery *d)
 {
 	struct delivery_set *set = d->set;
 
-	delivery_move(d, DELIVERY_OVER, NULL, false);
+	delivery_set_move(d, DELIVERY_OVER, NULL, false);
 	if (d->waits_for_fence)
 		return;
 	delivery_free(d);
@@ -123,7 +50,7 @@ static void leave_queue(struct delivery *d, enum delivery_stage stage)
 {
 	bool was_coming = d->stage == DELIVERY_COMING;
 
-	delivery_move(d, stage, NULL, false);
+	delivery_set_move(d, stage, NULL, false);
 	if (was_coming)
 		d->set->callbacks->on_left(d, d->set->arg);
 }
@@ -202,7 +129,7 @@ static void on_mail(const struct err *why, void *arg)
 		.outcome = OUTCOME_DEFERRED, .text = "the content could not be read"};
 	struct delivery *d = arg;
 
-	count_bytes(d);
+	delivery_set_weigh(d);
 	if (d->set->bytes > FETCHED_BYTES || (why && why->kind == ERR_RETRY)) {
 		delivery_give_back(d, NULL);
 	} else if (why) {
@@ -233,9 +160,9 @@ void delivery_start(struct delivery_set *set, struct job *j, struct delivery_que
 	}
 	d->job = j;
 	d->started_ms = clock_mono_ms();
-	link_to_set(d, set);
-	count_bytes(d);
-	delivery_move(d, DELIVERY_COMING, coming, false);
+	delivery_set_add(set, d);
+	delivery_set_weigh(d);
+	delivery_set_move(d, DELIVERY_COMING, coming, false);
 	if (envelope_address(d, &e) < 0) {
 		LOG(LOG_ERROR, "job.no_memory", LOG_S("job", j->ref));
 		delivery_give_back(d, NULL);
@@ -257,7 +184,7 @@ int delivery_prepare(struct delivery *d, struct connection_mail *mail)
 					   .text = "the mail could not be signed"};
 	struct err e;
 
-	delivery_move(d, DELIVERY_SENDING, NULL, false);
+	delivery_set_move(d, DELIVERY_SENDING, NULL, false);
 	if (clock_mono_ms() + FENCE_MARGIN_MS > d->job->lease_until_ms) {
 		delivery_give_back(d, NULL); /* the lease is lost, or nearly */
 		return -1;
@@ -270,7 +197,7 @@ int delivery_prepare(struct delivery *d, struct connection_mail *mail)
 	*mail = (struct connection_mail){
 		.sender = d->sender,
 		.recipients = d->recipients,
-		.n_recipients = d->n_recipients,
+		.n_recipients = d->n_open,
 		.head = d->dkim.len ? d->dkim.data : NULL,
 		.head_len = d->dkim.len,
 		.body = d->job->mail,
@@ -321,27 +248,25 @@ void delivery_ask_fence(struct delivery *d, delivery_fence_fn *fn, void *arg)
 
 /* ---- after the transaction ---- */
 
+static void on_settled(struct delivery *d, bool is_applied)
+{
+	(void)is_applied;
+	end_delivery(d);
+}
+
 static void settle(struct delivery *d, const struct attempt_source *source)
 {
 	leave_queue(d, DELIVERY_SETTLING);
-	if (settlement_start(d, source, end_delivery) < 0)
+	if (settlement_start(d, source, on_settled) < 0)
 		delivery_give_back(d, NULL);
 }
 
 void delivery_fail(struct delivery *d, const struct connection_result *result,
 		   const struct attempt_source *source)
 {
-	for (size_t i = 0; i < d->n_recipients; i++)
+	for (size_t i = 0; i < d->n_open; i++)
 		d->results[i] = *result;
 	settle(d, source);
-}
-
-static bool is_untried(const struct connection_result *results, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (results[i].outcome != OUTCOME_UNTRIED)
-			return false;
-	return true;
 }
 
 bool delivery_avoids(const struct delivery *d, const char *host)
@@ -352,20 +277,13 @@ bool delivery_avoids(const struct delivery *d, const char *host)
 	return false;
 }
 
-/* Takes the host out of the route. False: no other host is left. */
-static bool avoid_host(struct delivery *d, const char *host)
+static bool has_outcome(const struct delivery *d, enum connection_outcome outcome, size_t n)
 {
-	struct route *route = &d->route;
-	size_t n = 0;
+	size_t count = 0;
 
-	snprintf(d->avoided[d->n_avoided], sizeof(d->avoided[0]), "%s", host);
-	if (++d->n_avoided == ROUTE_HOSTS_MAX)
-		return false;
-	for (size_t i = 0; i < route->n_hosts; i++)
-		if (!delivery_avoids(d, route->hosts[i].name))
-			route->hosts[n++] = route->hosts[i];
-	route->n_hosts = n;
-	return n > 0;
+	for (size_t i = 0; i < d->n_open; i++)
+		count += d->results[i].outcome == outcome;
+	return count >= n;
 }
 
 static void wait_again(struct delivery *d, bool is_first)
@@ -374,23 +292,65 @@ static void wait_again(struct delivery *d, bool is_first)
 	d->set->callbacks->on_wait(d, is_first, d->set->arg);
 }
 
-void delivery_finish(struct delivery *d, const struct connection_result *results, size_t n,
+/* The recipients that have ended are in the store; the lease goes on for the others. */
+static void on_part_settled(struct delivery *d, bool is_applied)
+{
+	if (!is_applied) {
+		end_delivery(d);
+		return;
+	}
+	d->n_recipients -= d->n_ended;
+	d->n_ended = 0;
+	d->saw_dot = false;
+	wait_again(d, true);
+}
+
+static void go_on(struct delivery *d, const struct attempt_source *source)
+{
+	if (d->n_ended == 0) {
+		wait_again(d, true);
+		return;
+	}
+	delivery_set_move(d, DELIVERY_SETTLING, NULL, false);
+	if (settlement_start_part(d, source, on_part_settled) < 0)
+		delivery_give_back(d, NULL);
+}
+
+/* A dot without a reply, or a fence without one, allows no further transaction. */
+static bool may_go_on(const struct delivery *d)
+{
+	return !d->set->context->is_draining && !d->waits_for_fence &&
+	       !has_outcome(d, OUTCOME_UNKNOWN, 1) && d->job->lease_until_ms > 0;
+}
+
+/* No recipient was tried: this is no attempt. */
+static void retry_untried(struct delivery *d)
+{
+	if (d->set->context->is_draining || d->job->lease_until_ms == 0)
+		delivery_give_back(d, NULL);
+	else
+		wait_again(d, false);
+}
+
+bool delivery_finish(struct delivery *d, const struct connection_result *results, size_t n,
 		     const struct attempt_source *source)
 {
-	bool is_draining = d->set->context->is_draining;
-	bool is_too_big = results[0].outcome == OUTCOME_TOO_BIG;
-
 	memcpy(d->results, results, n * sizeof(*results));
 	d->fence_fn = NULL;
-	if (is_too_big && is_draining) {
-		delivery_give_back(d, NULL);
-	} else if (is_too_big && avoid_host(d, source->facts->host)) {
-		wait_again(d, true); /* RFC 1870 6.3: another host may take more */
-	} else if (!is_untried(results, n) || d->waits_for_fence || ++d->untried >= UNTRIED_MAX) {
-		settle(d, source);
-	} else if (is_draining || d->job->lease_until_ms == 0) {
-		delivery_give_back(d, NULL);
-	} else {
-		wait_again(d, false);
+	followup_correct(d, n, source->has_tls_failed);
+	if (has_outcome(d, OUTCOME_UNTRIED, n) && !d->waits_for_fence &&
+	    ++d->untried < UNTRIED_MAX) {
+		retry_untried(d);
+		return true;
 	}
+	if (d->set->context->is_draining && has_outcome(d, OUTCOME_TOO_BIG, n)) {
+		delivery_give_back(d, NULL);
+		return true;
+	}
+	if (may_go_on(d) && followup_plan(d, source->facts->host) != FOLLOWUP_NONE) {
+		go_on(d, source);
+		return true;
+	}
+	settle(d, source);
+	return false;
 }

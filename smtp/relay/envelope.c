@@ -41,6 +41,7 @@ int envelope_address(struct delivery *d, struct err *e)
 		d->recipients[d->n_recipients] = rec->recipients[i].email;
 		d->numbers[d->n_recipients++] = (unsigned)i;
 	}
+	d->n_open = d->n_recipients;
 	set_sender(d);
 	return 0;
 }

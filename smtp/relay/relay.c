@@ -48,7 +48,7 @@ static void on_change(void *arg)
 static void on_wait(struct delivery *d, bool is_first, void *arg)
 {
 	struct relay *r = arg;
-	struct site *s = site_get(&r->sites, d->route.site);
+	struct site *s = r->context.is_draining ? NULL : site_get(&r->sites, d->route.site);
 
 	if (s)
 		site_wait(s, d, is_first);

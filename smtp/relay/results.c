@@ -49,12 +49,12 @@ static bool names_sender(const char *text, const char *sender)
 }
 
 /* Recipients that got the reply to the dot. */
-static size_t count_at_dot(const struct delivery *d, const struct connection_result *results)
+static size_t count_at_dot(const struct delivery *d)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < d->n_recipients; i++)
-		n += results[i].phase == PHASE_DOT;
+		n += d->results[i].phase == PHASE_DOT;
 	return n;
 }
 
@@ -69,13 +69,12 @@ static bool suppresses(const struct delivery *d, const struct connection_result 
 	       bounce_is_recipient(r->code, r->text);
 }
 
-void results_write(const struct delivery *d, const struct connection_result *results,
-		   struct buf *out)
+void results_write(const struct delivery *d, size_t first, size_t n, struct buf *out)
 {
-	size_t n_at_dot = count_at_dot(d, results);
+	size_t n_at_dot = count_at_dot(d);
 
-	for (size_t i = 0; i < d->n_recipients; i++) {
-		const struct connection_result *r = &results[i];
+	for (size_t i = first; i < first + n; i++) {
+		const struct connection_result *r = &d->results[i];
 		const char *flag = r->outcome == OUTCOME_UNKNOWN ? "dup"
 				   : suppresses(d, r, n_at_dot)  ? "sup"
 								 : "-";
@@ -130,8 +129,9 @@ static void log_result(const struct delivery *d, const struct connection_facts *
 	    LOG_N("ms", d->sent_ms ? clock_mono_ms() - d->sent_ms : 0));
 }
 
-void results_log(const struct delivery *d, const struct attempt_source *source)
+void results_log(const struct delivery *d, size_t first, size_t n,
+		 const struct attempt_source *source)
 {
-	for (size_t i = 0; i < d->n_recipients; i++)
+	for (size_t i = first; i < first + n; i++)
 		log_result(d, source ? source->facts : NULL, i);
 }

@@ -35,7 +35,8 @@ static void on_settled(enum settle_end how, void *arg)
 	if (how == SETTLED_GONE)
 		LOG(LOG_WARN, "result.not_applied", LOG_S("job", d->job->ref),
 		    LOG_S("reason", "the store has no such job"));
-	d->settled(d);
+	d->journal_entry = 0;
+	d->settled(d, how == SETTLED_APPLIED);
 }
 
 /* The dot was written and its reply cannot be written down. To go on as if nothing was sent would
@@ -47,6 +48,31 @@ static _Noreturn void abort_with_lost_result(const struct delivery *d)
 	abort();
 }
 
+/* Settles the n recipients from `first` on. */
+static int settle_range(struct delivery *d, const struct attempt_source *source, size_t first,
+			size_t n, int64_t retry_ms)
+{
+	struct relay_context *c = d->set->context;
+	struct buf lines = {0};
+
+	attempt_report_write(d, source, &lines);
+	results_write(d, first, n, &lines);
+	if (lines.failed) {
+		buf_deinit(&lines);
+		if (d->saw_dot)
+			abort_with_lost_result(d);
+		return -1;
+	}
+	results_log(d, first, n, source);
+	if (d->saw_dot)
+		d->journal_entry =
+			journal_add(c->journal, d->job->ref, d->job->epoch, retry_ms, lines.data);
+	settle_results(c->redis, c->owner, d->job->ref, d->job->epoch, retry_ms, lines.data,
+		       on_settled, d);
+	buf_deinit(&lines);
+	return 0;
+}
+
 static bool has_failed(const struct delivery *d)
 {
 	for (size_t i = 0; i < d->n_recipients; i++)
@@ -55,30 +81,17 @@ static bool has_failed(const struct delivery *d)
 	return false;
 }
 
-int settlement_start(struct delivery *d, const struct attempt_source *source,
-		     void (*done)(struct delivery *d))
+int settlement_start(struct delivery *d, const struct attempt_source *source, settlement_fn *done)
 {
-	struct relay_context *c = d->set->context;
-	int64_t retry_ms = retry_delay_ms(d);
-	struct buf lines = {0};
-
-	attempt_report_write(d, source, &lines);
-	results_write(d, d->results, &lines);
-	if (lines.failed) {
-		buf_deinit(&lines);
-		if (d->saw_dot)
-			abort_with_lost_result(d);
-		return -1;
-	}
-	results_log(d, source);
+	d->settled = done;
 	if (source && has_failed(d))
 		attempt_report_keep_transcript(d, source);
+	return settle_range(d, source, 0, d->n_recipients, retry_delay_ms(d));
+}
+
+int settlement_start_part(struct delivery *d, const struct attempt_source *source,
+			  settlement_fn *done)
+{
 	d->settled = done;
-	if (d->saw_dot)
-		d->journal_entry =
-			journal_add(c->journal, d->job->ref, d->job->epoch, retry_ms, lines.data);
-	settle_results(c->redis, c->owner, d->job->ref, d->job->epoch, retry_ms, lines.data,
-		       on_settled, d);
-	buf_deinit(&lines);
-	return 0;
+	return settle_range(d, source, d->n_recipients - d->n_ended, d->n_ended, SETTLE_KEEP_LEASE);
 }

@@ -237,7 +237,7 @@ unsigned site_wanted_slots(const struct site *s)
 
 void site_wait(struct site *s, struct delivery *d, bool is_first)
 {
-	delivery_move(d, DELIVERY_WAITING, &s->waiting, is_first);
+	delivery_set_move(d, DELIVERY_WAITING, &s->waiting, is_first);
 	site_pump(s);
 }
 
@@ -259,6 +259,17 @@ static void feed_channel(struct site *s, struct channel *c)
 	while ((next = s->waiting.first) && !delivery_avoids(next, channel_host(c)))
 		if (channel_carry(c, s->waiting.first) == 0)
 			return;
+}
+
+/* When the first delivery needs another host, and no slot is free for it: ends an idle channel. */
+static void make_room(struct site *s)
+{
+	struct channel *idle = s->channels.lists[CHANNEL_IDLE].first;
+
+	if (s->waiting.first && s->waiting.first->n_avoided && idle && !find_free_slots(s) &&
+	    !s->channels.lists[CHANNEL_CONNECTING].n &&
+	    !channel_find_idle(&s->channels, s->waiting.first))
+		channel_end(idle);
 }
 
 /* One channel on its way for each delivery that waits. */
@@ -293,6 +304,7 @@ static void run_pump(void *arg)
 
 	while (s->waiting.first && (c = channel_find_idle(&s->channels, s->waiting.first)))
 		feed_channel(s, c);
+	make_room(s);
 	open_channels(s);
 	if (s->waiting.n + s->coming.n <= s->channels.lists[CHANNEL_CONNECTING].n)
 		return_free_slots(s);
@@ -319,10 +331,11 @@ static void on_idle(struct channel *c, void *arg)
 	struct site *s = arg;
 
 	feed_channel(s, c);
+	make_room(s);
 	s->sites->on_change(s->sites->arg);
 }
 
-static void on_done(struct channel *c, const struct channel_done *done, void *arg)
+static void on_done(const struct channel_done *done, void *arg)
 {
 	struct site *s = arg;
 	int64_t took_us = done->took_ms ? done->took_ms * 1000 : 500;
@@ -331,8 +344,6 @@ static void on_done(struct channel *c, const struct channel_done *done, void *ar
 	s->took_us += (took_us - s->took_us) / 8;
 	if (done->refusal)
 		leave_alone(s, channel_count_ready(&s->channels) - 1, done->refusal);
-	if (done->is_too_big && s->waiting.first && s->waiting.first->n_avoided)
-		channel_end(c); /* its slot is for a channel to another host */
 }
 
 static void on_failed(const struct channel_failure *failure, void *arg)

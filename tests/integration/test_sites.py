@@ -203,6 +203,78 @@ def test_hosts_of_equal_preference_are_tried_in_any_order(make_postern, outside)
     assert len(firsts) == 2
 
 
+@pytest.mark.parametrize("verb, words", [
+    ("MAIL", "452 4.3.1 no space"), ("RCPT", "450 4.3.2 not now"), ("RCPT", "451 4.7.1 your host has no name"),
+    ("DATA", "451 4.3.0 no"), (".", "451 4.3.0 queue is full"), ("MAIL", "421 4.3.2 closing")])
+def test_after_a_temporary_refusal_the_next_host_is_tried_at_once(make_postern, outside, verb, words):
+    first = outside.serve(odd_server.Picky, "127.0.0.4", words=words, verb=verb)
+    outside.name("pair.test", "127.0.0.4", "127.0.0.1")
+    server = make_postern({**outside.settings, "workers_relay": 1, "site_connections": 1})
+    for i in range(3):
+        message = server.deliver(f"ok-{i}@pair.test", key=server.live_key)
+        assert message["status"] == "delivered" and message["recipients"][0]["attempts"] == 1
+    assert first.total >= 1 and len(outside.sink.taken()) == 3
+
+
+@pytest.mark.parametrize("words", ["450 4.2.0 Greylisted", "450 4.7.1 try again in 5 minutes", "452 4.2.2 mailbox full"])
+def test_a_refusal_of_this_recipient_alone_does_not_go_to_the_next_host(make_postern, outside, words):
+    outside.serve(odd_server.Picky, "127.0.0.4", words=words, verb="RCPT")
+    outside.name("pair.test", "127.0.0.4", "127.0.0.1")
+    server = make_postern(outside.settings)
+    message = server.wait_status(server.send("ok-x@pair.test", key=server.live_key).json()["id"], "deferred", key=server.live_key)
+    assert message["recipients"][0]["last_reply"]["text"] == words[4:] and not outside.sink.rows()
+
+
+def test_hosts_that_all_refuse_for_now_leave_the_mail_deferred(make_postern, outside):
+    doors = [outside.serve(odd_server.Picky, f"127.0.0.{n}", words=f"451 4.3.0 from {n}", verb="MAIL") for n in (4, 5)]
+    outside.name("pair.test", "127.0.0.4", "127.0.0.5")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    message = server.wait_status(server.send("x@pair.test", key=server.live_key).json()["id"], "deferred", key=server.live_key)
+    assert message["recipients"][0]["attempts"] == 1 and message["recipients"][0]["last_reply"]["text"] == "4.3.0 from 5"
+    assert [d.total for d in doors] == [1, 1]
+
+
+@pytest.mark.parametrize("words", ["452 4.5.3 Too many recipients", "552 Too many recipients", "550 5.5.3 Too many recipients",
+                                   "452 try again later"])
+def test_recipients_above_the_limit_of_a_transaction_go_into_the_next_at_once(make_postern, outside, words):
+    host = outside.serve(odd_server.Picky, "127.0.0.4", words=words, limit=10)
+    outside.name("few.test", "127.0.0.4")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    to = [f"u{i}@few.test" for i in range(50)]
+    message = server.deliver(to, key=server.live_key)
+    assert message["status"] == "delivered" and {r["attempts"] for r in message["recipients"]} == {1}
+    assert [len(t) for t in host.taken] == [10] * 5 and sorted(sum(host.taken, [])) == sorted(to)
+
+
+def test_a_host_that_takes_no_recipient_at_all_defers(make_postern, outside):
+    host = outside.serve(odd_server.Picky, "127.0.0.4", words="452 4.5.3 Too many recipients", limit=0)
+    outside.name("none.test", "127.0.0.4")
+    server = make_postern(outside.settings)
+    id = server.send(["a@none.test", "b@none.test"], key=server.live_key).json()["id"]
+    message = server.wait_status(id, "deferred", key=server.live_key)
+    assert {r["attempts"] for r in message["recipients"]} == {1} and not host.taken
+
+
+def test_what_one_host_took_is_not_sent_to_the_next(make_postern, outside):
+    """The first host takes one recipient, and refuses the other for now."""
+    first = outside.serve(odd_server.Picky, "127.0.0.4", words="451 4.3.2 not now", limit=1)
+    outside.name("pair.test", "127.0.0.4", "127.0.0.1")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    message = server.deliver(["ok-a@pair.test", "ok-b@pair.test"], key=server.live_key)
+    assert message["status"] == "delivered" and [r["attempts"] for r in message["recipients"]] == [1, 1]
+    assert first.taken == [["ok-a@pair.test"]]
+    assert not outside.sink.rows("ok-a@pair.test") and len(outside.sink.taken("ok-b@pair.test")) == 1
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
+def test_an_mx_that_wants_a_login_bounces(make_postern, outside, verb):
+    outside.serve(odd_server.Picky, "127.0.0.4", words="530 5.7.0 Authentication required", verb=verb)
+    outside.name("login.test", "127.0.0.4")
+    server = make_postern(outside.settings)
+    message = server.deliver("x@login.test", key=server.live_key)
+    assert message["status"] == "bounced" and message["recipients"][0]["last_reply"]["code"] == 530
+
+
 @pytest.mark.parametrize("second, status", [("50000000", "delivered"), ("20000", "bounced")])
 def test_a_mail_too_large_for_one_host_goes_to_the_next(make_postern, outside, make_sink, second, status):
     big = "x" * 70 + "\n"

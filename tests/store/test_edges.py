@@ -88,6 +88,36 @@ def test_the_last_twenty_attempts_are_kept(store):
     assert len(store.read().records[me].events) == 1 + 25 + 3 + 25
 
 
+def test_final_results_of_some_recipients_keep_the_lease_for_the_others(store):
+    message = store.message()
+    message[4] = "2 0 0 0 a.ex\n"
+    message[5] += "queued 0 0 0 0 0 v@a.ex\n"
+    message[8] += "000000"
+    me, = store.accept(message)
+    _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
+    ref, epoch = jobs[0][:2]
+    part = [ref, epoch, -1, "a first\n0 delivered 250 - ok\n"]
+
+    def fence():
+        return store.scripts("dot", "w", 660_000, 1, 60_000, ref, epoch)[1]
+    assert fence() == 1
+    assert store.scripts("settle", "w", RETENTION, *part) == [1]
+    read = store.read()
+    assert read.leases[ref] == (epoch, 0, "w") and ref not in read.due
+    assert states(store, [me]) == ["delivered"] and read.records[me].recipients[1].state == "queued"
+    # Run again, also after the next dot was marked, it changes nothing.
+    assert fence() == 1
+    assert store.scripts("settle", "w", RETENTION, *part) == [1]
+    read = store.read()
+    assert read.leases[ref] == (epoch, 1, "w") and len(read.records[me].attempts) == 1
+    # The relay dies now: of the second recipient alone the outcome is unknown.
+    assert store.release("w")[:2] == [1, 1]
+    recipients = store.read().records[me].recipients
+    assert [(r.state, r.attempts) for r in recipients] == [("delivered", 1), ("deferred", 1)]
+    # What comes late is taken if it was delivered.
+    assert store.scripts("settle", "w", RETENTION, ref, epoch, 0, "1 delivered 250 - ok\n") == [3]
+
+
 def test_transcripts_live_no_longer_than_their_message_may(store):
     me, = store.accept(store.message(within=3_600_000))
     assert store.scripts("transcript", 20, RETENTION, me, "0 1 ", b"\x00\xff\n") == 1

@@ -86,6 +86,36 @@ class Says(OddServer):
         await writer.drain()
 
 
+class Picky(OddServer):
+    """Takes mail, but says `words` to `verb` ("." is the end of the mail), and to each RCPT after `limit` of a transaction."""
+
+    def __init__(self, host, port=0, words="451 4.3.0 later", verb=None, limit=1000):
+        super().__init__(host, port)
+        self.words, self.verb, self.limit, self.taken = words.encode() + b"\r\n", verb, limit, []
+
+    async def talk(self, reader, writer):
+        writer.write(b"220 picky.test ESMTP\r\n")
+        recipients = []
+        while line := await reader.readline():
+            verb = line[:4].decode().upper().strip()
+            if verb == "MAIL":
+                recipients = []
+            if verb == "RCPT" and len(recipients) >= self.limit or verb == self.verb:
+                writer.write(self.words)
+                continue
+            if verb == "RCPT":
+                recipients.append(line.decode().split("<")[1].split(">")[0])
+            if verb == "DATA":
+                writer.write(b"354 go\r\n")
+                while await reader.readline() != b".\r\n":
+                    pass
+                if self.verb == ".":
+                    writer.write(self.words)
+                    continue
+                self.taken.append(recipients)
+            writer.write(b"250 2.0.0 ok\r\n")
+
+
 class Deaf:
     """Its connections are never made: the queue of the listener is full."""
 

@@ -7,6 +7,8 @@
 -- results: perhaps a line "a <attempt.h>", then for each recipient a line
 --   "<number> <outcome> <code> <dup, sup or -> <text>"; outcome: delivered, bounced, deferred, failed
 --   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
+-- retry_ms: when what is deferred is tried again. -1: the results are final ones of some recipients; the lease stays,
+--   as before its dot.
 -- returns for each job 1: applied, 2: applied before, 3: the lease was lost, but what was delivered is applied,
 --   0: the lease was lost, 4: no such job.
 -- Run again: 2 instead of 1 or 3 (0 where a later attempt was settled since); nothing changes.
@@ -41,7 +43,7 @@ for i = 1, item_count do                       -- check everything before the fi
 	end
 end
 local found, got = load_messages(ids), read_in_pieces('HMGET', key_lease(), refs)
-local answer, leases, leases_over, due_over = {}, {}, {}, {}
+local answer, leases, leases_over, leases_kept, due_over = {}, {}, {}, {}, {}
 local due_ms = {}                              -- ref -> when to try again
 for i = 1, item_count do leases[refs[i]] = parse_lease(got[i]) end
 
@@ -78,7 +80,24 @@ local function end_lease(ref, job, lease)
 	job.epoch = lease.epoch
 end
 
+-- The owner goes on with the other recipients of the job. Run again, this applies nothing: then a dot that was marked
+-- since must stay marked.
+local function settle_part(i, message, job, lease, epoch)
+	if apply(i, message, epoch, false) == 0 then return 1 end
+	changed[ids[i]] = message
+	job.epoch = epoch                      -- no attempt is of a later epoch than its job
+	if job.open > 0 then
+		leases_kept[#leases_kept + 1] = refs[i]
+		leases_kept[#leases_kept + 1] = digits(epoch) .. ' 0 ' .. owner
+		return 1
+	end
+	end_lease(refs[i], job, lease)
+	job.settled_epoch = epoch
+	return 1
+end
+
 local function settle_leased(i, message, job, lease, epoch)
+	if item_retry_ms(i) < 0 then return settle_part(i, message, job, lease, epoch) end
 	end_lease(refs[i], job, lease)
 	apply(i, message, epoch, false)
 	job.settled_epoch, job.crashes = epoch, 0
@@ -120,6 +139,7 @@ for ref, ms in pairs(due_ms) do
 	due[#due + 1] = ref
 end
 call_in_pieces('HDEL', key_lease(), leases_over)
+call_in_pieces('HSET', key_lease(), leases_kept)
 call_in_pieces('ZREM', key_lease_end(), leases_over)
 call_in_pieces('ZREM', key_due(), due_over)
 call_in_pieces('ZADD', key_due(), due)

@@ -1,0 +1,54 @@
+#ifndef SMTP_RELAY_DELIVERY_SET_H
+#define SMTP_RELAY_DELIVERY_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The lists that deliveries are on: all of a relay, and the queues of its sites. */
+
+struct delivery;
+struct relay_context;
+
+enum delivery_stage {
+	DELIVERY_COMING,   /* content and route are looked up; on a queue */
+	DELIVERY_WAITING,  /* for a channel; on a queue */
+	DELIVERY_SENDING,  /* a channel has it */
+	DELIVERY_SETTLING, /* the result is on its way to the store */
+	DELIVERY_OVER,     /* only the reply of the fence is awaited */
+};
+
+/* Deliveries in order. Zeroed is valid. Written by delivery_set_move alone. */
+struct delivery_queue {
+	struct delivery *first, *last;
+	unsigned n;
+};
+
+/* None frees the delivery. */
+struct delivery_callbacks {
+	/* The route is known, or another channel is needed: queue d at site d->route.site. */
+	void (*on_wait)(struct delivery *d, bool is_first, void *arg);
+	/* d left the queue of delivery_start, and does not wait. */
+	void (*on_left)(struct delivery *d, void *arg);
+	/* One delivery less is held. */
+	void (*on_over)(void *arg);
+};
+
+/* All deliveries of a relay. The owner fills in the first three fields. */
+struct delivery_set {
+	struct relay_context *context;
+	const struct delivery_callbacks *callbacks;
+	void *arg;
+	struct delivery *first;
+	unsigned n;
+	size_t bytes; /* of their mails */
+};
+
+void delivery_set_add(struct delivery_set *set, struct delivery *d);
+void delivery_set_remove(struct delivery *d);
+/* The one place that changes stage and queue. queue NULL = none. */
+void delivery_set_move(struct delivery *d, enum delivery_stage stage, struct delivery_queue *queue,
+		       bool is_first);
+/* Counts the bytes of the mail anew. Chunks count by their packed size until they are read. */
+void delivery_set_weigh(struct delivery *d);
+
+#endif

@@ -29,6 +29,11 @@ static bool is_root(const struct request *r)
 
 /* ---- as JSON ---- */
 
+static const char *mode_of(const struct key *key)
+{
+	return key->is_test ? "test" : "live";
+}
+
 static json_t *scopes_json(unsigned all)
 {
 	json_t *list = json_array();
@@ -47,9 +52,9 @@ static json_t *time_or_null(int64_t ms)
 static json_t *key_json(const struct key *k, const char *text)
 {
 	return json_pack("{s:s, s:o, s:s, s:o, s:s, s:o, s:s*}", "id", k->id, "name",
-			 json_text(k->name, strlen(k->name)), "mode", k->is_test ? "test" : "live",
-			 "scopes", scopes_json(k->scopes), "project_id", k->project_id,
-			 "created_at", time_or_null(k->created_ms), "key", text);
+			 json_text(k->name, strlen(k->name)), "mode", mode_of(k), "scopes",
+			 scopes_json(k->scopes), "project_id", k->project_id, "created_at",
+			 time_or_null(k->created_ms), "key", text);
 }
 
 static json_t *project_json(const struct project *p)
@@ -136,6 +141,16 @@ static const struct rule key_rules[] = {
 	 .take = take_text},
 };
 
+/* The keys that this key may see and revoke: of its project and mode; the root key all. */
+static struct keys_of reach_of(const struct request *r)
+{
+	const struct key *own = request_key(r);
+
+	if (is_root(r))
+		return (struct keys_of){0};
+	return (struct keys_of){own->project_id, mode_of(own)};
+}
+
 /* NULL, or why this key may not make that one. */
 static const char *why_not(const struct request *r, const struct body *b)
 {
@@ -147,8 +162,8 @@ static const char *why_not(const struct request *r, const struct body *b)
 		return "a key makes keys of its own project; the root key those of any";
 	if (b->scopes & ~own->scopes)
 		return "a key makes keys with scopes that it has itself";
-	if (own->is_test && b->mode && strcmp(b->mode, "live") == 0)
-		return "a test key makes test keys";
+	if (b->mode && strcmp(b->mode, mode_of(own)) != 0)
+		return "a key makes keys of its own mode, live or test; the root key those of both";
 	return NULL;
 }
 
@@ -250,13 +265,14 @@ void keys_list_get(struct request *r)
 	static const char *const own_names[] = {NULL};
 	static const char *const root_names[] = {"project", NULL};
 	const char *project = request_query(r, "project");
+	struct keys_of of = reach_of(r);
 	struct listing *l = listing_new(r);
 
 	if (!l || read_page(r, l, "key", is_root(r) ? root_names : own_names) < 0)
 		return;
-	if (!is_root(r))
-		project = request_key(r)->project_id;
-	keys_list(request_api(r)->redis, project ? project : "default", on_keys, r);
+	if (is_root(r))
+		of.project = project ? project : "default";
+	keys_list(request_api(r)->redis, &of, on_keys, r);
 }
 
 static void on_revoked(const struct err *why, void *arg)
@@ -274,8 +290,9 @@ static void on_revoked(const struct err *why, void *arg)
 
 void keys_delete(struct request *r)
 {
-	keys_revoke(request_api(r)->redis, is_root(r) ? NULL : request_key(r)->project_id,
-		    request_param(r, 0), on_revoked, r);
+	struct keys_of of = reach_of(r);
+
+	keys_revoke(request_api(r)->redis, &of, request_param(r, 0), on_revoked, r);
 }
 
 /* ---- projects ---- */

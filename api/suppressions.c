@@ -19,7 +19,7 @@ static struct suppressions list_of(const struct request *r)
 	const struct key *key = request_key(r);
 	struct suppressions list = {.is_test = key->is_test};
 
-	snprintf(list.project, sizeof(list.project), "%s", key->project);
+	snprintf(list.project, sizeof(list.project), "%s", key->tenant);
 	return list;
 }
 

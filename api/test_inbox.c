@@ -125,7 +125,7 @@ void test_inbox_show(struct request *r)
 		return;
 	}
 	if (q.wait_ms)
-		inbox_wait(redis, key->project, q.to.email, q.limit, q.wait_ms, on_mails, r);
+		inbox_wait(redis, key->tenant, q.to.email, q.limit, q.wait_ms, on_mails, r);
 	else
-		inbox_list(redis, key->project, q.to.email, q.limit, on_mails, r);
+		inbox_list(redis, key->tenant, q.to.email, q.limit, on_mails, r);
 }

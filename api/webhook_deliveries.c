@@ -103,7 +103,7 @@ void webhooks_deliveries(struct request *r)
 	if (read_query(r, l, &e) < 0)
 		answer_err(r, &e);
 	else
-		endpoints_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
+		endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 			      on_found, r);
 }
 
@@ -144,7 +144,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 		 !record_find_event(record, n))
 		answer_no_event(r);
 	else
-		endpoints_redeliver(request_api(r)->redis, request_key(r)->project,
+		endpoints_redeliver(request_api(r)->redis, request_key(r)->tenant,
 				    request_param(r, 0), message, n, on_redelivered, r);
 }
 
@@ -156,7 +156,7 @@ void webhooks_redeliver(struct request *r)
 	if (event_read_id(request_param(r, 1), message, &n) < 0)
 		answer_no_event(r);
 	else
-		messages_get(request_api(r)->redis, request_key(r)->project, message, on_record, r);
+		messages_get(request_api(r)->redis, request_key(r)->tenant, message, on_record, r);
 }
 
 /* ---- a test ---- */
@@ -240,6 +240,6 @@ void webhooks_test(struct request *r)
 	snprintf(t->event, sizeof(t->event), "%s", id.text);
 	t->until_ms = clock_mono_ms() + TEST_WAIT_MS;
 	request_set_state(r, t, test_free);
-	endpoints_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
+	endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 		      on_found_to_test, r);
 }

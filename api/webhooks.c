@@ -18,6 +18,7 @@
 #include "server/events/sign.h"
 #include "server/base/json_text.h"
 #include "server/store/projects/endpoints.h"
+#include "server/store/projects/tenant.h"
 
 #define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign for so long */
 #define DESCRIPTION_MAX 200
@@ -31,12 +32,12 @@ json_t *webhook_json(const struct endpoint *e, const char *secret)
 					   "until", render_time(e->lost_until_ms))
 			       : NULL;
 
-	return json_pack("{s:s, s:s, s:O, s:o, s:b, s:s*, s:o*, s:o, s:s*}", "id", e->id, "url",
-			 e->url, "events", e->events, "description",
-			 json_text(e->description, strlen(e->description)), "enabled",
-			 e->is_enabled, "disabled_reason",
-			 *e->disabled_reason ? e->disabled_reason : NULL, "lost", lost,
-			 "created_at", render_time(e->created_ms), "secret", secret);
+	return json_pack(
+		"{s:s, s:s, s:s, s:O, s:o, s:b, s:s*, s:o*, s:o, s:s*}", "id", e->id, "mode",
+		tenant_is_test(e->project) ? "test" : "live", "url", e->url, "events", e->events,
+		"description", json_text(e->description, strlen(e->description)), "enabled",
+		e->is_enabled, "disabled_reason", *e->disabled_reason ? e->disabled_reason : NULL,
+		"lost", lost, "created_at", render_time(e->created_ms), "secret", secret);
 }
 
 static void answer_endpoint(struct request *r, unsigned status, const struct endpoint *e,
@@ -173,7 +174,7 @@ static struct change *change_new(struct request *r, unsigned status)
 
 static void get(struct request *r, endpoints_fn *fn)
 {
-	endpoints_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0), fn, r);
+	endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0), fn, r);
 }
 
 static void on_written(const struct err *why, void *arg)
@@ -226,7 +227,7 @@ void webhooks_create(struct request *r)
 		return;
 	e = &c->endpoint;
 	snprintf(e->id, sizeof(e->id), "%s", id.text);
-	snprintf(e->project, sizeof(e->project), "%s", request_key(r)->project);
+	snprintf(e->project, sizeof(e->project), "%s", request_key(r)->tenant);
 	c->events = c->fields.events ? json_incref(c->fields.events) : json_pack("[s]", "*");
 	e->url = c->fields.url;
 	e->description = c->fields.description ? c->fields.description : "";
@@ -382,7 +383,7 @@ void webhooks_list(struct request *r)
 	if (read_page(r, p, &e) < 0)
 		answer_err(r, &e);
 	else
-		endpoints_list(request_api(r)->redis, request_key(r)->project, on_list, r);
+		endpoints_list(request_api(r)->redis, request_key(r)->tenant, on_list, r);
 }
 
 static void on_deleted(const struct err *why, void *arg)
@@ -395,6 +396,6 @@ static void on_deleted(const struct err *why, void *arg)
 
 void webhooks_delete(struct request *r)
 {
-	endpoints_delete(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
+	endpoints_delete(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 			 on_deleted, r);
 }

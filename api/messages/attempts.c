@@ -184,6 +184,6 @@ static void on_attempts(const struct record *record, const struct transcripts_on
 
 void attempts_show(struct request *r)
 {
-	transcripts_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
+	transcripts_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 			on_attempts, r);
 }

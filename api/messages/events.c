@@ -44,7 +44,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 
 void events_of_message(struct request *r)
 {
-	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0), on_record,
+	messages_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0), on_record,
 		     r);
 }
 
@@ -204,7 +204,7 @@ static void look(struct request *r, struct listing *l)
 	for (unsigned p = 0; p < l->partitions; p++)
 		from[p] = (struct event_log_from){
 			p, {l->seen[p].at, l->seen[p].index}, l->seen[p].part == 0};
-	event_log_read(request_api(r)->redis, request_key(r)->project, from, l->partitions,
+	event_log_read(request_api(r)->redis, request_key(r)->tenant, from, l->partitions,
 		       ENTRIES_A_LOOK, on_page, r);
 	free(from);
 }

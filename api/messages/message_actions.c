@@ -44,7 +44,7 @@ static void cancel_found(const struct record *record, const struct err *why, voi
 
 void messages_cancel_post(struct request *r)
 {
-	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
+	messages_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 		     cancel_found, r);
 }
 
@@ -85,6 +85,6 @@ static void retry_found(const struct record *record, const struct err *why, void
 
 void messages_retry_post(struct request *r)
 {
-	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0),
+	messages_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 		     retry_found, r);
 }

@@ -110,7 +110,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 {
 	static const char *const names[] = {"to", "tag", "status", "since", "until", NULL};
 
-	l->query.project = request_key(r)->project;
+	l->query.project = request_key(r)->tenant;
 	if (page_read(r, names, &l->page, e) < 0 || read_to(r, l, e) < 0 ||
 	    read_status(r, l, e) < 0 || read_time(r, "since", &l->query.since_ms, e) < 0 ||
 	    read_time(r, "until", &l->query.until_ms, e) < 0 || read_cursor(r, l, e) < 0)

@@ -102,7 +102,7 @@ static void read_replayed(struct request *r, struct creation *c, const char *id)
 		return;
 	}
 	snprintf(c->accept.id.text, sizeof(c->accept.id.text), "%s", id);
-	messages_get(api->redis, request_key(r)->project, c->accept.id.text, on_replay_read, r);
+	messages_get(api->redis, request_key(r)->tenant, c->accept.id.text, on_replay_read, r);
 }
 
 static void answer_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
@@ -272,7 +272,7 @@ static void accept_send(struct request *r, struct creation *c)
 	const struct key *key = request_key(r);
 
 	c->n_recipients = c->send.n_emails;
-	c->accept.project = key->project;
+	c->accept.project = key->tenant;
 	c->accept.is_test = key->is_test;
 	c->accept.lane = c->send.lane;
 	c->accept.fail_on_unknown = c->send.fail_on_unknown;
@@ -309,7 +309,7 @@ void messages_create(struct request *r)
 	if (read_idempotency(r, c) < 0 || read_send(r, c) < 0)
 		return;
 	c->accept.id = id_make(
-		"msg", accept_partition(redis, request_key(r)->project, c->accept.idempotency));
+		"msg", accept_partition(redis, request_key(r)->tenant, c->accept.idempotency));
 	if (build_mail(r, c) < 0 || make_facts(r, c) < 0)
 		return;
 	accept_send(r, c);
@@ -335,6 +335,6 @@ static void on_shown(const struct record *record, const struct err *why, void *a
 
 void messages_show(struct request *r)
 {
-	messages_get(request_api(r)->redis, request_key(r)->project, request_param(r, 0), on_shown,
+	messages_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0), on_shown,
 		     r);
 }

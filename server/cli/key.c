@@ -100,7 +100,7 @@ static void on_created(const struct key *key, const char *text, const struct err
 	struct key_request *r = c->arg;
 
 	if (key && print_created(key, text, r->is_json, &r->print_error) < 0)
-		keys_revoke(c->redis, NULL, key->id, on_unprinted_revoked, c);
+		keys_revoke(c->redis, &(struct keys_of){0}, key->id, on_unprinted_revoked, c);
 	else
 		client_end(c, why);
 }
@@ -185,7 +185,7 @@ static void ask_list(struct client *c)
 {
 	const struct key_request *r = c->arg;
 
-	keys_list(c->redis, r->project, on_list, c);
+	keys_list(c->redis, &(struct keys_of){.project = r->project}, on_list, c);
 }
 
 static int list(int argc, char **argv)
@@ -230,7 +230,7 @@ static void ask_revoke(struct client *c)
 {
 	const struct key_request *r = c->arg;
 
-	keys_revoke(c->redis, NULL, r->id, on_revoked, c);
+	keys_revoke(c->redis, &(struct keys_of){0}, r->id, on_revoked, c);
 }
 
 static int revoke(int argc, char **argv)

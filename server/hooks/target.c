@@ -11,6 +11,7 @@
 #include "server/events/event.h"
 #include "server/hooks/outcome.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/tenant.h"
 
 #define READS_AT_ONCE 4
 #define WAITING_MAX 200   /* posts in memory; later ones wait in the log */
@@ -109,7 +110,7 @@ static void send_waiting(struct target *t)
 
 bool target_send_test(struct target *t, const char *event_id, const char *project_id)
 {
-	struct post *p = post_new_test(event_id, project_id, false);
+	struct post *p = post_new_test(event_id, project_id, tenant_is_test(t->endpoint.project));
 
 	if (p && send_post(t, p) == 0)
 		return true;

@@ -17,6 +17,7 @@
 #include "server/store/queue/release.h"
 #include "server/store/queue/accept.h"
 #include "server/store/projects/suppression_sync.h"
+#include "server/store/projects/tenant.h"
 #include "server/redis/redis.h"
 
 #define STEP_MAX 200
@@ -104,12 +105,18 @@ static bool answer_expire(struct keeper *k, const struct resp *r)
 
 static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
 {
+	char tenant[TENANT_MAX];
+
 	script_sweep(c, partition,
 		     &(struct script_sweep){.most = STEP_MAX,
 					    .retention_ms = k->config->retention_s * 1000});
 	script_sweep_item(c, &(struct script_sweep_item){.project = ACCEPT_NO_PROJECT});
-	for (const char *p = k->projects; p && *p; p += strlen(p) + 1)
-		script_sweep_item(c, &(struct script_sweep_item){.project = p});
+	for (const char *p = k->projects; p && *p; p += strlen(p) + 1) {
+		tenant_name(p, false, tenant);
+		script_sweep_item(c, &(struct script_sweep_item){.project = tenant});
+		tenant_name(p, true, tenant);
+		script_sweep_item(c, &(struct script_sweep_item){.project = tenant});
+	}
 }
 
 static bool answer_sweep(struct keeper *k, const struct resp *r)

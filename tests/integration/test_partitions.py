@@ -58,7 +58,7 @@ def send_in_order(server, n, make):
 
 def listed_in(server, address, mode="live"):
     with RedisClient(server.redis_socket) as r:
-        return [r("HEXISTS", f"pn:{{p{p}}}:sup:{mode}:1", address) for p in range(N)]
+        return [r("HEXISTS", f"pn:{{p{p}}}:sup:{mode}:{'1t' if mode == 'test' else '1'}", address) for p in range(N)]
 
 
 # ---- sending ----
@@ -331,7 +331,7 @@ def test_a_long_way_to_few_messages_ends(partitioned):
     with RedisClient(partitioned.redis_socket) as r:
         for back, id in enumerate(ids[::-1]):
             accepted = datetime.fromisoformat(partitioned.message(id)["created_at"]).timestamp()
-            key, hour = f"pn:{{p{partition(id)}}}:l:1:", int(accepted) // 3600
+            key, hour = f"pn:{{p{partition(id)}}}:l:1t:", int(accepted) // 3600
             assert r("LREM", f"{key}{hour}:t:far", 1, id) == 1
             r("RPUSH", f"{key}{hour - 30 * back - 1}:t:far", id)
     assert read_list(partitioned, 2, tag="far") == ids[::-1]

@@ -1,19 +1,25 @@
 """Whose key may do what to whose things: made from the route table that the server serves."""
+import contextlib
 import http.client
+import http.server
 import json
+import threading
 import time
 
 import pytest
 
 from support import harness
 
-# How to make a thing of the default project, by what its id begins with: a path's {id} needs one that is there.
+# How to make a thing of a key's project and mode, by what its id begins with: a path's {id} needs one that is there.
 MAKERS = {
-    "messages": lambda p: p.deliver("tenant@own.test")["id"],
-    "webhooks": lambda p: p.request("POST", "/v1/webhooks", json={"url": "https://own.example/", "enabled": False}).json()["id"],
-    "keys": lambda p: p.request("POST", "/v1/keys", json={"name": "own", "scopes": ["read"]}).json()["id"],
-    "suppressions": lambda p: p.request("POST", "/v1/suppressions", json={"email": "tenant@own.test"}).json()["email"],
+    "messages": lambda p, key: p.request("POST", "/v1/messages", key=key, json={**MESSAGE, "to": ["tenant@nowhere.invalid-domain.test"]}).json()["id"],
+    "webhooks": lambda p, key: p.request("POST", "/v1/webhooks", key=key, json={"url": "https://own.example/", "enabled": False}).json()["id"],
+    "keys": lambda p, key: p.request("POST", "/v1/keys", key=key, json={"name": "own", "scopes": ["read"]}).json()["id"],
+    "suppressions": lambda p, key: p.request("POST", "/v1/suppressions", key=key, json={"email": f"tenant-{key[-8:]}@own.test"}).json()["email"],
 }
+MESSAGE = {"from": "orders@shop.example", "text": "Thank you."}
+# Whose things may not be reached by whom: another project's, and the other mode's of the same project.
+STRANGERS = [("test_key", "other_key"), ("test_key", "live_key"), ("live_key", "test_key"), ("live_key", "other_key")]
 NOT_THERE = {"messages": "msg_" + "0" * 26, "webhooks": "whk_" + "0" * 26, "keys": "key_" + "0" * 26, "suppressions": "nobody@own.test"}
 
 
@@ -24,6 +30,23 @@ def routes(postern):
     return [(method.upper(), path) for path, item in paths.items() for method in item if path.startswith("/v1/")]
 
 
+@contextlib.contextmanager
+def receiver(events):
+    """A webhook receiver that takes everything; gives its URL."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
 def body(method):
     return {} if method in ("POST", "PATCH", "PUT") else None
 
@@ -32,21 +55,77 @@ def same(a, b):
     return a.status == b.status and {**a.json(), "request_id": 0} == {**b.json(), "request_id": 0}
 
 
-def test_what_is_anothers_is_not_there(postern, routes):
-    tried = 0
-    event = postern.request("GET", f"/v1/messages/{MAKERS['messages'](postern)}/events").json()["data"][0]["id"]
+@pytest.mark.parametrize("owner,stranger", STRANGERS)
+def test_what_is_of_another_project_or_mode_is_not_found(postern, routes, owner, stranger):
+    owner, stranger, tried = getattr(postern, owner), getattr(postern, stranger), 0
+    made = {kind: make(postern, owner) for kind, make in MAKERS.items()}
+    event = postern.request("GET", f"/v1/messages/{made['messages']}/events", key=owner).json()["data"][0]["id"]
     for method, path in routes:
         if "{" not in path:
             continue
         kind = path.split("/")[2]
         assert kind in MAKERS, f"{path}: say in MAKERS how to make one"
-        id = MAKERS[kind](postern)
         fill = lambda value: (path[:path.index("{")] + value + path[path.index("}") + 1:]).replace("{event}", event)
-        foreign = postern.request(method, fill(id), key=postern.other_key, json=body(method))
-        absent = postern.request(method, fill(NOT_THERE[kind]), key=postern.other_key, json=body(method))
+        foreign = postern.request(method, fill(made[kind]), key=stranger, json=body(method))
+        absent = postern.request(method, fill(NOT_THERE[kind]), key=stranger, json=body(method))
         assert foreign.status == 404 and same(foreign, absent), (method, path, foreign, absent)
         tried += 1
     assert tried >= 13
+    for kind, id in made.items():
+        shown = postern.request("GET", f"/v1/{kind}" + ("" if kind == "keys" else f"/{id}"), key=owner)
+        assert shown.status == 200 and id in shown.body.decode(), f"a stranger changed {kind}: {shown}"
+
+
+@pytest.mark.parametrize("owner,stranger", STRANGERS)
+def test_lists_and_events_have_nothing_of_another_project_or_mode(postern, owner, stranger):
+    owner, stranger = getattr(postern, owner), getattr(postern, stranger)
+    made = {kind: make(postern, owner) for kind, make in MAKERS.items() if kind != "suppressions"}
+    made["suppressions"] = postern.request("POST", "/v1/suppressions", key=owner, json={"email": f"{made['keys']}@own.test"}).json()["email"]
+    for path in ("/v1/messages", "/v1/events", "/v1/webhooks", "/v1/keys", "/v1/suppressions"):
+        own = whole(postern, path, owner)
+        kind = {"events": "messages"}.get(path.split("/")[2], path.split("/")[2])
+        assert made[kind] in own and made[kind] not in whole(postern, path, stranger), path
+
+
+def whole(postern, path, key):
+    """All pages of a list, as one text."""
+    text, cursor, page = "", "", None
+    while page is None or page["data"] and page["next_cursor"]:
+        answer = postern.request("GET", f"{path}?limit=100{cursor}", key=key)
+        assert answer.status == 200, answer
+        page, text = answer.json(), text + answer.body.decode()
+        cursor = f"&cursor={page['next_cursor']}"
+    return text
+
+
+@pytest.mark.parametrize("mode,other", [("test", "live"), ("live", "test")])
+def test_a_webhook_hears_of_mail_of_its_own_mode_only(make_postern, mode, other):
+    server = make_postern({"webhook_allow_private": True})
+    received = []
+    with receiver(received) as url:
+        made = server.request("POST", "/v1/webhooks", key=getattr(server, f"{mode}_key"), json={"url": url, "events": ["message.queued"]})
+        assert made.json()["mode"] == mode
+        send = lambda m: server.request("POST", "/v1/messages", key=getattr(server, f"{m}_key"), json={**MESSAGE, "to": ["mode@nowhere.invalid-domain.test"]}).json()["id"]
+        send(other)
+        own = send(mode)
+        harness.wait_for(lambda: received, 10)
+        time.sleep(0.5)
+    assert [(e["data"]["message_id"], e["mode"]) for e in received] == [(own, mode)]
+
+
+@pytest.mark.parametrize("mode,other", [("test", "live"), ("live", "test")])
+def test_a_key_makes_keys_of_its_own_mode(postern, mode, other):
+    key = getattr(postern, f"{mode}_key")
+    make = lambda **fields: postern.request("POST", "/v1/keys", key=key, json={"name": "k", "scopes": ["read"], **fields})
+    assert make().json()["mode"] == make(mode=mode).json()["mode"] == mode
+    refused = make(mode=other)
+    assert refused.status == 403 and "own mode" in refused.json()["detail"], refused
+    assert {k["mode"] for k in postern.request("GET", "/v1/keys", key=key).json()["data"]} == {mode}
+
+
+def test_the_keys_of_a_project_that_does_not_exist_are_404(postern):
+    answer = postern.request("GET", "/v1/keys?project=nope", key=harness.ROOT_KEY)
+    assert answer.status == 404 and "project" in answer.json()["detail"].lower(), answer
 
 
 def test_no_key_no_answer(postern, routes):

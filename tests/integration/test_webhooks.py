@@ -304,7 +304,7 @@ def test_what_was_swept_while_it_was_disabled_does_not_disable_it_again(server, 
     assert shown(server, id)["enabled"] is True and server.metric("postern_webhook_losses_total") == 1
 
 
-def sweep(server, projects=("1",)):
+def sweep(server, projects=("1t",)):
     """What the keeper does to the log, now, as if the retention were none."""
     lua = harness.ROOT / "server" / "store" / "lua"
     text = subprocess.run([sys.executable, str(lua / "generate.py"), "show", "sweep"], check=True, capture_output=True, text=True).stdout

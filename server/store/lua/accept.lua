@@ -12,7 +12,7 @@
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later answers.
 -- Run again: the same answer, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
 local ACCEPTED, REPLAYED, CONFLICT, LATE, MALFORMED, NO_CHUNKS = 1, 2, 3, 4, 5, 6
-local HEAD_ARGUMENT = '^((%l+) (%l+) %l+ (%d+)) (%d+) (%d+) (%d+ (%d+) %S+)$'
+local HEAD_ARGUMENT = '^((%l+) (%l+) %l+ (%d+t?)) (%d+) (%d+) (%d+ (%d+) %S+)$'
 -- In a record: the end of the facts, and the beginning of the first event.
 local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '
 local MAX_JOBS = 4096
@@ -92,7 +92,7 @@ end
 local function read_known()
 	local record_keys, key_of, keys, values = {}, {}, {}, {}
 	for i = 1, item_count do
-		local project = item_idempotency(i) ~= '' and match(item_head(i), '^%l+ %l+ %l+ (%d+) ')
+		local project = item_idempotency(i) ~= '' and match(item_head(i), '^%l+ %l+ %l+ (%d+t?) ')
 		record_keys[i] = key_message(item_id(i))
 		key_of[i] = project and key_idempotency(project, item_idempotency(i)) or false
 		if project then keys[#keys + 1] = key_of[i] end

@@ -12,7 +12,7 @@ struct redis;
  * of that hour's list, else 1 more than the entries that are left in it. */
 
 struct list_query {
-	const char *project;        /* the project's number, as in struct key */
+	const char *project;        /* the tenant, as in struct key */
 	const char *to;             /* NULL: any; else only those that may have this recipient */
 	const char *tag;            /* NULL: any; has a list, used if `to` and `state` have none */
 	const char *state;          /* NULL: any; of a recipient, or "mixed"; queued, scheduled and

@@ -9,6 +9,7 @@
 
 #include "server/base/err.h"
 #include "server/base/id.h"
+#include "server/store/projects/tenant.h"
 
 struct redis;
 
@@ -18,8 +19,8 @@ struct redis;
 #define ENDPOINTS_MAX 20 /* a project */
 
 struct endpoint {
-	char id[ID_LEN + 1]; /* whk_... */
-	char project[12];    /* the project's number */
+	char id[ID_LEN + 1];      /* whk_... */
+	char project[TENANT_MAX]; /* its tenant */
 	const char *url, *description;
 	json_t *events;         /* array of filters, as event_filter_fits takes them */
 	const char *secret;     /* sealed for endpoint_seal_name */

@@ -47,20 +47,22 @@ static struct entry *slot_of(struct cache *c, const unsigned char digest[DIGEST]
 
 static int read_key(const struct resp *text, struct key *key)
 {
+	char number[TENANT_MAX];
 	json_t *root = stored_json_read(text);
 
 	if (!root)
 		return -1;
 	*key = (struct key){0};
 	stored_json_copy(root, "id", key->id, sizeof(key->id));
-	stored_json_copy(root, "project", key->project, sizeof(key->project));
+	stored_json_copy(root, "project", number, sizeof(number));
 	stored_json_copy(root, "project_id", key->project_id, sizeof(key->project_id));
 	stored_json_copy(root, "name", key->name, sizeof(key->name));
 	key->is_test = strcmp(stored_json_text(root, "mode"), "test") == 0;
+	tenant_name(number, key->is_test, key->tenant);
 	key->scopes = (unsigned)json_integer_value(json_object_get(root, "scopes"));
 	key->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
 	json_decref(root);
-	return *key->project && *key->id ? 0 : -1;
+	return *number && *key->id ? 0 : -1;
 }
 
 /* ---- find ---- */
@@ -222,7 +224,7 @@ static void on_revoked(const struct call_result *result, void *context)
 	d->fn(resp_number(result->reply) ? NULL : &why, d->arg);
 }
 
-void keys_revoke(struct redis *redis, const char *project, const char *id, key_done_fn *fn,
+void keys_revoke(struct redis *redis, const struct keys_of *of, const char *id, key_done_fn *fn,
 		 void *arg)
 {
 	struct key_done d = {fn, arg};
@@ -230,7 +232,8 @@ void keys_revoke(struct redis *redis, const char *project, const char *id, key_d
 
 	command_script(&c, SCRIPT_KEY_REVOKE, REDIS_GLOBAL);
 	command_str(&c, id);
-	command_str(&c, project ? project : "");
+	command_str(&c, of->project ? of->project : "");
+	command_str(&c, of->mode ? of->mode : "");
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_revoked, d));
 }
 
@@ -260,6 +263,11 @@ static void on_keys(const struct call_result *result, void *context)
 	struct resp_rows rows;
 	struct err e;
 
+	if (result->end == CALL_ANSWERED && resp_is_text(result->reply)) {
+		err_set(&e, ERR_NOT_FOUND, "no such project");
+		l->fn(NULL, 0, &e, l->arg);
+		return;
+	}
 	if (resp_read_result(result, &shape, NULL, &rows, &e) < 0) {
 		l->fn(NULL, 0, &e, l->arg);
 		return;
@@ -269,13 +277,14 @@ static void on_keys(const struct call_result *result, void *context)
 	free(rows.list);
 }
 
-void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg)
+void keys_list(struct redis *redis, const struct keys_of *of, keys_fn *fn, void *arg)
 {
 	struct keys_listing l = {fn, arg};
 	struct command c = {0};
 
 	command_script(&c, SCRIPT_KEY_LIST, REDIS_GLOBAL);
-	command_str(&c, project);
+	command_str(&c, of->project);
+	command_str(&c, of->mode ? of->mode : "");
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_keys, l));
 }
 

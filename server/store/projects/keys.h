@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "server/base/err.h"
+#include "server/store/projects/tenant.h"
 
 struct redis;
 
@@ -17,9 +18,9 @@ enum key_scope { SCOPE_SEND = 1, SCOPE_READ = 2, SCOPE_MANAGE = 4, SCOPE_ROOT = 
 #define KEY_TEXT_MAX 80 /* "pn_live_" or "pn_test_" and 40 characters */
 
 struct key {
-	char id[31];         /* key_... */
-	char project[12];    /* the project's number: in Redis keys */
-	char project_id[31]; /* prj_...: in the API */
+	char id[31];             /* key_... */
+	char tenant[TENANT_MAX]; /* whose things it may reach: in Redis keys */
+	char project_id[31];     /* prj_...: in the API */
 	bool is_test;
 	unsigned scopes;
 	char name[101];
@@ -49,14 +50,18 @@ void keys_create(struct redis *redis, const char *project, const char *name, uns
 /* Makes a key with the given text (for postern dev) unless it exists. */
 void keys_import(struct redis *redis, const char *project, const char *name, unsigned scopes,
 		 bool is_test, const char *text, key_created_fn *fn, void *arg);
-/* why NULL: done. ERR_NOT_FOUND, ERR_RETRY. id: key_...; project: name or id, NULL: of any. */
+struct keys_of {
+	const char *project; /* name or prj_ id; NULL: any (keys_revoke only) */
+	const char *mode;    /* "live" or "test"; NULL: both */
+};
+/* why NULL: done. ERR_NOT_FOUND, ERR_RETRY. id: key_... */
 typedef void key_done_fn(const struct err *why, void *arg);
-void keys_revoke(struct redis *redis, const char *project, const char *id, key_done_fn *fn,
+void keys_revoke(struct redis *redis, const struct keys_of *of, const char *id, key_done_fn *fn,
 		 void *arg);
-/* Newest first; borrowed for the callback. A project that does not exist has none. list NULL: why
- * is set. */
+/* Newest first; borrowed for the callback. list NULL: why is set. ERR_NOT_FOUND: no such project.
+ */
 typedef void keys_fn(const struct key *list, size_t n, const struct err *why, void *arg);
-void keys_list(struct redis *redis, const char *project, keys_fn *fn, void *arg);
+void keys_list(struct redis *redis, const struct keys_of *of, keys_fn *fn, void *arg);
 
 /* Borrowed for the callback. list NULL: ERR_INPUT (a project with this name exists), ERR_RETRY,
  * ERR_INTERNAL. */

@@ -16,12 +16,12 @@ struct redis;
 
 /* ---- accept ---- */
 
-/* In place of a project's number: a message that nobody sees and that counts as no mail. */
+/* In place of a tenant: a message that nobody sees and that counts as no mail. */
 #define ACCEPT_NO_PROJECT "0"
 
 struct accept_request {
 	struct id id;        /* id_make("msg", accept_partition(...)) */
-	const char *project; /* the project's number, as in struct key */
+	const char *project; /* the tenant, as in struct key */
 	bool is_test;
 	enum lane lane;
 	bool fail_on_unknown;      /* on_unknown: fail */

@@ -9,7 +9,7 @@
 --                      events before it. The last 20 attempts are kept.
 -- `open` counts recipients without a final state, of the message or of the job. A job with 0 is over.
 -- `event` is the number of the recipient's last event, 0 for none.
-local HEAD = '^1 ((%l+) (%l+) (%l+) (%d+) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) (%d+) (%d+) %S+)\n()'
+local HEAD = '^1 ((%l+) (%l+) (%l+) (%d+t?) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) (%d+) (%d+) %S+)\n()'
 
 -- A message with what its head says, and where the line of its first job begins; nil when absent or damaged.
 local function parse_head(text)

@@ -115,7 +115,7 @@ static enum err_kind revoke_key(struct fixture *f, const char *id)
 {
 	struct done d = {0};
 
-	keys_revoke(f->store, NULL, id, on_done, &d);
+	keys_revoke(f->store, &(struct keys_of){0}, id, on_done, &d);
 	assert_int_equal(d.calls, 0);
 	assert_true(becomes(f, was_called, &d.calls));
 	return d.why.kind;
@@ -154,7 +154,7 @@ static void a_new_key_is_found_with_all_it_has(void **state)
 	assert_true(d.is_found);
 	assert_string_equal(d.key.id, live.key.id);
 	assert_string_equal(d.key.name, "a name");
-	assert_string_equal(d.key.project, "1");
+	assert_string_equal(d.key.tenant, "1");
 	assert_int_equal(d.key.scopes, SCOPE_SEND | SCOPE_READ);
 	assert_false(d.key.is_test);
 	d = find(f, test.text);
@@ -333,7 +333,7 @@ static void a_project_has_a_name_of_its_own(void **state)
 	assert_int_equal(make_project(f, "default"), ERR_INPUT);
 	m = create(f, "shop \"\\ \xc3\xbc", SCOPE_SEND, false);
 	assert_int_equal(m.why.kind, ERR_NONE);
-	assert_string_equal(find(f, m.text).key.project, "2");
+	assert_string_equal(find(f, m.text).key.tenant, "2");
 }
 
 static void while_the_store_is_away_known_keys_stay_known_and_others_wait(void **state)
@@ -364,7 +364,7 @@ static void questions_about_keys_end_with_the_process(void **state)
 	kill(f->redis, SIGSTOP);
 	keys_find(f->store, "x", 1, on_found, &d);
 	keys_create(f->store, "default", "n", SCOPE_SEND, false, on_made, &m);
-	keys_revoke(f->store, NULL, "key_x", on_done, &r);
+	keys_revoke(f->store, &(struct keys_of){0}, "key_x", on_done, &r);
 	redis_abandon(f->store);
 	assert_int_equal(d.calls, 1);
 	assert_int_equal(d.why.kind, ERR_RETRY);

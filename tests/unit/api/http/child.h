@@ -199,7 +199,7 @@ static inline void found(void *arg)
 		    {"pn_live_read", SCOPE_READ},
 		    {"pn_live_none", 1u << 30}};
 	struct lookup *l = arg;
-	struct key key = {.id = "key_1", .project = "1", .project_id = "prj_1"};
+	struct key key = {.id = "key_1", .tenant = "1", .project_id = "prj_1"};
 	struct err why;
 
 	err_set(&why, strcmp(l->text, "pn_live_lost") == 0 ? ERR_RETRY : ERR_NOT_FOUND, "no");

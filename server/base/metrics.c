@@ -73,6 +73,10 @@ static const struct {
 				 "TLS handshakes with mail servers that failed"},
 	[METRIC_TRANSCRIPTS_DROPPED] = {"postern_transcripts_dropped_total", "", "counter",
 					"Transcripts of failed attempts that could not be stored"},
+	[METRIC_DKIM_UNSIGNED] =
+		{"postern_dkim_unsigned_total", "", "counter",
+		 "Mails sent without a DKIM signature because dkim_domain does not "
+		 "cover their From domain, counted at each attempt"},
 	[METRIC_STORE_CALLS] = {"postern_store_calls_total", "", "counter",
 				"Script calls answered by Redis"},
 	[METRIC_STORE_RERUNS] =

@@ -1,6 +1,7 @@
 #ifndef SERVER_MAIL_DKIM_H
 #define SERVER_MAIL_DKIM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ struct dkim_key;
 int dkim_key_load(struct dkim_key **key, const char *file, const char *domain, const char *selector,
 		  struct err *e);
 void dkim_key_free(struct dkim_key *key);
+/* May key sign mail from this domain (A-labels)? It must be the key's domain or below it, so that
+ * the signature is aligned (RFC 7489 3.1.1). */
+bool dkim_key_covers(const struct dkim_key *key, const char *from_domain);
 /* The TXT record for <selector>._domainkey.<domain>: "v=DKIM1; k=...; p=...". */
 int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *e);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,6 +164,14 @@ void dkim_key_free(struct dkim_key *key)
 	EVP_MD_free(key->sha256);
 	EVP_PKEY_free(key->pkey);
 	free(key);
+}
+
+bool dkim_key_covers(const struct dkim_key *key, const char *from_domain)
+{
+	size_t len = strlen(from_domain), own = strlen(key->domain);
+	const char *end = from_domain + (len > own ? len - own : 0);
+
+	return strcasecmp(end, key->domain) == 0 && (end == from_domain || end[-1] == '.');
 }
 
 /* SubjectPublicKeyInfo for RSA, the bare 32 octets for Ed25519 (RFC 8463 section 4). */

@@ -230,24 +230,6 @@ static int check_headers(const struct message *m, struct err *e)
 	return 0;
 }
 
-static bool has_header(const struct message *m, const char *name)
-{
-	for (size_t i = 0; i < m->n_headers; i++) {
-		if (strcasecmp(m->headers[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* RFC 8058 3.1: the one says how the other is used. */
-static int check_one_click(const struct message *m, struct err *e)
-{
-	if (has_header(m, "List-Unsubscribe-Post") && !has_header(m, "List-Unsubscribe"))
-		return err_set(e, ERR_INPUT,
-			       "the header List-Unsubscribe-Post needs List-Unsubscribe");
-	return 0;
-}
-
 static int check_body(const char *body, size_t len, const char *what, struct err *e)
 {
 	if (body && len && memchr(body, 0, len))
@@ -264,7 +246,7 @@ int message_check(const struct message *m, struct err *e)
 		return -1;
 	if (m->subject && utf8_check_line(m->subject, strlen(m->subject), "the subject", e))
 		return -1;
-	if (check_message_id(m->message_id, e) || check_headers(m, e) || check_one_click(m, e))
+	if (check_message_id(m->message_id, e) || check_headers(m, e))
 		return -1;
 	for (size_t i = 0; i < m->n_parts; i++) {
 		if (check_part(&m->parts[i], e))

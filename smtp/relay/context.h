@@ -2,6 +2,7 @@
 #define SMTP_RELAY_CONTEXT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct config;
 struct dkim_key;
@@ -29,8 +30,9 @@ struct relay_context {
 	struct tls_context *tls;
 	struct journal *journal;
 	struct sink *sink;
-	const char *helo_name; /* "" = an address literal is sent */
-	bool is_draining;      /* start nothing new; written by relay_drain alone */
+	const char *helo_name;        /* "" = an address literal is sent */
+	int64_t next_unsigned_log_ms; /* written by envelope_sign alone */
+	bool is_draining;             /* start nothing new; written by relay_drain alone */
 };
 
 #endif

@@ -3,11 +3,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
 #include "server/config/config.h"
 #include "server/mail/dkim.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
+
+#define UNSIGNED_LOG_MS 60000
 
 static bool is_open(enum recipient_state state)
 {
@@ -46,12 +52,41 @@ int envelope_address(struct delivery *d, struct err *e)
 	return 0;
 }
 
+static const char *domain_of(const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	return at ? at + 1 : "";
+}
+
+/* Counts each live mail, and logs one a minute: the configuration has to change, not the mail. */
+static void report_unsigned(const struct delivery *d)
+{
+	struct relay_context *context = d->set->context;
+	int64_t now = clock_mono_ms();
+
+	if (d->job->record.is_test)
+		return;
+	metric_add(METRIC_DKIM_UNSIGNED, 1);
+	if (now < context->next_unsigned_log_ms)
+		return;
+	context->next_unsigned_log_ms = now + UNSIGNED_LOG_MS;
+	LOG(LOG_WARN, "dkim.unsigned", LOG_S("job", d->job->ref),
+	    LOG_S("from_domain", domain_of(d->job->record.sender)),
+	    LOG_S("dkim_domain", context->config->dkim_domain),
+	    LOG_S("hint", "mail is only signed when its From domain is dkim_domain or below it"));
+}
+
 int envelope_sign(struct delivery *d, struct err *e)
 {
-	struct dkim_key *key = d->set->context->dkim;
+	const struct dkim_key *key = d->set->context->dkim;
 
 	if (!key || d->dkim.len)
 		return 0;
+	if (!dkim_key_covers(key, domain_of(d->job->record.sender))) {
+		report_unsigned(d);
+		return 0;
+	}
 	return dkim_sign(key, d->job->mail, d->job->mail_len, d->job->record.accepted_ms / 1000,
 			 &d->dkim, e);
 }

@@ -294,6 +294,18 @@ def test_the_signature_holds_for_an_independent_verifier(make_postern, world, tm
     assert not dkim.verify(data.replace(b"orders@shop.example", b"orders@evil.example"), dnsfunc=dns_txt)
 
 
+def test_mail_from_a_domain_that_the_key_does_not_cover_is_sent_unsigned(make_postern, world, tmp_path):
+    path, _ = make_dkim_key(tmp_path, "ed25519")
+    server = make_postern({**world.settings, "dkim_key": path, "dkim_domain": "shop.example", "dkim_selector": "s1",
+                           "workers_relay": 1})
+    for number, sender in enumerate(["a@brand-two.example", "b@notshop.example", "c@news.shop.example"]):
+        rcpt = f"ok-from{number}@d20.test"
+        server.deliver(rcpt, key=server.live_key, **{"from": sender})
+        assert world.sink.mail(rcpt).count(b"DKIM-Signature:") == (1 if sender.endswith(".shop.example") else 0)
+    assert "postern_dkim_unsigned_total 2\n" in server.request("GET", "/metrics", key=None).body.decode()
+    assert server.log().count("dkim.unsigned") == 1
+
+
 def test_a_second_try_carries_the_same_signature(make_postern, world, tmp_path):
     path, _ = make_dkim_key(tmp_path, "ed25519")
     server = make_postern({**world.settings, "dkim_key": path, "dkim_domain": "shop.example", "dkim_selector": "s1",

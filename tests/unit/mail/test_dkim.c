@@ -159,6 +159,25 @@ static void domain_and_selector_must_be_dns_names(void **state)
 	check_refused(file, "x.test", long_name, "selector");
 }
 
+static void a_key_covers_its_domain_and_those_below_it(void **state)
+{
+	static const struct {
+		const char *domain;
+		bool is_covered;
+	} rows[] = {
+		{"example.com", true},        {"Example.COM", true}, {"news.example.com", true},
+		{"a.b.example.com", true},    {"com", false},        {"notexample.com", false},
+		{"example.com.evil", false},  {"xample.com", false}, {"", false},
+		{"brand-two.example", false},
+	};
+	struct dkim_key *key = load_rfc8463();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(dkim_key_covers(key, rows[i].domain), rows[i].is_covered);
+	dkim_key_free(key);
+}
+
 static void the_record_carries_the_public_key(void **state)
 {
 	struct dkim_key *key = load_rfc8463();
@@ -340,6 +359,7 @@ int main(void)
 		cmocka_unit_test(files_that_hold_no_usable_key_are_refused),
 		cmocka_unit_test(a_pipe_in_place_of_a_key_does_not_block),
 		cmocka_unit_test(domain_and_selector_must_be_dns_names),
+		cmocka_unit_test(a_key_covers_its_domain_and_those_below_it),
 		cmocka_unit_test(the_record_carries_the_public_key),
 		cmocka_unit_test(a_known_mail_and_key_give_the_known_signature),
 		cmocka_unit_test(signing_again_gives_the_same_bytes_and_no_length_or_expiry),

@@ -347,23 +347,6 @@ static void long_threads_and_long_unsubscribe_links_fit(void **state)
 	buf_deinit(&out);
 }
 
-static void one_click_unsubscription_needs_a_link(void **state)
-{
-	static const struct message_header headers[] = {
-		{"list-unsubscribe-post", "List-Unsubscribe=One-Click"},
-		{"List-Unsubscribe", "<https://shop.example/u>"}};
-	struct message m = plain();
-	struct buf out = {0};
-
-	(void)state;
-	m.headers = headers;
-	m.n_headers = 1;
-	check_refused(&m, "needs List-Unsubscribe");
-	m.n_headers = 2;
-	build(&m, &out);
-	buf_deinit(&out);
-}
-
 static void a_custom_header_is_given_once_whatever_its_case(void **state)
 {
 	static const struct message_header twice[] = {{"References", "<a@b>"},
@@ -640,7 +623,6 @@ int main(void)
 		cmocka_unit_test(a_calendar_invitation_is_the_last_form_of_the_text),
 		cmocka_unit_test(an_alternative_part_is_a_text),
 		cmocka_unit_test(long_threads_and_long_unsubscribe_links_fit),
-		cmocka_unit_test(one_click_unsubscription_needs_a_link),
 		cmocka_unit_test(
 			a_mail_larger_than_the_limit_is_refused_and_one_at_the_limit_is_not),
 		cmocka_unit_test(a_header_larger_than_100_kb_is_refused),

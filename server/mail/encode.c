@@ -12,6 +12,7 @@
 #define LINE_MAX_7BIT 998 /* RFC 5322 2.1.1 */
 #define LINE_MAX_ENCODED 76
 #define BASE64_LINE_BYTES 57
+#define QP_MAY_ADD 12 /* octets, for texts that are shorter than a line */
 
 /* What an octet is to the encodings: literal in each, an equals sign, white space, a line end, or
  * to be escaped. */
@@ -104,7 +105,9 @@ enum encode encode_choose(const char *text, size_t len)
 	}
 	if (fits && fits_7bit(line, end, end) && !escaped)
 		return ENCODE_7BIT;
-	return qp_len(len, escaped + equals) <= base64_len(len) ? ENCODE_QP : ENCODE_BASE64;
+	return qp_len(len, escaped + equals) <= base64_len(len) * 4 / 3 + QP_MAY_ADD
+		       ? ENCODE_QP
+		       : ENCODE_BASE64;
 }
 
 const char *encode_name(enum encode how)

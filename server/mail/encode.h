@@ -9,7 +9,8 @@ struct buf;
  * so that nothing is converted after signing. */
 enum encode { ENCODE_7BIT, ENCODE_QP, ENCODE_BASE64 };
 
-/* The shortest one that keeps text whole: 7bit where it is ASCII in lines of at most 998. */
+/* 7bit for ASCII in lines of at most 998; else quoted-printable, unless base64 is shorter by more
+ * than a quarter: spam filters give points for text in base64. */
 enum encode encode_choose(const char *text, size_t len);
 /* "7bit", "quoted-printable", "base64". */
 const char *encode_name(enum encode how);

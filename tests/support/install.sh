@@ -12,7 +12,8 @@ run="$serve gcc libc6-dev make pkg-config python3 python3-yaml
 	libzstd-dev libidn2-dev libcyaml-dev libyaml-dev"
 checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck lua-check libcmocka-dev postfix curl procps
 	python3-pytest python3-pytest-xdist python3-venv python3-aiosmtpd python3-dkim python3-nacl python3-dnspython
-	python3-jsonschema python3-yaml python3-redis python3-cryptography php-cli php-curl"
+	python3-jsonschema python3-yaml python3-redis python3-cryptography php-cli php-curl
+	spamassassin rspamd"
 # Not when they are installed from another source.
 command -v npm >/dev/null || checks="$checks nodejs npm"
 command -v go >/dev/null || checks="$checks golang-go"

@@ -42,7 +42,12 @@ static void each_text_gets_the_encoding_that_keeps_it_whole(void **state)
 		 "for the caf=C3=A9: a =3D b\r\n=2E\r\nend=20\r\n=09\r\n x", ENCODE_QP},
 		{"x of LS \u2028 in a text that is long",
 		 "x of LS =E2=80=A8 in a text that is long", ENCODE_QP},
-		{"\xc3\xa9\n", "w6kNCg==", ENCODE_BASE64},
+		{"\xc3\xa9\n", "=C3=A9\r\n", ENCODE_QP},
+		{"5 \u20ac", "5 =E2=82=AC", ENCODE_QP},
+		{"Sch\xc3\xb6ne Gr\xc3\xbc\xc3\x9f"
+		 "e!",
+		 "Sch=C3=B6ne Gr=C3=BC=C3=9Fe!", ENCODE_QP},
+		{"\u65e5\u672c\u8a9e\u3067\u3059\n", "5pel5pys6Kqe44Gn44GZDQo=", ENCODE_BASE64},
 		{E10 E10,
 		 "w6nDqcOpw6nDqcOpw6nDqcOpw6nDqcOpw6nDqcOpw6nDqcOpw6nDqQ==", ENCODE_BASE64},
 	};

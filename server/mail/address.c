@@ -1,4 +1,4 @@
-/* Reads one mailbox, and refuses whatever two programs might read as two different ones. */
+/* Reads one mailbox. Refuses what two programs could read as two different ones. */
 #include "server/mail/address.h"
 
 #include <idn2.h>
@@ -14,7 +14,7 @@
  *   domain     = label 1*( "." label )                        RFC 5321 2.3.5, at most 253
  *   label      = let-dig [ *( let-dig / "-" ) let-dig ]       at most 63, the last not a number
  *
- * Spaces around the whole and between name and "<" are allowed; nowhere else. */
+ * Spaces are allowed around the mailbox and between name and "<", nowhere else. */
 
 #define LOCAL_MAX 64
 #define DOMAIN_MAX 253
@@ -37,7 +37,7 @@ static bool is_atext(char c)
 	return is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-/* Why a byte may stand nowhere in an addr-spec; NULL if it may. */
+/* Why a byte is not allowed in an addr-spec; NULL if it is. */
 static const char *fault_of(char byte)
 {
 	if ((unsigned char)byte < 0x20 || byte == 0x7F)
@@ -58,10 +58,10 @@ static const char *fault_of(char byte)
 		return "a colon (group, route or port) is not accepted in an address";
 	case '[':
 	case ']':
-		return "address literals in brackets are not accepted, a domain name is needed";
+		return "address literals in brackets are not accepted: use a domain name";
 	case '<':
 	case '>':
-		return "angle brackets must enclose the whole address, once, at the end";
+		return "angle brackets must enclose the address, once, at the end";
 	default:
 		return NULL;
 	}
@@ -104,7 +104,7 @@ static int check_local(const char *text, size_t len, struct err *e)
 		if (text[i] != '.' && !is_atext(text[i]))
 			return err_set(e, ERR_INPUT,
 				       "the part before the @ has a character that "
-				       "is not allowed there");
+				       "is not allowed");
 	}
 	if (has_encoded_word(text, len))
 		return err_set(e, ERR_INPUT,
@@ -112,7 +112,7 @@ static int check_local(const char *text, size_t len, struct err *e)
 	return 0;
 }
 
-/* "127.0.0.1" and "0x7f.1" are taken for IP addresses by many resolvers. */
+/* Many resolvers read "127.0.0.1" and "0x7f.1" as IP addresses. */
 static bool is_number(const char *label, size_t len)
 {
 	size_t i = 0;
@@ -179,8 +179,8 @@ static void copy_lower(char *out, const char *text)
 	*out = 0;
 }
 
-/* No STD3 flag: libidn2 then deletes what it does not allow, and another domain would remain. What
- * comes out is checked again instead. */
+/* Without the STD3 flag: with it, libidn2 deletes characters, and another domain remains. The
+ * result is checked instead. */
 static int idn_to_ascii(const char *text, char *out, struct err *e)
 {
 	uint8_t *ascii = NULL;
@@ -199,7 +199,7 @@ static int idn_to_ascii(const char *text, char *out, struct err *e)
 	return rc;
 }
 
-/* Has a non-ASCII octet, or a label that claims to be the encoded form of some. */
+/* Has it a non-ASCII octet, or a label that begins like an A-label? */
 static bool is_international(const char *text)
 {
 	for (const char *p = text; *p; p++) {

@@ -1,4 +1,4 @@
-/* The relaxed canonical form: what a mail server may do to white space does not count. */
+/* The relaxed canonical form, in which changes of white space by mail servers do not matter. */
 #include "server/mail/canon.h"
 
 #include <openssl/evp.h>
@@ -21,7 +21,7 @@ static bool is_crlf(const char *p, const char *end)
 	return end - p >= 2 && p[0] == '\r' && p[1] == '\n';
 }
 
-/* Octets that are canonical as they stand and not yet given to the digest. */
+/* Octets that are canonical already, but not given to the digest yet. */
 struct run {
 	EVP_MD_CTX *digest;
 	const char *begin;
@@ -35,7 +35,7 @@ static void run_flush(struct run *r, const char *end)
 	r->begin = end;
 }
 
-/* White space at p: before a line end it goes, elsewhere it becomes one space. */
+/* White space at p: dropped before a line end, one space elsewhere. */
 static const char *fold_space(struct run *r, const char *p, const char *end)
 {
 	const char *stop = p + 1;
@@ -69,7 +69,7 @@ static int digest_lines(struct run *r, const char *p, const char *end)
 	return 0;
 }
 
-/* Is this nothing but white space and whole line ends? */
+/* Is this only white space and CRLFs? */
 static bool is_blank(const char *p, const char *end)
 {
 	while (p < end) {

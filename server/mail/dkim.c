@@ -1,4 +1,4 @@
-/* Signs a finished mail with DKIM. */
+/* Signs a complete mail with DKIM. */
 #include "server/mail/dkim.h"
 
 #include <inttypes.h>
@@ -10,10 +10,10 @@
 #include "server/mail/canon.h"
 #include "server/mail/dkim_key.h"
 
-/* Each is named in h= once more than it is there, so that none can be added on the way (RFC 6376
+/* h= names each field once more than the mail has it, so that nobody can add one later (RFC 6376
  * section 8.15). */
 static const char *const names[] = {
-	/* From first: it must be there */
+	/* first: a mail must have it */
 	"From",
 	"To",
 	"Cc",
@@ -38,7 +38,7 @@ static const char *const names[] = {
 #define INSTANCES_MAX 4
 #define COLUMN_MAX 76
 
-/* The fields that get signed, in the order of the mail. */
+/* The fields to sign, in the order of the mail. */
 struct instances {
 	size_t n;
 	struct {
@@ -61,7 +61,7 @@ static struct instances *find_name(struct fields *f, const char *name, size_t le
 	return NULL;
 }
 
-/* Octets of the field name (RFC 5322 2.2); 0 where there is none. */
+/* The length of the field name (RFC 5322 2.2); 0 if there is none. */
 static size_t name_len(const char *field, size_t len)
 {
 	size_t n = 0, colon;
@@ -90,7 +90,7 @@ static int add_field(struct fields *f, const char *field, size_t len, struct err
 	return 0;
 }
 
-/* The end of the line at p, behind its CRLF; NULL where the line is broken. */
+/* The end of the line at p, after its CRLF; NULL when it does not end in CRLF alone. */
 static const char *line_end(const char *p, const char *end)
 {
 	const char *lf = memchr(p, '\n', (size_t)(end - p));
@@ -138,7 +138,7 @@ static int hash_body(const struct dkim_key *key, const char *body, size_t len,
 	return 0;
 }
 
-/* ":" and a name, on the line that has room; returns the column behind it. */
+/* Writes ":" and a name, folded if needed; returns the column after it. */
 static size_t write_name(const char *name, size_t col, struct buf *out)
 {
 	size_t len = strlen(name);
@@ -166,7 +166,7 @@ static void write_names(const struct fields *f, struct buf *out)
 	buf_str(out, ";\r\n");
 }
 
-/* The field up to "b=", the signature itself missing. */
+/* The field up to "b=", without the signature. */
 static void write_tags(const struct dkim_key *key, const struct fields *f, int64_t t_s,
 		       const unsigned char body_hash[DKIM_HASH_LEN], struct buf *out)
 {
@@ -183,7 +183,7 @@ static void write_tags(const struct dkim_key *key, const struct fields *f, int64
 	buf_str(out, ";\r\n b=");
 }
 
-/* Of several fields of one name the last comes first (RFC 6376 5.4.2). */
+/* Of several fields with one name the last is hashed first (RFC 6376 5.4.2). */
 static int hash_header(const struct dkim_key *key, const struct fields *f, const struct buf *own,
 		       unsigned char hash[DKIM_HASH_LEN], struct err *e)
 {
@@ -204,7 +204,7 @@ static int hash_header(const struct dkim_key *key, const struct fields *f, const
 	return 0;
 }
 
-/* The value begins right behind "b=": some verifiers stumble over a fold there. */
+/* No fold directly after "b=": some verifiers fail on it. */
 static void write_signature(const unsigned char *bytes, size_t len, struct buf *out)
 {
 	char text[BASE64_LEN(DKIM_SIGNATURE_MAX)];

@@ -29,8 +29,8 @@ int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *e);
 /* Appends "DKIM-Signature: ...\r\n", folded, to out. mail is complete, with CRLF line ends; t_s is
  * the t= tag, fixed at accept, so that a second signing of the same mail gives the same bytes (RSA
  * PKCS#1 v1.5 and Ed25519 are deterministic). ERR_INPUT: a bare CR or LF, no From, a broken header
- * line, more than four fields of one signed name. One thread may use a key at a time: it holds the
- * working memory too. */
+ * line, more than four fields of one signed name. Only one thread may use a key at a time: it has
+ * the working memory, too. */
 int dkim_sign(const struct dkim_key *key, const char *mail, size_t len, int64_t t_s,
 	      struct buf *out, struct err *e);
 

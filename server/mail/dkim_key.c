@@ -1,4 +1,4 @@
-/* Private keys for DKIM: read from a file, checked, turned into a DNS record, used to sign. */
+/* Private keys for DKIM: reads and checks them, makes the DNS record, signs hashes. */
 #include "server/mail/dkim_key.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@
 #define RSA_BITS_MAX 4096
 #define PUBLIC_MAX 1024 /* SubjectPublicKeyInfo of RSA-4096: 550 octets */
 
-/* Whole file into bytes. Without blocking, should the name lead to a pipe. */
+/* Reads the whole file. O_NONBLOCK: the file may be a pipe, which must not block. */
 static int read_file(const char *file, char *bytes, size_t *len, struct err *e)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -43,7 +43,7 @@ static int read_file(const char *file, char *bytes, size_t *len, struct err *e)
 	return 0;
 }
 
-/* OpenSSL would ask at the terminal. */
+/* Without it OpenSSL would ask for a password at the terminal. */
 static int no_password(char *text, int size, int is_writing, void *arg)
 {
 	(void)text;
@@ -73,7 +73,7 @@ static int read_key(struct dkim_key *key, const char *file, struct err *e)
 		key->pkey = parse_pem(bytes, len);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	if (!rc && !key->pkey)
-		return err_set(e, ERR_INPUT, "%s: no PEM private key without password in it", file);
+		return err_set(e, ERR_INPUT, "%s: has no PEM private key without a password", file);
 	return rc;
 }
 
@@ -91,8 +91,8 @@ static int check_kind(struct dkim_key *key, const char *file, struct err *e)
 	return 0;
 }
 
-/* Both become part of a header field and of a DNS name, <selector>._domainkey.<domain>: that one is
- * checked, with a stand-in for the underscore. */
+/* Both become part of a header field and of the DNS name <selector>._domainkey.<domain>. That name
+ * is checked, with "x" for the underscore. */
 static int set_names(struct dkim_key *key, const char *domain, const char *selector, struct err *e)
 {
 	static const char between[] = ".xdomainkey.";

@@ -11,8 +11,8 @@
 #define DKIM_HASH_LEN 32
 #define DKIM_SIGNATURE_MAX 512 /* RSA of 4096 bits */
 
-/* What each signing needs and no signing keeps; made once, because making it costs as much as the
- * hash of a small mail. A key is used by one thread at a time. */
+/* Working memory of a signature. Made once, because making it costs as much as hashing a small
+ * mail. */
 struct dkim_work {
 	EVP_MD_CTX *digest;
 	EVP_MD_CTX *ed25519;
@@ -30,7 +30,7 @@ struct dkim_key {
 	char selector[256];
 };
 
-/* Signs a SHA-256 hash. *len is the room in out at first. */
+/* Signs a SHA-256 hash. *len: the room in out, then the length of the signature. */
 int dkim_key_sign(const struct dkim_key *key, const unsigned char hash[DKIM_HASH_LEN],
 		  unsigned char *out, size_t *len, struct err *e);
 

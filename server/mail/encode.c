@@ -14,8 +14,8 @@
 #define BASE64_LINE_BYTES 57
 #define QP_MAY_ADD 12 /* octets, for texts that are shorter than a line */
 
-/* What an octet is to the encodings: literal in each, an equals sign, white space, a line end, or
- * to be escaped. */
+/* Classes of octets: literal in each encoding, an equals sign, white space, a line end, or to be
+ * escaped. */
 enum octet { OCTET_ESCAPE, OCTET_LITERAL, OCTET_EQUALS, OCTET_SPACE, OCTET_END };
 
 static enum octet octet_of(char c)
@@ -34,7 +34,7 @@ static enum octet octet_of(char c)
 	}
 }
 
-/* Some servers and mailbox formats change lines that begin so. */
+/* Some servers and mailbox formats change lines that begin with it. */
 static bool begins_with_from(const char *p, const char *end)
 {
 	return end - p >= 5 && memcmp(p, "From ", 5) == 0;
@@ -147,7 +147,7 @@ static void write_7bit(const char *p, const char *end, struct buf *out)
 	}
 }
 
-/* A line of quoted-printable in the making. */
+/* The current line of quoted-printable. */
 struct qp {
 	struct buf *out;
 	char line[LINE_MAX_ENCODED + 2];
@@ -181,7 +181,7 @@ static void qp_escape(struct qp *q, char c)
 static void qp_literal(struct qp *q, char c)
 {
 	qp_room(q, 1);
-	/* A dot here depends on dot-stuffing, and "From " on the mailbox format: spare them. */
+	/* A dot here needs dot-stuffing, and some mailbox formats change "From ": avoid both. */
 	if (!q->len && (c == '.' || c == 'F')) {
 		qp_escape(q, c);
 		return;
@@ -231,7 +231,7 @@ static void write_qp(const char *p, const char *end, struct buf *out)
 	buf_append(out, q.line, q.len);
 }
 
-/* A line of base64 in the making; a full one waits, so that no line end follows the last. */
+/* The current line of base64. A full line is kept until more follows: the last has no line end. */
 struct b64 {
 	struct buf *out;
 	unsigned char group[BASE64_LINE_BYTES];

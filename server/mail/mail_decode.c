@@ -1,4 +1,4 @@
-/* Undoes base64, quoted-printable and encoded words of received mail. */
+/* Decodes base64, quoted-printable and encoded words of received mail. */
 #include "server/mail/mail_decode.h"
 
 #include <stdlib.h>
@@ -52,7 +52,7 @@ bool slice_is(struct slice s, const char *word)
 
 /* ---- bodies ---- */
 
-/* "=XX" at i? Then its octet, else -1. */
+/* The octet of "=XX" at i; -1 if there is none. */
 static int escaped(struct slice s, size_t i)
 {
 	return s.p[i] != '=' || s.len - i < 3 ? -1 : hex_octet(s.p + i + 1);
@@ -89,7 +89,7 @@ static void decode_quoted_printable(struct slice body, struct buf *out)
 	}
 }
 
-/* Decodes into fresh memory; false when it is not base64 or there is no memory. */
+/* Decodes into new memory; false when it is not base64 or there is no memory. */
 static bool unbase64(struct slice s, struct buf *out)
 {
 	struct buf plain = {0};
@@ -143,7 +143,7 @@ void mail_decode_body(struct slice body, struct slice encoding, struct buf *out)
 
 /* ---- encoded words ---- */
 
-/* Up to the next '?' after p (not of it), which must be there. */
+/* Takes the part before the next '?'. */
 static bool until_mark(struct slice *rest, struct slice *part)
 {
 	const char *mark = memchr(rest->p, '?', rest->len);
@@ -186,7 +186,7 @@ static bool decode_word(struct slice encoding, struct slice text, struct buf *ou
  * RFC 2047 2:
  *	encoded-word = "=?" charset "?" encoding "?" encoded-text "?="
  *
- * Octets of the one at the front of s, which is appended decoded; 0 when there is none.
+ * Appends the encoded word at the front of s, decoded. Returns its length; 0 if there is none.
  */
 static size_t take_word(struct slice s, struct buf *out)
 {
@@ -217,8 +217,8 @@ static bool begins_word(struct slice s)
 	return s.len > 2 && s.p[0] == '=' && s.p[1] == '?';
 }
 
-/* White space between two encoded words is not shown (RFC 2047 6.2): it is appended only when what
- * follows it turns out to be no encoded word. */
+/* White space between two encoded words is not shown (RFC 2047 6.2): append it only
+ * when no encoded word follows. */
 void mail_decode_words(struct slice value, struct buf *out)
 {
 	struct slice gap = {value.p, 0};

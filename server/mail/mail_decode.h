@@ -6,8 +6,8 @@
 
 struct buf;
 
-/* Undoes the encodings of a mail for showing. The input is any bytes: what is not well encoded is
- * kept as it stands. Linear time; never longer than the input. */
+/* Decodes parts of a mail to show them. The input is any bytes: what is not encoded correctly is
+ * kept as it is. Linear time; the output is never longer than the input. */
 
 struct slice {
 	const char *p;
@@ -16,9 +16,9 @@ struct slice {
 
 /* Takes the next line from in, without its CRLF or LF. False: nothing left. */
 bool slice_line(struct slice *in, struct slice *line);
-/* Without spaces, tabs and line ends around it. */
+/* s without white space and line ends at both ends. */
 struct slice slice_trim(struct slice s);
-/* Equal to an ASCII word, whatever the letter case? */
+/* Is s this ASCII word, in any case? */
 bool slice_is(struct slice s, const char *word);
 
 /* Appends body, decoded by its Content-Transfer-Encoding; line ends become LF. */

@@ -1,4 +1,4 @@
-/* Reads a received mail the way a developer looks at it: subject, text, html, headers. */
+/* Reads a received mail into JSON for developers: subject, text, html, headers. */
 #include "server/mail/mail_view.h"
 
 #include <string.h>
@@ -20,8 +20,8 @@ struct view {
 
 /* ---- header ---- */
 
-/* Takes one field with its folded lines off the front; false at the empty line, which is taken too,
- * or at the end. */
+/* Takes a field with its folded lines. False at the end, or at the empty line, which is taken, too.
+ */
 static bool next_field(struct slice *in, struct slice *field)
 {
 	struct slice line;
@@ -47,7 +47,7 @@ static bool split_field(struct slice field, struct slice *name, struct slice *va
 	return true;
 }
 
-/* Unfolding takes the line ends out and leaves the white space (RFC 5322 2.2.3). */
+/* Unfolding removes the line ends and keeps the white space (RFC 5322 2.2.3). */
 static void append_unfolded(struct slice value, struct buf *out)
 {
 	size_t i;
@@ -57,7 +57,7 @@ static void append_unfolded(struct slice value, struct buf *out)
 			buf_char(out, value.p[i]);
 }
 
-/* The unfolded value of the first such field in out; in is not moved. False if there is none. */
+/* Appends the unfolded value of the first field with this name. False if there is none. */
 static bool find_field(struct slice in, const char *wanted, struct buf *out)
 {
 	struct slice field, name, value;
@@ -83,13 +83,13 @@ static struct slice body_of(struct slice entity)
 
 /* ---- Content-Type and its like ---- */
 
-/* What stands before the first ";". */
+/* The value before the first ";". */
 static struct slice main_value(const struct buf *value)
 {
 	return slice_trim((struct slice){buf_text(value), strcspn(buf_text(value), ";")});
 }
 
-/* Takes the next parameter (RFC 2045 5.1) off the front of p, which stands at a ";". */
+/* Takes the next parameter (RFC 2045 5.1) from p, which begins with ";". */
 static bool next_parameter(struct slice *p, struct slice *name, struct buf *value)
 {
 	size_t i = 1, begin = 1;

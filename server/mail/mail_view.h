@@ -5,11 +5,11 @@
 
 #include <jansson.h>
 
-/* Reads a mail (RFC 5322, MIME) as a developer wants to see it. The input is any bytes; nesting,
- * parts and header fields are bounded, the rest is not read. Linear time.
+/* Reads a mail (RFC 5322, MIME) into JSON for developers. The input is any bytes; nesting, parts
+ *and header fields are bounded, the rest is not read. Linear time.
  *
  *	{"subject": string or null, decoded,
- *	 "text": the first text/plain that is no attachment, decoded, line ends LF, or null,
+ *	 "text": the first text/plain that is not an attachment, decoded, line ends LF, or null,
  *	 "html": the same of text/html,
  *	 "headers": [[name, value], ...] unfolded, not decoded,
  *	 "raw": the mail; octets that are not UTF-8 as U+FFFD}

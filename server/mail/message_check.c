@@ -129,7 +129,7 @@ void message_part_name(const struct message_part *part, char out[PARAM_VALUE_MAX
 	out[len] = 0;
 }
 
-/* The characters of a URL that need no escape, so that "cid:..." in the HTML reads the same. */
+/* Only characters that need no escape in a URL, so that "cid:..." in the HTML is the same. */
 static int check_content_id(const char *id, struct err *e)
 {
 	size_t len = strnlen(id, CONTENT_ID_MAX + 1);
@@ -154,6 +154,19 @@ int message_check_filename(const char *name, size_t len, struct err *e)
 	return utf8_check_name(name, len, "the file name", e);
 }
 
+static bool is_utf8(const struct message_part *part)
+{
+	const char *text = (const char *)part->bytes;
+	uint32_t cp;
+
+	for (size_t i = 0, n; i < part->len; i += n) {
+		n = utf8_next(text + i, part->len - i, &cp);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
 static int check_part(const struct message_part *part, struct err *e)
 {
 	const char *name = part->filename, *type = part->content_type;
@@ -165,6 +178,10 @@ static int check_part(const struct message_part *part, struct err *e)
 	if (part->place == PART_ALTERNATIVE && !(type && content_type_is(type, "text")))
 		return err_set(e, ERR_INPUT,
 			       "an alternative part needs a content type that begins with text/");
+	if (part->place == PART_ALTERNATIVE && !content_type_has(type, "charset") && !is_utf8(part))
+		return err_set(e, ERR_INPUT,
+			       "an alternative part that is not UTF-8 needs a content type with a "
+			       "charset");
 	return part->content_id ? check_content_id(part->content_id, e) : 0;
 }
 
@@ -196,7 +213,7 @@ static int check_address(const struct address *a, struct err *e)
 	for (size_t i = 0; i < len; i++) {
 		if (a->email[i] <= ' ' || a->email[i] > '~' || strchr("<>()[]\\\",;:", a->email[i]))
 			return err_set(e, ERR_INPUT,
-				       "an address has a character that is not allowed there");
+				       "an address has a character that is not allowed");
 	}
 	len = strnlen(a->name, sizeof(a->name));
 	if (len > ADDRESS_NAME_MAX)

@@ -1,4 +1,4 @@
-/* Writes MIME parameters, file names above all, in every script and length. */
+/* Writes MIME parameters, above all file names, of any script and length. */
 #include "server/mail/param.h"
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #define EXTENSION_MAX 10
 #define CHARSET "utf-8''"
 
-/* RFC 2231 section 7, attribute-char, less what some readers unescape on their own. */
+/* attribute-char of RFC 2231 section 7, without those that some readers decode. */
 static bool is_attribute_char(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -99,7 +99,7 @@ static void write_extended(struct header *h, const char *name, const char *value
 	}
 }
 
-/* The value with "_" for what is not plain; a long one is cut before its extension. */
+/* The value with "_" for all that is not plain ASCII; a long one is cut before its extension. */
 static void write_likeness(struct header *h, const char *name, const char *value)
 {
 	char ascii[PARAM_VALUE_MAX] = {0};

@@ -1,4 +1,4 @@
-/* Mails from hostile strings: refused, or 7-bit, in whole lines, with the headers asked for only.
+/* Mails from hostile strings: refused, or 7-bit, in whole lines, without headers that nobody gave.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -72,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *copy = split(data, size, s);
 	struct address named = good;
 	struct message_part parts[2] = {
-		{s[0], *s[1] ? s[1] : NULL, *s[2] ? s[2] : NULL, true, data, size},
+		{s[0], *s[1] ? s[1] : NULL, *s[2] ? s[2] : NULL, (enum part_place)(size / 3 % 3),
+		 data, size},
 		{.filename = s[3], .bytes = data, .len = size},
 	};
 	struct message_header header = {*s[4] ? s[4] : "X-A", s[5]};

@@ -73,7 +73,7 @@ def part(rng, number):
     is_inline = rng.random() < 0.4
     return {
         "filename": name.encode()[:1000].decode(errors="ignore") if name not in ("", ".", "..") else "a.bin",
-        "content_type": rng.choice([None, "text/csv", "application/pdf", "image/png"]),
+        "content_type": rng.choice([None, "text/csv", "application/pdf", "image/png", "text/csv; charset=utf-8; header=present"]),
         "content_id": f"part{number}@x" if is_inline else None,
         "inline": is_inline,
         "hex": data.hex(),
@@ -250,7 +250,9 @@ def wanted_leaves(made):
 def check_part(leaf, wanted):
     assert leaf.get_payload(decode=True) == bytes.fromhex(wanted["hex"])
     assert leaf["content-disposition"].params["filename"] == wanted["filename"]
-    assert leaf.get_content_type() == (wanted["content_type"] or "application/octet-stream")
+    kind, *parameters = (wanted["content_type"] or "application/octet-stream").split("; ")
+    assert leaf.get_content_type() == kind
+    assert dict(leaf["content-type"].params) == dict(p.split("=") for p in parameters)
     assert leaf.get_content_disposition() == ("inline" if wanted["inline"] else "attachment")
     assert leaf["content-id"] == (f"<{wanted['content_id']}>" if wanted["content_id"] else None)
 
@@ -306,6 +308,25 @@ def test_a_changed_or_added_field_breaks_the_signature(program, key):
         assert not verify(field + b"\r\n" + raw), field
     assert verify(b"Received: from a by b\r\n" + raw)
     assert verify(raw.replace(b"Subject: Hello", b"SUBJECT:  \t Hello "))
+
+
+def test_an_invitation_is_the_last_form_of_the_text(program):
+    calendar = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nSUMMARY:Größe\nEND:VCALENDAR\n"
+    made = {"from": {"email": "a@x.test"}, "to": [{"email": "b@x.test"}], "message_id": "<1@x.test>", "date_ms": 0, "text": "Come.",
+            "html": "<p>Come.", "parts": [
+                {"filename": "invite.ics", "content_type": "text/calendar", "hex": calendar.encode().hex()},
+                {"content_type": 'text/calendar; method=REQUEST; name="a; b.ics"', "alternative": True, "hex": calendar.encode().hex()}]}
+    raw = build(program, [made])[0]
+    check_bytes(raw)
+    found = list(leaves(parse(raw)))
+    both = ("mixed", "alternative")
+    assert [(path, leaf.get_content_type()) for path, leaf in found] == [
+        (both, "text/plain"), (both, "text/html"), (both, "text/calendar"), (("mixed",), "text/calendar")]
+    invitation = found[2][1]
+    assert dict(invitation["content-type"].params) == {"method": "REQUEST", "name": "a; b.ics", "charset": "utf-8"}
+    assert invitation["content-disposition"] is None
+    assert read_text(invitation) == calendar
+    assert found[3][1]["content-disposition"].params["filename"] == "invite.ics"
 
 
 def test_the_same_mail_signed_twice_gives_the_same_bytes(program, key):

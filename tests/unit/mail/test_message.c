@@ -519,6 +519,7 @@ static void an_alternative_part_is_a_text(void **state)
 {
 	struct message_part part = {.content_type = "image/png", .place = PART_ALTERNATIVE};
 	struct message m = plain();
+	struct buf out = {0};
 
 	(void)state;
 	m.parts = &part;
@@ -526,6 +527,15 @@ static void an_alternative_part_is_a_text(void **state)
 	check_refused(&m, "begins with text/");
 	part.content_type = NULL;
 	check_refused(&m, "begins with text/");
+	part.content_type = "text/calendar; method=REQUEST";
+	part.bytes = (const unsigned char *)"Gr\xf6\xdf"
+					    "e";
+	part.len = 5;
+	check_refused(&m, "with a charset");
+	part.content_type = "text/calendar; method=REQUEST; charset=iso-8859-1";
+	build(&m, &out);
+	assert_non_null(strstr(out.data, "\r\n\r\nGr=F6=DFe\r\n"));
+	buf_deinit(&out);
 }
 
 static void a_mail_larger_than_the_limit_is_refused_and_one_at_the_limit_is_not(void **state)

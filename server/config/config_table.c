@@ -35,9 +35,9 @@ static const char *check_redis_url(const char *text)
 {
 	if (strncmp(text, "redis://", 8) == 0 && text[8])
 		return NULL;
-	if (strncmp(text, "unix:///", 8) == 0 && text[8])
+	if (strncmp(text, "unix://", 7) == 0 && strchr(text + 7, '/'))
 		return NULL;
-	return "redis://[user:password@]host[:port][/db] or unix:///path";
+	return "redis://[user:password@]host[:port][/db] or unix:///path[?db=number]";
 }
 
 static const char *check_relay_url(const char *text)
@@ -96,7 +96,8 @@ const struct config_row config_rows[] = {
 	{ROW(listen, CONFIG_TEXT, "127.0.0.1:8080"),
 	 .help = "Addresses of the API: comma-separated list of address:port or [IPv6]:port."},
 	{ROW(redis_url, CONFIG_TEXT, ""), .check = check_redis_url, .secrecy = CONFIG_SECRET_URL,
-	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db] or unix:///path. "
+	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db] or "
+		 "unix://[user:password@]/path[?db=number]. "
 		 "Empty: an embedded Redis in the data directory."},
 	{ROW(data_dir, CONFIG_TEXT, "./postern-data"),
 	 .help = "Directory for the journals of the relays and the files of the embedded Redis."},

@@ -2,6 +2,7 @@
 #include "server/redis/calls.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,10 @@
 #include "server/base/metrics.h"
 #include "server/redis/script.h"
 
-#define RETRY_MS 200     /* after a "not now" of Redis */
+#define RETRY_MS 200 /* after a "not now" of Redis */
+#define READONLY_MS                                                                                \
+	1500             /* a replica refuses: for so long another connection may find the master  \
+			  */
 #define REFUSALS_MAX 5   /* of a call without a limit; with growing pauses, 6 s in all */
 #define SILENCE_MS 10000 /* a sent call without a reply for this long: the connection is dead */
 
@@ -23,6 +27,7 @@ struct call {
 	int64_t limit_at, retry_at, sent_at; /* monotonic ms; 0 = none */
 	int refusals;
 	bool is_sent;       /* on the current connection */
+	bool was_refused;   /* the last reply was "not now" */
 	bool was_lost;      /* with a connection: it may have run */
 	max_align_t copy[]; /* of the context, if the callback has one to copy */
 };
@@ -99,6 +104,30 @@ void calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg)
 	command_deinit(&c);
 }
 
+static bool has_kind(const char *text, const char *kind)
+{
+	return strncmp(text, kind, strlen(kind)) == 0;
+}
+
+/* The call is sent again later. The connection of a replica is dropped by the next tick: first the
+ * replies to other calls are read, which were refused as well. */
+static void take_not_now(struct call *c, const char *text)
+{
+	struct calls *l = c->calls;
+	int64_t soon = clock_mono_ms() + READONLY_MS;
+
+	LOG(LOG_WARN, "store.not_now", LOG_S("reason", text));
+	c->was_lost |= is_from_script(text);
+	c->was_refused = true;
+	snprintf(l->not_now, sizeof(l->not_now), "%s%s",
+		 has_kind(text, "MISCONF") ? "Redis cannot write to its disk, which may be full: "
+					   : "Redis does not take commands now: ",
+		 text);
+	l->is_stale |= has_kind(text, "READONLY") || has_kind(text, "NOAUTH");
+	if (has_kind(text, "READONLY") && c->limit_at > soon)
+		c->limit_at = soon;
+}
+
 static void on_error(struct call *c, const redisReply *r)
 {
 	struct err why;
@@ -110,10 +139,7 @@ static void on_error(struct call *c, const redisReply *r)
 		return;
 	}
 	if (is_not_now(r->str)) {
-		c->was_lost |= is_from_script(r->str);
-		LOG(LOG_WARN, "store.not_now", LOG_S("reason", r->str));
-		if (strncmp(r->str, "READONLY", 8) == 0 || strncmp(r->str, "NOAUTH", 6) == 0)
-			conn_drop(c->calls->conn, r->str);
+		take_not_now(c, r->str);
 		return;
 	}
 	LOG(LOG_ERROR, "store.script_failed", LOG_S("reason", r->str));
@@ -156,6 +182,7 @@ static void send_call(struct calls *l, struct call *c)
 	if (!bytes || !conn_send(l->conn, bytes, len, on_reply, c))
 		return;
 	c->is_sent = true;
+	c->was_refused = false;
 	c->sent_at = clock_mono_ms();
 }
 
@@ -206,6 +233,7 @@ void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct c
 void calls_went_up(struct calls *l)
 {
 	l->is_up = true;
+	l->is_stale = false;
 	conn_is_fit(l->conn);
 	send_waiting(l);
 }
@@ -244,6 +272,8 @@ void calls_tick(struct calls *l)
 	struct call *c;
 	struct err why;
 
+	if (l->is_stale)
+		conn_drop(l->conn, l->not_now);
 	while ((c = first_over(l, now))) {
 		if (c->command.bytes.failed) {
 			err_oom(&why);
@@ -251,7 +281,7 @@ void calls_tick(struct calls *l)
 		} else if (!c->fn) {
 			end_call(c, CALL_UNKNOWN, NULL, NULL);
 		} else {
-			end_early(c, "Redis did not reply in time");
+			end_early(c, c->was_refused ? l->not_now : "Redis did not reply in time");
 		}
 	}
 	for (c = l->first; c; c = c->next) {

@@ -20,10 +20,13 @@ struct calls {
 	struct conn *conn;
 	bool is_up; /* the handshake is done: calls are sent */
 	struct call *first, *last;
+	char not_now[200]; /* the last "not now" of Redis, as a sentence */
+	bool is_stale;     /* READONLY, NOAUTH: the next tick connects anew */
 };
 
-/* limit_ms 0: no time limit; a command that Redis refuses is tried for 6 s. Takes the command's
- * memory. back.fn fires exactly once, never from within. */
+/* limit_ms 0: no time limit; a command that Redis refuses is tried for 6 s. With a limit, a command
+ * that a replica refuses (READONLY) is tried for 1.5 s. Takes the command's memory. back.fn fires
+ * exactly once, never from within. */
 void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct callback back);
 /* After the handshake: sends all calls that wait. */
 void calls_went_up(struct calls *l);

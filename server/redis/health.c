@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "server/base/clock.h"
 #include "server/config/config.h"
@@ -14,6 +15,7 @@
 #define CHECK_MS 5000      /* between two checks while all is well */
 #define CHECK_SOON_MS 1000 /* while it is not */
 #define ASK_MS 5000
+#define DISK_MIN_BYTES ((uint64_t)1 << 20)
 
 void health_init(struct health *h, const struct config *config, const struct instance *instance,
 		 struct calls *calls)
@@ -55,9 +57,25 @@ const char *health_durability(const struct health *h)
 	return h->check.holds ? "fsync" : "relaxed";
 }
 
+/* The embedded Redis ends itself when it cannot write, and does not start again without room. Only
+ * a Redis at a socket can be the embedded one. */
+static bool is_disk_full(const struct config *config)
+{
+	bool is_local = !*config->redis_url || strncmp(config->redis_url, "unix:", 5) == 0;
+	struct statvfs disk;
+
+	return is_local && statvfs(config->data_dir, &disk) == 0 &&
+	       (uint64_t)disk.f_bavail * disk.f_frsize < DISK_MIN_BYTES;
+}
+
 void health_lost(struct health *h, const char *why)
 {
-	snprintf(h->lost_why, sizeof(h->lost_why), "%s", why);
+	if (is_disk_full(h->config))
+		snprintf(h->lost_why, sizeof(h->lost_why),
+			 "the disk of %s is full, so Redis does not run (%.80s): free some space",
+			 h->config->data_dir, why);
+	else
+		snprintf(h->lost_why, sizeof(h->lost_why), "%s", why);
 	health_report(h);
 }
 

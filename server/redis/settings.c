@@ -106,7 +106,7 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 		fail(&c, "Redis %s is too old: 7.0 or later is needed", version);
 	expect(&c, info, "loading", "0", "it is still reading its files");
 	expect(&c, info, "role", "master", "a replica cannot accept mail");
-	expect(&c, info, "aof_last_write_status", "ok", "is its disk full?");
+	expect(&c, info, "aof_last_write_status", "ok", "its disk may be full");
 	c.memory_bytes = number(info, "used_memory");
 	max = number(info, "maxmemory");
 	c.is_unlimited = max == 0;

@@ -22,7 +22,7 @@ static int bad(struct err *e, const char *what)
 {
 	return err_set(e, ERR_INPUT,
 		       "POSTERN_REDIS_URL: %s; write redis://[user:password@]host[:port][/db] or "
-		       "unix:///path/to/redis.sock",
+		       "unix://[user:password@]/path/to/redis.sock[?db=number]",
 		       what);
 }
 
@@ -68,12 +68,21 @@ static int host_and_port(struct redis_url *u, const char *text, size_t len, stru
 	return 0;
 }
 
+static int database(struct redis_url *u, const char *text, struct err *e)
+{
+	int64_t db;
+
+	if (number_parse(text, strlen(text), 0, 999, &db) < 0)
+		return bad(e, "the database must be a number");
+	u->db = (int)db;
+	return 0;
+}
+
 static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 {
 	const char *slash = strchr(rest, '/');
 	const char *end = slash ? slash : rest + strlen(rest);
 	const char *at = NULL;
-	int64_t db = 0;
 
 	for (const char *p = rest; p < end; p++)
 		if (*p == '@')
@@ -82,10 +91,30 @@ static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 		return -1;
 	if (at)
 		rest = at + 1;
-	if (slash && slash[1] && number_parse(slash + 1, strlen(slash + 1), 0, 999, &db) < 0)
-		return bad(e, "the database must be a number");
-	u->db = (int)db;
+	if (slash && slash[1] && database(u, slash + 1, e) < 0)
+		return -1;
 	return host_and_port(u, rest, (size_t)(end - rest), e);
+}
+
+/* What the path has of "?" and "%" is percent-encoded. */
+static int parse_unix(struct redis_url *u, const char *rest, struct err *e)
+{
+	const char *at = *rest == '/' ? NULL : strstr(rest, "@/");
+	const char *query;
+
+	if (at && credentials(u, rest, (size_t)(at - rest), e) < 0)
+		return -1;
+	if (at)
+		rest = at + 1;
+	query = strchr(rest, '?');
+	if (query && strncmp(query, "?db=", 4) != 0)
+		return bad(e, "after the ? of a socket only db=number is known");
+	if (query && database(u, query + 4, e) < 0)
+		return -1;
+	if (*rest != '/' || decode(u->path, sizeof(u->path), rest,
+				   query ? (size_t)(query - rest) : strlen(rest)) < 0)
+		return bad(e, "a socket needs an absolute path of at most 107 bytes");
+	return 0;
 }
 
 int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e)
@@ -102,14 +131,13 @@ int redis_url_parse(const struct config *config, struct redis_url *url, struct e
 				       "(%d bytes, at most 107)",
 				       len);
 	} else if (strncmp(text, "unix://", 7) == 0) {
-		if (strlen(text + 7) >= sizeof(u.path) || text[7] != '/')
-			return bad(e, "a socket needs an absolute path of at most 107 bytes");
-		memcpy(u.path, text + 7, strlen(text + 7));
+		if (parse_unix(&u, text + 7, e) < 0)
+			return -1;
 	} else if (strncmp(text, "redis://", 8) == 0) {
 		if (parse_tcp(&u, text + 8, e) < 0)
 			return -1;
 	} else if (strncmp(text, "rediss://", 9) == 0) {
-		return bad(e, "TLS to Redis is not spoken; use a private network or a tunnel");
+		return bad(e, "TLS to Redis is not supported: use a private network or a tunnel");
 	} else {
 		return bad(e, "it is neither redis:// nor unix://");
 	}
@@ -123,7 +151,8 @@ void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRE
 	int len;
 
 	if (*url->path) {
-		snprintf(address, REDIS_URL_ADDRESS_MAX, "%s", url->path);
+		snprintf(address, REDIS_URL_ADDRESS_MAX, url->db ? "%s?db=%d" : "%s", url->path,
+			 url->db);
 		return;
 	}
 	len = snprintf(address, REDIS_URL_ADDRESS_MAX, "%s%s%s:%d", is_v6 ? "[" : "", url->host,

@@ -5,8 +5,9 @@
 
 struct config;
 
-/* Where Redis is: redis://[user:password@]host[:port][/db], unix:///path/to/socket, or, when
- * POSTERN_REDIS_URL is not set, the embedded one's socket in the data directory. */
+/* Where Redis is: redis://[user:password@]host[:port][/db] or
+ * unix://[user:password@]/path/to/socket[?db=n], all percent-encoded; without POSTERN_REDIS_URL,
+ * the socket of the embedded Redis in the data directory. */
 
 struct redis_url {
 	char path[108]; /* Unix socket, "" = TCP */
@@ -19,7 +20,7 @@ struct redis_url {
 
 int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e);
 
-/* "redis.example:6379", "[::1]:6379/2" or "/path/to/socket": for messages. */
+/* "redis.example:6379", "[::1]:6379/2" or "/path/to/socket?db=2": for messages. */
 #define REDIS_URL_ADDRESS_MAX 272
 void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRESS_MAX]);
 

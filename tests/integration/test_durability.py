@@ -177,6 +177,27 @@ def test_a_full_disk_under_redis_refuses_mail_and_loses_none(small_disk, make_po
         assert len(world.sink.taken(f"first2fail-kept{i}@d37.test")) == 1
 
 
+def test_a_full_disk_under_the_embedded_redis_is_named(small_disk, make_postern, world):
+    """In /readyz, in the 503 and in the log; with room again, mail is accepted again."""
+    server = make_postern({**world.settings, **FAST, "data_dir": str(small_disk / "data")})
+    accepted(server, "ok-before@d37.test")
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    large = base64.b64encode(os.urandom(300_000)).decode()
+    attachments = [{"filename": "f", "content": large}]
+
+    def names_the_disk():
+        answer = server.send("ok-nospace@d37.test", key=server.live_key, attachments=attachments)
+        return answer.status == 503 and "is full" in answer.json()["detail"]
+    harness.wait_for(names_the_disk, 40, what="a 503 that names the disk")
+    ready = server.request("GET", "/readyz", key=None)
+    assert ready.status == 503 and f"the disk of {small_disk / 'data'} is full" in ready.body.decode(), ready
+    assert "is full" in "".join(line for line in server.log().splitlines() if "store.not_ready" in line)
+    ballast.unlink()
+    server.wait_ready()
+    accepted(server, "ok-after@d37.test")
+
+
 def fill(path):
     with open(path, "wb", buffering=0) as f:
         for size in (1 << 20, 1 << 12):

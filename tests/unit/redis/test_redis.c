@@ -480,6 +480,43 @@ static void what_redis_cannot_do_now_is_asked_again(void **state)
 	assert_int_equal(d.integer, 1);
 }
 
+static void mail_that_a_replica_refuses_is_not_accepted(void **state)
+{
+	struct fixture *f = *state;
+	struct accept_request m[3];
+	struct accepted a[3] = {{0}};
+
+	redis_do(f, "REPLICAOF 127.0.0.1 1");
+	for (int i = 0; i < 3; i++) {
+		m[i] = plain_message(f);
+		accept_message(f->store, &m[i], on_accepted, &a[i]);
+		run_for(f, 5);
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_true(becomes(f, was_called, &a[i].calls));
+		assert_int_equal(a[i].status, ACCEPT_NOT_ACCEPTED);
+		assert_int_equal(a[i].why.kind, ERR_RETRY);
+		assert_non_null(strstr(a[i].why.text, "READONLY"));
+	}
+	assert_true(comes_to_say(f, "READONLY"));
+	redis_do(f, "REPLICAOF NO ONE");
+	assert_true(becomes(f, is_ready, NULL));
+}
+
+static void a_replica_that_becomes_master_in_time_takes_the_call(void **state)
+{
+	struct fixture *f = *state;
+	struct ended d = {0};
+
+	redis_do(f, "REPLICAOF 127.0.0.1 1");
+	ask(f, "INCR", "n", 10000, &d);
+	run_for(f, 300);
+	assert_int_equal(d.calls, 0);
+	redis_do(f, "REPLICAOF NO ONE");
+	assert_true(becomes(f, was_called, &d.calls));
+	assert_int_equal(d.end, CALL_ANSWERED);
+}
+
 static void abandoned_calls_end_sent_or_not(void **state)
 {
 	struct fixture *f = *state;
@@ -537,6 +574,8 @@ int main(void)
 		READY(a_call_without_an_answer_is_unknown_and_its_late_answer_is_for_nobody),
 		READY(a_call_under_way_is_asked_again_on_the_next_connection),
 		READY(what_redis_cannot_do_now_is_asked_again),
+		READY(mail_that_a_replica_refuses_is_not_accepted),
+		READY(a_replica_that_becomes_master_in_time_takes_the_call),
 		READY(abandoned_calls_end_sent_or_not),
 	};
 

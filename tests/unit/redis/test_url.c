@@ -38,6 +38,12 @@ static void good_urls_are_read(void **state)
 		{"redis://app:p@ss:w@h",
 		 {.host = "h", .port = 6379, .user = "app", .password = "p@ss:w"}},
 		{"unix:///run/redis.sock", {.path = "/run/redis.sock"}},
+		{"unix:///run/redis.sock?db=2", {.path = "/run/redis.sock", .db = 2}},
+		{"unix:///run/a%3Fb%25@c", {.path = "/run/a?b%@c"}},
+		{"unix://app:p%40w@/run/redis.sock",
+		 {.path = "/run/redis.sock", .user = "app", .password = "p@w"}},
+		{"unix://:p@w@/run/redis.sock?db=15",
+		 {.path = "/run/redis.sock", .password = "p@w", .db = 15}},
 		{"", {.path = "/data/redis.sock"}},
 	};
 	struct redis_url u;
@@ -87,6 +93,15 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 		{"redis://u:a%00b@h", "encoded"},
 		{"unix://redis.sock", "absolute"},
 		{"unix://", "absolute"},
+		{"unix://app:pw@run/redis.sock", "absolute"},
+		{"unix://app:pw@", "absolute"},
+		{"unix:///run/a%00b", "absolute"},
+		{"unix:///run/a%zz", "absolute"},
+		{"unix://app@/run/redis.sock", "user:password"},
+		{"unix:///run/redis.sock?db=", "database"},
+		{"unix:///run/redis.sock?db=1000", "database"},
+		{"unix:///run/redis.sock?db=2&x=1", "database"},
+		{"unix:///run/redis.sock?tls=1", "db=number"},
 	};
 	struct redis_url u;
 	struct err e;
@@ -108,7 +123,8 @@ static void a_password_is_never_in_the_reason(void **state)
 {
 	static const char *const rows[] = {"redis://u:hunter2@h:0",  "redis://u:hunter2@h/x",
 					   "redis://u:hunter2%zz@h", "redis://u:hunter2@[::1",
-					   "redis://hunter2@h",      "rediss://u:hunter2@h"};
+					   "redis://hunter2@h",      "rediss://u:hunter2@h",
+					   "unix://u:hunter2@x",     "unix://hunter2@/x"};
 	struct redis_url u;
 	struct err e;
 
@@ -172,6 +188,7 @@ static void an_address_is_shown_without_credentials(void **state)
 		{"redis://u:hunter2@redis.example", "redis.example:6379"},
 		{"redis://:hunter2@[::1]:7000/3", "[::1]:7000/3"},
 		{"unix:///run/redis.sock", "/run/redis.sock"},
+		{"unix://u:hunter2@/run/redis.sock?db=2", "/run/redis.sock?db=2"},
 		{"", "/data/redis.sock"},
 	};
 	char address[REDIS_URL_ADDRESS_MAX];

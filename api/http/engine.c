@@ -1,6 +1,9 @@
 /* libmicrohttpd in our loop: it has an epoll of its own, which the loop watches. */
 #include "api/http/engine.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "api/http/guard.h"
 
 #define RUNS_A_TURN 16
@@ -41,6 +44,11 @@ void engine_check_drained(struct http_server *s)
 {
 	if (s->drained && s->n_peers == 0 && s->n_lingering == 0)
 		loop_post(&s->drained_post);
+}
+
+void engine_new_id(struct http_server *s, char id[ENGINE_ID_MAX])
+{
+	snprintf(id, ENGINE_ID_MAX, "%s-%" PRIx64, s->id_prefix, s->id_count++);
 }
 
 int engine_init(struct http_server *s)

@@ -57,6 +57,10 @@ void engine_wake(struct http_server *s);
 /* A connection ended: when the server is draining and it was the last, posts `drained`. */
 void engine_check_drained(struct http_server *s);
 
+/* A new id for a request. */
+#define ENGINE_ID_MAX 40
+void engine_new_id(struct http_server *s, char id[ENGINE_ID_MAX]);
+
 /* 0 or -1 (out of memory). Watches the epoll of s->daemon. */
 int engine_init(struct http_server *s);
 void engine_deinit(struct http_server *s);

@@ -4,6 +4,7 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -94,11 +95,13 @@ static bool is_in_step(const struct peer *p)
 static void refuse_peer(struct peer *p, const struct scan *why)
 {
 	int copy = dup(p->fd);
+	char id[ENGINE_ID_MAX];
 
-	LOG(LOG_INFO, "http.refused", LOG_N("status", problem_status(why->problem)),
-	    LOG_S("reason", why->detail));
+	engine_new_id(p->server, id);
+	LOG(LOG_INFO, "http.refused", LOG_B("request", id, strlen(id)),
+	    LOG_N("status", problem_status(why->problem)), LOG_S("reason", why->detail));
 	metric_add(METRIC_REQUESTS_4XX, 1);
-	linger_last_words(p->server, p->fd, why->problem, NULL, why->detail);
+	linger_last_words(p->server, p->fd, why->problem, id, why->detail);
 	peer_enter(p, PEER_DOOMED, clock_mono_ms());
 	/* Ends our side: MHD cannot add its own page, and closes. */
 	if (copy >= 0)

@@ -82,16 +82,21 @@ void linger_free_all(struct http_server *s)
 	}
 }
 
-void linger_last_words(const struct http_server *s, int fd, enum problem problem, const char *id,
+void linger_last_words(struct http_server *s, int fd, enum problem problem, const char *id,
 		       const char *detail)
 {
 	struct buf response = {0};
+	char new_id[ENGINE_ID_MAX];
 	size_t len = 0;
 	char *text;
 
 	if (s->is_tls)
 		return;
-	text = problem_text(problem, id ? id : "-", detail, NULL, &len);
+	if (!id) {
+		engine_new_id(s, new_id);
+		id = new_id;
+	}
+	text = problem_text(problem, id, detail, NULL, &len);
 	if (!text)
 		return;
 	buf_fmt(&response,
@@ -99,9 +104,10 @@ void linger_last_words(const struct http_server *s, int fd, enum problem problem
 		"application/problem+json\r\n"
 		"X-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n",
 		problem_status(problem), problem_title(problem),
-		problem_status(problem) == 503 ? "Retry-After: 5\r\n" : "", id ? id : "-", len);
+		problem_status(problem) == 503 ? "Retry-After: 5\r\n" : "", id, len);
 	buf_append(&response, text, len);
-	/* A few hundred octets into an empty socket buffer: all or nothing will do. */
+	/* A few hundred octets into an empty socket buffer: all are written, or the client is lost.
+	 */
 	if (!response.failed)
 		(void)!send(fd, response.data, response.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	buf_deinit(&response);

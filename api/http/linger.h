@@ -11,8 +11,8 @@ void linger_take(struct http_server *s, int fd);
 void linger_free_all(struct http_server *s);
 
 /* Writes a whole response past MHD; only on plain TCP, and only when MHD has nothing to write.
- * request_id, detail: NULL for none. */
-void linger_last_words(const struct http_server *s, int fd, enum problem problem,
-		       const char *request_id, const char *detail);
+ * request_id NULL: a new one. detail: NULL for none. */
+void linger_last_words(struct http_server *s, int fd, enum problem problem, const char *request_id,
+		       const char *detail);
 
 #endif

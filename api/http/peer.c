@@ -12,58 +12,58 @@
 
 struct peer *peer_new(struct http_server *s, int fd)
 {
-	struct peer *c = calloc(1, sizeof(*c));
+	struct peer *p = calloc(1, sizeof(*p));
 
-	if (!c)
+	if (!p)
 		return NULL;
-	c->server = s;
-	c->fd = fd;
-	c->since_ms = clock_mono_ms();
-	c->next = s->peers;
-	if (c->next)
-		c->next->prev = c;
-	s->peers = c;
+	p->server = s;
+	p->fd = fd;
+	p->since_ms = clock_mono_ms();
+	p->next = s->peers;
+	if (p->next)
+		p->next->prev = p;
+	s->peers = p;
 	s->n_peers++;
 	metric_add(METRIC_HTTP_CONNECTIONS, 1);
-	c->is_counted = true;
-	guard_add(c);
-	return c;
+	p->is_counted = true;
+	guard_add(p);
+	return p;
 }
 
-void peer_free(struct peer *c)
+void peer_free(struct peer *p)
 {
 	struct http_server *s;
 	int copy;
 
-	if (!c)
+	if (!p)
 		return;
-	s = c->server;
-	guard_remove(c);
+	s = p->server;
+	guard_remove(p);
 	/* MHD closes its descriptor after this; a copy keeps the socket. */
-	if (c->is_left_early && !s->is_stopping && (copy = fcntl(c->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+	if (p->is_left_early && !s->is_stopping && (copy = fcntl(p->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
 		linger_take(s, copy);
-	if (c->prev)
-		c->prev->next = c->next;
+	if (p->prev)
+		p->prev->next = p->next;
 	else
-		s->peers = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+		s->peers = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
 	s->n_peers--;
 	metric_add(METRIC_HTTP_CONNECTIONS, -1);
-	free(c);
+	free(p);
 	engine_check_drained(s);
 }
 
-void peer_enter(struct peer *c, enum peer_phase phase, int64_t since_ms)
+void peer_enter(struct peer *p, enum peer_phase phase, int64_t since_ms)
 {
-	if (c->phase == PEER_DOOMED)
+	if (p->phase == PEER_DOOMED)
 		return;
-	c->phase = phase;
-	c->since_ms = since_ms;
+	p->phase = phase;
+	p->since_ms = since_ms;
 }
 
-void peer_shut(struct peer *c)
+void peer_shut(struct peer *p)
 {
-	peer_enter(c, PEER_DOOMED, clock_mono_ms());
-	shutdown(c->fd, SHUT_RDWR);
+	peer_enter(p, PEER_DOOMED, clock_mono_ms());
+	shutdown(p->fd, SHUT_RDWR);
 }

@@ -43,9 +43,9 @@ struct peer {
 /* NULL: out of memory. */
 struct peer *peer_new(struct http_server *s, int fd);
 /* Before MHD closes its descriptor. NULL is fine. */
-void peer_free(struct peer *c);
-void peer_enter(struct peer *c, enum peer_phase phase, int64_t since_ms);
+void peer_free(struct peer *p);
+void peer_enter(struct peer *p, enum peer_phase phase, int64_t since_ms);
 /* Shuts the socket down; MHD sees the end of the stream and cleans up. */
-void peer_shut(struct peer *c);
+void peer_shut(struct peer *p);
 
 #endif

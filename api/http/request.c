@@ -1,8 +1,6 @@
 /* The life of a request, its suspension, and what a handler may ask of it. */
 #include "api/http/request_state.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +20,7 @@ struct request *request_new(struct http_server *s, const char *target)
 	r->target_len = len;
 	memcpy(r->target, target, len + 1);
 	r->uri.path = "";
-	snprintf(r->id, sizeof(r->id), "%s-%" PRIx64, s->id_prefix, s->id_count++);
+	engine_new_id(s, r->id);
 	r->next = s->requests;
 	if (r->next)
 		r->next->prev = r;

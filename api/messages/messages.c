@@ -275,7 +275,7 @@ static void accept_send(struct request *r, struct creation *c)
 	c->accept.project = key->tenant;
 	c->accept.is_test = key->is_test;
 	c->accept.lane = c->send.lane;
-	c->accept.fail_on_unknown = c->send.fail_on_unknown;
+	c->accept.choices = c->send.choices;
 	c->accept.sender = c->send.from.email;
 	c->accept.emails = c->send.emails;
 	c->accept.n_emails = c->send.n_emails;

@@ -12,7 +12,7 @@
 #include "server/mail/message.h"
 #include "server/store/queue/accept.h"
 
-/* The body of POST /v1/messages, checked: an envelope, options, and a struct message that lacks
+/* The body of POST /v1/messages, checked: an envelope, choices, and a struct message that lacks
  * only its Message-ID and its date. */
 
 struct send_addresses {
@@ -31,7 +31,7 @@ struct send {
 	struct message message;
 	enum lane lane;
 	bool has_lane;
-	bool fail_on_unknown;
+	struct message_choices choices;
 	int64_t within_ms;   /* deliver_within, or the default of the configuration */
 	const char **emails; /* envelope recipients in order of appearance, no two equal */
 	size_t n_emails;

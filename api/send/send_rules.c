@@ -189,7 +189,7 @@ static int check_headers(struct rules_run *run, const struct rule_value *v, void
 
 static const struct rule header_item = {.types = RULE_STRING, .take = take_header};
 
-/* ---- tags, metadata, options ---- */
+/* ---- tags, metadata, choices ---- */
 
 static int check_tag(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
@@ -345,7 +345,7 @@ const struct rule send_rules[] = {
 	 .take = take_deliver_within},
 	{.field = "on_unknown",
 	 .types = RULE_STRING,
-	 .at = offsetof(struct send, fail_on_unknown),
+	 .at = offsetof(struct send, choices.fail_on_unknown),
 	 .take = take_on_unknown},
 };
 const size_t send_rules_count = sizeof(send_rules) / sizeof(send_rules[0]);

@@ -23,7 +23,7 @@ static const char *outcome_name(const struct delivery *d, enum connection_outcom
 	case OUTCOME_TOO_BIG:
 		return "bounced";
 	case OUTCOME_UNKNOWN:
-		return d->job->record.fail_on_unknown ? "failed" : "deferred";
+		return d->job->record.choices.fail_on_unknown ? "failed" : "deferred";
 	case OUTCOME_DEFERRED:
 	case OUTCOME_UNTRIED:
 		break;
@@ -97,7 +97,8 @@ static void count_result(enum connection_outcome outcome, const struct delivery 
 
 	metric_add(metrics[outcome], 1);
 	if (outcome == OUTCOME_UNKNOWN)
-		metric_add(d->job->record.fail_on_unknown ? METRIC_FAILED : METRIC_DEFERRED, 1);
+		metric_add(d->job->record.choices.fail_on_unknown ? METRIC_FAILED : METRIC_DEFERRED,
+			   1);
 	if (outcome == OUTCOME_DELIVERED)
 		metric_observe(METRIC_DELIVERY_MS, now - d->job->record.accepted_ms);
 }

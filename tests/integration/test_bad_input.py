@@ -342,6 +342,27 @@ def test_a_scope_opens_what_it_names_and_nothing_else(postern, scopes, method, p
     problem(answer, status, {403: "forbidden", 404: "not-found", 422: "validation"}[status])
 
 
+# ---- paths ----
+
+def test_an_address_with_a_slash_is_suppressed_shown_and_removed(postern):
+    key = postern.create_key("suppressions", scopes="read,manage", test=True)
+    made = postern.request("POST", "/v1/suppressions", json={"email": "foo/bar@bad.example"}, key=key)
+    assert made.status in (200, 201), made
+    path = "/v1/suppressions/foo%2Fbar@bad.example"
+    assert postern.request("GET", path, key=key).json()["email"] == "foo/bar@bad.example"
+    assert postern.request("GET", path + "/", key=key).status == 200
+    assert postern.request("DELETE", path, key=key).status == 204
+    problem(postern.request("GET", path, key=key), 404, "not-found")
+
+
+def test_a_target_or_head_that_is_too_long_is_a_problem(postern):
+    for length in (8_192, 20_000, 70_000):
+        problem(postern.request("GET", "/v1/events?cursor=" + "a" * length), 414, "uri-too-long")
+    problem(postern.request("GET", "/v1/events?cursor=" + "a" * 5_000), 400, "bad-request")
+    for length in (16_384, 70_000):
+        problem(postern.request("GET", "/v1/events", {"X-Long": "a" * length}), 431, "head-too-large")
+
+
 # ---- other projects ----
 
 @stores

@@ -49,7 +49,7 @@ BUGS = {
     "release forgets due": ("release", "call_in_pieces('ZADD', key_due(), due)", ""),
     "release forgets the epoch": ("release", "job.epoch = lease.epoch", ""),
     "release holds one crash late": ("release", "job.crashes >= crashes_max", "job.crashes > crashes_max"),
-    "release ignores on_unknown": ("release", "message.on_unknown == 'fail'", "false"),
+    "release ignores on_unknown": ("release", "has_choice(message, 'fail')", "false"),
     "slots of a dead owner leak": ("release", "for i = 1, #slots, 2 do", "for i = 3, #slots, 2 do"),
     "a dead owner is not forgotten": ("release", "if has_more == 0 then forget_owner(owner) end", ""),
     "giveback keeps the turn at the old site": ("giveback", "if old_site ~= site then", "if false then"),

@@ -4,7 +4,7 @@
 --@include base record change ready
 --@args latest_ms:number key_life_ms:digits retention_ms:number
 --@item id head idempotency fingerprint jobs recipients facts tags marks content:bytes
--- head: "lane mode on_unknown project within_ms not_before_ms bytes chunks sender". idempotency: a hash, '' = no key.
+-- head: "lane mode choices project within_ms not_before_ms bytes chunks sender". idempotency: a hash, '' = no key.
 -- jobs, recipients, facts: lines as in the record. tags: a line each. marks: 6 hex digits for each recipient
 -- (recipient_mark.h). content: '' when it is in chunks.
 -- returns the row of each message. suppressed: recipients on the suppression list, as JSON: "[0,2]", '' = none.
@@ -12,7 +12,7 @@
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later answers.
 -- Run again: the same answer, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
 local ACCEPTED, REPLAYED, CONFLICT, LATE, MALFORMED, NO_CHUNKS = 1, 2, 3, 4, 5, 6
-local HEAD_ARGUMENT = '^((%l+) (%l+) %l+ (%d+t?)) (%d+) (%d+) (%d+ (%d+) %S+)$'
+local HEAD_ARGUMENT = '^((%l+) (%l+) %S+ (%d+t?)) (%d+) (%d+) (%d+ (%d+) %S+)$'
 -- In a record: the end of the facts, and the beginning of the first event.
 local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '
 local MAX_JOBS = 4096

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- release: takes back leases that ran out, or all leases and connections of a dead owner. A job before its dot is
 -- first in line again. After 3 crashes it is deferred, longer each time; after `crashes_max` it is held. For a job
--- at its dot the outcome is unknown, and on_unknown of its message says what follows.
+-- at its dot the outcome is unknown, and choice "fail" of its message says what follows.
 -- KEYS 1 partition root. owner: the dead one, '' = what ran out. retry_ms: delay after a crash.
 -- spread: a random number 0-999, for the delays.
 --@include base record change ready slots
@@ -63,7 +63,7 @@ end
 
 -- The relay died at the dot, or its reply was never settled.
 local function end_unknown(id, message, job_number, ref, lease)
-	local events, is_failed = message.jobs[job_number].open, message.on_unknown == 'fail'
+	local events, is_failed = message.jobs[job_number].open, has_choice(message, 'fail')
 	set_open(id, message, job_number, is_failed and 'failed' or 'deferred', 'dup',
 		'the outcome is unknown: no reply to the final dot was seen')
 	add_attempt(id, message, job_number, lease.epoch, events, '-')

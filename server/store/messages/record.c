@@ -72,7 +72,7 @@ static bool is(const char *text, const char *name)
 static int head(struct cursor *c, struct record *r)
 {
 	const char *version = word(c, ' '), *lane = word(c, ' '), *mode = word(c, ' ');
-	const char *unknown = word(c, ' ');
+	const char *choices = word(c, ' ');
 
 	r->project = word(c, ' ');
 	r->accepted_ms = number(c, ' ');
@@ -91,7 +91,7 @@ static int head(struct cursor *c, struct record *r)
 		if (r->lane == LANE_BULK)
 			return -1;
 	r->is_test = is(mode, "test");
-	r->fail_on_unknown = is(unknown, "fail");
+	choices_read(choices, &r->choices);
 	return 0;
 }
 

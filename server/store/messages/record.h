@@ -7,6 +7,7 @@
 
 #include "server/base/err.h"
 #include "server/store/messages/lane.h"
+#include "server/store/messages/choices.h"
 
 /* The record of a message, as lua/lib/record.lua writes it under `m:<id>`: text, so that an
  * operator can read it with `redis-cli --raw get`. */
@@ -71,7 +72,7 @@ struct record_attempt {
 struct record {
 	enum lane lane;
 	bool is_test;
-	bool fail_on_unknown;
+	struct message_choices choices;
 	const char *project;
 	const char *sender;
 	int64_t accepted_ms;

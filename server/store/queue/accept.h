@@ -8,6 +8,7 @@
 #include "server/base/err.h"
 #include "server/base/id.h"
 #include "server/store/messages/lane.h"
+#include "server/store/messages/choices.h"
 
 struct redis;
 
@@ -24,7 +25,7 @@ struct accept_request {
 	const char *project; /* the tenant, as in struct key */
 	bool is_test;
 	enum lane lane;
-	bool fail_on_unknown;      /* on_unknown: fail */
+	struct message_choices choices;
 	const char *sender;        /* envelope sender, never empty */
 	const char *const *emails; /* envelope recipients, no two equal */
 	size_t n_emails;

@@ -63,10 +63,13 @@ static int put_marks(const struct accept_request *m, struct buf *marks)
 
 static int put_head(const struct accept_request *m, size_t bytes, size_t chunks, char head[512])
 {
-	int len = snprintf(head, 512, "%s %s %s %s %lld %lld %zu %zu %s", lane_name(m->lane),
-			   m->is_test ? "test" : "live", m->fail_on_unknown ? "fail" : "retry",
-			   m->project, (long long)m->within_ms, (long long)m->not_before_ms, bytes,
-			   chunks, m->sender);
+	char choices[CHOICES_WORD_MAX];
+	int len;
+
+	choices_write(&m->choices, choices);
+	len = snprintf(head, 512, "%s %s %s %s %lld %lld %zu %zu %s", lane_name(m->lane),
+		       m->is_test ? "test" : "live", choices, m->project, (long long)m->within_ms,
+		       (long long)m->not_before_ms, bytes, chunks, m->sender);
 
 	return len < 0 || len >= 512 ? -1 : 0;
 }

@@ -1,6 +1,6 @@
 -- record.lua: the record of a message, key_message(id), as lines of text. server/store/messages/record.c reads it too;
 -- it gets the places of the words from the lines --@row. The lines, in order:
---@row head version lane mode on_unknown project accepted_ms deadline_ms open events jobs recipients bytes chunks sender
+--@row head version lane mode choices project accepted_ms deadline_ms open events jobs recipients bytes chunks sender
 --@row job open crashes epoch settled_epoch destination
 --@row recipient state job attempts code at_ms event email
 --   the head; a line for each job; a line for each recipient; the facts, one line of JSON that never changes; then
@@ -9,18 +9,23 @@
 --                      events before it. The last 20 attempts are kept.
 -- `open` counts recipients without a final state, of the message or of the job. A job with 0 is over.
 -- `event` is the number of the recipient's last event, 0 for none.
-local HEAD = '^1 ((%l+) (%l+) (%l+) (%d+t?) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) (%d+) (%d+) %S+)\n()'
+local HEAD = '^1 ((%l+) (%l+) (%S+) (%d+t?) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) (%d+) (%d+) %S+)\n()'
 
 -- A message with what its head says, and where the line of its first job begins; nil when absent or damaged.
 local function parse_head(text)
 	if not text then return nil end
-	local front, lane, mode, on_unknown, project, accepted_ms, deadline_ms, open, events, back, jobs, recipients,
+	local front, lane, mode, choices, project, accepted_ms, deadline_ms, open, events, back, jobs, recipients,
 		bytes, chunks, after = match(text, HEAD)
 	if not after then return nil end
-	return { front = front, lane = lane, mode = mode, on_unknown = on_unknown, project = project,
+	return { front = front, lane = lane, mode = mode, choices = choices, project = project,
 		accepted_ms = tonumber(accepted_ms), deadline_ms = tonumber(deadline_ms), open = tonumber(open),
 		events = tonumber(events), back = back, job_count = tonumber(jobs),
 		recipient_count = tonumber(recipients), bytes = tonumber(bytes), chunks = tonumber(chunks) }, after
+end
+
+-- choices: names with commas between them, or '-'; server/store/messages/choices.c has them.
+local function has_choice(message, name)
+	return find(',' .. message.choices .. ',', ',' .. name .. ',', 1, true) ~= nil
 end
 
 -- front: the words from lane to deadline_ms. back: those from jobs to sender. Neither ever changes.

@@ -346,7 +346,7 @@ static void a_full_body_lands_where_it_belongs(void **state)
 	assert_string_equal(s.message.headers[0].name, "X-A");
 	assert_int_equal(s.lane, LANE_BULK);
 	assert_int_equal(s.within_ms, 3600000);
-	assert_true(s.fail_on_unknown);
+	assert_true(s.choices.fail_on_unknown);
 	send_deinit(&s);
 	buf_deinit(&said);
 }
@@ -379,7 +379,7 @@ static void what_is_not_given_has_its_default(void **state)
 	assert_int_equal(read_body(parse("{" BASE "}"), &s, &said), 0);
 	assert_int_equal(s.lane, LANE_NORMAL);
 	assert_int_equal(s.within_ms, 172800000);
-	assert_false(s.fail_on_unknown);
+	assert_false(s.choices.fail_on_unknown);
 	assert_null(s.message.subject);
 	assert_null(s.message.html);
 	send_deinit(&s);

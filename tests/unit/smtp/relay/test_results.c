@@ -99,7 +99,7 @@ static void each_outcome_has_its_line(void **state)
 
 		make(&b);
 		b.delivery.n_recipients = 1;
-		b.job.record.fail_on_unknown = rows[i].fail_on_unknown;
+		b.job.record.choices.fail_on_unknown = rows[i].fail_on_unknown;
 		write_results(&b, &rows[i].result, &out);
 		assert_string_equal(buf_text(&out), rows[i].line);
 		buf_deinit(&out);

@@ -45,7 +45,7 @@ static void all_fields_are_read(void **state)
 	assert_int_equal(parse(WHOLE, &r), 0);
 	assert_int_equal(r.lane, LANE_OTP);
 	assert_true(r.is_test);
-	assert_true(r.fail_on_unknown);
+	assert_true(r.choices.fail_on_unknown);
 	assert_string_equal(r.project, "7");
 	assert_string_equal(r.sender, "shop@example.test");
 	assert_int_equal(r.accepted_ms, 1700000000001);
@@ -229,7 +229,7 @@ static void the_status_is_the_least_finished_state(void **state)
 			 rows[i].states[0], rows[i].states[1], rows[i].states[2]);
 		assert_int_equal(parse(text, &r), 0);
 		assert_string_equal(record_status(&r), rows[i].status);
-		assert_false(r.is_test || r.fail_on_unknown);
+		assert_false(r.is_test || r.choices.fail_on_unknown);
 		record_deinit(&r);
 	}
 }

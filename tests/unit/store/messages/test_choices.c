@@ -1,0 +1,53 @@
+/* The choices of a message as a word of its record. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/store/messages/choices.h"
+
+static void what_is_written_is_read_again(void **state)
+{
+	char word[CHOICES_WORD_MAX];
+	struct message_choices o;
+
+	(void)state;
+	choices_write(&(struct message_choices){.fail_on_unknown = true}, word);
+	assert_string_equal(word, "fail");
+	choices_read(word, &o);
+	assert_true(o.fail_on_unknown);
+	choices_write(&(struct message_choices){.fail_on_unknown = false}, word);
+	assert_string_equal(word, "-");
+	choices_read(word, &o);
+	assert_false(o.fail_on_unknown);
+}
+
+static void names_that_are_not_known_count_for_nothing(void **state)
+{
+	static const struct {
+		const char *word;
+		bool fail_on_unknown;
+	} rows[] = {{NULL, false},        {"", false},        {",", false},
+		    {"fails", false},     {"fai", false},     {"later,fail", true},
+		    {"fail,later", true}, {",,fail,,", true}, {"FAIL", false}};
+	struct message_choices o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		choices_read(rows[i].word, &o);
+		assert_int_equal(o.fail_on_unknown, rows[i].fail_on_unknown);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_is_read_again),
+		cmocka_unit_test(names_that_are_not_known_count_for_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

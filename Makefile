@@ -76,24 +76,24 @@ run: ## install what is missing, build, start `postern dev`
 
 asan: ## build/asan/postern, with ASan and UBSan
 	@$(MAKE) B=build/asan MODE="$(SAN)" all
-test: deps-test ## everything: sets itself up, then unit, property and integration tests
+test: deps-test ## install what is missing, then all unit, property and integration tests
 	@$(MAKE) -s test-unit test-property test-integration
 test-unit: ## cmocka tests under ASan and UBSan
 	@$(MAKE) B=build/asan MODE="$(SAN)" units
 	sh tests/support/run-units.sh build/asan/unit
 units: $(UNITS)
-test-property: ## random interleavings of the store's transitions
+test-property: ## random sequences of the store's transitions
 	sh tests/store/run.sh
 test-integration: all asan ## the real binary, redis-server and real SMTP servers
 	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
-test-clients: all ## libraries of other languages against it (needs the npm registry, PyPI and the Go module proxy)
+test-clients: all ## client libraries of other languages (needs the npm registry, PyPI and the Go module proxy)
 	/usr/bin/python3 -m pytest -q tests/clients
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
-bench: all ## the goals table: accept, deliver, latency, memory, bytes
+bench: all ## measure accept, deliver, latency, memory, bytes
 	sh tests/support/install.sh bench
 	/usr/bin/python3 tests/bench/bench.py
-fuzz: ## FUZZ_S seconds (default 30) a parser
+fuzz: ## fuzz each parser for FUZZ_S seconds (default 30)
 	sh tests/fuzz/run.sh $(or $(FUZZ_S),30)
 
 # The container image. IMAGE_FLAGS: for the engine's build, like --network host or --build-arg http_proxy=...
@@ -103,7 +103,7 @@ build_image = $(CONTAINER) build $(if $(findstring podman,$(CONTAINER)),--format
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse --short HEAD) -f docker/Dockerfile
 image: ## build the container image, with podman or docker (CONTAINER=)
 	$(build_image) -t $(IMAGE) .
-image-test: image ## start it for real: mail, crashes, stop; docker/compose.yaml and alone
+image-test: image ## run the image, alone and by docker/compose.yaml: mail, crashes, stop
 	$(build_image) -t $(IMAGE)-build --target build .
 	CONTAINER=$(CONTAINER) IMAGE=$(IMAGE) SINK_IMAGE=$(IMAGE)-build /usr/bin/python3 -m pytest -q tests/image
 
@@ -113,13 +113,13 @@ fmt-check:
 	clang-format --dry-run -Werror $(SOURCES)
 lint: $(LUA_HEADERS) $(B)/gen/openapi_text.h ## clang-tidy, cppcheck and luacheck
 	FLAGS="$$CPPFLAGS" sh tests/support/lint.sh
-layers: ## who may include whom
+layers: ## check which folder includes which
 	sh tests/support/layers.sh
-install: all ## to $(DESTDIR)/usr/local/bin
+install: all ## install to $(DESTDIR)/usr/local/bin
 	install -D -m 755 $(B)/postern $(DESTDIR)/usr/local/bin/postern
 clean: ## remove build/
 	rm -rf build
-help: ## this list
+help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
 .PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-clients kill-test bench fuzz fmt image image-test \
 	fmt-check lint layers install clean help

@@ -115,7 +115,7 @@ static void files_that_hold_no_usable_key_are_refused(void **state)
 	write_key(EVP_EC_gen("P-256"), NULL);
 	check_refused(file, "x.test", "s", "RSA or Ed25519");
 	write_key(EVP_RSA_gen(2048), EVP_aes_128_cbc());
-	check_refused(file, "x.test", "s", "without password");
+	check_refused(file, "x.test", "s", "without a password");
 }
 
 static void a_pipe_in_place_of_a_key_does_not_block(void **state)

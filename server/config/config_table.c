@@ -46,7 +46,7 @@ static const char *check_relay_url(const char *text)
 		return NULL;
 	if (strncmp(text, "smtps://", 8) == 0 && text[8])
 		return NULL;
-	return "smtp://[user:password@]host[:port] or smtps://...";
+	return "smtp://[user:password@]host[:port][?tls=...] or smtps://...";
 }
 
 const char *config_check_host(const char *text)
@@ -116,8 +116,10 @@ const struct config_row config_rows[] = {
 	 .help = "32 bytes in base64: encrypts the secrets of webhooks in Redis."},
 	{ROW(relay_url, CONFIG_TEXT, ""), .check = check_relay_url, .secrecy = CONFIG_SECRET_URL,
 	 .is_reloadable = true,
-	 .help = "Deliver all mail to this server: smtp[s]://[user:password@]host[:port]. Empty: "
-		 "deliver to the MX hosts of each domain."},
+	 .help = "Deliver all mail to this server: smtp[s]://[user:password@]host[:port]. With a "
+		 "user "
+		 "it must have a valid certificate; ?tls=unverified and ?tls=opportunistic at the "
+		 "end want less. Empty: deliver to the MX hosts of each domain."},
 	{ROW(relay_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
 	 .help = "PEM file with the CA certificates that the relay's certificate is checked "
 		 "against. "

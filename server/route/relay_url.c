@@ -1,4 +1,4 @@
-/* Reads the URL of a smarthost. */
+/* Reads the URL of the relay. */
 #include "server/route/relay_url.h"
 
 #include <arpa/inet.h>
@@ -148,7 +148,7 @@ static int read_host(struct span *s, struct relay_url *u, struct err *e)
 		used = host.len + 2;
 	} else {
 		host.len = 0;
-		while (host.len < s->len && s->text[host.len] != ':' && s->text[host.len] != '/')
+		while (host.len < s->len && !strchr(":/?", s->text[host.len]))
 			host.len++;
 		used = host.len;
 	}
@@ -173,18 +173,51 @@ static int read_port(struct span *s, struct relay_url *u, struct err *e)
 	return 0;
 }
 
+static bool is_span(struct span s, const char *text)
+{
+	return s.len == strlen(text) && memcmp(s.text, text, s.len) == 0;
+}
+
+/* What follows host and port. */
+static int read_tls(struct span s, struct relay_url *u, struct err *e)
+{
+	static const struct {
+		const char *query;
+		enum relay_url_tls tls;
+	} queries[] = {{"?tls=verified", RELAY_URL_TLS_VERIFIED},
+		       {"?tls=unverified", RELAY_URL_TLS_UNVERIFIED},
+		       {"?tls=opportunistic", RELAY_URL_TLS_OPPORTUNISTIC}};
+
+	if (u->is_implicit_tls || u->has_user)
+		u->tls = RELAY_URL_TLS_VERIFIED;
+	if (s.len && s.text[0] == '/')
+		s = (struct span){s.text + 1, s.len - 1};
+	if (!s.len)
+		return 0;
+	for (size_t i = 0; i < sizeof(queries) / sizeof(*queries); i++) {
+		if (!is_span(s, queries[i].query))
+			continue;
+		u->tls = queries[i].tls;
+		if (u->is_implicit_tls && u->tls == RELAY_URL_TLS_OPPORTUNISTIC)
+			return err_set(e, ERR_INPUT,
+				       "smtps:// is always TLS: it contradicts ?tls=opportunistic");
+		return 0;
+	}
+	return err_set(e, ERR_INPUT,
+		       "only ?tls=verified, ?tls=unverified or ?tls=opportunistic may follow the "
+		       "host and port");
+}
+
 static int parse(struct span s, struct relay_url *u, struct err *e)
 {
 	if (s.len > URL_MAX)
-		return err_set(e, ERR_INPUT, "longer than %d bytes", URL_MAX);
+		return err_set(e, ERR_INPUT, "is longer than %d bytes", URL_MAX);
 	if (read_scheme(&s, u, e) < 0 || read_user(&s, u, e) < 0)
 		return -1;
 	u->port = default_port(u);
 	if (read_host(&s, u, e) < 0 || read_port(&s, u, e) < 0)
 		return -1;
-	if (s.len == 0 || (s.len == 1 && s.text[0] == '/'))
-		return 0;
-	return err_set(e, ERR_INPUT, "nothing may follow the host and port");
+	return read_tls(s, u, e);
 }
 
 int relay_url_parse(const char *text, struct relay_url *out, struct err *e)

@@ -6,20 +6,33 @@
 
 #include "server/base/err.h"
 
-/* The smarthost that the operator named:
+/* The URL of the relay (POSTERN_RELAY_URL):
  *
- *	url      = scheme "://" [user ":" password "@"] host [":" port] ["/"]
+ *	url      = scheme "://" [user ":" password "@"] host [":" port] ["/"] ["?tls=" tls]
  *	scheme   = "smtp" | "smtps"          ; any case; smtps is implicit TLS (RFC 8314)
  *	host     = name | IPv4 | "[" IPv6 "]"
+ *	tls      = "verified"                ; TLS; the certificate is valid for host
+ *	         | "unverified"              ; TLS; any certificate
+ *	         | "opportunistic"           ; TLS where offered; any certificate; not with smtps
  *
+ * Default of tls: "verified" for smtps, and for a URL with a user: without it, whoever answers at
+ * that address gets the password. Else POSTERN_TLS_POLICY decides.
  * Default port: smtps 465; smtp 587 with a user (submission, RFC 6409), else 25.
- * User and password are percent-decoded and may not hold controls. The last "@" ends them, so that
- * a raw "@", ":" or "/" in a password needs no "%"; a raw "%" does ("%25"). */
+ * User and password are percent-decoded and must not hold control characters. The last "@" ends
+ * them: a raw "@", ":" or "/" in a password needs no "%". A raw "%" is written "%25". */
 
 #define RELAY_URL_USER_MAX 320
 #define RELAY_URL_PASSWORD_MAX 512
 
+enum relay_url_tls {
+	RELAY_URL_TLS_POLICY, /* POSTERN_TLS_POLICY decides */
+	RELAY_URL_TLS_VERIFIED,
+	RELAY_URL_TLS_UNVERIFIED,
+	RELAY_URL_TLS_OPPORTUNISTIC,
+};
+
 struct relay_url {
+	enum relay_url_tls tls;
 	bool is_implicit_tls;
 	bool has_user;
 	bool is_address; /* host is a literal */
@@ -29,7 +42,7 @@ struct relay_url {
 	char password[RELAY_URL_PASSWORD_MAX + 1];
 };
 
-/* ERR_INPUT with a sentence that names the fault, never the password. */
+/* ERR_INPUT with a sentence that says what is wrong, without the password. */
 int relay_url_parse(const char *text, struct relay_url *out, struct err *e)
 	__attribute__((warn_unused_result));
 void relay_url_wipe(struct relay_url *u);

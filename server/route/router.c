@@ -60,6 +60,7 @@ struct router {
 	struct relay_url relay;
 	struct finding literal; /* the relay is an address: nothing to ask */
 	enum route_tls tls;
+	bool verify;
 	const char *ca_file;
 	char own_name[HELO_NAME_MAX];
 	struct sockaddr_storage own_addrs[OWN_ADDRS_MAX];
@@ -70,7 +71,7 @@ static void dress(const struct router *r, struct route *route)
 {
 	route->is_relay = r->ctx.is_relay;
 	route->tls = r->tls;
-	route->verify = r->ctx.is_relay && r->tls != ROUTE_TLS_OPPORTUNISTIC;
+	route->verify = r->verify;
 	route->user = r->relay.has_user ? r->relay.user : NULL;
 	route->password = r->relay.has_user ? r->relay.password : NULL;
 	route->ca_file = r->ca_file;
@@ -257,7 +258,28 @@ static int read_relay(const struct config *config, struct relay_url *out, struct
 {
 	if (relay_url_parse(config->relay_url, out, e) < 0)
 		return err_prefix(e, "POSTERN_RELAY_URL");
-	return 0;
+	if (config->tls_policy != TLS_REQUIRED ||
+	    (out->tls != RELAY_URL_TLS_UNVERIFIED && out->tls != RELAY_URL_TLS_OPPORTUNISTIC))
+		return 0;
+	relay_url_wipe(out);
+	return err_set(e, ERR_INPUT,
+		       "POSTERN_RELAY_URL: ?tls= contradicts POSTERN_TLS_POLICY=required, which "
+		       "wants a valid certificate");
+}
+
+/* How the relay is spoken to: its URL decides, else POSTERN_TLS_POLICY. */
+static void choose_relay_tls(struct router *r)
+{
+	const struct relay_url *u = &r->relay;
+
+	if (u->is_implicit_tls)
+		r->tls = ROUTE_TLS_IMPLICIT;
+	else if (u->tls == RELAY_URL_TLS_OPPORTUNISTIC)
+		r->tls = ROUTE_TLS_OPPORTUNISTIC;
+	else if (u->tls != RELAY_URL_TLS_POLICY)
+		r->tls = ROUTE_TLS_REQUIRED;
+	r->verify = u->tls == RELAY_URL_TLS_VERIFIED ||
+		    (u->tls == RELAY_URL_TLS_POLICY && r->tls == ROUTE_TLS_REQUIRED);
 }
 
 int router_check_config(const struct config *config, struct err *e)
@@ -302,8 +324,7 @@ static int set_up(struct router *r, struct loop *loop, const struct config *conf
 		if (read_relay(config, &r->relay, e) < 0)
 			return -1;
 		r->ctx.port = r->relay.port;
-		if (r->relay.is_implicit_tls)
-			r->tls = ROUTE_TLS_IMPLICIT;
+		choose_relay_tls(r);
 		if (r->relay.is_address)
 			set_literal(r);
 	}

@@ -427,7 +427,7 @@ def test_a_password_is_told_nowhere(make_host, make_postern, world, mechanism, w
     answer, last = ANSWERS[what]
     host = make_host("> 220 hi\n< EHLO\n" + AUTH[mechanism] + answer)
     user = f"{USER}:{PASSWORD.replace(' ', '%20')}"
-    server = make_postern({**world.settings, "relay_url": f"smtp://{user}@127.0.0.1:{host.port}", "log_level": "debug"})
+    server = make_postern({**world.settings, "relay_url": f"smtp://{user}@127.0.0.1:{host.port}?tls=opportunistic", "log_level": "debug"})
     a = attempt(server, "x@d0.test", "bounced" if "mail" in what else "deferred")
     assert last in words(a) and "auth" in a["steps_ms"]
     assert "C: AUTH PLAIN ****" in words(a) if mechanism == "plain" else words(a).count("C: ****") == 2

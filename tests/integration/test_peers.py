@@ -150,6 +150,17 @@ def deferred(server):
     return message["recipients"][0]
 
 
+def test_the_password_waits_for_a_valid_certificate(make_relay, through, certificates):
+    """Else whoever answers at the relay's address gets it. ?tls=unverified is the operator's word that this is fine."""
+    relay = make_relay(chain=certificates.chain("other.test"), require_starttls=True, **AUTH)
+    url = f"smtp://{USER}:{PASSWORD}@relay.test:{relay.port}"
+    server = through(url)
+    assert "certificate" in deferred(server)["last_reply"]["text"]
+    assert not relay.inbox.mails
+    server = through(url + "?tls=unverified")
+    assert server.deliver("someone@anywhere.example", key=server.live_key)["status"] == "delivered"
+
+
 def test_a_wrong_password_defers_the_mail_and_bounces_nothing(make_relay, through, certificates):
     relay = make_relay(chain=certificates.chain("relay.test"), require_starttls=True, **AUTH)
     server = through(f"smtp://{USER}:wrong-canary-password@relay.test:{relay.port}")
@@ -197,7 +208,7 @@ def test_required_tls_sends_nothing_to_a_certificate_of_an_unknown_authority(mak
 def test_a_password_never_travels_in_clear_to_another_machine(make_relay, through):
     """Loopback is the exception; the server here asks for AUTH without TLS."""
     relay = make_relay(auth_required=True, auth_require_tls=False, authenticator=password_is_right)
-    server = through(f"smtp://{USER}:{PASSWORD}@127.0.0.1:{relay.port}")
+    server = through(f"smtp://{USER}:{PASSWORD}@127.0.0.1:{relay.port}?tls=opportunistic")
     assert server.deliver("someone@anywhere.example", key=server.live_key)["status"] == "delivered"
 
 

@@ -60,6 +60,36 @@ static void good_urls_are_read(void **state)
 	}
 }
 
+static void a_user_means_verified_tls_unless_the_url_says_otherwise(void **state)
+{
+	static const struct {
+		const char *url;
+		enum relay_url_tls tls;
+	} cases[] = {
+		{"smtp://h", RELAY_URL_TLS_POLICY},
+		{"smtp://h/", RELAY_URL_TLS_POLICY},
+		{"smtp://u:p@h", RELAY_URL_TLS_VERIFIED},
+		{"smtp://u:p@127.0.0.1:1", RELAY_URL_TLS_VERIFIED},
+		{"smtps://h", RELAY_URL_TLS_VERIFIED},
+		{"smtp://h?tls=verified", RELAY_URL_TLS_VERIFIED},
+		{"smtp://u:p@h:1/?tls=unverified", RELAY_URL_TLS_UNVERIFIED},
+		{"smtps://u:p@[::1]?tls=unverified", RELAY_URL_TLS_UNVERIFIED},
+		{"smtp://u:p@h?tls=opportunistic", RELAY_URL_TLS_OPPORTUNISTIC},
+		{"smtp://u:p?tls=opportunistic@h", RELAY_URL_TLS_VERIFIED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct relay_url u;
+		struct err e = {0};
+
+		if (relay_url_parse(cases[i].url, &u, &e) < 0)
+			fail_msg("%s: %s", cases[i].url, e.text);
+		if (u.tls != cases[i].tls)
+			fail_msg("%s: %d", cases[i].url, (int)u.tls);
+	}
+}
+
 static const struct {
 	const char *url;
 	const char *says;
@@ -84,13 +114,18 @@ static const struct {
 	{"smtp://h:999999999999", "port"},
 	{"smtp://h:", "port"},
 	{"smtp://h:-1", "port"},
-	{"smtp://h:25x", "nothing may follow"},
-	{"smtp://h/path", "nothing may follow"},
-	{"smtp://h:25?tls=no", "nothing may follow"},
+	{"smtp://h:25x", "may follow"},
+	{"smtp://h/path", "may follow"},
+	{"smtp://h:25?tls=no", "may follow"},
+	{"smtp://h?tls=", "may follow"},
+	{"smtp://h?tls=verified&x=1", "may follow"},
+	{"smtp://h?TLS=verified", "may follow"},
+	{"smtp://u:secret@h?tls=off", "may follow"},
+	{"smtps://u:secret@h?tls=opportunistic", "contradicts"},
 	{"smtp://[::1", "without ]"},
 	{"smtp://[]", "host is missing"},
 	{"smtp://[10.0.0.1]", "no IPv6 address"},
-	{"smtp://[::1]x", "nothing may follow"},
+	{"smtp://[::1]x", "may follow"},
 	{"smtp://::1", "host is missing"},
 	{"smtp://1.2.3.4.5", "neither a name"},
 	{"smtp://300.1.1.1", "neither a name"},
@@ -143,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_urls_are_read),
+		cmocka_unit_test(a_user_means_verified_tls_unless_the_url_says_otherwise),
 		cmocka_unit_test(bad_urls_are_refused_with_a_sentence),
 		cmocka_unit_test(lengths_are_bounded),
 	};

@@ -184,6 +184,16 @@ static const struct relay_row relay_rows[] = {
 	 false, NULL, 1},
 	{"smtp://u:p@relay.test", TLS_REQUIRED, "relay:relay.test:587", "relay.test", 587,
 	 ROUTE_TLS_REQUIRED, true, "u", 2},
+	{"smtp://u:p@relay.test:1", TLS_OPPORTUNISTIC, "relay:relay.test:1", "relay.test", 1,
+	 ROUTE_TLS_REQUIRED, true, "u", 2},
+	{"smtp://u:p@relay.test:1?tls=unverified", TLS_OPPORTUNISTIC, "relay:relay.test:1",
+	 "relay.test", 1, ROUTE_TLS_REQUIRED, false, "u", 2},
+	{"smtp://u:p@relay.test:1?tls=opportunistic", TLS_OPPORTUNISTIC, "relay:relay.test:1",
+	 "relay.test", 1, ROUTE_TLS_OPPORTUNISTIC, false, "u", 2},
+	{"smtps://relay.test?tls=unverified", TLS_OPPORTUNISTIC, "relay:relay.test:465",
+	 "relay.test", 465, ROUTE_TLS_IMPLICIT, false, NULL, 2},
+	{"smtp://relay.test", TLS_REQUIRED, "relay:relay.test:25", "relay.test", 25,
+	 ROUTE_TLS_REQUIRED, true, NULL, 2},
 	{"smtps://u:p@relay.test", TLS_OPPORTUNISTIC, "relay:relay.test:465", "relay.test", 465,
 	 ROUTE_TLS_IMPLICIT, true, "u", 2},
 	{"smtp://localhost:26", TLS_OPPORTUNISTIC, "relay:localhost:26", "localhost", 26,
@@ -297,6 +307,25 @@ static void a_bad_configuration_is_named(void **state)
 	}
 }
 
+static void a_url_that_wants_less_than_the_policy_is_refused(void **state)
+{
+	static const char *const urls[] = {"smtp://u:secret@h?tls=unverified",
+					   "smtp://h?tls=opportunistic",
+					   "smtps://h?tls=unverified"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		struct config c = {.relay_url = urls[i], .dns_servers = "", .smtp_port = 25};
+		struct err e;
+
+		assert_int_equal(router_check_config(&c, &e), 0);
+		c.tls_policy = TLS_REQUIRED;
+		assert_int_equal(router_check_config(&c, &e), -1);
+		assert_non_null(strstr(e.text, "contradicts POSTERN_TLS_POLICY=required"));
+		assert_null(strstr(e.text, "secret"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_relay_takes_the_mail_of_every_domain),
 		cmocka_unit_test(a_relay_without_address_never_bounces),
 		cmocka_unit_test(a_bad_configuration_is_named),
+		cmocka_unit_test(a_url_that_wants_less_than_the_policy_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -13,7 +13,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/seal.h"
-#include "server/fetch/url.h"
+#include "server/fetch/fetch_url.h"
 #include "server/events/event.h"
 #include "server/events/sign.h"
 #include "server/base/json_text.h"

@@ -1,4 +1,4 @@
-/* HTTP POSTs by libcurl's multi interface in our loop. */
+/* HTTP POSTs by libcurl's multi interface on our loop. */
 #include "server/fetch/fetch.h"
 
 #include <stdio.h>
@@ -31,8 +31,8 @@ struct call {
 	char *request;
 	struct buf body;
 	size_t answer_max, header_bytes;
-	bool is_cut;   /* enough was read: the transfer was ended by us */
-	bool has_head; /* its header has come to its end */
+	bool is_cut;   /* answer_max was reached, and we ended the transfer */
+	bool has_head; /* the header of the response is complete */
 	bool is_forbidden;
 	int64_t retry_after_ms, began_ms;
 	fetch_fn *fn;
@@ -53,7 +53,7 @@ struct fetch {
 	struct loop_timer timer;
 	struct loop_post done;
 	struct call *calls;
-	struct call *spare; /* ended: their handles, with all that is the same for each call */
+	struct call *spare; /* handles of ended calls; their common options stay set */
 	size_t n_spare;
 };
 
@@ -86,7 +86,23 @@ static void call_free(struct call *c)
 	free(c);
 }
 
-/* Out of the calls that are under way. */
+/* Keeps the handle of a call that is over, or not begun, for the next call. */
+static void call_put_back(struct call *c)
+{
+	struct fetch *f = c->fetch;
+
+	if (f->n_spare >= SPARE_MAX) {
+		call_free(c);
+		return;
+	}
+	curl_slist_free_all(c->headers);
+	buf_deinit(&c->body);
+	free(c->request);
+	*c = (struct call){.fetch = f, .curl = c->curl, .next = f->spare};
+	f->spare = c;
+	f->n_spare++;
+}
+
 static void call_end(struct call *c)
 {
 	struct fetch *f = c->fetch;
@@ -98,16 +114,7 @@ static void call_end(struct call *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	curl_multi_remove_handle(f->multi, c->curl);
-	if (f->n_spare >= SPARE_MAX) {
-		call_free(c);
-		return;
-	}
-	curl_slist_free_all(c->headers);
-	buf_deinit(&c->body);
-	free(c->request);
-	*c = (struct call){.fetch = f, .curl = c->curl, .next = f->spare};
-	f->spare = c;
-	f->n_spare++;
+	call_put_back(c);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
@@ -142,7 +149,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 	return len;
 }
 
-/* Where it is decided whom we talk to: the address is the one that is connected to. */
+/* Checks the address that is connected to: a name may resolve to anything. */
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	struct call *c = arg;
@@ -155,16 +162,16 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
 	return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
 }
 
-static const char *explain(const struct call *c, CURLcode code)
+static const char *explain_failure(const struct call *c, CURLcode code)
 {
 	if (c->is_forbidden)
-		return "the address is private, and that is not allowed";
+		return "the address is private, which is not allowed";
 	if (c->header_bytes > HEADERS_MAX_BYTES)
-		return "the answer's header is too long";
+		return "the header of the response is too long";
 	return c->error[0] ? c->error : curl_easy_strerror(code);
 }
 
-static void finish(struct call *c, CURLcode code)
+static void call_finish(struct call *c, CURLcode code)
 {
 	struct fetch_answer a = {.error = "", .retry_after_ms = c->retry_after_ms};
 	long status = 0;
@@ -172,21 +179,20 @@ static void finish(struct call *c, CURLcode code)
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	a.ms = clock_mono_ms() - c->began_ms;
 	a.is_timeout = code == CURLE_OPERATION_TIMEDOUT;
-	/* A status line is an answer, whatever became of the body behind it; a header without end
-	 * is none. */
+	/* A complete header is a response, whatever happened to the body after it. */
 	if (code == CURLE_OK || c->is_cut || c->has_head)
 		a.status = (int)status;
 	if (a.status < 200)
 		a.status = 0;
 	if (a.status == 0)
-		a.error = explain(c, code);
+		a.error = explain_failure(c, code);
 	a.body = buf_text(&c->body);
 	a.body_len = c->body.len;
 	c->fn(&a, c->arg);
 	call_end(c);
 }
 
-static void collect(void *arg)
+static void collect_done(void *arg)
 {
 	struct fetch *f = arg;
 	CURLMsg *message;
@@ -199,11 +205,11 @@ static void collect(void *arg)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-		finish(c, code);
+		call_finish(c, code);
 	}
 }
 
-/* What is the same for each call of a handle. */
+/* Sets what is the same for all calls of a handle. */
 static void set_options(struct call *c)
 {
 	CURL *h = c->curl;
@@ -215,10 +221,10 @@ static void set_options(struct call *c)
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(h, CURLOPT_PROXY, "");
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	/* Else a call that ends while its name is looked up waits for the thread that does it. */
+	/* Without it, the end of a call waits for the thread that resolves its name. */
 	curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
-	/* With Debian's directory libcurl reads all certificates for each connection; the bundle
-	 * alone is read once. */
+	/* With Debian's directory of certificates, libcurl reads all of them for each connection.
+	 * The bundle file is read once. */
 	curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
 	if (c->fetch->options.ca_file)
 		curl_easy_setopt(h, CURLOPT_CAINFO, c->fetch->options.ca_file);
@@ -235,7 +241,7 @@ static void set_options(struct call *c)
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
 }
 
-/* A handle costs more to make than a call with it. */
+/* A handle costs more to make than a call with it. NULL: out of memory. */
 static struct call *call_new(struct fetch *f)
 {
 	struct call *c = f->spare;
@@ -243,18 +249,28 @@ static struct call *call_new(struct fetch *f)
 	if (c) {
 		f->spare = c->next;
 		f->n_spare--;
-	} else {
-		c = calloc(1, sizeof(*c));
-		if (!c || !(c->curl = curl_easy_init()))
-			abort(); /* crash-only: the event is sent again */
-		c->fetch = f;
-		set_options(c);
+		c->next = NULL;
+		return c;
 	}
+	c = calloc(1, sizeof(*c));
+	if (!c || !(c->curl = curl_easy_init())) {
+		free(c);
+		return NULL;
+	}
+	c->fetch = f;
+	set_options(c);
+	return c;
+}
+
+static void call_begin(struct call *c)
+{
+	struct fetch *f = c->fetch;
+
 	c->next = f->calls;
 	if (f->calls)
 		f->calls->prev = c;
 	f->calls = c;
-	return c;
+	curl_multi_add_handle(f->multi, c->curl);
 }
 
 static int add_headers(struct call *c, const char *const *headers)
@@ -267,32 +283,38 @@ static int add_headers(struct call *c, const char *const *headers)
 			return -1;
 		c->headers = list;
 	}
-	list = curl_slist_append(c->headers, "Expect:"); /* no waiting for 100 */
+	list = curl_slist_append(c->headers, "Expect:"); /* do not wait for "100 Continue" */
 	if (!list)
 		return -1;
 	c->headers = list;
 	return 0;
 }
 
-void fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, void *arg)
+int fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, void *arg,
+	       struct err *e)
 {
 	struct call *c = call_new(f);
 
+	if (!c)
+		return err_oom(e);
 	c->fn = fn;
 	c->arg = arg;
 	c->answer_max = q->answer_max;
 	c->retry_after_ms = -1;
 	c->began_ms = clock_mono_ms();
 	c->request = malloc(q->body_len + 1);
-	if (!c->request || add_headers(c, q->headers) < 0)
-		abort(); /* crash-only: the event is sent again */
+	if (!c->request || add_headers(c, q->headers) < 0) {
+		call_put_back(c);
+		return err_oom(e);
+	}
 	memcpy(c->request, q->body, q->body_len);
 	curl_easy_setopt(c->curl, CURLOPT_URL, q->url);
 	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, c->request);
 	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)q->timeout_ms);
-	curl_multi_add_handle(f->multi, c->curl);
+	call_begin(c);
+	return 0;
 }
 
 /* ---- libcurl in the loop ---- */
@@ -329,6 +351,19 @@ static int want_timer(CURLM *multi, long ms, void *arg)
 	return 0;
 }
 
+static struct watch *watch_new(struct fetch *f, int fd)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->fetch = f;
+	loop_fd_init(&w->fd, f->loop, fd, on_ready, w);
+	curl_multi_assign(f->multi, fd, w);
+	return w;
+}
+
+/* -1 (out of memory): libcurl fails all open calls, each with its callback. */
 static int want_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
 	struct fetch *f = arg;
@@ -341,29 +376,23 @@ static int want_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *
 		free(w);
 		return 0;
 	}
-	if (!w) {
-		w = calloc(1, sizeof(*w));
-		if (!w)
-			abort();
-		w->fetch = f;
-		loop_fd_init(&w->fd, f->loop, fd, on_ready, w);
-		curl_multi_assign(f->multi, fd, w);
-	}
-	if (loop_fd_want(&w->fd, (what & CURL_POLL_IN ? LOOP_READ : 0) |
-					 (what & CURL_POLL_OUT ? LOOP_WRITE : 0)) < 0)
-		abort();
-	return 0;
+	if (!w)
+		w = watch_new(f, fd);
+	if (!w)
+		return -1;
+	return loop_fd_want(&w->fd, (what & CURL_POLL_IN ? LOOP_READ : 0) |
+					    (what & CURL_POLL_OUT ? LOOP_WRITE : 0));
 }
 
 static int check_authorities(const char *file, struct err *e)
 {
-	X509_STORE *redis = X509_STORE_new();
-	int rc = redis && X509_STORE_load_file(redis, file) == 1;
+	X509_STORE *store = X509_STORE_new();
+	int rc = store && X509_STORE_load_file(store, file) == 1;
 
-	X509_STORE_free(redis);
+	X509_STORE_free(store);
 	if (rc)
 		return 0;
-	return err_set(e, ERR_INPUT, "%s: no PEM file of certificate authorities", file);
+	return err_set(e, ERR_INPUT, "%s: not a PEM file with CA certificates", file);
 }
 
 int fetch_open(struct fetch **out, struct loop *loop, const struct fetch_options *o, struct err *e)
@@ -379,7 +408,7 @@ int fetch_open(struct fetch **out, struct loop *loop, const struct fetch_options
 	f->options = *o;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(f->multi = curl_multi_init()) ||
 	    loop_timer_init(&f->timer, loop, on_time, f) < 0 ||
-	    loop_post_init(&f->done, loop, collect, f) < 0) {
+	    loop_post_init(&f->done, loop, collect_done, f) < 0) {
 		fetch_close(f);
 		return err_oom(e);
 	}

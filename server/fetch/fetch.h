@@ -9,13 +9,12 @@
 
 struct loop;
 
-/* HTTP POSTs to strangers, in our loop. One a process, after the fork.
+/* HTTP POSTs to servers that users name, on our loop. One a process, after the fork.
  *
- * No redirect is followed (a 3xx is an answer), no proxy of the environment is used, nothing is
- * decompressed, certificates are checked. Unless allow_private, a connection to an address that is
- * not globally reachable is refused where the socket is made, so neither a name that resolves to
- * one nor a second resolution gets there. Names are resolved in threads of libcurl's: the loop does
- * not wait for them. */
+ * A redirect is not followed: a 3xx is a response. No proxy of the environment is used, nothing is
+ * decompressed, certificates are checked. Unless allow_private, only globally reachable addresses
+ * are connected to; the address itself is checked, so a name cannot lead elsewhere. libcurl
+ * resolves names in threads: the loop does not wait for them. */
 
 struct fetch;
 
@@ -24,8 +23,10 @@ struct fetch_options {
 	const char *ca_file; /* PEM, in place of the system's authorities; NULL: those. Borrowed. */
 	size_t max_connections;
 };
-int fetch_open(struct fetch **f, struct loop *loop, const struct fetch_options *o, struct err *e);
-/* Ends all calls without a word. */
+/* ERR_INPUT: ca_file cannot be read. */
+int fetch_open(struct fetch **f, struct loop *loop, const struct fetch_options *o, struct err *e)
+	__attribute__((warn_unused_result));
+/* Cancels all calls: their callbacks do not fire. NULL does nothing. */
 void fetch_close(struct fetch *f);
 
 struct fetch_request {
@@ -33,26 +34,29 @@ struct fetch_request {
 	const char *const *headers; /* "Name: value", ended by NULL */
 	const void *body;
 	size_t body_len;
-	int64_t timeout_ms; /* for all of it */
-	size_t answer_max;  /* what comes behind so many octets is not read */
+	int64_t timeout_ms; /* for the whole call */
+	size_t answer_max;  /* most octets of the response's body; the rest is not read */
 };
 
 struct fetch_answer {
-	int status;        /* of the answer; 0: none came, and error says why */
-	const char *error; /* a sentence, "" with a status */
-	const char *body;  /* what of it came, up to answer_max; any octets */
+	int status;        /* 0 = no response came; error says why */
+	const char *error; /* a sentence; "" if there is a status */
+	const char *body;  /* as far as it came, at most answer_max; any octets */
 	size_t body_len;
-	int64_t retry_after_ms; /* -1: not said; at most a day */
-	int64_t ms;             /* from begin to end */
+	int64_t retry_after_ms; /* Retry-After, at most a day; -1 = none */
+	int64_t ms;             /* how long the call took */
 	bool is_timeout;
 };
 
-/* Borrowed for the call. fn fires exactly once, never from within. */
+/* answer is borrowed for the call. */
 typedef void fetch_fn(const struct fetch_answer *answer, void *arg);
-/* Copies all it needs. */
-void fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, void *arg);
+/* Copies all that it needs. fn fires exactly once, never from within this call. ERR_INTERNAL: out
+ * of memory; fn does not fire. */
+int fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, void *arg,
+	       struct err *e) __attribute__((warn_unused_result));
 
-/* Retry-After (RFC 9110 10.2.3): seconds or a date; -1 for anything else; at most a day. */
+/* Reads Retry-After (RFC 9110 10.2.3), seconds or a date: milliseconds from now_s, at most a day;
+ * -1 for anything else. */
 int64_t fetch_retry_after(const char *text, int64_t now_s);
 
 #endif

@@ -115,7 +115,7 @@ int post_send(struct post *p, struct fetch *fetch, const struct post_target *to,
 		headers[3] = buf_text(&signature);
 		p->fn = fn;
 		p->arg = arg;
-		fetch_post(fetch, &q, on_answer, p);
+		rc = fetch_post(fetch, &q, on_answer, p, NULL);
 	}
 	buf_deinit(&signature);
 	return rc;

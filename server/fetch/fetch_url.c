@@ -1,5 +1,5 @@
-/* Which URLs may be posted to. */
-#include "server/fetch/url.h"
+/* Checks URLs of webhooks. */
+#include "server/fetch/fetch_url.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -31,7 +31,7 @@ static bool is_local_name(const char *host)
 	return false;
 }
 
-/* An address in its one canonical form? */
+/* Reads an address in its canonical form. */
 static bool read_address(const char *host, struct sockaddr_storage *out)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -53,7 +53,7 @@ static bool read_address(const char *host, struct sockaddr_storage *out)
 	return true;
 }
 
-/* Something that a resolver could take for a number: 2130706433, 0x7f.1, 127.1 */
+/* A resolver could take it for a number: 2130706433, 0x7f.1, 127.1. */
 static bool looks_numeric(const char *host)
 {
 	const char *label = strrchr(host, '.') ? strrchr(host, '.') + 1 : host;
@@ -70,7 +70,7 @@ static int check_host(const char *host, bool allow_private, struct err *e)
 	if (read_address(host, &address)) {
 		if (!allow_private && netblock_is_private((const struct sockaddr *)&address))
 			return err_set(e, ERR_INPUT,
-				       "the address is private or reserved, and that is not "
+				       "the address is private or reserved, which is not "
 				       "allowed");
 		return 0;
 	}
@@ -81,7 +81,7 @@ static int check_host(const char *host, bool allow_private, struct err *e)
 			       "or an address in its usual form");
 	if (!allow_private && is_local_name(host))
 		return err_set(e, ERR_INPUT,
-			       "the host is a name of this machine or its network, and that is not "
+			       "the host is a name of this machine or its network, which is not "
 			       "allowed");
 	return 0;
 }
@@ -120,7 +120,7 @@ static int check_parts(CURLU *u, bool allow_private, struct err *e)
 	return rc;
 }
 
-/* The host as it was written: libcurl makes 127.0.0.1 of 0x7f.1. */
+/* Checks the host as it is written: libcurl turns 0x7f.1 into 127.0.0.1. */
 static int check_written_host(const char *authority, struct err *e)
 {
 	char text[256];

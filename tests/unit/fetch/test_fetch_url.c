@@ -1,5 +1,5 @@
 /* URLs that may be kept as webhooks, and Retry-After. */
-#include "server/fetch/url.h"
+#include "server/fetch/fetch_url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

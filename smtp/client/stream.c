@@ -1,4 +1,4 @@
-/* How the bytes of an SMTP connection travel: socket and TLS, non-blocking both ways. */
+/* The transport of an SMTP connection: socket and TLS, non-blocking. */
 #include "smtp/client/stream.h"
 
 #include <arpa/inet.h>
@@ -23,112 +23,112 @@ struct stream {
 	int fd;
 	enum stage stage;
 	struct loop_fd watch;
-	struct loop_post post; /* tells what was known at once */
+	struct loop_post post; /* for events that are known at once */
 	struct tls *tls;
-	char *gather; /* pieces of a TLS write, side by side */
+	char *gather; /* joins the pieces of a TLS write */
 	bool is_write_blocked, is_local;
 	stream_fn *fn;
 	void *arg;
 	char why[200];
 };
 
-static void broke(struct stream *l, const char *why)
+static void mark_broken(struct stream *s, const char *why)
 {
-	l->stage = BROKEN;
-	if (!l->why[0])
-		snprintf(l->why, sizeof(l->why), "%s", why);
-	loop_fd_want(&l->watch, 0);
+	s->stage = BROKEN;
+	if (!s->why[0])
+		snprintf(s->why, sizeof(s->why), "%s", why);
+	loop_fd_want(&s->watch, 0);
 }
 
-/* What to be woken for. Reading always: a server may say 421 or hang up at any time. */
-static void want(struct stream *l, unsigned what)
+/* Sets the events to wait for. Always for reading: a server may send 421 or close at any time. */
+static void want_events(struct stream *s, unsigned what)
 {
-	if (loop_fd_want(&l->watch, what) < 0)
-		broke(l, "out of memory");
+	if (loop_fd_want(&s->watch, what) < 0)
+		mark_broken(s, "out of memory");
 }
 
-static bool waits_for_room(const struct stream *l)
+static bool waits_for_room(const struct stream *s)
 {
-	return l->is_write_blocked || (l->tls && tls_has_unsent(l->tls));
+	return s->is_write_blocked || (s->tls && tls_has_unsent(s->tls));
 }
 
-static void want_open(struct stream *l)
+static void want_open(struct stream *s)
 {
-	if (l->stage == OPEN)
-		want(l, LOOP_READ | (waits_for_room(l) ? LOOP_WRITE : 0u));
+	if (s->stage == OPEN)
+		want_events(s, LOOP_READ | (waits_for_room(s) ? LOOP_WRITE : 0u));
 }
 
-static void opened(struct stream *l)
+static void mark_open(struct stream *s)
 {
-	l->stage = OPEN;
-	want_open(l);
+	s->stage = OPEN;
+	want_open(s);
 }
 
-static void finish_connect(struct stream *l)
+static void finish_connect(struct stream *s)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error)
-		broke(l, strerror(error));
+		mark_broken(s, strerror(error));
 	else
-		opened(l);
-	l->fn(error ? STREAM_FAILED : STREAM_CONNECTED, l->arg);
+		mark_open(s);
+	s->fn(error ? STREAM_FAILED : STREAM_CONNECTED, s->arg);
 }
 
-static void shake(struct stream *l)
+static void continue_handshake(struct stream *s)
 {
-	enum tls_status status = tls_handshake(l->tls);
+	enum tls_status status = tls_handshake(s->tls);
 
 	if (status == TLS_WANT_READ || status == TLS_WANT_WRITE) {
-		want(l, LOOP_READ | (tls_has_unsent(l->tls) ? LOOP_WRITE : 0u));
-		if (l->stage != BROKEN)
+		want_events(s, LOOP_READ | (tls_has_unsent(s->tls) ? LOOP_WRITE : 0u));
+		if (s->stage != BROKEN)
 			return;
 	} else if (status == TLS_DONE) {
-		opened(l);
+		mark_open(s);
 	} else {
-		broke(l, tls_why(l->tls));
+		mark_broken(s, tls_why(s->tls));
 	}
-	l->fn(l->stage == BROKEN ? STREAM_FAILED : STREAM_SECURED, l->arg);
+	s->fn(s->stage == BROKEN ? STREAM_FAILED : STREAM_SECURED, s->arg);
 }
 
-static void flush_and_tell(struct stream *l)
+static void flush_and_report(struct stream *s)
 {
-	if (l->tls) {
-		/* A dead socket shows in the next read or write. */
-		(void)tls_flush(l->tls);
-		want_open(l);
+	if (s->tls) {
+		/* If the socket is dead, the next read or write says so. */
+		(void)tls_flush(s->tls);
+		want_open(s);
 	}
-	l->fn(STREAM_MOVED, l->arg);
+	s->fn(STREAM_MOVED, s->arg);
 }
 
-static void moved(int fd, unsigned what, void *arg)
+static void on_event(int fd, unsigned what, void *arg)
 {
-	struct stream *l = arg;
+	struct stream *s = arg;
 
 	(void)fd;
 	(void)what;
-	if (l->stage == CONNECTING)
-		finish_connect(l);
-	else if (l->stage == HANDSHAKE)
-		shake(l);
+	if (s->stage == CONNECTING)
+		finish_connect(s);
+	else if (s->stage == HANDSHAKE)
+		continue_handshake(s);
 	else
-		flush_and_tell(l);
+		flush_and_report(s);
 }
 
-static void posted(void *arg)
+static void on_post(void *arg)
 {
-	struct stream *l = arg;
+	struct stream *s = arg;
 
-	if (l->stage == HANDSHAKE) {
-		shake(l);
+	if (s->stage == HANDSHAKE) {
+		continue_handshake(s);
 		return;
 	}
-	if (l->stage == CONNECTING)
-		opened(l);
-	l->fn(l->stage == BROKEN ? STREAM_FAILED : STREAM_CONNECTED, l->arg);
+	if (s->stage == CONNECTING)
+		mark_open(s);
+	s->fn(s->stage == BROKEN ? STREAM_FAILED : STREAM_CONNECTED, s->arg);
 }
 
 static bool is_loopback(const struct sockaddr *addr)
@@ -145,21 +145,21 @@ static bool is_loopback(const struct sockaddr *addr)
 		(IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127));
 }
 
-/* Takes fd also when it fails. */
-static struct stream *new_link(struct loop *loop, int fd, stream_fn *fn, void *arg)
+/* Takes fd, also when it fails. */
+static struct stream *stream_new(struct loop *loop, int fd, stream_fn *fn, void *arg)
 {
-	struct stream *l = calloc(1, sizeof(*l));
+	struct stream *s = calloc(1, sizeof(*s));
 
-	if (!l || loop_post_init(&l->post, loop, posted, l) < 0) {
+	if (!s || loop_post_init(&s->post, loop, on_post, s) < 0) {
 		close(fd);
-		free(l);
+		free(s);
 		return NULL;
 	}
-	l->fd = fd;
-	l->fn = fn;
-	l->arg = arg;
-	loop_fd_init(&l->watch, loop, fd, moved, l);
-	return l;
+	s->fd = fd;
+	s->fn = fn;
+	s->arg = arg;
+	loop_fd_init(&s->watch, loop, fd, on_event, s);
+	return s;
 }
 
 static socklen_t address_len(const struct sockaddr_storage *to)
@@ -175,24 +175,24 @@ int stream_open(struct stream **out, struct loop *loop, const struct sockaddr_st
 	const struct sockaddr *addr = (const struct sockaddr *)to;
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1;
-	struct stream *l;
+	struct stream *s;
 
 	if (fd < 0)
 		return err_set(e, ERR_RETRY, "socket: %s", strerror(errno));
-	l = new_link(loop, fd, fn, arg);
-	if (!l)
+	s = stream_new(loop, fd, fn, arg);
+	if (!s)
 		return err_oom(e);
-	l->is_local = is_loopback(addr);
+	s->is_local = is_loopback(addr);
 	if (to->ss_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	l->stage = CONNECTING;
+	s->stage = CONNECTING;
 	if (connect(fd, addr, address_len(to)) < 0 && errno != EINPROGRESS && errno != EINTR)
-		broke(l, strerror(errno));
+		mark_broken(s, strerror(errno));
 	else
-		want(l, LOOP_WRITE);
-	if (l->stage == BROKEN)
-		loop_post(&l->post);
-	*out = l;
+		want_events(s, LOOP_WRITE);
+	if (s->stage == BROKEN)
+		loop_post(&s->post);
+	*out = s;
 	return 0;
 }
 
@@ -202,105 +202,105 @@ int stream_adopt(struct stream **out, struct loop *loop, int fd, stream_fn *fn, 
 	struct sockaddr_storage peer = {0};
 	socklen_t len = sizeof(peer);
 	int flags = fcntl(fd, F_GETFL);
-	struct stream *l;
+	struct stream *s;
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    getpeername(fd, (struct sockaddr *)&peer, &len) < 0) {
 		close(fd);
 		return err_set(e, ERR_INTERNAL, "not a connected socket: %s", strerror(errno));
 	}
-	l = new_link(loop, fd, fn, arg);
-	if (!l)
+	s = stream_new(loop, fd, fn, arg);
+	if (!s)
 		return err_oom(e);
-	l->is_local = is_loopback((const struct sockaddr *)&peer);
-	loop_post(&l->post);
-	*out = l;
+	s->is_local = is_loopback((const struct sockaddr *)&peer);
+	loop_post(&s->post);
+	*out = s;
 	return 0;
 }
 
-void stream_free(struct stream *l)
+void stream_free(struct stream *s)
 {
-	if (!l)
+	if (!s)
 		return;
-	tls_free(l->tls);
-	loop_fd_deinit(&l->watch);
-	loop_post_deinit(&l->post);
-	close(l->fd);
-	free(l->gather);
-	free(l);
+	tls_free(s->tls);
+	loop_fd_deinit(&s->watch);
+	loop_post_deinit(&s->post);
+	close(s->fd);
+	free(s->gather);
+	free(s);
 }
 
-int stream_secure(struct stream *l, struct tls_context *ctx, const char *name, bool is_strict,
+int stream_secure(struct stream *s, struct tls_context *ctx, const char *name, bool is_strict,
 		  struct err *e)
 {
-	if (!ctx || l->tls)
+	if (!ctx || s->tls)
 		return err_set(e, ERR_INTERNAL, "TLS is not set up");
-	l->gather = malloc(GATHER_BYTES);
-	if (!l->gather)
+	s->gather = malloc(GATHER_BYTES);
+	if (!s->gather)
 		return err_oom(e);
-	if (tls_new(&l->tls, ctx, l->fd, name, is_strict, e) < 0)
+	if (tls_new(&s->tls, ctx, s->fd, name, is_strict, e) < 0)
 		return -1;
-	l->stage = HANDSHAKE;
-	loop_fd_want(&l->watch, 0);
-	loop_post(&l->post);
+	s->stage = HANDSHAKE;
+	loop_fd_want(&s->watch, 0);
+	loop_post(&s->post);
 	return 0;
 }
 
-/* The outcome of a TLS call as that of a plain one. */
-static ssize_t outcome(struct stream *l, enum tls_status status, size_t n)
+/* Maps the status of a TLS call to the result of a read or write. */
+static ssize_t map_status(struct stream *s, enum tls_status status, size_t n)
 {
 	if (status == TLS_DONE)
 		return (ssize_t)n;
 	if (status == TLS_WANT_READ || status == TLS_WANT_WRITE)
 		return 0;
-	broke(l, tls_why(l->tls));
+	mark_broken(s, tls_why(s->tls));
 	return -1;
 }
 
-static ssize_t read_plain(struct stream *l, char *bytes, size_t size)
+static ssize_t read_plain(struct stream *s, char *bytes, size_t size)
 {
-	ssize_t n = recv(l->fd, bytes, size, 0);
+	ssize_t n = recv(s->fd, bytes, size, 0);
 
 	if (n > 0)
 		return n;
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return 0;
-	broke(l, n == 0 ? "connection closed" : strerror(errno));
+	mark_broken(s, n == 0 ? "connection closed" : strerror(errno));
 	return -1;
 }
 
-ssize_t stream_read(struct stream *l, char *bytes, size_t size)
+ssize_t stream_read(struct stream *s, char *bytes, size_t size)
 {
 	enum tls_status status;
 	size_t n = 0;
 
-	if (!l->tls)
-		return read_plain(l, bytes, size);
-	status = tls_read(l->tls, bytes, size, &n);
-	want_open(l);
-	return outcome(l, status, n);
+	if (!s->tls)
+		return read_plain(s, bytes, size);
+	status = tls_read(s->tls, bytes, size, &n);
+	want_open(s);
+	return map_status(s, status, n);
 }
 
-bool stream_has_more(const struct stream *l, size_t n, size_t size)
+bool stream_has_more(const struct stream *s, size_t n, size_t size)
 {
-	return l->tls ? tls_has_pending(l->tls) : n == size;
+	return s->tls ? tls_has_pending(s->tls) : n == size;
 }
 
-static ssize_t write_plain(struct stream *l, const struct iovec *pieces, size_t n)
+static ssize_t write_plain(struct stream *s, const struct iovec *pieces, size_t n)
 {
 	struct msghdr message = {.msg_iov = (void *)(uintptr_t)pieces, .msg_iovlen = n};
-	ssize_t sent = sendmsg(l->fd, &message, MSG_NOSIGNAL);
+	ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL);
 
 	if (sent >= 0)
 		return sent;
 	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 		return 0;
-	broke(l, strerror(errno));
+	mark_broken(s, strerror(errno));
 	return -1;
 }
 
-/* Many pieces become one record. */
-static ssize_t write_tls(struct stream *l, const struct iovec *pieces, size_t n)
+/* Joins the pieces to one record. */
+static ssize_t write_tls(struct stream *s, const struct iovec *pieces, size_t n)
 {
 	const char *from = pieces[0].iov_base;
 	size_t len = pieces[0].iov_len, wrote = 0;
@@ -313,33 +313,33 @@ static ssize_t write_tls(struct stream *l, const struct iovec *pieces, size_t n)
 
 			if (take > pieces[i].iov_len)
 				take = pieces[i].iov_len;
-			memcpy(l->gather + len, pieces[i].iov_base, take);
+			memcpy(s->gather + len, pieces[i].iov_base, take);
 			len += take;
 		}
-		from = l->gather;
+		from = s->gather;
 	}
-	status = tls_write(l->tls, from, len, &wrote);
-	return outcome(l, status, wrote);
+	status = tls_write(s->tls, from, len, &wrote);
+	return map_status(s, status, wrote);
 }
 
-ssize_t stream_write(struct stream *l, const struct iovec *pieces, size_t n)
+ssize_t stream_write(struct stream *s, const struct iovec *pieces, size_t n)
 {
 	ssize_t wrote;
 
-	if (l->stage != OPEN)
-		return l->stage == BROKEN ? -1 : 0;
-	wrote = l->tls ? write_tls(l, pieces, n) : write_plain(l, pieces, n);
-	l->is_write_blocked = wrote == 0;
-	want_open(l);
+	if (s->stage != OPEN)
+		return s->stage == BROKEN ? -1 : 0;
+	wrote = s->tls ? write_tls(s, pieces, n) : write_plain(s, pieces, n);
+	s->is_write_blocked = wrote == 0;
+	want_open(s);
 	return wrote;
 }
 
-bool stream_is_local(const struct stream *l)
+bool stream_is_local(const struct stream *s)
 {
-	return l->is_local;
+	return s->is_local;
 }
 
-void stream_source(const struct stream *l, char *out, size_t size)
+void stream_source(const struct stream *s, char *out, size_t size)
 {
 	struct sockaddr_storage self = {0};
 	socklen_t len = sizeof(self);
@@ -347,7 +347,7 @@ void stream_source(const struct stream *l, char *out, size_t size)
 	const struct sockaddr_in6 *v6 = (const void *)&self;
 
 	out[0] = 0;
-	if (getsockname(l->fd, (struct sockaddr *)&self, &len) < 0)
+	if (getsockname(s->fd, (struct sockaddr *)&self, &len) < 0)
 		return;
 	if (self.ss_family == AF_INET)
 		inet_ntop(AF_INET, &v4->sin_addr, out, (socklen_t)size);
@@ -355,12 +355,12 @@ void stream_source(const struct stream *l, char *out, size_t size)
 		inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)size);
 }
 
-const struct tls *stream_tls(const struct stream *l)
+const struct tls *stream_tls(const struct stream *s)
 {
-	return l->tls;
+	return s->tls;
 }
 
-const char *stream_why(const struct stream *l)
+const char *stream_why(const struct stream *s)
 {
-	return l->why;
+	return s->why;
 }

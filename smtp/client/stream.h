@@ -12,8 +12,10 @@
 
 struct loop;
 
-/* How the bytes of one SMTP connection travel: a non-blocking stream socket (TCP or AF_UNIX), later
- * with TLS on it. It keeps no bytes and no deadlines: who owns it reads, writes and has a timer. */
+/* The transport of one SMTP connection: a non-blocking stream socket (TCP or AF_UNIX), after
+ * stream_secure with TLS. It has no buffer and no deadline: the owner reads, writes and has a
+ * timer.
+ */
 
 struct stream;
 
@@ -21,34 +23,36 @@ enum stream_event {
 	STREAM_CONNECTED,
 	STREAM_SECURED,
 	STREAM_MOVED,  /* there may be something to read, or room to write */
-	STREAM_FAILED, /* connect or handshake; stream_why */
+	STREAM_FAILED, /* connect or handshake; stream_why says why */
 };
 
 /* Fires on the loop, never inside a call; may free the stream. */
 typedef void stream_fn(enum stream_event event, void *arg);
 
-/* Starts to connect. A refusal at once is a STREAM_FAILED too. */
+/* Starts to connect. A refusal is reported by STREAM_FAILED, even an immediate one. ERR_RETRY: no
+ * socket. */
 int stream_open(struct stream **out, struct loop *loop, const struct sockaddr_storage *to,
 		stream_fn *fn, void *arg, struct err *e) __attribute__((warn_unused_result));
-/* A connected socket, which it takes. STREAM_CONNECTED follows. */
+/* Takes a connected socket, also when it fails. STREAM_CONNECTED follows. */
 int stream_adopt(struct stream **out, struct loop *loop, int fd, stream_fn *fn, void *arg,
 		 struct err *e) __attribute__((warn_unused_result));
-void stream_free(struct stream *l);
+void stream_free(struct stream *s);
 
 /* Starts the handshake; STREAM_SECURED or STREAM_FAILED follows. See tls_new. */
-int stream_secure(struct stream *l, struct tls_context *ctx, const char *name, bool is_strict,
+int stream_secure(struct stream *s, struct tls_context *ctx, const char *name, bool is_strict,
 		  struct err *e) __attribute__((warn_unused_result));
 
-/* Bytes read or written; 0 = not now, STREAM_MOVED follows; -1 = it is over, stream_why. */
-ssize_t stream_read(struct stream *l, char *bytes, size_t size);
-ssize_t stream_write(struct stream *l, const struct iovec *pieces, size_t n);
-/* After a read of n of size bytes: may there be more that no event will announce? */
-bool stream_has_more(const struct stream *l, size_t n, size_t size);
+/* Octets read or written; 0 = not now, STREAM_MOVED follows; -1 = it is over, stream_why says why.
+ */
+ssize_t stream_read(struct stream *s, char *bytes, size_t size);
+ssize_t stream_write(struct stream *s, const struct iovec *pieces, size_t n);
+/* After a read that gave n of size octets: there may be more to read without a further event. */
+bool stream_has_more(const struct stream *s, size_t n, size_t size);
 
-bool stream_is_local(const struct stream *l); /* loopback or AF_UNIX */
-/* Our own IP address, "" if there is none. */
-void stream_source(const struct stream *l, char *out, size_t size);
-const struct tls *stream_tls(const struct stream *l); /* NULL = clear */
-const char *stream_why(const struct stream *l);
+bool stream_is_local(const struct stream *s); /* loopback or AF_UNIX */
+/* Our own IP address; "" = none (AF_UNIX). */
+void stream_source(const struct stream *s, char *out, size_t size);
+const struct tls *stream_tls(const struct stream *s); /* NULL = clear */
+const char *stream_why(const struct stream *s);
 
 #endif

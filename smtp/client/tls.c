@@ -1,4 +1,4 @@
-/* TLS towards mail servers: the one room where OpenSSL lives. */
+/* TLS to mail servers: the wrapper around OpenSSL. */
 #include "smtp/client/tls.h"
 
 #include <arpa/inet.h>
@@ -13,8 +13,7 @@
 #include <openssl/x509v3.h>
 
 #define RECORD_BYTES 16384
-#define UNSENT_MAX                                                                                 \
-	((size_t)4 * RECORD_BYTES) /* a peer that asks for key updates and does not read */
+#define UNSENT_MAX ((size_t)4 * RECORD_BYTES) /* beyond it the peer only asks for key updates */
 
 struct tls_context {
 	SSL_CTX *ctx;
@@ -45,9 +44,9 @@ static int set_up(SSL_CTX *ctx, const char *ca_file, struct err *e)
 	if (!SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION))
 		return fail(e, "TLS 1.2");
 	if (ca_file && SSL_CTX_load_verify_locations(ctx, ca_file, NULL) != 1)
-		return err_set(e, ERR_INPUT, "%s: no PEM file of certificate authorities", ca_file);
+		return err_set(e, ERR_INPUT, "%s: not a PEM file with CA certificates", ca_file);
 	if (!ca_file && SSL_CTX_set_default_verify_paths(ctx) != 1)
-		return fail(e, "the system's certificate authorities");
+		return fail(e, "the CA certificates of the system");
 	return 0;
 }
 
@@ -85,8 +84,8 @@ static bool is_ip(const char *name)
 	return inet_pton(AF_INET, name, addr) == 1 || inet_pton(AF_INET6, name, addr) == 1;
 }
 
-/* The name to find in the certificate: without the dot of the DNS root or the brackets of RFC 5321
- * address literals. */
+/* Sets the name that the certificate must have: without a final dot, and without the brackets of
+ * RFC 5321 address literals. */
 static int set_name(struct tls *t, const char *host)
 {
 	char name[256];
@@ -136,7 +135,7 @@ int tls_new(struct tls **out, struct tls_context *ctx, int fd, const char *name,
 	}
 	t->is_strict = is_strict;
 	SSL_set_verify(t->ssl, is_strict ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	/* Where nobody is verified, a weak key is still better than none. */
+	/* Without verification, a weak key is better than no TLS. */
 	if (!is_strict)
 		SSL_set_security_level(t->ssl, 1);
 	if (set_socket(t, fd) < 0 || (name[0] && set_name(t, name) < 0)) {
@@ -161,7 +160,7 @@ void tls_free(struct tls *t)
 	free(t);
 }
 
-static void explain(struct tls *t, int saved_errno)
+static void note_error(struct tls *t, int saved_errno)
 {
 	unsigned long code = ERR_peek_error();
 	long verdict = SSL_get_verify_result(t->ssl);
@@ -177,9 +176,9 @@ static void explain(struct tls *t, int saved_errno)
 			 saved_errno ? strerror(saved_errno) : "connection closed");
 }
 
-/* The error queue belongs to the thread, not to the session: it must be empty before each SSL_*
- * call, or SSL_get_error reads another session's failure. */
-static enum tls_status status(struct tls *t, int result)
+/* OpenSSL's error queue belongs to the thread. It must be empty before each SSL_* call, else
+ * SSL_get_error reads the error of another connection. */
+static enum tls_status read_status(struct tls *t, int result)
 {
 	int saved_errno = errno;
 	int error = SSL_get_error(t->ssl, result);
@@ -193,7 +192,7 @@ static enum tls_status status(struct tls *t, int result)
 		return TLS_END;
 	}
 	t->is_broken = true;
-	explain(t, error == SSL_ERROR_SYSCALL ? saved_errno : 0);
+	note_error(t, error == SSL_ERROR_SYSCALL ? saved_errno : 0);
 	if (t->is_open && ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
 		snprintf(t->why, sizeof(t->why), "connection closed without close_notify");
 		return TLS_END;
@@ -206,7 +205,7 @@ bool tls_has_unsent(const struct tls *t)
 	return BIO_ctrl_pending(t->unsent) > t->n_sent;
 }
 
-/* Nothing more can be said; what the peer said may still be read. */
+/* Nothing can be sent any more; octets of the peer can still be read. */
 static enum tls_status give_up(struct tls *t, const char *why)
 {
 	t->is_broken = true;
@@ -226,7 +225,7 @@ enum tls_status tls_flush(struct tls *t)
 		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 			return give_up(t, strerror(errno));
 		if (n < 0 && len > UNSENT_MAX)
-			return give_up(t, "TLS: the server asks and does not read");
+			return give_up(t, "TLS: the server does not read");
 		if (n < 0)
 			return TLS_WANT_WRITE;
 		t->n_sent += (size_t)n;
@@ -247,8 +246,8 @@ enum tls_status tls_handshake(struct tls *t)
 	result = SSL_connect(t->ssl);
 	t->is_open = result == 1;
 	if (result != 1)
-		now = status(t, result);
-	/* Also the alert that says why we end it. */
+		now = read_status(t, result);
+	/* Sends the alert, too, that says why we end it. */
 	return tls_flush(t) == TLS_BROKEN ? TLS_BROKEN : now;
 }
 
@@ -260,7 +259,7 @@ enum tls_status tls_read(struct tls *t, void *bytes, size_t size, size_t *n)
 	errno = 0;
 	result = SSL_read(t->ssl, bytes, size > RECORD_BYTES ? RECORD_BYTES : (int)size);
 	if (result <= 0)
-		return status(t, result);
+		return read_status(t, result);
 	*n = (size_t)result;
 	return TLS_DONE;
 }
@@ -278,9 +277,9 @@ enum tls_status tls_write(struct tls *t, const void *bytes, size_t len, size_t *
 	errno = 0;
 	result = SSL_write(t->ssl, bytes, len > RECORD_BYTES ? RECORD_BYTES : (int)len);
 	if (result <= 0)
-		return status(t, result);
+		return read_status(t, result);
 	*n = (size_t)result;
-	/* It is taken; if the socket is dead, the next call says so. */
+	/* The octets are taken. If the socket is dead, the next call fails. */
 	tls_flush(t);
 	return TLS_DONE;
 }

@@ -1,4 +1,4 @@
-/* Keeps what is said on a connection as pieces of bytes, and shows it as lines. */
+/* Keeps a conversation as pieces of octets, and shows it as lines. */
 #include "smtp/client/transcript.h"
 
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include "server/base/clock.h"
 #include "smtp/client/reply.h"
 
-/* A piece: its head, then its bytes. Of a body the bytes are a count. */
+/* A piece: its head, then its octets. Those of a body are a count (uint64_t). */
 #define SAID 'C'
 #define HEARD 'S'
 #define NOTE '*'
@@ -19,10 +19,10 @@ struct piece {
 };
 
 #define PIECE_MAX 4096
-#define HEAD_BYTES ((size_t)16 << 10) /* of the begin, which is never dropped */
+#define HEAD_BYTES ((size_t)16 << 10) /* of the begin: never dropped */
 #define ALL_BYTES ((size_t)32 << 10)
-#define DROP_BYTES ((size_t)8 << 10) /* at least so much is dropped in one go */
-#define KEPT_CAP ((size_t)4 << 10)   /* more memory than that is given back */
+#define DROP_BYTES ((size_t)8 << 10) /* least amount that is dropped at once */
+#define KEPT_CAP ((size_t)4 << 10)   /* more memory than that is freed */
 #define LINE_MAX_BYTES 512
 
 void transcript_deinit(struct transcript *t)
@@ -91,8 +91,8 @@ static struct piece piece_at(const struct transcript *t, size_t at)
 	return piece;
 }
 
-/* Makes room by dropping the oldest pieces behind the head. */
-static void drop(struct transcript *t)
+/* Makes room: drops the oldest pieces after the head. */
+static void drop_pieces(struct transcript *t)
 {
 	size_t end = t->tail;
 
@@ -103,15 +103,15 @@ static void drop(struct transcript *t)
 	t->dropped += end - t->tail;
 }
 
-static void add(struct transcript *t, char kind, const void *bytes, size_t len)
+static void add_piece(struct transcript *t, char kind, const void *bytes, size_t len)
 {
 	struct piece piece = {.kind = kind, .ms = (uint32_t)(t->now_ms - t->began_ms)};
 
 	piece.len = (uint32_t)len;
 	if (t->said.len + sizeof(piece) + len > ALL_BYTES)
-		drop(t);
+		drop_pieces(t);
 	if (!buf_reserve(&t->said, sizeof(piece) + len))
-		return; /* whole pieces or none */
+		return; /* a piece is kept whole or not at all */
 	if (t->said.len < HEAD_BYTES)
 		t->tail = t->said.len + sizeof(piece) + len;
 	t->last = t->said.len;
@@ -119,12 +119,12 @@ static void add(struct transcript *t, char kind, const void *bytes, size_t len)
 	buf_append(&t->said, bytes, len);
 }
 
-static void add_all(struct transcript *t, char kind, const char *bytes, size_t len)
+static void add_pieces(struct transcript *t, char kind, const char *bytes, size_t len)
 {
 	while (t && len > 0) {
 		size_t n = len < PIECE_MAX ? len : PIECE_MAX;
 
-		add(t, kind, bytes, n);
+		add_piece(t, kind, bytes, n);
 		bytes += n;
 		len -= n;
 	}
@@ -132,12 +132,12 @@ static void add_all(struct transcript *t, char kind, const char *bytes, size_t l
 
 void transcript_said(struct transcript *t, const char *bytes, size_t len)
 {
-	add_all(t, SAID, bytes, len);
+	add_pieces(t, SAID, bytes, len);
 }
 
 void transcript_heard(struct transcript *t, const char *bytes, size_t len)
 {
-	add_all(t, HEARD, bytes, len);
+	add_pieces(t, HEARD, bytes, len);
 }
 
 void transcript_sent_body(struct transcript *t, size_t len)
@@ -153,7 +153,7 @@ void transcript_sent_body(struct transcript *t, size_t len)
 		return;
 	}
 	n = len;
-	add(t, BODY, &n, sizeof(n));
+	add_piece(t, BODY, &n, sizeof(n));
 }
 
 void transcript_note(struct transcript *t, const char *fmt, ...)
@@ -168,25 +168,25 @@ void transcript_note(struct transcript *t, const char *fmt, ...)
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n > 0)
-		add_all(t, NOTE, text, strlen(text));
+		add_pieces(t, NOTE, text, strlen(text));
 }
 
 /* ---- text ---- */
 
-/* The line that is being put together: pieces may begin and end anywhere in it. */
+/* The line in progress: pieces may begin and end anywhere in it. */
 struct line {
 	struct buf *out;
 	char kind; /* 0 = none */
 	uint32_t ms;
 	char bytes[LINE_MAX_BYTES];
-	size_t len; /* also of what is cut */
+	size_t len; /* with the part that is cut */
 };
 
 static void end_line(struct line *l)
 {
 	static const char *const who[] = {[SAID] = "C:", [HEARD] = "S:", [NOTE] = "*"};
 	size_t len = l->len < sizeof(l->bytes) ? l->len : sizeof(l->bytes);
-	char shown[4 * LINE_MAX_BYTES + 1]; /* "\x1b" for an octet, at the most */
+	char shown[4 * LINE_MAX_BYTES + 1]; /* at most "\x1b" for an octet */
 
 	if (!l->kind)
 		return;
@@ -228,7 +228,7 @@ static void add_lines(struct line *l, const struct piece *piece, const char *byt
 	}
 }
 
-static void show(struct line *l, const struct piece *piece, const char *bytes)
+static void show_piece(struct line *l, const struct piece *piece, const char *bytes)
 {
 	uint64_t n;
 
@@ -250,9 +250,9 @@ void transcript_text(const struct transcript *t, struct buf *out)
 
 		if (at == t->tail && t->dropped > 0) {
 			end_line(&line);
-			buf_fmt(out, "%u * [%zu octets are left out here]\n", piece.ms, t->dropped);
+			buf_fmt(out, "%u * [%zu octets omitted]\n", piece.ms, t->dropped);
 		}
-		show(&line, &piece, t->said.data + at + sizeof(piece));
+		show_piece(&line, &piece, t->said.data + at + sizeof(piece));
 		at += sizeof(piece) + piece.len;
 	}
 	end_line(&line);

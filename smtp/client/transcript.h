@@ -8,22 +8,23 @@
 #include "server/base/buf.h"
 #include "smtp/client/connection.h"
 
-/* What was said on a connection, and how long each phase of it took: of one transaction, and for
- * the first one also of what led to it, other hosts included. Keeping it is a copy of the bytes;
- * they become text only when an attempt failed. Bounded: the middle is dropped when it grows too
- * long.
+/* Records the conversation of one transaction and how long each phase took. The first transaction
+ * of a connection includes the begin of the connection, and hosts that were tried before. Octets
+ * are copied as they come; they become text only if an attempt failed. Bounded to 32 KB: the middle
+ * is dropped.
  *
- * Passwords never come here (session.c says "****" instead), bodies only as a number of octets.
+ * The session writes "****" for passwords. A body is recorded as a number of octets.
  *
- * Zeroed is valid. All functions but transcript_text and transcript_deinit do nothing for NULL. */
+ * Zeroed is valid. All functions but transcript_text and transcript_deinit accept NULL, and do
+ * nothing. */
 
 struct transcript {
 	int64_t opened_ms; /* monotonic: when the connection began, or its last transaction */
-	bool is_reused;    /* holds a further transaction of a connection, without its begin */
+	bool is_reused;    /* a later transaction: the connection's begin is not in it */
 	int32_t phase_ms[PHASES]; /* -1 = not reached */
 	/* private */
 	struct buf said;
-	size_t last, tail; /* where the last piece begins, and where what may be dropped does */
+	size_t last, tail; /* offsets of the last piece, and of the first that may be dropped */
 	size_t dropped;
 	int64_t began_ms, now_ms, phase_at_ms;
 	enum connection_phase phase;
@@ -31,11 +32,11 @@ struct transcript {
 
 void transcript_deinit(struct transcript *t);
 
-/* A connection begins; what was said to hosts before it stays, their times do not. */
+/* A connection begins. The conversations with hosts before it are kept, their times are not. */
 void transcript_open(struct transcript *t, const char *host, const char *address);
-/* A further transaction on it: forgets all that was before. */
+/* A later transaction on the same connection: forgets all that was before. */
 void transcript_reuse(struct transcript *t);
-/* The time of what follows is now. */
+/* Reads the clock: what follows has this time. */
 void transcript_tick(struct transcript *t);
 
 /* The conversation enters this phase now. */
@@ -46,8 +47,8 @@ void transcript_sent_body(struct transcript *t, size_t len);
 void transcript_note(struct transcript *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Appends lines "<ms> <who> <what>\n" of printable UTF-8. ms: since its begin; who: "C:" we, "S:"
- * the server, "*" what happened. Of a line at most 512 octets. */
+/* Appends lines "<ms> <who> <what>\n" of printable UTF-8. ms: since the begin; who: "C:" client,
+ * "S:" server, "*" an event. A line is cut at 512 octets. */
 void transcript_text(const struct transcript *t, struct buf *out);
 
 #endif

@@ -136,7 +136,7 @@ static void a_long_one_keeps_its_begin_and_its_end(void **state)
 	assert_null(strstr(buf_text(&text), "S: 250-2500 "));
 	assert_non_null(strstr(buf_text(&text), "S: 250-4950 "));
 	assert_non_null(strstr(buf_text(&text), "S: 250-4999 "));
-	assert_non_null(strstr(buf_text(&text), "octets are left out here]\n"));
+	assert_non_null(strstr(buf_text(&text), "octets omitted]\n"));
 	buf_deinit(&text);
 	transcript_deinit(&t);
 }

@@ -20,7 +20,7 @@ class Store:
         scripts("init_partition")
         self.n_ids = self.n_requests = 0
 
-    def message(self, dest="a.ex", lane="normal", project="1", within=3_600_000, unknown="retry", chunks=0, content="C", start=0, bytes=100):
+    def message(self, dest="a.ex", lane="normal", project="1", within=3_600_000, unknown="-", chunks=0, content="C", start=0, bytes=100):
         """The ten words of accept for one recipient."""
         self.n_ids += 1
         mode, state = "test" if dest.startswith("sink/") else "live", "scheduled" if start else "queued"

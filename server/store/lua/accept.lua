@@ -92,7 +92,7 @@ end
 local function read_known()
 	local record_keys, key_of, keys, values = {}, {}, {}, {}
 	for i = 1, item_count do
-		local project = item_idempotency(i) ~= '' and match(item_head(i), '^%l+ %l+ %l+ (%d+t?) ')
+		local project = item_idempotency(i) ~= '' and match(item_head(i), '^%l+ %l+ %S+ (%d+t?) ')
 		record_keys[i] = key_message(item_id(i))
 		key_of[i] = project and key_idempotency(project, item_idempotency(i)) or false
 		if project then keys[#keys + 1] = key_of[i] end

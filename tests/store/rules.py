@@ -138,7 +138,7 @@ def attempt(old, new, r, command):
         if b.state == "held":
             need(job.crashes >= command.args[3], "held after", job.crashes, "crashes", *text)
         elif event[5] == "dup":
-            need((b.state == "failed") == (new.unknown == "fail"), "unknown outcome", event)
+            need((b.state == "failed") == ("fail" in new.unknown), "unknown outcome", event)
         else:
             need(b.state == "deferred" and 2 < job.crashes < command.args[3], "deferred after", job.crashes, "crashes", *text)
     if command.name == "settle":
@@ -382,8 +382,8 @@ def release(before, after, command, world):
             continue
         job = m.jobs[int(ref[-3:], 16)]
         if is_dot:
-            want[m.unknown == "fail"] += 1
-            need(ref in after.due or m.unknown == "fail", "unknown outcome", ref)
+            want["fail" in m.unknown] += 1
+            need(ref in after.due or "fail" in m.unknown, "unknown outcome", ref)
         else:
             want[2] += job.is_held
             need(job.is_held == (job.crashes >= command.args[3]), "held", ref, job.crashes)

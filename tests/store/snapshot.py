@@ -108,7 +108,7 @@ class Record:
     def check(self):
         me = self.id
         self.check_attempts()
-        need(self.lane in LANES and self.mode in ("live", "test") and self.unknown in ("-", "fail"), me, "head words")
+        need(self.lane in LANES and self.mode in ("live", "test") and self.unknown in ("-", "fail", "other,fail"), me, "head words")
         need([e[0] for e in self.events] == list(range(1, self.n + 1)), me, "events are not 1..n", self.n, self.events)
         need(self.events[0][1:3] == ("queued", None), me, "first event")
         last = {}

@@ -5,7 +5,7 @@ from snapshot import LANES, need
 
 DESTS = ("a.ex", "b.ex", "c.ex", "d.ex")
 SITES = ("", "", "mx.one", "mx.two", "a.ex", "b.ex")
-PROJECTS = ("1", "2", "3")
+PROJECTS = ("1", "2", "2t")
 RETENTION = 7_200_000
 IDEMPOTENCY = 86_400_000
 
@@ -17,7 +17,7 @@ class Message:
         self.id = "msg_%026x" % rnd.getrandbits(100)
         self.lane, self.project = rnd.choice(LANES), rnd.choice(PROJECTS)
         self.mode = "test" if rnd.random() < .2 else "live"
-        self.unknown = rnd.choice(("-", "fail"))
+        self.unknown = rnd.choice(("-", "fail", "other,fail"))
         self.within = rnd.choice((3000, 40_000, 100_000, 3_600_000, 3_600_000))
         self.start = rnd.choice((0, 0, 0, now - 5, now + 4000))
         self.idempotency = rnd.choice(("", "", f"k{rnd.randint(0, 9)}"))

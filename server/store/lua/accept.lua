@@ -11,8 +11,14 @@
 --@row message status id accepted_ms suppressed
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later answers.
 -- Run again: the same answer, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
-local ACCEPTED, REPLAYED, CONFLICT, LATE, MALFORMED, NO_CHUNKS = 1, 2, 3, 4, 5, 6
+local ACCEPTED = 1
+local REPLAYED = 2                             -- id is of the first message with the Idempotency-Key
+local CONFLICT = 3                             -- the same key with another fingerprint
+local LATE = 4
+local MALFORMED = 5
+local NO_CHUNKS = 6
 local HEAD_ARGUMENT = '^((%l+) (%l+) %S+ (%d+t?)) (%d+) (%d+) (%d+ (%d+) %S+)$'
+local PROJECT_OF_HEAD = '^%l+ %l+ %S+ (%d+t?) '
 -- In a record: the end of the facts, and the beginning of the first event.
 local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '
 local MAX_JOBS = 4096
@@ -92,7 +98,7 @@ end
 local function read_known()
 	local record_keys, key_of, keys, values = {}, {}, {}, {}
 	for i = 1, item_count do
-		local project = item_idempotency(i) ~= '' and match(item_head(i), '^%l+ %l+ %S+ (%d+t?) ')
+		local project = item_idempotency(i) ~= '' and match(item_head(i), PROJECT_OF_HEAD)
 		record_keys[i] = key_message(item_id(i))
 		key_of[i] = project and key_idempotency(project, item_idempotency(i)) or false
 		if project then keys[#keys + 1] = key_of[i] end
@@ -150,7 +156,7 @@ local function suppress(message, entries)
 		if entries[message.first + r] then
 			if not parsed then parsed, numbers = parse_record(message.record), {} end
 			numbers[#numbers + 1] = digits(r - 1)
-			set_suppressed(message.id, parsed, r - 1)
+			set_state(message.id, parsed, r - 1, 'suppressed', 0, '-', SUPPRESSED_TEXT)
 		end
 	end
 	if parsed then

@@ -5,6 +5,7 @@
 --@args known_version:number
 -- returns {version} when it is the known one; else {version, then the row of each endpoint}
 --   cursors: partition, place, partition, place ...   waiting: how many retries
+--@row head version
 --@row endpoint id project project_json json cursors waiting
 local version = tonumber(call('GET', key_endpoints_version()) or '0')
 if version == known_version then return { version } end

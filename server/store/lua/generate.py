@@ -16,7 +16,8 @@ A transition is a file NAME.lua. These lines in its head describe it:
 --@returns moved wait_ms     the answer: `return { moved, wait_ms }` must stand in the text
 --@row job ref epoch         the words of each element of a list in the answer (for C alone)
 
-key_NAME(...) is a key of lib/keys.txt. key_...() and item_...() are written out in place: calls would cost Redis 0.1 us each.
+key_NAME(...) is a key of lib/keys.txt. key_...(), item_...() and constants (local NAME = 'text' or number) are written out in
+place: calls and closures cost Redis more than all else in a short script.
 """
 import re
 import sys
@@ -25,6 +26,7 @@ from pathlib import Path
 LUA = Path(__file__).resolve().parent
 BODY = "--@body\n"
 WORD = re.compile(r"(?<![.:])\b[A-Za-z_]\w*")
+CONSTANT = re.compile(r"^local ([A-Z][A-Z_]*) = ('[^'\n]*'|\d+)(?= *$| +--)", re.M)
 C_FIELD = {"text": "const char *{0};", "bytes": "const void *{0};\n\tsize_t {0}_len;", "flag": "bool {0};"}
 C_PUT = {"text": 'command_str(c, a->{0} ? a->{0} : "");', "bytes": "command_arg(c, a->{0}, a->{0}_len);"}
 IN_LUA = {"number": "tonumber({0})", "flag": "{0} == '1'"}
@@ -101,11 +103,13 @@ def item_macro(n, first, kind):
 
 
 def compiled(text):
-    """What Redis runs: keys and arguments written out, and of the parts only what is used. The first comment stays: it names the script."""
+    """What Redis runs: keys, arguments and constants written out, and of the parts only what is used. The title stays."""
     fixed, item = layout(text)
     macros = {f"key_{name}": key_macro(pattern) for name, pattern in keys().items()}
     macros |= {f"item_{name}": item_macro(len(item), len(fixed) + 1 + i, kind) for i, (name, kind) in enumerate(item)}
     flags, title, rest = text.split("\n", 2)
+    rest, constants = re.sub(CONSTANT, "", rest), dict(CONSTANT.findall(rest))
+    rest = re.sub(r"(?<!['.])\b(" + "|".join(constants or ["-"]) + r")\b", lambda m: constants[m[1]], rest)
     code = re.sub(r"('(?:\\.|[^'\\\n])*')|[ \t]*--(?!@body)[^\n]*", lambda m: m[1] or "", rest)
     parts, own = written_out(code, macros).split(BODY)
     needed, kept = set(WORD.findall(own)), [own]
@@ -176,7 +180,7 @@ def check(folder):
             if line == "end" and began and n - began >= 40:
                 faults.append(f"{path}:{began}: a function of {n - began + 1} lines")
             began = 0 if line == "end" else began
-            name = re.match(r"local (?:function )?(\w+)", line)
+            name = re.match(r"local (?:function )?([a-z]\w+)", line)
             if name and path.parent.name == "lib" and not re.search(rf"^local (function )?{name[1]}\b", texts, re.M):
                 faults.append(f"{path}:{n}: no transition uses {name[1]}")
     raise SystemExit("\n".join(faults) or 0)
@@ -186,11 +190,8 @@ def main():
     what, *words = sys.argv[1:]
     if what == "show":
         print(compiled(source(words[0])), end="")
-    elif what == "check":
-        check(*words)
     else:
-        print("/* made by server/store/lua/generate.py */")
-        {"names": print_names, "sources": print_sources, "calls": print_calls, "keys": print_keys}[what]()
+        {"names": print_names, "sources": print_sources, "calls": print_calls, "keys": print_keys, "check": check}[what](*words)
 
 
 if __name__ == "__main__":

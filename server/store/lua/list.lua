@@ -6,8 +6,10 @@
 --@include base
 --@args project which hour:number place:number last_hour:number most:number mark
 -- returns {hour, place to go on before, then the row of each message}; the hour is below last_hour at the end
+--@row head hour place
 --@row message id hour place record
-local STEP, MAX_LOOKS = 100, 5000              -- entries read at once; looks at hours and entries in a call
+local STEP = 100                               -- entries read at once
+local MAX_LOOKS = 5000                         -- looks at hours and entries in a call
 local found, looks = {}, 0
 
 -- Goes through one hour's list from `place` to its front.

@@ -11,7 +11,8 @@ if not number then return 0 end
 local project = cjson.decode(call('HGET', key_projects(), number))
 if project.name == 'default' then return 'the project "default" cannot be deleted' end
 if call('LLEN', key_api_keys_of(number)) > 0 then return 'it still has keys; revoke them first' end
-if call('HLEN', key_endpoints(number)) + call('HLEN', key_endpoints(number .. 't')) > 0 then return 'it still has webhooks; delete them first' end
+local webhooks = call('HLEN', key_endpoints(number)) + call('HLEN', key_endpoints(number .. 't'))
+if webhooks > 0 then return 'it still has webhooks; delete them first' end
 project.deleted = now_ms
 call('HSET', key_projects(), number, cjson.encode(project))
 call('HDEL', key_project_names(), project.name, project.id)

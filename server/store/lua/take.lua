@@ -71,17 +71,7 @@ local function pick(lane, site, ref)
 	return true
 end
 
--- After jobs of a site were taken in a lane: it has its turn after all others, or none when nothing is left.
-local function end_turn(lane, site, has_picked)
-	if call('EXISTS', key_queue_destinations(lane, site)) == 0 then
-		call('ZREM', key_queue_sites(lane), site)
-	elseif has_picked then
-		turn = (turn or tonumber(call('GET', key_turn()) or '0')) + 1
-		call('ZADD', key_queue_sites(lane), 'XX', digits(turn), site)
-	end
-end
-
--- Leases up to `count` jobs of a site in a lane; how many it were.
+-- Leases up to `count` jobs of a site in a lane; how many it were. The next turn of the site comes after all others.
 local function serve_lane(lane, site, count)
 	local got, popped = 0, 0
 	while got < count and may_go_on() do
@@ -91,7 +81,12 @@ local function serve_lane(lane, site, count)
 		for i = 1, #refs do if pick(lane, site, refs[i]) then got = got + 1 end end
 		if #refs < wanted then break end
 	end
-	if popped > 0 then end_turn(lane, site, got > 0) end
+	if popped > 0 and call('EXISTS', key_queue_destinations(lane, site)) == 0 then
+		call('ZREM', key_queue_sites(lane), site)
+	elseif got > 0 then
+		turn = (turn or tonumber(call('GET', key_turn()) or '0')) + 1
+		call('ZADD', key_queue_sites(lane), 'XX', digits(turn), site)
+	end
 	return got
 end
 
@@ -123,36 +118,6 @@ end
 
 local is_known, connections_of = {}, {}        -- by site: does the owner have connections there, and how many
 
--- What the owner says of its connections. It has them even when it was taken for dead, so their sites are known.
-local function read_sites()
-	local keys = {}
-	for i = 1, item_count do
-		local site = item_site(i)
-		is_known[site] = true
-		connections_of[site] = item_connections(i)
-		keys[i] = key_rest(site)
-	end
-	local got = read_in_pieces('MGET', nil, keys)
-	for i = 1, item_count do remember_rest(item_site(i), got[i]) end
-end
-
--- Connections that are counted, but that the owner does not have.
-local function return_lost_slots()
-	local counted = call('HGETALL', key_slots_of(owner))
-	for i = 1, #counted, 2 do
-		local site, count = counted[i], tonumber(counted[i + 1])
-		local has = connections_of[site] or 0
-		if site ~= '#' and count > has then return_slots(owner, site, count - has) end
-	end
-	write_sites()                              -- sites that have room again
-	if #new_sites > 0 then wake() end
-end
-
-local function grant_free(site, count)
-	grant(owner, site, count, site_limit)
-	free = free - count
-end
-
 -- Looks at a site that waits in a lane; true when it got a first connection. Also says whether it keeps its place.
 local function open_site(lane, site)
 	local rest = not is_known[site] and rest_of(site)
@@ -167,13 +132,16 @@ local function open_site(lane, site)
 	elseif serve_lane(lane, site, 1) == 0 then return false, false
 	end
 	is_known[site] = true
-	grant_free(site, 1)
+	grant(owner, site, 1, site_limit)
+	free = free - 1
 	return true, false                         -- it is gone from the lane, or after all others
 end
 
+local PAGE = 32
+
 -- Up to `count` first connections to sites that wait in a lane, with a job each.
 local function open_sites(lane, count)
-	local start, PAGE = 0, 32
+	local start = 0
 	while count > 0 and free > 0 and may_go_on() do
 		local sites = call('ZRANGE', key_queue_sites(lane), start, start + PAGE - 1)
 		for i = 1, #sites do
@@ -186,15 +154,6 @@ local function open_sites(lane, count)
 	end
 end
 
--- First connections to new sites, as the shares of lanes want it.
-local function open_shares()
-	local bulk, normal = shares(free)
-	if call('EXISTS', key_queue_sites('bulk')) == 0 then bulk = 0 end
-	if call('EXISTS', key_queue_sites('normal')) == 0 then normal = 0 end
-	open_sites('otp', free - bulk - normal)
-	open_sites('bulk', bulk)
-end
-
 -- Jobs for the connections that the owner has to a site, and more connections to it.
 local function serve_connections(i)
 	local site, wanted, more = item_site(i), item_wanted(i), item_more(i)
@@ -202,58 +161,76 @@ local function serve_connections(i)
 	local rests_now = wanted + more > 0 and is_resting(site)
 	if got < wanted or more == 0 or free == 0 or rests_now then return end
 	local count = serve_site(site, min(more, free, site_limit - slots_used(site)))
-	if count > 0 then grant_free(site, count) end
+	if count == 0 then return end
+	grant(owner, site, count, site_limit)
+	free = free - count
 end
 
--- Writes the leases; {ref, epoch, site, id} of all jobs, in the order of lanes, and "ref site" of each.
-local function write_leases()
-	local rows, leases, lease_ends, refs = {}, {}, {}, {}
-	local lease_end, before_dot = digits(now_ms + lease_ms), ' 0 ' .. owner
-	for i = 1, #LANES do
-		local list = picked[LANES[i]]
-		for n = 1, #list do
-			local row, count = list[n], #rows
-			rows[count + 1] = row
-			leases[count * 2 + 1], leases[count * 2 + 2] = row[1], row[2] .. before_dot
-			lease_ends[count * 2 + 1], lease_ends[count * 2 + 2] = lease_end, row[1]
-			refs[count + 1] = row[1] .. ' ' .. row[3]
-		end
+-- The owner has the connections that it says, even when it was taken for dead.
+local rest_keys = {}
+for i = 1, item_count do
+	local site = item_site(i)
+	is_known[site] = true
+	connections_of[site] = item_connections(i)
+	rest_keys[i] = key_rest(site)
+end
+local got_rests = read_in_pieces('MGET', nil, rest_keys)
+for i = 1, item_count do remember_rest(item_site(i), got_rests[i]) end
+if is_complete then                            -- give up connections that are counted, but that the owner does not have
+	local counted = call('HGETALL', key_slots_of(owner))
+	for i = 1, #counted, 2 do
+		local site, count = counted[i], tonumber(counted[i + 1])
+		local has = connections_of[site] or 0
+		if site ~= '#' and count > has then return_slots(owner, site, count - has) end
 	end
-	call_in_pieces('HSET', key_lease(), leases)
-	call_in_pieces('ZADD', key_lease_end(), lease_ends)
-	return rows, refs
+	write_sites()                              -- sites that have room again
+	if #new_sites > 0 then wake() end
 end
-
--- Remembers the take, unless nothing came of it, and wakes whom it concerns.
-local function write_take(refs)
-	local goes_on_later = looks_left <= 0 or deferrals_left <= 0
-	if turn then call('SET', key_turn(), digits(turn)) end
-	if looks_left < MAX_LOOKS then call('INCRBY', key_ready(), looks_left - MAX_LOOKS) end
-	if #refs > 0 or #granted > 0 or #due > 0 or goes_on_later then
-		call('INCRBY', key_taken(), #refs)
-		call('ZADD', key_owners(), digits(now_ms + silence_ms), owner)
-		local last = request .. '\n' .. concat(granted, ' ') .. '\n' .. concat(refs, ' ')
-		call('SET', key_last_take(owner), last, 'PX', LAST_TAKE_MS)
-	end
-	if goes_on_later then call('PUBLISH', key_wake(), '') end
-	if job_count < max_jobs and call('EXISTS', key_hungry()) == 0 then call('SET', key_hungry(), '1') end
-end
-
-read_sites()
-if is_complete then return_lost_slots() end
 local counted_sites = call('HKEYS', key_slots_of(owner))
 for i = 1, #counted_sites do is_known[counted_sites[i]] = true end
-open_shares()
+
+-- First connections to new sites by the shares of lanes, then jobs for the connections there are, then what is left.
+local bulk_due, normal_due = shares(free)
+if call('EXISTS', key_queue_sites('bulk')) == 0 then bulk_due = 0 end
+if call('EXISTS', key_queue_sites('normal')) == 0 then normal_due = 0 end
+open_sites('otp', free - bulk_due - normal_due)
+open_sites('bulk', bulk_due)
 for i = 1, item_count do serve_connections(i) end
 open_sites('normal', free)
 open_sites('bulk', free)
 open_sites('otp', free)
 
-local rows, refs = write_leases()
+local rows, leases, lease_ends, refs = {}, {}, {}, {}    -- refs: "ref site" of each
+local lease_end, before_dot = digits(now_ms + lease_ms), ' 0 ' .. owner
+for i = 1, #LANES do
+	local list = picked[LANES[i]]
+	for n = 1, #list do
+		local row, count = list[n], #rows
+		rows[count + 1] = row
+		leases[count * 2 + 1], leases[count * 2 + 2] = row[1], row[2] .. before_dot
+		lease_ends[count * 2 + 1], lease_ends[count * 2 + 2] = lease_end, row[1]
+		refs[count + 1] = row[1] .. ' ' .. row[3]
+	end
+end
+call_in_pieces('HSET', key_lease(), leases)
+call_in_pieces('ZADD', key_lease_end(), lease_ends)
 call_in_pieces('RPUSH', key_damaged(), damaged)
 call_in_pieces('ZADD', key_due(), due)
 write_changes(retention_ms)
-write_take(refs)
+if turn then call('SET', key_turn(), digits(turn)) end
+if looks_left < MAX_LOOKS then call('INCRBY', key_ready(), looks_left - MAX_LOOKS) end
+
+-- A take of which nothing came is not remembered.
+local goes_on_later = looks_left <= 0 or deferrals_left <= 0
+if #rows > 0 or #granted > 0 or #due > 0 or goes_on_later then
+	local last = request .. '\n' .. concat(granted, ' ') .. '\n' .. concat(refs, ' ')
+	call('INCRBY', key_taken(), #rows)
+	call('ZADD', key_owners(), digits(now_ms + silence_ms), owner)
+	call('SET', key_last_take(owner), last, 'PX', LAST_TAKE_MS)
+end
+if goes_on_later then call('PUBLISH', key_wake(), '') end
+if job_count < max_jobs and call('EXISTS', key_hungry()) == 0 then call('SET', key_hungry(), '1') end
+
 for i = 1, #rows do                            -- another job of the same message may have changed the record just now
 	local id = rows[i][4]
 	rows[i][4] = changed[id] and call('GET', key_message(id)) or texts[id]

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_keys.h"
 #include "server/base/buf.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
@@ -263,7 +264,7 @@ static void ask_records(struct part *p)
 		if (!is_in(r, &r->events[i], p) || strcmp(r->events[i].message, last) == 0)
 			continue;
 		last = r->events[i].message;
-		command_key(&c, p->partition, "m:%s", last);
+		command_key(&c, p->partition, KEY_MESSAGE, last);
 		n++;
 	}
 	if (n == 0) {
@@ -302,7 +303,7 @@ static void ask_entries(struct part *p, const char *project, const struct event_
 	event_log_place_write(&from->at, place);
 	snprintf(start, sizeof(start), "%s%s", from->is_after ? "(" : "", place);
 	command_start(&c, "XRANGE");
-	command_key(&c, p->partition, "ev:%s", project);
+	command_key(&c, p->partition, KEY_LOG, project);
 	command_str(&c, start);
 	command_str(&c, "+");
 	command_str(&c, "COUNT");
@@ -366,7 +367,7 @@ void event_log_cut(struct redis *redis, const char *project, unsigned partition,
 	struct command c = {0};
 
 	command_start(&c, "HGET");
-	command_key(&c, partition, "cut");
+	command_key(&c, partition, KEY_LOG_CUT);
 	command_str(&c, project);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_cut, cut));
 }

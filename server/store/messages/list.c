@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
 #include "server/base/clock.h"
 #include "server/config/config.h"
 #include "server/redis/command.h"
@@ -151,12 +152,10 @@ static void end_page(struct asked *a)
 
 /* ---- one partition's reply: hour and place to go on from, then rows ---- */
 
-enum { NEXT_HOUR, NEXT_PLACE, FIRST_ROW };
-enum { ID, HOUR, PLACE, RECORD, WIDTH };
-
 static int read_item(const struct resp *array, size_t at, void *out, void *context)
 {
-	const struct resp *id = resp_item(array, at + ID), *record = resp_item(array, at + RECORD);
+	const struct resp *id = resp_item(array, at + LIST_MESSAGE_ID),
+			  *record = resp_item(array, at + LIST_MESSAGE_RECORD);
 	const struct part *p = context;
 	struct list_item *item = out;
 	struct err e;
@@ -166,18 +165,19 @@ static int read_item(const struct resp *array, size_t at, void *out, void *conte
 		return -1; /* removed, or damaged: the keeper reports it */
 	memcpy(item->id, resp_text(id), ID_LEN + 1);
 	item->partition = p->partition;
-	item->place = (struct cursor_position){resp_number_at(array, at + HOUR),
-					       resp_number_at(array, at + PLACE) + 1, 0};
+	item->place =
+		(struct cursor_position){resp_number_at(array, at + LIST_MESSAGE_HOUR),
+					 resp_number_at(array, at + LIST_MESSAGE_PLACE) + 1, 0};
 	return 0;
 }
 
 static void on_listed(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {FIRST_ROW, WIDTH, sizeof(struct list_item),
-						read_item};
+	static const struct resp_shape shape = {LIST_HEAD_WORDS, LIST_MESSAGE_WORDS,
+						sizeof(struct list_item), read_item};
 	struct part *p = context;
 	struct asked *a = p->asked;
-	int64_t hour = resp_number_at(result->reply, NEXT_HOUR);
+	int64_t hour = resp_number_at(result->reply, LIST_HEAD_HOUR);
 	struct resp_rows rows = {0};
 	struct err e;
 
@@ -189,7 +189,7 @@ static void on_listed(const struct call_result *result, void *context)
 	p->n = rows.n;
 	if (hour >= a->oldest)
 		p->next = (struct cursor_position){
-			hour, resp_number_at(result->reply, NEXT_PLACE) + 1, 0};
+			hour, resp_number_at(result->reply, LIST_HEAD_PLACE) + 1, 0};
 	if (call_group_end(&a->calls, result))
 		end_page(a);
 }
@@ -225,14 +225,16 @@ static void ask_part(struct part *p, const struct list_query *q, const char *whi
 
 	if (at.at > hour_now(p->asked->redis) + 1)
 		at = (struct cursor_position){hour_now(p->asked->redis) + 1, 0, 0};
-	command_script(&c, SCRIPT_LIST, p->partition);
-	command_str(&c, q->project);
-	command_str(&c, which);
-	command_num(&c, at.at);
-	command_num(&c, at.index - 1);
-	command_num(&c, p->asked->oldest);
-	command_num(&c, (int64_t)max);
-	command_str(&c, mark);
+	script_list(&c, p->partition,
+		    &(struct script_list){
+			    .project = q->project,
+			    .which = which,
+			    .hour = at.at,
+			    .place = at.index - 1,
+			    .last_hour = p->asked->oldest,
+			    .most = (int64_t)max,
+			    .mark = mark,
+		    });
 	p->asked->calls.n_open++;
 	redis_call(p->asked->redis, &c, 1, LIMIT_MS, CALLBACK(on_listed, p));
 }

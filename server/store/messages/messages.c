@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/config/config.h"
 #include "server/base/id.h"
 #include "server/redis/command.h"
@@ -52,7 +54,7 @@ static void ask_due(const struct read *r)
 	char ref[ID_LEN + 8];
 
 	command_start(&c, "ZMSCORE");
-	command_key(&c, id_partition(r->id), "due");
+	command_key(&c, id_partition(r->id), KEY_DUE);
 	for (size_t j = 0; j < r->record.n_jobs; j++) {
 		snprintf(ref, sizeof(ref), "%s%03zx", r->id, j);
 		command_str(&c, ref);
@@ -98,7 +100,7 @@ void messages_get(struct redis *redis, const char *project, const char *id, mess
 	snprintf(r.project, sizeof(r.project), "%s", project);
 	snprintf(r.id, sizeof(r.id), "%s", id);
 	command_start(&c, "GET");
-	command_key(&c, id_partition(id), "m:%s", id);
+	command_key(&c, id_partition(id), KEY_MESSAGE, id);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_record, r));
 }
 
@@ -109,41 +111,49 @@ struct change {
 	void *arg;
 };
 
-/* {done, taken}; done is below 0 when there is no such message. */
+/* Both transitions reply {done, taken ...}; done is below 0 when there is no such message. */
+enum { DONE, TAKEN };
+_Static_assert((int)CANCEL_MESSAGE_CANCELED == DONE && (int)RETRY_AGAIN == DONE, "done");
+_Static_assert((int)CANCEL_MESSAGE_AT_DOT == TAKEN && (int)RETRY_LEASED == TAKEN, "taken");
+
 static void on_changed(const struct call_result *result, void *context)
 {
 	const struct change *ch = context;
-	struct messages_done done = {resp_number_at(result->reply, 0),
-				     resp_number_at(result->reply, 1)};
+	struct messages_done done = {resp_number_at(result->reply, DONE),
+				     resp_number_at(result->reply, TAKEN)};
 	struct err e = {0};
 
 	if (result->end != CALL_ANSWERED)
 		e = *result->why;
-	else if (resp_count(result->reply) < 2)
+	else if (resp_count(result->reply) <= TAKEN)
 		resp_unexpected(&e);
 	else if (done.done < 0)
 		err_set(&e, ERR_NOT_FOUND, "no such message");
 	ch->fn(e.kind ? NULL : &done, e.kind ? &e : NULL, ch->arg);
 }
 
-static void send_change(struct redis *redis, enum script script, const char *id,
-			messages_done_fn *fn, void *arg)
+static int64_t retention_ms(const struct redis *redis)
 {
-	struct change ch = {fn, arg};
-	struct command c = {0};
-
-	command_script(&c, script, id_partition(id));
-	command_num(&c, redis_config(redis)->retention_s * 1000);
-	command_str(&c, id);
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_changed, ch));
+	return redis_config(redis)->retention_s * 1000;
 }
 
 void messages_cancel(struct redis *redis, const char *id, messages_done_fn *fn, void *arg)
 {
-	send_change(redis, SCRIPT_CANCEL, id, fn, arg);
+	struct change ch = {fn, arg};
+	struct command c = {0};
+
+	script_cancel(&c, id_partition(id),
+		      &(struct script_cancel){.retention_ms = retention_ms(redis)});
+	script_cancel_item(&c, &(struct script_cancel_item){.id = id});
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_changed, ch));
 }
 
 void messages_retry(struct redis *redis, const char *id, messages_done_fn *fn, void *arg)
 {
-	send_change(redis, SCRIPT_RETRY, id, fn, arg);
+	struct change ch = {fn, arg};
+	struct command c = {0};
+
+	script_retry(&c, id_partition(id),
+		     &(struct script_retry){.retention_ms = retention_ms(redis), .id = id});
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_changed, ch));
 }

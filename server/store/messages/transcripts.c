@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/buf.h"
 #include "server/config/config.h"
 #include "server/base/id.h"
@@ -97,12 +99,15 @@ void transcripts_keep(struct redis *redis, const char *ref, int64_t epoch, const
 	k->n_in_flight++;
 	snprintf(id, sizeof(id), "%.*s", ID_LEN, ref);
 	buf_fmt(&element, "%lu %lld ", strtoul(ref + ID_LEN, NULL, 16), (long long)epoch);
-	command_script(&c, SCRIPT_TRANSCRIPT, id_partition(id));
-	command_num(&c, KEPT);
-	command_num(&c, redis_config(redis)->retention_s * 1000);
-	command_str(&c, id);
-	command_str(&c, buf_text(&element));
-	command_arg(&c, packed, len);
+	script_transcript(&c, id_partition(id),
+			  &(struct script_transcript){
+				  .most = KEPT,
+				  .retention_ms = redis_config(redis)->retention_s * 1000,
+				  .id = id,
+				  .attempt = buf_text(&element),
+				  .packed = packed,
+				  .packed_len = len,
+			  });
 	buf_deinit(&element);
 	redis_call(redis, &c, 1, KEEP_MS, CALLBACK(on_kept, k));
 }
@@ -255,7 +260,7 @@ void transcripts_get(struct redis *redis, const char *project, const char *id, t
 	snprintf(lookup.project, sizeof(lookup.project), "%s", project);
 	snprintf(lookup.id, sizeof(lookup.id), "%s", id);
 	command_start(&c, "LRANGE");
-	command_key(&c, id_partition(id), "t:%s", id);
+	command_key(&c, id_partition(id), KEY_TRANSCRIPTS, id);
 	command_num(&c, -KEPT);
 	command_num(&c, -1);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_transcripts, lookup));

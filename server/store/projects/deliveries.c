@@ -1,10 +1,13 @@
 /* Webhooks in the store, for the process that delivers them. */
 #include "server/store/projects/deliveries.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/stored_json.h"
 
@@ -18,9 +21,6 @@ struct load {
 	deliveries_load_fn *fn;
 	void *arg;
 };
-
-/* The items of a row. */
-enum { ID, PROJECT, PROJECT_JSON, ENDPOINT_JSON, CURSORS, RETRIES, WIDTH };
 
 static struct event_log_place read_place(const struct resp *text)
 {
@@ -57,40 +57,43 @@ static void read_cursors(const struct resp *r, struct deliveries_endpoint *out, 
 
 static int read_endpoint(const struct resp *array, size_t at, void *context_out, void *context)
 {
-	const struct resp *json = resp_item(array, at + ENDPOINT_JSON);
+	const struct resp *json = resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_JSON);
 	struct deliveries_endpoint *out = context_out;
 	const struct load *l = context;
 	unsigned partitions = redis_partitions(l->redis);
 	json_t *project;
 
-	if (endpoint_parse(resp_text(resp_item(array, at + ID)),
-			   resp_text(resp_item(array, at + PROJECT)), resp_text(json),
-			   resp_len(json), &out->endpoint) < 0)
+	if (endpoint_parse(resp_text(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_ID)),
+			   resp_text(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_PROJECT)),
+			   resp_text(json), resp_len(json), &out->endpoint) < 0)
 		return -1;
 	out->done = calloc(partitions, sizeof(*out->done));
 	if (!out->done) {
 		endpoint_deinit(&out->endpoint);
 		return -1;
 	}
-	project = stored_json_read(resp_item(array, at + PROJECT_JSON));
+	project =
+		stored_json_read(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_PROJECT_JSON));
 	stored_json_copy(project, "id", out->project_id, sizeof(out->project_id));
 	json_decref(project);
-	read_cursors(resp_item(array, at + CURSORS), out, partitions);
-	out->n_retries = (size_t)resp_number_at(array, at + RETRIES);
+	read_cursors(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_CURSORS), out, partitions);
+	out->n_retries = (size_t)resp_number_at(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_WAITING);
 	return 0;
 }
 
 static void on_loaded(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {1, WIDTH, sizeof(struct deliveries_endpoint),
-						read_endpoint};
-	int64_t version = resp_number_at(result->reply, 0);
+	static const struct resp_shape shape = {DELIVERIES_ENDPOINTS_HEAD_WORDS,
+						DELIVERIES_ENDPOINTS_ENDPOINT_WORDS,
+						sizeof(struct deliveries_endpoint), read_endpoint};
+	int64_t version = resp_number_at(result->reply, DELIVERIES_ENDPOINTS_HEAD_VERSION);
 	struct load *l = context;
 	struct deliveries_endpoint *list;
 	struct resp_rows rows;
 	struct err e;
 
-	if (result->end == CALL_ANSWERED && resp_count(result->reply) == 1) {
+	if (result->end == CALL_ANSWERED &&
+	    resp_count(result->reply) == DELIVERIES_ENDPOINTS_HEAD_WORDS) {
 		l->fn(NULL, 0, version, NULL, l->arg);
 		return;
 	}
@@ -112,8 +115,8 @@ void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *f
 	struct load l = {redis, fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_DELIVERIES_ENDPOINTS, REDIS_GLOBAL);
-	command_num(&c, version);
+	script_deliveries_endpoints(
+		&c, REDIS_GLOBAL, &(struct script_deliveries_endpoints){.known_version = version});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_loaded, l));
 }
 
@@ -152,7 +155,7 @@ void deliveries_look(struct redis *redis, unsigned partition,
 	command_num(&c, 1);
 	command_str(&c, "STREAMS");
 	for (size_t i = 0; i < n; i++)
-		command_key(&c, partition, "ev:%s", list[i].project);
+		command_key(&c, partition, KEY_LOG, list[i].project);
 	for (size_t i = 0; i < n; i++) {
 		event_log_place_write(&list[i].at, place);
 		command_str(&c, place);
@@ -201,7 +204,7 @@ void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t 
 	struct command c = {0};
 
 	command_start(&c, "ZRANGEBYSCORE");
-	command_key(&c, REDIS_GLOBAL, "hr:%s", id);
+	command_key(&c, REDIS_GLOBAL, KEY_ENDPOINT_RETRIES, id);
 	command_str(&c, "-inf");
 	command_num(&c, now_ms);
 	command_str(&c, "LIMIT");
@@ -215,90 +218,92 @@ void deliveries_tests(struct redis *redis, deliveries_due_fn *fn, void *arg)
 	struct command c = {0};
 
 	command_start(&c, "LPOP");
-	command_key(&c, REDIS_GLOBAL, "ht");
+	command_key(&c, REDIS_GLOBAL, KEY_ENDPOINT_TESTS);
 	command_num(&c, TESTS_MAX);
 	ask_members(redis, &c, fn, arg);
 }
 
 /* ---- the batch ---- */
 
-static void add(struct deliveries_batch *b, const char *what, const char *id)
+static void add(struct deliveries_batch *b, const char *what, const char *id, const char *first,
+		const char *second)
 {
 	if (b->n++ == 0)
 		command_args(&b->words);
-	command_str(&b->words, what);
-	command_str(&b->words, id);
+	script_deliveries_report_item(
+		&b->words, &(struct script_deliveries_report_item){
+				   .what = what, .endpoint = id, .first = first, .second = second});
+}
+
+#define NUMBER_TEXT 24
+
+static const char *number_text(int64_t n, char text[NUMBER_TEXT])
+{
+	snprintf(text, NUMBER_TEXT, "%" PRId64, n);
+	return text;
 }
 
 void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned partition,
 		       const struct event_log_place *at)
 {
-	char place[EVENT_LOG_PLACE_TEXT];
+	char place[EVENT_LOG_PLACE_TEXT], number[NUMBER_TEXT];
 
 	event_log_place_write(at, place);
-	add(b, "cursor", id);
-	command_num(&b->words, partition);
-	command_str(&b->words, place);
+	add(b, "cursor", id, number_text(partition, number), place);
 }
 
 void deliveries_again(struct deliveries_batch *b, const char *id, int64_t due_ms,
 		      const char *member)
 {
-	add(b, "retry", id);
-	command_num(&b->words, due_ms);
-	command_str(&b->words, member);
+	char due[NUMBER_TEXT];
+
+	add(b, "retry", id, number_text(due_ms, due), member);
 }
 
 void deliveries_over(struct deliveries_batch *b, const char *id, const char *member,
 		     int64_t seen_ms)
 {
-	add(b, "over", id);
-	command_str(&b->words, member);
-	command_num(&b->words, seen_ms);
+	char seen[NUMBER_TEXT];
+
+	add(b, "over", id, member, number_text(seen_ms, seen));
 }
 
 void deliveries_told(struct deliveries_batch *b, const char *id, const char *member,
 		     int64_t seen_ms)
 {
-	add(b, "delivered", id);
-	command_str(&b->words, member);
-	command_num(&b->words, seen_ms);
+	char seen[NUMBER_TEXT];
+
+	add(b, "delivered", id, member, number_text(seen_ms, seen));
 }
 
 void deliveries_soon(struct deliveries_batch *b, const char *id, int64_t ms)
 {
-	add(b, "soon", id);
-	command_num(&b->words, ms);
-	command_str(&b->words, "");
+	char from[NUMBER_TEXT];
+
+	add(b, "soon", id, number_text(ms, from), NULL);
 }
 
 void deliveries_log(struct deliveries_batch *b, const char *id, const char *json, bool has_failed)
 {
-	add(b, "log", id);
-	command_str(&b->words, json);
-	command_num(&b->words, has_failed);
+	add(b, "log", id, json, has_failed ? "1" : "0");
 }
 
 void deliveries_tested(struct deliveries_batch *b, const char *id, const char *event_id,
 		       const char *json)
 {
-	add(b, "tested", id);
-	command_str(&b->words, event_id);
-	command_str(&b->words, json);
+	add(b, "tested", id, event_id, json);
 }
 
 void deliveries_lost(struct deliveries_batch *b, const char *id, int64_t from_ms, int64_t until_ms)
 {
-	add(b, "lost", id);
-	command_num(&b->words, from_ms);
-	command_num(&b->words, until_ms);
+	char from[NUMBER_TEXT], until[NUMBER_TEXT];
+
+	add(b, "lost", id, number_text(from_ms, from), number_text(until_ms, until));
 }
 
 void deliveries_disable(struct deliveries_batch *b, const char *id, const char *reason)
 {
-	add(b, "disable", id);
-	command_str(&b->words, reason);
-	command_str(&b->words, "");
+	add(b, "disable", id, reason, NULL);
 }
 
 struct commit {
@@ -319,9 +324,9 @@ void deliveries_commit(struct redis *redis, const char *owner, int64_t lease_ms,
 	struct commit commit = {fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_DELIVERIES_REPORT, REDIS_GLOBAL);
-	command_str(&c, owner);
-	command_num(&c, lease_ms);
+	script_deliveries_report(
+		&c, REDIS_GLOBAL,
+		&(struct script_deliveries_report){.process = owner, .lease_ms = lease_ms});
 	if (take->n)
 		command_append(&c, &take->words);
 	command_deinit(&take->words);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/stored_json.h"
@@ -140,7 +142,7 @@ static void look_up(struct redis *redis, const char *project, const char *id, en
 	snprintf(l.project, sizeof(l.project), "%s", project);
 	snprintf(l.id, sizeof(l.id), "%s", id);
 	command_start(&c, *id ? "HGET" : "HGETALL");
-	command_key(&c, REDIS_GLOBAL, "hook:%s", project);
+	command_key(&c, REDIS_GLOBAL, KEY_ENDPOINTS, project);
 	if (*id)
 		command_str(&c, id);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(*id ? on_one : on_list, l));
@@ -188,23 +190,20 @@ static void send_change(struct redis *redis, struct command *c, const char *refu
 	redis_call(redis, c, 1, LIMIT_MS, CALLBACK_COPY(on_changed, change));
 }
 
-static void start_change(struct command *c, enum script script, const char *project, const char *id)
-{
-	command_script(c, script, REDIS_GLOBAL);
-	command_str(c, project);
-	command_str(c, id);
-}
-
 void endpoints_put(struct redis *redis, const struct endpoint *e, const struct endpoint *before,
 		   endpoints_done_fn *fn, void *arg)
 {
 	struct command c = {0};
 	char *text = write_text(e);
 
-	start_change(&c, SCRIPT_ENDPOINT_PUT, e->project, e->id);
-	command_str(&c, before ? before->text : "");
-	command_str(&c, text ? text : "");
-	command_num(&c, ENDPOINTS_MAX);
+	script_endpoint_put(&c, REDIS_GLOBAL,
+			    &(struct script_endpoint_put){
+				    .project = e->project,
+				    .id = e->id,
+				    .before = before ? before->text : NULL,
+				    .after = text,
+				    .most = ENDPOINTS_MAX,
+			    });
 	c.bytes.failed |= !text; /* out of memory: ends as such */
 	free(text);
 	send_change(redis, &c, "a project has at most " TEXT(ENDPOINTS_MAX) " webhooks", fn, arg);
@@ -215,7 +214,8 @@ void endpoints_delete(struct redis *redis, const char *project, const char *id,
 {
 	struct command c = {0};
 
-	start_change(&c, SCRIPT_ENDPOINT_DELETE, project, id);
+	script_endpoint_delete(&c, REDIS_GLOBAL,
+			       &(struct script_endpoint_delete){.project = project, .id = id});
 	send_change(redis, &c, "", fn, arg);
 }
 
@@ -226,8 +226,9 @@ void endpoints_redeliver(struct redis *redis, const char *project, const char *i
 	char event[ID_LEN + 16];
 
 	snprintf(event, sizeof(event), "%s %u", message, n);
-	start_change(&c, SCRIPT_ENDPOINT_REDELIVER, project, id);
-	command_str(&c, event);
+	script_endpoint_redeliver(
+		&c, REDIS_GLOBAL,
+		&(struct script_endpoint_redeliver){.project = project, .id = id, .event = event});
 	send_change(redis, &c, "the webhook is disabled: enable it first", fn, arg);
 }
 
@@ -273,7 +274,10 @@ void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 	struct command c = {0};
 
 	command_start(&c, "LRANGE");
-	command_key(&c, REDIS_GLOBAL, "%s:%s", failed_only ? "hf" : "hd", id);
+	if (failed_only)
+		command_key(&c, REDIS_GLOBAL, KEY_DELIVERIES_FAILED, id);
+	else
+		command_key(&c, REDIS_GLOBAL, KEY_DELIVERIES, id);
 	command_num(&c, 0);
 	command_num(&c, -1); /* lua/deliveries_report.lua keeps 100 */
 	look_up_json(redis, &c, fn, arg);
@@ -287,7 +291,7 @@ void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const cha
 
 	snprintf(text, sizeof(text), "%s %s %s", e->id, event_id, project_id);
 	command_start(&c, "RPUSH");
-	command_key(&c, REDIS_GLOBAL, "ht");
+	command_key(&c, REDIS_GLOBAL, KEY_ENDPOINT_TESTS);
 	command_str(&c, text);
 	send_change(redis, &c, "", fn, arg); /* the reply is the length of the list */
 }
@@ -297,6 +301,6 @@ void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log
 	struct command c = {0};
 
 	command_start(&c, "GET");
-	command_key(&c, REDIS_GLOBAL, "htr:%s", event_id);
+	command_key(&c, REDIS_GLOBAL, KEY_ENDPOINT_TEST, event_id);
 	look_up_json(redis, &c, fn, arg);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/clock.h"
 #include "server/base/loop.h"
 #include "server/redis/command.h"
@@ -13,8 +15,8 @@
 #include "server/store/projects/stored_json.h"
 
 #define PARTITION 0
-#define MAILS_MAX "100"
-#define LIFE_S "86400"
+#define MAILS_MAX 100
+#define LIFE_S 86400
 #define MAIL_BYTES ((size_t)1 << 20)
 #define LIMIT_MS 5000
 #define WAITERS_MAX 1000
@@ -86,7 +88,7 @@ void inbox_list(struct redis *redis, const char *project, const char *recipient,
 	struct command c = {0};
 
 	command_start(&c, "LRANGE");
-	command_key(&c, PARTITION, "in:%s:%s", project, recipient);
+	command_key(&c, PARTITION, KEY_INBOX, project, recipient);
 	command_num(&c, 0);
 	command_num(&c, (int64_t)limit - 1);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_list, l));
@@ -167,7 +169,7 @@ static void *waits_new(struct redis *redis)
 		free(all);
 		return NULL;
 	}
-	redis_subscribe(redis, "inbox", on_publish, all);
+	redis_subscribe(redis, KEY_INBOX_NEWS, on_publish, all);
 	return all;
 }
 
@@ -272,20 +274,18 @@ static void on_put(const struct call_result *result, void *context)
 	p->fn(result->why, p->arg);
 }
 
-static void put_entry(struct command *c, const struct inbox_mail *m)
+/* A line of JSON, then the mail. */
+static void write_entry(const struct inbox_mail *m, struct buf *entry)
 {
 	size_t len = m->mail_len > MAIL_BYTES ? MAIL_BYTES : m->mail_len;
 	json_t *head =
 		json_pack("{s:s, s:s, s:s, s:I}", "message", m->message, "recipient", m->recipient,
 			  "sender", m->sender, "received_ms", (json_int_t)m->received_ms);
 	char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
-	struct buf entry = {0};
 
-	buf_fmt(&entry, "%s\n", text ? text : "");
-	buf_append(&entry, m->mail, len);
-	command_arg(c, entry.data, entry.len);
-	c->bytes.failed |= !text || entry.failed;
-	buf_deinit(&entry);
+	buf_fmt(entry, "%s\n", text ? text : "");
+	buf_append(entry, m->mail, len);
+	entry->failed |= !text;
 	free(text);
 	json_decref(head);
 }
@@ -295,12 +295,19 @@ void inbox_put(struct redis *redis, const char *project, const struct inbox_mail
 {
 	struct put p = {fn, arg};
 	struct command c = {0};
+	struct buf entry = {0};
 
-	command_script(&c, SCRIPT_INBOX, PARTITION);
-	command_str(&c, project);
-	command_str(&c, m->recipient);
-	put_entry(&c, m);
-	command_str(&c, MAILS_MAX);
-	command_str(&c, LIFE_S);
+	write_entry(m, &entry);
+	script_inbox(&c, PARTITION,
+		     &(struct script_inbox){
+			     .project = project,
+			     .recipient = m->recipient,
+			     .entry = entry.data,
+			     .entry_len = entry.len,
+			     .most = MAILS_MAX,
+			     .life_s = LIFE_S,
+		     });
+	c.bytes.failed |= entry.failed; /* out of memory: ends as such */
+	buf_deinit(&entry);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_put, p));
 }

@@ -7,6 +7,8 @@
 
 #include <openssl/crypto.h>
 
+#include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/clock.h"
 #include "server/base/hex.h"
 #include "server/base/id.h"
@@ -133,7 +135,7 @@ void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, vo
 	}
 	hex_encode(f.digest, DIGEST, hex);
 	command_start(&c, "HGET");
-	command_key(&c, REDIS_GLOBAL, "keys");
+	command_key(&c, REDIS_GLOBAL, KEY_API_KEYS);
 	command_str(&c, hex);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_found, f));
 }
@@ -180,19 +182,22 @@ void keys_import(struct redis *redis, const char *project, const char *name, uns
 	struct make m = {.fn = fn, .arg = arg};
 	unsigned char digest[DIGEST];
 	char hex[DIGEST * 2 + 1];
+	struct id id = id_make("key", 0);
 	struct command c = {0};
 
 	snprintf(m.text, sizeof(m.text), "%s", text);
 	sha256(text, strlen(text), digest);
 	hex_encode(digest, DIGEST, hex);
-	command_script(&c, SCRIPT_KEY_MAKE, REDIS_GLOBAL);
-	command_str(&c, project);
-	command_str(&c, id_make("key", 0).text);
-	command_str(&c, hex);
-	command_str(&c, name);
-	command_str(&c, is_test ? "test" : "live");
-	command_num(&c, scopes);
-	command_num(&c, KEYS_MAX);
+	script_key_make(&c, REDIS_GLOBAL,
+			&(struct script_key_make){
+				.project = project,
+				.id = id.text,
+				.hash = hex,
+				.name = name,
+				.mode = is_test ? "test" : "live",
+				.scopes = scopes,
+				.most = KEYS_MAX,
+			});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_made, m));
 	explicit_bzero(m.text, sizeof(m.text));
 }
@@ -230,10 +235,9 @@ void keys_revoke(struct redis *redis, const struct keys_of *of, const char *id, 
 	struct key_done d = {fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_KEY_REVOKE, REDIS_GLOBAL);
-	command_str(&c, id);
-	command_str(&c, of->project ? of->project : "");
-	command_str(&c, of->mode ? of->mode : "");
+	script_key_revoke(
+		&c, REDIS_GLOBAL,
+		&(struct script_key_revoke){.id = id, .project = of->project, .mode = of->mode});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_revoked, d));
 }
 
@@ -282,9 +286,8 @@ void keys_list(struct redis *redis, const struct keys_of *of, keys_fn *fn, void 
 	struct keys_listing l = {fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_KEY_LIST, REDIS_GLOBAL);
-	command_str(&c, of->project);
-	command_str(&c, of->mode ? of->mode : "");
+	script_key_list(&c, REDIS_GLOBAL,
+			&(struct script_key_list){.project = of->project, .mode = of->mode});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_keys, l));
 }
 
@@ -355,11 +358,11 @@ static void on_projects(const struct call_result *result, void *context)
 void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg)
 {
 	struct projects_call call = {fn, arg};
+	struct id id = id_make("prj", 0);
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_PROJECT_MAKE, REDIS_GLOBAL);
-	command_str(&c, id_make("prj", 0).text);
-	command_str(&c, name);
+	script_project_make(&c, REDIS_GLOBAL,
+			    &(struct script_project_make){.id = id.text, .name = name});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_project_made, call));
 }
 
@@ -382,8 +385,7 @@ void projects_delete(struct redis *redis, const char *project, key_done_fn *fn, 
 	struct key_done d = {fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_PROJECT_DELETE, REDIS_GLOBAL);
-	command_str(&c, project);
+	script_project_delete(&c, REDIS_GLOBAL, &(struct script_project_delete){.name = project});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_deleted, d));
 }
 
@@ -392,6 +394,6 @@ void projects_list(struct redis *redis, projects_fn *fn, void *arg)
 	struct projects_call call = {fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_PROJECT_LIST, REDIS_GLOBAL);
+	script_project_list(&c, REDIS_GLOBAL);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_projects, call));
 }

@@ -3,11 +3,14 @@
 
 #include <stdlib.h>
 
+#include "lua_calls.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
 
 #define NEWS_MAX 100
-#define WORDS 3 /* of an entry: tenant, address, JSON */
+
+/* The entries of the reply are the arguments of the other two transitions. */
+#define WORDS SUPPRESSION_NEWS_ENTRY_WORDS
 
 /* What the first call needs. */
 struct run {
@@ -32,11 +35,12 @@ static void end_sync(struct sync *s)
 	free(s);
 }
 
-static void send_words(struct sync *s, unsigned partition, enum script script, call_fn *fn)
+static void send_words(struct sync *s, unsigned partition,
+		       void (*script)(struct command *c, unsigned partition), call_fn *fn)
 {
 	struct command c = {0};
 
-	command_script(&c, script, partition);
+	script(&c, partition);
 	command_append(&c, &s->words);
 	s->calls.n_open++;
 	redis_call(s->run.redis, &c, 0, 0, CALLBACK(fn, s));
@@ -59,7 +63,7 @@ static void on_copied(const struct call_result *result, void *context)
 	if (s->calls.has_failed)
 		end_sync(s); /* the entries stay new */
 	else
-		send_words(s, s->run.home, SCRIPT_SUPPRESSION_COPIED, on_done);
+		send_words(s, s->run.home, script_suppression_copied, on_done);
 }
 
 static void copy_to_others(struct sync *s)
@@ -68,9 +72,9 @@ static void copy_to_others(struct sync *s)
 
 	for (unsigned p = 0; p < n; p++)
 		if (p != s->run.home)
-			send_words(s, p, SCRIPT_SUPPRESSION_COPY, on_copied);
+			send_words(s, p, script_suppression_copy, on_copied);
 	if (n == 1)
-		send_words(s, s->run.home, SCRIPT_SUPPRESSION_COPIED, on_done);
+		send_words(s, s->run.home, script_suppression_copied, on_done);
 }
 
 static void on_news(const struct call_result *result, void *context)
@@ -98,7 +102,6 @@ void suppression_sync_run(struct redis *redis, unsigned partition, suppression_s
 	struct run run = {redis, partition, fn, arg};
 	struct command c = {0};
 
-	command_script(&c, SCRIPT_SUPPRESSION_NEWS, partition);
-	command_num(&c, NEWS_MAX);
+	script_suppression_news(&c, partition, &(struct script_suppression_news){.most = NEWS_MAX});
 	redis_call(redis, &c, 0, 0, CALLBACK_COPY(on_news, run));
 }

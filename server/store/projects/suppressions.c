@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/stored_json.h"
@@ -66,14 +67,11 @@ static void end_request(struct request *a)
 	free(a);
 }
 
-static void start_command(struct command *c, unsigned partition, const struct suppressions *list,
-			  enum script script)
+/* "mode:project" */
+static const char *tenant(const struct suppressions *list, char text[32])
 {
-	char tenant[32];
-
-	snprintf(tenant, sizeof(tenant), "%s:%s", list->is_test ? "test" : "live", list->project);
-	command_script(c, script, partition);
-	command_str(c, tenant);
+	snprintf(text, 32, "%s:%s", list->is_test ? "test" : "live", list->project);
+	return text;
 }
 
 static void on_changed(const struct call_result *result, void *context)
@@ -92,17 +90,22 @@ static void change_all(struct request *a)
 	a->calls.n_open = redis_partitions(a->redis);
 	for (unsigned p = 0, n = a->calls.n_open; p < n; p++) {
 		struct command c = {0};
+		char text[32];
 
-		start_command(&c, p, &a->list,
-			      a->what == ASK_ADD ? SCRIPT_SUPPRESSION_PUT
-						 : SCRIPT_SUPPRESSION_REMOVE);
-		command_str(&c, a->email);
-		if (a->what == ASK_ADD) {
-			command_str(&c, a->json);
-		} else {
-			command_num(&c, at);
-			command_num(&c, n > 1 ? COPIES_MS : 0);
-		}
+		if (a->what == ASK_ADD)
+			script_suppression_put(
+				&c, p,
+				&(struct script_suppression_put){.tenant = tenant(&a->list, text),
+								 .address = a->email,
+								 .json = a->json});
+		else
+			script_suppression_remove(&c, p,
+						  &(struct script_suppression_remove){
+							  .tenant = tenant(&a->list, text),
+							  .address = a->email,
+							  .at_ms = at,
+							  .copies_ms = n > 1 ? COPIES_MS : 0,
+						  });
 		redis_call(a->redis, &c, 1, LIMIT_MS, CALLBACK(on_changed, a));
 	}
 }
@@ -134,21 +137,18 @@ static void end_look(struct request *a)
 		change_all(a);
 }
 
-/* The items of the reply. */
-enum { NOW, ENTRY, GONE };
-
 /* Keeps the latest entry of all partitions. */
 static void take_look(struct request *a, const struct resp *r)
 {
-	const struct resp *text = resp_item(r, ENTRY);
+	const struct resp *text = resp_item(r, SUPPRESSION_LOOK_JSON);
 	struct suppression entry;
 	json_t *parsed = NULL;
 	char *copy;
 
-	if (resp_number_at(r, NOW) > a->now_ms)
-		a->now_ms = resp_number_at(r, NOW);
-	if (resp_number_at(r, GONE) > a->gone_ms)
-		a->gone_ms = resp_number_at(r, GONE);
+	if (resp_number_at(r, SUPPRESSION_LOOK_NOW_MS) > a->now_ms)
+		a->now_ms = resp_number_at(r, SUPPRESSION_LOOK_NOW_MS);
+	if (resp_number_at(r, SUPPRESSION_LOOK_REMOVED_MS) > a->gone_ms)
+		a->gone_ms = resp_number_at(r, SUPPRESSION_LOOK_REMOVED_MS);
 	if (read_entry(resp_text(text), resp_len(text), a->email, &entry, &parsed) < 0)
 		return;
 	if (a->json && entry.at_ms <= a->entry.at_ms) {
@@ -207,9 +207,11 @@ static void look_at_all(struct redis *redis, const struct suppressions *list, in
 	a->calls.n_open = redis_partitions(redis);
 	for (unsigned p = 0, n = a->calls.n_open; p < n; p++) {
 		struct command c = {0};
+		char text[32];
 
-		start_command(&c, p, list, SCRIPT_SUPPRESSION_LOOK);
-		command_str(&c, a->email);
+		script_suppression_look(&c, p,
+					&(struct script_suppression_look){
+						.tenant = tenant(list, text), .address = a->email});
 		redis_call(redis, &c, 1, LIMIT_MS, CALLBACK(on_looked, a));
 	}
 }
@@ -244,20 +246,21 @@ struct row {
 	json_t *json;
 };
 
-/* address, JSON */
 static int read_row(const struct resp *array, size_t at, void *out, void *context)
 {
-	const struct resp *json = resp_item(array, at + 1);
+	const struct resp *json = resp_item(array, at + SUPPRESSION_LIST_ENTRY_JSON);
 	struct row *row = out;
 
 	(void)context;
-	return read_entry(resp_text(json), resp_len(json), resp_text(resp_item(array, at)),
+	return read_entry(resp_text(json), resp_len(json),
+			  resp_text(resp_item(array, at + SUPPRESSION_LIST_ENTRY_ADDRESS)),
 			  &row->entry, &row->json);
 }
 
 static void on_page(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {0, 2, sizeof(struct row), read_row};
+	static const struct resp_shape shape = {0, SUPPRESSION_LIST_ENTRY_WORDS, sizeof(struct row),
+						read_row};
 	const struct page *p = context;
 	struct suppression *entries = NULL;
 	struct resp_rows rows = {0};
@@ -285,13 +288,15 @@ void suppressions_list(struct redis *redis, const struct suppressions *list,
 {
 	struct page p = {fn, arg};
 	struct command c = {0};
+	char text[32], begin[24];
 
-	start_command(&c, 0, list, SCRIPT_SUPPRESSION_LIST);
-	if (from->at_ms)
-		command_num(&c, from->at_ms);
-	else
-		command_str(&c, "+inf");
-	command_num(&c, (int64_t)from->skip);
-	command_num(&c, (int64_t)max);
+	snprintf(begin, sizeof(begin), "%lld", (long long)from->at_ms);
+	script_suppression_list(&c, 0,
+				&(struct script_suppression_list){
+					.tenant = tenant(list, text),
+					.from = from->at_ms ? begin : "+inf",
+					.skip = (int64_t)from->skip,
+					.most = (int64_t)max,
+				});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_page, p));
 }

@@ -59,18 +59,6 @@ local function add_event(id, message, kind, recipient_number, code, flag, text)
 	log[#log + 1] = id .. ' ' .. number .. '\n'
 end
 
--- The recipient was the last open one. `mixed` lists messages whose recipients did not all end alike.
-local function end_message(id, message)
-	ended[#ended + 1] = id
-	local first = message.recipients[0].state
-	for r = 1, message.recipient_count - 1 do
-		if message.recipients[r].state ~= first then
-			enlist_state(id, message, 'mixed')
-			return
-		end
-	end
-end
-
 -- Gives a recipient a state, and the event that says so. flag: 'dup': it may have got the mail twice; 'sup': the
 -- bounce put the address on the suppression list; '-': none.
 local function set_state(id, message, recipient_number, state, code, flag, text)
@@ -82,9 +70,15 @@ local function set_state(id, message, recipient_number, state, code, flag, text)
 	if is_open(recipient) then return end
 	local job = message.jobs[recipient.job]
 	job.open, message.open = job.open - 1, message.open - 1
-	if message.open == 0 then end_message(id, message) end
+	if message.open > 0 then return end
+	ended[#ended + 1] = id
+	local first = message.recipients[0].state
+	for r = 1, message.recipient_count - 1 do
+		if message.recipients[r].state ~= first then return enlist_state(id, message, 'mixed') end
+	end
 end
 
+local SUPPRESSED_TEXT = 'the address is on the suppression list'
 local ATTEMPTS_KEPT = 20
 
 -- Removes the oldest attempt when the message has one too many.
@@ -129,11 +123,6 @@ local function drop_contents(retention_ms)
 	local cursor = tonumber(call('GET', key_retention_cursor()) or '0')
 	if hour < cursor then call('SET', key_retention_cursor(), hour) end    -- the clock went back
 	call_in_pieces('RPUSH', key_retention(hour), ended)
-end
-
--- Recipients whose address is on the suppression list end like this.
-local function set_suppressed(id, message, recipient_number)
-	set_state(id, message, recipient_number, 'suppressed', 0, '-', 'the address is on the suppression list')
 end
 
 local function write_changes(retention_ms)

@@ -68,7 +68,7 @@ local function suppress_popped(refs)
 		local entries = read_in_pieces('HMGET', key_suppressed(tenant), list)
 		for i = 1, #list do
 			local id, message, r = unpack(list.of[i])
-			if entries[i] then set_suppressed(id, message, r) end
+			if entries[i] then set_state(id, message, r, 'suppressed', 0, '-', SUPPRESSED_TEXT) end
 		end
 	end
 end

@@ -6,6 +6,7 @@
 #include "api/keys.h"
 #include "api/messages/messages.h"
 #include "api/meta.h"
+#include "api/problems.h"
 #include "api/suppressions.h"
 #include "api/test_inbox.h"
 #include "api/webhooks.h"
@@ -41,6 +42,7 @@ static const struct route rows[] = {
 	{HTTP_POST, "/v1/webhooks/{id}/deliveries/{event}/redeliver", SCOPE_MANAGE,
 	 webhooks_redeliver, "whk", BODY_NONE},
 	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, BODY_NONE},
+	{HTTP_GET, "/problems/{problem}", 0, problems_show, NULL, BODY_NONE},
 	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, BODY_NONE},
 	{HTTP_GET, "/readyz", 0, meta_readyz, NULL, BODY_NONE},
 	{HTTP_GET, "/metrics", 0, meta_metrics, NULL, BODY_NONE},

@@ -33,11 +33,12 @@ json_t *webhook_json(const struct endpoint *e, const char *secret)
 			       : NULL;
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:O, s:o, s:b, s:s*, s:o*, s:o, s:s*}", "id", e->id, "mode",
+		"{s:s, s:s, s:s, s:O, s:o, s:b, s:s*, s:o*, s:o*, s:o, s:s*}", "id", e->id, "mode",
 		tenant_is_test(e->project) ? "test" : "live", "url", e->url, "events", e->events,
 		"description", json_text(e->description, strlen(e->description)), "enabled",
 		e->is_enabled, "disabled_reason", *e->disabled_reason ? e->disabled_reason : NULL,
-		"lost", lost, "created_at", render_time(e->created_ms), "secret", secret);
+		"disabled_at", e->disabled_ms ? render_time(e->disabled_ms) : NULL, "lost", lost,
+		"created_at", render_time(e->created_ms), "secret", secret);
 }
 
 static void answer_endpoint(struct request *r, unsigned status, const struct endpoint *e,
@@ -208,13 +209,21 @@ static int new_secret(struct request *r, struct change *c)
 	endpoint_seal_name(c->endpoint.id, name);
 	if (seal_text(request_api(r)->config->secret, name, c->secret, &c->sealed, &e) < 0) {
 		if (e.kind == ERR_REFUSED)
-			answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", e.text);
+			answer_problem(r, PROBLEM_NOT_CONFIGURED, NULL, "%s", e.text);
 		else
 			answer_err(r, &e);
 		return -1;
 	}
 	c->endpoint.secret = buf_text(&c->sealed);
 	return 0;
+}
+
+static void set_disabled_time(struct endpoint *e)
+{
+	if (e->is_enabled)
+		e->disabled_ms = 0;
+	else if (!e->disabled_ms)
+		e->disabled_ms = clock_real_ms();
 }
 
 void webhooks_create(struct request *r)
@@ -235,6 +244,7 @@ void webhooks_create(struct request *r)
 	e->is_enabled = !json_is_false(c->fields.enabled);
 	e->disabled_reason = "";
 	e->created_ms = clock_real_ms();
+	set_disabled_time(e);
 	if (!c->events || new_secret(r, c) < 0)
 		return;
 	endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
@@ -283,6 +293,7 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 		e->lost_from_ms = e->lost_until_ms = 0;
 	if (e->is_enabled)
 		e->disabled_reason = "";
+	set_disabled_time(e);
 	endpoints_put(request_api(r)->redis, e, &c->before, on_written, r);
 }
 

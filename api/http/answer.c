@@ -122,7 +122,7 @@ void answer_problem(struct request *r, enum problem problem, json_t *take_errors
 		va_end(ap);
 	}
 	text = problem_text(problem, r->id, detail, take_errors, &len);
-	if (problem_status(problem) == 503)
+	if (problem_status(problem) == 503 && problem != PROBLEM_NOT_CONFIGURED)
 		answer_header(r, "Retry-After", RETRY_AFTER_S);
 	if (problem == PROBLEM_UNAUTHORIZED)
 		answer_header(r, "WWW-Authenticate", "Bearer");

@@ -35,8 +35,8 @@ void body_answer_errors(struct request *r, json_t *take_errors)
 
 void body_answer_error(struct request *r, const char *pointer, const char *detail)
 {
-	json_t *errors = json_pack("[{s:s, s:o}]", "pointer", pointer, "detail",
-				   json_text(detail, strlen(detail)));
+	json_t *errors = json_pack("[{s:s, s:s, s:o}]", "pointer", pointer, "code", "invalid",
+				   "detail", json_text(detail, strlen(detail)));
 
 	if (errors)
 		body_answer_errors(r, errors);

@@ -11,29 +11,70 @@ static const struct {
 	unsigned status;
 	const char *slug;
 	const char *title;
+	const char *meaning;
 } table[] = {
-	[PROBLEM_INVALID_JSON] = {400, "invalid-json", "The request body is not valid JSON"},
-	[PROBLEM_BAD_REQUEST] = {400, "bad-request", "The request is malformed"},
-	[PROBLEM_UNAUTHORIZED] = {401, "unauthorized", "A valid API key is required"},
-	[PROBLEM_FORBIDDEN] = {403, "forbidden", "The API key does not allow this"},
-	[PROBLEM_NOT_FOUND] = {404, "not-found", "Not found"},
-	[PROBLEM_METHOD_NOT_ALLOWED] = {405, "method-not-allowed", "Method not allowed"},
-	[PROBLEM_TIMEOUT] = {408, "timeout", "The request did not arrive in time"},
-	[PROBLEM_CONFLICT] = {409, "conflict", "Conflict with the current state"},
-	[PROBLEM_TOO_LARGE] = {413, "too-large", "The request body is too large"},
-	[PROBLEM_URI_TOO_LONG] = {414, "uri-too-long", "The request target is too long"},
-	[PROBLEM_UNSUPPORTED_TYPE] = {415, "unsupported-type",
-				      "The request body must be application/json"},
-	[PROBLEM_VALIDATION] = {422, "validation", "The request body has errors"},
+	[PROBLEM_INVALID_JSON] = {400, "invalid-json", "The request body is not valid JSON",
+				  "The request body cannot be read as JSON: a syntax error, a name "
+				  "twice in an object, a NUL, bytes that are not UTF-8, or more "
+				  "than 16 levels. The detail says where."},
+	[PROBLEM_BAD_REQUEST] = {400, "bad-request", "The request is malformed",
+				 "A header, the query or the framing of the request is wrong. The "
+				 "detail says what."},
+	[PROBLEM_UNAUTHORIZED] =
+		{401, "unauthorized", "A valid API key is required",
+		 "The request has no API key, or the key is not valid. Send \"Authorization: "
+		 "Bearer pn_...\". The response never says which part is wrong."},
+	[PROBLEM_FORBIDDEN] = {403, "forbidden", "The API key does not allow this",
+			       "The API key is valid, but it does not allow this: it lacks a "
+			       "scope, or has the wrong mode. The detail names the scope."},
+	[PROBLEM_NOT_FOUND] = {404, "not-found", "Not found",
+			       "The path does not exist, or your project has no such object in the "
+			       "mode (live or test) of this key."},
+	[PROBLEM_METHOD_NOT_ALLOWED] =
+		{405, "method-not-allowed", "Method not allowed",
+		 "The path exists, but not with this method. The header Allow lists the methods."},
+	[PROBLEM_TIMEOUT] = {408, "timeout", "The request did not arrive in time",
+			     "The request did not arrive in time. Send it again."},
+	[PROBLEM_CONFLICT] =
+		{409, "conflict", "Conflict with the current state",
+		 "The object is not in a state in which this is possible. The detail says why."},
+	[PROBLEM_TOO_LARGE] =
+		{413, "too-large", "The request body is too large",
+		 "The request body is over the limit: 16 MB for a message (a setting), 64 KB for "
+		 "other requests; or it has more than 20,000 JSON values."},
+	[PROBLEM_URI_TOO_LONG] = {414, "uri-too-long", "The request target is too long",
+				  "The request target has more than 8,192 octets."},
+	[PROBLEM_UNSUPPORTED_TYPE] =
+		{415, "unsupported-type", "The request body must be application/json",
+		 "Send the body with Content-Type: application/json, not compressed."},
+	[PROBLEM_VALIDATION] =
+		{422, "validation", "The request body has errors",
+		 "The request body is JSON, but fields are wrong. errors lists each of them (at "
+		 "most 100) with a JSON pointer, a code and a text. Nothing was done."},
 	[PROBLEM_IDEMPOTENCY_MISMATCH] = {422, "idempotency-mismatch",
-					  "The Idempotency-Key was used with another request"},
-	[PROBLEM_HEAD_TOO_LARGE] = {431, "head-too-large", "The request headers are too large"},
-	[PROBLEM_INTERNAL] = {500, "internal", "Internal error"},
-	[PROBLEM_NOT_ACCEPTED] = {503, "not-accepted", "Nothing was stored; try again"},
+					  "The Idempotency-Key was used with another request",
+					  "The Idempotency-Key was used before with other bytes. "
+					  "Use a new key for a new request. Nothing was done."},
+	[PROBLEM_HEAD_TOO_LARGE] = {431, "head-too-large", "The request headers are too large",
+				    "Request line and headers have more than 16,384 octets."},
+	[PROBLEM_INTERNAL] =
+		{500, "internal", "Internal error",
+		 "An error of the server. The log has the reason under the request_id."},
+	[PROBLEM_NOT_ACCEPTED] =
+		{503, "not-accepted", "Nothing was stored; try again",
+		 "Nothing was stored. Send the request again after the seconds in Retry-After."},
 	[PROBLEM_OUTCOME_UNKNOWN] = {503, "outcome-unknown",
-				     "The outcome is unknown; it may have been stored"},
-	[PROBLEM_UNAVAILABLE] = {503, "unavailable", "Temporarily unavailable"},
-	[PROBLEM_VERSION] = {505, "http-version", "HTTP version not supported"},
+				     "The outcome is unknown; it may have been stored",
+				     "The request may have been stored or not. Send it again with "
+				     "the same Idempotency-Key to find out."},
+	[PROBLEM_UNAVAILABLE] =
+		{503, "unavailable", "Temporarily unavailable",
+		 "The server cannot do this now. Try again after the seconds in Retry-After."},
+	[PROBLEM_VERSION] = {505, "http-version", "HTTP version not supported",
+			     "Send the request as HTTP/1.1."},
+	[PROBLEM_NOT_CONFIGURED] = {503, "not-configured", "The installation lacks a setting",
+				    "The operator of this Postern must set it. The detail names "
+				    "the setting. To try again does not help."},
 };
 
 unsigned problem_status(enum problem problem)
@@ -51,18 +92,44 @@ const char *problem_title(enum problem problem)
 	return table[problem].title;
 }
 
+const char *problem_meaning(enum problem problem)
+{
+	return table[problem].meaning;
+}
+
+int problem_find(const char *slug, enum problem *problem)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (strcmp(table[i].slug, slug) == 0) {
+			*problem = (enum problem)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* The slug as an identifier: "not_found". */
+static void write_code(enum problem problem, char out[PROBLEM_CODE_MAX])
+{
+	snprintf(out, PROBLEM_CODE_MAX, "%s", table[problem].slug);
+	for (char *p = out; *p; p++)
+		if (*p == '-')
+			*p = '_';
+}
+
 char *problem_text(enum problem problem, const char *request_id, const char *detail,
 		   json_t *take_errors, size_t *len)
 {
-	char type[64];
+	char type[64], code[PROBLEM_CODE_MAX];
 	json_t *body;
 	char *text;
 
 	snprintf(type, sizeof(type), "/problems/%s", table[problem].slug);
-	body = json_pack("{s:s, s:s, s:i, s:o*, s:s, s:o*}", "type", type, "title",
-			 table[problem].title, "status", (int)table[problem].status, "detail",
-			 detail && *detail ? json_text(detail, strlen(detail)) : NULL, "request_id",
-			 request_id, "errors", take_errors);
+	write_code(problem, code);
+	body = json_pack("{s:s, s:s, s:s, s:i, s:o*, s:s, s:o*}", "type", type, "code", code,
+			 "title", table[problem].title, "status", (int)table[problem].status,
+			 "detail", detail && *detail ? json_text(detail, strlen(detail)) : NULL,
+			 "request_id", request_id, "errors", take_errors);
 	if (!body)
 		return NULL;
 	text = json_line(body);

@@ -27,14 +27,19 @@ enum problem {
 	PROBLEM_URI_TOO_LONG,         /* 414 */
 	PROBLEM_HEAD_TOO_LARGE,       /* 431 */
 	PROBLEM_VERSION,              /* 505: neither HTTP/1.1 nor HTTP/1.0 */
+	PROBLEM_NOT_CONFIGURED,       /* 503, no Retry-After: the operator must set something */
 };
 
 unsigned problem_status(enum problem problem);
 const char *problem_title(enum problem problem);
-const char *problem_slug(enum problem problem); /* "not-found" */
+const char *problem_slug(enum problem problem);    /* "not-found" */
+const char *problem_meaning(enum problem problem); /* sentences for the reader of its page */
+/* The problem of a slug; -1: there is none. */
+int problem_find(const char *slug, enum problem *problem);
+#define PROBLEM_CODE_MAX 32
 
 /* The JSON body, malloc; NULL: out of memory. request_id: as in X-Request-Id. detail: NULL or ""
- * for none. take_errors: array of {pointer, detail}, may be NULL. */
+ * for none. take_errors: array of {pointer, code, detail}, may be NULL. */
 char *problem_text(enum problem problem, const char *request_id, const char *detail,
 		   json_t *take_errors, size_t *len);
 

@@ -64,7 +64,7 @@ static void path_pop(struct rules_run *run, size_t len)
 		run->path.data[len] = 0;
 }
 
-static void add_error(struct rules_run *run, const char *detail)
+static void add_error(struct rules_run *run, const char *code, const char *detail)
 {
 	json_t *error;
 
@@ -72,29 +72,48 @@ static void add_error(struct rules_run *run, const char *detail)
 		run->is_out_of_memory = true;
 		return;
 	}
-	error = json_pack("{s:o, s:o}", "pointer", json_text(run->path.data, run->path.len),
-			  "detail", json_text(detail, strlen(detail)));
+	error = json_pack("{s:o, s:s, s:o}", "pointer", json_text(run->path.data, run->path.len),
+			  "code", code, "detail", json_text(detail, strlen(detail)));
 	if (!run->errors)
 		run->errors = json_array();
 	if (json_array_append_new(run->errors, error) < 0)
 		run->is_out_of_memory = true;
 }
 
-void rules_error(struct rules_run *run, const char *name, const char *fmt, ...)
+static void report_list(struct rules_run *run, const char *name, const char *code, const char *fmt,
+			va_list ap)
 {
 	size_t len = run->path.len;
 	char detail[512];
-	va_list ap;
 
 	if (is_full(run))
 		return;
-	va_start(ap, fmt);
 	vsnprintf(detail, sizeof(detail), fmt, ap);
-	va_end(ap);
 	if (name)
 		path_push(run, name);
-	add_error(run, detail);
+	add_error(run, code, detail);
 	path_pop(run, len);
+}
+
+static void report(struct rules_run *run, const char *name, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void report(struct rules_run *run, const char *name, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_list(run, name, code, fmt, ap);
+	va_end(ap);
+}
+
+void rules_error(struct rules_run *run, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_list(run, name, "invalid", fmt, ap);
+	va_end(ap);
 }
 
 /* ---- types and limits ---- */
@@ -143,7 +162,7 @@ static void report_type(struct rules_run *run, unsigned types, const json_t *jso
 			buf_str(&wanted, " or ");
 		buf_str(&wanted, type_names[i].name);
 	}
-	rules_error(run, NULL, "must be %s, not %s", buf_text(&wanted), type_name(json));
+	report(run, NULL, "wrong_type", "must be %s, not %s", buf_text(&wanted), type_name(json));
 	buf_deinit(&wanted);
 }
 
@@ -176,16 +195,16 @@ static bool is_sized(struct rules_run *run, const struct rule *rule, const struc
 		return true;
 	size = size_of(v, &unit);
 	if (rule->max && size > rule->max) {
-		rules_error(run, NULL, "has %zu %s; at most %zu are allowed", size, unit,
-			    rule->max);
+		report(run, NULL, "too_long", "has %zu %s; at most %zu are allowed", size, unit,
+		       rule->max);
 		return false;
 	}
 	if (size < rule->min) {
 		if (size == 0)
-			rules_error(run, NULL, "must not be empty");
+			report(run, NULL, "too_short", "must not be empty");
 		else
-			rules_error(run, NULL, "has %zu %s; at least %zu are needed", size, unit,
-				    rule->min);
+			report(run, NULL, "too_short", "has %zu %s; at least %zu are needed", size,
+			       unit, rule->min);
 		return false;
 	}
 	return true;
@@ -344,9 +363,9 @@ static void report_unknown(struct rules_run *run, const struct rule *table, size
 		}
 	}
 	if (guess)
-		rules_error(run, name, "unknown field; did you mean `%s`?", guess);
+		report(run, name, "unknown_field", "unknown field; did you mean `%s`?", guess);
 	else
-		rules_error(run, name, "unknown field");
+		report(run, name, "unknown_field", "unknown field");
 }
 
 /* ---- tables ---- */
@@ -394,7 +413,7 @@ void rules_fields(struct rules_run *run, const struct rule *table, size_t n, jso
 	}
 	for (i = 0; i < n; i++)
 		if (table[i].is_required && !rules_is_given(object, table[i].field))
-			rules_error(run, table[i].field, "is required");
+			report(run, table[i].field, "required", "is required");
 }
 
 void rules_body(struct rules_run *run, const struct rule *table, size_t n, json_t *body,

@@ -33,7 +33,7 @@ struct rule_value {
 };
 
 struct rules_run {
-	json_t *errors; /* array of {pointer, detail}; NULL while there are none */
+	json_t *errors; /* array of {pointer, code, detail}; NULL while there are none */
 	struct buf path;
 	bool is_out_of_memory;
 };
@@ -59,7 +59,8 @@ struct rule {
 
 /* A zeroed run is ready. Frees what it holds, also errors that were not taken. */
 void rules_deinit(struct rules_run *run);
-/* Reports an error at the current value, or at its member `name` (NULL: none). */
+/* Reports an error with the code `invalid` at the current value, or at its member `name` (NULL:
+ * none). Other codes: required, unknown_field, wrong_type, too_short, too_long. */
 void rules_error(struct rules_run *run, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Applies the table to an object; also to one inside a value, from its rule_fn. */

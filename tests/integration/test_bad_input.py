@@ -26,7 +26,7 @@ def problem(answer, status, slug):
     assert answer.status == status, answer
     assert answer.headers["Content-Type"] == "application/problem+json"
     body = answer.json()
-    assert (body["type"], body["status"]) == (f"/problems/{slug}", status), body
+    assert (body["type"], body["code"], body["status"]) == (f"/problems/{slug}", slug.replace("-", "_"), status), body
     return body
 
 
@@ -195,8 +195,9 @@ def test_a_limit_names_itself_and_the_count(postern):
 
 def test_all_errors_come_at_once(postern):
     body = {"form": "a@b.example", "to": ["x", {"name": 1}], "subject": 7, "tags": [None]}
-    pointers = [e["pointer"] for e in problem(send(postern, body), 422, "validation")["errors"]]
-    assert pointers == ["/form", "/to/0", "/to/1/name", "/to/1/email", "/subject", "/tags/0", "/from", "/text"]
+    errors = [(e["pointer"], e["code"]) for e in problem(send(postern, body), 422, "validation")["errors"]]
+    assert errors == [("/form", "unknown_field"), ("/to/0", "invalid"), ("/to/1/name", "wrong_type"), ("/to/1/email", "required"),
+                      ("/subject", "wrong_type"), ("/tags/0", "wrong_type"), ("/from", "required"), ("/text", "invalid")]
 
 
 def test_a_near_miss_is_named(postern):

@@ -380,6 +380,8 @@ PROBES = [
     ("get", INBOX, 401, get("/v1/test/inbox?to=a@b.example", key=None)),
     ("get", INBOX, 403, get_with("/v1/test/inbox?to=a@b.example", "live_key")),
     ("get", INBOX, 403, get_scoped("/v1/test/inbox?to=a@b.example", "send")),
+    ("get", "/problems/{problem}", 200, get("/problems/validation", key=None)),
+    ("get", "/problems/{problem}", 404, get("/problems/nope", key=None)),
     ("get", "/healthz", 200, get("/healthz", key=None)),
     ("get", "/readyz", 200, get("/readyz", key=None)),
     ("get", "/metrics", 200, get("/metrics", key=None)),
@@ -489,6 +491,12 @@ def test_the_full_example_has_every_field_and_each_is_known(postern):
         assert fault["detail"].startswith("must be "), fault
 
 
+def test_every_problem_type_has_its_page(postern):
+    for name in DOCUMENT["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]:
+        page = postern.request("GET", name, key=None)
+        assert page.status == 200 and page.headers["Content-Type"].startswith("text/html") and name in page.body.decode(), page
+
+
 def test_every_problem_type_is_explained():
     for name in DOCUMENT["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]:
         assert f"`{name}`" in DOCUMENT["info"]["description"]
@@ -498,7 +506,7 @@ def test_every_problem_type_is_explained():
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_head_options_and_other_methods(postern, path):
-    target = path.replace("{id}", NO_HOOK if "webhooks" in path else NO_KEY if "keys" in path else MISSING).replace("{email}", "nobody@inbox.example").replace("{event}", "evt_" + "0" * 30) + ("?to=a@b.example" if path == INBOX else "")
+    target = path.replace("{id}", NO_HOOK if "webhooks" in path else NO_KEY if "keys" in path else MISSING).replace("{email}", "nobody@inbox.example").replace("{problem}", "validation").replace("{event}", "evt_" + "0" * 30) + ("?to=a@b.example" if path == INBOX else "")
     known = {m.upper() for m in DOCUMENT["paths"][path]} | {"OPTIONS"}
     known |= {"HEAD"} if "GET" in known else set()
     options = postern.request("OPTIONS", target, key=None)

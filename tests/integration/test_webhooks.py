@@ -166,11 +166,15 @@ def test_gone_disables_and_enabling_goes_on_where_it_was(server, receiver):
     made = hook(server, r.url(), events=["message.delivered"])
     server.deliver("gone1@hook.test")
     shown = harness.wait_for(lambda: not (s := server.request("GET", f"/v1/webhooks/{made['id']}").json())["enabled"] and s, 10)
-    assert "410" in shown["disabled_reason"]
+    assert "410" in shown["disabled_reason"] and shown["created_at"] < shown["disabled_at"]
     server.deliver("gone2@hook.test")
     time.sleep(0.7)
     assert len(r.requests()) == 1
-    assert server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": True}).json()["enabled"] is True
+    enabled = server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": True}).json()
+    assert enabled["enabled"] is True and "disabled_at" not in enabled and "disabled_reason" not in enabled
+    off, still = [server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": False}).json() for _ in range(2)]
+    assert off["disabled_at"] == still["disabled_at"]
+    server.request("PATCH", f"/v1/webhooks/{made['id']}", json={"enabled": True})
     harness.wait_for(lambda: {e["data"]["recipient"] for e in r.events()[1:]} == {"gone1@hook.test", "gone2@hook.test"}, 10)
 
 
@@ -675,7 +679,8 @@ def test_a_secret_is_nowhere_in_clear(make_redis, make_postern, receiver):
 def test_without_a_secret_of_its_own_a_shared_redis_takes_no_webhooks(make_redis, make_postern):
     server = make_postern({"secret": None}, redis=make_redis())
     answer = server.request("POST", "/v1/webhooks", json={"url": "https://x.example/"})
-    assert answer.status == 409 and "POSTERN_SECRET" in answer.json()["detail"]
+    assert answer.status == 503 and answer.json()["code"] == "not_configured" and "POSTERN_SECRET" in answer.json()["detail"]
+    assert "Retry-After" not in answer.headers, "to try again does not help"
 
 
 def pages(server, path):

@@ -66,7 +66,7 @@ local REPORTS = {
 	disable = function(id, project, reason)
 		change_endpoint(id, project, function(endpoint)
 			if not endpoint.enabled then return false end
-			endpoint.enabled, endpoint.disabled_reason = false, reason
+			endpoint.enabled, endpoint.disabled_reason, endpoint.disabled_at = false, reason, now_ms
 			call('INCR', key_endpoints_version())
 			return true
 		end)

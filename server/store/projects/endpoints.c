@@ -39,6 +39,7 @@ int endpoint_parse(const char *id, const char *project, const char *text, size_t
 	e.old_until_ms = json_integer_value(json_object_get(json, "old_until"));
 	e.is_enabled = json_is_true(json_object_get(json, "enabled"));
 	e.disabled_reason = stored_json_text(json, "disabled_reason");
+	e.disabled_ms = (int64_t)json_number_value(json_object_get(json, "disabled_at"));
 	e.lost_from_ms = json_integer_value(json_object_get(json, "lost_from"));
 	e.lost_until_ms = json_integer_value(json_object_get(json, "lost_until"));
 	e.created_ms = json_integer_value(json_object_get(json, "created"));
@@ -59,13 +60,13 @@ void endpoint_deinit(struct endpoint *e)
 
 static char *write_text(const struct endpoint *e)
 {
-	json_t *json =
-		json_pack("{s:s, s:s, s:O, s:s, s:s*, s:I, s:b, s:s, s:I, s:I, s:I}", "url", e->url,
-			  "description", e->description, "events", e->events, "secret", e->secret,
-			  "old_secret", e->old_secret, "old_until", (json_int_t)e->old_until_ms,
-			  "enabled", e->is_enabled, "disabled_reason", e->disabled_reason,
-			  "created", (json_int_t)e->created_ms, "lost_from",
-			  (json_int_t)e->lost_from_ms, "lost_until", (json_int_t)e->lost_until_ms);
+	json_t *json = json_pack(
+		"{s:s, s:s, s:O, s:s, s:s*, s:I, s:b, s:s, s:I, s:I, s:I, s:I}", "url", e->url,
+		"description", e->description, "events", e->events, "secret", e->secret,
+		"old_secret", e->old_secret, "old_until", (json_int_t)e->old_until_ms, "enabled",
+		e->is_enabled, "disabled_reason", e->disabled_reason, "disabled_at",
+		(json_int_t)e->disabled_ms, "created", (json_int_t)e->created_ms, "lost_from",
+		(json_int_t)e->lost_from_ms, "lost_until", (json_int_t)e->lost_until_ms);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	json_decref(json);

@@ -28,6 +28,7 @@ struct endpoint {
 	int64_t old_until_ms;   /* until then the old secret signs too */
 	bool is_enabled;
 	const char *disabled_reason; /* "" = none */
+	int64_t disabled_ms;         /* when it was disabled; 0: it is enabled */
 	int64_t created_ms;
 	int64_t lost_from_ms, lost_until_ms; /* events of this time were lost; 0: none */
 	/* private: what the above points into */

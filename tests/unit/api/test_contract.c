@@ -188,6 +188,8 @@ static void the_problems_are_the_types(void **state)
 	json_t *types = json_object_get(
 		json_object_get(json_object_get(schema("Problem"), "properties"), "type"), "enum");
 	json_t *description = json_object_get(json_object_get(document, "info"), "description");
+	json_t *codes = json_object_get(
+		json_object_get(json_object_get(schema("Problem"), "properties"), "code"), "enum");
 	json_t *problem;
 	char row[96], *text;
 	const char *type;
@@ -199,6 +201,8 @@ static void the_problems_are_the_types(void **state)
 		problem = json_loads(text, 0, NULL);
 		type = json_string_value(json_object_get(problem, "type"));
 		assert_string_equal(type, json_string_value(json_array_get(types, i)));
+		assert_string_equal(json_string_value(json_object_get(problem, "code")),
+				    json_string_value(json_array_get(codes, i)));
 		snprintf(row, sizeof(row), "| `%s` | %d |", type,
 			 (int)json_integer_value(json_object_get(problem, "status")));
 		if (!strstr(json_string_value(description), row))
@@ -206,7 +210,7 @@ static void the_problems_are_the_types(void **state)
 		json_decref(problem);
 		free(text);
 	}
-	assert_int_equal(i, PROBLEM_VERSION + 1);
+	assert_int_equal(i, PROBLEM_NOT_CONFIGURED + 1);
 }
 
 int main(void)

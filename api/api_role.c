@@ -82,7 +82,7 @@ static void stop(struct role *r)
 	loop_timer_deinit(&p->opening);
 }
 
-int role_api(const struct role_context *ctx)
+int api_role_run(const struct role_context *ctx)
 {
 	static const struct role_functions functions = {
 		.redis_needs = REDIS_SCRIPTS | REDIS_SUBSCRIBER,

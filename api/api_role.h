@@ -4,6 +4,6 @@
 #include "server/role/role.h"
 
 /* Serves the HTTP API on ctx->listen_fds. */
-int role_api(const struct role_context *ctx);
+int api_role_run(const struct role_context *ctx);
 
 #endif

@@ -46,7 +46,7 @@ static void stop(struct role *r)
 	engine_free(r->state);
 }
 
-int role_hooks(const struct role_context *ctx)
+int hooks_role_run(const struct role_context *ctx)
 {
 	static const struct role_functions functions = {
 		.redis_needs = REDIS_SCRIPTS,

@@ -5,6 +5,6 @@
 
 /* Delivers webhooks. Any number of these processes may run: the one that holds the lease in Redis
  * delivers, the others wait. A drain finishes the open posts and releases the lease. */
-int role_hooks(const struct role_context *ctx);
+int hooks_role_run(const struct role_context *ctx);
 
 #endif

@@ -357,7 +357,7 @@ static void stop(struct role *r)
 	free(k->projects);
 }
 
-int role_keeper(const struct role_context *ctx)
+int keeper_run(const struct role_context *ctx)
 {
 	static const struct role_functions functions = {
 		.redis_needs = REDIS_SCRIPTS,

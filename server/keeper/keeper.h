@@ -6,6 +6,6 @@
 /* Periodic work on the store: moves due jobs to ready, takes back expired leases, expires
  * recipients after their deadline, removes what retention no longer keeps, copies suppressions to
  * all partitions, and sets the queue metrics. */
-int role_keeper(const struct role_context *ctx);
+int keeper_run(const struct role_context *ctx);
 
 #endif

@@ -10,7 +10,8 @@
 #include "server/config/config.h"
 
 /* What runs in a child process of the supervisor. The roles are in api/api_role.h,
- * smtp/relay/relay_role.h, server/hooks/hooks_role.h and server/keeper/keeper.h. */
+ * smtp/relay/relay_role.h, smtp/relay/recover.h, server/hooks/hooks_role.h, server/keeper/keeper.h.
+ */
 
 struct redis;
 

@@ -23,6 +23,7 @@
 #include "server/keeper/keeper.h"
 #include "server/redis/url.h"
 #include "smtp/relay/journal.h"
+#include "smtp/relay/recover.h"
 #include "smtp/relay/relay_role.h"
 
 #define OWNERS_MAX 64
@@ -61,17 +62,18 @@ static void add_workers(struct generation *g, const struct config *config)
 {
 	if (config->roles & ROLE_KEEPER)
 		add_job(g,
-			(struct supervisor_job){.role = "keeper", .run = role_keeper, .count = 1});
+			(struct supervisor_job){.role = "keeper", .run = keeper_run, .count = 1});
 	if (config->roles & ROLE_HOOKS)
-		add_job(g, (struct supervisor_job){.role = "hooks", .run = role_hooks, .count = 1});
+		add_job(g, (struct supervisor_job){
+				   .role = "hooks", .run = hooks_role_run, .count = 1});
 	if (config->roles & ROLE_RELAY)
 		add_job(g, (struct supervisor_job){.role = "relay",
-						   .run = role_relay,
-						   .recover = role_recover,
+						   .run = relay_role_run,
+						   .recover = recover_run,
 						   .count = workers(config->workers_relay)});
 	if (config->roles & ROLE_API)
 		add_job(g, (struct supervisor_job){.role = "api",
-						   .run = role_api,
+						   .run = api_role_run,
 						   .count = workers(config->workers_api),
 						   .listens = true});
 	for (size_t i = 0; i < g->n_jobs; i++)

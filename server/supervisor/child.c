@@ -53,6 +53,21 @@ const char *child_role(const struct child *c)
 	return c->is_recovery ? "recover" : c->job->role;
 }
 
+bool child_is_backend(const struct child *c)
+{
+	return c->job->is_backend;
+}
+
+bool child_is_worker(const struct child *c)
+{
+	return !c->job->is_backend && !c->is_recovery;
+}
+
+bool child_is_recovery(const struct child *c)
+{
+	return c->is_recovery;
+}
+
 /* Ctrl-C reaches the whole foreground group, but children must wait for SIGTERM of the supervisor.
  * So SIGINT and SIGHUP stay blocked, whatever handler a role installs. */
 static void set_signals(void)

@@ -31,6 +31,9 @@ void child_init(struct child *c, const struct supervisor_job *job);
 /* A recovery of the work of a dead owner, by job->recover. */
 void child_init_recovery(struct child *c, const struct supervisor_job *job, const char *owner);
 const char *child_role(const struct child *c);
+bool child_is_backend(const struct child *c);
+bool child_is_worker(const struct child *c); /* neither backend nor recovery */
+bool child_is_recovery(const struct child *c);
 
 /* Forks. The caller has all signals blocked; the child gets them as a role expects. A failed fork
  * counts as a death. */

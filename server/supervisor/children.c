@@ -3,21 +3,6 @@
 
 #include <signal.h>
 
-bool child_is_backend(const struct child *c)
-{
-	return c->job->is_backend;
-}
-
-bool child_is_worker(const struct child *c)
-{
-	return !c->job->is_backend && !c->is_recovery;
-}
-
-bool child_is_recovery(const struct child *c)
-{
-	return c->is_recovery;
-}
-
 struct child *children_free_entry(struct children *all)
 {
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)

@@ -11,10 +11,6 @@ struct children {
 
 typedef bool child_is_fn(const struct child *c);
 
-bool child_is_backend(const struct child *c);
-bool child_is_worker(const struct child *c);
-bool child_is_recovery(const struct child *c);
-
 /* NULL: none is free. */
 struct child *children_free_entry(struct children *all);
 /* Adds job->count children for each job; those beyond the size of the table are left out. */

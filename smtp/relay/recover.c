@@ -1,5 +1,5 @@
 /* Recovers the work of a dead relay: first its journal, then its leases and slots. */
-#include "smtp/relay/relay_role.h"
+#include "smtp/relay/recover.h"
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -118,7 +118,7 @@ static void stop_role(struct role *role)
 	loop_timer_deinit(&r->timer);
 }
 
-int role_recover(const struct role_context *ctx)
+int recover_run(const struct role_context *ctx)
 {
 	static const struct role_functions functions = {
 		.redis_needs = REDIS_SCRIPTS,

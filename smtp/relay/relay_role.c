@@ -133,7 +133,7 @@ static void stop_role(struct role *role)
 	tls_context_free(c->tls);
 }
 
-int role_relay(const struct role_context *ctx)
+int relay_role_run(const struct role_context *ctx)
 {
 	static const struct role_functions functions = {
 		.redis_needs = REDIS_SCRIPTS | REDIS_SUBSCRIBER,

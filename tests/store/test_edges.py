@@ -4,8 +4,22 @@ import time
 
 from one_store import run_tests
 from redis_server import RedisError
-from scripts import ROOT
+from scripts import ROOT, generate
 from world import RETENTION
+
+
+def test_the_words_of_a_record_are_where_the_generated_names_say(store):
+    """The server's reader of records gets its places from the lines --@row of lib/record.lua."""
+    me, = store.accept(store.message(lane="bulk", project="7", unknown="fail", bytes=321))
+    lines = store.get("m:" + me).split("\n")
+    rows = {row: [name for name, _ in words] for (row, _), *words in generate.described((generate.LUA / "lib" / "record.lua").read_text(), "row")}
+    head, job, recipient = (dict(zip(rows[row], line.split(" "), strict=True)) for row, line in zip(("head", "job", "recipient"), lines))
+    now = str(store.clock.now)
+    assert head == {"version": "1", "lane": "bulk", "mode": "live", "choices": "fail", "project": "7", "accepted_ms": now,
+                    "deadline_ms": str(store.clock.now + 3_600_000), "open": "1", "events": "1", "jobs": "1", "recipients": "1", "bytes": "321",
+                    "chunks": "0", "sender": "s@x.ex"}, head
+    assert job == {"open": "1", "crashes": "0", "epoch": "0", "settled_epoch": "0", "destination": "a.ex"}, job
+    assert recipient == {"state": "queued", "job": "0", "attempts": "0", "code": "0", "at_ms": "0", "event": "0", "email": "u@a.ex"}, recipient
 
 
 def states(store, ids):

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_calls.h"
 #include "server/base/buf.h"
 #include "server/base/number.h"
 
-/* m:<id> is lines of words; lua/lib/record.lua has the grammar. */
+/* A record is lines of words. lua/lib/record.lua has the grammar; the places of the words
+ * (RECORD_HEAD_LANE ...) are generated from it. */
 
 #define RECIPIENTS_MAX 100000
 
@@ -54,14 +56,27 @@ static char *word(struct cursor *c, char end)
 	return start;
 }
 
-static int64_t number(struct cursor *c, char end)
+/* A line of n words. -1: it has fewer. */
+static int line(struct cursor *c, char **words, size_t n)
 {
-	char *text = word(c, end);
+	for (size_t i = 0; i < n; i++)
+		words[i] = word(c, i + 1 < n ? ' ' : '\n');
+	return c->p ? 0 : -1;
+}
+
+/* A word that must be a number: if it is none, the cursor fails. */
+static int64_t as_number(struct cursor *c, const char *text)
+{
 	int64_t n = 0;
 
 	if (!text || number_parse(text, strlen(text), 0, INT64_MAX, &n) < 0)
 		c->p = NULL;
 	return n;
+}
+
+static int64_t number(struct cursor *c, char end)
+{
+	return as_number(c, word(c, end));
 }
 
 static bool is(const char *text, const char *name)
@@ -71,40 +86,47 @@ static bool is(const char *text, const char *name)
 
 static int head(struct cursor *c, struct record *r)
 {
-	const char *version = word(c, ' '), *lane = word(c, ' '), *mode = word(c, ' ');
-	const char *choices = word(c, ' ');
+	char *w[RECORD_HEAD_WORDS];
 
-	r->project = word(c, ' ');
-	r->accepted_ms = number(c, ' ');
-	r->deadline_ms = number(c, ' ');
-	number(c, ' '); /* open recipients */
-	number(c, ' '); /* events */
-	r->n_jobs = (size_t)number(c, ' ');
-	r->n_recipients = (size_t)number(c, ' ');
-	r->packed_bytes = (size_t)number(c, ' ');
-	r->chunks = (size_t)number(c, ' ');
-	r->sender = word(c, '\n');
-	if (!c->p || !is(version, "1") || r->n_jobs > RECIPIENTS_MAX ||
+	if (line(c, w, RECORD_HEAD_WORDS) < 0)
+		return -1;
+	r->project = w[RECORD_HEAD_PROJECT];
+	r->accepted_ms = as_number(c, w[RECORD_HEAD_ACCEPTED_MS]);
+	r->deadline_ms = as_number(c, w[RECORD_HEAD_DEADLINE_MS]);
+	as_number(c, w[RECORD_HEAD_OPEN]);
+	as_number(c, w[RECORD_HEAD_EVENTS]);
+	r->n_jobs = (size_t)as_number(c, w[RECORD_HEAD_JOBS]);
+	r->n_recipients = (size_t)as_number(c, w[RECORD_HEAD_RECIPIENTS]);
+	r->packed_bytes = (size_t)as_number(c, w[RECORD_HEAD_BYTES]);
+	r->chunks = (size_t)as_number(c, w[RECORD_HEAD_CHUNKS]);
+	r->sender = w[RECORD_HEAD_SENDER];
+	if (!c->p || !is(w[RECORD_HEAD_VERSION], "1") || r->n_jobs > RECIPIENTS_MAX ||
 	    r->n_recipients > RECIPIENTS_MAX)
 		return -1;
-	for (r->lane = LANE_OTP; !is(lane, lane_name(r->lane)); r->lane++)
+	for (r->lane = LANE_OTP; !is(w[RECORD_HEAD_LANE], lane_name(r->lane)); r->lane++)
 		if (r->lane == LANE_BULK)
 			return -1;
-	r->is_test = is(mode, "test");
-	choices_read(choices, &r->choices);
+	r->is_test = is(w[RECORD_HEAD_MODE], "test");
+	choices_read(w[RECORD_HEAD_CHOICES], &r->choices);
 	return 0;
 }
 
 static int jobs(struct cursor *c, struct record *r)
 {
+	char *w[RECORD_JOB_WORDS];
+
 	for (size_t j = 0; j < r->n_jobs; j++) {
-		r->jobs[j].is_done = number(c, ' ') == 0;
-		number(c, ' '); /* crashes */
-		number(c, ' '); /* epoch */
-		number(c, ' '); /* settled */
-		r->jobs[j].destination = word(c, '\n');
+		if (line(c, w, RECORD_JOB_WORDS) < 0)
+			return -1;
+		r->jobs[j].is_done = as_number(c, w[RECORD_JOB_OPEN]) == 0;
+		as_number(c, w[RECORD_JOB_CRASHES]);
+		as_number(c, w[RECORD_JOB_EPOCH]);
+		as_number(c, w[RECORD_JOB_SETTLED_EPOCH]);
+		r->jobs[j].destination = w[RECORD_JOB_DESTINATION];
+		if (!c->p)
+			return -1;
 	}
-	return c->p || !r->n_jobs ? 0 : -1;
+	return 0;
 }
 
 static int state_of(const char *name, enum recipient_state *state)
@@ -120,17 +142,20 @@ static int state_of(const char *name, enum recipient_state *state)
 
 static int recipients(struct cursor *c, struct record *r)
 {
+	char *w[RECORD_RECIPIENT_WORDS];
+
 	for (size_t i = 0; i < r->n_recipients; i++) {
 		struct record_recipient *o = &r->recipients[i];
 
-		if (state_of(word(c, ' '), &o->state) < 0)
+		if (line(c, w, RECORD_RECIPIENT_WORDS) < 0 ||
+		    state_of(w[RECORD_RECIPIENT_STATE], &o->state) < 0)
 			return -1;
-		o->job = (unsigned)number(c, ' ');
-		o->attempts = (unsigned)number(c, ' ');
-		o->code = (int)number(c, ' ');
-		o->at_ms = number(c, ' ');
-		number(c, ' '); /* n of its last event */
-		o->email = word(c, '\n');
+		o->job = (unsigned)as_number(c, w[RECORD_RECIPIENT_JOB]);
+		o->attempts = (unsigned)as_number(c, w[RECORD_RECIPIENT_ATTEMPTS]);
+		o->code = (int)as_number(c, w[RECORD_RECIPIENT_CODE]);
+		o->at_ms = as_number(c, w[RECORD_RECIPIENT_AT_MS]);
+		as_number(c, w[RECORD_RECIPIENT_EVENT]);
+		o->email = w[RECORD_RECIPIENT_EMAIL];
 		o->text = "";
 		if (!c->p || o->job >= r->n_jobs)
 			return -1;

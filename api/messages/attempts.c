@@ -152,6 +152,8 @@ static json_t *attempt(const struct record *record, const struct transcripts_one
 	rc |= put(object, "recipients", recipients(record, one->in_record));
 	rc |= put(object, "possible_duplicate",
 		  json_boolean(is_possible_duplicate(record, one->in_record)));
+	if (one->is_known && *one->facts.reply)
+		rc |= put(object, "reply", reply_json(one->facts.code, one->facts.reply));
 	rc |= put(object, "transcript", transcript(one));
 	if (rc == 0)
 		return object;

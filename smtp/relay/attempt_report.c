@@ -16,7 +16,7 @@ static bool has_opening(const struct delivery *d, const struct transcript *t)
 	return !t->is_reused && d->routed_ms && t->opened_ms >= d->routed_ms;
 }
 
-static void copy_steps(const struct delivery *d, const struct transcript *t, struct attempt *a)
+static void copy_steps(const struct transcript *t, enum connection_phase first, struct attempt *a)
 {
 	static const enum attempt_step steps[PHASES] = {
 		[PHASE_CONNECT] = ATTEMPT_CONNECT, [PHASE_GREETING] = ATTEMPT_GREETING,
@@ -26,7 +26,7 @@ static void copy_steps(const struct delivery *d, const struct transcript *t, str
 		[PHASE_BODY] = ATTEMPT_BODY,       [PHASE_DOT] = ATTEMPT_REPLY,
 	};
 
-	for (int i = has_opening(d, t) ? PHASE_CONNECT : PHASE_MAIL; i < PHASES; i++)
+	for (int i = (int)first; i < PHASES; i++)
 		a->steps_ms[steps[i]] = t->phase_ms[i];
 }
 
@@ -42,7 +42,8 @@ static void measure_steps(const struct delivery *d, const struct attempt_source 
 		a->steps_ms[ATTEMPT_DNS] =
 			(int32_t)((d->routed_ms ? d->routed_ms : now) - d->asked_ms);
 	if (source && (d->sent_ms || has_opening(d, source->transcript)))
-		copy_steps(d, source->transcript, a);
+		copy_steps(source->transcript,
+			   has_opening(d, source->transcript) ? PHASE_CONNECT : PHASE_MAIL, a);
 	if (!d->routed_ms)
 		return;
 	wait = (d->sent_ms ? d->sent_ms : now) - d->routed_ms;
@@ -78,19 +79,59 @@ void attempt_report_describe(const struct delivery *d, const struct attempt_sour
 		name_server(source, out);
 }
 
-void attempt_report_write(const struct delivery *d, const struct attempt_source *source,
-			  struct buf *out)
+static void write_line(const struct relay_context *c, char letter, struct attempt *a,
+		       struct buf *out)
 {
 	char line[ATTEMPT_MAX];
-	struct attempt a;
 	size_t len;
 
-	attempt_report_describe(d, source, clock_mono_ms(), &a);
-	a.started_ms = clock_real_ms() + redis_clock_offset_ms(d->set->context->redis) - a.took_ms;
-	len = attempt_format(&a, line);
-	buf_append(out, "a ", 2);
+	a->started_ms = clock_real_ms() + redis_clock_offset_ms(c->redis) - a->took_ms;
+	len = attempt_format(a, line);
+	buf_char(out, letter);
+	buf_char(out, ' ');
 	buf_append(out, line, len);
 	buf_char(out, '\n');
+}
+
+/* The channel tried hosts for the mail that it was opened for. */
+static void write_hosts_of_channel(const struct attempt_source *source, struct buf *out)
+{
+	if (source && source->hosts && source->hosts->len && !source->hosts->failed)
+		buf_append(out, source->hosts->data, source->hosts->len);
+}
+
+void attempt_report_write(struct delivery *d, const struct attempt_source *source, struct buf *out)
+{
+	struct attempt a;
+
+	if (d->hosts.len)
+		buf_append(out, d->hosts.data, d->hosts.len);
+	buf_reset(&d->hosts);
+	write_hosts_of_channel(source, out);
+	attempt_report_describe(d, source, clock_mono_ms(), &a);
+	write_line(d->set->context, 'a', &a, out);
+}
+
+void attempt_report_host(const struct relay_context *c, const struct attempt_source *source,
+			 const struct connection_result *result, int64_t since, struct buf *out)
+{
+	struct attempt a = {.took_ms = clock_mono_ms() - since};
+
+	for (int i = 0; i < ATTEMPT_STEPS; i++)
+		a.steps_ms[i] = -1;
+	copy_steps(source->transcript, PHASE_CONNECT, &a);
+	name_server(source, &a);
+	a.code = result->code;
+	a.reply = result->text[0] ? result->text : "no reply";
+	write_line(c, 'h', &a, out);
+}
+
+void attempt_report_pass_on(struct delivery *d, const struct attempt_source *source)
+{
+	write_hosts_of_channel(source, &d->hosts);
+	attempt_report_host(d->set->context, source, &d->results[0], d->sent_ms, &d->hosts);
+	if (d->hosts.failed)
+		buf_deinit(&d->hosts); /* the attempt is shown without them */
 }
 
 void attempt_report_keep_transcript(struct delivery *d, const struct attempt_source *source)

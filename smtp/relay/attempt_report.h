@@ -7,7 +7,9 @@
 struct attempt;
 struct buf;
 struct connection_facts;
+struct connection_result;
 struct delivery;
+struct relay_context;
 struct transcript;
 
 /* What the record of a message keeps of an attempt (server/store/messages/attempt.h), and its
@@ -17,15 +19,23 @@ struct transcript;
 struct attempt_source {
 	const struct connection_facts *facts;
 	const struct transcript *transcript;
-	bool has_tls_failed; /* an earlier connection to this host failed in its handshake */
+	const struct buf *hosts; /* lines of the hosts that the channel tried before; NULL = none */
+	bool has_tls_failed;     /* an earlier connection to this host failed in its handshake */
 };
 
 /* Fills in all but started_ms. source NULL = no host was tried. now: monotonic ms. */
 void attempt_report_describe(const struct delivery *d, const struct attempt_source *source,
 			     int64_t now, struct attempt *out);
-/* Appends "a <line of attempt.h>\n", as lua/settle.lua reads it. */
-void attempt_report_write(const struct delivery *d, const struct attempt_source *source,
-			  struct buf *out);
+/* Appends "h <attempt.h>\n" for each host that passed the mail on, then "a <attempt.h>\n", as
+ * lua/settle.lua reads it. Empties d->hosts. */
+void attempt_report_write(struct delivery *d, const struct attempt_source *source, struct buf *out);
+/* The host of the source failed with this result, and another is tried: appends its line to out.
+ * since: when it was tried first (monotonic ms). */
+void attempt_report_host(const struct relay_context *c, const struct attempt_source *source,
+			 const struct connection_result *result, int64_t since, struct buf *out);
+/* A transaction with the host ended with d->results[0], and another host is tried: notes it in
+ * d->hosts. */
+void attempt_report_pass_on(struct delivery *d, const struct attempt_source *source);
 /* Packs the transcript into d->transcript; it stays empty when that fails (logged). */
 void attempt_report_keep_transcript(struct delivery *d, const struct attempt_source *source);
 

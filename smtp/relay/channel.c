@@ -32,9 +32,10 @@ struct channel {
 	struct host_walk hosts;
 	struct sink_peer *sink; /* the other end, when the channel leads to the sink */
 	struct transcript transcript;
+	struct buf tried;             /* lines of the hosts that failed before this one */
 	struct connection_facts last; /* of the connection that failed or is being opened */
 	unsigned n_mails;
-	int64_t opened_ms;
+	int64_t opened_ms, tried_ms; /* the channel; the host */
 	struct loop_timer idle;
 };
 
@@ -95,6 +96,7 @@ static struct attempt_source source_of(const struct channel *c)
 	return (struct attempt_source){
 		.facts = is_connected ? connection_facts(c->connection) : &c->last,
 		.transcript = &c->transcript,
+		.hosts = c->n_mails > 1 ? NULL : &c->tried,
 		.has_tls_failed = c->hosts.is_clear,
 	};
 }
@@ -104,6 +106,7 @@ static void free_channel(struct channel *c)
 	move_channel(c, NO_LIST);
 	loop_timer_deinit(&c->idle);
 	transcript_deinit(&c->transcript);
+	buf_deinit(&c->tried);
 	free(c);
 }
 
@@ -170,28 +173,47 @@ static void fail_channel(struct channel *c, const struct connection_result *resu
 	struct channel_pool *pool = c->pool;
 	struct connection_facts facts = c->last; /* used after the channel is freed */
 	struct transcript transcript = c->transcript;
-	struct attempt_source source = {.facts = &facts, .transcript = &transcript};
+	struct buf tried = c->tried;
+	struct attempt_source source = {
+		.facts = &facts, .transcript = &transcript, .hosts = &tried};
 	struct channel_failure failure = {c->partition, result, &source};
 	bool is_login = c->hosts.route.is_relay && result->code >= 500 && facts.phase == PHASE_AUTH;
 
 	c->transcript = (struct transcript){0};
+	c->tried = (struct buf){0};
 	LOG(is_login ? LOG_ERROR : LOG_WARN, is_login ? "relay.login_refused" : "site.unreachable",
 	    LOG_S("site", pool->site), LOG_N("code", result->code), LOG_S("reason", result->text));
 	free_channel(c);
 	pool->callbacks->on_failed(&failure, pool->arg);
 	transcript_deinit(&transcript);
+	buf_deinit(&tried);
+}
+
+/* The host failed. When another host follows, notes it for the attempts. */
+static void note_host(struct channel *c, const struct route_host *host,
+		      const struct connection_result *result)
+{
+	const struct route_host *next = host_walk_host(&c->hosts);
+	struct attempt_source source = {.facts = &c->last, .transcript = &c->transcript};
+
+	if (next && next != host)
+		attempt_report_host(c->pool->context, &source, result, c->tried_ms, &c->tried);
 }
 
 /* Connects to the next host that can be tried. result: why the last one failed. */
 static void try_hosts(struct channel *c, struct connection_result *result)
 {
+	const struct route_host *host;
 	struct err e;
 
-	for (; host_walk_host(&c->hosts); host_walk_skip(&c->hosts)) {
+	while ((host = host_walk_host(&c->hosts))) {
+		c->tried_ms = clock_mono_ms();
 		if (connect_to_host(c, &e) == 0)
 			return;
 		snprintf(result->text, sizeof(result->text), "%.190s", e.text);
 		transcript_note(&c->transcript, "%s", e.text);
+		host_walk_skip(&c->hosts);
+		note_host(c, host, result);
 	}
 	fail_channel(c, result);
 }
@@ -220,6 +242,7 @@ int channel_open(struct channel_pool *pool, unsigned partition, const struct rou
 static void try_next_host(struct channel *c, const struct connection_facts *facts,
 			  const struct connection_result *why)
 {
+	const struct route_host *host = host_walk_host(&c->hosts);
 	struct connection_result result;
 
 	c->last = *facts;
@@ -228,6 +251,7 @@ static void try_next_host(struct channel *c, const struct connection_facts *fact
 	    LOG_S("address", facts->address), LOG_S("stage", facts->stage),
 	    LOG_N("code", why->code), LOG_S("reason", why->text));
 	result = host_walk_fail(&c->hosts, facts, why);
+	note_host(c, host, why);
 	try_hosts(c, &result);
 }
 
@@ -355,16 +379,11 @@ static const struct connection_callbacks callbacks = {on_ready, on_fence, on_don
 
 /* ---- the end ---- */
 
-static void end_list(struct channel_list *list)
-{
-	while (list->first)
-		channel_end(list->first);
-}
-
 void channel_end_unused(struct channel_pool *pool)
 {
-	end_list(&pool->lists[CHANNEL_CONNECTING]);
-	end_list(&pool->lists[CHANNEL_IDLE]);
+	for (int i = CHANNEL_CONNECTING; i <= CHANNEL_IDLE; i++)
+		while (pool->lists[i].first)
+			channel_end(pool->lists[i].first);
 }
 
 void channel_free_all(struct channel_pool *pool)

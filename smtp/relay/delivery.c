@@ -29,6 +29,7 @@ void delivery_free(struct delivery *d)
 	delivery_set_remove(d);
 	job_free(d->job);
 	envelope_free(d);
+	buf_deinit(&d->hosts);
 	buf_deinit(&d->transcript);
 	free(d);
 }
@@ -305,9 +306,11 @@ static void on_part_settled(struct delivery *d, bool is_applied)
 	wait_again(d, true);
 }
 
-static void go_on(struct delivery *d, const struct attempt_source *source)
+static void go_on(struct delivery *d, enum followup next, const struct attempt_source *source)
 {
 	if (d->n_ended == 0) {
+		if (next == FOLLOWUP_OTHER_HOST)
+			attempt_report_pass_on(d, source);
 		wait_again(d, true);
 		return;
 	}
@@ -335,6 +338,8 @@ static void retry_untried(struct delivery *d)
 bool delivery_finish(struct delivery *d, const struct connection_result *results, size_t n,
 		     const struct attempt_source *source)
 {
+	enum followup next;
+
 	memcpy(d->results, results, n * sizeof(*results));
 	d->fence_fn = NULL;
 	followup_correct(d, n, source->has_tls_failed);
@@ -347,8 +352,9 @@ bool delivery_finish(struct delivery *d, const struct connection_result *results
 		delivery_give_back(d, NULL);
 		return true;
 	}
-	if (may_go_on(d) && followup_plan(d, source->facts->host) != FOLLOWUP_NONE) {
-		go_on(d, source);
+	next = may_go_on(d) ? followup_plan(d, source->facts->host) : FOLLOWUP_NONE;
+	if (next != FOLLOWUP_NONE) {
+		go_on(d, next, source);
 		return true;
 	}
 	settle(d, source);

@@ -47,7 +47,8 @@ struct delivery {
 	uint64_t journal_entry;
 	void (*settled)(struct delivery *d, bool is_applied); /* of settlement.c */
 	int64_t started_ms, asked_ms, routed_ms, sent_ms;     /* monotonic; 0 = not yet */
-	struct buf transcript;                                /* packed; stored after the result */
+	struct buf hosts;      /* lines of the hosts that passed the mail on */
+	struct buf transcript; /* packed; stored after the result */
 };
 
 /* Takes j, also on failure (then it was given back). coming: the queue of the job's site. Callbacks

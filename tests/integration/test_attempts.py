@@ -172,7 +172,7 @@ def test_of_a_delivered_mail_only_the_facts_are_told(to_host):
                                        if s != "wait" or "wait" in first["steps_ms"]]
     assert first["remote"] == {"host": "mx.test", "ip": "127.0.0.1", "port": server.settings["smtp_port"]}
     assert first["source_ip"] == "127.0.0.1" and first["tls"] is None and first["transcript"] is None
-    assert first["recipients"] == [{"email": "one@d0.test", "status": "delivered", "code": 250, "text": "2.0.0 taken"}]
+    assert first["recipients"] == [{"email": "one@d0.test", "status": "delivered", "code": 250, "text": "2.0.0 taken", "source": "remote"}]
     assert (first["attempt"], first["destination"], first["possible_duplicate"]) == (1, "d0.test", False)
     # The next one goes out on the same connection, whose begin was not its own.
     second = attempt(server, "two@d0.test", "delivered")
@@ -191,7 +191,7 @@ def test_a_refused_connection_is_an_attempt(make_postern, world):
     assert a["remote"] == {"host": "mx.test", "ip": "127.0.0.1", "port": port}
     assert a["source_ip"] is None and a["tls"] is None
     assert {"dns", "connect"} <= set(a["steps_ms"]) <= {"dns", "wait", "connect"}
-    assert a["recipients"] == [{"email": "x@d0.test", "status": "deferred", "text": "Connection refused at connect"}]
+    assert a["recipients"] == [{"email": "x@d0.test", "status": "deferred", "text": "Connection refused at connect", "source": "local"}]
     assert words(a) == [f"* connect to mx.test (127.0.0.1:{port})", "* Connection refused at connect"]
 
 
@@ -215,9 +215,13 @@ def test_a_domain_that_does_not_exist_is_an_attempt_without_a_server(server):
     assert a["recipients"][0]["status"] == "bounced" and "does not exist" in a["recipients"][0]["text"]
 
 
-def test_the_hosts_that_were_tried_before_are_in_the_transcript(server):
-    a = attempt(server, "rcpt550-x@twomx.test", "bounced")
-    assert a["remote"]["host"] == "mx.test"
+def test_the_hosts_that_were_tried_before_stand_in_the_attempts_and_in_the_transcript(server):
+    id = server.deliver("rcpt550-x@twomx.test", key=server.live_key)["id"]
+    harness.wait_for(lambda: attempts_of(server, id)[-1]["transcript"], what="the transcript")
+    dead, a = attempts_of(server, id)
+    assert (dead["remote"]["host"], dead["recipients"], dead["attempt"]) == ("dead.test", [], 1)
+    assert dead["reply"] == {"text": "Connection refused at connect", "source": "local"}
+    assert a["remote"]["host"] == "mx.test" and a["attempt"] == 1 and "reply" not in a
     assert words(a)[0].startswith("* connect to dead.test (127.0.0.3:")
     assert words(a)[1] == "* Connection refused at connect"
     assert words(a)[2].startswith("* connect to mx.test (127.0.0.1:")
@@ -237,7 +241,8 @@ def test_a_temporary_refusal_at_rcpt_is_told_word_by_word(to_host):
         "S: 220 talk.test ESMTP", "C: EHLO postern.test", "S: 250-talk.test", "S: 250 SIZE 1000000",
         words(a)[6], "S: 250 2.1.0 ok", "C: RCPT TO:<x@d0.test>", "S: 450-4.2.0 try", "S: 450 4.2.0 again"]
     assert words(a)[6].startswith("C: MAIL FROM:<orders@shop.example> SIZE=")
-    assert a["recipients"] == [{"email": "x@d0.test", "status": "deferred", "code": 450, "text": "4.2.0 try 4.2.0 again"}]
+    assert a["recipients"] == [{"email": "x@d0.test", "status": "deferred", "code": 450, "text": "4.2.0 try 4.2.0 again",
+                                "source": "remote"}]
     assert "rcpt" in a["steps_ms"] and "data" not in a["steps_ms"]
 
 

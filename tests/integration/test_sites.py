@@ -210,10 +210,14 @@ def test_after_a_temporary_refusal_the_next_host_is_tried_at_once(make_postern, 
     first = outside.serve(odd_server.Picky, "127.0.0.4", words=words, verb=verb)
     outside.name("pair.test", "127.0.0.4", "127.0.0.1")
     server = make_postern({**outside.settings, "workers_relay": 1, "site_connections": 1})
-    for i in range(3):
-        message = server.deliver(f"ok-{i}@pair.test", key=server.live_key)
-        assert message["status"] == "delivered" and message["recipients"][0]["attempts"] == 1
+    messages = [server.deliver(f"ok-{i}@pair.test", key=server.live_key) for i in range(3)]
+    assert all(m["status"] == "delivered" and m["recipients"][0]["attempts"] == 1 for m in messages)
     assert first.total >= 1 and len(outside.sink.taken()) == 3
+    hosts = [server.request("GET", f"/v1/messages/{m['id']}/attempts", key=server.live_key).json()["data"] for m in messages]
+    passed_on, last = next(h for h in hosts if len(h) == 2)
+    assert passed_on["remote"]["ip"] == "127.0.0.4" and last["remote"]["ip"] == "127.0.0.1"
+    assert passed_on["recipients"] == [] and passed_on["reply"]["code"] == int(words[:3]) and passed_on["reply"]["text"] == words[4:]
+    assert (passed_on["attempt"], last["attempt"]) == (1, 1) and last["recipients"][0]["status"] == "delivered"
 
 
 @pytest.mark.parametrize("words", ["450 4.2.0 Greylisted", "450 4.7.1 try again in 5 minutes", "452 4.2.2 mailbox full"])

@@ -59,7 +59,7 @@ def test_wrong_arguments_are_refused_before_anything_is_written(store):
     ref, epoch = jobs[0][:2]
     digest = store.client("DEBUG", "DIGEST")
     good = [ref, epoch, 0, "0 delivered 250 - ok\n"]
-    attempts = ["a \n", "a" + " x" * 301 + "\n", "a \x1b\n", "a \xff\n", "a one\na two\n", "b one\n"]
+    attempts = ["a \n", "a" + " x" * 401 + "\n", "a \x1b\n", "a \xff\n", "a one\na two\n", "b one\n"]
     for bad in (["0 sent 250 - ok\n"], ["0 delivered 250 - ok"], ["0 delivered 250 - ok\nrubbish\n"], ["0 delivered 250 -\n"],
                 *([a + "0 delivered 250 - ok\n"] for a in attempts), ["0 delivered 250 - ok\na one\n"]):
         try:

@@ -4,7 +4,8 @@
 --@include base record change suppression
 --@args owner retention_ms:number
 --@item ref epoch:number retry_ms:number results
--- results: perhaps a line "a <attempt.h>", then for each recipient a line
+-- results: a line "h <attempt.h>" for each host that passed the mail on to the next, then perhaps a line "a <attempt.h>",
+--   then for each recipient a line
 --   "<number> <outcome> <code> <dup, sup or -> <text>"; outcome: delivered, bounced, deferred, failed
 --   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
 -- retry_ms: when what is deferred is tried again. -1: the results are final ones of some recipients; the lease stays,
@@ -15,14 +16,24 @@
 -- A late "delivered" wins over a copy that waits, or is leased before its dot: it is the truth. Other late results are
 -- dropped.
 local OUTCOMES = { delivered = true, bounced = true, deferred = true, failed = true }
-local ATTEMPT_MAX = 600                        -- octets of an attempt line, as in attempt.h
-local refs, ids, job_numbers, results, attempts = {}, {}, {}, {}, {}
+local ATTEMPT_MAX = 800                        -- octets of an attempt line, as in attempt.h
+local refs, ids, job_numbers, results, hosts, attempts = {}, {}, {}, {}, {}, {}
 
--- The results of a job as a list, and the attempt; nil when malformed.
+-- Takes a line "<letter> <attempt.h>" off the beginning: gives it, nil when there is none, and the other lines.
+local function take_line(lines, letter)
+	local line, after = match(lines, '^' .. letter .. ' ([ -~]+)\n()')
+	if line and #line < ATTEMPT_MAX then return line, sub(lines, after) end
+	return nil, lines
+end
+
+-- The results of a job as a list, the hosts that passed it on, and the attempt; nil when malformed.
 local function parse_results(lines)
-	local list, length = {}, 0
-	local attempt, after = match(lines, '^a ([ -~]+)\n()')
-	if attempt and #attempt < ATTEMPT_MAX then lines = sub(lines, after) else attempt = nil end
+	local list, length, passed_on, attempt, host = {}, 0, {}
+	repeat
+		host, lines = take_line(lines, 'h')
+		passed_on[#passed_on + 1] = host
+	until not host
+	attempt, lines = take_line(lines, 'a')
 	for recipient, outcome, code, flag, text in gmatch(lines, '(%d+) (%l+) (%d+) (%S+) ([^\n]*)\n') do
 		if not OUTCOMES[outcome] then return nil end
 		length = length + #recipient + #outcome + #code + #flag + #text + 5
@@ -31,13 +42,13 @@ local function parse_results(lines)
 			text = text }
 	end
 	if length ~= #lines then return nil end
-	return list, attempt
+	return list, passed_on, attempt
 end
 
 for i = 1, item_count do                       -- check everything before the first write
 	refs[i] = item_ref(i)
 	ids[i], job_numbers[i] = split_ref(refs[i])
-	results[i], attempts[i] = parse_results(item_results(i))
+	results[i], hosts[i], attempts[i] = parse_results(item_results(i))
 	if not results[i] or not item_epoch(i) or not item_retry_ms(i) then
 		return redis.error_reply('PNARG settle results')
 	end
@@ -70,6 +81,8 @@ local function apply(i, message, epoch, only_delivered)
 			applied = applied + 1
 		end
 	end
+	if applied == 0 then return 0 end
+	for k = 1, #hosts[i] do add_attempt(id, message, job_number, epoch, 0, hosts[i][k]) end
 	if attempts[i] then add_attempt(id, message, job_number, epoch, applied, attempts[i]) end
 	return applied
 end

@@ -19,6 +19,7 @@ static const struct {
 
 #define NUMBER_DIGITS 19
 #define WORDS 8
+#define REPLY_MAX 150
 enum word { STARTED, TOOK, STEPS, HOST, IP, PORT, SOURCE, TLS };
 
 const char *attempt_step_name(enum attempt_step step)
@@ -96,6 +97,18 @@ static char *put_tls(char *to, const struct attempt *a)
 	return to;
 }
 
+static char *put_reply(char *to, const struct attempt *a)
+{
+	size_t n = 0;
+
+	*to++ = ' ';
+	to = put_number(to, a->code);
+	*to++ = ' ';
+	for (; a->reply[n] && n < REPLY_MAX; n++)
+		to[n] = a->reply[n] < ' ' || a->reply[n] > '~' ? '?' : a->reply[n];
+	return to + n;
+}
+
 size_t attempt_format(const struct attempt *a, char out[ATTEMPT_MAX])
 {
 	char *p = put_number(out, a->started_ms);
@@ -114,6 +127,8 @@ size_t attempt_format(const struct attempt *a, char out[ATTEMPT_MAX])
 	p = put_word(p, a->source, 45, ' ');
 	*p++ = ' ';
 	p = put_tls(p, a);
+	if (a->reply && *a->reply)
+		p = put_reply(p, a);
 	*p = 0;
 	return (size_t)(p - out);
 }
@@ -184,20 +199,38 @@ static int read_tls(char *word, struct attempt *out)
 	return 0;
 }
 
-/* Cuts the line at its blanks; false when it has not as many words as it must. */
-static int cut(char *line, char *words[WORDS])
+/* Cuts the line at its blanks; *rest is what follows the words, or NULL. -1: too few words. */
+static int cut(char *line, char *words[WORDS], const char **rest)
 {
+	*rest = NULL;
 	for (int i = 0; i < WORDS; i++) {
 		char *blank = strchr(line, ' ');
 
 		words[i] = line;
-		if (!*line || *line == ' ' || (i < WORDS - 1) != (blank != NULL))
+		if (!*line || *line == ' ' || (i < WORDS - 1 && !blank))
 			return -1;
-		if (blank) {
-			*blank = 0;
-			line = blank + 1;
-		}
+		if (!blank)
+			break;
+		*blank = 0;
+		line = blank + 1;
+		*rest = i == WORDS - 1 ? line : NULL;
 	}
+	return 0;
+}
+
+static int read_reply(const char *rest, struct attempt *out)
+{
+	int64_t code = 0;
+
+	out->code = 0;
+	out->reply = "";
+	if (!rest)
+		return 0;
+	code = number(&rest, 599);
+	if (code < 0 || rest[0] != ' ' || !rest[1])
+		return -1;
+	out->code = (int)code;
+	out->reply = rest + 1;
 	return 0;
 }
 
@@ -205,18 +238,20 @@ int attempt_parse(const char *line, char scratch[ATTEMPT_MAX], struct attempt *o
 {
 	size_t len = strlen(line);
 	char *words[WORDS];
+	const char *rest;
 	int64_t port;
 
 	if (len >= ATTEMPT_MAX)
 		return -1;
 	memcpy(scratch, line, len + 1);
-	if (cut(scratch, words) < 0)
+	if (cut(scratch, words, &rest) < 0)
 		return -1;
 	out->started_ms = whole_number(words[STARTED], INT64_MAX / 20);
 	out->took_ms = whole_number(words[TOOK], INT64_MAX / 20);
 	port = strcmp(words[PORT], "-") == 0 ? 0 : whole_number(words[PORT], 65535);
 	if (out->started_ms < 0 || out->took_ms < 0 || port < 0 ||
-	    read_steps(words[STEPS], out) < 0 || read_tls(words[TLS], out) < 0)
+	    read_steps(words[STEPS], out) < 0 || read_tls(words[TLS], out) < 0 ||
+	    read_reply(rest, out) < 0)
 		return -1;
 	out->port = (unsigned)port;
 	out->host = text(words[HOST]);

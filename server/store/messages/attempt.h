@@ -8,14 +8,17 @@
  * write it (smtp/) and those who show it (api/). Outcomes are not in it: they are the events that
  * stand before it in the record (record.h).
  *
- *	line  = started SP took SP steps SP host SP ip SP port SP source SP tls
+ *	line  = started SP took SP steps SP host SP ip SP port SP source SP tls [ SP code SP reply ]
  *	steps = *( letter [ ms ] )            a step that took less than 1 ms has its letter alone
  *	tls   = "!" / version "/" cipher "/" ( "v" / "u" )
  *
+ *	code  = "0" / 3DIGIT                  "0": no server replied
+ *
+ * code and reply are of a host that passed the mail on to the next host: such a line has no events.
  * Words are printable ASCII without blanks; "-" is an empty one. A line that is "-" alone: the
  * relay died with all that it knew. */
 
-#define ATTEMPT_MAX 600 /* octets, with the NUL; lua/settle.lua refuses longer ones */
+#define ATTEMPT_MAX 800 /* octets, with the NUL; lua/settle.lua refuses longer ones */
 
 enum attempt_step {
 	ATTEMPT_NONE, /* not measured */
@@ -53,6 +56,8 @@ struct attempt {
 	const char *source;              /* our address; "" = never connected */
 	enum attempt_tls tls;
 	const char *tls_version, *tls_cipher; /* "" unless encrypted */
+	int code;                             /* of reply, 0 = no server replied */
+	const char *reply; /* why the mail went on to the next host; "" = it did not */
 };
 
 /* Writes the line, NUL-terminated, and gives its length. What cannot stand in a word becomes "?";

@@ -170,6 +170,18 @@ static bool is_result(const struct record_event *event)
 	return false;
 }
 
+/* A host that passed the mail on has no events: it belongs to the attempt that was settled then. */
+static const struct record_attempt *settled_with(const struct record *record,
+						 const struct record_attempt *a)
+{
+	const struct record_attempt *end = record->attempts + record->n_attempts;
+
+	for (const struct record_attempt *it = a; it < end; it++)
+		if (it->n_events && it->job == a->job && it->epoch == a->epoch)
+			return it;
+	return a;
+}
+
 /* Each result of a recipient is one attempt. Counts events, since the record keeps all of them. */
 static unsigned number_of(const struct record *record, const struct record_attempt *a)
 {
@@ -186,10 +198,10 @@ static void describe(const struct read *r, const struct record *record,
 		     const struct record_attempt *a, struct transcripts_one *out)
 {
 	bool was_lost = strcmp(a->line, "-") == 0; /* its result may follow as another attempt */
-	const struct transcript *t = was_lost ? NULL : find_transcript(r, a);
+	const struct transcript *t = was_lost || !a->n_events ? NULL : find_transcript(r, a);
 
 	out->in_record = a;
-	out->number = number_of(record, a);
+	out->number = number_of(record, settled_with(record, a));
 	out->is_known = attempt_parse(a->line, out->scratch, &out->facts) == 0;
 	out->transcript = t ? buf_text(&t->text) : NULL;
 	out->transcript_len = t ? t->text.len : 0;

@@ -99,15 +99,13 @@ local function drop_oldest_attempt(message)
 	end
 end
 
--- Adds the line of an attempt, after the events that it led to.
+-- Adds the line of an attempt, after the events that it led to: 0 for a host that passed the mail on.
 local function add_attempt(id, message, job_number, epoch, events, text)
-	if events == 0 then return end
 	message.attempt_lines = message.attempt_lines or {}    -- the places in `added` of those of this call
 	table.insert(message.attempt_lines, #message.added + 1)
 	message.added[#message.added + 1] = 'a ' .. job_number .. ' ' .. epoch .. ' ' .. events .. ' ' .. text .. '\n'
 	changed[id] = message
-	-- Each attempt has an event of its own, and the first event belongs to no attempt: so there may be too many.
-	if message.events > ATTEMPTS_KEPT then drop_oldest_attempt(message) end
+	drop_oldest_attempt(message)
 end
 
 -- Content goes when the last recipient is done; the record stays until the end of its retention.

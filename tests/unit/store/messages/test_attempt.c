@@ -68,6 +68,39 @@ static void check_same(const struct attempt *a, const struct attempt *b)
 	assert_string_equal(a->tls_cipher, b->tls_cipher);
 }
 
+static void the_reply_of_a_host_that_passed_the_mail_on_is_read(void **state)
+{
+	static const struct {
+		int code;
+		const char *reply, *read;
+	} rows[] = {
+		{451, "4.3.0 queue is full", "4.3.0 queue is full"},
+		{0, "Connection refused at connect", "Connection refused at connect"},
+		{450, "a\nb \xc3\xbc", "a?b ??"},
+		{0, "", ""},
+	};
+	char line[ATTEMPT_MAX], scratch[ATTEMPT_MAX], text[400];
+	struct attempt a = full(), b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		a.code = rows[i].code;
+		a.reply = rows[i].reply;
+		attempt_format(&a, line);
+		assert_int_equal(attempt_parse(line, scratch, &b), 0);
+		check_same(&a, &b);
+		assert_int_equal(b.code, rows[i].code);
+		assert_string_equal(b.reply, rows[i].read);
+	}
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	a.reply = text;
+	assert_true(attempt_format(&a, line) < ATTEMPT_MAX);
+	assert_int_equal(attempt_parse("0 0 - - - - - - 451", scratch, &b), -1);
+	assert_int_equal(attempt_parse("0 0 - - - - - - x y", scratch, &b), -1);
+	assert_int_equal(attempt_parse("0 0 - - - - - - 600 y", scratch, &b), -1);
+}
+
 static void what_is_written_is_read(void **state)
 {
 	struct attempt a = full(), b;
@@ -171,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_one_word_a_fact),
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(the_reply_of_a_host_that_passed_the_mail_on_is_read),
 		cmocka_unit_test(hostile_names_cannot_leave_their_word_nor_the_line),
 		cmocka_unit_test(what_is_no_line_is_refused),
 		cmocka_unit_test(steps_and_verdicts_have_names),

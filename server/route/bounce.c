@@ -1,4 +1,4 @@
-/* What a refusal is about. */
+/* Decides what a refusal is about. */
 #include "server/route/bounce.h"
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* A bounded map from domain to what was found for it. */
+/* A bounded map from domain to the finding for it. */
 #include "server/route/cache.h"
 
 #include <netinet/in.h>

@@ -7,20 +7,20 @@
 
 #include "server/route/lookup.h"
 
-/* What lookups found, by domain, packed (some 300 bytes each), at most max_entries; the least
- * recently used goes first. */
+/* The findings of lookups by domain, packed (about 300 bytes each). At most max_entries; the least
+ * recently used one is dropped first. */
 
 struct cache;
 
-struct cache *cache_new(size_t max_entries); /* NULL: no memory */
+struct cache *cache_new(size_t max_entries); /* NULL: out of memory */
 void cache_free(struct cache *c);
 
-/* Replaces what was there. Without memory nothing is kept. */
+/* Replaces an earlier finding. Out of memory: keeps nothing. */
 void cache_put(struct cache *c, const char *key, const struct finding *f, int64_t expires_ms);
-/* Fills out (its route's site, hosts and n_hosts, ranks, failure). false: not there, or expired. */
+/* Fills out: site, hosts and n_hosts of its route, ranks, failure. false: unknown, or expired. */
 bool cache_get(struct cache *c, const char *key, int64_t now_ms, struct finding *out);
 
-/* The hash of key for this cache; seeded, so that nobody can choose names that collide. */
+/* The hash of key in this cache. Seeded: nobody can choose names that collide. */
 uint64_t cache_hash(const struct cache *c, const char *key);
 
 #endif

@@ -1,4 +1,4 @@
-/* libunbound on the event loop. */
+/* DNS queries: libunbound on the event loop. */
 #include "server/route/dns.h"
 
 #include <arpa/inet.h>
@@ -14,13 +14,13 @@
 
 #define CLASS_IN 1
 #define RCODE_NXDOMAIN 3
-#define QUESTIONS_MAX 16384 /* asked and not yet answered, cancelled ones too */
+#define QUESTIONS_MAX 16384 /* open ones, with the cancelled ones */
 #define SERVERS_MAX 8
 #define SERVER_LEN_MAX 64
 
 struct dns_question {
 	struct dns *dns;
-	dns_fn *fn; /* NULL: cancelled; kept until libunbound has let go of it */
+	dns_fn *fn; /* NULL: cancelled; freed when libunbound calls back */
 	void *arg;
 	enum dns_type type;
 	struct dns_answer answer;
@@ -35,9 +35,8 @@ struct dns {
 	size_t n_open;
 };
 
-/* A process holds one context and the machine several processes: small caches. A dead server is
- * tried again within seconds (small host-ttl and max-rtt, keep-probing), so that an outage of the
- * resolver ends when it ends. */
+/* Caches are small: each process of the machine has its own. A dead server is tried again within
+ * seconds (small host-ttl and max-rtt, keep-probing): we notice soon that the resolver is back. */
 static const struct {
 	const char *name;
 	const char *value;
@@ -58,8 +57,8 @@ static void release(struct dns_question *q)
 	free(q);
 }
 
-/* Answers wait for the end of the turn, so that nobody is called from inside libunbound. */
-static void drain(void *arg)
+/* Runs at the end of the loop turn: callbacks never run inside libunbound. */
+static void call_back(void *arg)
 {
 	struct dns *d = arg;
 	struct dns_question *q = d->done;
@@ -118,7 +117,7 @@ struct dns_question *dns_ask(struct dns *d, const char *name, enum dns_type type
 		d->open->previous = q;
 	d->open = q;
 	d->n_open++;
-	/* A cached answer comes by on_answer before this returns. */
+	/* on_answer may run before this returns: with a cached answer. */
 	if (ub_resolve_event(d->ub, name, (int)type, CLASS_IN, q, on_answer, NULL) != 0)
 		on_answer(q, -1, NULL, 0, 0, NULL, 0);
 	return q;
@@ -130,7 +129,8 @@ void dns_cancel(struct dns_question *q)
 		q->fn = NULL;
 }
 
-/* Copies the next word of *text; its length, 0 at the end, SERVER_LEN_MAX when it is too long. */
+/* Copies the next word of *text. Returns its length, 0 at the end, SERVER_LEN_MAX if it is too
+ * long. */
 static size_t next_word(const char **text, char word[SERVER_LEN_MAX])
 {
 	size_t len;
@@ -219,9 +219,9 @@ static int set_up(struct ub_ctx *ub, const struct dns_options *options, struct e
 	}
 	if (options->use_hosts && ub_ctx_hosts(ub, NULL) != 0)
 		warn_unreadable("/etc/hosts");
-	/* libunbound answers some special names itself. test. (RFC 6761) is for the network at hand
-	 * to answer; it stays NXDOMAIN wherever the root is asked. Last: no option is taken after
-	 * it. */
+	/* libunbound answers some special names itself. We leave test. (RFC 6761) to the name
+	 * server: the root says NXDOMAIN. This call is the last one: libunbound takes no option
+	 * after it. */
 	rc = ub_ctx_zone_remove(ub, "test.");
 	if (rc != 0)
 		return err_set(e, ERR_INTERNAL, "libunbound: %s", ub_strerror(rc));
@@ -236,7 +236,7 @@ int dns_new(struct dns **d, struct loop *loop, const struct dns_options *options
 		return err_oom(e);
 	fresh->done_end = &fresh->done;
 	fresh->ub = ub_ctx_create_event(loop_base(loop));
-	if (!fresh->ub || loop_post_init(&fresh->post, loop, drain, fresh) < 0) {
+	if (!fresh->ub || loop_post_init(&fresh->post, loop, call_back, fresh) < 0) {
 		dns_free(fresh);
 		return err_set(e, ERR_INTERNAL, "cannot start libunbound");
 	}

@@ -103,7 +103,7 @@ static int compare_mx(const struct dns_mx *a, const struct dns_mx *b)
 	return strcmp(a->name, b->name);
 }
 
-/* Keeps mx sorted; when it is full, the worst goes. */
+/* Keeps mx sorted. If it is full, the worst record is dropped. */
 static void insert_mx(struct dns_answer *out, const struct dns_mx *mx)
 {
 	size_t i = out->n;
@@ -171,8 +171,8 @@ static int read_answers(struct message *m, enum dns_type type, struct dns_answer
 	return 0;
 }
 
-/* Moves the records from the stack to memory of their size. */
-static int keep(struct dns_answer *a, enum dns_type type)
+/* Copies the records from the stack to memory of their size. */
+static int keep_records(struct dns_answer *a, enum dns_type type)
 {
 	size_t size = type == DNS_MX ? sizeof(*a->mx) : sizeof(*a->addresses);
 	const void *from = type == DNS_MX ? (const void *)a->mx : (const void *)a->addresses;
@@ -202,7 +202,7 @@ int dns_packet_read(const uint8_t *packet, size_t len, enum dns_type type, struc
 		return -1;
 	if (code == ns_r_noerror && read_answers(&m, type, &answer) < 0)
 		return -1;
-	if (keep(&answer, type) < 0)
+	if (keep_records(&answer, type) < 0)
 		return -1;
 	if (code == ns_r_nxdomain)
 		answer.status = DNS_NO_NAME;

@@ -1,4 +1,4 @@
-/* From the addresses of each host to the list of addresses to try. */
+/* Makes the list of addresses to try from the addresses of each host. */
 #include "server/route/hosts.h"
 
 #include <arpa/inet.h>
@@ -50,7 +50,7 @@ static bool is_own_address(const struct lookup_context *ctx, const struct sockad
 	return false;
 }
 
-/* Whoever runs the relay named it: it may live anywhere. */
+/* The relay may have any address: the operator named it. */
 static bool is_allowed(struct host_addresses *h, const struct lookup_context *ctx,
 		       enum dns_type type, const union dns_address *address)
 {
@@ -119,7 +119,7 @@ void hosts_append(struct finding *f, const struct host_addresses *h, const char 
 	}
 }
 
-/* Stable: two addresses of one host have one key. */
+/* Stable: the addresses of a host have the same key. */
 static void sort_by_keys(struct finding *f, uint64_t keys[ROUTE_HOSTS_MAX])
 {
 	for (size_t i = 1; i < f->route.n_hosts; i++) {

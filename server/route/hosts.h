@@ -7,19 +7,19 @@
 #include "server/route/dns.h"
 #include "server/route/lookup.h"
 
-/* What the DNS said about one host's addresses, and which of them enter a finding. Pure. */
+/* Collects the addresses of a host, and chooses which of them enter a finding. Pure. */
 
 struct host_addresses {
 	size_t n_v4, n_v6;
 	struct in_addr v4[ROUTE_HOSTS_MAX];
 	struct in6_addr v6[ROUTE_HOSTS_MAX];
-	unsigned no_names;  /* answers of A and AAAA that said: no such name */
-	bool is_failed;     /* one of them failed */
-	bool has_forbidden; /* one was dropped because of what it is */
-	bool is_own;        /* one of them is an address of this host */
+	unsigned no_names;  /* how many of the queries for A and AAAA found no such name */
+	bool is_failed;     /* one of the queries failed */
+	bool has_forbidden; /* an address was dropped: private or reserved */
+	bool is_own;        /* an address is one of this machine */
 };
 
-/* Takes what answer holds for type, less what ctx forbids. */
+/* Takes the addresses of an answer, without those that ctx forbids. */
 void hosts_note(struct host_addresses *h, const struct lookup_context *ctx, enum dns_type type,
 		const struct dns_answer *answer);
 
@@ -27,7 +27,7 @@ void hosts_note(struct host_addresses *h, const struct lookup_context *ctx, enum
 void hosts_append(struct finding *f, const struct host_addresses *h, const char *name,
 		  uint16_t rank, uint16_t port, size_t max);
 
-/* Random order of the hosts of equal rank; the addresses of a host stay together. */
+/* Puts hosts of equal rank in random order. The addresses of a host stay together. */
 void hosts_shuffle(struct finding *f, uint64_t *random);
 
 #endif

@@ -1,4 +1,4 @@
-/* From a domain to the addresses of its mail hosts, one question to the DNS after the other. */
+/* Finds the addresses of the mail hosts of a domain, one DNS query after the other. */
 #include "server/route/lookup.h"
 
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 #include "server/route/mx.h"
 #include "server/route/reason.h"
 
-#define WAVE_HOSTS 3       /* asked for at once */
+#define WAVE_HOSTS 3       /* asked for at the same time */
 #define HOSTS_ENOUGH 2     /* RFC 5321 5.1: at least two are tried */
-#define ADDRESSES_A_HOST 3 /* while there are others */
+#define ADDRESSES_A_HOST 3 /* if there are other hosts */
 
 struct address_question {
 	struct lookup *lookup;
@@ -44,7 +44,7 @@ struct lookup {
 	char name[254];
 };
 
-static void finish(struct lookup *l, enum reason reason)
+static void end_lookup(struct lookup *l, enum reason reason)
 {
 	l->finding.is_route = reason == REASON_NONE;
 	if (reason != REASON_NONE)
@@ -80,7 +80,8 @@ static void shorten_ttl(struct lookup *l, const struct dns_answer *answer)
 		l->finding.ttl_s = answer->ttl_s;
 }
 
-/* A host with our address: no mail for hosts of its preference or worse comes back to us. */
+/* Drops a host with our address and all of its preference or worse: they would send the mail back
+ * to us. */
 static void cut_own(struct lookup *l, size_t own)
 {
 	struct finding *f = &l->finding;
@@ -93,7 +94,7 @@ static void cut_own(struct lookup *l, size_t own)
 		f->route.n_hosts--;
 }
 
-static void collect(struct lookup *l, size_t slot)
+static void collect_host(struct lookup *l, size_t slot)
 {
 	const struct host_addresses *h = &l->wave[slot];
 	const struct dns_mx *mx = &l->plan[l->n_done + slot];
@@ -115,7 +116,7 @@ static void collect_wave(struct lookup *l)
 		if (l->wave[i].is_own)
 			cut_own(l, l->n_done + i);
 		else
-			collect(l, i);
+			collect_host(l, i);
 	}
 	l->n_done += l->n_wave;
 	l->n_wave = 0;
@@ -123,7 +124,7 @@ static void collect_wave(struct lookup *l)
 
 static void ask_wave(struct lookup *l);
 
-/* All have answered, or we wait no longer. */
+/* All queries are answered, or the time is over. */
 static void end_wave(struct lookup *l)
 {
 	bool is_late = clock_mono_ms() >= l->deadline_ms;
@@ -141,7 +142,7 @@ static void end_wave(struct lookup *l)
 	if (l->n_done < l->n_plan && l->n_usable < HOSTS_ENOUGH && !is_late)
 		ask_wave(l);
 	else
-		finish(l, l->finding.route.n_hosts ? REASON_NONE : why_no_address(l));
+		end_lookup(l, l->finding.route.n_hosts ? REASON_NONE : why_no_address(l));
 }
 
 static bool is_wave_answered(const struct lookup *l)
@@ -190,7 +191,7 @@ static void ask_wave(struct lookup *l)
 		ask_address(l, i, DNS_A);
 		ask_address(l, i, DNS_AAAA);
 	}
-	/* No question could be asked: come back from the loop, as an answer would. */
+	/* No query could be sent: continue from the loop. */
 	if (is_wave_answered(l))
 		set_timer(l, 0);
 	else
@@ -201,7 +202,7 @@ static void plan_one(struct lookup *l)
 {
 	l->plan = calloc(1, sizeof(*l->plan));
 	if (!l->plan) {
-		finish(l, REASON_DNS);
+		end_lookup(l, REASON_DNS);
 		return;
 	}
 	l->n_plan = 1;
@@ -217,13 +218,13 @@ static void plan_mx(struct lookup *l, const struct dns_answer *answer)
 
 	l->plan = calloc(n, sizeof(*l->plan));
 	if (!l->plan) {
-		finish(l, REASON_DNS);
+		end_lookup(l, REASON_DNS);
 		return;
 	}
 	memcpy(l->plan, answer->mx, n * sizeof(*l->plan));
 	reason = mx_keep_hosts(l->plan, &n, l->ctx->own_name);
 	if (reason != REASON_NONE) {
-		finish(l, reason);
+		end_lookup(l, reason);
 		return;
 	}
 	l->n_plan = n;
@@ -247,10 +248,10 @@ static void on_mx(const struct dns_answer *answer, void *arg)
 		plan_one(l);
 		break;
 	case DNS_NO_NAME:
-		finish(l, REASON_NO_DOMAIN);
+		end_lookup(l, REASON_NO_DOMAIN);
 		break;
 	case DNS_FAILED:
-		finish(l, REASON_DNS);
+		end_lookup(l, REASON_DNS);
 		break;
 	}
 }
@@ -264,7 +265,7 @@ static void on_timer(void *arg)
 	else if (l->ctx->is_relay)
 		plan_one(l);
 	else
-		finish(l, REASON_DNS);
+		end_lookup(l, REASON_DNS);
 }
 
 int lookup_start(struct lookup **l, const struct lookup_context *ctx, const char *name,
@@ -286,8 +287,7 @@ int lookup_start(struct lookup **l, const struct lookup_context *ctx, const char
 	}
 	if (!ctx->is_relay)
 		fresh->mx_asked = dns_ask(ctx->dns, name, DNS_MX, on_mx, fresh);
-	/* A relay has no MX question, and one that could not be asked has no answer: start from
-	 * the loop. */
+	/* Without a query for MX (a relay, or it could not be sent) continue from the loop. */
 	set_timer(fresh, fresh->mx_asked ? LOOKUP_MAX_MS : 0);
 	*l = fresh;
 	return 0;

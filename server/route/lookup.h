@@ -10,14 +10,14 @@
 struct dns;
 struct loop;
 
-/* One question: the MX records of a domain, then the addresses of its hosts, best first; or the
- * addresses of the relay's name. Ends within LOOKUP_MAX_MS, and LOOKUP_GRACE_MS after the first
- * host is known when others keep silent.
+/* One lookup: the MX records of a domain, then the addresses of its hosts, best first; or the
+ * addresses of the relay. Ends within LOOKUP_MAX_MS. If some hosts have no answer, it ends
+ * LOOKUP_GRACE_MS after the first host with one.
  *
- * Order of the result: preference, random inside a preference; the addresses of a host lie
- * together, IPv4 first and alternating with IPv6 (receivers judge IPv6 senders more strictly, and
- * a broken IPv6 path then costs a second try, not the attempt). One host gives at most three of the
- * ROUTE_HOSTS_MAX addresses while there are other hosts. */
+ * Order of the result: by preference, random within a preference. The addresses of a host are
+ * together, IPv4 and IPv6 in turn, IPv4 first: receivers are stricter with IPv6 senders, and a
+ * broken IPv6 path costs a second try, not the attempt. A host has at most three of the
+ * ROUTE_HOSTS_MAX addresses, unless it is the only one. */
 
 #define LOOKUP_MAX_MS 30000
 #define LOOKUP_GRACE_MS 5000
@@ -25,8 +25,8 @@ struct loop;
 struct lookup_context {
 	struct loop *loop;
 	struct dns *dns;
-	const char *own_name; /* an MX of this name, and what is worse, is dropped */
-	const struct sockaddr_storage *own_addrs; /* likewise, unless allow_private */
+	const char *own_name; /* an MX of this name, and those not better, are dropped */
+	const struct sockaddr_storage *own_addrs; /* the same, unless allow_private */
 	size_t n_own_addrs;
 	uint64_t *random;
 	uint16_t port;
@@ -36,7 +36,7 @@ struct lookup_context {
 
 struct finding {
 	bool is_route;
-	struct route route;              /* site, hosts, n_hosts; the rest is the router's */
+	struct route route;              /* site, hosts, n_hosts; the router sets the rest */
 	uint16_t ranks[ROUTE_HOSTS_MAX]; /* hosts of equal rank may change places */
 	struct route_failure failure;    /* when !is_route */
 	uint32_t ttl_s;                  /* when is_route: smallest TTL seen */
@@ -47,10 +47,10 @@ typedef void lookup_fn(const struct finding *finding, void *arg);
 
 struct lookup;
 
-/* ctx is borrowed as long as the lookup lives. fn fires once, from the loop, never within this
- * call. */
+/* ctx is borrowed until lookup_free. fn fires once, from the loop, never within this call. -1: out
+ * of memory. */
 int lookup_start(struct lookup **l, const struct lookup_context *ctx, const char *name,
 		 lookup_fn *fn, void *arg) __attribute__((warn_unused_result));
-void lookup_free(struct lookup *l); /* before fn fired: it will not */
+void lookup_free(struct lookup *l); /* fn will not fire any more */
 
 #endif

@@ -1,4 +1,4 @@
-/* Which socket addresses mail for a stranger is never delivered to. */
+/* The addresses that are not globally reachable. */
 #include "server/route/netblock.h"
 
 #include <arpa/inet.h>
@@ -35,8 +35,8 @@ static const struct block4 forbidden4[] = {
 	{0xf0000000, 4},  /* reserved, and 255.255.255.255 */
 };
 
-/* Global unicast is 2000::/3 less these. What lies outside (::1, fc00::/7, fe80::/10, ff00::/8,
- * ::ffff:0:0/96, 64:ff9b::/96, 100::/64, 5f00::/16 ...) is refused without a line of its own. */
+/* Global unicast is 2000::/3 without these. Everything outside of 2000::/3 is refused (::1,
+ * fc00::/7, fe80::/10, ff00::/8, ::ffff:0:0/96, 64:ff9b::/96, 100::/64, 5f00::/16 ...). */
 static const struct block6 forbidden6[] = {
 	{{0x20, 0x01, 0x00, 0x00}, 23}, /* 2001::/23: protocol assignments, Teredo, ORCHID */
 	{{0x20, 0x01, 0x0d, 0xb8}, 32}, /* 2001:db8::/32: documentation */

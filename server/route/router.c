@@ -1,7 +1,7 @@
-/* Answers for a domain from the cache, or asks once for all who want to know.
+/* Finds routes: from the cache, or by one lookup for all who wait for the same domain.
  *
- * The site is the sorted names of the MX hosts of best preference (mx_site), the domain itself
- * when it has no MX, or "relay:host:port". */
+ * The name of a site: the sorted names of the MX hosts of best preference (mx_site); the domain, if
+ * it has no MX; or "relay:host:port". */
 #include "server/route/router.h"
 
 #include <arpa/inet.h>
@@ -30,7 +30,7 @@
 #define WAITERS_MAX 20000 /* over all questions */
 #define QUESTION_BUCKETS 256
 #define CACHE_MAX 10000
-#define TTL_MIN_S 60 /* also for TTL 0: one resolution must serve a batch */
+#define TTL_MIN_S 60 /* also for TTL 0: one lookup serves a batch of mail */
 #define TTL_MAX_S 3600
 #define FAILURE_TTL_MS 5000
 #define OWN_ADDRS_MAX 32
@@ -58,7 +58,7 @@ struct router {
 	size_t n_questions, n_waiters;
 	uint64_t random;
 	struct relay_url relay;
-	struct finding literal; /* the relay is an address: nothing to ask */
+	struct finding literal; /* if the relay is an address: no lookup */
 	enum route_tls tls;
 	bool verify;
 	const char *ca_file;
@@ -66,8 +66,8 @@ struct router {
 	struct sockaddr_storage own_addrs[OWN_ADDRS_MAX];
 };
 
-/* What is the same for every route of this router. */
-static void dress(const struct router *r, struct route *route)
+/* Fills in what is the same for all routes of this router. */
+static void complete_route(const struct router *r, struct route *route)
 {
 	route->is_relay = r->ctx.is_relay;
 	route->tls = r->tls;
@@ -81,13 +81,13 @@ static void dress(const struct router *r, struct route *route)
 			 r->relay.host, r->relay.port);
 }
 
-static void give(struct router *r, struct finding *f, router_fn *fn, void *arg)
+static void give_finding(struct router *r, struct finding *f, router_fn *fn, void *arg)
 {
 	if (!f->is_route) {
 		fn(NULL, &f->failure, arg);
 		return;
 	}
-	dress(r, &f->route);
+	complete_route(r, &f->route);
 	hosts_shuffle(f, &r->random);
 	fn(&f->route, NULL, arg);
 }
@@ -116,7 +116,7 @@ static void free_question(struct question *q)
 	free(q);
 }
 
-static void keep(struct router *r, const char *name, const struct finding *f)
+static void keep_finding(struct router *r, const char *name, const struct finding *f)
 {
 	int64_t ttl_s = f->ttl_s;
 
@@ -137,16 +137,16 @@ static void on_found(const struct finding *found, void *arg)
 	*find_question(r, q->hash, q->name) = q->next;
 	r->n_questions--;
 	r->n_waiters -= q->n_waiters;
-	keep(r, q->name, &f);
+	keep_finding(r, q->name, &f);
 	if (!f.is_route)
 		LOG(LOG_DEBUG, "route.none", LOG_S("domain", q->name),
 		    LOG_S("why", f.failure.text));
 	for (size_t i = 0; i < q->n_waiters; i++)
-		give(r, &f, q->waiters[i].fn, q->waiters[i].arg);
+		give_finding(r, &f, q->waiters[i].fn, q->waiters[i].arg);
 	free_question(q);
 }
 
-static struct question *ask(struct router *r, uint64_t hash, const char *name)
+static struct question *start_lookup(struct router *r, uint64_t hash, const char *name)
 {
 	struct question *q;
 
@@ -184,7 +184,7 @@ static int wait_for(struct question *q, router_fn *fn, void *arg)
 	return 0;
 }
 
-/* Asks, or joins those who have asked. */
+/* Starts a lookup, or waits for one that is open. */
 static void look_up(struct router *r, const char *name, router_fn *fn, void *arg)
 {
 	uint64_t hash = cache_hash(r->cache, name);
@@ -193,7 +193,7 @@ static void look_up(struct router *r, const char *name, router_fn *fn, void *arg
 	if (r->n_waiters < WAITERS_MAX) {
 		q = *find_question(r, hash, name);
 		if (!q)
-			q = ask(r, hash, name);
+			q = start_lookup(r, hash, name);
 	}
 	if (!q || wait_for(q, fn, arg) < 0)
 		refuse(REASON_BUSY, name, fn, arg);
@@ -205,7 +205,7 @@ void router_find(struct router *r, const char *domain, router_fn *fn, void *arg)
 	const char *name = r->ctx.is_relay ? r->relay.host : domain;
 
 	if (r->ctx.is_relay && r->relay.is_address) {
-		give(r, &r->literal, fn, arg);
+		give_finding(r, &r->literal, fn, arg);
 		return;
 	}
 	if (!r->ctx.is_relay && !mx_is_host_name(name)) {
@@ -213,7 +213,7 @@ void router_find(struct router *r, const char *domain, router_fn *fn, void *arg)
 		return;
 	}
 	if (cache_get(r->cache, name, clock_mono_ms(), &f))
-		give(r, &f, fn, arg);
+		give_finding(r, &f, fn, arg);
 	else
 		look_up(r, name, fn, arg);
 }
@@ -230,7 +230,7 @@ static void set_literal(struct router *r)
 	hosts_append(&r->literal, &h, r->relay.host, 0, r->relay.port, 1);
 }
 
-/* Those of the interfaces; addresses that a NAT gives us are not among them. */
+/* The addresses of the interfaces. Public addresses behind a NAT are not among them. */
 static void learn_own_addrs(struct router *r)
 {
 	struct ifaddrs *all;
@@ -302,8 +302,8 @@ int router_check_config(const struct config *config, struct err *e)
 
 static int set_up(struct router *r, struct loop *loop, const struct config *config, struct err *e)
 {
-	/* /etc/hosts is for the relay's name alone: a line for a mail domain there would make the
-	 * domain look as if it had no MX. */
+	/* /etc/hosts counts for the relay's name only: a mail domain in it would look like a domain
+	 * without MX. */
 	struct dns_options options = {config->dns_servers, config->relay_url[0] != '\0'};
 
 	if (router_check_config(config, e) < 0)

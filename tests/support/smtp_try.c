@@ -1,5 +1,5 @@
-/* Delivers mails over one client connection to 127.0.0.1 and prints what became of each recipient:
- * the client's side of tests/talks. */
+/* Sends mails over one client connection to 127.0.0.1 and prints the result of each recipient: the
+ * client's side of tests/talks. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -5,25 +5,25 @@ Head of a talk (before the first verb):
     to ADDRESS...          recipients; default one@sink.test
     message KIND           plain (default), dots, 8bit, empty, open (no CRLF at its end), long N
 Verbs, in order of the conversation:
-    < TEXT                 the client's next line starts with TEXT
-    > TEXT                 say TEXT and CRLF; neighbours go out as one write
-    raw "TEXT"             say exactly this (Python escapes)
+    < TEXT                 read a line; it must begin with TEXT
+    > TEXT                 send TEXT and CRLF; adjacent ones are one write
+    raw "TEXT"             send exactly this (Python escapes)
     repeat N "TEXT"        the same, N times
     split N                from here on write N bytes at a time
     starttls [cert=NAME]   TLS handshake: ok, self, expired, wrongname, wildcard, address
     data                   read to the dot; must be the mail, byte for byte
     empty                  read a dot and nothing else
     read N                 read N bytes
-    stall 2s / 200ms       do nothing
-    silent 200ms           the client must not say anything in this time
-    close / reset          hang up
-What must come of it:
+    stall 2s / 200ms       wait
+    silent 200ms           the client must send nothing in this time
+    close / reset          close, or reset the connection
+Expected results:
     expect OUTCOME [CODE] [TEXT]     one line a recipient and mail, in order
     failure [CODE] [TEXT]            the connection never became ready
     closed STAGE                     where it ended
     facts WORD...                    words of smtp_try's last line, e.g. verified=1
     within 5s                        the client must be done by then (default 10 s)
-After the last verb the client may say QUIT and nothing else.
+After the last verb the client may send QUIT and nothing else.
 """
 
 import ast
@@ -69,7 +69,7 @@ def build_client(path):
 
 
 class Certificates:
-    """A certificate authority and what a mail server may show, good and bad."""
+    """A certificate authority, and good and bad certificates for mail servers."""
 
     def __init__(self, folder):
         from cryptography import x509

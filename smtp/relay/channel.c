@@ -14,6 +14,7 @@
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
+#include "smtp/relay/followup.h"
 #include "smtp/relay/host_walk.h"
 #include "smtp/sink.h"
 
@@ -129,14 +130,14 @@ static void on_idle_timeout(void *arg)
 
 static int connect_to_sink(struct channel *c, struct connection_options *options, struct err *e)
 {
-	struct relay_context *context = c->pool->context;
-	int fd = sink_connect(context->sink, &c->sink, e);
+	struct loop *loop = c->pool->context->loop;
+	int fd = sink_connect(c->pool->context->sink, &c->sink, e);
 
+	if (fd < 0)
+		return -1;
 	options->tls_context = NULL;
 	options->tls = ROUTE_TLS_OPPORTUNISTIC;
-	return fd < 0 ? -1
-		      : connection_adopt(&c->connection, context->loop, fd, options, &callbacks, c,
-					 e);
+	return connection_adopt(&c->connection, loop, fd, options, &callbacks, c, e);
 }
 
 static int connect_to_host(struct channel *c, struct err *e)
@@ -331,12 +332,6 @@ static void on_fence(struct connection *connection, void *arg)
 	delivery_ask_fence(c->delivery, on_fence_reply, c);
 }
 
-/* 421 to the first MAIL is no better than 421 to the connection. */
-static bool is_turned_away(const struct channel *c, const struct connection_result *result)
-{
-	return c->n_mails == 1 && result->code == 421 && result->phase == PHASE_MAIL;
-}
-
 static void on_done(struct connection *connection, const struct connection_result *results,
 		    size_t n, void *arg)
 {
@@ -349,7 +344,11 @@ static void on_done(struct connection *connection, const struct connection_resul
 
 	(void)connection;
 	c->delivery = NULL;
-	if (!delivery_finish(d, results, n, &source) && is_turned_away(c, &results[0]))
+	for (size_t i = 0; c->n_mails == 1 && i < c->hosts.at; i++)
+		followup_avoid(d, c->hosts.route.hosts[i].name); /* failed in this attempt */
+	/* 421 to the first MAIL is no better than 421 to the connection. */
+	if (!delivery_finish(d, results, n, &source) && c->n_mails == 1 && results[0].code == 421 &&
+	    results[0].phase == PHASE_MAIL)
 		done.refusal = &results[0];
 	c->pool->callbacks->on_done(&done, c->pool->arg);
 }

@@ -134,8 +134,7 @@ static size_t count_wanted(const struct delivery *d, size_t n, enum followup nex
 	return count;
 }
 
-/* Takes the host out of the route. False: no other host is left. */
-static bool avoid_host(struct delivery *d, const char *host)
+bool followup_avoid(struct delivery *d, const char *host)
 {
 	struct route *route = &d->route;
 	size_t n = 0;
@@ -157,7 +156,7 @@ static enum followup choose(struct delivery *d, const char *host)
 	/* Fewer recipients each time, or there is no end. */
 	if (n_same > 0 && n_same < d->n_open)
 		return FOLLOWUP_SAME_HOST;
-	if (count_wanted(d, d->n_recipients, FOLLOWUP_OTHER_HOST) > 0 && avoid_host(d, host))
+	if (count_wanted(d, d->n_recipients, FOLLOWUP_OTHER_HOST) > 0 && followup_avoid(d, host))
 		return FOLLOWUP_OTHER_HOST;
 	return FOLLOWUP_NONE;
 }

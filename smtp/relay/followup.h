@@ -25,6 +25,9 @@ enum followup followup_of(const struct connection_result *r);
  * has_tls_failed: TLS may work next time. */
 void followup_correct(struct delivery *d, size_t n, bool has_tls_failed);
 
+/* Takes a host that was tried out of the route. False: no other host is left. */
+bool followup_avoid(struct delivery *d, const char *host);
+
 /* Chooses the next transaction after one with `host`. Sorts the recipients of d: first d->n_open
  * for the next transaction, then those that stay deferred, last d->n_ended with a final result. For
  * FOLLOWUP_OTHER_HOST the host is taken out of the route. FOLLOWUP_NONE: nothing changed but the

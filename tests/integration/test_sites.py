@@ -1,5 +1,7 @@
 """Sites that are slow, dead, full, or ourselves, and what that does to the others."""
 import concurrent.futures
+import os
+import signal
 import socket
 
 import pytest
@@ -257,6 +259,31 @@ def test_a_host_that_takes_no_recipient_at_all_defers(make_postern, outside):
     id = server.send(["a@none.test", "b@none.test"], key=server.live_key).json()["id"]
     message = server.wait_status(id, "deferred", key=server.live_key)
     assert {r["attempts"] for r in message["recipients"]} == {1} and not host.taken
+
+
+def test_a_host_that_failed_is_not_tried_again_in_the_same_attempt(make_postern, outside):
+    outside.serve(odd_server.Picky, "127.0.0.5", words="451 4.3.0 later", verb="MAIL")
+    outside.name("pair.test", "127.0.0.4", "127.0.0.5")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    id = server.send("x@pair.test", key=server.live_key).json()["id"]
+    message = server.wait_status(id, "deferred", key=server.live_key)
+    assert message["recipients"][0]["last_reply"]["text"] == "4.3.0 later"
+    attempts = server.request("GET", f"/v1/messages/{id}/attempts", key=server.live_key).json()["data"]
+    assert [a["remote"]["ip"] for a in attempts] == ["127.0.0.4", "127.0.0.5"]
+
+
+def test_a_crash_in_the_second_transaction_does_not_repeat_the_first(make_postern, outside):
+    host = outside.serve(odd_server.Picky, "127.0.0.4", words="452 4.5.3 Too many recipients", limit=1, silent_at=2)
+    outside.name("few.test", "127.0.0.4")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    id = server.send(["a@few.test", "b@few.test"], key=server.live_key).json()["id"]
+    harness.wait_for(lambda: host.n_mails == 2, 30, what="the second transaction")
+    for pid in server.children("relay"):
+        os.kill(pid, signal.SIGKILL)
+    message = server.wait_terminal(id, key=server.live_key, timeout=60)
+    assert host.taken == [["a@few.test"], ["b@few.test"]]
+    assert [(r["status"], r["attempts"], "possible_duplicate" in r) for r in message["recipients"]] == [
+        ("delivered", 1, False), ("delivered", 2, True)]
 
 
 def test_what_one_host_took_is_not_sent_to_the_next(make_postern, outside):

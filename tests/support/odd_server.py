@@ -89,8 +89,10 @@ class Says(OddServer):
 class Picky(OddServer):
     """Takes mail, but says `words` to `verb` ("." is the end of the mail), and to each RCPT after `limit` of a transaction."""
 
-    def __init__(self, host, port=0, words="451 4.3.0 later", verb=None, limit=1000):
+    def __init__(self, host, port=0, words="451 4.3.0 later", verb=None, limit=1000, silent_at=0):
+        """silent_at: the mail of this number gets no reply to its end."""
         super().__init__(host, port)
+        self.silent_at, self.n_mails = silent_at, 0
         self.words, self.verb, self.limit, self.taken = words.encode() + b"\r\n", verb, limit, []
 
     async def talk(self, reader, writer):
@@ -112,6 +114,10 @@ class Picky(OddServer):
                 if self.verb == ".":
                     writer.write(self.words)
                     continue
+                self.n_mails += 1
+                if self.n_mails == self.silent_at:
+                    await reader.read()
+                    return
                 self.taken.append(recipients)
             writer.write(b"250 2.0.0 ok\r\n")
 

@@ -104,7 +104,7 @@ static void check_part(struct rules_run *run, const json_t *json, const struct s
 {
 	bool is_alternative = part->place == PART_ALTERNATIVE;
 
-	if (!is_alternative && !json_object_get(json, "filename"))
+	if (!is_alternative && !rules_is_given(json, "filename"))
 		rules_error(run, "filename", "is required unless `disposition` is \"alternative\"");
 	if (is_alternative && !(part->content_type && content_type_is(part->content_type, "text")))
 		rules_error(run, "content_type",

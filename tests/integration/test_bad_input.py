@@ -498,7 +498,9 @@ def test_equal_recipients_get_one_copy(postern):
     {"to": "a@bad.example", "cc": {"email": "c@bad.example"}, "reply_to": "r@bad.example"}, {"to": ["x==?y@bad.example"]},
     {"subject": "a\tb", "headers": {"X-A": "a\tb"}}, {"metadata": {"k": "v", "none": None}},
     {"headers": {"References": " ".join(["<" + "a" * 60 + "@outlook.example>"] * 100)}}, {"tags": []}, {"metadata": {}}, {"attachments": []}, {"cc": []},
-    with_attachment(content_type="text/csv; charset=utf-8"), with_attachment(content=""), with_attachment(filename="\u00e4.pdf"), with_attachment(filename='a"b;c.pdf'),
+    with_attachment(content_type="text/csv; charset=utf-8"),
+    with_attachment(content=""), with_attachment(content_type="text/calendar; method=REQUEST; charset=UTF-8"),
+    with_attachment(content_type='application/pdf; name="x.pdf"'), with_attachment(filename="\u00e4.pdf"), with_attachment(filename='a"b;c.pdf'),
     with_attachment(filename="../../etc/passwd"), with_attachment(filename="x" * 500), {"text": "x" * 100_000},
     {"text": "a\rb\nc\r\nd\r\r\n.\r\n..\r\n\u2028\u0001"}, {"metadata": {"k": "v" * 4095}}, {"deliver_within": "5d"},
     {"to": [f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 57}.ee"]}], ids=lambda c: str(c)[:40])

@@ -114,6 +114,9 @@ static const struct body_case {
 	 NULL},
 	{"a file without content", "{" BASE ",\"attachments\":[{\"filename\":\"a.txt\"}]}",
 	 "/attachments/0/content: is required"},
+	{"a file name that is null",
+	 "{" BASE ",\"attachments\":[{\"filename\":null,\"content\":\"aGk=\"}]}",
+	 "/attachments/0/filename: is required"},
 	{"the second file is broken",
 	 "{" BASE ",\"attachments\":[{\"filename\":\"a\",\"content\":\"aGk=\"},"
 	 "{\"filename\":\"b\",\"content\":\"aGk\"}]}",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/base/json_text.h"
+#include "server/base/spelling.h"
 
 #define NAME_MAX_BYTES 128 /* a longer member name is not echoed */
 #define GUESS_MAX 24       /* names above this length get no "did you mean" */
@@ -322,31 +323,6 @@ static void take_each(struct rules_run *run, const struct rule *rule, const stru
 
 /* ---- unknown fields ---- */
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Levenshtein distance of two short strings. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[GUESS_MAX + 1], i, k, before, above, n = strlen(b);
-
-	for (k = 0; k <= n; k++)
-		row[k] = k;
-	for (i = 1; a[i - 1]; i++) {
-		before = row[0];
-		row[0] = i;
-		for (k = 1; k <= n; k++) {
-			above = row[k];
-			row[k] = least(least(row[k], row[k - 1]) + 1,
-				       before + (a[i - 1] != b[k - 1]));
-			before = above;
-		}
-	}
-	return row[n];
-}
-
 static void report_unknown(struct rules_run *run, const struct rule *table, size_t n,
 			   const char *name)
 {
@@ -354,9 +330,7 @@ static void report_unknown(struct rules_run *run, const struct rule *table, size
 	size_t i, d, best = 3, len = strlen(name);
 
 	for (i = 0; i < n && len <= GUESS_MAX; i++) {
-		if (strlen(table[i].field) > GUESS_MAX)
-			continue;
-		d = distance(name, table[i].field);
+		d = spelling_distance(name, table[i].field);
 		if (d < best && d * 2 <= len) {
 			best = d;
 			guess = table[i].field;

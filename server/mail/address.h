@@ -27,7 +27,7 @@ int address_parse(const char *text, size_t len, struct address *out, struct err 
 /* email alone (no angle form), and a display name (NULL or "" = none). */
 int address_make(const char *email, size_t email_len, const char *name, size_t name_len,
 		 struct address *out, struct err *e);
-/* Points behind the "@". */
+/* The part after the "@". */
 const char *address_domain(const struct address *a);
 /* A domain name alone to lower-case A-labels; out of at least 254 bytes. ERR_INPUT. */
 int address_domain_to_ascii(const char *text, size_t len, char *out, struct err *e);

@@ -33,9 +33,11 @@ static const struct config_choice format_names[] = {
 
 static const char *check_redis_url(const char *text)
 {
+	const char *path = strncmp(text, "unix://", 7) == 0 ? strchr(text + 7, '/') : NULL;
+
 	if (strncmp(text, "redis://", 8) == 0 && text[8])
 		return NULL;
-	if (strncmp(text, "unix://", 7) == 0 && strchr(text + 7, '/'))
+	if (path && (path == text + 7 || path[-1] == '@'))
 		return NULL;
 	return "redis://[user:password@]host[:port][/db] or unix:///path[?db=number]";
 }

@@ -113,6 +113,8 @@ fmt-check:
 	clang-format --dry-run -Werror $(SOURCES)
 lint: $(LUA_HEADERS) $(B)/gen/openapi_text.h ## clang-tidy, cppcheck and luacheck
 	FLAGS="$$CPPFLAGS" sh tests/support/lint.sh
+lint-openapi: ## openapi.yaml by Redocly and Spectral (needs npm's registry)
+	sh tests/support/lint-openapi.sh
 layers: ## check which folder includes which
 	sh tests/support/layers.sh
 install: all ## install to $(DESTDIR)/usr/local/bin
@@ -122,5 +124,5 @@ clean: ## remove build/
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
 .PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-clients kill-test bench fuzz fmt image image-test \
-	fmt-check lint layers install clean help
+	fmt-check lint lint-openapi layers install clean help
 .DELETE_ON_ERROR:

@@ -382,6 +382,7 @@ PROBES = [
     ("get", INBOX, 403, get_scoped("/v1/test/inbox?to=a@b.example", "send")),
     ("get", "/problems/{problem}", 200, get("/problems/validation", key=None)),
     ("get", "/problems/{problem}", 404, get("/problems/nope", key=None)),
+    *[("get", path, 400, get(path + "?a=%00", key=None)) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/openapi.yaml")],
     ("get", "/healthz", 200, get("/healthz", key=None)),
     ("get", "/readyz", 200, get("/readyz", key=None)),
     ("get", "/metrics", 200, get("/metrics", key=None)),
@@ -495,6 +496,10 @@ def test_every_problem_type_has_its_page(postern):
     for name in DOCUMENT["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]:
         page = postern.request("GET", name, key=None)
         assert page.status == 200 and page.headers["Content-Type"].startswith("text/html") and name in page.body.decode(), page
+
+
+def test_every_event_type_is_a_webhook_of_the_document():
+    assert list(DOCUMENT["webhooks"]) == DOCUMENT["components"]["schemas"]["Event"]["properties"]["type"]["enum"]
 
 
 def test_every_problem_type_is_explained():

@@ -2,7 +2,7 @@
 #include "api/problems.h"
 
 #include "api/http/answer.h"
-#include "api/http/problem.h"
+#include "api/wire/problem.h"
 #include "server/base/buf.h"
 
 void problems_show(struct request *r)

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "api/http/problem.h"
+#include "api/wire/problem.h"
 #include "api/http/request.h"
 #include "server/base/buf.h"
 #include "server/base/err.h"

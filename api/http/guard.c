@@ -10,10 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/http/head.h"
 #include "api/http/linger.h"
 #include "api/http/peer.h"
-#include "api/http/scan.h"
+#include "api/wire/scan.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
@@ -152,7 +151,7 @@ static void begin_body(struct peer *p, const struct scan *head, const char *byte
 
 static void look_at_head(struct peer *p)
 {
-	static char bytes[HEAD_MAX + 1];
+	static char bytes[SCAN_HEAD_MAX + 1];
 	ssize_t n = recv(p->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 	const size_t before = p->head.len;
 	size_t len = before + (size_t)n;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "api/http/answer.h"
+#include "api/wire/scan.h"
 #include "server/base/number.h"
 
 /* libmicrohttpd 0.9.75 folds continuation lines into the header's name, takes bare LF, ignores a
@@ -177,7 +178,7 @@ static bool is_too_large(const struct request *r)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
-	return info && info->header_size > HEAD_MAX;
+	return info && info->header_size > SCAN_HEAD_MAX;
 }
 
 bool head_check(struct request *r, const char *url, const char *method, const char *version)
@@ -198,7 +199,7 @@ bool head_check(struct request *r, const char *url, const char *method, const ch
 	}
 	if (is_too_large(r)) {
 		answer_problem(r, PROBLEM_HEAD_TOO_LARGE, NULL, "At most %d octets are allowed.",
-			       HEAD_MAX);
+			       SCAN_HEAD_MAX);
 		return false;
 	}
 	r->is_encoded =

@@ -5,9 +5,6 @@
 
 #include "api/http/request_state.h"
 
-/* Octets of a head. */
-#define HEAD_MAX 16384
-
 /* Checks a request head (RFC 9112): false when the head was refused; the request is answered then.
  * Sets what follows from the headers. For this folder only. */
 bool head_check(struct request *r, const char *url, const char *method, const char *version);

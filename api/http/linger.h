@@ -2,7 +2,7 @@
 #define API_HTTP_LINGER_H
 
 #include "api/http/engine.h"
-#include "api/http/problem.h"
+#include "api/wire/problem.h"
 
 /* Closing a connection so that the last response arrives. For this folder only. */
 

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/http/chunks.h"
+#include "api/wire/chunks.h"
 #include "api/http/engine.h"
 #include "server/base/buf.h"
 

@@ -5,7 +5,7 @@
 #include "api/http/engine.h"
 #include "api/http/request.h"
 #include "api/http/router.h"
-#include "api/http/uri.h"
+#include "api/wire/uri.h"
 #include "server/base/buf.h"
 
 /* The inside of a request, for the files of this folder. Life and suspension are in request.c; its

@@ -2,7 +2,7 @@
 #define API_HTTP_ROUTER_H
 
 #include "api/http/route.h"
-#include "api/http/uri.h"
+#include "api/wire/uri.h"
 
 /* Finds the row of the table of routes that a request is for. Pure. */
 

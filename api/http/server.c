@@ -12,7 +12,7 @@
 #include "api/http/exchange.h"
 #include "api/http/guard.h"
 #include "api/http/linger.h"
-#include "api/http/scan.h"
+#include "api/wire/scan.h"
 #include "api/http/sweep.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"

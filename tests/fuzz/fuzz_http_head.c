@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/chunks.h"
-#include "api/http/scan.h"
+#include "api/wire/chunks.h"
+#include "api/wire/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

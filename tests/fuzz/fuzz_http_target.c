@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api/json/json.h"
-#include "api/http/uri.h"
+#include "api/wire/uri.h"
 #include "server/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

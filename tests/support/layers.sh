@@ -53,7 +53,8 @@ smtp/client: server/route
 smtp: server/store/projects
 smtp/relay: smtp/client smtp server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
 api/json:
-api/http: api/json server/store/projects server/mail server/config
+api/wire: api/json
+api/http: api/wire api/json server/store/projects server/mail server/config
 RULES
 
 forbid "${own}smtp/" "api never includes smtp" api

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "api/http/problem.h"
+#include "api/wire/problem.h"
 #include "api/routes.h"
 #include "api/send/send_rules.h"
 #include "openapi_text.h"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "api/http/router.h"
-#include "api/http/uri.h"
+#include "api/wire/uri.h"
 
 static const struct route table[] = {
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, NULL, "msg", BODY_NONE},

@@ -1,5 +1,5 @@
 /* Errors as application/problem+json (RFC 9457). */
-#include "api/http/problem.h"
+#include "api/wire/problem.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,16 +1,19 @@
-#ifndef API_HTTP_SCAN_H
-#define API_HTTP_SCAN_H
+#ifndef API_WIRE_SCAN_H
+#define API_WIRE_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "api/http/problem.h"
+#include "api/wire/problem.h"
 
 /* Looks at the octets of a request head (RFC 9112 2-5) for what libmicrohttpd refuses with a page
  *or a close of its own, so that the client gets a problem instead. Everything else is head.c's.
  *Pure.
  *
  *	head = *CRLF method SP target SP version CRLF *( name ":" value CRLF ) CRLF */
+
+/* Octets of a head. */
+#define SCAN_HEAD_MAX 16384
 
 /* Memory that libmicrohttpd has for a connection: the head, a copy of its cookies, and an entry of
  * SCAN_ENTRY_BYTES for each header and each cookie. */

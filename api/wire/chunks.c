@@ -1,5 +1,5 @@
 /* The framing of chunked bodies. */
-#include "api/http/chunks.h"
+#include "api/wire/chunks.h"
 
 #include <stdbool.h>
 

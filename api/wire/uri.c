@@ -1,5 +1,5 @@
 /* Splits and decodes request targets. */
-#include "api/http/uri.h"
+#include "api/wire/uri.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef API_HTTP_PROBLEM_H
-#define API_HTTP_PROBLEM_H
+#ifndef API_WIRE_PROBLEM_H
+#define API_WIRE_PROBLEM_H
 
 #include <stddef.h>
 

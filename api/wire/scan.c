@@ -1,11 +1,10 @@
 /* Finds in a request head what libmicrohttpd would refuse by itself. */
-#include "api/http/scan.h"
+#include "api/wire/scan.h"
 
 #include <string.h>
 #include <strings.h>
 
-#include "api/http/head.h"
-#include "api/http/uri.h"
+#include "api/wire/uri.h"
 
 #define LENGTH_DIGITS_MAX 18
 #define SCAN_SPARE_BYTES 4096 /* for what libmicrohttpd needs besides */
@@ -109,13 +108,13 @@ static enum scan_verdict check_field(const struct span *line, size_t *used, stru
 
 static enum scan_verdict wait_for_more(size_t len, bool has_request_line, struct scan *out)
 {
-	if (len <= HEAD_MAX)
+	if (len <= SCAN_HEAD_MAX)
 		return SCAN_MORE;
 	if (!has_request_line)
 		return refuse_head(out, PROBLEM_URI_TOO_LONG,
 				   "At most " TEXT_OF(URI_MAX) " octets are allowed.");
 	return refuse_head(out, PROBLEM_HEAD_TOO_LARGE,
-			   "At most " TEXT_OF(HEAD_MAX) " octets are allowed.");
+			   "At most " TEXT_OF(SCAN_HEAD_MAX) " octets are allowed.");
 }
 
 enum scan_verdict scan_head(const char *bytes, size_t len, struct scan *out)

@@ -1,10 +1,10 @@
-#ifndef API_HTTP_CHUNKS_H
-#define API_HTTP_CHUNKS_H
+#ifndef API_WIRE_CHUNKS_H
+#define API_WIRE_CHUNKS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/http/scan.h"
+#include "api/wire/scan.h"
 
 /* Checks the framing of a chunked body as strictly as that of a head (RFC 9112 7.1): libmicrohttpd
  * takes a bare LF and ignores extensions, which another reader on the way may frame differently.

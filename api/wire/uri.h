@@ -1,5 +1,5 @@
-#ifndef API_HTTP_URI_H
-#define API_HTTP_URI_H
+#ifndef API_WIRE_URI_H
+#define API_WIRE_URI_H
 
 #include <stddef.h>
 

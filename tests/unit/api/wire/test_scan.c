@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "api/http/chunks.h"
+#include "api/wire/chunks.h"
 #include "api/http/head.h"
-#include "api/http/scan.h"
+#include "api/wire/scan.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: h\r\n"
 
@@ -88,10 +88,10 @@ static void what_is_too_long_is_refused_before_its_end(void **state)
 	struct scan out;
 
 	(void)state;
-	assert_int_equal(scan_long("GET /", "a", HEAD_MAX - 5, "", &out), SCAN_MORE);
-	assert_int_equal(scan_long("GET /", "a", HEAD_MAX, "", &out), SCAN_BAD);
+	assert_int_equal(scan_long("GET /", "a", SCAN_HEAD_MAX - 5, "", &out), SCAN_MORE);
+	assert_int_equal(scan_long("GET /", "a", SCAN_HEAD_MAX, "", &out), SCAN_BAD);
 	assert_int_equal(out.problem, PROBLEM_URI_TOO_LONG);
-	assert_int_equal(scan_long(GET "X: ", "a", HEAD_MAX, "", &out), SCAN_BAD);
+	assert_int_equal(scan_long(GET "X: ", "a", SCAN_HEAD_MAX, "", &out), SCAN_BAD);
 	assert_int_equal(out.problem, PROBLEM_HEAD_TOO_LARGE);
 	assert_int_equal(scan_long(GET "Cookie: ", "abcdefghij", 1000, "\r\n\r\n", &out),
 			 SCAN_GOOD);

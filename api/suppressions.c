@@ -14,13 +14,9 @@
 #include "server/mail/address.h"
 #include "server/store/projects/suppressions.h"
 
-static struct suppressions list_of(const struct request *r)
+static const char *tenant_of(const struct request *r)
 {
-	const struct key *key = request_key(r);
-	struct suppressions list = {.is_test = key->is_test};
-
-	snprintf(list.project, sizeof(list.project), "%s", key->tenant);
-	return list;
+	return request_key(r)->tenant;
 }
 
 static json_t *entry_json(const struct suppression *s)
@@ -82,13 +78,12 @@ static const struct rule rules[] = {
 
 void suppressions_post(struct request *r)
 {
-	struct suppressions list = list_of(r);
 	struct body body = {0};
 	json_t *json = NULL;
 
 	if (body_read(r, rules, sizeof(rules) / sizeof(*rules), &body, &json) < 0)
 		return;
-	suppressions_add(request_api(r)->redis, &list, body.email.email, on_entry, r);
+	suppressions_add(request_api(r)->redis, tenant_of(r), body.email.email, on_entry, r);
 	json_decref(json);
 }
 
@@ -106,20 +101,19 @@ static int read_address(struct request *r, struct address *out)
 
 void suppressions_show(struct request *r)
 {
-	struct suppressions list = list_of(r);
 	struct address address;
 
 	if (read_address(r, &address) == 0)
-		suppressions_get(request_api(r)->redis, &list, address.email, on_entry, r);
+		suppressions_get(request_api(r)->redis, tenant_of(r), address.email, on_entry, r);
 }
 
 void suppressions_delete(struct request *r)
 {
-	struct suppressions list = list_of(r);
 	struct address address;
 
 	if (read_address(r, &address) == 0)
-		suppressions_remove(request_api(r)->redis, &list, address.email, on_removed, r);
+		suppressions_remove(request_api(r)->redis, tenant_of(r), address.email, on_removed,
+				    r);
 }
 
 /* ---- the list ---- */
@@ -171,7 +165,6 @@ static int read_list(const struct request *r, struct listing *l, struct err *e)
 
 void suppressions_list_get(struct request *r)
 {
-	struct suppressions list = list_of(r);
 	struct listing *l = calloc(1, sizeof(*l));
 	struct err e;
 
@@ -183,6 +176,6 @@ void suppressions_list_get(struct request *r)
 	if (read_list(r, l, &e) < 0)
 		answer_err(r, &e);
 	else
-		suppressions_list(request_api(r)->redis, &list, &l->from, l->page.limit, on_list,
-				  r);
+		suppressions_list(request_api(r)->redis, tenant_of(r), &l->from, l->page.limit,
+				  on_list, r);
 }

@@ -58,7 +58,7 @@ def send_in_order(server, n, make):
 
 def listed_in(server, address, mode="live"):
     with RedisClient(server.redis_socket) as r:
-        return [r("HEXISTS", f"pn:{{p{p}}}:sup:{mode}:{'1t' if mode == 'test' else '1'}", address) for p in range(N)]
+        return [r("HEXISTS", f"pn:{{p{p}}}:sup:{'1t' if mode == 'test' else '1'}", address) for p in range(N)]
 
 
 # ---- sending ----

@@ -171,11 +171,11 @@ class Actors:
         """The API puts addresses on a project's list and takes them off."""
         rnd, listed = self.rnd, [(tenant, email) for tenant, emails in self.before.suppressed.items() for email in emails]
         if listed and (len(listed) > 4 or rnd.random() < .5):
-            (mode, project), email = rnd.choice(listed)
-            self.scripts("suppression_remove", f"{mode}:{project}", email, self.clock.now + abs(self.world.stepped_back) + 10, rnd.choice((0, 86_400_000)))
+            tenant, email = rnd.choice(listed)
+            self.scripts("suppression_remove", tenant, email, self.clock.now + abs(self.world.stepped_back) + 10, rnd.choice((0, 86_400_000)))
         else:
             email = f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
-            tenant = f"{rnd.choice(('live', 'test'))}:{rnd.choice(PROJECTS)}"
+            tenant = rnd.choice(PROJECTS)
             now, _, gone = self.scripts("suppression_look", tenant, email)
             self.scripts("suppression_put", tenant, email, json.dumps({"reason": "manual", "at": str(max(now, gone + 1))}))
         self.before = self.reader.read()

@@ -70,7 +70,7 @@ BUGS = {
     "accept run again does not tell who is suppressed": ("accept", "suppressed = record and match(record, SUPPRESSED_FACT) or ''", ""),
     "take does not look who was suppressed": ("take", "if entries[i] then set_state", "if false then set_state"),
     "take looks at the suppressions of another": ("take", "if entries[i] then set_state", "if entries[1] then set_state"),
-    "the list of suppressions is another's": ("accept", "tenant = mode .. ':' .. project", "tenant = 'live:' .. project"),
+    "the list of suppressions is another's": ("accept", "read_in_pieces('HMGET', key_suppressed(project), list)", "read_in_pieces('HMGET', key_suppressed('1'), list)"),
     "a bounce is no news": ("settle", "call('ZADD', key_suppressed_new()", "call('ECHO', '') -- "),
     "a bounce is not remembered": ("settle", "if result.flag == 'sup' then suppress", "if false then suppress"),
     "a message is in a list twice": ("settle", "and not had_state(message, state) then", "then"),

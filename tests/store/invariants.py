@@ -14,7 +14,7 @@ def check(s, world):
     check_log(s, world)
     check_lists(s, world)
     need({t: set(e) for t, e in s.suppressed.items()} == s.suppressed_at, "suppressions by time", s.suppressed_at, s.suppressed)
-    need(s.suppressed_new <= {f"{mode}:{project} {email}" for (mode, project), emails in s.suppressed.items() for email in emails},
+    need(s.suppressed_new <= {f"{tenant} {email}" for tenant, emails in s.suppressed.items() for email in emails},
          "news of what is not suppressed", s.suppressed_new)
     need(not s.damaged, "damaged refs", s.damaged)
     need(s.numbers.get("ready", 0) == len(s.place), "ready jobs", s.numbers.get("ready"), len(s.place))

@@ -129,7 +129,7 @@ def attempt(old, new, r, command):
     if b.state == "expired":
         need(new.deadline <= command.now, "expired too early", *text)
     if b.state == "suppressed":
-        need(b.email.lower() in command.suppressed.get((new.mode, new.project), {}), "suppressed and on no list", *text)
+        need(b.email.lower() in command.suppressed.get(new.project, {}), "suppressed and on no list", *text)
         need(new.deadline > command.now, "suppressed past the deadline", *text)
     if command.name == "retry":
         need(a.state == "held", "let go of what was not held", *text)
@@ -157,10 +157,10 @@ def suppressed(before, after, command):
             for r, outcome, _, flag, _ in results:
                 if outcome == "bounced" and flag == "sup" and new and r < len(new.recipients) and old.recipients[r].state in OPEN \
                         and new.recipients[r].state == "bounced" and command.refs_once:
-                    want.setdefault((new.mode, new.project), set()).add(new.recipients[r].email.lower())
+                    want.setdefault(new.project, set()).add(new.recipients[r].email.lower())
         if not command.refs_once:
             return
-    new = {f"{mode}:{project} {email}" for (mode, project), emails in want.items() for email in emails - before.suppressed.get((mode, project), {}).keys()}
+    new = {f"{tenant} {email}" for tenant, emails in want.items() for email in emails - before.suppressed.get(tenant, {}).keys()}
     need(after.suppressed_new == before.suppressed_new | new, command.name, "news of suppressions", after.suppressed_new, "not", before.suppressed_new, new)
     need({t: set(e) for t, e in after.suppressed.items() if e} == {t: e for t, e in want.items() if e},
          command.name, "suppressions", after.suppressed, "not", want)
@@ -206,7 +206,7 @@ def take(before, after, command, world):
         need(sites.get(ref) == site and ref in after.leases, "took", ref, "from", site, "but it was at", sites.get(ref))
         need(after.leases[ref] == (epoch, False, owner) and after.ends[ref] == now + lease, "lease of", ref, after.leases[ref])
         need(job.open > 0 and epoch == job.epoch + 1, "took a job that is over", ref)
-        listed = before.suppressed.get((m.mode, m.project), {})
+        listed = before.suppressed.get(m.project, {})
         need(not any(r.job == int(ref[-3:], 16) and r.state in OPEN and r.email.lower() in listed for r in m.recipients),
              "took a job to an address that is suppressed", ref)
         need(m.deadline > now, "took a job past its deadline", ref, m.deadline, now)

@@ -293,11 +293,11 @@ class Reader:
 
     @staticmethod
     def key_sup(s, rest, value):
-        s.suppressed[tuple(rest.split(":"))] = dict(pairs(value))
+        s.suppressed[rest] = dict(pairs(value))
 
     @staticmethod
     def key_sup_at(s, rest, value):
-        s.suppressed_at[tuple(rest.split(":"))] = {email for email, _ in pairs(value)}
+        s.suppressed_at[rest] = {email for email, _ in pairs(value)}
 
     @staticmethod
     def key_sup_new(s, _, value):

@@ -10,7 +10,7 @@ from scripts import Scripts
 from world import RETENTION
 
 PARTITIONS = range(3)
-TENANT, ADDRESS = "live:1", "u@a.ex"
+TENANT, ADDRESS = "1", "u@a.ex"
 DAY = 86_400_000
 
 

@@ -55,7 +55,7 @@ class Message:
 
     def find_suppressed(self, lists):
         """What accept has to say of its recipients, and writes into the facts for good."""
-        listed = lists.get((self.mode, self.project), {})
+        listed = lists.get(self.project, {})
         numbers = [r for r, email in enumerate(self.emails) if email.lower() in listed]
         self.suppressed = str(numbers).replace(" ", "") if numbers else ""
         return self.suppressed
@@ -122,7 +122,7 @@ class World:
              == (message.lane, message.mode, message.unknown, message.project, now, (start or now) + message.within, message.bytes,
                  len(message.chunks), facts), "record of", message_id)
         need([job.dest for job in m.jobs] == message.dests, "destinations of", message_id)
-        message.accepted, stopped = now, after.suppressed.get((m.mode, m.project), {})
+        message.accepted, stopped = now, after.suppressed.get(m.project, {})
         for r in m.recipients:
             want = "suppressed" if r.email.lower() in stopped else message.recipient_lines.split(" ")[0]
             need(r.state == want, "recipient", r.line, "is not", want)

@@ -67,8 +67,8 @@ local function read_message(i)
 	local deadline_ms = max(start_ms, now_ms) + tonumber(within_ms)
 	local head = head_line(front .. ' ' .. now_digits .. ' ' .. digits(deadline_ms), #emails, 1,
 		#destinations .. ' ' .. #emails .. ' ' .. sizes)
-	return { i = i, id = item_id(i), lane = lane, project = project, tenant = mode .. ':' .. project,
-		chunks = tonumber(chunks), destinations = destinations, emails = emails, start_ms = start_ms,
+	return { i = i, id = item_id(i), lane = lane, project = project, chunks = tonumber(chunks),
+		destinations = destinations, emails = emails, start_ms = start_ms,
 		deadline_ms = deadline_ms, answers = {}, record = head .. item_jobs(i) .. item_recipients(i) .. facts ..
 		'\n1 queued - ' .. now_digits .. ' 0 - \n' }
 end
@@ -133,18 +133,18 @@ local function decide()
 	end
 end
 
--- tenant -> what its suppression list has for all recipients. message.first: the place before those of a message.
+-- project -> what its suppression list has for all recipients. message.first: the place before those of a message.
 local function look_up_suppressed()
 	local addresses, entries = {}, {}
 	for n = 1, #accepted do
 		local message = accepted[n]
-		local list = addresses[message.tenant] or {}
-		addresses[message.tenant] = list
+		local list = addresses[message.project] or {}
+		addresses[message.project] = list
 		message.first = #list
 		for r = 1, #message.emails do list[#list + 1] = lower(message.emails[r]) end
 	end
-	for tenant, list in pairs(addresses) do
-		entries[tenant] = read_in_pieces('HMGET', key_suppressed(tenant), list)
+	for project, list in pairs(addresses) do
+		entries[project] = read_in_pieces('HMGET', key_suppressed(project), list)
 	end
 	return entries
 end
@@ -229,7 +229,7 @@ for n = 1, #accepted do
 		sets[#sets + 1] = item_content(message.i)
 	end
 	enlist_message(message)
-	local parsed = suppress(message, suppressed_entries[message.tenant])
+	local parsed = suppress(message, suppressed_entries[message.project])
 	queue_jobs(message, parsed and parsed.jobs)
 	add_deadline(message)
 	append(log, message.project, message.id .. ' 1\n')

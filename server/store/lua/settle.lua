@@ -4,8 +4,8 @@
 --@include base record change suppression
 --@args owner retention_ms:number
 --@item ref epoch:number retry_ms:number results
--- results: a line "h <attempt.h>" for each host that passed the mail on to the next, then perhaps a line "a <attempt.h>",
---   then for each recipient a line
+-- results: a line "h <attempt.h>" for each host that passed the mail on to the next, then perhaps a line
+--   "a <attempt.h>", then for each recipient a line
 --   "<number> <outcome> <code> <dup, sup or -> <text>"; outcome: delivered, bounced, deferred, failed
 --   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
 -- retry_ms: when what is deferred is tried again. -1: the results are final ones of some recipients; the lease stays,
@@ -59,7 +59,7 @@ local due_ms = {}                              -- ref -> when to try again
 for i = 1, item_count do leases[refs[i]] = parse_lease(got[i]) end
 
 local function suppress(message, id, email)
-	local tenant, address = message.mode .. ':' .. message.project, lower(email)
+	local tenant, address = message.project, lower(email)
 	if call('HEXISTS', key_suppressed(tenant), address) == 1 then return end
 	local at = digits(max(now_ms, removed_at(tenant, address) + 1))
 	suppress_address(tenant, address, cjson.encode({ reason = 'bounce', at = at, message = id }))

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- suppression_list: a page of a suppression list, newest first.
--- KEYS 1 partition root. tenant: mode:project. from: ms to begin at, or +inf. skip: entries of just that ms to pass
+-- KEYS 1 partition root. from: ms to begin at, or +inf. skip: entries of just that ms to pass
 -- over.
 --@include base
 --@args tenant from skip:digits most:digits

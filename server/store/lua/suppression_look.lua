@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- suppression_look: one entry of a suppression list.
--- KEYS 1 partition root. tenant: mode:project. address: lower case.
+-- KEYS 1 partition root. address: lower case.
 --@include base suppression
 --@args tenant address
 -- json: '' = not on the list. removed_ms: when the address was last removed, 0 = not lately.

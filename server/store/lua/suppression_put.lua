@@ -1,6 +1,6 @@
 #!lua
 -- suppression_put: puts an address on a suppression list.
--- KEYS 1 partition root. tenant: mode:project. address: lower case. json: {reason, at, message}.
+-- KEYS 1 partition root. address: lower case. json: {reason, at, message}.
 --@include base suppression
 --@args tenant address json
 -- returns 1: it is on the list, unless something later is known. Run again: the same.

@@ -1,6 +1,6 @@
 #!lua
 -- suppression_remove: takes an address off a suppression list.
--- KEYS 1 partition root. tenant: mode:project. address: lower case. at_ms: the time of the removal. copies_ms: how long
+-- KEYS 1 partition root. address: lower case. at_ms: the time of the removal. copies_ms: how long
 -- copies of older entries may be on their way.
 --@include base suppression
 --@args tenant address at_ms:number copies_ms:digits

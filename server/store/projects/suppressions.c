@@ -8,6 +8,7 @@
 #include "lua_calls.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/tenant.h"
 #include "server/store/projects/stored_json.h"
 
 #define LIMIT_MS 5000
@@ -17,7 +18,7 @@
  * them, and goes to each partition (lua/lib/suppression.lua). */
 struct request {
 	struct redis *redis;
-	struct suppressions list;
+	char tenant[TENANT_MAX];
 	char email[512]; /* lower case */
 	enum { ASK_GET, ASK_ADD, ASK_REMOVE } what;
 	struct call_group calls;
@@ -67,13 +68,6 @@ static void end_request(struct request *a)
 	free(a);
 }
 
-/* "mode:project" */
-static const char *tenant(const struct suppressions *list, char text[32])
-{
-	snprintf(text, 32, "%s:%s", list->is_test ? "test" : "live", list->project);
-	return text;
-}
-
 static void on_changed(const struct call_result *result, void *context)
 {
 	struct request *a = context;
@@ -90,18 +84,16 @@ static void change_all(struct request *a)
 	a->calls.n_open = redis_partitions(a->redis);
 	for (unsigned p = 0, n = a->calls.n_open; p < n; p++) {
 		struct command c = {0};
-		char text[32];
 
 		if (a->what == ASK_ADD)
-			script_suppression_put(
-				&c, p,
-				&(struct script_suppression_put){.tenant = tenant(&a->list, text),
-								 .address = a->email,
-								 .json = a->json});
+			script_suppression_put(&c, p,
+					       &(struct script_suppression_put){.tenant = a->tenant,
+										.address = a->email,
+										.json = a->json});
 		else
 			script_suppression_remove(&c, p,
 						  &(struct script_suppression_remove){
-							  .tenant = tenant(&a->list, text),
+							  .tenant = a->tenant,
 							  .address = a->email,
 							  .at_ms = at,
 							  .copies_ms = n > 1 ? COPIES_MS : 0,
@@ -189,8 +181,8 @@ static void on_refused(const struct call_result *result, void *context)
 	r->fn(NULL, false, result->why, r->arg);
 }
 
-static void look_at_all(struct redis *redis, const struct suppressions *list, int what,
-			const char *email, suppression_fn *fn, void *arg)
+static void look_at_all(struct redis *redis, const char *tenant, int what, const char *email,
+			suppression_fn *fn, void *arg)
 {
 	struct request *a = calloc(1, sizeof(*a));
 	struct refused refused = {fn, arg};
@@ -199,7 +191,8 @@ static void look_at_all(struct redis *redis, const struct suppressions *list, in
 		redis_call_oom(redis, CALLBACK_COPY(on_refused, refused));
 		return;
 	}
-	*a = (struct request){.redis = redis, .list = *list, .what = what, .fn = fn, .arg = arg};
+	*a = (struct request){.redis = redis, .what = what, .fn = fn, .arg = arg};
+	snprintf(a->tenant, sizeof(a->tenant), "%s", tenant);
 	snprintf(a->email, sizeof(a->email), "%s", email);
 	for (char *p = a->email; *p; p++)
 		if (*p >= 'A' && *p <= 'Z')
@@ -207,31 +200,30 @@ static void look_at_all(struct redis *redis, const struct suppressions *list, in
 	a->calls.n_open = redis_partitions(redis);
 	for (unsigned p = 0, n = a->calls.n_open; p < n; p++) {
 		struct command c = {0};
-		char text[32];
 
-		script_suppression_look(&c, p,
-					&(struct script_suppression_look){
-						.tenant = tenant(list, text), .address = a->email});
+		script_suppression_look(
+			&c, p,
+			&(struct script_suppression_look){.tenant = tenant, .address = a->email});
 		redis_call(redis, &c, 1, LIMIT_MS, CALLBACK(on_looked, a));
 	}
 }
 
-void suppressions_add(struct redis *redis, const struct suppressions *list, const char *email,
+void suppressions_add(struct redis *redis, const char *tenant, const char *email,
 		      suppression_fn *fn, void *arg)
 {
-	look_at_all(redis, list, ASK_ADD, email, fn, arg);
+	look_at_all(redis, tenant, ASK_ADD, email, fn, arg);
 }
 
-void suppressions_get(struct redis *redis, const struct suppressions *list, const char *email,
+void suppressions_get(struct redis *redis, const char *tenant, const char *email,
 		      suppression_fn *fn, void *arg)
 {
-	look_at_all(redis, list, ASK_GET, email, fn, arg);
+	look_at_all(redis, tenant, ASK_GET, email, fn, arg);
 }
 
-void suppressions_remove(struct redis *redis, const struct suppressions *list, const char *email,
+void suppressions_remove(struct redis *redis, const char *tenant, const char *email,
 			 suppression_fn *fn, void *arg)
 {
-	look_at_all(redis, list, ASK_REMOVE, email, fn, arg);
+	look_at_all(redis, tenant, ASK_REMOVE, email, fn, arg);
 }
 
 /* ---- pages ---- */
@@ -282,18 +274,18 @@ static void on_page(const struct call_result *result, void *context)
 	free(entries);
 }
 
-void suppressions_list(struct redis *redis, const struct suppressions *list,
+void suppressions_list(struct redis *redis, const char *tenant,
 		       const struct suppressions_place *from, size_t max, suppressions_fn *fn,
 		       void *arg)
 {
 	struct page p = {fn, arg};
 	struct command c = {0};
-	char text[32], begin[24];
+	char begin[24];
 
 	snprintf(begin, sizeof(begin), "%lld", (long long)from->at_ms);
 	script_suppression_list(&c, 0,
 				&(struct script_suppression_list){
-					.tenant = tenant(list, text),
+					.tenant = tenant,
 					.from = from->at_ms ? begin : "+inf",
 					.skip = (int64_t)from->skip,
 					.most = (int64_t)max,

@@ -10,18 +10,13 @@
 
 struct redis;
 
-/* The addresses that a project's mail is not sent to. Live mail and test mail have a list each. The
+/* The addresses that the mail of a tenant (tenant.h) is not sent to. The
  * scripts of accept and settle read the lists and add to them; these functions read and change them
  * by request. Each fn fires exactly once, never from within, within 10 s.
  *
  * Each partition has a copy of the list, so that accept can read it in the same step. A change by
  * request goes to all of them. A bounce adds to the partition of its message first:
  * suppression_sync.h. */
-
-struct suppressions {
-	char project[12];
-	bool is_test;
-};
 
 struct suppression {
 	const char *email;  /* lower case */
@@ -34,12 +29,12 @@ struct suppression {
  * Borrowed for the callback. */
 typedef void suppression_fn(const struct suppression *entry, bool is_new, const struct err *why,
 			    void *arg);
-void suppressions_add(struct redis *redis, const struct suppressions *list, const char *email,
+void suppressions_add(struct redis *redis, const char *tenant, const char *email,
 		      suppression_fn *fn, void *arg);
-void suppressions_get(struct redis *redis, const struct suppressions *list, const char *email,
+void suppressions_get(struct redis *redis, const char *tenant, const char *email,
 		      suppression_fn *fn, void *arg);
 /* entry is NULL. why NULL: it is removed. */
-void suppressions_remove(struct redis *redis, const struct suppressions *list, const char *email,
+void suppressions_remove(struct redis *redis, const char *tenant, const char *email,
 			 suppression_fn *fn, void *arg);
 
 /* Where a page starts: at this time, without the first `skip` entries of this very time. {0, 0}: at
@@ -51,7 +46,7 @@ struct suppressions_place {
 /* Newest first; fewer than max: the end. entries NULL: why is set. Borrowed for the callback. */
 typedef void suppressions_fn(const struct suppression *entries, size_t n, const struct err *why,
 			     void *arg);
-void suppressions_list(struct redis *redis, const struct suppressions *list,
+void suppressions_list(struct redis *redis, const char *tenant,
 		       const struct suppressions_place *from, size_t max, suppressions_fn *fn,
 		       void *arg);
 

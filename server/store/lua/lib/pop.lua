@@ -45,7 +45,7 @@ local function addresses_to_look_up(refs)
 		local id, job_number = split_ref(refs[i])
 		local message = messages[id]
 		if message and message.jobs[job_number] and message.deadline_ms > now_ms then
-			local tenant = message.mode .. ':' .. message.project
+			local tenant = message.project
 			if has_suppressions[tenant] == nil then
 				has_suppressions[tenant] = call('EXISTS', key_suppressed(tenant)) == 1
 			end

@@ -2,6 +2,7 @@
 
 SpamAssassin and rspamd of Debian, with their local rules and without network. Each content is sent through
 Postern to a server, and also built as Python's email package and nodemailer build it."""
+import base64
 import email.message
 import email.policy
 import email.headerregistry
@@ -18,6 +19,21 @@ from support.spam import Rspamd, spamassassin
 RECEIVED = (b"Received: from mail.shop.example (mail.shop.example [93.184.216.34]) by mx.example.com (Postfix) with ESMTPS "
             b"id 4ABCDE for <user@example.com>; %s\r\n")
 WORDS = "Thank you for your order. We have packed it today and it is on its way to you. "
+INVITATION = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Shop//EN
+METHOD:REQUEST
+BEGIN:VEVENT
+UID:1@shop.example
+DTSTAMP:20261101T120000Z
+DTSTART:20261201T090000Z
+DTEND:20261201T100000Z
+SUMMARY:Fitting
+ORGANIZER:mailto:orders@shop.example
+ATTENDEE;RSVP=TRUE:mailto:user@example.com
+END:VEVENT
+END:VCALENDAR
+"""
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 LINK = "<https://shop.example/unsubscribe/1>"
 
@@ -31,6 +47,12 @@ CONTENTS = {
     "Japanese": {"subject": "ご注文ありがとうございます" * 3, "text": "ご注文ありがとうございます。\n" * 5},
     "emoji": {"subject": "Your order is on its way 🎉🚚"},
     "an attachment": {"attachments": [{"filename": "invoice.pdf", "content_type": "application/pdf", "content": "JVBERi0xLjQKJSVFT0YK"}]},
+    "an inline image": {"html": f'<html><body><p>{WORDS * 3}</p><img src="cid:logo" alt="Shop"></body></html>', "attachments": [
+        {"filename": "logo.gif", "content_type": "image/gif", "content": PIXEL, "content_id": "logo", "disposition": "inline"}]},
+    "an invitation": {"attachments": [
+        {"content_type": "text/calendar; method=REQUEST", "content": base64.b64encode(INVITATION.encode()).decode(), "disposition": "alternative"}]},
+    "a thread": {"subject": "Re: Your order 1001", "headers": {"In-Reply-To": "<1@mail.example.com>",
+                                                               "References": " ".join(f"<{n}{'a' * 60}@mail.example.com>" for n in range(30))}},
     "a long ASCII name": {"from": {"email": "orders@shop.example", "name": "The Most Excellent Shop of Things for House and Garden and More Limited"}},
     "a name with a comma": {"from": {"email": "orders@shop.example", "name": "Shop, Inc."}},
     "a subject with doubled and trailing blanks": {"subject": "Your  order  1001  "},
@@ -56,6 +78,17 @@ def sender(made):
     return name, address
 
 
+def attach(mail, part):
+    kind, data = part["content_type"].split(";")[0], base64.b64decode(part["content"])
+    main, sub = kind.split("/")
+    if part.get("disposition") == "alternative":
+        mail.add_alternative(data.decode(), subtype=sub, params={"method": "REQUEST"})
+    elif part.get("disposition") == "inline":
+        mail.get_payload()[1].add_related(data, main, sub, cid=f"<{part['content_id']}>", filename=part["filename"], disposition="inline")
+    else:
+        mail.add_attachment(data, main, sub, filename=part["filename"])
+
+
 def by_python(made):
     """As programs write it that use email.message.EmailMessage; 7-bit, because not every server takes 8BITMIME."""
     mail = email.message.EmailMessage(policy=email.policy.SMTP.clone(cte_type="7bit"))
@@ -75,8 +108,7 @@ def by_python(made):
     elif "html" in made:
         mail.set_content(made["html"], subtype="html")
     for part in made.get("attachments", []):
-        main, sub = part["content_type"].split("/")
-        mail.add_attachment(b"%PDF-1.4\n%%EOF\n", main, sub, filename=part["filename"])
+        attach(mail, part)
     return bytes(mail)
 
 

@@ -13,7 +13,7 @@
 
 #define PAGE_LIMIT_DEFAULT 20
 #define PAGE_LIMIT_MAX 100
-#define PAGE_CURSOR_MAX 200 /* for those that are not places (server/store/messages/cursor.h) */
+#define PAGE_CURSOR_MAX 200 /* of resources that are not in partitions */
 
 struct page {
 	size_t limit;

@@ -10,7 +10,7 @@
 #include "server/events/event.h"
 #include "server/store/messages/event_log.h"
 #include "server/store/messages/messages.h"
-#include "server/store/messages/cursor.h"
+#include "server/store/messages/event_cursor.h"
 #include "server/redis/redis.h"
 
 #define ENTRIES_A_LOOK 8
@@ -53,9 +53,7 @@ void events_of_message(struct request *r)
 struct listing {
 	size_t limit;
 	const char *type, *tag;
-	/* Seen of each partition: all up to the entry `at`-`index`; of that one the first `part`
-	 * lines, or, when part is 0, all. */
-	struct cursor_position *seen;
+	struct event_cursor seen;
 	unsigned partitions;
 	unsigned looks;
 	json_t *data;
@@ -66,7 +64,6 @@ static void listing_free(void *state)
 	struct listing *l = state;
 
 	json_decref(l->data);
-	free(l->seen);
 	free(l);
 }
 
@@ -77,9 +74,8 @@ static struct listing *listing_new(unsigned partitions)
 	if (!l)
 		return NULL;
 	l->partitions = partitions;
-	l->seen = calloc(partitions, sizeof(*l->seen));
 	l->data = json_array();
-	if (l->seen && l->data)
+	if (l->data)
 		return l;
 	listing_free(l);
 	return NULL;
@@ -87,7 +83,7 @@ static struct listing *listing_new(unsigned partitions)
 
 static int read_cursor(const char *text, struct listing *l, struct err *e)
 {
-	if (!text || cursor_read(text, l->seen, l->partitions) == 0)
+	if (!text || event_cursor_read(text, l->partitions, &l->seen) == 0)
 		return 0;
 	return err_set(e, ERR_INPUT,
 		       "query parameter cursor: must be the `next_cursor` of a page or the "
@@ -130,7 +126,7 @@ static int show(struct request *r, struct listing *l, const struct event_log_eve
 	struct event_about about = {ev->message, request_key(r)->project_id, NULL};
 	int rc;
 
-	cursor_write(l->seen, l->partitions, &cursor);
+	event_cursor_write(&l->seen, &cursor);
 	about.cursor = buf_text(&cursor);
 	rc = json_array_append_new(l->data, event_json(&about, ev->record, ev->event));
 	buf_deinit(&cursor);
@@ -141,23 +137,18 @@ static void finish(struct request *r, struct listing *l)
 {
 	struct buf cursor = {0};
 
-	cursor_write(l->seen, l->partitions, &cursor);
+	event_cursor_write(&l->seen, &cursor);
 	answer_json(r, 200,
 		    json_pack("{s:O, s:s}", "data", l->data, "next_cursor", buf_text(&cursor)));
 	buf_deinit(&cursor);
 }
 
-/* Was it seen before? Now it is. */
+/* Moves the cursor after so many lines of the entry. False: they were seen before. */
 static bool see(struct listing *l, const struct event_log_entry *entry, unsigned lines)
 {
-	struct cursor_position *seen = &l->seen[entry->partition];
-	bool is_same = seen->at == entry->at.ms && seen->index == entry->at.seq;
+	struct event_cursor after = event_cursor_after(entry, lines);
 
-	if (is_same && (seen->part == 0 || lines <= seen->part))
-		return true;
-	*seen = (struct cursor_position){entry->at.ms, entry->at.seq,
-					 lines < entry->n_lines ? lines : 0};
-	return false;
+	return event_cursor_move(&l->seen, &after);
 }
 
 static void look(struct request *r, struct listing *l);
@@ -174,7 +165,7 @@ static void on_page(const struct event_log_page *page, const struct err *why, vo
 	for (size_t i = 0; i < page->n_events; i++) {
 		const struct event_log_event *ev = &page->events[i];
 
-		if (see(l, &page->entries[ev->entry], ev->line + 1) || !is_wanted(l, ev))
+		if (!see(l, &page->entries[ev->entry], ev->line + 1) || !is_wanted(l, ev))
 			continue;
 		if (show(r, l, ev) < 0) {
 			answer_problem(r, PROBLEM_INTERNAL, NULL, "a record cannot be shown");
@@ -202,8 +193,7 @@ static void look(struct request *r, struct listing *l)
 		return;
 	}
 	for (unsigned p = 0; p < l->partitions; p++)
-		from[p] = (struct event_log_from){
-			p, {l->seen[p].at, l->seen[p].index}, l->seen[p].part == 0};
+		from[p] = event_cursor_from(&l->seen, p);
 	event_log_read(request_api(r)->redis, request_key(r)->tenant, from, l->partitions,
 		       ENTRIES_A_LOOK, on_page, r);
 	free(from);

@@ -100,7 +100,7 @@ static int read_cursor(const struct request *r, struct listing *l, struct err *e
 {
 	if (!l->page.cursor)
 		list_begin(request_api(r)->redis, &l->query, l->at);
-	else if (cursor_read(l->page.cursor, l->at, l->partitions) < 0 ||
+	else if (list_cursor_read(l->page.cursor, l->at, l->partitions) < 0 ||
 		 list_is_over(l->at, l->partitions))
 		return page_bad_cursor(e);
 	return 0;
@@ -161,7 +161,7 @@ static void finish(struct request *r, struct listing *l)
 	struct buf cursor = {0};
 
 	if (!is_over)
-		cursor_write(l->at, l->partitions, &cursor);
+		list_cursor_write(l->at, l->partitions, &cursor);
 	page_answer(r, json_incref(l->data), is_over ? NULL : buf_text(&cursor));
 	buf_deinit(&cursor);
 }
@@ -179,7 +179,7 @@ static void on_list(const struct list_page *page, const struct err *why, void *a
 	for (size_t i = 0; i < page->n; i++) {
 		const struct list_item *item = &page->items[i];
 
-		l->at[item->partition] = item->place;
+		list_move_after(item, l->at, l->partitions);
 		if (!is_wanted(&item->record, &l->query))
 			continue;
 		if (json_array_append_new(l->data, render_message(item->id, &item->record)) < 0) {

@@ -50,13 +50,6 @@ void feed_end_post(struct feed *f, struct entry *entry)
 
 /* ---- reading ---- */
 
-/* Where a reader goes on after this line of the entry. */
-static struct cursor_position position_after(const struct event_log_entry *entry, unsigned line)
-{
-	return (struct cursor_position){entry->at.ms, entry->at.seq,
-					line + 1 < entry->n_lines ? line + 1 : 0};
-}
-
 /* The posts of an entry whose events begin at *i; moves *i to those of the next one. */
 static struct post *make_posts(struct feed *f, const struct event_log_page *page,
 			       struct entry *entry, size_t k, size_t *i)
@@ -65,7 +58,8 @@ static struct post *make_posts(struct feed *f, const struct event_log_page *page
 
 	for (; *i < page->n_events && page->events[*i].entry == k; (*i)++) {
 		const struct event_log_event *event = &page->events[*i];
-		struct cursor_position position = position_after(&page->entries[k], event->line);
+		struct event_cursor position =
+			event_cursor_after(&page->entries[k], event->line + 1);
 		struct post *p = event->record ? f->handler->make(f, event, &position) : NULL;
 
 		if (!p)

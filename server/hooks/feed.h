@@ -3,7 +3,7 @@
 
 #include "server/hooks/post.h"
 #include "server/hooks/shared.h"
-#include "server/store/messages/cursor.h"
+#include "server/store/messages/event_cursor.h"
 #include "server/store/messages/event_log.h"
 
 /* One partition's part of a project's event log, as one endpoint reads it. A feed keeps a read
@@ -24,7 +24,7 @@ struct feed_handler {
 	/* The post that one event leads to; NULL: none. position: where a reader goes on after
 	 * it. */
 	struct post *(*make)(struct feed *f, const struct event_log_event *event,
-			     const struct cursor_position *position);
+			     const struct event_cursor *position);
 	/* The posts of an entry, in order. */
 	void (*take)(struct feed *f, struct post *take_posts);
 	/* Events of that time were removed by the retention before they were read. */

@@ -133,27 +133,24 @@ static bool wants(const struct target *t, const char *type)
 	return false;
 }
 
-/* The event's cursor as GET /v1/events shows it. With several partitions it is not known, because
- * that takes a position in each of them: the event is shown without one. */
+/* position: for the event's cursor, as GET /v1/events shows it. */
 static struct post *make_post(const struct target *t, const char *message,
 			      const struct record *record, const struct record_event *event,
-			      const struct cursor_position *position)
+			      const struct event_cursor *position)
 {
 	struct post_about about = {message, t->project_id, NULL};
 	struct buf cursor = {0};
 	struct post *p;
 
-	if (t->n_feeds == 1) {
-		cursor_write(position, 1, &cursor);
-		about.cursor = buf_text(&cursor);
-	}
+	event_cursor_write(position, &cursor);
+	about.cursor = buf_text(&cursor);
 	p = post_new(&about, record, event);
 	buf_deinit(&cursor);
 	return p;
 }
 
 static struct post *make_wanted(struct feed *f, const struct event_log_event *event,
-				const struct cursor_position *position)
+				const struct event_cursor *position)
 {
 	const struct target *t = f->arg;
 	struct post *p;
@@ -225,7 +222,7 @@ void target_hear_news(struct target *t, unsigned partition)
 static struct post *make_retry(const struct target *t, const struct retry *retry,
 			       const struct record *record, const struct record_event *event)
 {
-	const struct cursor_position position = {.at = event->at_ms - 1};
+	const struct event_cursor position = {.at = {event->at_ms - 1, 0}};
 	struct post *p = make_post(t, retry->message, record, event, &position);
 
 	if (!p)

@@ -52,7 +52,7 @@ def send_in_order(server, n, make):
         time.sleep(0.002)
     for id in ids:
         server.wait_terminal(id)
-    assert {partition(id) for id in ids} == set(range(N))
+    assert len({partition(id) for id in ids}) >= N
     return ids
 
 
@@ -322,6 +322,29 @@ def test_a_list_that_grows_while_it_is_read_repeats_nothing_and_leaves_out_nothi
     assert seen == old
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """More partitions than positions by time fit into a cursor."""
+    server = harness.Postern(tmp_path_factory.mktemp("many"), {"partitions": 64}).start().make_keys()
+    yield server
+    server.stop()
+
+
+def test_with_many_partitions_lists_and_events_have_short_cursors_and_miss_nothing(many):
+    ids = send_in_order(many, 30, lambda i: (f"many{i}@list.test", {}))
+    for limit in (1, 7, 30):
+        assert sorted(read_list(many, limit)) == sorted(ids)
+    assert read_list(many, 7, to="many3@list.test") == [ids[3]]
+    page = many.request("GET", "/v1/messages?limit=7").json()
+    assert len(page["data"]) == 7 and len(page["next_cursor"]) <= 512
+    events, end = read_log(many)
+    assert [e["data"]["message_id"] for e in events if e["type"] == "message.queued"] == ids
+    for i in (0, 13, len(events) - 1):
+        assert len(events[i]["cursor"]) <= 512
+        assert keys(read_log(many, events[i]["cursor"], limit=100)[0]) == keys(events[i + 1:])
+    assert read_log(many, end) == ([], end)
+
+
 def test_a_long_way_to_few_messages_ends(partitioned):
     """The messages lie hours apart, some partitions have none."""
     ids = []
@@ -362,7 +385,7 @@ def test_webhooks_tell_what_happens_in_every_partition_once(server, receiver):
     r = receiver(lambda path, n: 500 if n <= 3 else 200)
     made = server.request("POST", "/v1/webhooks", json={"url": r.url()}).json()
     ids = {server.send(f"told{i}@hook.test").json()["id"] for i in range(40)}
-    assert {partition(id) for id in ids} == set(range(N))
+    assert len({partition(id) for id in ids}) >= N
     want = {(id, n) for id in ids for n in (1, 2)}
     harness.wait_for(lambda: set(keys(r.events())) == want, 30, what="all are told")
     assert not any("cursor" in e for e in r.events())

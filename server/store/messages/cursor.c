@@ -1,4 +1,4 @@
-/* Writes and reads positions. */
+/* Positions in lists, as texts. */
 #include "server/store/messages/cursor.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #define BASE 36
 #define NUMBER_MAX 13 /* digits of INT64_MAX */
 
-static void put_number(struct buf *out, int64_t n)
+void cursor_put_number(struct buf *out, int64_t n)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 	char text[NUMBER_MAX];
@@ -27,27 +27,26 @@ void cursor_write(const struct cursor_position *positions, unsigned n, struct bu
 	for (unsigned i = 0; i < n; i++)
 		if (positions[i].at > latest)
 			latest = positions[i].at;
-	put_number(out, latest);
+	cursor_put_number(out, latest);
 	for (unsigned i = 0; i < n; i++) {
 		const struct cursor_position *p = &positions[i];
 
 		buf_char(out, '_');
 		if (!p->at)
 			continue;
-		put_number(out, latest - p->at);
+		cursor_put_number(out, latest - p->at);
 		if (p->index || p->part) {
 			buf_char(out, '.');
-			put_number(out, p->index);
+			cursor_put_number(out, p->index);
 		}
 		if (p->part) {
 			buf_char(out, '.');
-			put_number(out, p->part);
+			cursor_put_number(out, p->part);
 		}
 	}
 }
 
-/* Digits up to what is none, at most `max` of them; *text goes behind them. */
-static int read_number(const char **text, size_t max, int64_t *n)
+int cursor_take_number(const char **text, size_t max, int64_t *n)
 {
 	size_t len = strspn(*text, "0123456789abcdefghijklmnopqrstuvwxyz");
 
@@ -64,17 +63,17 @@ static int read_position(const char **text, int64_t latest, struct cursor_positi
 
 	if (**text == '_' || !**text)
 		return 0;
-	if (read_number(text, 11, &before) < 0 || before >= latest)
+	if (cursor_take_number(text, 11, &before) < 0 || before >= latest)
 		return -1;
 	p->at = latest - before;
 	if (**text == '.') {
 		++*text;
-		if (read_number(text, 11, &p->index) < 0)
+		if (cursor_take_number(text, 11, &p->index) < 0)
 			return -1;
 	}
 	if (**text == '.') {
 		++*text;
-		if (read_number(text, 5, &part) < 0)
+		if (cursor_take_number(text, 5, &part) < 0)
 			return -1;
 	}
 	p->part = (unsigned)part;
@@ -86,7 +85,7 @@ static int read_all(const char *text, struct cursor_position *positions, unsigne
 	int64_t latest;
 
 	memset(positions, 0, n * sizeof(*positions));
-	if (read_number(&text, 11, &latest) < 0)
+	if (cursor_take_number(&text, 11, &latest) < 0)
 		return -1;
 	for (unsigned i = 0; i < n; i++)
 		if (*text++ != '_' || read_position(&text, latest, &positions[i]) < 0)
@@ -94,7 +93,7 @@ static int read_all(const char *text, struct cursor_position *positions, unsigne
 	return *text ? -1 : 0;
 }
 
-/* The same positions have one text: what differs from it was made by somebody else. */
+/* Positions have one text: a different one was not written here. */
 int cursor_read(const char *text, struct cursor_position *positions, unsigned n)
 {
 	struct buf again = {0};

@@ -5,23 +5,29 @@
 
 #include "server/base/buf.h"
 
-/* How far a reader has come in something that each partition has a part of, as a text that a client
- * keeps and gives back:
+/* Positions in lists of which each partition has a part, as a text that a client keeps and gives
+ * back:
  *
- *	positions = latest 1*( "_" [ place ] )	; a place for each partition; "": none
- *	place  = before [ "." index [ "." part ] ]
+ *	positions = latest 1*( "_" [ position ] )	; one for each partition; "": none
+ *	position  = before [ "." index [ "." part ] ]
  *
- * all numbers in base 36; before: how much lower `at` is than the latest of all. */
+ * Numbers are in base 36. before: how much lower `at` is than the latest of all. */
 
 struct cursor_position {
 	int64_t at, index; /* at 0: none */
 	unsigned part;
 };
 
-#define CURSOR_MAX_BYTES 16384 /* what an HTTP request has room for */
+#define CURSOR_MAX_BYTES 512
 
 void cursor_write(const struct cursor_position *positions, unsigned n, struct buf *out);
-/* Fills n positions; -1: the text is not what cursor_write makes of as many. */
+/* Fills n positions. -1: not a text that cursor_write makes of so many positions. */
 int cursor_read(const char *text, struct cursor_position *positions, unsigned n);
+
+/* ---- numbers, for other cursors ---- */
+
+void cursor_put_number(struct buf *out, int64_t n);
+/* Reads at most max digits and moves *text after them. -1: no digit, or more than max. */
+int cursor_take_number(const char **text, size_t max, int64_t *n);
 
 #endif

@@ -19,11 +19,14 @@ struct reading;
 struct part {
 	struct reading *reading;
 	unsigned partition;
+	struct event_log_from from;
 };
 
 struct reading {
 	struct redis *redis;
+	char project[12];
 	size_t max;
+	char until[EVENT_LOG_PLACE_TEXT]; /* the last place to read */
 	struct call_group calls;
 	bool is_full;
 	struct event_log_entry *entries;
@@ -295,20 +298,53 @@ static void on_entries(const struct call_result *result, void *context)
 		end_reading(r);
 }
 
-static void ask_entries(struct part *p, const char *project, const struct event_log_from *from)
+static void ask_entries(struct part *p)
 {
 	struct command c = {0};
 	char place[EVENT_LOG_PLACE_TEXT], start[EVENT_LOG_PLACE_TEXT + 1];
 
-	event_log_place_write(&from->at, place);
-	snprintf(start, sizeof(start), "%s%s", from->is_after ? "(" : "", place);
+	event_log_place_write(&p->from.at, place);
+	snprintf(start, sizeof(start), "%s%s", p->from.is_after ? "(" : "", place);
 	command_start(&c, "XRANGE");
-	command_key(&c, p->partition, KEY_LOG, project);
+	command_key(&c, p->partition, KEY_LOG, p->reading->project);
 	command_str(&c, start);
-	command_str(&c, "+");
+	command_str(&c, p->reading->until);
 	command_str(&c, "COUNT");
 	command_num(&c, (int64_t)p->reading->max);
 	redis_call(p->reading->redis, &c, 1, LIMIT_MS, CALLBACK(on_entries, p));
+}
+
+static void ask_all(struct reading *r)
+{
+	r->calls.n_open = r->n_parts;
+	for (unsigned i = 0; i < r->n_parts; i++)
+		ask_entries(&r->parts[i]);
+}
+
+/* {s, us} of Redis. What is logged from this ms on is left for the next reading: a partition that
+ * is read first may still get entries of the time of those that are read in others. */
+static void on_time(const struct call_result *result, void *context)
+{
+	struct reading *r = context;
+	int64_t s = strtoll(resp_text(resp_item(result->reply, 0)), NULL, 10);
+	int64_t us = strtoll(resp_text(resp_item(result->reply, 1)), NULL, 10);
+
+	call_group_end(&r->calls, result);
+	if (r->calls.has_failed) {
+		end_reading(r);
+		return;
+	}
+	snprintf(r->until, sizeof(r->until), "%" PRId64, s * 1000 + us / 1000 - 1);
+	ask_all(r);
+}
+
+static void ask_time(struct reading *r)
+{
+	struct command c = {0};
+
+	r->calls.n_open = 1;
+	command_start(&c, "TIME");
+	redis_call(r->redis, &c, 1, LIMIT_MS, CALLBACK(on_time, r));
 }
 
 struct refused {
@@ -337,11 +373,15 @@ void event_log_read(struct redis *redis, const char *project, const struct event
 	r->max = max;
 	r->fn = fn;
 	r->arg = arg;
-	r->n_parts = r->calls.n_open = n;
-	for (unsigned i = 0; i < n; i++) {
-		r->parts[i] = (struct part){.reading = r, .partition = from[i].partition};
-		ask_entries(&r->parts[i], project, &from[i]);
-	}
+	r->n_parts = n;
+	snprintf(r->project, sizeof(r->project), "%s", project);
+	snprintf(r->until, sizeof(r->until), "+");
+	for (unsigned i = 0; i < n; i++)
+		r->parts[i] = (struct part){r, from[i].partition, from[i]};
+	if (n == 1)
+		ask_all(r);
+	else
+		ask_time(r);
 }
 
 /* ---- what the retention removed ---- */

@@ -51,9 +51,10 @@ struct event_log_from {
 };
 
 /* page NULL: ERR_RETRY, ERR_INTERNAL. Borrowed for the callback. fn fires exactly once, never from
- * within, within 10 s. */
+ * within, within 15 s. */
 typedef void event_log_fn(const struct event_log_page *page, const struct err *why, void *arg);
-/* Reads the first `max` entries of n partitions together, each from its place on. */
+/* Reads the first `max` entries of n partitions together, each from its place on. Of several
+ * partitions, entries of the current ms are left out: they are complete 1 ms later. */
 void event_log_read(struct redis *redis, const char *project, const struct event_log_from *from,
 		    unsigned n, size_t max, event_log_fn *fn, void *arg);
 

@@ -67,29 +67,51 @@ static int choose_list(const struct list_query *q, char which[96], char mark[5])
 	return 0;
 }
 
-/* ---- all partitions, newest first ---- */
+/* ---- the items of all partitions in order ---- */
 
-/* The part with the newest item; NULL when a part that gave all it read may have a newer one. */
-static struct part *newest(struct asked *a)
+static bool is_by_time(unsigned partitions)
+{
+	return partitions <= LIST_BY_TIME_MAX;
+}
+
+static const struct list_item *head_of(const struct part *p)
+{
+	return p->n_used < p->n ? &p->items[p->n_used] : NULL;
+}
+
+/* Does `left` come before `right`, whose partition is a higher one? */
+static bool is_first(const struct asked *a, const struct list_item *left,
+		     const struct list_item *right)
+{
+	if (is_by_time(a->n_parts))
+		return left->record.accepted_ms >= right->record.accepted_ms;
+	return left->place.at >= right->place.at;
+}
+
+/* May the part have items before `best` that were not read? */
+static bool may_have_more(const struct asked *a, const struct part *p, const struct part *best)
+{
+	int64_t hour = best ? head_of(best)->place.at : 0;
+
+	if (head_of(p) || !p->next.at || p->next.at < hour)
+		return false;
+	return is_by_time(a->n_parts) || p->next.at > hour || p < best;
+}
+
+/* The part with the next item; NULL: a part may have an earlier one, or there is none. */
+static struct part *next_part(struct asked *a)
 {
 	struct part *best = NULL;
-	int64_t hour;
 
 	for (unsigned i = 0; i < a->n_parts; i++) {
 		struct part *p = &a->parts[i];
 
-		if (p->n_used < p->n &&
-		    (!best || p->items[p->n_used].record.accepted_ms >
-				      best->items[best->n_used].record.accepted_ms))
+		if (head_of(p) && (!best || !is_first(a, head_of(best), head_of(p))))
 			best = p;
 	}
-	hour = best ? best->items[best->n_used].place.at : 0;
-	for (unsigned i = 0; i < a->n_parts; i++) {
-		const struct part *p = &a->parts[i];
-
-		if (p->n_used == p->n && p->next.at && p->next.at >= hour)
+	for (unsigned i = 0; i < a->n_parts; i++)
+		if (may_have_more(a, &a->parts[i], best))
 			return NULL;
-	}
 	return best;
 }
 
@@ -100,7 +122,7 @@ static size_t merge(struct asked *a, struct list_item *items, struct cursor_posi
 	struct part *p;
 	size_t n = 0;
 
-	for (; (p = newest(a)); n++)
+	for (; (p = next_part(a)); n++)
 		items[n] = p->items[p->n_used++];
 	for (unsigned i = 0; i < a->n_parts; i++) {
 		p = &a->parts[i];
@@ -209,6 +231,53 @@ void list_begin(struct redis *redis, const struct list_query *q, struct cursor_p
 		positions[p] = (struct cursor_position){hour, 0, 0};
 }
 
+/* The partition that the hour is read from: those before it are done with the hour, those after it
+ * have not begun. */
+static unsigned current_part(const struct cursor_position *positions, unsigned n)
+{
+	unsigned current = 0;
+
+	for (unsigned p = 1; p < n; p++)
+		if (positions[p].at > positions[current].at)
+			current = p;
+	return current;
+}
+
+/* By time: all positions. By partition: {hour, partition, index} say them all. */
+void list_cursor_write(const struct cursor_position *positions, unsigned n, struct buf *out)
+{
+	unsigned current = current_part(positions, n);
+	struct cursor_position one = positions[current];
+
+	one.part = current;
+	if (is_by_time(n))
+		cursor_write(positions, n, out);
+	else
+		cursor_write(&one, 1, out);
+}
+
+int list_cursor_read(const char *text, struct cursor_position *positions, unsigned n)
+{
+	struct cursor_position one;
+
+	if (is_by_time(n))
+		return cursor_read(text, positions, n);
+	if (cursor_read(text, &one, 1) < 0 || one.part >= n || !one.at)
+		return -1;
+	for (unsigned p = 0; p < n; p++)
+		positions[p] = (struct cursor_position){.at = p < one.part ? one.at - 1 : one.at};
+	positions[one.part].index = one.index;
+	return 0;
+}
+
+void list_move_after(const struct list_item *item, struct cursor_position *positions, unsigned n)
+{
+	positions[item->partition] = item->place;
+	for (unsigned p = 0; !is_by_time(n) && p < item->partition; p++)
+		if (positions[p].at >= item->place.at)
+			positions[p] = (struct cursor_position){.at = item->place.at - 1};
+}
+
 bool list_is_over(const struct cursor_position *positions, unsigned n)
 {
 	for (unsigned p = 0; p < n; p++)
@@ -260,6 +329,15 @@ static int64_t oldest_hour(struct redis *redis, const struct list_query *q)
 	return since > oldest ? since : oldest;
 }
 
+/* How many items to ask of the partition. */
+static size_t share(const struct list_query *q, const struct cursor_position *positions,
+		    unsigned partition, unsigned n)
+{
+	if (n == 1 || (!is_by_time(n) && partition == current_part(positions, n)))
+		return q->max;
+	return q->max * 2 / n + 4;
+}
+
 void list_read(struct redis *redis, const struct list_query *q,
 	       const struct cursor_position *positions, list_fn *fn, void *arg)
 {
@@ -281,7 +359,6 @@ void list_read(struct redis *redis, const struct list_query *q,
 	for (unsigned p = 0; p < n; p++) {
 		a->parts[p] = (struct part){.asked = a, .partition = p, .from = positions[p]};
 		if (positions[p].at)
-			ask_part(&a->parts[p], q, which, mark,
-				 n == 1 ? q->max : q->max * 2 / n + 4);
+			ask_part(&a->parts[p], q, which, mark, share(q, positions, p, n));
 	}
 }

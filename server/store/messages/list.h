@@ -7,9 +7,16 @@
 
 struct redis;
 
-/* Lists the messages of a project, newest first. A position in the lists of a partition
+/* Lists the messages of a project, newest first. With more than LIST_BY_TIME_MAX partitions, only
+ * hours are in this order; the messages of an hour come partition by partition, newest first in
+ * each, so that the positions have a short text. No message is left out or repeated in either
+ * order.
+ *
+ * A position in the lists of a partition
  * (lua/list.lua): `at` is the hour since 1970, 0 = after the last list; `index` is 0 at the begin
  * of that hour's list, else 1 more than the entries that are left in it. */
+
+#define LIST_BY_TIME_MAX 40
 
 struct list_query {
 	const char *project;        /* the tenant, as in struct key */
@@ -30,8 +37,14 @@ struct list_item {
 
 /* The first positions of the query; one for each partition. */
 void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions);
+/* The positions as a text of at most CURSOR_MAX_BYTES, and back; -1: not such a text. */
+void list_cursor_write(const struct cursor_position *positions, unsigned n, struct buf *out);
+int list_cursor_read(const char *text, struct cursor_position *positions, unsigned n);
 /* No partition has anything after its position. */
 bool list_is_over(const struct cursor_position *positions, unsigned n);
+
+/* Moves the positions, which are before the item, after it. */
+void list_move_after(const struct list_item *item, struct cursor_position *positions, unsigned n);
 
 struct list_page {
 	/* Candidates: all messages of the chosen list. The caller checks the other conditions of

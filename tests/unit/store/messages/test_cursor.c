@@ -1,4 +1,4 @@
-/* Places in partitions as texts. */
+/* Positions in lists as texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,11 +11,12 @@
 
 #include "server/base/id.h"
 #include "server/store/messages/cursor.h"
+#include "server/store/messages/list.h"
 
-static void places_are_the_same_after_a_journey(void **state)
+static void positions_come_back_from_their_text(void **state)
 {
 	static const struct {
-		struct cursor_position places[3];
+		struct cursor_position positions[3];
 		unsigned n;
 		const char *text;
 	} rows[] = {
@@ -33,19 +34,19 @@ static void places_are_the_same_after_a_journey(void **state)
 		struct cursor_position read[3] = {{9, 9, 9}, {9, 9, 9}, {9, 9, 9}};
 		struct buf text = {0};
 
-		cursor_write(rows[i].places, rows[i].n, &text);
+		cursor_write(rows[i].positions, rows[i].n, &text);
 		assert_string_equal(buf_text(&text), rows[i].text);
 		assert_int_equal(cursor_read(buf_text(&text), read, rows[i].n), 0);
 		for (unsigned p = 0; p < rows[i].n; p++) {
-			assert_int_equal(read[p].at, rows[i].places[p].at);
-			assert_int_equal(read[p].index, rows[i].places[p].index);
-			assert_int_equal(read[p].part, rows[i].places[p].part);
+			assert_int_equal(read[p].at, rows[i].positions[p].at);
+			assert_int_equal(read[p].index, rows[i].positions[p].index);
+			assert_int_equal(read[p].part, rows[i].positions[p].part);
 		}
 		buf_deinit(&text);
 	}
 }
 
-static void what_we_did_not_write_is_refused(void **state)
+static void other_texts_are_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -91,28 +92,50 @@ static void what_we_did_not_write_is_refused(void **state)
 			fail_msg("taken: \"%s\"", rows[i].text);
 }
 
-static void as_many_partitions_as_there_may_be_fit(void **state)
+static void positions_by_time_fit_into_a_cursor(void **state)
+{
+	static struct cursor_position all[LIST_BY_TIME_MAX], read[LIST_BY_TIME_MAX];
+	struct buf text = {0};
+
+	(void)state;
+	for (unsigned p = 0; p < LIST_BY_TIME_MAX; p++)
+		all[p] = (struct cursor_position){498728 - p * 10, 2000000000 + p, 0};
+	list_cursor_write(all, LIST_BY_TIME_MAX, &text);
+	assert_in_range(text.len, 1, CURSOR_MAX_BYTES);
+	assert_int_equal(list_cursor_read(buf_text(&text), read, LIST_BY_TIME_MAX), 0);
+	assert_memory_equal(all, read, sizeof(all));
+	assert_int_equal(list_cursor_read(buf_text(&text), read, LIST_BY_TIME_MAX - 1), -1);
+	buf_deinit(&text);
+}
+
+static void positions_by_partition_have_a_short_text(void **state)
 {
 	static struct cursor_position all[ID_PARTITIONS], read[ID_PARTITIONS];
 	struct buf text = {0};
 
 	(void)state;
 	for (unsigned p = 0; p < ID_PARTITIONS; p++)
-		all[p] = (struct cursor_position){1795421700123 - p * INT64_C(250000), p % 3, 0};
-	cursor_write(all, ID_PARTITIONS, &text);
-	assert_true(text.len < 10000);
-	assert_int_equal(cursor_read(buf_text(&text), read, ID_PARTITIONS), 0);
-	assert_memory_equal(all, read, sizeof(all));
-	assert_int_equal(cursor_read(buf_text(&text), read, ID_PARTITIONS - 1), -1);
+		all[p] = (struct cursor_position){p < 700 ? 498720 - p % 3 : 498728, 9 + p, 0};
+	list_cursor_write(all, ID_PARTITIONS, &text);
+	assert_in_range(text.len, 1, 40);
+	assert_int_equal(list_cursor_read(buf_text(&text), read, ID_PARTITIONS), 0);
+	for (unsigned p = 0; p < ID_PARTITIONS; p++) {
+		assert_int_equal(read[p].at, p < 700 ? 498727 : 498728);
+		assert_int_equal(read[p].index, p == 700 ? 709 : 0);
+		assert_int_equal(read[p].part, 0);
+	}
+	assert_int_equal(list_cursor_read(buf_text(&text), read, 700), -1);
+	assert_int_equal(list_cursor_read("0_", read, ID_PARTITIONS), -1);
 	buf_deinit(&text);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(places_are_the_same_after_a_journey),
-		cmocka_unit_test(what_we_did_not_write_is_refused),
-		cmocka_unit_test(as_many_partitions_as_there_may_be_fit),
+		cmocka_unit_test(positions_come_back_from_their_text),
+		cmocka_unit_test(other_texts_are_refused),
+		cmocka_unit_test(positions_by_time_fit_into_a_cursor),
+		cmocka_unit_test(positions_by_partition_have_a_short_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,13 +103,13 @@ def test_recipients_of_one_domain_share_a_transaction(server, world):
 def test_a_null_mx_bounces_without_a_connection(server):
     message = server.deliver("anyone@nullmx.test", key=server.live_key)
     assert message["status"] == "bounced"
-    assert state(message)["last_reply"] == {"text": "nullmx.test accepts no mail (null MX)"}
+    assert state(message)["last_reply"] == {"source": "local", "text": "nullmx.test accepts no mail (null MX)"}
 
 
 def test_a_domain_that_does_not_exist_bounces(server):
     message = server.deliver("anyone@nowhere.test", key=server.live_key)
     assert message["status"] == "bounced"
-    assert state(message)["last_reply"] == {"text": "nowhere.test does not exist in the DNS"}
+    assert state(message)["last_reply"] == {"source": "local", "text": "nowhere.test does not exist in the DNS"}
 
 
 def test_a_domain_without_mx_is_delivered_to_its_address(server, world):
@@ -382,7 +382,7 @@ def test_waiting_for_the_inbox_ends_when_the_mail_arrives(server):
         waiting = pool.submit(server.request, "GET", "/v1/test/inbox?to=ok-later@d23.test&wait=20s", key=server.test_key)
         answer = server.send("ok-later@d23.test", key=server.test_key)
         found = waiting.result(30).json()["data"]
-    assert [m["id"] for m in found] == [answer.json()["id"]]
+    assert [m["message_id"] for m in found] == [answer.json()["id"]]
 
 
 # ---- secrets ----

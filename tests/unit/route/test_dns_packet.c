@@ -27,7 +27,7 @@ static void release(struct dns_answer *a)
 	*a = (struct dns_answer){0};
 }
 
-/* From a block of its own size, so that ASan sees the first byte behind it. */
+/* In a block of its own size, so that ASan sees a read past the end. */
 static int read_exact(const uint8_t *bytes, size_t len, enum dns_type type, struct dns_answer *out)
 {
 	uint8_t *copy = malloc(len ? len : 1);

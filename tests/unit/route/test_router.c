@@ -1,4 +1,4 @@
-/* The router around its answers: merging, limits, the relay, a dead resolver, bad settings. */
+/* The router: lookups that are shared, limits, the relay, a dead resolver, bad settings. */
 #include "tests/unit/route/dns_fixture.h"
 
 #include "server/route/dns.h"

@@ -115,7 +115,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* What somebody else's failure may leave behind for the next SSL_* call. */
+/* What the failure of another connection may leave for the next SSL_* call. */
 static void dirty_error_queue(void)
 {
 	ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH);

@@ -338,7 +338,7 @@ static void a_good_reply_before_the_dot_left_is_not_believed(void **state)
 	session_free(s);
 }
 
-/* What comes with or behind the last reply is not the answer to the next mail. */
+/* Octets with or after the last reply are not a reply to the next mail. */
 static void bytes_behind_the_last_reply_end_the_connection(void **state)
 {
 	(void)state;

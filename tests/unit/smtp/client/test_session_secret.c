@@ -1,5 +1,5 @@
-/* The password is said to the server and told to nobody: not in the transcript, not in the reason,
- * not even when the server quotes it. */
+/* The password goes to the server only: it is not in transcripts or results, even if the server
+ * quotes it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,10 @@
 
 #include "api/http/engine.h"
 
-/* Reads request heads ahead of libmicrohttpd (MSG_PEEK), and refuses what it would answer by a page
- * of its own. Not with TLS, where the octets are not to be read. For this folder only. */
+/* Looks at heads and chunks before libmicrohttpd reads them (MSG_PEEK). Refuses by a problem what
+ * the library would refuse by a page of its own, and chunk framing that it accepts too laxly. Not
+ * with TLS, where the octets are encrypted. If MHD has read octets that were not looked at, nothing
+ * is refused here until the next request whose place is known. For this folder only. */
 
 struct peer;
 

@@ -42,6 +42,7 @@ static const struct route rows[] = {
 	{HTTP_POST, "/v1/webhooks/{id}/deliveries/{event}/redeliver", SCOPE_MANAGE,
 	 webhooks_redeliver, "whk", BODY_NONE},
 	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, BODY_NONE},
+	{HTTP_DELETE, "/v1/test/inbox", SCOPE_READ, test_inbox_delete, NULL, BODY_NONE},
 	{HTTP_GET, "/problems/{problem}", 0, problems_show, NULL, BODY_NONE},
 	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, BODY_NONE},
 	{HTTP_GET, "/readyz", 0, meta_readyz, NULL, BODY_NONE},

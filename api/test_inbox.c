@@ -8,6 +8,7 @@
 #include "api/http/answer.h"
 #include "api/json/duration.h"
 #include "api/page.h"
+#include "server/base/clock.h"
 #include "server/base/json_text.h"
 #include "server/base/number.h"
 #include "server/mail/mail_view.h"
@@ -21,38 +22,39 @@
 /* Reading mail is work in the loop: an answer holds the newest mails up to this many bytes. */
 #define ANSWER_MAX_BYTES ((size_t)4 << 20)
 
-struct inbox_query {
+struct query {
 	struct address to;
-	size_t limit;
+	struct inbox_query inbox;
 	int64_t wait_ms;
 };
 
-static int read_to(const char *text, struct inbox_query *q, struct err *e)
+static int read_to(const char *text, struct query *q, struct err *e)
 {
 	if (!text)
-		return err_set(e, ERR_INPUT, "the query parameter `to` is required: ?to=<address>");
+		return 0;
 	if (address_make(text, strlen(text), NULL, 0, &q->to, e) < 0)
 		return err_prefix(e, "query parameter to%s",
 				  strchr(text, ' ') ? " (a + is written %2B there)" : "");
+	q->inbox.recipient = q->to.email;
 	return 0;
 }
 
-static int read_limit(const char *text, struct inbox_query *q, struct err *e)
+static int read_limit(const char *text, struct query *q, struct err *e)
 {
 	int64_t n;
 
-	q->limit = LIMIT_DEFAULT;
+	q->inbox.limit = LIMIT_DEFAULT;
 	if (!text)
 		return 0;
 	if (number_parse(text, strlen(text), 1, LIMIT_MAX, &n) < 0)
 		return err_set(e, ERR_INPUT,
 			       "query parameter limit: must be a number between 1 and %d",
 			       LIMIT_MAX);
-	q->limit = (size_t)n;
+	q->inbox.limit = (size_t)n;
 	return 0;
 }
 
-static int read_wait(const char *text, struct inbox_query *q, struct err *e)
+static int read_wait(const char *text, struct query *q, struct err *e)
 {
 	q->wait_ms = 0;
 	if (!text)
@@ -106,26 +108,63 @@ static void on_mails(const struct inbox_mail *mails, size_t n, const struct err 
 	page_answer(r, mails_json(mails, n), NULL);
 }
 
+static int read_since(const char *text, struct query *q, struct err *e)
+{
+	if (text && clock_parse_rfc3339(text, &q->inbox.since_ms) < 0)
+		return err_set(e, ERR_INPUT,
+			       "query parameter since: must be a time like 2026-11-24T08:00:00Z");
+	return 0;
+}
+
+/* -1 and the request is answered. */
+static int check_mode(struct request *r)
+{
+	if (request_key(r)->is_test)
+		return 0;
+	answer_problem(r, PROBLEM_FORBIDDEN, NULL,
+		       "The test inbox is for test keys (pn_test_...) only.");
+	return -1;
+}
+
 void test_inbox_show(struct request *r)
 {
-	const struct key *key = request_key(r);
 	struct redis *redis = request_api(r)->redis;
-	struct inbox_query q;
+	struct query q = {.inbox.project = request_key(r)->tenant};
 	struct err e;
 
-	if (!key->is_test) {
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
-			       "the test inbox is for test keys (pn_test_...) only");
+	if (check_mode(r) < 0)
 		return;
-	}
 	if (read_to(request_query(r, "to"), &q, &e) < 0 ||
 	    read_limit(request_query(r, "limit"), &q, &e) < 0 ||
+	    read_since(request_query(r, "since"), &q, &e) < 0 ||
 	    read_wait(request_query(r, "wait"), &q, &e) < 0) {
 		answer_err(r, &e);
 		return;
 	}
 	if (q.wait_ms)
-		inbox_wait(redis, key->tenant, q.to.email, q.limit, q.wait_ms, on_mails, r);
+		inbox_wait(redis, &q.inbox, q.wait_ms, on_mails, r);
 	else
-		inbox_list(redis, key->tenant, q.to.email, q.limit, on_mails, r);
+		inbox_list(redis, &q.inbox, on_mails, r);
+}
+
+static void on_deleted(const struct err *why, void *arg)
+{
+	if (why)
+		answer_err(arg, why);
+	else
+		answer_text(arg, 204, "", "", 0);
+}
+
+void test_inbox_delete(struct request *r)
+{
+	struct query q = {0};
+	struct err e;
+
+	if (check_mode(r) < 0)
+		return;
+	if (read_to(request_query(r, "to"), &q, &e) < 0)
+		answer_err(r, &e);
+	else
+		inbox_delete(request_api(r)->redis, request_key(r)->tenant, q.inbox.recipient,
+			     on_deleted, r);
 }

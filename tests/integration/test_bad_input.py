@@ -404,7 +404,7 @@ def test_the_inbox_is_of_one_project_and_of_test_keys(postern):
 
 
 @pytest.mark.parametrize("query", [
-    "", "?to=", "?to=ada", "?to=a@b", "?to=a@b.example&limit=0", "?to=a@b.example&limit=101", "?to=a@b.example&limit=-1",
+    "?to=", "?since=yesterday", "?to=ada", "?to=a@b", "?to=a@b.example&limit=0", "?to=a@b.example&limit=101", "?to=a@b.example&limit=-1",
     "?to=a@b.example&limit=1e1", "?to=a@b.example&wait=10", "?to=a@b.example&wait=61s", "?to=a@b.example&wait=-1s",
     "?to=a@b.example&wait=2m", "?to=a@b.example&to=c@d.example", "?to=a%0d%0a@b.example", "?to=a%00@b.example",
     "?to=%ff@b.example", "?to=a+b@c.example"])

@@ -1,6 +1,7 @@
 /* The test inbox: what the built-in sink received. */
 #include "server/store/projects/inbox.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +24,25 @@
 #define WAIT_MAX_MS 60000
 #define POLL_MS 1000
 
+#define RECIPIENT_MAX 256
+#define ALL_RECIPIENTS "*"
+
+/* The name of a recipient's list: the address in lower case. */
+static void write_name(const char *recipient, char out[RECIPIENT_MAX])
+{
+	size_t i = 0;
+
+	for (; recipient && recipient[i] && i < RECIPIENT_MAX - 1; i++)
+		out[i] = (char)tolower((unsigned char)recipient[i]);
+	out[i] = 0;
+	if (!recipient)
+		snprintf(out, RECIPIENT_MAX, ALL_RECIPIENTS);
+}
+
 /* ---- list ---- */
 
 struct list {
+	int64_t since_ms;
 	inbox_fn *fn;
 	void *arg;
 };
@@ -65,6 +82,7 @@ static void on_list(const struct call_result *result, void *context)
 	struct resp_rows rows = {0};
 	struct row *list;
 	struct err e;
+	size_t n = 0;
 
 	if (resp_read_result(result, &shape, NULL, &rows, &e) == 0) {
 		mails = calloc(rows.n + 1, sizeof(*mails));
@@ -73,24 +91,26 @@ static void on_list(const struct call_result *result, void *context)
 	}
 	list = rows.list;
 	for (size_t i = 0; mails && i < rows.n; i++)
-		mails[i] = list[i].mail;
-	l->fn(mails, mails ? rows.n : 0, mails ? NULL : &e, l->arg);
+		if (list[i].mail.received_ms >= l->since_ms)
+			mails[n++] = list[i].mail;
+	l->fn(mails, n, mails ? NULL : &e, l->arg);
 	for (size_t i = 0; i < rows.n; i++)
 		json_decref(list[i].head);
 	free(list);
 	free(mails);
 }
 
-void inbox_list(struct redis *redis, const char *project, const char *recipient, size_t limit,
-		inbox_fn *fn, void *arg)
+void inbox_list(struct redis *redis, const struct inbox_query *q, inbox_fn *fn, void *arg)
 {
-	struct list l = {fn, arg};
+	struct list l = {q->since_ms, fn, arg};
+	char name[RECIPIENT_MAX];
 	struct command c = {0};
 
+	write_name(q->recipient, name);
 	command_start(&c, "LRANGE");
-	command_key(&c, PARTITION, KEY_INBOX, project, recipient);
+	command_key(&c, PARTITION, KEY_INBOX, q->project, name);
 	command_num(&c, 0);
-	command_num(&c, (int64_t)limit - 1);
+	command_num(&c, (int64_t)q->limit - 1);
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_list, l));
 }
 
@@ -100,9 +120,10 @@ struct waiter {
 	struct waiter *next;
 	struct waits *all;
 	char project[12];
-	char recipient[256];
+	char name[RECIPIENT_MAX]; /* of its list */
+	bool is_of_all;
 	size_t limit;
-	int64_t until_ms;
+	int64_t since_ms, until_ms;
 	bool is_asking;
 	bool ask_again; /* a mail came while it was asking */
 	inbox_fn *fn;
@@ -144,18 +165,25 @@ static void poll_all(void *arg)
 	plan_poll(all);
 }
 
-/* text: "<project> <recipient>"; NULL: poll all. */
+/* text: "<project> <name>", the list that has a new mail. */
+static bool waits_for(const struct waiter *w, const char *text, size_t len)
+{
+	char line[300];
+	int n = snprintf(line, sizeof(line), "%s %s", w->project, w->is_of_all ? "" : w->name);
+
+	if (n < 0 || (size_t)n > len || memcmp(line, text, (size_t)n) != 0)
+		return false;
+	return w->is_of_all || (size_t)n == len;
+}
+
+/* text NULL: poll all. */
 static void on_publish(const char *text, size_t len, void *arg)
 {
 	struct waits *all = arg;
-	char line[300];
 
-	for (struct waiter *w = all->first; w; w = w->next) {
-		int n = snprintf(line, sizeof(line), "%s %s", w->project, w->recipient);
-
-		if (!text || (n >= 0 && (size_t)n == len && memcmp(line, text, len) == 0))
+	for (struct waiter *w = all->first; w; w = w->next)
+		if (!text || waits_for(w, text, len))
 			ask(w);
-	}
 }
 
 static void *waits_new(struct redis *redis)
@@ -232,25 +260,37 @@ static void ask(struct waiter *w)
 	if (w->is_asking)
 		return;
 	w->is_asking = true;
-	inbox_list(w->all->redis, w->project, w->recipient, w->limit, on_looked, w);
+	inbox_list(w->all->redis,
+		   &(struct inbox_query){.project = w->project,
+					 .recipient = w->is_of_all ? NULL : w->name,
+					 .limit = w->limit,
+					 .since_ms = w->since_ms},
+		   on_looked, w);
 }
 
-void inbox_wait(struct redis *redis, const char *project, const char *recipient, size_t limit,
-		int64_t wait_ms, inbox_fn *fn, void *arg)
+static void waiter_init(struct waiter *w, const struct inbox_query *q, int64_t wait_ms)
+{
+	snprintf(w->project, sizeof(w->project), "%s", q->project);
+	write_name(q->recipient, w->name);
+	w->is_of_all = !q->recipient;
+	w->limit = q->limit;
+	w->since_ms = q->since_ms;
+	w->until_ms = clock_mono_ms() + (wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms);
+}
+
+void inbox_wait(struct redis *redis, const struct inbox_query *q, int64_t wait_ms, inbox_fn *fn,
+		void *arg)
 {
 	struct waits *all = redis_part(redis, &waits_kind);
 	struct waiter *w;
 
 	w = all && wait_ms > 0 && all->n < WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
 	if (!w) {
-		inbox_list(redis, project, recipient, limit, fn, arg);
+		inbox_list(redis, q, fn, arg);
 		return;
 	}
+	waiter_init(w, q, wait_ms);
 	w->all = all;
-	snprintf(w->project, sizeof(w->project), "%s", project);
-	snprintf(w->recipient, sizeof(w->recipient), "%s", recipient);
-	w->limit = limit;
-	w->until_ms = clock_mono_ms() + (wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms);
 	w->fn = fn;
 	w->arg = arg;
 	w->next = all->first;
@@ -260,16 +300,16 @@ void inbox_wait(struct redis *redis, const char *project, const char *recipient,
 	plan_poll(all);
 }
 
-/* ---- put ---- */
+/* ---- put, delete ---- */
 
-struct put {
+struct done {
 	inbox_done_fn *fn;
 	void *arg;
 };
 
-static void on_put(const struct call_result *result, void *context)
+static void on_done(const struct call_result *result, void *context)
 {
-	const struct put *p = context;
+	const struct done *p = context;
 
 	p->fn(result->why, p->arg);
 }
@@ -293,15 +333,17 @@ static void write_entry(const struct inbox_mail *m, struct buf *entry)
 void inbox_put(struct redis *redis, const char *project, const struct inbox_mail *m,
 	       inbox_done_fn *fn, void *arg)
 {
-	struct put p = {fn, arg};
+	struct done p = {fn, arg};
+	char name[RECIPIENT_MAX];
 	struct command c = {0};
 	struct buf entry = {0};
 
+	write_name(m->recipient, name);
 	write_entry(m, &entry);
 	script_inbox(&c, PARTITION,
 		     &(struct script_inbox){
 			     .project = project,
-			     .recipient = m->recipient,
+			     .recipient = name,
 			     .entry = entry.data,
 			     .entry_len = entry.len,
 			     .most = MAILS_MAX,
@@ -309,5 +351,19 @@ void inbox_put(struct redis *redis, const char *project, const struct inbox_mail
 		     });
 	c.bytes.failed |= entry.failed; /* out of memory: ends as such */
 	buf_deinit(&entry);
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_put, p));
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_done, p));
+}
+
+void inbox_delete(struct redis *redis, const char *project, const char *recipient,
+		  inbox_done_fn *fn, void *arg)
+{
+	struct done d = {fn, arg};
+	char name[RECIPIENT_MAX] = "";
+	struct command c = {0};
+
+	if (recipient)
+		write_name(recipient, name);
+	script_inbox_delete(&c, PARTITION,
+			    &(struct script_inbox_delete){.project = project, .recipient = name});
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_done, d));
 }

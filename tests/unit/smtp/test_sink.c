@@ -109,7 +109,9 @@ static struct listed list(struct fixture *f, const char *recipient)
 {
 	struct listed l = {0};
 
-	inbox_list(f->store, PROJECT, recipient, 10, on_listed, &l);
+	inbox_list(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = recipient, .limit = 10},
+		   on_listed, &l);
 	assert_true(becomes(f, was_called, &l.calls));
 	return l;
 }

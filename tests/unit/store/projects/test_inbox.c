@@ -37,7 +37,10 @@ static struct listed list(struct fixture *f, const char *project, const char *re
 {
 	struct listed l = {0};
 
-	inbox_list(f->store, project, recipient, limit, on_listed, &l);
+	inbox_list(
+		f->store,
+		&(struct inbox_query){.project = project, .recipient = recipient, .limit = limit},
+		on_listed, &l);
 	assert_int_equal(l.calls, 0);
 	assert_true(becomes(f, was_called, &l.calls));
 	assert_int_equal(l.calls, 1);
@@ -99,6 +102,79 @@ static void mails_are_listed_newest_first(void **state)
 	assert_string_equal(l.last, "two \"\\ \xc3\xbc\r\n");
 	assert_int_equal(list(f, "2", ANN, 10).n, 0);
 	assert_int_equal(list(f, PROJECT, "bob@example.test", 10).n, 0);
+}
+
+static struct listed query(struct fixture *f, const struct inbox_query *q)
+{
+	struct listed l = {0};
+
+	inbox_list(f->store, q, on_listed, &l);
+	assert_true(becomes(f, was_called, &l.calls));
+	return l;
+}
+
+static void letter_case_does_not_matter_and_all_recipients_have_one_list(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "Ann@Example.test", "one\r\n");
+	put(f, "bob@example.test", "two\r\n");
+	assert_int_equal(list(f, PROJECT, ANN, 10).n, 1);
+	assert_int_equal(list(f, PROJECT, "ANN@example.TEST", 10).n, 1);
+	assert_int_equal(list(f, PROJECT, NULL, 10).n, 2);
+	assert_string_equal(list(f, PROJECT, NULL, 10).first, "two\r\n");
+	assert_int_equal(list(f, "2", NULL, 10).n, 0);
+}
+
+static void mails_of_before_a_time_are_left_out(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t at_ms = 1700000000123; /* as put() says */
+
+	put(f, ANN, "one\r\n");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			query(f, &(struct inbox_query){PROJECT, i ? NULL : ANN, 10, at_ms}).n, 1);
+	assert_int_equal(query(f, &(struct inbox_query){PROJECT, ANN, 10, at_ms + 1}).n, 0);
+}
+
+static void delete_mails(struct fixture *f, const char *recipient)
+{
+	struct stored s = {0};
+
+	inbox_delete(f->store, PROJECT, recipient, on_stored, &s);
+	assert_true(becomes(f, was_called, &s.calls));
+	assert_int_equal(s.why.kind, ERR_NONE);
+}
+
+static void the_mails_of_one_or_of_all_are_deleted(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, ANN, "one\r\n");
+	put(f, "bob@example.test", "two\r\n");
+	put(f, "cy@example.test", "three\r\n");
+	delete_mails(f, "Ann@example.test");
+	assert_int_equal(list(f, PROJECT, ANN, 10).n, 0);
+	assert_int_equal(list(f, PROJECT, NULL, 10).n, 2);
+	delete_mails(f, NULL);
+	assert_int_equal(list(f, PROJECT, NULL, 10).n, 0);
+	assert_int_equal(list(f, PROJECT, "bob@example.test", 10).n, 0);
+	assert_int_equal(redis_do(f, "EXISTS pn:{p0}:in_of:1"), 0);
+}
+
+static void who_waits_for_all_is_woken_by_any(void **state)
+{
+	struct fixture *f = *state;
+	struct listed all = {0};
+
+	inbox_wait(f->store, &(struct inbox_query){.project = PROJECT, .limit = 10}, 10000,
+		   on_listed, &all);
+	run_for(f, 600); /* the subscription */
+	assert_int_equal(all.calls, 0);
+	put(f, "bob@example.test", "two\r\n");
+	assert_true(becomes(f, was_called, &all.calls));
+	assert_int_equal(all.n, 1);
 }
 
 static void a_hundred_mails_an_address_are_kept_for_a_day(void **state)
@@ -165,7 +241,9 @@ static void every_octet_of_a_mail_comes_back(void **state)
 	for (size_t i = 0; i < sizeof(mail); i++)
 		mail[i] = (char)i;
 	put_bytes(f, ANN, mail, sizeof(mail));
-	inbox_list(f->store, PROJECT, ANN, 10, on_every_octet, &calls);
+	inbox_list(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10},
+		   on_every_octet, &calls);
 	assert_true(becomes(f, was_called, &calls));
 }
 
@@ -175,8 +253,13 @@ static void who_waits_is_woken_by_the_mail(void **state)
 	struct listed ann = {0}, bob = {0};
 	int64_t began;
 
-	inbox_wait(f->store, PROJECT, ANN, 10, 10000, on_listed, &ann);
-	inbox_wait(f->store, PROJECT, "bob@example.test", 10, 10000, on_listed, &bob);
+	inbox_wait(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 10000,
+		   on_listed, &ann);
+	inbox_wait(f->store,
+		   &(struct inbox_query){
+			   .project = PROJECT, .recipient = "bob@example.test", .limit = 10},
+		   10000, on_listed, &bob);
 	assert_int_equal(ann.calls, 0);
 	run_for(f, 600); /* the subscription */
 	assert_int_equal(ann.calls, 0);
@@ -199,7 +282,10 @@ static void a_publication_wakes_sooner_than_the_poll(void **state)
 	struct listed first = {0};
 	int64_t spent = 0;
 
-	inbox_wait(f->store, PROJECT, "subscribe@example.test", 1, 300, on_listed, &first);
+	inbox_wait(f->store,
+		   &(struct inbox_query){
+			   .project = PROJECT, .recipient = "subscribe@example.test", .limit = 1},
+		   300, on_listed, &first);
 	assert_true(becomes(f, was_called, &first.calls));
 	for (int i = 0; i < 8; i++) {
 		struct listed l = {0};
@@ -207,7 +293,10 @@ static void a_publication_wakes_sooner_than_the_poll(void **state)
 		int64_t began;
 
 		snprintf(recipient, sizeof(recipient), "r%d@example.test", i);
-		inbox_wait(f->store, PROJECT, recipient, 1, 10000, on_listed, &l);
+		inbox_wait(f->store,
+			   &(struct inbox_query){
+				   .project = PROJECT, .recipient = recipient, .limit = 1},
+			   10000, on_listed, &l);
 		run_for(f, 20);
 		assert_int_equal(l.calls, 0);
 		began = clock_mono_ms();
@@ -224,7 +313,9 @@ static void who_finds_a_mail_does_not_wait(void **state)
 	struct listed l = {0};
 
 	put(f, ANN, "here\r\n");
-	inbox_wait(f->store, PROJECT, ANN, 10, 10000, on_listed, &l);
+	inbox_wait(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 10000,
+		   on_listed, &l);
 	assert_true(becomes_within(f, was_called, &l.calls, 500));
 	assert_int_equal(l.n, 1);
 }
@@ -235,8 +326,12 @@ static void waiting_ends_when_its_time_is_up(void **state)
 	struct listed l = {0}, none = {0};
 	int64_t began = clock_mono_ms();
 
-	inbox_wait(f->store, PROJECT, ANN, 10, 300, on_listed, &l);
-	inbox_wait(f->store, PROJECT, ANN, 10, 0, on_listed, &none);
+	inbox_wait(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 300,
+		   on_listed, &l);
+	inbox_wait(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 0,
+		   on_listed, &none);
 	assert_true(becomes(f, was_called, &none.calls));
 	assert_int_equal(l.calls, 0);
 	assert_true(becomes(f, was_called, &l.calls));
@@ -252,9 +347,13 @@ static void others_who_come_do_not_prolong_the_wait(void **state)
 	struct listed *others = calloc(40, sizeof(*others));
 	int64_t began = clock_mono_ms();
 
-	inbox_wait(f->store, PROJECT, ANN, 10, 1500, on_listed, &first);
+	inbox_wait(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 1500,
+		   on_listed, &first);
 	for (int i = 0; i < 40 && first.calls == 0; i++) {
-		inbox_wait(f->store, PROJECT, ANN, 10, 30000, on_listed, &others[i]);
+		inbox_wait(f->store,
+			   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10},
+			   30000, on_listed, &others[i]);
 		run_for(f, 100);
 	}
 	assert_int_equal(first.calls, 1);
@@ -269,7 +368,9 @@ static void waiting_outlives_a_redis_that_is_restarted(void **state)
 	struct fixture *f = *state;
 	struct listed l = {0};
 
-	inbox_wait(f->store, PROJECT, ANN, 10, 15000, on_listed, &l);
+	inbox_wait(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 15000,
+		   on_listed, &l);
 	run_for(f, 50);
 	kill_redis(f);
 	run_for(f, 200);
@@ -288,10 +389,14 @@ static void who_waits_is_told_when_the_process_ends(void **state)
 	struct stored s = {0};
 	struct inbox_mail m = {.recipient = ANN, .sender = "x", .mail = "y", .mail_len = 1};
 
-	inbox_wait(f->store, PROJECT, ANN, 10, 10000, on_listed, &waits);
+	inbox_wait(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 10000,
+		   on_listed, &waits);
 	run_for(f, 50);
 	kill(f->redis, SIGSTOP);
-	inbox_list(f->store, PROJECT, ANN, 10, on_listed, &lists);
+	inbox_list(f->store,
+		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10},
+		   on_listed, &lists);
 	inbox_put(f->store, PROJECT, &m, on_stored, &s);
 	redis_abandon(f->store);
 	assert_int_equal(waits.calls, 1);
@@ -308,7 +413,9 @@ static void above_a_thousand_waiters_nobody_waits(void **state)
 	struct listed *all = calloc(1001, sizeof(*all));
 
 	for (int i = 0; i < 1001; i++)
-		inbox_wait(f->store, PROJECT, ANN, 1, 60000, on_listed, &all[i]);
+		inbox_wait(f->store,
+			   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 1},
+			   60000, on_listed, &all[i]);
 	assert_true(becomes(f, was_called, &all[1000].calls));
 	assert_int_equal(all[0].calls, 0);
 	put(f, ANN, "for all\r\n");
@@ -328,6 +435,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		READY(mails_are_listed_newest_first),
+		READY(letter_case_does_not_matter_and_all_recipients_have_one_list),
+		READY(mails_of_before_a_time_are_left_out),
+		READY(the_mails_of_one_or_of_all_are_deleted),
+		READY(who_waits_for_all_is_woken_by_any),
 		READY(a_hundred_mails_an_address_are_kept_for_a_day),
 		READY(a_large_mail_is_cut_at_a_megabyte),
 		READY(an_entry_nobody_can_read_is_passed_over),

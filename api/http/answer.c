@@ -42,8 +42,8 @@ static bool is_too_much(const struct request *r, size_t len)
 }
 
 /* take_text: malloc; NULL: there was no memory for it. */
-static void deliver(struct request *r, unsigned status, const char *content_type, char *take_text,
-		    size_t len)
+static void deliver_text(struct request *r, unsigned status, const char *content_type,
+			 char *take_text, size_t len)
 {
 	if (r->is_answered) {
 		LOG(LOG_ERROR, "http.answered_twice", LOG_S("request", r->id));
@@ -77,7 +77,7 @@ void answer_json(struct request *r, unsigned status, json_t *take_body)
 		answer_problem(r, PROBLEM_INTERNAL, NULL, NULL);
 		return;
 	}
-	deliver(r, status, "application/json", text, strlen(text));
+	deliver_text(r, status, "application/json", text, strlen(text));
 }
 
 void answer_json_text(struct request *r, unsigned status, struct buf *take_json)
@@ -89,7 +89,7 @@ void answer_json_text(struct request *r, unsigned status, struct buf *take_json)
 	len = take_json->len;
 	text = buf_give(take_json);
 	if (text)
-		deliver(r, status, "application/json", text, len);
+		deliver_text(r, status, "application/json", text, len);
 	else
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 }
@@ -105,7 +105,7 @@ void answer_text(struct request *r, unsigned status, const char *content_type, c
 	}
 	memcpy(text, body, len);
 	text[len] = 0;
-	deliver(r, status, content_type, text, len);
+	deliver_text(r, status, content_type, text, len);
 }
 
 void answer_problem(struct request *r, enum problem problem, json_t *take_errors,
@@ -128,7 +128,7 @@ void answer_problem(struct request *r, enum problem problem, json_t *take_errors
 		answer_header(r, "WWW-Authenticate", "Bearer");
 	if (!r->problem)
 		r->problem = problem_slug(problem);
-	deliver(r, problem_status(problem), "application/problem+json", text, len);
+	deliver_text(r, problem_status(problem), "application/problem+json", text, len);
 }
 
 void answer_err(struct request *r, const struct err *e)

@@ -12,7 +12,7 @@
 #define BEARER_MAX 200
 
 /* One text for every kind of invalid key, so that the response does not say what was wrong. */
-static void refuse(struct request *r)
+static void refuse_key(struct request *r)
 {
 	answer_problem(r, PROBLEM_UNAUTHORIZED, NULL,
 		       "Send a valid API key as \"Authorization: Bearer pn_...\".");
@@ -27,7 +27,7 @@ static void on_key(const struct key *key, const struct err *why, void *arg)
 		r->is_admitted = true;
 		request_resume(r);
 	} else if (!why || why->kind == ERR_NOT_FOUND) {
-		refuse(r);
+		refuse_key(r);
 	} else if (r->route->method == HTTP_GET) {
 		answer_problem(r, PROBLEM_UNAVAILABLE, NULL, "The API key cannot be checked now.");
 	} else {
@@ -83,5 +83,5 @@ void auth_check(struct request *r)
 	else if (key)
 		keys_find(r->api->redis, key, len, on_key, r);
 	else
-		refuse(r);
+		refuse_key(r);
 }

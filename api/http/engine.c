@@ -23,7 +23,7 @@ void engine_run(struct http_server *s)
 	loop_timer_set(&s->again, 0);
 }
 
-static void run(void *server)
+static void run_engine(void *server)
 {
 	engine_run(server);
 }
@@ -59,8 +59,8 @@ int engine_init(struct http_server *s)
 	if (!info)
 		return -1;
 	loop_fd_init(&s->poll, loop, info->epoll_fd, on_poll, s);
-	if (loop_timer_init(&s->again, loop, run, s) < 0 ||
-	    loop_post_init(&s->wake, loop, run, s) < 0)
+	if (loop_timer_init(&s->again, loop, run_engine, s) < 0 ||
+	    loop_post_init(&s->wake, loop, run_engine, s) < 0)
 		return -1;
 	return loop_fd_want(&s->poll, LOOP_READ);
 }

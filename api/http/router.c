@@ -34,7 +34,8 @@ static bool takes_param(const struct route *route, const char *name, size_t len,
 	return true;
 }
 
-static bool matches(const struct route *route, const struct uri *uri, struct router_match *match)
+static bool match_route(const struct route *route, const struct uri *uri,
+			struct router_match *match)
 {
 	const char *p = route->path;
 
@@ -68,7 +69,7 @@ void router_lookup(const struct routes *routes, const struct uri *uri, enum rout
 	for (size_t i = 0; i < routes->n; i++) {
 		struct router_match row = {.route = &routes->rows[i]};
 
-		if (!matches(row.route, uri, &row))
+		if (!match_route(row.route, uri, &row))
 			continue;
 		row.allowed = found.allowed | 1u << row.route->method;
 		if (!found.route && kind == ROUTER_METHOD_KNOWN && row.route->method == method)

@@ -52,15 +52,15 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct peer *c = info->socket_context;
-	struct request *r = c ? request_new(arg, target) : NULL;
+	struct peer *p = info->socket_context;
+	struct request *r = p ? request_new(arg, target) : NULL;
 
 	if (!r)
 		return NULL;
 	r->mhd = mhd;
-	r->peer = c;
-	peer_enter(c, PEER_HEAD, r->began_us / 1000);
-	c->bytes = 0;
+	r->peer = p;
+	peer_enter(p, PEER_HEAD, r->began_us / 1000);
+	p->bytes = 0;
 	return r;
 }
 

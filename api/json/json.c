@@ -67,7 +67,7 @@ static int check_size(const char *text, size_t len, struct err *e)
 }
 
 /* Jansson's text without the part that quotes the body. */
-static int explain(const json_error_t *why, struct err *e)
+static int explain_error(const json_error_t *why, struct err *e)
 {
 	const char *near = strstr(why->text, " near ");
 	size_t len = near ? (size_t)(near - why->text) : strlen(why->text);
@@ -101,7 +101,7 @@ int json_parse_body(const char *text, size_t len, json_t **out, struct err *e)
 	if (!json)
 		json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (!json)
-		return explain(&why, e);
+		return explain_error(&why, e);
 	*out = json;
 	return 0;
 }

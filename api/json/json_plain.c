@@ -29,16 +29,16 @@ struct string {
 
 static json_t *read_value(struct reader *r);
 
-static char next(struct reader *r)
+static char peek_octet(struct reader *r)
 {
 	while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\r' || *r->p == '\t'))
 		r->p++;
 	return r->p < r->end ? *r->p : 0;
 }
 
-static bool take(struct reader *r, char c)
+static bool take_octet(struct reader *r, char c)
 {
-	if (next(r) != c)
+	if (peek_octet(r) != c)
 		return false;
 	r->p++;
 	return true;
@@ -156,7 +156,7 @@ static bool read_string(struct reader *r, struct string *out)
 {
 	struct string run;
 
-	if (!take(r, '"'))
+	if (!take_octet(r, '"'))
 		return false;
 	*out = read_run(r);
 	buf_reset(&r->text);
@@ -182,7 +182,7 @@ static bool read_member(struct reader *r, json_t *object)
 	char kept[64];
 	json_t *value;
 
-	if (!read_string(r, &name) || name.len >= sizeof(kept) || !take(r, ':'))
+	if (!read_string(r, &name) || name.len >= sizeof(kept) || !take_octet(r, ':'))
 		return false;
 	memcpy(kept, name.text, name.len);
 	kept[name.len] = 0;
@@ -203,15 +203,15 @@ static json_t *read_list(struct reader *r, json_t *into, char end,
 			 bool (*read)(struct reader *r, json_t *into))
 {
 	r->p++;
-	if (!into || take(r, end))
+	if (!into || take_octet(r, end))
 		return into;
 	do {
 		if (!read(r, into)) {
 			json_decref(into);
 			return NULL;
 		}
-	} while (take(r, ','));
-	if (take(r, end))
+	} while (take_octet(r, ','));
+	if (take_octet(r, end))
 		return into;
 	json_decref(into);
 	return NULL;
@@ -257,7 +257,7 @@ static json_t *read_word(struct reader *r)
 static json_t *read_value(struct reader *r)
 {
 	struct string s;
-	char c = next(r);
+	char c = peek_octet(r);
 
 	if (c == '"')
 		return read_string(r, &s) ? json_stringn_nocheck(s.text, s.len) : NULL;
@@ -272,11 +272,11 @@ json_t *json_plain(const char *text, size_t len)
 {
 	struct reader r = {.p = text, .end = text + len};
 	json_t *json = NULL;
-	char c = next(&r);
+	char c = peek_octet(&r);
 
 	if (c == '{' || c == '[')
 		json = read_value(&r);
-	next(&r);
+	peek_octet(&r);
 	if (json && r.p < r.end) {
 		json_decref(json);
 		json = NULL;

@@ -96,10 +96,11 @@ static void report_list(struct rules_run *run, const char *name, const char *cod
 	path_pop(run, len);
 }
 
-static void report(struct rules_run *run, const char *name, const char *code, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+static void report_code(struct rules_run *run, const char *name, const char *code, const char *fmt,
+			...) __attribute__((format(printf, 4, 5)));
 
-static void report(struct rules_run *run, const char *name, const char *code, const char *fmt, ...)
+static void report_code(struct rules_run *run, const char *name, const char *code, const char *fmt,
+			...)
 {
 	va_list ap;
 
@@ -163,12 +164,13 @@ static void report_type(struct rules_run *run, unsigned types, const json_t *jso
 			buf_str(&wanted, " or ");
 		buf_str(&wanted, type_names[i].name);
 	}
-	report(run, NULL, "wrong_type", "must be %s, not %s", buf_text(&wanted), type_name(json));
+	report_code(run, NULL, "wrong_type", "must be %s, not %s", buf_text(&wanted),
+		    type_name(json));
 	buf_deinit(&wanted);
 }
 
 /* Jansson gives valid UTF-8 only, so the characters are the octets that begin one. */
-static size_t characters(const char *text, size_t len)
+static size_t count_characters(const char *text, size_t len)
 {
 	size_t i, n = 0;
 
@@ -181,7 +183,7 @@ static size_t size_of(const struct rule_value *v, const char **unit)
 {
 	if (json_is_string(v->json)) {
 		*unit = "characters";
-		return characters(v->text, v->len);
+		return count_characters(v->text, v->len);
 	}
 	*unit = json_is_array(v->json) ? "items" : "members";
 	return json_is_array(v->json) ? json_array_size(v->json) : json_object_size(v->json);
@@ -196,16 +198,16 @@ static bool is_sized(struct rules_run *run, const struct rule *rule, const struc
 		return true;
 	size = size_of(v, &unit);
 	if (rule->max && size > rule->max) {
-		report(run, NULL, "too_long", "has %zu %s; at most %zu are allowed", size, unit,
-		       rule->max);
+		report_code(run, NULL, "too_long", "has %zu %s; at most %zu are allowed", size,
+			    unit, rule->max);
 		return false;
 	}
 	if (size < rule->min) {
 		if (size == 0)
-			report(run, NULL, "too_short", "must not be empty");
+			report_code(run, NULL, "too_short", "must not be empty");
 		else
-			report(run, NULL, "too_short", "has %zu %s; at least %zu are needed", size,
-			       unit, rule->min);
+			report_code(run, NULL, "too_short", "has %zu %s; at least %zu are needed",
+				    size, unit, rule->min);
 		return false;
 	}
 	return true;
@@ -337,9 +339,9 @@ static void report_unknown(struct rules_run *run, const struct rule *table, size
 		}
 	}
 	if (guess)
-		report(run, name, "unknown_field", "unknown field; did you mean `%s`?", guess);
+		report_code(run, name, "unknown_field", "unknown field; did you mean `%s`?", guess);
 	else
-		report(run, name, "unknown_field", "unknown field");
+		report_code(run, name, "unknown_field", "unknown field");
 }
 
 /* ---- tables ---- */
@@ -387,7 +389,7 @@ void rules_fields(struct rules_run *run, const struct rule *table, size_t n, jso
 	}
 	for (i = 0; i < n; i++)
 		if (table[i].is_required && !rules_is_given(object, table[i].field))
-			report(run, table[i].field, "required", "is required");
+			report_code(run, table[i].field, "required", "is required");
 }
 
 void rules_body(struct rules_run *run, const struct rule *table, size_t n, json_t *body,

@@ -8,7 +8,7 @@
 
 #define KEY_MAX 255
 
-static void hash(const struct sha256_piece *pieces, size_t n, char out[IDEMPOTENCY_HEX])
+static void hash_pieces(const struct sha256_piece *pieces, size_t n, char out[IDEMPOTENCY_HEX])
 {
 	unsigned char digest[SHA256_BYTES];
 
@@ -23,7 +23,7 @@ static void hash(const struct sha256_piece *pieces, size_t n, char out[IDEMPOTEN
  *	unescaped = %x20-21 / %x23-5B / %x5D-7E
  *	escaped   = "\" ( DQUOTE / "\" )
  */
-static int unquote(const char *p, char *out, size_t *len, struct err *e)
+static int unquote_key(const char *p, char *out, size_t *len, struct err *e)
 {
 	size_t n = 0;
 
@@ -60,14 +60,14 @@ int idempotency_key(const char *header, bool is_test, char out[IDEMPOTENCY_HEX],
 	if (check_characters(header, e) < 0)
 		return -1;
 	if (header[0] == '"') {
-		if (unquote(header, key, &pieces[1].len, e) < 0)
+		if (unquote_key(header, key, &pieces[1].len, e) < 0)
 			return -1;
 		pieces[1].bytes = key;
 	}
 	if (pieces[1].len < 1 || pieces[1].len > KEY_MAX)
 		return err_set(e, ERR_INPUT, "Idempotency-Key must have 1 to %d characters",
 			       KEY_MAX);
-	hash(pieces, 2, out);
+	hash_pieces(pieces, 2, out);
 	return 0;
 }
 
@@ -78,5 +78,5 @@ void idempotency_fingerprint(const char *method, const char *path, const char *b
 		{method, strlen(method)}, {"\n", 1}, {path, strlen(path)}, {"\n", 1}, {body, len},
 	};
 
-	hash(pieces, sizeof(pieces) / sizeof(pieces[0]), out);
+	hash_pieces(pieces, sizeof(pieces) / sizeof(pieces[0]), out);
 }

@@ -35,7 +35,7 @@ static bool is_text(const char *text, size_t len)
 }
 
 /* Decodes len octets to out and ends them with a NUL. Gives the length, or -1. */
-static long decode(const char *in, size_t len, bool in_query, char *out)
+static long decode_part(const char *in, size_t len, bool in_query, char *out)
 {
 	long n;
 
@@ -62,7 +62,7 @@ static enum uri_verdict split_path(struct uri *u, char **scratch, const char **w
 
 	for (const char *p = u->path; *p == '/';) {
 		size_t len = strcspn(++p, "/");
-		long n = decode(p, len, false, *scratch);
+		long n = decode_part(p, len, false, *scratch);
 
 		if (!*p && u->n_segments > 0)
 			break;
@@ -86,7 +86,7 @@ static enum uri_verdict add_pair(struct uri *u, const char *pair, size_t len, ch
 	const char *equals = memchr(pair, '=', len);
 	size_t name_len = equals ? (size_t)(equals - pair) : len;
 	struct uri_pair *to = &u->pairs[u->n_pairs];
-	long n = decode(pair, name_len, true, *scratch);
+	long n = decode_part(pair, name_len, true, *scratch);
 
 	*why = "The query has a character that is not allowed there.";
 	if (n < 0)
@@ -95,7 +95,7 @@ static enum uri_verdict add_pair(struct uri *u, const char *pair, size_t len, ch
 	to->value = "";
 	*scratch += n + 1;
 	if (equals) {
-		n = decode(equals + 1, len - name_len - 1, true, *scratch);
+		n = decode_part(equals + 1, len - name_len - 1, true, *scratch);
 		if (n < 0)
 			return URI_BAD;
 		to->value = *scratch;

@@ -64,14 +64,6 @@ void site_pump(struct site *s)
 
 /* ---- slots ---- */
 
-static const struct site_slots *slots_of(const struct site *s, unsigned partition)
-{
-	for (int i = 0; i < SITE_PARTITIONS; i++)
-		if (s->slots[i].n_held && s->slots[i].partition == partition)
-			return &s->slots[i];
-	return NULL;
-}
-
 /* The entry of the partition, or an empty one. NULL: all are taken by other partitions. */
 static struct site_slots *slots_for(struct site *s, unsigned partition)
 {
@@ -92,9 +84,11 @@ static struct site_slots *slots_for(struct site *s, unsigned partition)
 
 unsigned site_slots_held(const struct site *s, unsigned partition)
 {
-	const struct site_slots *slots = slots_of(s, partition);
+	unsigned n = 0;
 
-	return slots ? slots->n_held : 0;
+	for (int i = 0; i < SITE_PARTITIONS; i++)
+		n += s->slots[i].partition == partition ? s->slots[i].n_held : 0;
+	return n;
 }
 
 unsigned site_slots_free(const struct site *s)
@@ -108,10 +102,11 @@ unsigned site_slots_free(const struct site *s)
 
 bool site_has_slots(const struct site *s)
 {
+	unsigned n = 0;
+
 	for (int i = 0; i < SITE_PARTITIONS; i++)
-		if (s->slots[i].n_held)
-			return true;
-	return false;
+		n += s->slots[i].n_held;
+	return n > 0;
 }
 
 static struct site_slots *find_free_slots(struct site *s)
@@ -272,21 +267,25 @@ static void make_room(struct site *s)
 		channel_end(idle);
 }
 
+static void open_channel(struct site *s, unsigned partition)
+{
+	struct err e;
+
+	if (channel_open(&s->channels, partition, &s->waiting.first->route, &e) == 0)
+		return;
+	LOG(LOG_ERROR, "channel.no_memory", LOG_S("site", s->name));
+	return_slots(s, partition, 1);
+}
+
 /* One channel on its way for each delivery that waits. */
 static void open_channels(struct site *s)
 {
 	struct site_slots *slots;
-	struct err e;
 
 	while (s->waiting.n > s->channels.lists[CHANNEL_CONNECTING].n &&
 	       (slots = find_free_slots(s))) {
-		unsigned partition = slots->partition;
-
 		slots->n_free--;
-		if (channel_open(&s->channels, partition, &s->waiting.first->route, &e) < 0) {
-			LOG(LOG_ERROR, "channel.no_memory", LOG_S("site", s->name));
-			return_slots(s, partition, 1);
-		}
+		open_channel(s, slots->partition);
 	}
 }
 

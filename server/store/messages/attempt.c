@@ -104,7 +104,7 @@ static char *put_reply(char *to, const struct attempt *a)
 	*to++ = ' ';
 	to = put_number(to, a->code);
 	*to++ = ' ';
-	for (; a->reply[n] && n < REPLY_MAX; n++)
+	for (; n < REPLY_MAX && a->reply[n]; n++)
 		to[n] = a->reply[n] < ' ' || a->reply[n] > '~' ? '?' : a->reply[n];
 	return to + n;
 }

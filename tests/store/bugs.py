@@ -66,7 +66,7 @@ BUGS = {
     "accept lets its chunks expire": ("accept", "call('PERSIST', key_content_chunk(message.id, chunk))", "call('ECHO', '')"),
     "a suppressed address gets its mail": ("accept", "if entries[message.first + r] then", "if false then"),
     "take does not count the places that end": ("take", "looks_left - MAX_LOOKS)", "-job_count)"),
-    "accept does not tell who is suppressed": ("accept", "for n = 1, #message.answers do answer[message.answers[n]] = list end", ""),
+    "accept does not tell who is suppressed": ("accept", "for n = 1, #message.replies do reply[message.replies[n]] = list end", ""),
     "accept run again does not tell who is suppressed": ("accept", "suppressed = record and match(record, SUPPRESSED_FACT) or ''", ""),
     "take does not look who was suppressed": ("take", "if entries[i] then set_state", "if false then set_state"),
     "take looks at the suppressions of another": ("take", "if entries[i] then set_state", "if entries[1] then set_state"),
@@ -82,8 +82,8 @@ BUGS = {
     "sweep too early": ("sweep", "cursor < hour and passed", "cursor < hour + 2 and passed"),
 }
 
-# The same for test_spread.py, which has several partitions.
-SPREAD_BUGS = {
+# The same for test_suppression_sync.py, which has several partitions.
+SYNC_BUGS = {
     "a copy comes after the removal": ("suppression_copy", "if removed_at(tenant, address) >= tonumber(at) then return end", ""),
     "a removal leaves no mark": ("suppression_remove", "if copies_ms ~= '0' and", "if false and"),
     "a removal takes what came later": ("suppression_remove", "if not known or tonumber(cjson.decode(known).at) > at_ms then return 0 end", ""),

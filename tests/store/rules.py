@@ -132,7 +132,7 @@ def attempt(old, new, r, command):
         need(b.email.lower() in command.suppressed.get(new.project, {}), "suppressed and on no list", *text)
         need(new.deadline > command.now, "suppressed past the deadline", *text)
     if command.name == "retry":
-        need(a.state == "held", "let go of what was not held", *text)
+        need(a.state == "held", "released what was not held", *text)
     if command.name == "release":
         job = new.jobs[b.job]
         if b.state == "held":

@@ -15,7 +15,7 @@ bugs=4
 {
 	$python prop.py "$seed" "$steps"
 	$python test_edges.py
-	$python test_spread.py
+	$python test_suppression_sync.py
 } >"$out/1" 2>&1 &
 one=$!
 {

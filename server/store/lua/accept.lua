@@ -9,8 +9,8 @@
 -- (recipient_mark.h). content: '' when it is in chunks.
 -- returns the row of each message. suppressed: recipients on the suppression list, as JSON: "[0,2]", '' = none.
 --@row message status id accepted_ms suppressed
--- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later answers.
--- Run again: the same answer, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
+-- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later replies.
+-- Run again: the same reply, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
 local ACCEPTED = 1
 local REPLAYED = 2                             -- id is of the first message with the Idempotency-Key
 local CONFLICT = 3                             -- the same key with another fingerprint
@@ -23,7 +23,7 @@ local PROJECT_OF_HEAD = '^%l+ %l+ %S+ (%d+t?) '
 local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '
 local MAX_JOBS = 4096
 local IS_LANE, IS_MODE = { otp = true, normal = true, bulk = true }, { live = true, test = true }
-local answer, accepted = {}, {}
+local reply, accepted = {}, {}
 local seen = {}                                -- id -> accepted message; key of an Idempotency-Key -> its value
 
 -- Checks the lines of jobs; how many recipients each has, by number from 1, and the destinations. nil when malformed.
@@ -69,7 +69,7 @@ local function read_message(i)
 		#destinations .. ' ' .. #emails .. ' ' .. sizes)
 	return { i = i, id = item_id(i), lane = lane, project = project, chunks = tonumber(chunks),
 		destinations = destinations, emails = emails, start_ms = start_ms,
-		deadline_ms = deadline_ms, answers = {}, record = head .. item_jobs(i) .. item_recipients(i) .. facts ..
+		deadline_ms = deadline_ms, replies = {}, record = head .. item_jobs(i) .. item_recipients(i) .. facts ..
 		'\n1 queued - ' .. now_digits .. ' 0 - \n' }
 end
 
@@ -114,22 +114,22 @@ local function decide()
 	for i = 1, item_count do
 		local id, key, record = item_id(i), key_of[i], records[i]
 		local value = key and (seen[key] or values[key])
-		local status, accepted_ms, suppressed, answered_id = ACCEPTED, 0, '', id
+		local status, accepted_ms, suppressed, replied_id = ACCEPTED, 0, '', id
 		if record or seen[id] then
 			local head = parse_head(record)
 			accepted_ms = head and head.accepted_ms or now_ms
 			suppressed = record and match(record, SUPPRESSED_FACT) or ''
 		elseif value then
 			local fingerprint, first_id = match(value, '^(%S+) (%S+)$')
-			status, answered_id = fingerprint == item_fingerprint(i) and REPLAYED or CONFLICT, first_id
+			status, replied_id = fingerprint == item_fingerprint(i) and REPLAYED or CONFLICT, first_id
 		elseif latest_ms > 0 and now_ms > latest_ms then status = LATE
 		else
 			status = accept(i, key)
 			if status == ACCEPTED then accepted_ms = now_ms end
 		end
-		if status == ACCEPTED and seen[id] then table.insert(seen[id].answers, i * 4) end
+		if status == ACCEPTED and seen[id] then table.insert(seen[id].replies, i * 4) end
 		local n = i * 4 - 3
-		answer[n], answer[n + 1], answer[n + 2], answer[n + 3] = status, answered_id, accepted_ms, suppressed
+		reply[n], reply[n + 1], reply[n + 2], reply[n + 3] = status, replied_id, accepted_ms, suppressed
 	end
 end
 
@@ -163,7 +163,7 @@ local function suppress(message, entries)
 		local list, facts_end = '[' .. concat(numbers, ',') .. ']', #item_facts(message.i)
 		local fact = ',"suppressed":' .. list
 		parsed.tail = sub(parsed.tail, 1, facts_end - 1) .. fact .. sub(parsed.tail, facts_end)
-		for n = 1, #message.answers do answer[message.answers[n]] = list end
+		for n = 1, #message.replies do reply[message.replies[n]] = list end
 	end
 	return parsed
 end
@@ -245,4 +245,4 @@ for project, lines in pairs(log) do call('XADD', key_log(project), '*', 'e', con
 call_in_pieces('ZADD', key_due(), due)
 write_changes(retention_ms)
 write_ready('RPUSH')
-return answer
+return reply

@@ -6,9 +6,9 @@
 --@item id
 -- returns the row of each id; canceled -1: there is no such message. at_dot: recipients that an open dot holds back.
 --@row message canceled at_dot
-local ids, answer = {}, {}
+local ids, reply = {}, {}
 for i = 1, item_count do ids[i] = item_id(i) end
 local results = finish(ids, 'canceled', '')
-for i = 1, #results do answer[i * 2 - 1], answer[i * 2] = results[i][1], results[i][2] end
+for i = 1, #results do reply[i * 2 - 1], reply[i * 2] = results[i][1], results[i][2] end
 write_changes(retention_ms)
-return answer
+return reply

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- deliveries_endpoints: all webhook endpoints and how far each is, for the process that delivers.
--- KEYS 1 the root of the installation. known_version: that of the last answer.
+-- KEYS 1 the root of the installation. known_version: that of the last reply.
 --@include base
 --@args known_version:number
 -- returns {version} when it is the known one; else {version, then the row of each endpoint}
@@ -9,13 +9,13 @@
 --@row endpoint id project project_json json cursors waiting
 local version = tonumber(call('GET', key_endpoints_version()) or '0')
 if version == known_version then return { version } end
-local answer, endpoints = { version }, call('HGETALL', key_endpoint_projects())
+local reply, endpoints = { version }, call('HGETALL', key_endpoint_projects())
 for i = 1, #endpoints, 2 do
-	local id, project, n = endpoints[i], endpoints[i + 1], #answer
-	answer[n + 1], answer[n + 2] = id, project
-	answer[n + 3] = call('HGET', key_projects(), match(project, '^%d+'))
-	answer[n + 4] = call('HGET', key_endpoints(project), id)
-	answer[n + 5] = call('HGETALL', key_endpoint_cursors(id))
-	answer[n + 6] = call('ZCARD', key_endpoint_retries(id))
+	local id, project, n = endpoints[i], endpoints[i + 1], #reply
+	reply[n + 1], reply[n + 2] = id, project
+	reply[n + 3] = call('HGET', key_projects(), match(project, '^%d+'))
+	reply[n + 4] = call('HGET', key_endpoints(project), id)
+	reply[n + 5] = call('HGETALL', key_endpoint_cursors(id))
+	reply[n + 6] = call('ZCARD', key_endpoint_retries(id))
 end
-return answer
+return reply

@@ -6,9 +6,9 @@
 --@args owner lease_ms:number is_dot:flag silence_ms:number
 --@item ref epoch:digits
 -- returns {when the leases run out, then for each job 1, or 0: the lease is lost, close without the dot}
--- Run again: the same answer.
+-- Run again: the same reply.
 local lease_end_ms = now_ms + lease_ms
-local refs, marks, lease_ends, answer = {}, {}, {}, { lease_end_ms }
+local refs, marks, lease_ends, reply = {}, {}, {}, { lease_end_ms }
 local lease_end = digits(lease_end_ms)
 call('ZADD', key_owners(), digits(now_ms + silence_ms), owner)
 for i = 1, item_count do refs[i] = item_ref(i) end
@@ -17,7 +17,7 @@ local before_dot, at_dot = ' 0 ' .. owner, ' 1 ' .. owner
 for i = 1, #refs do
 	local epoch, lease = item_epoch(i), leases[i]
 	if lease == epoch .. before_dot or lease == epoch .. at_dot then
-		answer[i + 1] = 1
+		reply[i + 1] = 1
 		if is_dot then
 			marks[#marks + 1] = refs[i]
 			marks[#marks + 1] = epoch .. at_dot
@@ -25,11 +25,11 @@ for i = 1, #refs do
 		lease_ends[#lease_ends + 1] = lease_end
 		lease_ends[#lease_ends + 1] = refs[i]
 	else
-		answer[i + 1] = 0
+		reply[i + 1] = 0
 	end
 end
 call_in_pieces('HSET', key_lease(), marks)
 for first = 1, #lease_ends, PIECE do           -- GT: a renewal on its way does not shorten the lease of a dot
 	call('ZADD', key_lease_end(), 'GT', unpack(lease_ends, first, min(first + PIECE - 1, #lease_ends)))
 end
-return answer
+return reply

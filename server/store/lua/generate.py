@@ -2,7 +2,7 @@
 
 names     C: enum script, one value for each transition
 sources   C: the name and the text of each transition
-calls     C: for each transition its arguments as a struct, the function that writes them, the places in its answer
+calls     C: for each transition its arguments as a struct, the function that writes them, the places in its reply
 keys      C: the keys of lib/keys.txt as printf formats
 show NAME the text of one transition, as Redis runs it
 check DIR the faults that luacheck does not see; writes the text of each transition to DIR for luacheck
@@ -13,8 +13,8 @@ A transition is a file NAME.lua. These lines in its head describe it:
 --@args owner lease_ms:number  its arguments, each a local. Types: text (none given), bytes, number (a number in Lua),
                              digits (a number in C, its digits in Lua), flag (a boolean)
 --@item ref epoch:number     arguments that repeat after those: item_ref(i), item_epoch(i), item_count
---@returns moved wait_ms     the answer: `return { moved, wait_ms }` must stand in the text
---@row job ref epoch         the words of each element of a list in the answer (for C alone)
+--@returns moved wait_ms     the reply: `return { moved, wait_ms }` must stand in the text
+--@row job ref epoch         the words of each element of a list in the reply (for C alone)
 
 key_NAME(...) is a key of lib/keys.txt. key_...(), item_...() and constants (local NAME = 'text' or number) are written out in
 place: calls and closures cost Redis more than all else in a short script.

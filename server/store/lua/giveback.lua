@@ -6,7 +6,7 @@
 --@args owner site_life_s:digits
 --@item ref epoch:number site delay_ms:number
 -- returns for each job 1, or 0: not leased to the owner (any more)
-local ids, refs, answer = {}, {}, {}
+local ids, refs, reply = {}, {}, {}
 local is_given, leases_over, due = {}, {}, {}
 local learned, destinations = {}, {}           -- destination -> site; the destinations in order
 for i = 1, item_count do
@@ -32,9 +32,9 @@ for i = 1, #refs do
 	local ref, message, lease = refs[i], found[ids[i]], parse_lease(leases[i])
 	local _, job_number = split_ref(ref)
 	local job = message and message.jobs[job_number]
-	answer[i] = 0
+	reply[i] = 0
 	if job and lease and lease.owner == owner and lease.epoch == item_epoch(i) and not is_given[ref] then
-		answer[i] = 1
+		reply[i] = 1
 		is_given[ref] = true
 		leases_over[#leases_over + 1] = ref
 		if job.epoch < lease.epoch then job.epoch, changed[ids[i]] = lease.epoch, message end
@@ -71,4 +71,4 @@ call_in_pieces('ZREM', key_lease_end(), leases_over)
 call_in_pieces('ZADD', key_due(), due)
 write_ready('LPUSH')
 write_changes(0)
-return answer
+return reply

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- key_make: makes an API key. A full store takes it too: to replace a leaked key must not wait for room.
+-- key_make: makes an API key. A full store takes it, too: a leaked key must be replaced at once.
 -- KEYS 1 the root of the installation. project: its name or id. most: how many keys a project may have.
 --@include base
 --@args project id hash name mode scopes:number most:number

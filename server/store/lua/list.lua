@@ -34,11 +34,11 @@ while hour >= last_hour and #found < most and looks < MAX_LOOKS do
 	walk_hour(key)
 	if place == 0 then hour, place = hour - 1, -1 end
 end
-local answer, keys = { hour, place }, {}
+local reply, keys = { hour, place }, {}
 for i = 1, #found do keys[i] = key_message(found[i][1]) end
 local records = #keys > 0 and call('MGET', unpack(keys)) or {}
 for i = 1, #found do
-	local n, entry = #answer, found[i]
-	answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = entry[1], entry[2], entry[3], records[i]
+	local n, entry = #reply, found[i]
+	reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = entry[1], entry[2], entry[3], records[i]
 end
-return answer
+return reply

@@ -3,7 +3,7 @@
 -- KEYS 1 the root of the installation
 --@include base
 --@args id name
--- returns its JSON; '': another project has the name. Run again: the same answer.
+-- returns its JSON; '': another project has the name. Run again: the same reply.
 local known = call('HMGET', key_project_names(), id, name)
 if known[1] then return call('HGET', key_projects(), known[1]) end
 if known[2] then return '' end

@@ -3,7 +3,7 @@
 -- KEYS 1 partition root. spread: a random number 0-999. code: of the server's reply, or 0. text: why.
 --@include base
 --@args site first_ms:number longest_ms:number spread:number code:number text
--- Run again, or called by others while the site rests: the same answer, nothing changes.
+-- Run again, or called by others while the site rests: the same reply, nothing changes.
 --@returns until_ms failures
 local FORGET_MS = 600000                       -- so long after the end of a rest the next one is a first one again
 local until_ms, failures = match(call('GET', key_rest(site)) or '0 0 ', '^(%d+) (%d+) ')

@@ -25,7 +25,7 @@ local function try_now(job, ref)
 end
 
 local function free_held(job, numbers)
-	for i = 1, #numbers do set_state(id, message, numbers[i], 'queued', 0, '-', 'let go of by request') end
+	for i = 1, #numbers do set_state(id, message, numbers[i], 'queued', 0, '-', 'released by request') end
 	job.crashes = 0
 end
 

@@ -54,7 +54,7 @@ for i = 1, item_count do                       -- check everything before the fi
 	end
 end
 local found, got = load_messages(ids), read_in_pieces('HMGET', key_lease(), refs)
-local answer, leases, leases_over, leases_kept, due_over = {}, {}, {}, {}, {}
+local reply, leases, leases_over, leases_kept, due_over = {}, {}, {}, {}, {}
 local due_ms = {}                              -- ref -> when to try again
 for i = 1, item_count do leases[refs[i]] = parse_lease(got[i]) end
 
@@ -145,7 +145,7 @@ local function settle(i)
 	return status
 end
 
-for i = 1, item_count do answer[i] = settle(i) end
+for i = 1, item_count do reply[i] = settle(i) end
 local due = {}
 for ref, ms in pairs(due_ms) do
 	due[#due + 1] = digits(ms)
@@ -157,4 +157,4 @@ call_in_pieces('ZREM', key_lease_end(), leases_over)
 call_in_pieces('ZREM', key_due(), due_over)
 call_in_pieces('ZADD', key_due(), due)
 write_changes(retention_ms)
-return answer
+return reply

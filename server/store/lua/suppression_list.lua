@@ -7,6 +7,6 @@
 -- returns the row of each entry
 --@row entry address json
 local addresses = call('ZRANGE', key_suppressed_at(tenant), from, '-inf', 'BYSCORE', 'REV', 'LIMIT', skip, most)
-local entries, answer = #addresses > 0 and call('HMGET', key_suppressed(tenant), unpack(addresses)) or {}, {}
-for i = 1, #addresses do answer[i * 2 - 1], answer[i * 2] = addresses[i], entries[i] end
-return answer
+local entries, reply = #addresses > 0 and call('HMGET', key_suppressed(tenant), unpack(addresses)) or {}, {}
+for i = 1, #addresses do reply[i * 2 - 1], reply[i * 2] = addresses[i], entries[i] end
+return reply

@@ -1,19 +1,18 @@
 #!lua flags=allow-oom
 -- take: leases jobs to an owner: for the connections it has, and with the right to open more.
--- Within a site, and among new sites, lanes go in the order otp, normal, bulk. normal and bulk have an exact share over
--- time.
--- Recipients that came to the suppression list meanwhile end here, jobs past their deadline expire here.
+-- Within a site, and among new sites, the order of lanes is otp, normal, bulk; normal and bulk have an exact share over
+-- time. Recipients that were suppressed since accept end here, and jobs past their deadline expire here.
 -- KEYS 1 partition root
 --@include base record change ready slots pop site_rest grant
 --@args owner request:digits max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number
 --@args free:number bulk_share:number normal_share:number retention_ms:number is_complete:flag
 --@item site wanted:number more:number connections:number
--- request: run again with the same one, the answer has the same jobs and slots. silence_ms: after it an unheard
+-- request: run again with the same one, the reply has the same jobs and slots. silence_ms: after it an unheard
 -- owner is taken for dead. free: connections that the owner may open. shares: per mille. is_complete: it has no
--- connections but these; what more is counted as its own was granted in an answer that was lost.
+-- connections but these; what more is counted as its own was granted in a reply that was lost.
 -- For each site that it has connections to: jobs wanted for them, more connections wanted, connections it has.
 --@returns now_ms granted jobs expired deferred
--- expired: jobs. deferred: recipients. slots and jobs are lists of rows; content: '' = in chunks, or gone.
+-- granted: rows of slots. jobs: rows of jobs. expired: jobs. deferred: recipients. content: '' = in chunks, or gone.
 --@row slot site connections
 --@row job ref epoch site record content
 local LAST_TAKE_MS = '86400000'
@@ -35,7 +34,7 @@ local function with_contents(rows)
 	return list
 end
 
--- The answer of the last take again, from what is still leased.
+-- The reply of the last take again, from what is still leased.
 local function take_again(last_take)
 	local slot_list, ref_list = match(last_take, '^%S+\n([^\n]*)\n([^\n]*)$')
 	local refs, sites, keys, rows = {}, {}, {}, {}

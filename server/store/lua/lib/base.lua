@@ -1,4 +1,4 @@
--- base.lua: what transitions begin with. generate.py leaves out of a transition what it does not use.
+-- base.lua: what all transitions share. A transition gets only those parts that it uses: generate.py.
 local root = KEYS[1]
 local call = redis.call
 local sub = string.sub

@@ -1,11 +1,11 @@
--- change.lua: what happens to messages. Changes are collected, and write_changes writes them together at the end.
+-- change.lua: events and states of messages. They are collected; write_changes writes them at the end, together.
 local changed = {}                             -- id -> message whose record is to be written
 local log_lines = {}                           -- project -> "id event" lines for its log
 local ended = {}                               -- ids of messages whose last recipient is done
-local lists = {}                               -- key -> ids to add; until_ms: till when the list is wanted
+local lists = {}                               -- key -> ids to add; until_ms: how long the list is needed
 
--- A list that only accept adds to is made to outlive what comes an hour later with a usual deadline: so it seldom needs
--- another PEXPIRE.
+-- accept adds to a list for an hour. The life of the list is long enough for all messages of that hour with a usual
+-- deadline, so it seldom needs another PEXPIRE.
 local USUAL_DEADLINE_MS = 172800000
 
 local function enlist(key, entry, until_ms, is_by_accept)

@@ -1,5 +1,5 @@
--- finish.lua: ends the open recipients of messages, except of jobs past their final dot. Places in lists of ready jobs
--- stay: take drops them when it comes to them, as to remove one from the middle of a list is O(n).
+-- finish.lua: ends the open recipients of messages, except of jobs past their final dot. Refs in lists of ready jobs
+-- stay, because it costs O(n) to remove one from the middle of a list. take drops them when it reaches them.
 local finish_leases = {}                       -- ref -> lease
 local leases_over = {}
 local due_over = {}
@@ -42,7 +42,7 @@ local function read_finish_leases(found)
 	for i = 1, #refs do finish_leases[refs[i]] = parse_lease(got[i]) end
 end
 
--- For each id {recipients ended, recipients that an open dot holds back}; {-1, 0}: there is no such message.
+-- For each id {recipients ended, recipients that an open dot holds back}; {-1, 0}: no such message.
 local function finish(ids, state, text)
 	local found, is_done, results = load_messages(ids), {}, {}
 	read_finish_leases(found)

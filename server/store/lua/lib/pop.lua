@@ -1,6 +1,6 @@
 -- pop.lua: takes refs out of the lists of ready jobs, in turn, and finds those that are worth an attempt.
 local MAX_LOOKS = 2000
-local looks_left = MAX_LOOKS                   -- places of jobs that are over cost time too; take goes on later
+local looks_left = MAX_LOOKS                   -- refs of jobs that are over cost time, too: at 0 take ends
 local BATCH = 16                               -- records that are read at once
 local damaged = {}
 local expired = 0                              -- jobs whose deadline passed
@@ -92,7 +92,7 @@ local function find_job(ref)
 		if texts[id] then damaged[#damaged + 1] = ref end
 		return nil
 	end
-	if job.open == 0 then return nil end       -- over already: its place in the list ends here
+	if job.open == 0 then return nil end       -- over already; its ref in the list was left over
 	if message.deadline_ms <= now_ms then
 		each_open(message, job_number, function(r)
 			set_state(id, message, r, 'expired', 0, '-', 'deadline passed')

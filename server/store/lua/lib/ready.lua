@@ -1,7 +1,7 @@
 -- ready.lua: puts jobs where take finds them, and gives sites their turn. Both are collected; write_ready writes them.
 local ready_lists = {}                         -- key of a list of ready jobs -> its refs of this call
 local ready_order = {}                         -- those lists, in the order of their first ref
-local new_sites = {}                           -- {lane, site} that got something to do, or room
+local new_sites = {}                           -- {lane, site}: it has work now, or room for a connection
 
 -- destination -> site
 local function sites_of(destinations)

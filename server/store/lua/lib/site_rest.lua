@@ -17,7 +17,7 @@ local function rest_of(site)
 	return rests[site]
 end
 
--- Does the site of a connection that works still rest? Its rest is forgotten when it is over.
+-- Does the site still rest? The owner has a connection to it that works, so a rest that is over is forgotten.
 local function is_resting(site)
 	local rest = rest_of(site)
 	if not rest then return false end

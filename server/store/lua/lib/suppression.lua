@@ -1,6 +1,5 @@
--- suppression.lua: suppression lists. An entry has the time when it was made, a removal has the time when it was made,
--- both the same in every partition, and the later one wins. So all partitions come to the same list, in whatever order
--- they get the changes.
+-- suppression.lua: suppression lists. Each entry and each removal has a time, the same in all partitions, and the later
+-- one wins. So all partitions end with the same list, whatever the order in which they get the changes.
 
 -- When the address was last removed, 0 for never: copies of older entries may still be on their way.
 local function removed_at(tenant, address)

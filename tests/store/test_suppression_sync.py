@@ -3,7 +3,7 @@ import json
 import random
 import sys
 
-from bugs import SPREAD_BUGS
+from bugs import SYNC_BUGS
 from one_store import Store, run_tests
 from redis_server import RedisError
 from scripts import Scripts
@@ -15,7 +15,7 @@ DAY = 86_400_000
 
 
 class Race:
-    """One address; who does something is a generator, which yields after each call. Steps as in server/store/projects/suppressions.c and spread.c."""
+    """One address; who does something is a generator, which yields after each call. Steps as in server/store/projects/suppressions.c and suppression_sync.c."""
 
     def __init__(self, store, rnd):
         self.store, self.rnd = store, rnd
@@ -144,7 +144,7 @@ def test_a_bounce_reaches_all_partitions_and_a_removal_wins_in_any_order(store):
 
 
 def test_the_seeded_bugs_are_found(store):
-    for name, patch in SPREAD_BUGS.items():
+    for name, patch in SYNC_BUGS.items():
         broken = Store(store.client, Scripts(store.client, patch))
         try:
             race(broken, range(400))

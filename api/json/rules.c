@@ -144,9 +144,8 @@ static unsigned type_of(const json_t *json)
 static const char *type_name(const json_t *json)
 {
 	unsigned type = type_of(json);
-	size_t i;
 
-	for (i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
+	for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
 		if (type_names[i].type == type)
 			return type_names[i].name;
 	return json_is_null(json) ? "null" : "a number with a fraction or exponent";
@@ -348,9 +347,7 @@ static void report_unknown(struct rules_run *run, const struct rule *table, size
 
 static const struct rule *find_rule(const struct rule *table, size_t n, const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (strcmp(table[i].field, name) == 0)
 			return &table[i];
 	return NULL;

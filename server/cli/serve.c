@@ -10,7 +10,7 @@ static int run(int argc, char **argv)
 	const char *file = NULL, *roles = NULL;
 	const struct option_row rows[] = {
 		{"--config", &file, NULL}, {"--roles", &roles, NULL}, {NULL, NULL, NULL}};
-	const struct app_options options = {0};
+	const struct app_options options = {.warns = true};
 	struct config *config;
 	struct err e;
 	int status;

@@ -149,7 +149,6 @@ static void log_start(const struct app *app, const struct config *config)
 	LOG(LOG_INFO, "postern.started", LOG_S("version", POSTERN_VERSION), LOG_S("listen", listen),
 	    LOG_S("config_file", config_file(config)), LOG_S("data_dir", config->data_dir),
 	    LOG_S("roles", roles + 1), LOG_S("redis", redis));
-	preflight_warn(config);
 }
 
 static void free_generation(struct generation *g)
@@ -233,6 +232,8 @@ int app_run(struct config *config, const struct app_options *options, struct err
 
 	if (status == 0) {
 		log_start(&app, config);
+		if (options->warns)
+			preflight_warn(config);
 		add_jobs(&app, config, options->greet);
 		status = supervise(&app, config, options->hangup_ends);
 	}

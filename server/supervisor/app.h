@@ -12,6 +12,8 @@ struct app_options {
 	role_fn *greet;      /* or NULL: runs once, as one more child; if it fails, the app ends */
 	bool hangup_ends;    /* SIGHUP ends the app (the terminal was closed); false: it reloads */
 	bool makes_root_key; /* when the setting root_key is empty */
+	bool warns; /* preflight_warn() at the start; false for a Postern that somebody only tries
+		     */
 };
 
 /* Runs until the app has ended; returns the exit status. -1: it could not start. Checks config, and

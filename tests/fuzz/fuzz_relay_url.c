@@ -1,3 +1,4 @@
+/* URLs of the relay: any text gives a URL that holds to its limits, or an error. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(!strpbrk(url.host, " \r\n\t[]@/"));
 		assert(!strpbrk(url.user, "\r\n") && !strpbrk(url.password, "\r\n"));
 		assert(!url.has_user || (url.user[0] && url.password[0]));
+		assert((!url.has_user && !url.is_implicit_tls) || url.tls != RELAY_URL_TLS_POLICY);
 	}
 	free(text);
 	return 0;

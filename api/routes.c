@@ -4,22 +4,26 @@
 #include "api/messages/attempts.h"
 #include "api/messages/events.h"
 #include "api/keys.h"
+#include "api/messages/message_actions.h"
+#include "api/messages/message_list.h"
 #include "api/messages/messages.h"
 #include "api/meta.h"
 #include "api/problems.h"
 #include "api/suppressions.h"
 #include "api/test_inbox.h"
+#include "api/webhook_deliveries.h"
 #include "api/webhooks.h"
 
 static const struct route rows[] = {
 	{HTTP_POST, "/v1/messages", SCOPE_SEND, messages_create, NULL, BODY_LARGE},
-	{HTTP_GET, "/v1/messages", SCOPE_READ, messages_list, NULL, BODY_NONE},
+	{HTTP_GET, "/v1/messages", SCOPE_READ, message_list_get, NULL, BODY_NONE},
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, messages_show, "msg", BODY_NONE},
 	{HTTP_GET, "/v1/messages/{id}/attempts", SCOPE_READ, attempts_show, "msg", BODY_NONE},
 	{HTTP_GET, "/v1/messages/{id}/events", SCOPE_READ, events_of_message, "msg", BODY_NONE},
 	{HTTP_GET, "/v1/events", SCOPE_READ, events_list, NULL, BODY_NONE},
-	{HTTP_POST, "/v1/messages/{id}/cancel", SCOPE_SEND, messages_cancel_post, "msg", BODY_NONE},
-	{HTTP_POST, "/v1/messages/{id}/retry", SCOPE_SEND, messages_retry_post, "msg", BODY_NONE},
+	{HTTP_POST, "/v1/messages/{id}/cancel", SCOPE_SEND, message_actions_cancel, "msg",
+	 BODY_NONE},
+	{HTTP_POST, "/v1/messages/{id}/retry", SCOPE_SEND, message_actions_retry, "msg", BODY_NONE},
 	{HTTP_GET, "/v1/suppressions", SCOPE_READ, suppressions_list_get, NULL, BODY_NONE},
 	{HTTP_POST, "/v1/suppressions", SCOPE_MANAGE, suppressions_post, NULL, BODY_SMALL},
 	{HTTP_GET, "/v1/suppressions/{email}", SCOPE_READ, suppressions_show, NULL, BODY_NONE},
@@ -36,11 +40,12 @@ static const struct route rows[] = {
 	{HTTP_PATCH, "/v1/webhooks/{id}", SCOPE_MANAGE, webhooks_update, "whk", BODY_SMALL},
 	{HTTP_DELETE, "/v1/webhooks/{id}", SCOPE_MANAGE, webhooks_delete, "whk", BODY_NONE},
 	{HTTP_POST, "/v1/webhooks/{id}/rotate", SCOPE_MANAGE, webhooks_rotate, "whk", BODY_NONE},
-	{HTTP_POST, "/v1/webhooks/{id}/test", SCOPE_MANAGE, webhooks_test, "whk", BODY_NONE},
-	{HTTP_GET, "/v1/webhooks/{id}/deliveries", SCOPE_READ, webhooks_deliveries, "whk",
+	{HTTP_POST, "/v1/webhooks/{id}/test", SCOPE_MANAGE, webhook_deliveries_test, "whk",
+	 BODY_NONE},
+	{HTTP_GET, "/v1/webhooks/{id}/deliveries", SCOPE_READ, webhook_deliveries_list, "whk",
 	 BODY_NONE},
 	{HTTP_POST, "/v1/webhooks/{id}/deliveries/{event}/redeliver", SCOPE_MANAGE,
-	 webhooks_redeliver, "whk", BODY_NONE},
+	 webhook_deliveries_redeliver, "whk", BODY_NONE},
 	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, BODY_NONE},
 	{HTTP_DELETE, "/v1/test/inbox", SCOPE_READ, test_inbox_delete, NULL, BODY_NONE},
 	{HTTP_GET, "/problems/{problem}", 0, problems_show, NULL, BODY_NONE},

@@ -19,7 +19,7 @@
 #define WAIT_MAX_S 60
 #define LIMIT_DEFAULT 10
 #define LIMIT_MAX 100
-/* Reading mail is work in the loop: an answer holds the newest mails up to this many bytes. */
+/* Decoding mail blocks the loop: a response has the newest mails up to this many bytes. */
 #define ANSWER_MAX_BYTES ((size_t)4 << 20)
 
 struct query {
@@ -116,7 +116,7 @@ static int read_since(const char *text, struct query *q, struct err *e)
 	return 0;
 }
 
-/* -1 and the request is answered. */
+/* -1: the request is answered. */
 static int check_mode(struct request *r)
 {
 	if (request_key(r)->is_test)

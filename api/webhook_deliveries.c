@@ -1,5 +1,5 @@
-/* What became of the deliveries to a webhook; one once more; a test of one. */
-#include "api/webhooks.h"
+/* Deliveries of a webhook: list, send an event again, test. */
+#include "api/webhook_deliveries.h"
 #include "api/http/answer.h"
 
 #include <stdio.h>
@@ -90,7 +90,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 	return 0;
 }
 
-void webhooks_deliveries(struct request *r)
+void webhook_deliveries_list(struct request *r)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 	struct err e;
@@ -107,7 +107,7 @@ void webhooks_deliveries(struct request *r)
 			      on_found, r);
 }
 
-/* ---- once more ---- */
+/* ---- send an event again ---- */
 
 static void on_redelivered(const struct err *why, void *arg)
 {
@@ -129,7 +129,7 @@ static void on_redelivered(const struct err *why, void *arg)
 static void answer_no_event(struct request *r)
 {
 	answer_problem(r, PROBLEM_NOT_FOUND, NULL,
-		       "there is no such event, or its retention is over");
+		       "There is no such event, or its retention is over.");
 }
 
 static void on_record(const struct record *record, const struct err *why, void *arg)
@@ -148,7 +148,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 				    request_param(r, 0), message, n, on_redelivered, r);
 }
 
-void webhooks_redeliver(struct request *r)
+void webhook_deliveries_redeliver(struct request *r)
 {
 	char message[ID_LEN + 1];
 	unsigned n;
@@ -159,7 +159,7 @@ void webhooks_redeliver(struct request *r)
 		messages_get(request_api(r)->redis, request_key(r)->tenant, message, on_record, r);
 }
 
-/* ---- a test ---- */
+/* ---- test ---- */
 
 struct test {
 	char event[ID_LEN + 1];
@@ -227,7 +227,7 @@ static void on_found_to_test(const struct endpoint *list, size_t n, const struct
 				   request_key(r)->project_id, on_asked, r);
 }
 
-void webhooks_test(struct request *r)
+void webhook_deliveries_test(struct request *r)
 {
 	struct test *t = calloc(1, sizeof(*t));
 	struct id id = id_make("evt", 0);

@@ -1,4 +1,4 @@
-/* Webhook endpoints: made, shown, changed, deleted. */
+/* Webhook endpoints: create, show, change, delete. */
 #include "api/webhooks.h"
 
 #include <stdio.h>
@@ -20,12 +20,13 @@
 #include "server/store/projects/endpoints.h"
 #include "server/store/projects/tenant.h"
 
-#define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign for so long */
+#define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign this long */
 #define DESCRIPTION_MAX 200
 #define FILTERS_MAX 20
-#define ROUNDS_MAX 100 /* of a change that others come between */
+#define ROUNDS_MAX 100 /* tries of a change while others change the endpoint too */
 
-json_t *webhook_json(const struct endpoint *e, const char *secret)
+/* secret NULL: it is not shown. */
+static json_t *endpoint_json(const struct endpoint *e, const char *secret)
 {
 	json_t *lost = e->lost_until_ms
 			       ? json_pack("{s:o, s:o}", "from", render_time(e->lost_from_ms),
@@ -44,7 +45,7 @@ json_t *webhook_json(const struct endpoint *e, const char *secret)
 static void answer_endpoint(struct request *r, unsigned status, const struct endpoint *e,
 			    const char *secret)
 {
-	json_t *body = webhook_json(e, secret);
+	json_t *body = endpoint_json(e, secret);
 
 	if (!body) {
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
@@ -133,14 +134,14 @@ static const struct rule create_rules[] = RULES(true);
 static const struct rule update_rules[] = RULES(false);
 #define RULES_COUNT (sizeof(create_rules) / sizeof(*create_rules))
 
-/* ---- a change on its way ---- */
+/* ---- a change ---- */
 
 struct change {
-	struct endpoint endpoint; /* as it will be; borrows from before, body and sealed */
+	struct endpoint endpoint; /* after the change; borrows from before, body and sealed */
 	struct endpoint before;
 	json_t *body, *events;
 	struct buf sealed;
-	char secret[SIGN_SECRET_TEXT]; /* "": it is not shown */
+	char secret[SIGN_SECRET_TEXT]; /* "": not shown */
 	struct body fields;
 	unsigned status;
 	endpoints_fn *found; /* NULL: it is new */
@@ -173,7 +174,7 @@ static struct change *change_new(struct request *r, unsigned status)
 	return c;
 }
 
-static void get(struct request *r, endpoints_fn *fn)
+static void get_endpoint(struct request *r, endpoints_fn *fn)
 {
 	endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0), fn, r);
 }
@@ -184,8 +185,8 @@ static void on_written(const struct err *why, void *arg)
 	struct change *c = request_state(r);
 
 	if (why && why->kind == ERR_NOT_FOUND && c->found && c->rounds++ < ROUNDS_MAX) {
-		/* Deleted, or changed by another: the process that delivers may be the one. */
-		get(r, c->found);
+		/* Deleted, or changed meanwhile, perhaps by the hooks process. */
+		get_endpoint(r, c->found);
 		return;
 	}
 	if (why && why->kind == ERR_REFUSED)
@@ -199,8 +200,8 @@ static void on_written(const struct err *why, void *arg)
 		    LOG_S("request", request_id(r)), LOG_N("enabled", c->endpoint.is_enabled));
 }
 
-/* -1 and the request is answered. */
-static int new_secret(struct request *r, struct change *c)
+/* -1: the request is answered. */
+static int make_secret(struct request *r, struct change *c)
 {
 	char name[64];
 	struct err e;
@@ -245,16 +246,17 @@ void webhooks_create(struct request *r)
 	e->disabled_reason = "";
 	e->created_ms = clock_real_ms();
 	set_disabled_time(e);
-	if (!c->events || new_secret(r, c) < 0)
+	if (!c->events || make_secret(r, c) < 0)
 		return;
 	endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
 }
 
-/* ---- change one that is there ---- */
+/* ---- change an endpoint ---- */
 
-/* Keeps what is there for as long as the change takes. -1 and the request is answered. */
-static int keep(struct request *r, struct change *c, const struct endpoint *there,
-		const struct err *why)
+/* Copies the endpoint that the store has, as the base of the change. -1: the request is answered.
+ */
+static int copy_before(struct request *r, struct change *c, const struct endpoint *there,
+		       const struct err *why)
 {
 	if (why) {
 		answer_err(r, why);
@@ -279,7 +281,7 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 	struct endpoint *e = &c->endpoint;
 
 	(void)n;
-	if (keep(r, c, list, why) < 0)
+	if (copy_before(r, c, list, why) < 0)
 		return;
 	if (b->url)
 		e->url = b->url;
@@ -297,11 +299,11 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 	endpoints_put(request_api(r)->redis, e, &c->before, on_written, r);
 }
 
-/* Has `found` change the endpoint that is there. */
-static void change(struct request *r, struct change *c, endpoints_fn *found)
+/* Reads the endpoint and lets `found` change it. */
+static void start_change(struct request *r, struct change *c, endpoints_fn *found)
 {
 	c->found = found;
-	get(r, found);
+	get_endpoint(r, found);
 }
 
 void webhooks_update(struct request *r)
@@ -309,7 +311,7 @@ void webhooks_update(struct request *r)
 	struct change *c = change_new(r, 200);
 
 	if (c && body_read(r, update_rules, RULES_COUNT, &c->fields, &c->body) == 0)
-		change(r, c, on_found);
+		start_change(r, c, on_found);
 }
 
 static void on_found_to_rotate(const struct endpoint *list, size_t n, const struct err *why,
@@ -319,11 +321,11 @@ static void on_found_to_rotate(const struct endpoint *list, size_t n, const stru
 	struct change *c = request_state(r);
 
 	(void)n;
-	if (keep(r, c, list, why) < 0)
+	if (copy_before(r, c, list, why) < 0)
 		return;
 	c->endpoint.old_secret = c->before.secret;
 	c->endpoint.old_until_ms = clock_real_ms() + OVERLAP_MS;
-	if (new_secret(r, c) == 0)
+	if (make_secret(r, c) == 0)
 		endpoints_put(request_api(r)->redis, &c->endpoint, &c->before, on_written, r);
 }
 
@@ -332,10 +334,10 @@ void webhooks_rotate(struct request *r)
 	struct change *c = change_new(r, 200);
 
 	if (c)
-		change(r, c, on_found_to_rotate);
+		start_change(r, c, on_found_to_rotate);
 }
 
-/* ---- look, delete ---- */
+/* ---- show, delete ---- */
 
 static void on_shown(const struct endpoint *list, size_t n, const struct err *why, void *arg)
 {
@@ -348,7 +350,7 @@ static void on_shown(const struct endpoint *list, size_t n, const struct err *wh
 
 void webhooks_show(struct request *r)
 {
-	get(r, on_shown);
+	get_endpoint(r, on_shown);
 }
 
 static void on_list(const struct endpoint *list, size_t n, const struct err *why, void *arg)
@@ -366,7 +368,7 @@ static void on_list(const struct endpoint *list, size_t n, const struct err *why
 	for (size_t i = n; i-- > 0;) { /* newest first */
 		if (!page_shows(p, data, list[i].id))
 			continue;
-		json_array_append_new(data, webhook_json(&list[i], NULL));
+		json_array_append_new(data, endpoint_json(&list[i], NULL));
 		last = list[i].id;
 	}
 	page_answer(r, data, json_array_size(data) == p->limit ? last : NULL);

@@ -1,4 +1,6 @@
 /* Cancels messages, and has them tried again. */
+#include "api/messages/message_actions.h"
+
 #include "api/messages/messages.h"
 #include "api/http/answer.h"
 
@@ -42,7 +44,7 @@ static void cancel_found(const struct record *record, const struct err *why, voi
 		answer_err(r, why);
 }
 
-void messages_cancel_post(struct request *r)
+void message_actions_cancel(struct request *r)
 {
 	messages_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 		     cancel_found, r);
@@ -83,7 +85,7 @@ static void retry_found(const struct record *record, const struct err *why, void
 		messages_retry(request_api(r)->redis, request_param(r, 0), on_retried, r);
 }
 
-void messages_retry_post(struct request *r)
+void message_actions_retry(struct request *r)
 {
 	messages_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 		     retry_found, r);

@@ -1,5 +1,5 @@
 /* GET /v1/messages: messages of the project, newest first, by recipient, tag, status and time. */
-#include "api/messages/messages.h"
+#include "api/messages/message_list.h"
 #include "api/http/answer.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "server/store/messages/list.h"
 #include "server/redis/redis.h"
 
-/* One request looks at the store so often; then it answers what it has, and where to go on. */
+/* A request reads from the store this often. Then it responds with what it has and a cursor. */
 #define LOOKS_MAX 20
 
 struct listing {
@@ -204,7 +204,7 @@ static void look(struct request *r, struct listing *l)
 	list_read(request_api(r)->redis, &l->query, l->at, on_list, r);
 }
 
-void messages_list(struct request *r)
+void message_list_get(struct request *r)
 {
 	struct listing *l = listing_new(redis_partitions(request_api(r)->redis));
 	struct err e;

@@ -29,7 +29,7 @@ struct creation {
 	char idempotency[IDEMPOTENCY_HEX], fingerprint[IDEMPOTENCY_HEX];
 	char internet_message_id[MESSAGE_ID_MAX];
 	struct buf facts, tags;
-	struct buf recipients; /* each with a NUL behind it */
+	struct buf recipients; /* each ends with a NUL */
 	const char *durability;
 	int64_t began_ms;
 	size_t mail_bytes, n_recipients;
@@ -52,7 +52,7 @@ static void creation_free(void *state)
 	free(c);
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 static void answer_accepted(struct request *r, const char *id, struct buf *take_body)
 {
@@ -79,7 +79,7 @@ static void on_replay_read(const struct record *record, const struct err *why, v
 	if (!record) {
 		/* It stands, so NOT_FOUND here is as passing a trouble as a store that is away. */
 		answer_problem(r, PROBLEM_UNAVAILABLE, NULL,
-			       "this request was accepted before, and its answer cannot be read "
+			       "this request was accepted before, and its response cannot be read "
 			       "now: %s",
 			       why->text);
 		return;
@@ -158,7 +158,7 @@ static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 	}
 }
 
-/* ---- steps of messages_create: 0, or -1 and the request is answered ---- */
+/* ---- steps of messages_create: 0; -1: the request is answered ---- */
 
 static int read_send(struct request *r, struct creation *c)
 {

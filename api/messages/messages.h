@@ -5,12 +5,7 @@
 
 /* POST /v1/messages */
 request_fn messages_create;
-/* GET /v1/messages */
-request_fn messages_list;
 /* GET /v1/messages/{id} */
 request_fn messages_show;
-/* POST /v1/messages/{id}/cancel, /retry (message_orders.c) */
-request_fn messages_cancel_post;
-request_fn messages_retry_post;
 
 #endif

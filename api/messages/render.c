@@ -39,8 +39,7 @@ bool render_has_tag(const struct record *record, const char *tag)
 
 /* ---- 202 ---- */
 
-/* Is recipient i in *numbers, "[0,2]"? Asked for one after the other; *numbers goes on behind it.
- */
+/* Is recipient i in *numbers, "[0,2]"? For ascending i: *numbers moves past it. */
 static bool is_next(const char **numbers, size_t i)
 {
 	char *end;

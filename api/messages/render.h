@@ -9,7 +9,7 @@
 
 struct buf;
 
-/* Messages as JSON. A NULL result means out of memory, or facts that are no JSON. */
+/* Messages as JSON. NULL: out of memory, or the facts are not JSON. */
 
 /* A message as it was accepted. */
 struct accepted {
@@ -17,15 +17,15 @@ struct accepted {
 	int64_t at_ms;
 	const char *durability; /* NULL: fsync */
 	const char *internet_message_id;
-	const char *emails; /* of the recipients, each with a NUL behind it */
+	const char *emails; /* of the recipients, each ends with a NUL */
 	size_t n_emails;
-	const char *suppressed; /* the numbers of those that ended at once: "[0,2]", or "" */
+	const char *suppressed; /* the numbers of suppressed recipients: "[0,2]", or "" */
 };
 
 /* The body of a 202. */
 void render_accepted(const struct accepted *a, struct buf *out);
-/* The same bytes years of states later, from what was frozen at acceptance. -1: out of memory, or
- * facts that are no JSON. */
+/* The same bytes, whatever has happened to the message since: made from the facts that accept
+ * stored. -1: out of memory, or the facts are not JSON. */
 int render_replay(const char *id, const struct record *record, struct buf *out);
 
 /* The body of GET /v1/messages/{id}. */

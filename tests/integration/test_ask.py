@@ -212,11 +212,13 @@ def test_an_address_suppressed_while_its_mail_waits_gets_none(server, world):
     assert server.message(id, live)["recipients"][0]["status"] == "deferred"
     server.request("POST", f"/v1/messages/{id}/retry", key=live)
     message = server.wait_message(id, lambda m: m["recipients"][0]["status"] == "suppressed" and m["recipients"][1]["attempts"] == 2, live)
-    assert message["recipients"][0]["attempts"] == 1 and "suppression list" in message["recipients"][0]["last_reply"]["text"]
+    assert message["recipients"][0]["attempts"] == 1 and message["recipients"][0]["last_reply"]["source"] == "remote"
     server.request("POST", f"/v1/messages/{id}/retry", key=live)
     assert [r["status"] for r in server.wait_terminal(id, key=live)["recipients"]] == ["suppressed", "delivered"]
     events = server.request("GET", f"/v1/messages/{id}/events", key=live).json()["data"]
-    assert [e["type"] for e in events if e["data"].get("recipient") == to[0]] == ["message.deferred", "message.suppressed"]
+    own = [e for e in events if e["data"].get("recipient") == to[0]]
+    assert [e["type"] for e in own] == ["message.deferred", "message.suppressed"]
+    assert "suppression list" in own[1]["data"]["reply"]["text"] and own[1]["data"]["reply"]["source"] == "local"
     assert pages(server, live, status="suppressed")[0] == [id]
 
 

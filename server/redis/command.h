@@ -7,8 +7,8 @@
 #include "lua_names.h"
 #include "server/base/buf.h"
 
-/* A Redis command, written as RESP while it is put together, so that it can be sent again as it is.
- * Lengths are explicit: any bytes are safe in any argument. */
+/* A Redis command, built as RESP, so that it can be sent again as it is. Arguments may have any
+ * octets. */
 
 struct command {
 	struct buf bytes; /* COMMAND_HEAD bytes of room, then the arguments */

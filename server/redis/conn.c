@@ -1,4 +1,4 @@
-/* One connection to Redis that comes back by itself. */
+/* One connection to Redis, which reconnects by itself. */
 #include "server/redis/conn.h"
 
 #include <arpa/inet.h>
@@ -252,7 +252,7 @@ void conn_drop(struct conn *c, const char *why)
 		return;
 	snprintf(c->why, sizeof(c->why), "%s", why);
 	/* Not redisAsyncDisconnect: that waits for replies that may never come. Its callback finds
-	 * c->redis changed, so the loss is told here, after the pending callbacks. */
+	 * c->redis changed, so on_lost is called here, after the pending callbacks. */
 	c->redis = NULL;
 	redisAsyncFree(redis);
 	lost(c, c->why);

@@ -9,10 +9,10 @@
 struct loop;
 struct redis_url;
 
-/* One asynchronous connection to Redis that comes back by itself: resolves the host (evdns, never
- * blocking), connects (5 s), authenticates, selects the database, then calls on_connected, whose
- * user sends what has to come first and says conn_is_fit or conn_drop. After a loss: on_lost, then
- * a new try after 100 ms, doubling to 3 s. */
+/* One asynchronous connection to Redis, which reconnects by itself. It resolves the host (evdns,
+ * never blocking), connects (within 5 s), authenticates, selects the database, and calls
+ * on_connected. Its user then makes a handshake and calls conn_is_fit or conn_drop. After a loss it
+ * calls on_lost, and connects again after 100 ms, twice as long after each failure, at most 3 s. */
 
 struct conn;
 
@@ -28,7 +28,7 @@ struct conn *conn_new(struct loop *loop, const struct redis_url *url,
 void conn_free(struct conn *c); /* pending callbacks get NULL */
 /* Sends; false when there is no connection. fn gets NULL when the connection is lost first. */
 bool conn_send(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn, void *arg);
-/* Gives this connection up, for the reason; a new one follows. */
+/* Closes this connection; on_lost gets the reason, and a new connection follows. */
 void conn_drop(struct conn *c, const char *why);
 /* It works: the next reconnect starts with the short delay again. */
 void conn_is_fit(struct conn *c);

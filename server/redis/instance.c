@@ -1,4 +1,4 @@
-/* Remembers which store is ours. */
+/* Keeps the id of our store. */
 #include "server/redis/instance.h"
 
 #include <errno.h>
@@ -54,7 +54,7 @@ static void remember(const struct instance *i)
 int instance_check(struct instance *i, const char *found, struct err *e)
 {
 	if (found && !id_valid("ins", found))
-		return err_set(e, ERR_REFUSED, "the meta key of the store is damaged");
+		return err_set(e, ERR_REFUSED, "the `meta` key of the store is damaged");
 	if (!i->id[0] && found) {
 		memcpy(i->id, found, sizeof(i->id));
 		remember(i);
@@ -63,13 +63,13 @@ int instance_check(struct instance *i, const char *found, struct err *e)
 	if (!found)
 		return err_set(
 			e, ERR_REFUSED,
-			"the store is empty, and it should be %s: wrong Redis, or data lost? "
-			"Remove %s and start Postern again to begin anew",
+			"the store is empty, but it should be %s: this is the wrong Redis, or its "
+			"data is lost. To start with an empty store, remove %s and restart Postern",
 			i->id, i->file);
 	if (strcmp(i->id, found) != 0)
 		return err_set(e, ERR_REFUSED,
-			       "this is another store (%s, not %s): remove %s and start "
-			       "Postern again to use it",
+			       "this is another store (%s, not %s). To use it, remove %s and "
+			       "restart Postern",
 			       found, i->id, i->file);
 	return 0;
 }

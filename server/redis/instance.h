@@ -3,9 +3,9 @@
 
 #include "server/base/err.h"
 
-/* Which store is ours: the instance id in its `meta` key, remembered in <data dir>/instance, so
- * that a Redis that came back empty, or another one at the same address, is refused instead of
- * being taken for an empty queue. */
+/* Knows our store by the instance id in its `meta` key, which the file <data dir>/instance keeps. A
+ * Redis that comes back empty, or another Redis at the same address, is refused: it would look like
+ * an empty queue. */
 
 struct instance {
 	char id[31]; /* "" = not known yet: a new store may be made */
@@ -13,7 +13,7 @@ struct instance {
 };
 
 int instance_load(struct instance *i, const char *data_dir, struct err *e);
-/* found: the id in the store, NULL when there is none. Remembers it when it is the first one seen.
+/* found: the id in the store, NULL: none. The first id that is found is kept.
  * ERR_REFUSED. */
 int instance_check(struct instance *i, const char *found, struct err *e);
 

@@ -1,4 +1,4 @@
-/* Checks that Redis is set up to keep what it was given. */
+/* Checks the state and the settings of Redis. */
 #include "server/redis/settings.h"
 
 #include <stdarg.h>
@@ -118,6 +118,6 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 	       "set appendonly yes, or accepted mail is lost in a crash");
 	check_config(&c, config, may_assume);
 	expect(&c, info, "maxmemory_policy", "noeviction",
-	       "any other policy throws away mail when memory is short");
+	       "any other policy deletes mail when memory is short");
 	*out = c;
 }

@@ -7,20 +7,21 @@
 
 #include <hiredis/hiredis.h>
 
-/* Do the settings of this Redis keep the promise of a 202? Pure: replies in, verdict out. */
+/* Checks whether the state and the settings of Redis keep the promise of a 202. */
 
 struct redis_settings {
-	bool is_able;         /* it can take mail: reads and writes, has room, is a master */
-	bool holds;           /* and keeps what it took: fsync always ... */
-	char why[200];        /* the first thing that is not so, for an operator */
+	bool is_able;         /* it can store mail: it reads and writes, has room, is a master */
+	bool holds;           /* and it keeps what it stored: fsync always ... */
+	char why[200];        /* the first check that failed, as a sentence for an operator */
 	int64_t memory_bytes; /* used_memory */
 	bool is_unlimited;    /* maxmemory 0: a warning, not a refusal */
-	bool loads_halves; /* aof-load-truncated yes: likewise, see server/supervisor/redis_log.h */
+	bool loads_halves;    /* aof-load-truncated yes: a warning too, see
+				 server/supervisor/redis_log.h */
 };
 
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite
- * aof-load-truncated, or an error reply where it is denied; may_assume: the operator vouches for
- * what cannot be read. */
+ * aof-load-truncated, or an error reply if access is denied. may_assume: settings that cannot be
+ * read count as right. */
 void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
 		    struct redis_settings *out);
 

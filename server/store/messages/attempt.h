@@ -4,9 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One attempt as a line of text: the grammar of what a message's record keeps of it, for those who
- * write it (smtp/) and those who show it (api/). Outcomes are not in it: they are the events that
- * stand before it in the record (record.h).
+/* One attempt as a line of text in the record of its message: smtp/ writes it, api/ shows it. Its
+ * outcomes are not in the line: they are the events before it in the record (record.h).
  *
  *	line  = started SP took SP steps SP host SP ip SP port SP source SP tls [ SP code SP reply ]
  *	steps = *( letter [ ms ] )            a step that took less than 1 ms has its letter alone
@@ -60,8 +59,8 @@ struct attempt {
 	const char *reply; /* why the mail went on to the next host; "" = it did not */
 };
 
-/* Writes the line, NUL-terminated, and gives its length. What cannot stand in a word becomes "?";
- * too long words are cut. NULL words are empty. */
+/* Writes the line, NUL-terminated, and returns its length. Octets that a word cannot have become
+ * "?"; too long words are cut. NULL words are empty. */
 size_t attempt_format(const struct attempt *a, char out[ATTEMPT_MAX]);
 
 /* Reads a line; the strings of *out point into scratch, or are "". -1: it is none, or "-". */

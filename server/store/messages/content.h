@@ -7,10 +7,13 @@
 
 struct buf;
 
-/* How a mail's bytes lie in the store: a codec byte ('z' zstd, 'r' raw) and the rest. */
+/* The bytes of a mail as they are stored: a codec byte, then the packed mail. Codecs: 'd' zstd with
+ * our dictionary, 'r' raw, 'z' zstd alone (only read). */
+
+/* Appends the packed mail. ERR_INTERNAL: out of memory. */
 
 int content_pack(const char *mail, size_t len, struct buf *out, struct err *e);
-/* Appends the mail. At most limit bytes come out (ERR_INTERNAL: damaged). */
+/* Appends the mail. ERR_INTERNAL: damaged, longer than limit, or out of memory. */
 int content_unpack(const char *packed, size_t len, size_t limit, struct buf *out, struct err *e);
 
 #endif

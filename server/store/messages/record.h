@@ -9,8 +9,8 @@
 #include "server/store/messages/lane.h"
 #include "server/store/messages/choices.h"
 
-/* The record of a message, as lua/lib/record.lua writes it under `m:<id>`: text, so that an
- * operator can read it with `redis-cli --raw get`. */
+/* The record of a message, which lua/lib/record.lua writes under `m:<id>`. It is text: an operator
+ * can read it with `redis-cli --raw get`. */
 
 enum recipient_state {
 	STATE_QUEUED,

@@ -66,7 +66,7 @@ void deliveries_lost(struct deliveries_batch *b, const char *id, int64_t from_ms
 void deliveries_disable(struct deliveries_batch *b, const char *id, const char *reason);
 
 /* Commits the batch and takes or renews the lease that makes `owner` the one process that delivers
- * (lease_ms 0 gives it up); empties the batch. Runs until there is an answer. is_ours false:
+ * (lease_ms 0 gives it up); empties the batch. It has no time limit. is_ours false:
  * another process has the lease, and nothing was done. */
 typedef void deliveries_commit_fn(bool is_ours, void *arg);
 void deliveries_commit(struct redis *redis, const char *owner, int64_t lease_ms,

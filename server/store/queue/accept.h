@@ -12,12 +12,10 @@
 
 struct redis;
 
-/* The queue's transitions, in batches: what is asked in one loop turn goes to Redis in one script
- * call (lua/accept.lua, dot.lua ...), one call in flight a connection. */
+/* Accepts messages. What is accepted in one loop turn goes to Redis in one call of lua/accept.lua;
+ * each partition has at most two calls in flight, one on each connection. */
 
-/* ---- accept ---- */
-
-/* In place of a tenant: a message that nobody sees and that counts as no mail. */
+/* In place of a tenant: no project sees the message, and no metric counts it as mail. */
 #define ACCEPT_NO_PROJECT "0"
 
 struct accept_request {
@@ -33,9 +31,9 @@ struct accept_request {
 	int64_t not_before_ms;   /* real time ms; 0 = now */
 	const char *idempotency; /* hash of the Idempotency-Key, hex, or NULL */
 	const char *fingerprint; /* hash of method, path and body, hex */
-	const char *facts; /* one line of JSON, < 64 KB, an object that is not empty: what GET shows
-			    * of the message; frozen */
-	const char *tags;  /* a line each; NULL: none */
+	const char *facts; /* what GET shows of the message and never changes: one line of JSON, <
+			    * 64 KB, an object that is not empty */
+	const char *tags;  /* one on each line; NULL: none */
 	const char *mail;  /* final bytes */
 	size_t mail_len;
 };
@@ -44,23 +42,21 @@ enum accept_status {
 	ACCEPT_COMMITTED,       /* committed and, with durability fsync, on disk */
 	ACCEPT_REPLAYED,        /* the same key and fingerprint were accepted before, as id */
 	ACCEPT_CONFLICT,        /* the key was used with another fingerprint */
-	ACCEPT_NOT_ACCEPTED,    /* definitely nothing stored: store down, late, or full (err says
-				 * which)
-				 */
-	ACCEPT_OUTCOME_UNKNOWN, /* the store vanished in the middle and has not come back */
+	ACCEPT_NOT_ACCEPTED,    /* nothing was stored: why says why */
+	ACCEPT_OUTCOME_UNKNOWN, /* Redis was lost during the call and has not come back */
 };
 
-/* id: of the message that stands (its own, or the one that was accepted before); at_ms: Redis time.
- * suppressed: of an accepted one, the numbers of the recipients that end at once, as a JSON array;
- * "": none. The facts keep it under that name. */
+/* id: of this message, or of the one that was accepted before. at_ms: Redis's time. suppressed: the
+ * numbers of the recipients that are suppressed, as a JSON array; "": none. The facts keep it under
+ * this name. */
 typedef void accept_fn(enum accept_status status, const char *id, int64_t at_ms,
 		       const char *suppressed, const struct err *why, void *arg);
 
-/* Which partition a message goes to: by hash of project and Idempotency-Key where there is one,
- * else at random. */
+/* The partition of a new message: by the hash of project and Idempotency-Key; without a key, at
+ * random. */
 unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency);
 
-/* Copies all it needs. fn fires exactly once, never from within, within 15 s. */
+/* Copies the request. fn fires exactly once, never from within, within 15 s. */
 void accept_message(struct redis *redis, const struct accept_request *m, accept_fn *fn, void *arg);
 
 #endif

@@ -1,4 +1,7 @@
 /* Walks the table of the conversation: octets in, octets out, one place that changes the state. */
+#include "smtp/client/session_end.h"
+#include "smtp/client/session_mail.h"
+#include "smtp/client/session_secret.h"
 #include "smtp/client/session_table.h"
 
 #include <assert.h>

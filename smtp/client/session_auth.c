@@ -1,4 +1,6 @@
 /* AUTH PLAIN and AUTH LOGIN (RFC 4954, 4616). */
+#include "smtp/client/session_auth.h"
+#include "smtp/client/session_end.h"
 #include "smtp/client/session_table.h"
 
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 /* How a session ends before its time: refused, protocol error, 421, connection lost, dropped,
  * stopped. Makes the results for it. */
+#include "smtp/client/session_end.h"
+#include "smtp/client/session_mail.h"
 #include "smtp/client/session_table.h"
 
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* From the greeting to a session that is ready: EHLO or HELO, STARTTLS. */
+#include "smtp/client/session_hello.h"
+
+#include "smtp/client/session_auth.h"
+#include "smtp/client/session_end.h"
 #include "smtp/client/session_table.h"
 
 void session_say_ehlo(struct session *s)

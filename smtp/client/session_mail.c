@@ -1,4 +1,7 @@
 /* A transaction: MAIL, RCPT, DATA, the dot; then RSET or QUIT. */
+#include "smtp/client/session_mail.h"
+
+#include "smtp/client/session_end.h"
 #include "smtp/client/session_table.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* Keeps the password out of transcripts and results. */
+#include "smtp/client/session_secret.h"
+
+#include "smtp/client/session_auth.h"
 #include "smtp/client/session_table.h"
 
 #include <string.h>

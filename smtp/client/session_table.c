@@ -1,6 +1,10 @@
 /* The conversation as a table: for each state what we say, what we hear, how long we wait. */
 #include "smtp/client/session_table.h"
 
+#include "smtp/client/session_auth.h"
+#include "smtp/client/session_hello.h"
+#include "smtp/client/session_mail.h"
+
 /* A state without `say` only listens. In a state without `hear` nothing is read. */
 const struct session_rule session_table[STATES] = {
 	[STATE_CONNECT] = {"connect", PHASE_CONNECT, 30, SESSION_WAIT, NULL, NULL},

@@ -8,7 +8,8 @@
 #include "smtp/client/transaction.h"
 #include "smtp/client/transcript.h"
 
-/* The inside of a session. Only the files session*.c include it:
+/* The inside of a session. Each file has a header of its own; only the files session*.c include
+ *them:
  *
  *	session.c         walks the table: the only place that changes the state
  *	session_table.c   the conversation: one row a state
@@ -97,77 +98,9 @@ void session_command(struct session *s, const char *fmt, ...) __attribute__((for
 /* 2 for 2xx ... */
 int session_reply_class(const struct reply *r);
 
-/* ---- session_secret.c ---- */
-
-/* True in AUTH, where commands and replies may hold the password. */
-bool session_is_secret(const struct session *s);
-/* Overwrites the password in the reply by "*": as it is, and in the encodings that we sent. */
-void session_strike(const struct session *s, struct reply *r);
-
-/* ---- session_end.c ---- */
-
-/* A result that quotes the server's reply, after our `prefix` ("" = none). */
-struct connection_result session_remote(const struct session *s, const struct reply *r,
-					enum connection_outcome outcome, const char *prefix);
-/* A result in our own words. */
-struct connection_result session_local(const struct session *s, enum connection_outcome outcome,
-				       const char *text);
-/* The session cannot become ready. r: the reply that says why; NULL = `words` alone says it. */
-enum session_state session_refuse(struct session *s, const struct reply *r, const char *words);
-/* The server is this host itself. */
-enum session_state session_loop(struct session *s);
-/* A reply that cannot be one to our command. Nothing that the server said counts. */
-enum session_state session_desync(struct session *s, const char *why);
-enum session_state session_hear_421(struct session *s, const struct reply *r);
-
 /* ---- session_outcome.c ---- */
 
 /* What the reply means for a recipient. */
 enum connection_outcome session_outcome(const struct session *s, const struct reply *r);
-
-/* ---- session_hello.c ---- */
-
-void session_say_ehlo(struct session *s);
-void session_say_helo(struct session *s);
-void session_say_starttls(struct session *s);
-enum session_state session_hear_greeting(struct session *s, const struct reply *r);
-enum session_state session_hear_ehlo(struct session *s, const struct reply *r);
-enum session_state session_hear_helo(struct session *s, const struct reply *r);
-enum session_state session_hear_starttls(struct session *s, const struct reply *r);
-
-/* ---- session_auth.c ---- */
-
-/* The state that begins AUTH; refuses the session where the server offers no way. */
-enum session_state session_choose_auth(struct session *s);
-/* RFC 4616: NUL user NUL password, in base64. */
-void session_append_plain(const struct session *s, struct buf *out);
-void session_append_base64(struct buf *out, const void *bytes, size_t len);
-void session_say_plain(struct session *s);
-void session_say_plain_again(struct session *s);
-void session_say_login(struct session *s);
-void session_say_user(struct session *s);
-void session_say_password(struct session *s);
-enum session_state session_hear_plain(struct session *s, const struct reply *r);
-enum session_state session_hear_login(struct session *s, const struct reply *r);
-enum session_state session_hear_user(struct session *s, const struct reply *r);
-enum session_state session_hear_password(struct session *s, const struct reply *r);
-
-/* ---- session_mail.c ---- */
-
-bool session_is_in_transaction(const struct session *s);
-void session_say_mail(struct session *s);
-void session_say_rcpt(struct session *s);
-void session_say_data(struct session *s);
-void session_say_dot(struct session *s);
-void session_say_rset(struct session *s);
-void session_say_quit(struct session *s);
-enum session_state session_hear_mail(struct session *s, const struct reply *r);
-enum session_state session_hear_rcpt(struct session *s, const struct reply *r);
-enum session_state session_hear_data(struct session *s, const struct reply *r);
-enum session_state session_hear_early(struct session *s, const struct reply *r);
-enum session_state session_hear_dot(struct session *s, const struct reply *r);
-enum session_state session_hear_empty_dot(struct session *s, const struct reply *r);
-enum session_state session_hear_rset(struct session *s, const struct reply *r);
-enum session_state session_hear_closing(struct session *s, const struct reply *r);
 
 #endif

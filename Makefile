@@ -38,7 +38,7 @@ $(call archive,$(1)): $(call objects,$(1))
 endef
 $(foreach d,$(dirs),$(eval $(call folder,$(d))))
 
-LUA := server/store/lua/generate.py $(wildcard server/store/lua/*.lua server/store/lua/lib/*)
+LUA := server/store/lua/generate.py $(wildcard server/store/lua/*.lua server/store/lua/*/*)
 LUA_HEADERS := $(patsubst %,$(B)/gen/lua_%.h,names sources calls keys)
 $(B)/%.o: %.c | $(LUA_HEADERS)
 	@mkdir -p $(@D)

@@ -10,7 +10,7 @@ struct redis;
  * socketpair, so test mail runs through the same client code as live mail. It replies 250 to the
  * dot after the mail is stored in the test inbox. */
 
-#define SINK_SITE "sink" /* the site that lua/accept.lua files test mail under */
+#define SINK_SITE "sink" /* the site that lua/queue/accept.lua files test mail under */
 
 struct sink;
 struct sink_peer; /* one connection, the sink's end */

@@ -27,7 +27,7 @@ struct attempt_source {
 void attempt_report_describe(const struct delivery *d, const struct attempt_source *source,
 			     int64_t now, struct attempt *out);
 /* Appends "h <attempt.h>\n" for each host that passed the mail on, then "a <attempt.h>\n", as
- * lua/settle.lua reads it. Empties d->hosts. */
+ * lua/queue/settle.lua reads it. Empties d->hosts. */
 void attempt_report_write(struct delivery *d, const struct attempt_source *source, struct buf *out);
 /* The host of the source failed with this result, and another is tried: appends its line to out.
  * since: when it was tried first (monotonic ms). */

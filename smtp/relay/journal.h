@@ -20,7 +20,7 @@ struct journal;
 int journal_open(struct journal **j, struct loop *loop, const char *data_dir, const char *owner,
 		 struct err *e);
 /* Returns the number of the entry, from 1. 0: it was not written (logged); then
- * journal_can_write says when to go on. results: as lua/settle.lua reads them. */
+ * journal_can_write says when to go on. results: as lua/queue/settle.lua reads them. */
 uint64_t journal_add(struct journal *j, const char *ref, int64_t epoch, int64_t retry_ms,
 		     const char *results);
 /* The store has the entry. */

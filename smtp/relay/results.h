@@ -10,7 +10,7 @@ struct delivery;
 /* The results of a delivery: as the store reads them, in the log and in the metrics. */
 
 /* Appends "<recipient> <outcome> <code> <dup, sup or -> <text>\n" a recipient, for
- * lua/settle.lua. dup: the recipient may get the mail twice; sup: add the address to the
+ * lua/queue/settle.lua. dup: the recipient may get the mail twice; sup: add the address to the
  * suppression list. For the n recipients from `first` on. */
 void results_write(const struct delivery *d, size_t first, size_t n, struct buf *out);
 /* Writes them to log and metrics. source NULL = no host was tried. */

@@ -7,7 +7,7 @@ struct attempt_source;
 struct delivery;
 
 /* The results of a delivery on their way to the store: log and metrics, the journal when the dot
- * was written, then lua/settle.lua, then the transcript of a failed attempt. */
+ * was written, then lua/queue/settle.lua, then the transcript of a failed attempt. */
 
 /* Fires once, later. is_applied false: the lease was lost, or the store is being closed. */
 typedef void settlement_fn(struct delivery *d, bool is_applied);

@@ -317,7 +317,7 @@ static void run_pump(void *arg)
 /* ---- callbacks of the channels ---- */
 
 /* The site does not let us in: this relay opens no further channel for a while. When it has none at
- * all, all relays leave the site alone (lua/rest.lua). */
+ * all, all relays leave the site alone (lua/queue/rest.lua). */
 static void leave_alone(struct site *s, unsigned n_others, const struct connection_result *why)
 {
 	s->hold_until = clock_mono_ms() + HOLD_MS;

@@ -7,7 +7,7 @@ keys      C: the keys of lib/keys.txt as printf formats
 show NAME the text of one transition, as Redis runs it
 check DIR the faults that luacheck does not see; writes the text of each transition to DIR for luacheck
 
-A transition is a file NAME.lua. These lines in its head describe it:
+A transition is a file NAME.lua in one of the folders. These lines in its head describe it:
 
 --@include base record       it uses the parts lib/base.lua and lib/record.lua; compiled is only what it uses of them
 --@args owner lease_ms:number  its arguments, each a local. Types: text (none given), bytes, number (a number in Lua),
@@ -32,8 +32,13 @@ C_PUT = {"text": 'command_str(c, a->{0} ? a->{0} : "");', "bytes": "command_arg(
 IN_LUA = {"number": "tonumber({0})", "flag": "{0} == '1'"}
 
 
+def files():
+    """name -> the file of the transition."""
+    return {path.stem: path for path in LUA.rglob("*.lua") if path.parent.name != "lib"}
+
+
 def names():
-    return sorted(path.stem for path in LUA.glob("*.lua"))
+    return sorted(files())
 
 
 def keys():
@@ -53,7 +58,7 @@ def layout(text):
 
 def source(name):
     """The transition with its parts, as they were written. BODY divides the parts from its own text."""
-    text = (LUA / f"{name}.lua").read_text()
+    text = files()[name].read_text()
     head, own = re.match(r"(#![^\n]*\n(?:--.*\n)*)([^\0]*)", text).groups()
     fixed, item = layout(text)
     returns = ["return { " + ", ".join(n for n, _ in words) + " }" for words in described(text, "returns")]
@@ -150,7 +155,7 @@ def print_places(prefix, words):
 def print_calls():
     print('#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include "server/redis/command.h"')
     for name in names():
-        text = (LUA / f"{name}.lua").read_text()
+        text = files()[name].read_text()
         fixed, item = layout(text)
         print_arguments(f"script_{name}", fixed, ", unsigned partition", f"\tcommand_script(c, SCRIPT_{name.upper()}, partition);\n")
         if item:
@@ -172,7 +177,7 @@ def check(folder):
     faults, texts = [], "".join(compiled(source(name)) for name in names())
     for name in names():
         (Path(folder) / f"{name}.lua").write_text(compiled(source(name)))
-    for path in [*LUA.glob("*.lua"), *LUA.glob("lib/*")]:
+    for path in [*LUA.rglob("*.lua"), *LUA.glob("lib/*.txt")]:
         lines, began = path.read_text().expandtabs(8).splitlines(), 0
         faults += [f"{path}:{n}: more than 120 columns" for n, line in enumerate(lines, 1) if len(line) > 120]
         for n, line in enumerate(lines, 1):

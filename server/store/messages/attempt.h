@@ -17,7 +17,7 @@
  * Words are printable ASCII without blanks; "-" is an empty one. A line that is "-" alone: the
  * relay died with all that it knew. */
 
-#define ATTEMPT_MAX 800 /* octets, with the NUL; lua/settle.lua refuses longer ones */
+#define ATTEMPT_MAX 800 /* octets, with the NUL; lua/queue/settle.lua refuses longer ones */
 
 enum attempt_step {
 	ATTEMPT_NONE, /* not measured */

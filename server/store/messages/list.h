@@ -13,8 +13,8 @@ struct redis;
  * order.
  *
  * A position in the lists of a partition
- * (lua/list.lua): `at` is the hour since 1970, 0 = after the last list; `index` is 0 at the begin
- * of that hour's list, else 1 more than the entries that are left in it. */
+ * (lua/messages/list.lua): `at` is the hour since 1970, 0 = after the last list; `index` is 0 at
+ * the begin of that hour's list, else 1 more than the entries that are left in it. */
 
 #define LIST_BY_TIME_MAX 40
 

@@ -14,8 +14,8 @@ typedef void messages_fn(const struct record *record, const struct err *why, voi
 void messages_get(struct redis *redis, const char *project, const char *id, messages_fn *fn,
 		  void *arg);
 
-/* Changes a message that messages_get found: lua/cancel.lua, lua/retry.lua. Running a change twice
- * leaves the same state as running it once. */
+/* Changes a message that messages_get found: lua/queue/cancel.lua, lua/queue/retry.lua. Running a
+ * change twice leaves the same state as running it once. */
 struct messages_done {
 	int64_t done;  /* cancel: recipients that are canceled; retry: jobs that are due now */
 	int64_t taken; /* cancel: recipients at their final dot; retry: jobs leased to a relay */

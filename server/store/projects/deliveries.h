@@ -42,7 +42,7 @@ void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t 
 /* Test deliveries asked for: "<whk_ id> <evt_ id> <prj_ id>"; takes them off their list. */
 void deliveries_tests(struct redis *redis, deliveries_due_fn *fn, void *arg);
 
-/* ---- what was done, in one step (lua/deliveries_report.lua) ---- */
+/* ---- what was done, in one step (lua/webhooks/deliveries_report.lua) ---- */
 
 struct deliveries_batch {
 	struct command words; /* zeroed: empty */

@@ -280,7 +280,7 @@ void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 	else
 		command_key(&c, REDIS_GLOBAL, KEY_DELIVERIES, id);
 	command_num(&c, 0);
-	command_num(&c, -1); /* lua/deliveries_report.lua keeps 100 */
+	command_num(&c, -1); /* lua/webhooks/deliveries_report.lua keeps 100 */
 	look_up_json(redis, &c, fn, arg);
 }
 

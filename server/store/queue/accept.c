@@ -25,7 +25,7 @@
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define CHUNK_LIFE_S "3600" /* of one that no message refers to */
 
-/* A message's status in the reply, as in lua/accept.lua. */
+/* A message's status in the reply, as in lua/queue/accept.lua. */
 enum {
 	STATUS_ACCEPTED = 1,
 	STATUS_REPLAYED,

@@ -12,8 +12,8 @@
 
 struct redis;
 
-/* Accepts messages. What is accepted in one loop turn goes to Redis in one call of lua/accept.lua;
- * each partition has at most two calls in flight, one on each connection. */
+/* Accepts messages. What is accepted in one loop turn goes to Redis in one call of
+ * lua/queue/accept.lua; each partition has at most two calls in flight, one on each connection. */
 
 /* In place of a tenant: no project sees the message, and no metric counts it as mail. */
 #define ACCEPT_NO_PROJECT "0"

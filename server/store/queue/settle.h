@@ -24,8 +24,8 @@ typedef void settle_fn(enum settle_end how, void *arg);
 /* retry_ms: when what is deferred is tried again. SETTLE_KEEP_LEASE: the results are of some
  * recipients only, all final; the lease stays, as before its dot, and its owner goes on with the
  * others. results: lines "<recipient> <outcome> <code> <dup, sup or -> <text>\n", before them
- * "h <attempt.h>\n" and "a <attempt.h>\n", as in lua/settle.lua. fn fires exactly once, never from
- * within, however long Redis is away. */
+ * "h <attempt.h>\n" and "a <attempt.h>\n", as in lua/queue/settle.lua. fn fires exactly once, never
+ * from within, however long Redis is away. */
 void settle_results(struct redis *redis, const char *owner, const char *ref, int64_t epoch,
 		    int64_t retry_ms, const char *results, settle_fn *fn, void *arg);
 

@@ -60,6 +60,7 @@ static void answer_endpoint(struct request *r, unsigned status, const struct end
 
 struct body {
 	const struct config *config;
+	char url_ascii[FETCH_URL_MAX + 1];
 	const char *url, *description;
 	json_t *events;
 	json_t *enabled;
@@ -70,8 +71,10 @@ static int take_url(struct rules_run *run, const struct rule_value *v, void *at,
 	struct body *b = at;
 
 	(void)run;
-	b->url = v->text;
-	return fetch_url_check(v->text, b->config->webhook_allow_private, e);
+	b->url = b->url_ascii;
+	if (fetch_url_to_ascii(v->text, b->url_ascii, e) < 0)
+		return -1;
+	return fetch_url_check(b->url, b->config->webhook_allow_private, e);
 }
 
 static int take_description(struct rules_run *run, const struct rule_value *v, void *at,

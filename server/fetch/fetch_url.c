@@ -3,12 +3,14 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <curl/curl.h>
 
+#include "server/mail/address.h"
 #include "server/route/netblock.h"
 
 static const char *const local_suffixes[] = {".localhost", ".local", ".internal", ".lan",
@@ -77,8 +79,7 @@ static int check_host(const char *host, bool allow_private, struct err *e)
 	if (strspn(host, name_chars) != strlen(host) || looks_numeric(host) || *host == '.' ||
 	    ends_with(host, ".") || strstr(host, "..") || strlen(host) > 253)
 		return err_set(e, ERR_INPUT,
-			       "the host must be a name in ASCII (an international one as xn--...) "
-			       "or an address in its usual form");
+			       "the host must be a domain name or an address in its usual form");
 	if (!allow_private && is_local_name(host))
 		return err_set(e, ERR_INPUT,
 			       "the host is a name of this machine or its network, which is not "
@@ -161,4 +162,44 @@ int fetch_url_check(const char *url, bool allow_private, struct err *e)
 		rc = err_set(e, ERR_INPUT, "must be a URL like https://shop.example/hooks");
 	curl_url_cleanup(u);
 	return rc;
+}
+
+/* The host of a URL, as it is written. len 0: there is none. */
+static const char *find_host(const char *url, size_t *len)
+{
+	const char *host = strstr(url, "://");
+
+	*len = 0;
+	if (!host)
+		return url;
+	host += 3;
+	*len = strcspn(host, ":/?#@[");
+	return host;
+}
+
+static bool is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+int fetch_url_to_ascii(const char *url, char out[FETCH_URL_MAX + 1], struct err *e)
+{
+	char domain[256];
+	size_t len;
+	const char *host = find_host(url, &len);
+	int n;
+
+	if (is_ascii(host, len))
+		n = snprintf(out, FETCH_URL_MAX + 1, "%s", url);
+	else if (address_domain_to_ascii(host, len, domain, e) < 0)
+		return -1;
+	else
+		n = snprintf(out, FETCH_URL_MAX + 1, "%.*s%s%s", (int)(host - url), url, domain,
+			     host + len);
+	if (n < 0 || n > FETCH_URL_MAX)
+		return err_set(e, ERR_INPUT, "is longer than %d characters", FETCH_URL_MAX);
+	return 0;
 }

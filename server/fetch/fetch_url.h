@@ -14,4 +14,9 @@
  * checks the address that a name resolves to. */
 int fetch_url_check(const char *url, bool allow_private, struct err *e);
 
+/* Copies the URL, with an international host (https://bücher.example/) as A-labels (RFC 5890).
+ * Other URLs stay as they are. url: UTF-8. ERR_INPUT: the host is no domain, or the copy is too
+ * long. */
+int fetch_url_to_ascii(const char *url, char out[FETCH_URL_MAX + 1], struct err *e);
+
 #endif

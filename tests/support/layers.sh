@@ -42,7 +42,7 @@ server/store/messages: server/redis server/config
 server/store/queue: server/store/messages server/redis server/config
 server/store/projects: server/store/messages server/redis server/config
 server/route: server/config
-server/fetch: server/route
+server/fetch: server/route server/mail
 server/events: server/route server/store/messages server/mail
 server/hooks: server/events server/fetch server/store/projects server/store/messages server/redis server/mail server/config server/role
 server/keeper: server/store/queue server/store/projects server/redis server/config server/role

@@ -113,6 +113,44 @@ static void urls_are_taken_or_refused(void **state)
 		}
 }
 
+static void an_international_host_becomes_a_labels(void **state)
+{
+	static const struct {
+		const char *url, *ascii; /* NULL: refused */
+	} cases[] = {
+		{"https://b\xC3\xBC"
+		 "cher.example/hook?a=b",
+		 "https://xn--bcher-kva.example/hook?a=b"},
+		{"https://B\xC3\x9C"
+		 "CHER.example:8443/",
+		 "https://xn--bcher-kva.example:8443/"},
+		{"https://shop.example/\xC3\xBC", "https://shop.example/\xC3\xBC"},
+		{"https://user@b\xC3\xBC"
+		 "cher.example/",
+		 "https://user@b\xC3\xBC"
+		 "cher.example/"},
+		{"https://[::1]/", "https://[::1]/"},
+		{"b\xC3\xBC"
+		 "cher.example",
+		 "b\xC3\xBC"
+		 "cher.example"},
+		{"https://\xC3\xBC/", NULL},
+		{"https://\xC3.example/", NULL},
+	};
+	char out[FETCH_URL_MAX + 1];
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(fetch_url_to_ascii(cases[i].url, out, &e),
+				 cases[i].ascii ? 0 : -1);
+		if (cases[i].ascii)
+			assert_string_equal(out, cases[i].ascii);
+		else
+			assert_int_equal(e.kind, ERR_INPUT);
+	}
+}
+
 static void a_url_has_an_end(void **state)
 {
 	char url[FETCH_URL_MAX + 20] = "https://shop.example/";
@@ -157,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_are_taken_or_refused),
+		cmocka_unit_test(an_international_host_becomes_a_labels),
 		cmocka_unit_test(a_url_has_an_end),
 		cmocka_unit_test(retry_after_is_seconds_or_a_date),
 	};

@@ -1,7 +1,7 @@
 """Makes what Redis and C need from the transitions in this folder. `generate.py WHAT` prints one of:
 
 names     C: enum script, one value for each transition
-sources   C: the name and the text of each transition
+sources   C: the name, the SHA-1 and the text of each transition
 calls     C: for each transition its arguments as a struct, the function that writes them, the places in its reply
 keys      C: the keys of lib/keys.txt as printf formats
 show NAME the text of one transition, as Redis runs it
@@ -19,6 +19,7 @@ A transition is a file NAME.lua in one of the folders. These lines in its head d
 key_NAME(...) is a key of lib/keys.txt. key_...(), item_...() and constants (local NAME = 'text' or number) are written out in
 place: calls and closures cost Redis more than all else in a short script.
 """
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -131,10 +132,11 @@ def print_names():
 
 
 def print_sources():
-    print("static const struct {\n\tconst char *name;\n\tconst char *text;\n} lua_sources[SCRIPTS] = {")
+    print("static const struct {\n\tconst char *name;\n\tconst char *sha;\n\tconst char *text;\n} lua_sources[SCRIPTS] = {")
     for name in names():
-        lines = [re.sub(r'([\\"])', r"\\\1", line.strip()) for line in compiled(source(name)).splitlines()]
-        print(f'\t[SCRIPT_{name.upper()}] = {{"{name}",\n' + "\n".join(f'\t"{line}\\n"' for line in lines) + "},")
+        text = "".join(line.strip() + "\n" for line in compiled(source(name)).splitlines())
+        quoted = "\n".join('\t"' + re.sub(r'([\\"])', r"\\\1", line) + '\\n"' for line in text.splitlines())
+        print(f'\t[SCRIPT_{name.upper()}] = {{"{name}", "{hashlib.sha1(text.encode()).hexdigest()}",\n{quoted}}},')
     print("};")
 
 

@@ -11,7 +11,7 @@ void problems_show(struct request *r)
 	struct buf page = {0};
 
 	if (problem_find(request_param(r, 0), &problem) < 0) {
-		answer_problem(r, PROBLEM_NOT_FOUND, NULL, "There is no such problem type.");
+		answer_problem(r, PROBLEM_NOT_FOUND, NULL, "No problem type has this name.");
 		return;
 	}
 	buf_fmt(&page,

@@ -95,7 +95,7 @@ static int read_address(struct request *r, struct address *out)
 
 	if (address_make(text, strlen(text), NULL, 0, out, &e) == 0)
 		return 0;
-	answer_problem(r, PROBLEM_NOT_FOUND, NULL, "the address is not on the list");
+	answer_problem(r, PROBLEM_NOT_FOUND, NULL, "The address is not on the suppression list.");
 	return -1;
 }
 

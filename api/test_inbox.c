@@ -33,7 +33,7 @@ static int read_to(const char *text, struct query *q, struct err *e)
 	if (!text)
 		return 0;
 	if (address_make(text, strlen(text), NULL, 0, &q->to, e) < 0)
-		return err_prefix(e, "query parameter to%s",
+		return err_prefix(e, "Query parameter to%s",
 				  strchr(text, ' ') ? " (a + is written %2B there)" : "");
 	q->inbox.recipient = q->to.email;
 	return 0;
@@ -48,8 +48,7 @@ static int read_limit(const char *text, struct query *q, struct err *e)
 		return 0;
 	if (number_parse(text, strlen(text), 1, LIMIT_MAX, &n) < 0)
 		return err_set(e, ERR_INPUT,
-			       "query parameter limit: must be a number between 1 and %d",
-			       LIMIT_MAX);
+			       "Query parameter limit: must be a number from 1 to %d.", LIMIT_MAX);
 	q->inbox.limit = (size_t)n;
 	return 0;
 }
@@ -60,7 +59,7 @@ static int read_wait(const char *text, struct query *q, struct err *e)
 	if (!text)
 		return 0;
 	if (duration_parse(text, strlen(text), 0, WAIT_MAX_S, &q->wait_ms, e) < 0)
-		return err_prefix(e, "query parameter wait");
+		return err_prefix(e, "Query parameter wait");
 	return 0;
 }
 
@@ -112,7 +111,7 @@ static int read_since(const char *text, struct query *q, struct err *e)
 {
 	if (text && clock_parse_rfc3339(text, &q->inbox.since_ms) < 0)
 		return err_set(e, ERR_INPUT,
-			       "query parameter since: must be a time like 2026-11-24T08:00:00Z");
+			       "Query parameter since: must be a time like 2026-11-24T08:00:00Z");
 	return 0;
 }
 

@@ -85,7 +85,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 	if (l->page.cursor && !id_valid("dlv", l->page.cursor))
 		return page_bad_cursor(e);
 	if (failed && strcmp(failed, "true") != 0 && strcmp(failed, "false") != 0)
-		return err_set(e, ERR_INPUT, "query parameter failed: must be true or false");
+		return err_set(e, ERR_INPUT, "Query parameter failed: must be true or false");
 	l->failed_only = failed && strcmp(failed, "true") == 0;
 	return 0;
 }
@@ -129,7 +129,7 @@ static void on_redelivered(const struct err *why, void *arg)
 static void answer_no_event(struct request *r)
 {
 	answer_problem(r, PROBLEM_NOT_FOUND, NULL,
-		       "There is no such event, or its retention is over.");
+		       "No event has this id, or its retention is over.");
 }
 
 static void on_record(const struct record *record, const struct err *why, void *arg)
@@ -185,9 +185,10 @@ static void on_result(json_t *result, const struct err *why, void *arg)
 	else if (result)
 		answer_json(r, 200, json_incref(result));
 	else if (clock_mono_ms() > t->until_ms || request_api(r)->is_draining)
-		answer_problem(r, PROBLEM_UNAVAILABLE, NULL,
-			       "the test was not delivered in time: does a process with the role "
-			       "hooks run?");
+		answer_problem(
+			r, PROBLEM_UNAVAILABLE, NULL,
+			"The test event was not posted in time. Check that a process with the "
+			"role hooks runs.");
 	else
 		loop_timer_set(&t->timer, TEST_POLL_MS);
 }
@@ -221,7 +222,7 @@ static void on_found_to_test(const struct endpoint *list, size_t n, const struct
 		answer_err(r, why);
 	else if (!list->is_enabled)
 		answer_problem(r, PROBLEM_CONFLICT, NULL,
-			       "the webhook is disabled: enable it first");
+			       "The webhook is disabled. Enable it first.");
 	else
 		endpoints_ask_test(request_api(r)->redis, list, t->event,
 				   request_key(r)->project_id, on_asked, r);

@@ -64,7 +64,8 @@ static void check_head(struct request *r, const char *url, const char *method, c
 		router_lookup(r->server->routes, &r->uri, kind, known, &r->match);
 	r->route = r->match.route;
 	if (!r->match.allowed)
-		answer_problem(r, PROBLEM_NOT_FOUND, NULL, NULL);
+		answer_problem(r, PROBLEM_NOT_FOUND, NULL,
+			       "The path does not exist, or an id in it has the wrong form.");
 	else if (!r->route)
 		refuse_method(r, kind);
 	else if (r->route->scope)

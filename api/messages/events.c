@@ -86,7 +86,7 @@ static int read_cursor(const char *text, struct listing *l, struct err *e)
 	if (!text || event_cursor_read(text, l->partitions, &l->seen) == 0)
 		return 0;
 	return err_set(e, ERR_INPUT,
-		       "query parameter cursor: must be the `next_cursor` of a page or the "
+		       "Query parameter cursor: must be the `next_cursor` of a page or the "
 		       "`cursor` of an event, unchanged");
 }
 
@@ -95,7 +95,7 @@ static int refuse_type(struct err *e)
 	char types[EVENT_TYPES_MAX];
 
 	event_types(types);
-	return err_set(e, ERR_INPUT, "query parameter type: must be one of %s, or a prefix and `*`",
+	return err_set(e, ERR_INPUT, "Query parameter type: must be one of %s, or a prefix and `*`",
 		       types);
 }
 

@@ -25,9 +25,10 @@ static void on_canceled(const struct messages_done *done, const struct err *why,
 		answer_err(r, why);
 	} else if (done->done == 0) {
 		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s",
-			       done->taken ? "it is too late: the receiving server is being given "
-					     "the mail right now"
-					   : "all recipients have reached a final state");
+			       done->taken
+				       ? "It is too late: Postern is sending the mail to the mail "
+					 "server now."
+				       : "All recipients have reached a final state.");
 	} else {
 		log_order(r, "message.canceled", done->done);
 		messages_show(r);
@@ -79,8 +80,9 @@ static void retry_found(const struct record *record, const struct err *why, void
 	if (!record)
 		answer_err(r, why);
 	else if (is_over(record))
-		answer_problem(r, PROBLEM_CONFLICT, NULL,
-			       "all recipients have reached a final state; send the message anew");
+		answer_problem(
+			r, PROBLEM_CONFLICT, NULL,
+			"All recipients have reached a final state. Send the message again.");
 	else
 		messages_retry(request_api(r)->redis, request_param(r, 0), on_retried, r);
 }

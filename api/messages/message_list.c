@@ -59,7 +59,7 @@ static int read_to(const struct request *r, struct listing *l, struct err *e)
 	if (!text)
 		return 0;
 	if (address_make(text, strlen(text), NULL, 0, &l->to, e) < 0)
-		return err_prefix(e, "query parameter to%s",
+		return err_prefix(e, "Query parameter to%s",
 				  strchr(text, ' ') ? " (a + is written %2B there)" : "");
 	l->query.to = l->to.email;
 	return 0;
@@ -79,7 +79,7 @@ static int read_status(const struct request *r, struct listing *l, struct err *e
 	if (!l->query.state)
 		return err_set(
 			e, ERR_INPUT,
-			"query parameter status: must be queued, scheduled, deferred, held, "
+			"Query parameter status: must be queued, scheduled, deferred, held, "
 			"delivered, bounced, expired, canceled, suppressed, failed or mixed");
 	return 0;
 }
@@ -90,7 +90,7 @@ static int read_time(const struct request *r, const char *name, int64_t *ms, str
 
 	if (text && (clock_parse_rfc3339(text, ms) < 0 || *ms <= 0))
 		return err_set(e, ERR_INPUT,
-			       "query parameter %s: must be a time like 2026-11-24T08:00:00Z (a + "
+			       "Query parameter %s: must be a time like 2026-11-24T08:00:00Z (a + "
 			       "is written %%2B)",
 			       name);
 	return 0;
@@ -117,7 +117,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 		return -1;
 	l->query.tag = request_query(r, "tag");
 	if (l->query.tag && (!*l->query.tag || strlen(l->query.tag) > 64))
-		return err_set(e, ERR_INPUT, "query parameter tag: must have 1 to 64 characters");
+		return err_set(e, ERR_INPUT, "Query parameter tag: must have 1 to 64 characters");
 	return 0;
 }
 

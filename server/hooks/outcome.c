@@ -56,8 +56,10 @@ static void write_delivery(const struct target *t, const struct post *p,
 static void log_failure(enum log_level level, const char *event, const struct target *t,
 			const struct post *p, const struct fetch_answer *a)
 {
+	const char *reason = a->status ? "the status of the response is not 2xx" : a->error;
+
 	LOG(level, event, LOG_S("webhook", t->endpoint.id), LOG_S("event", p->id),
-	    LOG_N("attempt", p->tries + 1), LOG_N("status", a->status), LOG_S("reason", a->error),
+	    LOG_N("attempt", p->tries + 1), LOG_N("status", a->status), LOG_S("reason", reason),
 	    LOG_N("ms", a->ms));
 }
 

@@ -33,7 +33,7 @@ static void end_not_found(struct read *r)
 {
 	struct err why;
 
-	err_set(&why, ERR_NOT_FOUND, "no such message");
+	err_set(&why, ERR_NOT_FOUND, "No message has this id.");
 	end_read(r, NULL, &why);
 }
 
@@ -128,7 +128,7 @@ static void on_changed(const struct call_result *result, void *context)
 	else if (resp_count(result->reply) <= TAKEN)
 		resp_unexpected(&e);
 	else if (done.done < 0)
-		err_set(&e, ERR_NOT_FOUND, "no such message");
+		err_set(&e, ERR_NOT_FOUND, "No message has this id.");
 	ch->fn(e.kind ? NULL : &done, e.kind ? &e : NULL, ch->arg);
 }
 

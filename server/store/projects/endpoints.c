@@ -130,7 +130,7 @@ static void on_one(const struct call_result *result, void *context)
 		endpoint_deinit(&e);
 		return;
 	}
-	err_set(&why, ERR_NOT_FOUND, "no such webhook");
+	err_set(&why, ERR_NOT_FOUND, "No webhook has this id.");
 	l->fn(NULL, 0, result->why ? result->why : &why, l->arg);
 }
 
@@ -179,7 +179,7 @@ static void on_changed(const struct call_result *result, void *context)
 	else if (done < 0)
 		err_set(&why, ERR_REFUSED, "%s", c->refusal);
 	else if (done == 0)
-		err_set(&why, ERR_NOT_FOUND, "no such webhook");
+		err_set(&why, ERR_NOT_FOUND, "No webhook has this id.");
 	c->fn(why.kind ? &why : NULL, c->arg);
 }
 

@@ -59,7 +59,8 @@ static void end_request(struct request *a)
 
 	if (!a->calls.has_failed && !is_there) {
 		a->calls.has_failed = true;
-		err_set(&a->calls.why, ERR_NOT_FOUND, "the address is not on the list");
+		err_set(&a->calls.why, ERR_NOT_FOUND,
+			"The address is not on the suppression list.");
 	}
 	a->fn(a->calls.has_failed || a->what == ASK_REMOVE ? NULL : &a->entry, a->is_new,
 	      a->calls.has_failed ? &a->calls.why : NULL, a->arg);

@@ -88,6 +88,13 @@ static bool is_file_name(char *name)
 	return row && row->secrecy != CONFIG_OPEN;
 }
 
+/* The examples of the documentation read POSTERN_URL and POSTERN_KEY. The shell that has them may
+ * also start Postern. */
+static bool is_client_name(const char *name)
+{
+	return strcmp(name, "url") == 0 || strcmp(name, "key") == 0;
+}
+
 /* entry: what follows POSTERN_ in "POSTERN_NAME=value". */
 static int check_env_name(const char *entry, struct err *e)
 {
@@ -99,13 +106,13 @@ static int check_env_name(const char *entry, struct err *e)
 		 entry);
 	for (char *p = name; *p; p++) /* "!": names in lower case are not found */
 		*p = islower((unsigned char)*p) ? '!' : (char)tolower((unsigned char)*p);
-	if (config_row_find(name) || is_file_name(name))
+	if (config_row_find(name) || is_file_name(name) || is_client_name(name))
 		return 0;
 	like = config_row_like(name);
 	if (!like)
 		return err_set(e, ERR_INPUT,
 			       CONFIG_PREFIX
-			       "%.*s: unknown setting; `postern config show` lists all",
+			       "%.*s: unknown setting; `postern config table` lists all",
 			       (int)(len > 60 ? 60 : len), entry);
 	config_environment_name(like, "", like_name);
 	return err_set(e, ERR_INPUT, CONFIG_PREFIX "%.*s: unknown setting; did you mean %s?",

@@ -69,7 +69,7 @@ static int note_key(struct walk *w, const char *key, unsigned line, struct err *
 			       line, key, like->name);
 	if (!row)
 		return err_set(e, ERR_INPUT,
-			       "%s:%u: %.60s: unknown key; `postern config show` lists all",
+			       "%s:%u: %.60s: unknown key; `postern config table` lists all",
 			       w->file, line, key);
 	if (w->lines[i])
 		return err_set(e, ERR_INPUT, "%s:%u: %s: duplicate key, first in line %u", w->file,

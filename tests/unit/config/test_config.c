@@ -297,7 +297,7 @@ static void faults_of_the_file_name_file_and_line(void **state)
 		 "test.yaml:3: listen_addr: unknown key; did you mean listen?"},
 		{"log_levle: info\n",
 		 "test.yaml:1: log_levle: unknown key; did you mean log_level?"},
-		{"zzzzzz: 1\n", "test.yaml:1: zzzzzz: unknown key; `postern config show`"},
+		{"zzzzzz: 1\n", "test.yaml:1: zzzzzz: unknown key; `postern config table`"},
 		{"# c\nsmtp_port: many\n",
 		 "test.yaml:2: smtp_port: \"many\" is refused: a whole number from 1 to 65535"},
 		{"drain_s: 1\ndrain_s: 2\n",
@@ -379,7 +379,7 @@ static void faults_of_the_environment_name_the_variable(void **state)
 		{"POSTERN_LISTN", "x",
 		 "POSTERN_LISTN: unknown setting; did you mean POSTERN_LISTEN?"},
 		{"POSTERN_REDIS", "x", "did you mean POSTERN_REDIS_URL?"},
-		{"POSTERN_QQQQQQ", "x", "POSTERN_QQQQQQ: unknown setting; `postern config show`"},
+		{"POSTERN_QQQQQQ", "x", "POSTERN_QQQQQQ: unknown setting; `postern config table`"},
 		{"POSTERN_listen", "x", "POSTERN_listen: unknown setting"},
 		{"POSTERN_LISTEN_FILE", "x", "POSTERN_LISTEN_FILE: unknown setting"},
 		{"POSTERN_", "x", "POSTERN_: unknown setting"},
@@ -434,6 +434,20 @@ static void the_variables_that_kubernetes_sets_for_services_are_no_settings(void
 	config_free(c);
 	for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
 		unsetenv(variables[i][0]);
+}
+
+static void the_variables_of_the_examples_for_clients_are_no_settings(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	setenv("POSTERN_URL", "http://127.0.0.1:8080", 1);
+	setenv("POSTERN_KEY", "pn_test_1", 1);
+	c = load(NULL);
+	assert_string_equal(c->redis_url, "");
+	config_free(c);
+	unsetenv("POSTERN_URL");
+	unsetenv("POSTERN_KEY");
 }
 
 static void variables_that_only_look_like_those_of_kubernetes_are_refused(void **state)
@@ -580,6 +594,7 @@ int main(void)
 		TEST(a_file_that_is_named_must_be_there),
 		TEST(faults_of_the_environment_name_the_variable),
 		TEST(the_variables_that_kubernetes_sets_for_services_are_no_settings),
+		TEST(the_variables_of_the_examples_for_clients_are_no_settings),
 		TEST(variables_that_only_look_like_those_of_kubernetes_are_refused),
 		TEST(secrets_come_from_files_too),
 		TEST(secrets_are_never_shown),

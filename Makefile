@@ -14,7 +14,7 @@ CFLAGS += -std=c17 -g -fPIE $(WARN) $(WERROR) $(MODE)
 LDFLAGS += -pie -Wl,-z,relro,-z,now $(filter -fsanitize%,$(MODE))
 LDLIBS = $(shell pkg-config --libs $(LIBPKGS)) -pthread
 
-# One archive per folder, server/base last: no folder can link against one above it.
+# One archive for each folder, server/base last, so that no folder links against one above it.
 DIRS := server/cli server/supervisor api api/messages api/send api/http api/wire api/json smtp/relay smtp smtp/client server/hooks server/keeper \
 	server/events server/fetch server/role server/route server/store/queue server/store/projects server/store/messages server/redis server/mail \
 	server/config server/base
@@ -44,7 +44,7 @@ $(B)/%.o: %.c | $(LUA_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# From the Lua transitions: their texts, the list of them, how each is called, and the names of keys.
+# Generated from the Lua transitions: their list, their texts, the C structs of their arguments, the names of keys.
 $(LUA_HEADERS): $(B)/gen/lua_%.h: $(LUA)
 	@mkdir -p $(@D)
 	/usr/bin/python3 server/store/lua/generate.py $* >$@
@@ -65,9 +65,9 @@ $(B)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 archives: $(ARCHIVES)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-deps: ## install what building and running needs (root, Debian 12)
+deps: ## install what is needed to build and run (as root, Debian 12)
 	sh tests/support/install.sh run
-deps-test: deps ## install what the tests and checks need too
+deps-test: deps ## also install what the tests and checks need
 	sh tests/support/install.sh test
 ready = command -v pkg-config redis-server >/dev/null && pkg-config --exists $(PKGS)
 run: ## install what is missing, build, start `postern dev`
@@ -82,28 +82,28 @@ test-unit: ## cmocka tests under ASan and UBSan
 	@$(MAKE) B=build/asan MODE="$(SAN)" units
 	sh tests/support/run-units.sh build/asan/unit
 units: $(UNITS)
-test-property: ## random sequences of the store's transitions
+test-property: ## random sequences of the transitions on a real Redis
 	sh tests/store/run.sh
 test-integration: all asan ## the real binary, redis-server and real SMTP servers
 	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
-test-clients: all ## client libraries of other languages (needs the npm registry, PyPI and the Go module proxy)
+test-clients: all ## webhook libraries of other languages (needs the npm registry, PyPI and the Go module proxy)
 	/usr/bin/python3 -m pytest -q tests/clients
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
-bench: all ## measure accept, deliver, latency, memory, bytes
+bench: all ## measure accept, delivery, latency, memory, bytes in Redis
 	sh tests/support/install.sh bench
 	/usr/bin/python3 tests/bench/bench.py
 fuzz: ## fuzz each parser for FUZZ_S seconds (default 30)
 	sh tests/fuzz/run.sh $(or $(FUZZ_S),30)
 
-# The container image. IMAGE_FLAGS: for the engine's build, like --network host or --build-arg http_proxy=...
+# The container image. IMAGE_FLAGS: options for `podman build` or `docker build`, such as --network host or --build-arg http_proxy=...
 CONTAINER ?= $(shell command -v podman || command -v docker)
 IMAGE ?= postern
 build_image = $(CONTAINER) build $(if $(findstring podman,$(CONTAINER)),--format docker) $(IMAGE_FLAGS) \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse --short HEAD) -f docker/Dockerfile
 image: ## build the container image, with podman or docker (CONTAINER=)
 	$(build_image) -t $(IMAGE) .
-image-test: image ## run the image, alone and by docker/compose.yaml: mail, crashes, stop
+image-test: image ## test the image, alone and with docker/compose.yaml: mail, crashes, stop
 	$(build_image) -t $(IMAGE)-build --target build .
 	CONTAINER=$(CONTAINER) IMAGE=$(IMAGE) SINK_IMAGE=$(IMAGE)-build /usr/bin/python3 -m pytest -q tests/image
 
@@ -113,9 +113,9 @@ fmt-check:
 	clang-format --dry-run -Werror $(SOURCES)
 lint: $(LUA_HEADERS) $(B)/gen/openapi_text.h ## clang-tidy, cppcheck and luacheck
 	FLAGS="$$CPPFLAGS" sh tests/support/lint.sh
-lint-openapi: ## openapi.yaml by Redocly and Spectral (needs npm's registry)
+lint-openapi: ## check openapi.yaml with Redocly and Spectral (needs the npm registry)
 	sh tests/support/lint-openapi.sh
-layers: ## check which folder includes which
+layers: ## check that each folder includes only what it may
 	sh tests/support/layers.sh
 install: all ## install to $(DESTDIR)/usr/local/bin
 	install -D -m 755 $(B)/postern $(DESTDIR)/usr/local/bin/postern

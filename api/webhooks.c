@@ -192,15 +192,15 @@ static void on_written(const struct err *why, void *arg)
 		get_endpoint(r, c->found);
 		return;
 	}
-	if (why && why->kind == ERR_REFUSED)
+	if (why && why->kind == ERR_REFUSED) {
 		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
-	else if (why)
+	} else if (why) {
 		answer_err(r, why);
-	else
-		answer_endpoint(r, c->status, &c->endpoint, *c->secret ? c->secret : NULL);
-	if (!why)
+	} else {
 		LOG(LOG_INFO, "webhook.saved", LOG_S("webhook", c->endpoint.id),
 		    LOG_S("request", request_id(r)), LOG_N("enabled", c->endpoint.is_enabled));
+		answer_endpoint(r, c->status, &c->endpoint, *c->secret ? c->secret : NULL);
+	}
 }
 
 /* -1: the request is answered. */
@@ -249,9 +249,10 @@ void webhooks_create(struct request *r)
 	e->disabled_reason = "";
 	e->created_ms = clock_real_ms();
 	set_disabled_time(e);
-	if (!c->events || make_secret(r, c) < 0)
-		return;
-	endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
+	if (!c->events)
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+	else if (make_secret(r, c) == 0)
+		endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
 }
 
 /* ---- change an endpoint ---- */

@@ -10,6 +10,7 @@ const struct route_host *host_walk_host(const struct host_walk *w)
 
 void host_walk_skip(struct host_walk *w)
 {
+	w->is_clear = false;
 	w->at++;
 }
 

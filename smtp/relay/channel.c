@@ -344,8 +344,8 @@ static void on_done(struct connection *connection, const struct connection_resul
 
 	(void)connection;
 	c->delivery = NULL;
-	for (size_t i = 0; c->n_mails == 1 && i < c->hosts.at; i++)
-		followup_avoid(d, c->hosts.route.hosts[i].name); /* failed in this attempt */
+	if (c->n_mails == 1)
+		followup_avoid_failed(d, &c->hosts);
 	/* 421 to the first MAIL is no better than 421 to the connection. */
 	if (!delivery_finish(d, results, n, &source) && c->n_mails == 1 && results[0].code == 421 &&
 	    results[0].phase == PHASE_MAIL)

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "smtp/relay/delivery.h"
+#include "smtp/relay/host_walk.h"
 #include "smtp/relay/retry.h"
 
 static bool contains(const char *text, const char *words)
@@ -147,6 +148,18 @@ bool followup_avoid(struct delivery *d, const char *host)
 			route->hosts[n++] = route->hosts[i];
 	route->n_hosts = n;
 	return n > 0;
+}
+
+void followup_avoid_failed(struct delivery *d, const struct host_walk *w)
+{
+	const struct route_host *host = host_walk_host(w);
+
+	for (size_t i = 0; host && i < w->at; i++) {
+		const char *failed = w->route.hosts[i].name;
+
+		if (strcmp(failed, host->name) != 0 && !delivery_avoids(d, failed))
+			followup_avoid(d, failed);
+	}
 }
 
 static enum followup choose(struct delivery *d, const char *host)

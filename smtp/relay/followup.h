@@ -6,6 +6,7 @@
 
 struct connection_result;
 struct delivery;
+struct host_walk;
 
 /* Decides what follows a transaction within the same attempt. Pure. */
 
@@ -27,6 +28,9 @@ void followup_correct(struct delivery *d, size_t n, bool has_tls_failed);
 
 /* Takes a host that was tried out of the route. False: no other host is left. */
 bool followup_avoid(struct delivery *d, const char *host);
+/* Takes out the hosts of the walk that let no channel in. A host stays when another of its
+ * addresses let the channel in. */
+void followup_avoid_failed(struct delivery *d, const struct host_walk *w);
 
 /* Chooses the next transaction after one with `host`. Sorts the recipients of d: first d->n_open
  * for the next transaction, then those that stay deferred, last d->n_ended with a final result. For

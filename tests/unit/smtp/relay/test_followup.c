@@ -11,6 +11,7 @@
 #include "server/route/enhanced.h"
 #include "smtp/relay/delivery.h"
 #include "smtp/relay/followup.h"
+#include "smtp/relay/host_walk.h"
 
 static struct connection_result remote(enum connection_outcome outcome, enum connection_phase phase,
 				       int code, const char *text)
@@ -167,6 +168,34 @@ static void each_host_is_tried_once(void **state)
 	assert_int_equal(followup_plan(&b.delivery, "two"), FOLLOWUP_NONE);
 }
 
+static void a_host_stays_when_another_of_its_addresses_let_the_channel_in(void **state)
+{
+	static const struct {
+		const char *names[3]; /* the hosts of the channel, in order */
+		size_t at;            /* the one that let it in */
+		size_t n_left;
+		const char *left;
+	} rows[] = {
+		{{"one", "one", "two"}, 0, 2, "one"},
+		{{"one", "one", "two"}, 1, 2, "one"},
+		{{"one", "one", "two"}, 2, 1, "two"},
+		{{"two", "one", "one"}, 2, 1, "one"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct host_walk w = {.route = {.n_hosts = 3}, .at = rows[i].at};
+		struct bench b;
+
+		for (size_t k = 0; k < 3; k++)
+			snprintf(w.route.hosts[k].name, 256, "%s", rows[i].names[k]);
+		make(&b, "o");
+		followup_avoid_failed(&b.delivery, &w);
+		assert_int_equal(b.delivery.route.n_hosts, rows[i].n_left);
+		assert_string_equal(b.delivery.route.hosts[0].name, rows[i].left);
+	}
+}
+
 static void replies_about_our_means_are_corrected(void **state)
 {
 	static const struct {
@@ -201,6 +230,7 @@ int main(void)
 		cmocka_unit_test(other_outcomes_have_theirs),
 		cmocka_unit_test(recipients_are_sorted_for_the_next_transaction),
 		cmocka_unit_test(each_host_is_tried_once),
+		cmocka_unit_test(a_host_stays_when_another_of_its_addresses_let_the_channel_in),
 		cmocka_unit_test(replies_about_our_means_are_corrected),
 	};
 

@@ -101,6 +101,7 @@ static void drop_pieces(struct transcript *t)
 	memmove(t->said.data + t->tail, t->said.data + end, t->said.len - end);
 	t->said.len -= end - t->tail;
 	t->dropped += end - t->tail;
+	t->last = t->said.len; /* it may be gone, or elsewhere */
 }
 
 static void add_piece(struct transcript *t, char kind, const void *bytes, size_t len)

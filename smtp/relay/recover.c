@@ -18,13 +18,14 @@ struct recovery {
 	unsigned n_open, n_entries, n_unanswered;
 	int64_t locked_at; /* when the lock was first found taken; 0 = never */
 	bool was_read;
+	bool is_unreadable; /* the journal: it stays for the next start */
 };
 
 static void on_released(const struct err *why, void *arg)
 {
 	struct recovery *r = arg;
 
-	if (!why && !r->n_unanswered)
+	if (!why && !r->n_unanswered && !r->is_unreadable)
 		journal_remove(r->role->ctx->config->data_dir, r->role->ctx->owner);
 	LOG(why ? LOG_ERROR : LOG_INFO, "owner.recovered", LOG_S("owner", r->role->ctx->owner),
 	    LOG_N("journal_entries", r->n_entries), LOG_S("reason", why ? why->text : ""));
@@ -85,6 +86,7 @@ static void start_recovery(void *arg)
 			wait_for_lock(r);
 			return;
 		}
+		r->is_unreadable = true;
 		LOG(LOG_ERROR, "journal.unreadable", LOG_S("owner", r->role->ctx->owner),
 		    LOG_S("reason", e.text));
 	}

@@ -34,7 +34,7 @@ static int read_to(const char *text, struct query *q, struct err *e)
 		return 0;
 	if (address_make(text, strlen(text), NULL, 0, &q->to, e) < 0)
 		return err_prefix(e, "Query parameter to%s",
-				  strchr(text, ' ') ? " (a + is written %2B there)" : "");
+				  strchr(text, ' ') ? " (write a + as %2B)" : "");
 	q->inbox.recipient = q->to.email;
 	return 0;
 }

@@ -60,7 +60,7 @@ static int read_to(const struct request *r, struct listing *l, struct err *e)
 		return 0;
 	if (address_make(text, strlen(text), NULL, 0, &l->to, e) < 0)
 		return err_prefix(e, "Query parameter to%s",
-				  strchr(text, ' ') ? " (a + is written %2B there)" : "");
+				  strchr(text, ' ') ? " (write a + as %2B)" : "");
 	l->query.to = l->to.email;
 	return 0;
 }
@@ -89,10 +89,11 @@ static int read_time(const struct request *r, const char *name, int64_t *ms, str
 	const char *text = request_query(r, name);
 
 	if (text && (clock_parse_rfc3339(text, ms) < 0 || *ms <= 0))
-		return err_set(e, ERR_INPUT,
-			       "Query parameter %s: must be a time like 2026-11-24T08:00:00Z (a + "
-			       "is written %%2B)",
-			       name);
+		return err_set(
+			e, ERR_INPUT,
+			"Query parameter %s: must be a time like 2026-11-24T08:00:00Z (write a + "
+			"as %%2B)",
+			name);
 	return 0;
 }
 

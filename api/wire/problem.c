@@ -35,9 +35,8 @@ static const struct {
 		 "The path exists, but not with this method. The header Allow lists the methods."},
 	[PROBLEM_TIMEOUT] = {408, "timeout", "The request did not arrive in time",
 			     "The request did not arrive in time. Send it again."},
-	[PROBLEM_CONFLICT] =
-		{409, "conflict", "Conflict with the current state",
-		 "The object is not in a state in which this is possible. The detail says why."},
+	[PROBLEM_CONFLICT] = {409, "conflict", "Conflict with the current state",
+			      "The state of the object does not allow this. The detail says why."},
 	[PROBLEM_TOO_LARGE] =
 		{413, "too-large", "The request body is too large",
 		 "The request body is over the limit: 16 MB for a message (a setting), 64 KB for "
@@ -49,7 +48,8 @@ static const struct {
 		 "Send the body with Content-Type: application/json, not compressed."},
 	[PROBLEM_VALIDATION] =
 		{422, "validation", "The request body has errors",
-		 "The request body is JSON, but fields are wrong. errors lists each of them (at "
+		 "The request body is JSON, but fields are wrong. The list errors has each of them "
+		 "(at "
 		 "most 100) with a JSON pointer, a code and a text. Nothing was done."},
 	[PROBLEM_IDEMPOTENCY_MISMATCH] = {422, "idempotency-mismatch",
 					  "The Idempotency-Key was used with another request",

@@ -151,8 +151,8 @@ const struct command command_dev = {
 	.summary = "run a gateway to try, with a test key and an embedded Redis",
 	.help = "Usage: postern dev [--config FILE]\n\n"
 		"Listens on 127.0.0.1:8080 and keeps all data in ./postern-data, unless settings\n"
-		"change that. Prints a test key and two curl commands when it is ready. Ctrl-C\n"
-		"stops it.\n\n"
+		"change that. Prints a test key and two curl commands when it is ready. Logs\n"
+		"warnings and errors, unless POSTERN_LOG_LEVEL says otherwise. Ctrl-C stops it.\n\n"
 		"Example:\n  POSTERN_LISTEN=127.0.0.1:8081 postern dev\n",
 	.run = run,
 };

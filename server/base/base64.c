@@ -80,15 +80,16 @@ int base64_decode(const char *text, size_t len, unsigned char *out, size_t *out_
 		if (len - i < 4)
 			return err_set(e, ERR_INPUT,
 				       "is not base64: the length is not a multiple of 4 "
-				       "(padding with = missing?)");
+				       "(is the padding with = missing?)");
 		out[at++] = (unsigned char)(bits >> 16);
 		if (n > 2)
 			out[at++] = (unsigned char)(bits >> 8);
 		if (n > 3)
 			out[at++] = (unsigned char)bits;
-		/* What padding leaves over in the last character must be 0. */
+		/* The unused bits of the last character must be 0. */
 		if ((n == 2 && (bits & 0xFFFF)) || (n == 3 && (bits & 0xFF)))
-			return err_set(e, ERR_INPUT, "is not base64: stray bits at the end");
+			return err_set(e, ERR_INPUT,
+				       "is not base64: unused bits at the end are not zero");
 	}
 	*out_len = at;
 	return 0;

@@ -9,14 +9,15 @@
 
 #define BASE64_LEN(n) (((n) + 2) / 3 * 4)
 
-/* Writes BASE64_LEN(len) characters to out, no NUL. Returns their number. */
+/* Writes BASE64_LEN(len) characters to out, without a NUL. Returns their number. */
 size_t base64_encode(char *out, const void *bytes, size_t len);
 
 /* Room that base64_decode needs for len characters. */
 #define BASE64_ROOM(len) ((len) / 4 * 3)
 
-/* Strict: padded, no white space, no line ends, unused bits zero. ERR_INPUT says where the text is
- * wrong. */
+/* Decodes to out, which has room for BASE64_ROOM(len) bytes, and sets *out_len. Strict: the text is
+ * padded, has no white space and no line ends, and its unused bits are zero. ERR_INPUT names the
+ * character that is wrong. */
 int base64_decode(const char *text, size_t len, unsigned char *out, size_t *out_len, struct err *e);
 
 #endif

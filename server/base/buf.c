@@ -71,7 +71,7 @@ void buf_char(struct buf *b, char c)
 	buf_append(b, &c, 1);
 }
 
-/* Into the room that there is; most fits. */
+/* Formats into the free room, which is usually large enough. */
 static int fmt_in_place(struct buf *b, const char *fmt, va_list ap)
 {
 	size_t room = b->failed || !b->cap ? 0 : b->cap - b->len;

@@ -42,7 +42,7 @@ void clock_rfc3339(int64_t real_ms, char out[CLOCK_RFC3339_LEN])
 	out[CLOCK_RFC3339_LEN - 1] = 0;
 }
 
-/* The ms of ".123", and where it ends; digits beyond three are dropped. */
+/* Reads the ms of ".123" and moves to its end. Digits after the third are dropped. */
 static const char *fraction(const char *p, int *ms)
 {
 	int scale = 100;

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Time. Measure intervals by the monotonic clock; store and show UTC. */
+/* Clocks. Measure intervals by the monotonic clock. Store and show times in UTC, as ms since 1970
+ * (clock_real_ms). */
 
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
@@ -13,7 +14,7 @@ int64_t clock_real_ms(void);
 #define CLOCK_RFC3339_LEN 25
 /* "2026-11-23T08:15:00.123Z" (RFC 3339, UTC, ms). */
 void clock_rfc3339(int64_t real_ms, char out[CLOCK_RFC3339_LEN]);
-/* Reads RFC 3339 with any offset. 0, or -1 when text is not such a time. */
+/* Reads RFC 3339 with any offset; digits after the ms are dropped. -1: text is not such a time. */
 int clock_parse_rfc3339(const char *text, int64_t *real_ms);
 
 #define CLOCK_RFC5322_LEN 32

@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-/* A JSON string of any bytes, such as the reply of a mail server: octets that are not UTF-8 become
- * U+FFFD. NULL: out of memory. */
+/* Makes a JSON string from any bytes, such as the reply of a mail server. Octets that are not UTF-8
+ * become U+FFFD. The caller owns the value. NULL: out of memory. */
 json_t *json_text(const char *text, size_t len);
 
 #endif

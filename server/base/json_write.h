@@ -5,14 +5,15 @@
 
 struct buf;
 
-/* Writes JSON as text (RFC 8259), for the JSON of every message: building Jansson values and
- * dumping them costs three times as much. The bytes are those of Jansson with JSON_COMPACT. */
+/* Writes JSON text (RFC 8259) without Jansson. It is used for every message, because building
+ * Jansson values and dumping them costs three times as much. The output equals that of Jansson with
+ * JSON_COMPACT. Errors: see buf.failed. */
 
-/* The quoted string; text is UTF-8. */
+/* Appends text as a quoted and escaped string. text is UTF-8. */
 void json_write_string(struct buf *out, const char *text, size_t len);
-/* The name of a member and its colon, after a comma if it is not the first member. */
+/* Appends `"name":`, with a comma before it unless the output ends in `{`. */
 void json_write_name(struct buf *out, const char *name);
-/* A member whose value is a string. */
+/* Appends a member whose value is a string. */
 void json_write_member(struct buf *out, const char *name, const char *text);
 
 #endif

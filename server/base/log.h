@@ -22,6 +22,7 @@ struct log_field {
 	int64_t number;
 };
 
+/* Fields: LOG_S a C string (NULL is ""), LOG_B bytes with a length, LOG_N a number. */
 #define LOG_S(name, text_)                                                                         \
 	{                                                                                          \
 		(name), (text_) ? (text_) : "", (size_t)-1, 0                                      \
@@ -42,8 +43,8 @@ struct log_field {
 				  (const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0, 0}});    \
 	} while (0)
 
-/* As LOG. When several processes of this Postern write the same line within 10 s, only the first
- * one is written: they start together, and see the same Redis. */
+/* As LOG, but if several processes of this Postern log the same line within 10 s, only the first
+ * line is written. Use it for conditions that all processes see, such as the state of Redis. */
 #define LOG_ONCE(level, fact, ...)                                                                 \
 	do {                                                                                       \
 		if (log_is_on(level))                                                              \
@@ -52,14 +53,16 @@ struct log_field {
 				(const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0, 0}});      \
 	} while (0)
 
-/* role is part of every line ("api", "relay", ...); it must stay valid. */
+/* Sets the lowest level that is written and the format. role ("api", "relay", ...) is part of every
+ * line; it is borrowed for the life of the process. */
 void log_init(enum log_level least, enum log_format format, const char *role);
 bool log_is_on(enum log_level level);
-/* Before the forks: lets the processes know which lines LOG_ONCE has written. -1: out of memory;
- * each process then writes its own. */
+/* Shares the memory of LOG_ONCE between processes. Call it before the forks. -1: out of memory;
+ * each process then writes its own line. */
 int log_share(void);
 void log_write_once(enum log_level level, const char *fact, const struct log_field *fields);
 void log_write(enum log_level level, const char *fact, const struct log_field *fields);
+/* The number of lines that this process has dropped. */
 uint64_t log_dropped(void);
 
 #endif

@@ -78,7 +78,7 @@ static const struct {
 		 "Mails sent without a DKIM signature because dkim_domain does not "
 		 "cover their From domain, counted at each attempt"},
 	[METRIC_STORE_CALLS] = {"postern_store_calls_total", "", "counter",
-				"Script calls answered by Redis"},
+				"Script calls that Redis replied to"},
 	[METRIC_STORE_RERUNS] =
 		{"postern_store_reruns_total", "", "counter",
 		 "Script calls repeated after a lost connection or a temporary error"},
@@ -129,10 +129,11 @@ static const struct {
 	const char *name;
 	const char *help;
 } histogram_table[METRIC_HISTOGRAMS] = {
-	[METRIC_ACCEPT_MS] = {"postern_accept_duration_ms", "POST /v1/messages, request to answer"},
+	[METRIC_ACCEPT_MS] = {"postern_accept_duration_ms",
+			      "POST /v1/messages, from request to response"},
 	[METRIC_DELIVERY_MS] = {"postern_delivery_duration_ms", "Accept to delivered"},
 	[METRIC_WEBHOOK_MS] = {"postern_webhook_duration_ms",
-			       "Event to the webhook's successful answer"},
+			       "From an event to a successful response of the webhook"},
 };
 
 int metrics_init(void)
@@ -215,8 +216,8 @@ void metric_observe(enum metric_histogram h, int64_t ms)
 	atomic_fetch_add_explicit(&mine->histograms[h].sum, ms, memory_order_relaxed);
 }
 
-/* The value that a scraper gets: the highest of all processes where each reports the same thing,
- * else their sum. */
+/* The value for a scraper. If all processes report the same thing, it is the highest value, else
+ * the sum. */
 static int64_t shown(enum metric m)
 {
 	int64_t most = 0, value;

@@ -6,8 +6,8 @@
 
 struct buf;
 
-/* Metrics for operators. They are in a mapping that all processes of one `postern` share, with one
- * slot per process: counting is one atomic add, and any API process can show the sum. A table in
+/* Metrics for operators. They are in memory that all processes of one `postern` share, with one
+ * slot per process. Counting is one atomic add, and any API process can show the sum. A table in
  * metrics.c has the Prometheus name, labels, type and help of each. */
 
 enum metric {
@@ -81,7 +81,8 @@ void metrics_clear_gauges(unsigned slot);
 void metric_add(enum metric m, int64_t n);
 void metric_set(enum metric m, int64_t value);
 int64_t metric_sum(enum metric m);
-/* The lowest value of m among the processes whose `has` is not 0; INT64_MAX if there is none. */
+/* The lowest value of m among the processes whose metric `has` is not 0; INT64_MAX: no such
+ * process. */
 int64_t metric_least(enum metric m, enum metric has);
 void metric_observe(enum metric_histogram h, int64_t ms);
 /* Appends the Prometheus text exposition (version 0.0.4). */

@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Tests eight octets of a text at once. Each test sets the high bit of the octets it is true of.
- * May report false positives after a true match, never otherwise: so combine tests by OR, and look
- * at each octet only when octets_any() of the result is not 0. The tests are right for ASCII: to
- * find octets above 0x7f, OR the word itself to the result. */
+/* Tests eight octets of a text at once. Each test sets the high bit of every octet that matches. It
+ * may report false positives after a true match, never otherwise. So combine tests by OR, and look
+ * at single octets only if octets_any() of the result is not 0. The tests are correct for ASCII. To
+ * find octets above 0x7f as well, OR the word itself to the result. */
 
 #define OCTETS_ONES UINT64_C(0x0101010101010101)
 

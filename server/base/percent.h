@@ -5,9 +5,9 @@
 
 /* Percent-encoding (RFC 3986 2.1). */
 
-/* Decodes every "%XX" of len octets and copies all others, as snprintf would: at most room - 1
- * octets and a NUL go to out; the result is the length of the whole text, or -1 when a "%" is not
- * followed by two hex digits. The result may hold any octet, NUL too. out may be text itself. */
+/* Decodes every "%XX" and copies all other octets. Writes at most room - 1 octets and a NUL to out,
+ * and returns the length of the whole decoded text, as snprintf does. -1: a "%" is not followed by
+ * two hex digits. The decoded text may contain any octet, also NUL. out may be text itself. */
 long percent_decode(const char *text, size_t len, char *out, size_t room);
 
 #define PERCENT_LEN 3

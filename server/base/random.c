@@ -6,8 +6,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* One system call for 18 ids. A forked child must not go on with its parent's bytes, hence the pid.
- */
+/* One system call is enough for 18 ids. The pid is compared, because a forked child must not use
+ * its parent's bytes. */
 static struct {
 	uint8_t bytes[256];
 	size_t left;
@@ -17,7 +17,7 @@ static struct {
 static void fill(void)
 {
 	if (getrandom(pool.bytes, sizeof(pool.bytes), 0) != (ssize_t)sizeof(pool.bytes))
-		abort(); /* what comes next would be guessable */
+		abort(); /* new ids and keys would be guessable */
 	pool.left = sizeof(pool.bytes);
 	pool.filled_by = getpid();
 }

@@ -4,14 +4,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Random numbers from getrandom(2), good enough for secrets. Without them no id, key or nonce can
- * be made, so the process aborts when the kernel gives none. */
+/* Random numbers from getrandom(2), good enough for secrets. If getrandom fails, the process
+ * aborts: its ids, keys and nonces would be guessable. */
 
 void random_bytes(void *out, size_t len);
-/* 0 <= result < n; n > 0. Fair enough to spread load: numbers differ in frequency by n / 2^32. */
+/* 0 <= result < n; n > 0. To spread load, not for secrets: numbers differ in frequency by n / 2^32.
+ */
 uint32_t random_below(uint32_t n);
-/* value, percent % more or less (0-100): for times that many wait for, so that they do not all come
- * back at once. value >= 0. */
+/* A random number within `percent` % (0-100) of value; value >= 0. Use it for delays, so that many
+ * clients do not retry at the same moment. */
 int64_t random_jitter(int64_t value, unsigned percent);
 
 #endif

@@ -26,7 +26,7 @@ static int read_key(const char *text, unsigned char key[KEY_BYTES + 1], struct e
 			       "set POSTERN_SECRET to 32 bytes in base64 (openssl rand -base64 "
 			       "32), the same on every machine: without it secrets cannot be "
 			       "sealed");
-	/* The pad may be left out. */
+	/* The padding may be missing. */
 	snprintf(padded, sizeof(padded), "%.44s%s", text, strlen(text) == KEY_TEXT - 1 ? "=" : "");
 	n = strlen(padded) == KEY_TEXT && strlen(text) <= KEY_TEXT
 		    ? EVP_DecodeBlock(key, (const unsigned char *)padded, KEY_TEXT)
@@ -69,7 +69,7 @@ int seal_text(const char *key_text, const char *what, const char *text, struct b
 	rc = len > TEXT_MAX ? -1 : encrypt(key, what, text, len, sealed);
 	explicit_bzero(key, sizeof(key));
 	if (rc < 0)
-		return err_set(e, ERR_INTERNAL, "a secret could not be sealed");
+		return err_set(e, ERR_INTERNAL, "a secret could not be encrypted");
 	n = EVP_EncodeBlock(encoded, sealed, (int)(NONCE + len + TAG));
 	buf_str(out, PREFIX);
 	buf_append(out, encoded, (size_t)n);
@@ -123,7 +123,7 @@ int seal_open(const char *key_text, const char *what, const char *sealed, struct
 	explicit_bzero(text, sizeof(text));
 	if (rc < 0)
 		return err_set(e, ERR_INTERNAL,
-			       "a sealed secret cannot be opened: POSTERN_SECRET is not the one "
-			       "it was sealed with");
+			       "a secret cannot be decrypted: it was encrypted with another "
+			       "POSTERN_SECRET");
 	return out->failed ? err_oom(e) : 0;
 }

@@ -6,13 +6,14 @@
 #include "server/base/buf.h"
 #include "server/base/err.h"
 
-/* Encrypts secrets that are kept in Redis and must be readable again (those of webhooks):
- * AES-256-GCM with the setting `secret` (32 bytes, base64). `what` ("webhook whk_...") is
- * authenticated, too, so a sealed text cannot be used in another place. */
+/* Encrypts ("seals") the secrets of webhooks, which are kept in Redis and must be readable again.
+ * AES-256-GCM with `key`, the setting `secret` (32 bytes in base64). `what` ("webhook whk_...") is
+ * authenticated as well, so a sealed text of one endpoint is not valid for another. */
 
-/* Appends "s1:" and base64. ERR_REFUSED: there is no key; the text says how to set one. */
+/* Appends "s1:" and base64. ERR_REFUSED: key is empty; the text says how to set it. */
 int seal_text(const char *key, const char *what, const char *text, struct buf *out, struct err *e);
-/* Appends the text. ERR_REFUSED: no key; ERR_INTERNAL: sealed with another key, or damaged. */
+/* Appends the text. ERR_REFUSED: key is empty; ERR_INTERNAL: sealed with another key, or damaged.
+ */
 int seal_open(const char *key, const char *what, const char *sealed, struct buf *out,
 	      struct err *e);
 

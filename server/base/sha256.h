@@ -13,7 +13,7 @@ struct sha256_piece {
 };
 
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
-/* Of the concatenation of n pieces. */
+/* The digest of the concatenation of n pieces. */
 void sha256_pieces(const struct sha256_piece *pieces, size_t n, unsigned char out[SHA256_BYTES]);
 
 #endif

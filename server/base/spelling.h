@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* How alike are two words? For suggestions of what a person meant to write. */
+/* The similarity of two words, for error texts that ask "did you mean ...?". */
 
 #define SPELLING_MAX 64
 

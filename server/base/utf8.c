@@ -6,8 +6,8 @@ static bool is_continuation(char c)
 	return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* Octets that the lead octet c announces, its payload bits in *cp and the least value that may be
- * written that long in *least; 0 for a stray octet. */
+/* Reads the lead octet c. Returns the length of the sequence; 0: c is no lead octet. *cp gets the
+ * payload bits of c, *least the lowest code point that needs this length. */
 static size_t lead(unsigned char c, uint32_t *cp, uint32_t *least)
 {
 	if (c < 0x80) {

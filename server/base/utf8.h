@@ -11,11 +11,12 @@
 
 /* Reads the code point at p to *cp. Returns its octets (1-4); 0 when p is not valid UTF-8. */
 size_t utf8_next(const char *p, size_t len, uint32_t *cp);
-/* C0, DEL, C1, line and paragraph separator: all that some reader takes for a line end. */
+/* True for C0, DEL, C1, U+2028 and U+2029: some readers treat them as line ends. */
 bool utf8_is_control(uint32_t cp);
-/* Embeddings, overrides and isolates: they can make one name look like another. */
+/* True for embeddings, overrides and isolates: they can make one name look like another. */
 bool utf8_is_bidi_control(uint32_t cp);
-/* Is text one line of UTF-8 without controls? ERR_INPUT "<what> ...". */
+/* Checks that text is one line of UTF-8 without controls. ERR_INPUT: a sentence that begins with
+ * `what`. */
 int utf8_check_line(const char *text, size_t len, const char *what, struct err *e);
 /* The same, and without bidi controls. */
 int utf8_check_name(const char *text, size_t len, const char *what, struct err *e);

@@ -177,7 +177,7 @@ struct gauge {
 	struct keeper *keeper;
 };
 
-/* After the last number, shows the sums. If a number is missing, the metrics stay as they are. */
+/* After the last reply, sets the metrics. If a reply is missing, the metrics stay unchanged. */
 static void end_gauge(struct keeper *k, const struct call_result *result)
 {
 	static const enum metric shown[] = {METRIC_QUEUE_READY,       METRIC_QUEUE_DUE,
@@ -215,8 +215,7 @@ static void ask_count(struct keeper *k, enum metric m, unsigned partition, const
 	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK_COPY(on_count, g));
 }
 
-/* The first entry of `due` and its time: a job whose time has come and that was not promoted yet.
- */
+/* Gets the first entry of `due` and its time: the oldest job that is due but not yet promoted. */
 static void on_oldest(const struct call_result *result, void *context)
 {
 	struct keeper *k = context;
@@ -247,7 +246,7 @@ static void on_projects(const struct call_result *result, void *context)
 	projects = buf_give(&list);
 	buf_deinit(&list);
 	if (!projects)
-		return; /* out of memory: the next sweep takes the list of before */
+		return; /* out of memory: the next sweep uses the previous list */
 	free(k->projects);
 	k->projects = projects;
 }
@@ -316,7 +315,7 @@ static int start_rounds(struct keeper *k)
 	return 0;
 }
 
-/* Redis has to answer first: it knows the number of partitions. */
+/* Only Redis knows the number of partitions, so wait for its reply. */
 static void wait_for_redis(void *arg)
 {
 	struct keeper *k = arg;

@@ -21,7 +21,7 @@ struct batch {
 	struct redis *redis;
 	const struct batch_kind *kind;
 	void *arg;
-	unsigned turn;                       /* of the connections */
+	unsigned turn;                       /* the next connection */
 	struct queue *queues[ID_PARTITIONS]; /* made on first use */
 };
 
@@ -100,7 +100,7 @@ static bool is_full(const struct batch_kind *kind, size_t n, size_t bytes)
 	return n >= kind->max_items || (kind->max_bytes && bytes >= kind->max_bytes);
 }
 
-/* About the size of the next call. */
+/* The approximate size of the next call, in bytes. */
 static size_t waiting_bytes(const struct queue *q)
 {
 	size_t n = 0, bytes = 1024;
@@ -111,7 +111,7 @@ static size_t waiting_bytes(const struct queue *q)
 	return bytes;
 }
 
-/* Takes items until the call is full; those that could not be built end here. */
+/* Takes items until the call is full. Items whose args failed end here. */
 static void fill(struct queue *q, struct command *c, struct flight *f)
 {
 	struct batch_item *item, **last = &f->first;
@@ -215,7 +215,7 @@ void batch_abandon(struct batch *b)
 {
 	for (unsigned p = 0; p < ID_PARTITIONS; p++)
 		if (b->queues[p])
-			end_waiting(b->queues[p], "the process ends");
+			end_waiting(b->queues[p], "the process is stopping");
 }
 
 static void free_queue(struct queue *q)

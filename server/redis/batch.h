@@ -10,9 +10,9 @@
 
 struct redis;
 
-/* Groups requests of one kind into script calls: what is added in one loop turn, or while all
- * allowed calls are in flight, goes out together, at most so many items and bytes a call. Each
- * partition has its own queue. */
+/* Groups requests of one kind into script calls. Items that are added in one loop turn, or while
+ * max_in_flight calls are under way, are sent together in one call, up to max_items and max_bytes.
+ * Each partition has its own queue. */
 
 struct batch_item; /* the first member of the kind's own struct, which malloc() gave */
 struct batch_item {
@@ -21,17 +21,17 @@ struct batch_item {
 };
 
 struct batch_kind {
-	unsigned connection;    /* of the first call; with several in flight they take turns */
-	size_t max_items;       /* a call */
-	size_t max_bytes;       /* a call is full from here on; 0 = no limit */
+	unsigned connection; /* of the first call; further calls in flight use the others in turn */
+	size_t max_items;    /* a call */
+	size_t max_bytes;    /* a call that has reached it gets no more items; 0 = no limit */
 	unsigned max_in_flight; /* calls without a result, for each partition */
-	int64_t limit_ms;       /* of a call; 0 = as long as it takes */
+	int64_t limit_ms;       /* time limit of a call; 0 = none */
 	bool needs_ready;       /* items end as CALL_NEVER_SENT while Redis cannot accept mail */
 	size_t first, width;    /* the reply is an array of first + items * width; 0, 0 = any */
-	/* Starts the command: the script and its arguments before those of the items. */
+	/* Writes the script and its arguments before those of the items. */
 	void (*start)(struct command *c, unsigned partition, void *arg);
-	/* Fires once for each item, never from within batch_add, and frees it. The item's part of
-	 * an array starts at item `at` of result->reply. */
+	/* Fires once for each item, never inside batch_add, and frees the item. If the reply is an
+	 * array, the item's part starts at index `at` of result->reply. */
 	void (*answer)(struct batch_item *item, const struct call_result *result, size_t at,
 		       void *arg);
 };
@@ -39,16 +39,16 @@ struct batch_kind {
 struct batch;
 /* kind and arg are borrowed. NULL: out of memory. */
 struct batch *batch_new(struct redis *redis, const struct batch_kind *kind, void *arg);
-/* Items in flight are not freed: call redis_abandon before. */
+/* Call redis_abandon first: items in flight are not freed here. */
 void batch_free(struct batch *b);
 
-/* -1: out of memory, and the item stays the caller's. An item whose args failed ends as
+/* Takes the item. -1: out of memory; the caller keeps the item. An item whose args failed ends as
  * CALL_FAILED. */
 int batch_add(struct batch *b, unsigned partition, struct batch_item *item);
-/* Items without an answer. */
+/* The number of items whose `answer` has not fired: in all partitions, in one partition. */
 size_t batch_unanswered(const struct batch *b);
 size_t batch_unanswered_in(const struct batch *b, unsigned partition);
-/* Ends the items that wait, as CALL_NEVER_SENT. */
+/* Ends all items that wait as CALL_NEVER_SENT. */
 void batch_abandon(struct batch *b);
 
 #endif

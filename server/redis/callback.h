@@ -24,7 +24,7 @@ struct call_result {
 };
 typedef void call_fn(const struct call_result *result, void *context);
 
-/* fn, and what it gets as its context. */
+/* A function and its context. */
 struct callback {
 	call_fn *fn;
 	const void *context;
@@ -41,7 +41,7 @@ struct call_group {
 	bool has_failed;
 	struct err why; /* of a call that failed */
 };
-/* Takes one result. True: it was the last one. */
+/* Takes one result and keeps its error. Returns true for the last result of the group. */
 bool call_group_end(struct call_group *g, const struct call_result *result);
 
 #endif

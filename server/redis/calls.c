@@ -11,25 +11,25 @@
 #include "server/base/metrics.h"
 #include "server/redis/script.h"
 
-#define RETRY_MS 200 /* after a "not now" of Redis */
+#define RETRY_MS 200 /* delay after a "not now" of Redis */
 #define READONLY_MS                                                                                \
-	1500             /* a replica refuses: for so long another connection may find the master  \
+	1500             /* after a replica refused: time for a new connection to find the master  \
 			  */
-#define REFUSALS_MAX 5   /* of a call without a limit; with growing pauses, 6 s in all */
+#define REFUSALS_MAX 5   /* of a call without a time limit; 6 s in all, with growing delays */
 #define SILENCE_MS 10000 /* a sent call without a reply for this long: the connection is dead */
 
 struct call {
 	struct call *next, *prev;
 	struct calls *calls;
 	struct command command;
-	call_fn *fn; /* NULL: given up; the reply is dropped */
+	call_fn *fn; /* NULL: the call has ended early; its reply is dropped */
 	void *context;
 	int64_t limit_at, retry_at, sent_at; /* monotonic ms; 0 = none */
 	int refusals;
 	bool is_sent;       /* on the current connection */
 	bool was_refused;   /* the last reply was "not now" */
-	bool was_lost;      /* with a connection: it may have run */
-	max_align_t copy[]; /* of the context, if the callback has one to copy */
+	bool was_lost;      /* sent on a connection that was lost: it may have run */
+	max_align_t copy[]; /* of the context, for CALLBACK_COPY */
 };
 
 static void send_waiting(struct calls *l);
@@ -109,8 +109,8 @@ static bool has_kind(const char *text, const char *kind)
 	return strncmp(text, kind, strlen(kind)) == 0;
 }
 
-/* The call is sent again later. The connection of a replica is dropped by the next tick: first the
- * replies to other calls are read, which were refused as well. */
+/* The call is sent again later. If the server is a replica, the next tick drops the connection. Not
+ * now, because the replies to other calls, also refusals, are still to be read. */
 static void take_not_now(struct call *c, const char *text)
 {
 	struct calls *l = c->calls;
@@ -144,7 +144,7 @@ static void on_error(struct call *c, const redisReply *r)
 	}
 	LOG(LOG_ERROR, "store.script_failed", LOG_S("reason", r->str));
 	if (c->fn && !c->limit_at && c->refusals < REFUSALS_MAX) {
-		/* Without a limit, do not give up because of an error that may pass. */
+		/* Without a time limit, do not give up because of a temporary error. */
 		c->was_lost |= is_from_script(r->str);
 		c->retry_at = clock_mono_ms() + ((int64_t)RETRY_MS << c->refusals++);
 		return;
@@ -197,7 +197,7 @@ static void send_waiting(struct calls *l)
 			send_call(l, c);
 }
 
-/* The caller's callback could never fire without the call: nothing else is possible. */
+/* Aborts when memory runs out: without the call its callback could never fire. */
 static struct call *new_call(size_t context_size)
 {
 	struct call *c = malloc(sizeof(*c) + context_size);
@@ -255,7 +255,7 @@ static void end_early(struct call *c, const char *text)
 		fn(&(struct call_result){CALL_UNKNOWN, NULL, &why}, c->context);
 }
 
-/* The first call whose time is up, or that nobody waits for. */
+/* The first call whose time limit has passed, or that has ended early. */
 static struct call *first_over(struct calls *l, int64_t now)
 {
 	for (struct call *c = l->first; c; c = c->next)
@@ -308,7 +308,7 @@ void calls_abandon(struct calls *l)
 	struct call *c;
 
 	while ((c = first_awaited(l)))
-		end_early(c, "the process ends");
+		end_early(c, "the process is stopping");
 }
 
 void calls_close(struct calls *l)

@@ -24,11 +24,12 @@ struct calls {
 	bool is_stale;     /* READONLY, NOAUTH: the next tick connects anew */
 };
 
-/* limit_ms 0: no time limit; a command that Redis refuses is tried for 6 s. With a limit, a command
- * that a replica refuses (READONLY) is tried for 1.5 s. Takes the command's memory. back.fn fires
- * exactly once, never from within. */
+/* Queues a command, and sends it if the connection is up. limit_ms 0: no time limit, but a command
+ * that Redis refuses is tried for 6 s only. With a limit, a command that a replica refuses
+ * (READONLY) is tried for 1.5 s. Takes the command's memory. back.fn fires exactly once, after this
+ * function has returned. */
 void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct callback back);
-/* After the handshake: sends all calls that wait. */
+/* The handshake is done: sends all calls that wait. */
 void calls_went_up(struct calls *l);
 /* Every 200 ms: ends calls whose time is up, sends those that are due, drops a silent connection.
  */

@@ -30,7 +30,7 @@ void command_script(struct command *c, enum script script, unsigned partition)
 	command_key(c, partition, "%s", "");
 }
 
-/* n in decimal; gives the end of it. Not printf: a message has ten of them. */
+/* Writes n in decimal and returns its end. Not printf, because each message has ten numbers. */
 static char *put_number(char *to, size_t n)
 {
 	char digits[20];
@@ -98,7 +98,7 @@ void command_key(struct command *c, unsigned partition, const char *fmt, ...)
 	rest = vsnprintf(key + root, sizeof(key) - root, fmt, ap);
 	va_end(ap);
 	if (rest < 0 || root + (size_t)rest >= sizeof(key)) {
-		c->bytes.failed = true; /* a key that was cut would be another key */
+		c->bytes.failed = true; /* a truncated key would be another key */
 		return;
 	}
 	command_arg(c, key, root + (size_t)rest);

@@ -7,8 +7,8 @@
 #include "lua_names.h"
 #include "server/base/buf.h"
 
-/* A Redis command, built as RESP, so that it can be sent again as it is. Arguments may have any
- * octets. */
+/* A Redis command, built as RESP, so that it can be sent again unchanged. Arguments may contain any
+ * octets. When memory runs out, later calls do nothing and command_finish returns NULL. */
 
 struct command {
 	struct buf bytes; /* COMMAND_HEAD bytes of room, then the arguments */
@@ -22,16 +22,17 @@ void command_script(struct command *c, enum script script, unsigned partition);
 void command_arg(struct command *c, const void *bytes, size_t len);
 void command_str(struct command *c, const char *text);
 void command_num(struct command *c, int64_t n);
-/* A key of a partition: its root and then the formatted rest. */
+/* Adds a key of a partition: its root, then the formatted rest. A key that is too long fails the
+ * command. */
 void command_key(struct command *c, unsigned partition, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* n arguments that were written into another command's bytes: see command_args. */
+/* Adds all arguments of a list that command_args started. */
 void command_append(struct command *c, const struct command *args);
-/* Starts a list of arguments only, for command_append. */
+/* Starts a list of arguments without a command, for command_append. */
 void command_args(struct command *c);
-/* Room for len more bytes, in one piece. */
+/* Allocates memory for len more bytes at once. */
 void command_reserve(struct command *c, size_t len);
-/* The finished bytes (inside c); NULL when memory ran out. */
+/* The finished bytes, owned by c; NULL: out of memory. */
 const char *command_finish(struct command *c, size_t *len);
 void command_deinit(struct command *c);
 

@@ -28,9 +28,9 @@ struct conn {
 	const struct redis_url *url;
 	struct conn_events events;
 	struct evdns_base *dns;
-	unsigned resolver_turn;   /* the next name server's, once one could not help */
+	unsigned resolver_turn;   /* which name server is asked; the next one after each failure */
 	redisAsyncContext *redis; /* NULL = none */
-	struct loop_timer timer;  /* the next try, or the limit of this one */
+	struct loop_timer timer;  /* the next attempt, or the limit of this one */
 	bool is_connecting;
 	bool is_closing; /* conn_free is under way */
 	long delay_ms;
@@ -251,8 +251,9 @@ void conn_drop(struct conn *c, const char *why)
 	if (!redis)
 		return;
 	snprintf(c->why, sizeof(c->why), "%s", why);
-	/* Not redisAsyncDisconnect: that waits for replies that may never come. Its callback finds
-	 * c->redis changed, so on_lost is called here, after the pending callbacks. */
+	/* Not redisAsyncDisconnect, which waits for replies that may never come. The callback of
+	 * hiredis finds c->redis changed and does nothing, so on_lost is called here, after the
+	 * pending callbacks. */
 	c->redis = NULL;
 	redisAsyncFree(redis);
 	lost(c, c->why);

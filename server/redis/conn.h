@@ -26,11 +26,12 @@ struct conn_events {
 struct conn *conn_new(struct loop *loop, const struct redis_url *url,
 		      const struct conn_events *events);
 void conn_free(struct conn *c); /* pending callbacks get NULL */
-/* Sends; false when there is no connection. fn gets NULL when the connection is lost first. */
+/* Sends a command as RESP; the bytes are copied. False: there is no connection, and fn does not
+ * fire. fn gets the reply, or NULL when the connection is lost first. */
 bool conn_send(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn, void *arg);
 /* Closes this connection; on_lost gets the reason, and a new connection follows. */
 void conn_drop(struct conn *c, const char *why);
-/* It works: the next reconnect starts with the short delay again. */
+/* The handshake succeeded: the next reconnect starts with the shortest delay again. */
 void conn_is_fit(struct conn *c);
 
 #endif

@@ -83,7 +83,7 @@ static void send_step(struct handshake *h, struct command *c, redisCallbackFn *f
 
 	h->steps_left++;
 	if (!bytes || !conn_send(h->calls->conn, bytes, len, fn, h))
-		step_failed(h, "handshake", "cannot send");
+		step_failed(h, "handshake", "the commands could not be sent");
 }
 
 static void ask_partitions(struct handshake *h)

@@ -11,7 +11,7 @@ struct config;
  * partitions, instance); read Redis's time, state and settings. Redis replies in order, so all
  * steps are sent at once after `meta` is known. */
 
-/* What the handshakes of one process share. */
+/* State that the handshakes of one process share. */
 struct handshake_store {
 	const struct config *config;
 	struct instance instance;
@@ -28,7 +28,7 @@ struct handshake {
 	unsigned steps_left; /* without a reply */
 };
 
-/* As the events of a conn (conn.h); arg is the struct handshake. */
+/* Callbacks for struct conn_events (conn.h); arg is the struct handshake. */
 void handshake_connected(struct conn *conn, void *arg);
 void handshake_lost(struct conn *conn, const char *why, void *arg);
 

@@ -1,4 +1,4 @@
-/* Can this Redis accept mail now? Checks its state and its settings, and logs each change. */
+/* Decides whether this Redis can accept mail: checks its state and its settings. */
 #include "server/redis/health.h"
 
 #include <stdio.h>
@@ -57,8 +57,8 @@ const char *health_durability(const struct health *h)
 	return h->check.holds ? "fsync" : "relaxed";
 }
 
-/* The embedded Redis ends itself when it cannot write, and does not start again without room. Only
- * a Redis at a socket can be the embedded one. */
+/* The embedded Redis exits when it cannot write, and cannot start while the disk is full. Only a
+ * Redis on a Unix socket can be the embedded one. */
 static bool is_disk_full(const struct config *config)
 {
 	bool is_local = !*config->redis_url || strncmp(config->redis_url, "unix:", 5) == 0;
@@ -95,7 +95,7 @@ void health_report(struct health *h)
 		LOG_ONCE(LOG_ERROR, "store.not_ready", LOG_S("reason", why));
 }
 
-/* Logs, once each, what is no reason to refuse mail. */
+/* Logs warnings, once each. They are no reason to refuse mail. */
 static void log_warnings(const struct redis_settings *is, const struct redis_settings *was)
 {
 	if (is->is_unlimited && !was->is_unlimited)

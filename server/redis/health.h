@@ -11,21 +11,21 @@
 
 struct config;
 
-/* Can this Redis accept mail now? Combines the connections, the settings and the disk; logs each
- * change; keeps the offset of Redis's clock. */
+/* Decides whether this Redis can accept mail now, from the connections, the settings and the disk.
+ * Logs each change. Keeps the offset of Redis's clock. */
 
 #define HEALTH_CONNECTIONS 2
 
 struct health {
 	const struct config *config;
 	const struct instance *instance;
-	struct calls *calls; /* HEALTH_CONNECTIONS of them; the first one asks */
+	struct calls *calls; /* HEALTH_CONNECTIONS of them; the first one carries the checks */
 	struct redis_settings check;
 	char *info; /* the last INFO */
 	size_t info_len;
 	bool was_checked, was_ready;
 	int64_t check_at;
-	bool is_late;       /* Redis's clock may have been set: ask for its time */
+	bool is_late;       /* Redis's clock may have been changed: send TIME */
 	char lost_why[480]; /* why there is no connection */
 	int64_t offset_ms;  /* Redis's clock minus clock_real_ms() */
 };
@@ -34,31 +34,33 @@ void health_init(struct health *h, const struct config *config, const struct ins
 		 struct calls *calls);
 void health_deinit(struct health *h);
 
-/* All connections are up. */
+/* True if all connections are up. */
 bool health_is_connected(const struct health *h);
-/* why (may be NULL) gets a sentence for an operator, or NULL. */
+/* why (may be NULL) gets the reason as a sentence for an operator; NULL if ready. The sentence is
+ * valid until the next check. */
 bool health_is_ready(const struct health *h, const char **why);
 
 /* "fsync" or "relaxed". */
 const char *health_durability(const struct health *h);
 
-/* ---- what a handshake learns ---- */
+/* ---- for the handshake ---- */
 
-/* A connection is lost, or could not be made. */
+/* A connection was lost, or could not be opened. */
 void health_lost(struct health *h, const char *why);
 /* Takes the reply to TIME. */
 void health_keep_time(struct health *h, const redisReply *time);
 void health_keep_info(struct health *h, const redisReply *info);
-/* Judges the last INFO and this reply to CONFIG GET. */
+/* Checks the last INFO and this reply to CONFIG GET. */
 void health_judge(struct health *h, const redisReply *config);
 /* Sends CONFIG GET of the settings that matter. */
 void health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg);
 
-/* ---- by the clock ---- */
+/* ---- on timers ---- */
 
-/* Every 200 ms: checks the settings again when it is time. */
+/* Call it every 200 ms: checks the settings again every 5 s, or every 1 s while Redis is not ready.
+ */
 void health_tick(struct health *h);
-/* Logs when the store became ready, or no longer is. */
+/* Logs when the store has become ready, or is no longer ready. */
 void health_report(struct health *h);
 
 #endif

@@ -3,18 +3,20 @@
 
 #include "server/base/err.h"
 
-/* Knows our store by the instance id in its `meta` key, which the file <data dir>/instance keeps. A
- * Redis that comes back empty, or another Redis at the same address, is refused: it would look like
- * an empty queue. */
+/* Recognises our store by the instance id in its `meta` key. The file <data dir>/instance keeps
+ * this id. A Redis that comes back empty, or another Redis at the same address, is refused, because
+ * it would look like an empty queue. */
 
 struct instance {
 	char id[31]; /* "" = not known yet: a new store may be made */
 	char file[512];
 };
 
+/* Reads the id from the file; without a file, id is "". ERR_INPUT: the file is damaged. */
 int instance_load(struct instance *i, const char *data_dir, struct err *e);
-/* found: the id in the store, NULL: none. The first id that is found is kept.
- * ERR_REFUSED. */
+/* Compares the id of the store with the known one. found: the id in `meta`; NULL: there is no
+ * `meta` key. If no id is known yet, found is kept. ERR_REFUSED: another store, an empty one, or a
+ * damaged id. */
 int instance_check(struct instance *i, const char *found, struct err *e);
 
 #endif

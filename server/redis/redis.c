@@ -125,8 +125,8 @@ static void abandon_calls(struct redis *redis)
 		calls_abandon(&redis->calls[i]);
 }
 
-/* Calls before parts: the end of a call may add to a part. Calls again after the parts: their
- * callbacks may have made new calls. */
+/* Calls come before parts, because the end of a call may add to a part. Calls come again after the
+ * parts, because their callbacks may have made new calls. */
 void redis_abandon(struct redis *redis)
 {
 	if (!redis)

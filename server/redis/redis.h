@@ -12,10 +12,10 @@ struct loop;
 struct config;
 struct command;
 
-/* The connection of one process to Redis. It connects, authenticates, loads the scripts, checks the
- * settings and the `meta` key, and does so again after each loss. Calls without a reply are sent
- * again on the new connection: every script gives the same result when it runs twice. Nothing here
- * blocks. */
+/* The Redis client of one process. It connects, authenticates, loads the scripts, and checks the
+ * settings and the `meta` key. After a lost connection it repeats all of this, and sends calls
+ * without a reply again. This is safe because every script gives the same result when it runs
+ * twice. Nothing here blocks, except redis_wait_ready. */
 
 struct redis;
 
@@ -24,59 +24,66 @@ enum redis_need {
 	REDIS_SUBSCRIBER = 2, /* publications (one more) */
 };
 
-/* Call after the fork. Starts to connect; a Redis that is down is no error here. */
+/* Call it after the fork. Starts to connect; it is no error when Redis is down. needs: bits of enum
+ * redis_need. config is borrowed. ERR_INPUT: redis_url or data_dir is wrong. */
 int redis_open(struct redis **redis, struct loop *loop, const struct config *config, unsigned needs,
 	       struct err *e);
-/* Ends all calls that have no result, as CALL_UNKNOWN or CALL_NEVER_SENT. Call it before the
- * owners of their contexts are freed. */
+/* Ends all pending calls as CALL_UNKNOWN or CALL_NEVER_SENT; their callbacks fire now. Call it
+ * before the contexts of the calls are freed. */
 void redis_abandon(struct redis *redis);
 /* Frees everything; no callback fires. */
 void redis_close(struct redis *redis);
 
 /* ---- state ---- */
 
-/* Connected, the settings hold, the `meta` key is ours: mail can be accepted. why (may be NULL)
- * gets the reason if not: a sentence for an operator. */
+/* True if mail can be accepted: connected, the settings are right, and the `meta` key is ours. Else
+ * why (may be NULL) gets the reason, a sentence for an operator. */
 bool redis_is_ready(const struct redis *redis, const char **why);
-/* Connected, and the `meta` key is ours: accepted mail can be processed, whatever the settings. */
+/* True if accepted mail can be processed, whatever the settings: connected, and the `meta` key is
+ * ours. */
 bool redis_is_connected(const struct redis *redis);
-/* "fsync" or "relaxed": what a 202 promises now. */
+/* "fsync" or "relaxed": the durability that a 202 promises now. */
 const char *redis_durability(const struct redis *redis);
-/* Redis's clock minus clock_real_ms(), as last seen. */
+/* Redis's clock minus clock_real_ms(), as last measured. */
 int64_t redis_clock_offset_ms(const struct redis *redis);
+/* The number of partitions; 1 until Redis was connected for the first time. */
 unsigned redis_partitions(const struct redis *redis);
-/* Runs loop until redis_is_ready, or ms have passed. For commands and start-up only. */
+/* Runs the loop until redis_is_ready, for at most ms. For commands and start-up only. ERR_RETRY:
+ * not ready in time, with the reason. */
 int redis_wait_ready(struct redis *redis, int64_t ms, struct err *e);
 
 /* ---- calls, for the store ---- */
 
-/* Sends a command. connection: any number, taken modulo. limit_ms: 0 = as long as it takes. Takes
- * the command's memory. back.fn fires exactly once, never from within. A command that could not be
- * built for lack of memory ends as CALL_FAILED (ERR_INTERNAL). */
+/* Sends a command. connection: any number; modulo the number of connections it selects one.
+ * limit_ms: time limit; 0 = none. Takes the command's memory. back.fn fires exactly once, after
+ * this function has returned. A command that failed for lack of memory ends as CALL_FAILED
+ * (ERR_INTERNAL). */
 void redis_call(struct redis *redis, struct command *take, unsigned connection, int64_t limit_ms,
 		struct callback back);
-/* Ends as a call for which memory ran out: for callers that could not allocate their own part. */
+/* Fires back.fn as for a call that ran out of memory. For callers that could not allocate their own
+ * context. */
 void redis_call_oom(struct redis *redis, struct callback back);
 
-/* name: "wake" or "inbox", of every partition. Nothing happens without REDIS_SUBSCRIBER. */
+/* Calls fn for each publication on a channel in every partition. name: "wake" or "inbox". Does
+ * nothing without REDIS_SUBSCRIBER. */
 void redis_subscribe(struct redis *redis, const char *name, channel_fn *fn, void *arg);
 
-/* State that a part of the store keeps for this connection: made on first use, freed by
- * redis_close. A part is known by the address of its kind; at most 16 kinds. */
+/* State that a part of the store keeps for this client. It is made on first use and freed by
+ * redis_close. The address of the kind identifies the part; at most 16 kinds. */
 struct redis_part_kind {
 	void *(*make)(struct redis *redis); /* NULL: out of memory */
-	void (*abandon)(void *state);       /* ends its calls that were not sent; may be NULL */
+	void (*abandon)(void *state); /* ends the part's calls that were not sent; may be NULL */
 	void (*free_fn)(void *state);
 };
-/* NULL: out of memory. */
+/* The state of this kind. NULL: out of memory. */
 void *redis_part(struct redis *redis, const struct redis_part_kind *kind);
 
 struct loop *redis_loop(struct redis *redis);
 const struct config *redis_config(const struct redis *redis);
-/* A script told Redis's time. */
+/* A script returned Redis's time: updates the clock offset. */
 void redis_saw_time(struct redis *redis, int64_t redis_ms);
-/* A deadline in Redis's time passed too early: one of the clocks may have been set. Asks for the
- * time. */
+/* A deadline in Redis's time passed too early, so one of the clocks may have been changed: sends
+ * TIME. */
 void redis_was_late(struct redis *redis);
 
 #endif

@@ -6,14 +6,14 @@
 
 #include <event2/dns.h>
 
-/* One that does not answer costs 4 s, less than a command waits for Redis. A late answer to an
- * earlier attempt counts too. */
+/* A server that does not respond costs 4 s, which is less than a command waits for Redis. A late
+ * response to an earlier attempt counts too. */
 static const struct {
 	const char *name, *value;
 } options[] = {
 	{"timeout:", "1"},
 	{"attempts:", "4"},
-	{"max-timeouts:", "255"}, /* it is not given up between the attempts */
+	{"max-timeouts:", "255"}, /* keep the server between the attempts */
 };
 
 struct evdns_base *resolver_new(struct event_base *base, const char *file, unsigned turn)

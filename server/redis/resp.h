@@ -7,9 +7,9 @@
 
 #include "server/base/err.h"
 
-/* Reads replies of Redis: values of RESP, its protocol. All functions take NULL and replies of any
- * type: what is not there reads as an empty array, an empty text, 0. Items and texts live as long
- * as the reply. */
+/* Reads replies of Redis: values of its protocol, RESP. All functions accept NULL and replies of
+ * any type. A missing value reads as an empty array, an empty text or 0. Items and texts live as
+ * long as the reply. */
 
 struct resp;
 struct call_result;
@@ -36,13 +36,12 @@ int resp_unexpected(struct err *e);
 
 /* ---- an array of rows as a list of structs ---- */
 
-/* Reads the row that starts at item `at` of the array. -1: the row is left out, *out stays unused.
- */
+/* Reads the row that starts at item `at` of the array into *out. -1: the row is skipped. */
 typedef int resp_row_fn(const struct resp *array, size_t at, void *out, void *context);
 struct resp_shape {
 	size_t first; /* items before the first row */
 	size_t width; /* items of a row */
-	size_t size;  /* of the struct that read fills; it is zeroed before */
+	size_t size;  /* of the struct that `read` fills; it is zeroed first */
 	resp_row_fn *read;
 };
 struct resp_rows {
@@ -52,7 +51,7 @@ struct resp_rows {
 /* ERR_INTERNAL: out of memory, or no array. */
 int resp_read_rows(const struct resp *array, const struct resp_shape *shape, void *context,
 		   struct resp_rows *out, struct err *e);
-/* As resp_read_rows, with the error of a call that has no reply. */
+/* As resp_read_rows for the reply of a call; a call without a reply gives the call's error. */
 int resp_read_result(const struct call_result *result, const struct resp_shape *shape,
 		     void *context, struct resp_rows *out, struct err *e);
 

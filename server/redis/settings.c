@@ -8,7 +8,7 @@
 
 #define HIGH_WATER_PERCENT 80
 
-/* The value of "name:" in an INFO text, cut to cap. */
+/* The value of "name:" in an INFO text, truncated to cap. */
 static void field(const redisReply *info, const char *name, char *out, size_t cap)
 {
 	size_t len = strlen(name), n;
@@ -84,7 +84,7 @@ static void check_config(struct redis_settings *c, const redisReply *config, boo
 		if (!may_assume)
 			fail(c, "Redis does not let its settings be read (CONFIG GET is denied): "
 				"allow it, "
-				"or set POSTERN_ASSERT_REDIS_SETTINGS=true if you vouch for them");
+				"or set POSTERN_ASSERT_REDIS_SETTINGS=true if they are right");
 		return;
 	}
 	c->loads_halves = strcmp(setting(config, "aof-load-truncated"), "yes") == 0;

@@ -10,8 +10,8 @@
 /* Checks whether the state and the settings of Redis keep the promise of a 202. */
 
 struct redis_settings {
-	bool is_able;         /* it can store mail: it reads and writes, has room, is a master */
-	bool holds;           /* and it keeps what it stored: fsync always ... */
+	bool is_able;         /* it can store mail: it is a master, can write, and has room */
+	bool holds;           /* and it keeps stored mail after a crash: appendfsync always ... */
 	char why[200];        /* the first check that failed, as a sentence for an operator */
 	int64_t memory_bytes; /* used_memory */
 	bool is_unlimited;    /* maxmemory 0: a warning, not a refusal */
@@ -21,7 +21,7 @@ struct redis_settings {
 
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite
  * aof-load-truncated, or an error reply if access is denied. may_assume: settings that cannot be
- * read count as right. */
+ * read are assumed to be right. */
 void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
 		    struct redis_settings *out);
 

@@ -30,7 +30,8 @@ static void on_message(redisAsyncContext *redis, void *reply, void *arg)
 
 	(void)redis;
 	if (r && r->type == REDIS_REPLY_ERROR) {
-		conn_drop(s->conn, r->str); /* such as LOADING: subscribe again */
+		conn_drop(s->conn,
+			  r->str); /* an error such as LOADING: reconnect and subscribe again */
 		return;
 	}
 	if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 3 || !r->element[1]->str)

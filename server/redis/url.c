@@ -10,7 +10,7 @@
 #include "server/base/number.h"
 #include "server/base/percent.h"
 
-/* -1: it does not fit, a code is bad, or a NUL would end it early. */
+/* -1: the text is too long, a percent code is wrong, or it contains NUL. */
 static int decode(char *out, size_t room, const char *text, size_t len)
 {
 	long n = percent_decode(text, len, out, room);
@@ -60,7 +60,7 @@ static int host_and_port(struct redis_url *u, const char *text, size_t len, stru
 		host_len = colon ? (size_t)(colon - text) : len;
 	}
 	if (host_len == 0 || host_len >= sizeof(u->host))
-		return bad(e, "there is no host");
+		return bad(e, "the host is missing");
 	memcpy(u->host, host, host_len);
 	if (colon && number_parse(colon + 1, (size_t)(end - colon - 1), 1, 65535, &port) < 0)
 		return bad(e, "the port must be 1-65535");
@@ -96,7 +96,7 @@ static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 	return host_and_port(u, rest, (size_t)(end - rest), e);
 }
 
-/* What the path has of "?" and "%" is percent-encoded. */
+/* "?" and "%" in the path are percent-encoded. */
 static int parse_unix(struct redis_url *u, const char *rest, struct err *e)
 {
 	const char *at = *rest == '/' ? NULL : strstr(rest, "@/");
@@ -108,7 +108,7 @@ static int parse_unix(struct redis_url *u, const char *rest, struct err *e)
 		rest = at + 1;
 	query = strchr(rest, '?');
 	if (query && strncmp(query, "?db=", 4) != 0)
-		return bad(e, "after the ? of a socket only db=number is known");
+		return bad(e, "only db=number may follow the ? of a socket");
 	if (query && database(u, query + 4, e) < 0)
 		return -1;
 	if (*rest != '/' || decode(u->path, sizeof(u->path), rest,
@@ -139,7 +139,7 @@ int redis_url_parse(const struct config *config, struct redis_url *url, struct e
 	} else if (strncmp(text, "rediss://", 9) == 0) {
 		return bad(e, "TLS to Redis is not supported: use a private network or a tunnel");
 	} else {
-		return bad(e, "it is neither redis:// nor unix://");
+		return bad(e, "it must begin with redis:// or unix://");
 	}
 	*url = u;
 	return 0;

@@ -59,7 +59,7 @@ static void on_retire(void *arg)
 static void on_limit(void *arg)
 {
 	LOG(LOG_WARN, "role.drain_cut",
-	    LOG_S("hint", "the drain took longer than its limit; open work is cut off"));
+	    LOG_S("hint", "the drain exceeded its time limit; open work was aborted"));
 	role_end(arg, 0);
 }
 

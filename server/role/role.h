@@ -43,11 +43,12 @@ struct role {
 struct role_functions {
 	unsigned redis_needs; /* bits of enum redis_need */
 	int64_t drain_ms;     /* limit of a drain after SIGTERM; 0: the setting drain_s */
-	/* Loop and Redis client exist; Redis may not have answered yet. */
+	/* The loop and the Redis client exist; Redis may not have replied yet. */
 	int (*start)(struct role *r, struct err *e);
-	/* Finish the work in hand within ms, then call role_end(). is_patient: another generation
-	 * of this role serves already, so nobody waits for the end. Called again, without patience,
-	 * when SIGTERM follows SIGUSR1. NULL: the loop ends at once. */
+	/* Finish the work in hand within ms, then call role_end(). is_patient: after a reload;
+	 * another generation of this role already serves, so a long drain delays nobody. Called a
+	 * second time with is_patient false if SIGTERM follows SIGUSR1. NULL: the loop ends at
+	 * once. */
 	void (*drain)(struct role *r, int64_t ms, bool is_patient);
 	/* The loop has ended; pending Redis calls have not failed yet. May be NULL. */
 	void (*end)(struct role *r);
@@ -56,9 +57,10 @@ struct role_functions {
 	void (*stop)(struct role *r);
 };
 
-/* Runs one role until it ends; returns its exit status.
+/* Runs one role until it ends; returns its exit status. state is borrowed and becomes role->state.
  *
- * SIGUSR1 drains with patience. SIGTERM drains; a second SIGTERM ends the loop at once. */
+ * SIGUSR1 drains with is_patient. SIGTERM drains without it; a second SIGTERM ends the loop at
+ * once. */
 int role_run(const struct role_functions *functions, const struct role_context *ctx, void *state);
 
 /* Ends the loop. role_run() returns status. */

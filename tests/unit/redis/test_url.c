@@ -67,15 +67,15 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 	static const struct {
 		const char *text, *reason;
 	} rows[] = {
-		{"localhost:6379", "neither"},
-		{"http://h", "neither"},
-		{"REDIS://h", "neither"},
+		{"localhost:6379", "must begin with redis"},
+		{"http://h", "must begin with redis"},
+		{"REDIS://h", "must begin with redis"},
 		{"rediss://h", "TLS"},
-		{"redis://", "no host"},
-		{"redis://:6379", "no host"},
-		{"redis://:pw@", "no host"},
-		{"redis:///3", "no host"},
-		{"redis://[]", "no host"},
+		{"redis://", "the host is missing"},
+		{"redis://:6379", "the host is missing"},
+		{"redis://:pw@", "the host is missing"},
+		{"redis:///3", "the host is missing"},
+		{"redis://[]", "the host is missing"},
 		{"redis://h:", "port"},
 		{"redis://h:0", "port"},
 		{"redis://h:65536", "port"},

@@ -131,7 +131,7 @@ static const struct {
 } histogram_table[METRIC_HISTOGRAMS] = {
 	[METRIC_ACCEPT_MS] = {"postern_accept_duration_ms",
 			      "POST /v1/messages, from request to response"},
-	[METRIC_DELIVERY_MS] = {"postern_delivery_duration_ms", "Accept to delivered"},
+	[METRIC_DELIVERY_MS] = {"postern_delivery_duration_ms", "From accepted to delivered"},
 	[METRIC_WEBHOOK_MS] = {"postern_webhook_duration_ms",
 			       "From an event to a successful response of the webhook"},
 };

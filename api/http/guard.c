@@ -45,6 +45,15 @@ void guard_add(struct peer *p)
 		epoll_ctl(p->server->guard_fd, EPOLL_CTL_ADD, p->fd, &event);
 }
 
+/* The next guard_check looks at the connection again: more octets may be there than were looked at.
+ */
+static void look_again(struct peer *p)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = p};
+
+	epoll_ctl(p->server->guard_fd, EPOLL_CTL_MOD, p->fd, &event);
+}
+
 void guard_remove(struct peer *p)
 {
 	if (p->server->guard_fd >= 0)
@@ -120,9 +129,17 @@ static void scan_body(struct peer *p, const char *bytes, size_t len)
 	p->scanned += used;
 }
 
+/* Of a chunked body, octets are to come whose framing has to be looked at. */
+static bool awaits_body(const struct peer *p)
+{
+	return p->is_chunked && p->is_counted && p->chunks.step != CHUNKS_DONE &&
+	       p->phase != PEER_SENDING && p->phase != PEER_DOOMED;
+}
+
+/* MHD reads at most SCAN_POOL_BYTES before the next look. */
 static void look_at_body(struct peer *p)
 {
-	static char bytes[65536];
+	static char bytes[2 * SCAN_POOL_BYTES];
 	uint64_t octets;
 	ssize_t n;
 
@@ -135,6 +152,8 @@ static void look_at_body(struct peer *p)
 	if (n > 0 && (uint64_t)n > p->scanned - octets)
 		scan_body(p, bytes + (p->scanned - octets),
 			  (size_t)n - (size_t)(p->scanned - octets));
+	if (n == sizeof(bytes) && awaits_body(p))
+		look_again(p);
 }
 
 /* bytes: of the head and what came with it. */
@@ -177,6 +196,8 @@ static void look_at_head(struct peer *p)
 		refuse_peer(p, &head);
 	else if (verdict == SCAN_GOOD && head.is_chunked)
 		begin_body(p, &head, text, len);
+	if (n == sizeof(bytes) && awaits_body(p))
+		look_at_body(p);
 }
 
 static bool awaits_head(const struct peer *p)
@@ -184,18 +205,14 @@ static bool awaits_head(const struct peer *p)
 	return p->phase == PEER_FRESH || p->phase == PEER_IDLE || p->phase == PEER_HEAD;
 }
 
-static bool awaits_body(const struct peer *p)
-{
-	return p->is_chunked && p->is_counted && p->chunks.step != CHUNKS_DONE &&
-	       (p->phase == PEER_HEAD || p->phase == PEER_WORK || p->phase == PEER_BODY);
-}
-
 void guard_check(struct http_server *s)
 {
 	struct epoll_event events[EVENTS];
+	/* Each connection once, also those that are to be looked at again. */
+	size_t rounds = s->n_peers / EVENTS + 1;
 	int n = EVENTS;
 
-	while (s->guard_fd >= 0 && n == EVENTS) {
+	for (; s->guard_fd >= 0 && n == EVENTS && rounds > 0; rounds--) {
 		n = epoll_wait(s->guard_fd, events, EVENTS, 0);
 		for (int i = 0; i < n; i++) {
 			struct peer *p = events[i].data.ptr;

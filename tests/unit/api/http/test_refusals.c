@@ -467,6 +467,26 @@ static void a_chunked_body_in_pieces_is_taken(void **state)
 	close(fd);
 }
 
+/* The head and the first chunk are more than the guard looks at in search of a head. */
+static void a_bad_chunk_far_after_the_head_is_refused(void **state)
+{
+	static const char head[] = POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "4E20\r\n";
+	static const char bad[] = "\r\n2\n{}\r\n0\r\n\r\n";
+	static char request[sizeof(head) - 1 + 20000 + sizeof(bad) - 1];
+	char answer[4000];
+	int fd = dial(&shared);
+
+	(void)state;
+	memset(request, ' ', sizeof(request));
+	memcpy(request, head, sizeof(head) - 1);
+	memcpy(request + sizeof(head) - 1 + 20000, bad, sizeof(bad) - 1);
+	say(fd, request, sizeof(request));
+	assert_int_equal(hear(fd, answer, sizeof(answer), true), 400);
+	assert_non_null(strstr(answer, "/problems/bad-request"));
+	assert_true(closes(fd, 1000));
+	close(fd);
+}
+
 static void wrong_key_and_no_key_look_the_same(void **state)
 {
 	static const char *const headers[] = {"", "Authorization: Bearer pn_live_wrong\r\n",
@@ -502,6 +522,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_bad_head_is_refused_whatever_came_before_it),
 		cmocka_unit_test(a_bad_head_in_pieces_is_refused),
 		cmocka_unit_test(a_chunked_body_in_pieces_is_taken),
+		cmocka_unit_test(a_bad_chunk_far_after_the_head_is_refused),
 		cmocka_unit_test(wrong_key_and_no_key_look_the_same),
 	};
 

@@ -159,11 +159,13 @@ static const char *why_not(const struct request *r, const struct body *b)
 	if (is_root(r))
 		return NULL;
 	if (b->project && strcmp(b->project, own->project_id) != 0)
-		return "a key makes keys of its own project; the root key those of any";
+		return "A key makes keys of its own project only. The root key makes keys of any "
+		       "project.";
 	if (b->scopes & ~own->scopes)
 		return "a key makes keys with scopes that it has itself";
 	if (b->mode && strcmp(b->mode, mode_of(own)) != 0)
-		return "a key makes keys of its own mode, live or test; the root key those of both";
+		return "A key makes keys of its own mode only (live or test). The root key makes "
+		       "keys of both.";
 	return NULL;
 }
 

@@ -158,7 +158,8 @@ const struct config_row config_rows[] = {
 		 "no "
 		 "verified domains."},
 	{ROW(webhook_allow_private, CONFIG_BOOL, "false"), .is_reloadable = true,
-	 .help = "Allow webhooks to private, loopback and link-local addresses."},
+	 .help = "Allow webhooks to private, loopback and link-local addresses, with http and any "
+		 "port."},
 	{ROW(webhook_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
 	 .help = "PEM file with the CA certificates that webhook servers are checked against. "
 		 "Empty: those of the system."},

@@ -1,6 +1,9 @@
 /* Cancels messages, and has them tried again. */
 #include "api/messages/message_actions.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "api/messages/messages.h"
 #include "api/http/answer.h"
 
@@ -61,12 +64,27 @@ static bool is_over(const struct record *record)
 	return true;
 }
 
+static void answer_too_early(struct request *r, int64_t wait_ms)
+{
+	char seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%" PRId64, (wait_ms + 999) / 1000);
+	answer_header(r, "Retry-After", seconds);
+	answer_problem(r, PROBLEM_CONFLICT, NULL,
+		       "this message was retried by request a moment ago: retry it again in %s s",
+		       seconds);
+}
+
 static void on_retried(const struct messages_done *done, const struct err *why, void *arg)
 {
 	struct request *r = arg;
 
 	if (why) {
 		answer_err(r, why);
+		return;
+	}
+	if (done->wait_ms > 0) {
+		answer_too_early(r, done->wait_ms);
 		return;
 	}
 	log_order(r, "message.retried", done->done);

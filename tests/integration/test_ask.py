@@ -1,4 +1,5 @@
 """Lists of messages, cancel, retry, and suppressions, as a backend uses them."""
+import time
 import urllib.parse
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_state_list_has_each_message_once(server, world):
     id = server.send(["ok-part@d10.test", "rcpt450-part@d10.test"], key=server.live_key).json()["id"]
     server.wait_message(id, lambda m: {r["status"] for r in m["recipients"]} == {"delivered", "deferred"}, server.live_key)
     for n in (2, 3):
-        assert server.request("POST", f"/v1/messages/{id}/retry", key=server.live_key).status == 200
+        retry(server, id)
         server.wait_message(id, lambda m: max(r["attempts"] for r in m["recipients"]) == n, server.live_key)
     assert pages(server, server.live_key, status="deferred")[0] == [id]
     assert server.request("POST", f"/v1/messages/{id}/cancel", key=server.live_key).json()["status"] == "mixed"
@@ -100,6 +101,16 @@ def test_a_state_list_has_each_message_once(server, world):
 
 
 # ---- cancel, retry ----
+
+def retry(server, id):
+    """Retries a message by request, after the wait that the server asks for."""
+    path = f"/v1/messages/{id}/retry"
+    answer = server.request("POST", path, key=server.live_key)
+    if answer.status == 409 and "Retry-After" in answer.headers:
+        time.sleep(int(answer.headers["Retry-After"]))
+        answer = server.request("POST", path, key=server.live_key)
+    assert answer.status == 200, answer.body
+
 
 def test_a_deferred_message_is_canceled_and_stays_so(server, world):
     id = server.send("rcpt450-cancel@d11.test", key=server.live_key).json()["id"]
@@ -124,13 +135,25 @@ def test_what_is_at_its_dot_is_not_canceled(server, world):
         assert not world.sink.taken(to)
 
 
+def test_a_second_retry_within_ten_seconds_is_refused_and_changes_nothing(server, world):
+    id = server.send("rcpt450-often@d12.test", key=server.live_key).json()["id"]
+    server.wait_status(id, "deferred", server.live_key)
+    retry(server, id)
+    server.wait_message(id, lambda m: m["recipients"][0]["attempts"] == 2, server.live_key)
+    events = server.request("GET", f"/v1/messages/{id}/events", key=server.live_key).body
+    answer = server.request("POST", f"/v1/messages/{id}/retry", key=server.live_key)
+    assert answer.status == 409 and answer.json()["type"] == "/problems/conflict" and "moment ago" in answer.json()["detail"]
+    assert 1 <= int(answer.headers["Retry-After"]) <= 10
+    assert server.request("GET", f"/v1/messages/{id}/events", key=server.live_key).body == events
+
+
 def test_retry_does_not_wait_for_the_next_attempt(server, world):
     id = server.send("first2fail-again@d12.test", key=server.live_key).json()["id"]
     first = server.wait_status(id, "deferred", server.live_key)
     assert first["recipients"][0]["next_attempt_at"]
     for n in (1, 2):
         server.wait_message(id, lambda m: m["recipients"][0]["attempts"] == n, server.live_key)
-        assert server.request("POST", f"/v1/messages/{id}/retry", key=server.live_key).status == 200
+        retry(server, id)
     assert server.wait_terminal(id, key=server.live_key)["status"] == "delivered"
     assert len(world.sink.taken("first2fail-again@d12.test")) == 1
 
@@ -210,10 +233,10 @@ def test_an_address_suppressed_while_its_mail_waits_gets_none(server, world):
     server.wait_status(id, "deferred", live)
     assert server.request("POST", "/v1/suppressions", json={"email": "RCPT450-late@d14.test"}, key=live).status == 201
     assert server.message(id, live)["recipients"][0]["status"] == "deferred"
-    server.request("POST", f"/v1/messages/{id}/retry", key=live)
+    retry(server, id)
     message = server.wait_message(id, lambda m: m["recipients"][0]["status"] == "suppressed" and m["recipients"][1]["attempts"] == 2, live)
     assert message["recipients"][0]["attempts"] == 1 and message["recipients"][0]["last_reply"]["source"] == "remote"
-    server.request("POST", f"/v1/messages/{id}/retry", key=live)
+    retry(server, id)
     assert [r["status"] for r in server.wait_terminal(id, key=live)["recipients"]] == ["suppressed", "delivered"]
     events = server.request("GET", f"/v1/messages/{id}/events", key=live).json()["data"]
     own = [e for e in events if e["data"].get("recipient") == to[0]]

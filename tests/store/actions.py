@@ -116,7 +116,7 @@ class Actors:
                 if want[4 * i] in (5, 6) and first and answer[4 * i] in (2, 3):
                     want[4 * i:4 * i + 4] = [answer[4 * i], first, 0, ""]
         elif command.name == "retry":
-            want = [-1, 0, 0] if want[0] < 0 else [0, want[1], want[0] + want[2]]
+            want = want if want[0] < 0 or want[3] else [0, want[1], want[0] + want[2], 0]
         elif command.name == "giveback":
             want = [0] * len(want)
         elif command.name == "cancel":
@@ -183,7 +183,8 @@ class Actors:
     def retry(self):
         ids = [i for i, m in self.before.records.items() if m.open] if self.rnd.random() < .9 else list(self.before.records)
         if ids:
-            self.remember(Command("retry", [RETENTION, self.rnd.choice(sorted(ids))]))
+            self.done["retries"] += 1
+            self.remember(Command("retry", [RETENTION, self.rnd.choice((1, 10_000)), f"q{self.done['retries']}", self.rnd.choice(sorted(ids))]))
 
     def remember(self, command):
         self.run(command)

@@ -88,7 +88,7 @@ def forget(actors):
     if orphans:
         c("DEL", *orphans)
         s = actors.reader.read()
-    left = {k: v for k, v in vars(s).items() if v and k not in ("numbers", "log", "idempotency", "sites", "rests", "hungry", "active", "lists", "suppressed", "suppressed_at",
+    left = {k: v for k, v in vars(s).items() if v and k not in ("numbers", "log", "idempotency", "sites", "rests", "asked", "retried", "hungry", "active", "lists", "suppressed", "suppressed_at",
                                                            "suppressed_new", "suppressed_gone")}
     need(not left and not any(s.active.values()), "left over", left)
     for name in s.lists:                       # they go by themselves, after the last of their messages

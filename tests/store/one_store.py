@@ -58,6 +58,10 @@ class Store:
     def rest(self, site, first=20_000, longest=300_000, spread=500, why="421 4.3.2 busy"):
         return self.scripts("rest", site, first, longest, spread, 421, why)
 
+    def retry(self, message_id, least=10_000):
+        self.n_requests += 1
+        return self.scripts("retry", RETENTION, least, f"r{self.n_requests}", message_id)
+
     def release(self, dead=""):
         return self.scripts("release", 100, RETENTION, 3000, 3, dead, 0)
 

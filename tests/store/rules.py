@@ -21,7 +21,9 @@ def check(before, after, command, world):
     if command.name != "take":
         woken = after.place.keys() - before.place.keys() or any(after.active[lane].keys() - before.active[lane].keys() for lane in after.active)
         need(not (woken and after.hungry), command.name, "made work ready and woke nobody")
-    need(after.rests == before.rests or command.name in ("take", "rest", "retry"), command.name, "changed a rest")
+    need(after.rests == before.rests or command.name in ("take", "rest"), command.name, "changed a rest")
+    need(after.asked == before.asked or command.name in ("take", "retry"), command.name, "changed what was asked for")
+    need(after.retried == before.retried or command.name == "retry", command.name, "changed when a retry may follow")
     rule = RULES.get(command.name)
     if rule:
         rule(before, after, command, world)
@@ -228,7 +230,8 @@ def take(before, after, command, world):
         need(slots_then.get(site, 0) + c <= limit, "slots above the limit", site, slots_then.get(site, 0), c, limit)
         rest = before.rests.get(site)
         if rest and not (rest[0] <= now and sum(wants.get(site, ())) > 0):
-            need(rest[0] <= now and c == 1 and site not in slots_then, "connections to a site that rests", site, rest, c, slots_then.get(site))
+            is_asked = any(ref in before.asked.get(site, ()) for ref, _, at, *_ in zip(*[iter(jobs)] * 5) if at == site)
+            need((rest[0] <= now or is_asked and per_site[site] == 1) and c == 1 and site not in slots_then, "connections to a site that rests", site, rest, c, slots_then.get(site))
         need(c <= wants[site][1] if site in known else c == 1, "connections", site, c, wants.get(site))
         world.open(owner, site, c)
     for site, c in per_site.items():
@@ -427,10 +430,23 @@ def expire(before, after, command, _):
     need(command.answer[2] == minute - after.numbers["x_cursor"] and after.numbers["x_cursor"] <= minute + 1, "cursor", command.answer)
 
 
-def retry(before, after, command, _):
-    m = before.records.get(command.args[1])
-    sites = {before.site_of(job.dest) for j, job in enumerate(m.jobs) if f"{m.id}{j:03x}" in after.place.keys() - before.place.keys()} if m else set()
-    need(after.rests == {site: rest for site, rest in before.rests.items() if site not in sites}, "rests after retry", after.rests)
+def retry(before, after, command, world):
+    _, least, request, message_id = command.args
+    m, wait = before.records.get(message_id), before.retried.get(message_id, 0) - command.now
+    new = after.place.keys() - before.place.keys()
+    if command.answer[3]:
+        need(0 < wait == command.answer[3] <= least and not new and after.retried == before.retried, "a retry was refused", wait, command.answer)
+        return
+    want = {site: set(refs) for site, refs in before.asked.items()}
+    for ref in new:
+        site = before.site_of(m.jobs[int(ref[-3:], 16)].dest)
+        if site in before.rests:
+            want.setdefault(site, set()).add(ref)
+    need(after.asked == want, "jobs that were asked for", after.asked, want)
+    need(after.retried == ({**before.retried, message_id: command.now + least} if new else before.retried), "when a retry may follow", after.retried)
+    is_again = request in world.retries
+    need(not new or is_again or not 0 < wait <= least, "a retry too early", message_id, wait)
+    world.retries.add(request)
 
 
 def sweep(before, after, command, world):

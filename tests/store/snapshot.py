@@ -147,6 +147,7 @@ class Snapshot:
         self.queues, self.rotation, self.turns = {}, {}, {}
         self.active = {lane: {} for lane in LANES}
         self.full, self.sites, self.slots, self.owned, self.owners, self.last, self.rests = set(), {}, {}, {}, {}, {}, {}
+        self.asked, self.retried = {}, {}
         self.leases, self.ends, self.due = {}, {}, {}
         self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
         self.damaged, self.hungry = [], False
@@ -174,7 +175,7 @@ class Reader:
     """Makes snapshots; keeps parsed records and stream positions."""
 
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
-             "site": "string", "slots": "hash", "rest": "string", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
+             "site": "string", "slots": "hash", "rest": "string", "asked": "set", "retried": "string", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "damaged": "list", "x_cursor": "string",
              "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "ready": "string", "hungry": "string"}
 
@@ -241,6 +242,14 @@ class Reader:
     def key_rest(s, rest, value):
         till, failures, code, text = value.split(" ", 3)
         s.rests[rest] = (int(till), int(failures), code, text)
+
+    @staticmethod
+    def key_asked(s, rest, value):
+        s.asked[rest] = set(value)
+
+    @staticmethod
+    def key_retried(s, rest, value):
+        s.retried[rest] = int(value.split(" ")[0])
 
     @staticmethod
     def key_slots(s, rest, value):

@@ -6,6 +6,7 @@ from collections import Counter
 from one_store import lane_of, project_of, run_tests
 from redis_server import Client
 from scripts import ROOT
+from world import RETENTION
 
 
 def shares(store, n_takes, wanted, **how):
@@ -190,6 +191,39 @@ def test_a_site_that_rests_is_left_alone_and_says_so_once_a_mail(store):
         store.take(64, free=8)
     s = store.read()
     assert len(s.due) == 149 and all(m.n == 2 for m in s.records.values() if m.jobs[0].dest == "a.ex")
+
+
+def test_at_a_site_that_rests_one_job_that_was_asked_for_is_tried_and_the_others_wait(store):
+    ids = store.accept(*[store.message(project=str(i % 3)) for i in range(9)])
+    store.rest("a.ex")
+    store.take(64, free=8)
+    rests = store.read().rests
+    for i in (4, 7):
+        assert store.retry(ids[i]) == [1, 0, 0, 0]
+    store.fill(3, project="2")
+    slots, jobs = store.take(64, free=8)
+    assert slots == {"a.ex": 1} and [j[0][:-3] for j in jobs] in ([ids[4]], [ids[7]])
+    s = store.read()
+    assert s.rests == rests and len(s.due) == 11 and not s.asked, "the others wait"
+    store.settle(jobs, outcome="deferred")
+    store.slot("a.ex", 1)
+    store.scripts("promote", 100)
+    assert store.take(64, free=8) == ({}, []), "it was tried once"
+
+
+def test_between_two_retries_of_a_message_by_request_is_a_least_time(store):
+    me, = store.accept(store.message())
+    _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
+    for _ in range(2):
+        assert store.retry(me) == [0, 1, 0, 0], "a relay has it: nothing was done"
+    for due in (60_000, 60_000):
+        assert store.scripts("settle", "w", RETENTION, *jobs[0][:2], due, "0 deferred 450 - later\n") == [1]
+        assert store.retry(me) == [1, 0, 0, 0]
+        _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
+        assert store.retry(me) == [0, 0, 0, 10_000]
+        store.clock.move(9_999)
+        assert store.retry(me) == [0, 0, 0, 1]
+        store.clock.move(1)
 
 
 def test_after_a_rest_one_connection_goes_first(store):

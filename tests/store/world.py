@@ -69,6 +69,7 @@ class World:
     def __init__(self):
         self.messages, self.idempotency, self.sites = {}, {}, {}
         self.owned, self.silent, self.granted, self.logged = {}, set(), {}, {}
+        self.retries = set()
         self.n_granted = self.stepped_back = self.looks = 0
         self.min_retention = RETENTION
 

@@ -106,6 +106,8 @@ void messages_get(struct redis *redis, const char *project, const char *id, mess
 
 /* ---- cancel, retry ---- */
 
+#define RETRY_LEAST_MS 10000 /* between two retries of a message */
+
 struct change {
 	messages_done_fn *fn;
 	void *arg;
@@ -120,9 +122,11 @@ static void on_changed(const struct call_result *result, void *context)
 {
 	const struct change *ch = context;
 	struct messages_done done = {resp_number_at(result->reply, DONE),
-				     resp_number_at(result->reply, TAKEN)};
+				     resp_number_at(result->reply, TAKEN), 0};
 	struct err e = {0};
 
+	if (resp_count(result->reply) > RETRY_WAIT_MS)
+		done.wait_ms = resp_number_at(result->reply, RETRY_WAIT_MS);
 	if (result->end != CALL_ANSWERED)
 		e = *result->why;
 	else if (resp_count(result->reply) <= TAKEN)
@@ -151,9 +155,15 @@ void messages_cancel(struct redis *redis, const char *id, messages_done_fn *fn, 
 void messages_retry(struct redis *redis, const char *id, messages_done_fn *fn, void *arg)
 {
 	struct change ch = {fn, arg};
+	struct id request = id_make("try", 0);
 	struct command c = {0};
 
 	script_retry(&c, id_partition(id),
-		     &(struct script_retry){.retention_ms = retention_ms(redis), .id = id});
+		     &(struct script_retry){
+			     .retention_ms = retention_ms(redis),
+			     .least_ms = RETRY_LEAST_MS,
+			     .request = request.text,
+			     .id = id,
+		     });
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_changed, ch));
 }

@@ -40,15 +40,20 @@ local function defer_job(ref, rest)
 	due[#due + 1] = ref
 end
 
--- Defers what waits at a site, at no attempt.
-local function defer_site(site, rest)
+-- Defers what waits at a site, at no attempt. try_job(lane, ref) may take a job that a request asked for; it says if so.
+local function defer_site(site, rest, try_job)
+	local asked = key_asked(site)
+	local has_asked = call('EXISTS', asked) == 1
 	for i = 1, #LANES do
 		local lane = LANES[i]
 		repeat
 			local wanted = min(deferrals_left, looks_left, BATCH)
 			local refs = wanted > 0 and pop_jobs(lane, site, wanted) or {}
 			deferrals_left = deferrals_left - #refs
-			for n = 1, #refs do defer_job(refs[n], rest) end
+			for n = 1, #refs do
+				local is_asked = has_asked and call('SREM', asked, refs[n]) == 1
+				if not (is_asked and try_job(lane, refs[n])) then defer_job(refs[n], rest) end
+			end
 		until #refs < wanted or wanted <= 0
 		if call('EXISTS', key_queue_destinations(lane, site)) == 0 then
 			call('ZREM', key_queue_sites(lane), site)

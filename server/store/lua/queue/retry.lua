@@ -1,14 +1,22 @@
 #!lua
--- retry: makes deferred jobs of a message ready now instead of later, and frees held ones. Their sites rest no longer.
+-- retry: makes deferred jobs of a message ready now instead of later, and frees held ones. A site that rests goes on
+-- resting: take tries one of the jobs that were asked for, and defers the others.
 -- KEYS 1 partition root
 --@include base record change ready
---@args retention_ms:number id
+--@args retention_ms:number least_ms:number request id
+-- least_ms: between two retries of a message. request: a name that no other request has.
 -- again: jobs that are ready now. leased: jobs that a relay has. other: open jobs that are neither.
--- {-1, 0, 0}: there is no such message. Run again: nothing changes, as no job is deferred or held any more.
---@returns again leased other
+-- again -1: there is no such message. wait_ms: above 0, it is too early; nothing changed.
+-- Run again: nothing changes, as no job is deferred or held any more.
+--@returns again leased other wait_ms
 local message = load_messages({ id })[id]
-if not message then return { -1, 0, 0 } end
-local again, leased, other, destinations = 0, 0, 0, {}
+if not message then return { -1, 0, 0, 0 } end
+local REMEMBER_MS = '600000'                   -- longer than least_ms and than a rest
+local until_ms, last_request = match(call('GET', key_retried(id)) or '0 ', '^(%d+) (.*)$')
+local wait_ms = until_ms - now_ms
+if wait_ms > 0 and wait_ms <= least_ms and last_request ~= request then return { 0, 0, 0, wait_ms } end
+wait_ms = 0
+local again, leased, other, destinations, ready_refs = 0, 0, 0, {}, {}
 
 local function numbers_in_state(job_number, state)
 	local numbers = {}
@@ -21,6 +29,7 @@ end
 local function try_now(job, ref)
 	make_ready(message.lane, message.project, job.destination, ref)
 	destinations[#destinations + 1] = job.destination
+	ready_refs[#ready_refs + 1] = ref
 	again = again + 1
 end
 
@@ -38,7 +47,15 @@ for j = 0, message.job_count - 1 do
 	elseif #numbers_in_state(j, 'deferred') > 0 and call('ZREM', key_due(), ref) == 1 then try_now(job, ref)
 	elseif job.open > 0 then other = other + 1 end
 end
-for _, site in pairs(sites_of(destinations)) do call('DEL', key_rest(site)) end
+local sites = sites_of(destinations)
+for i = 1, #ready_refs do
+	local asked = key_asked(sites[destinations[i]])
+	if call('EXISTS', key_rest(sites[destinations[i]])) == 1 then
+		call('SADD', asked, ready_refs[i])
+		call('PEXPIRE', asked, REMEMBER_MS)
+	end
+end
+if again > 0 then call('SET', key_retried(id), digits(now_ms + least_ms) .. ' ' .. request, 'PX', REMEMBER_MS) end
 write_ready('RPUSH')
 write_changes(retention_ms)
-return { again, leased, other }
+return { again, leased, other, wait_ms }

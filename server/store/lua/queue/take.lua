@@ -117,6 +117,25 @@ end
 
 local is_known, connections_of = {}, {}        -- by site: does the owner have connections there, and how many
 
+-- Gives the owner a first connection to the site.
+local function open_first(site)
+	is_known[site] = true
+	grant(owner, site, 1, site_limit)
+	free = free - 1
+end
+
+-- Defers what waits at a site that rests; true when one job that a request asked for is tried, with one connection.
+local function defer_or_try(site, rest)
+	local has_tried = false
+	defer_site(site, rest, function(lane, ref)
+		if has_tried or not may_go_on() or not pick(lane, site, ref) then return false end
+		has_tried = true
+		return true
+	end)
+	if has_tried then open_first(site) end
+	return has_tried
+end
+
 -- Looks at a site that waits in a lane; true when it got a first connection. Also says whether it keeps its place.
 local function open_site(lane, site)
 	local rest = not is_known[site] and rest_of(site)
@@ -126,13 +145,12 @@ local function open_site(lane, site)
 		return false, false
 	elseif rest and slots_used(site) > 0 then return false, true    -- another goes first, or the site takes no more
 	elseif rest and rest.until_ms > now_ms then
-		defer_site(site, rest)
-		return false, call('EXISTS', key_queue_destinations(lane, site)) == 1
+		local is_open_now = defer_or_try(site, rest)
+		return is_open_now, slots_used(site) < site_limit and
+			call('EXISTS', key_queue_destinations(lane, site)) == 1
 	elseif serve_lane(lane, site, 1) == 0 then return false, false
 	end
-	is_known[site] = true
-	grant(owner, site, 1, site_limit)
-	free = free - 1
+	open_first(site)
 	return true, false                         -- it is gone from the lane, or after all others
 end
 

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- init_store: makes the description of a new store, or says what the store is. A full store can start and drain.
--- KEYS 1 the root of the installation. may_make: 0 = only look.
+-- init_store: writes the `meta` key of a new store, or reads it. Allowed in a full store, which can start and drain.
+-- KEYS 1 the root of the installation. may_make: 0 = only read.
 --@include base
 --@args schema partitions:digits instance default_project may_make:flag
--- returns schema, partitions and instance, or an empty list: there is no store, and it may not be made
+-- returns schema, partitions and instance; an empty list: there is no store, and may_make is 0
 if call('EXISTS', key_meta()) == 0 then
 	if not may_make then return {} end
 	call('HSET', key_meta(), 'schema', schema, 'partitions', partitions, 'instance', instance)

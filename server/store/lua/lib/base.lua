@@ -1,4 +1,4 @@
--- base.lua: what all transitions share. A transition gets only those parts that it uses: generate.py.
+-- base.lua: shared by all transitions. generate.py copies only the used parts into a transition.
 local root = KEYS[1]
 local call = redis.call
 local sub = string.sub
@@ -19,12 +19,12 @@ local LANES = { 'otp', 'normal', 'bulk' }
 local MINUTE_MS = 60000
 local HOUR_MS = 3600000
 
--- A whole number in decimal. Without it Lua would write large numbers as 1e+15.
+-- Writes a whole number in decimal. tostring() would write large numbers as 1e+15.
 local function digits(number) return format('%d', number) end
 
 local now_digits = digits(now_ms)
 
--- Lua passes at most some 8,000 arguments to a call. The number is even, so that pairs stay together.
+-- Lua passes at most about 8,000 arguments to a call. The number is even, so that pairs stay together.
 local PIECE = 4000
 
 -- Calls a command that takes any number of values, in pieces. key may be nil: for MSET and DEL.
@@ -36,7 +36,7 @@ local function call_in_pieces(command, key, values)
 	end
 end
 
--- MGET (key is nil) or HMGET, in pieces; the values in the order of the names, false where there is none.
+-- MGET (key is nil) or HMGET, in pieces. Returns the values in the order of the names, false for a missing one.
 local function read_in_pieces(command, key, names)
 	local values = {}
 	for first = 1, #names, PIECE do

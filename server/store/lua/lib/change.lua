@@ -1,11 +1,11 @@
--- change.lua: events and states of messages. They are collected; write_changes writes them at the end, together.
+-- change.lua: events and states of messages. Collects them; write_changes writes all of them at the end.
 local changed = {}                             -- id -> message whose record is to be written
 local log_lines = {}                           -- project -> "id event" lines for its log
 local ended = {}                               -- ids of messages whose last recipient is done
-local lists = {}                               -- key -> ids to add; until_ms: how long the list is needed
+local lists = {}                               -- key -> ids to add; until_ms: when the list may expire
 
--- accept adds to a list for an hour. The life of the list is long enough for all messages of that hour with a usual
--- deadline, so it seldom needs another PEXPIRE.
+-- accept adds to a list during one hour. The list's expiry covers all messages of that hour with a usual deadline, so
+-- it seldom needs another PEXPIRE.
 local USUAL_DEADLINE_MS = 172800000
 
 local function enlist(key, entry, until_ms, is_by_accept)
@@ -38,7 +38,7 @@ local function enlist_state(id, message, state)
 	enlist(key_list_state(message.project, hour, state), id, message.deadline_ms)
 end
 
--- Did a recipient come to this state before?
+-- True if a recipient has reached this state before.
 local function had_state(message, state)
 	local line = '\n%d+ ' .. state .. ' '
 	return match(message.tail, line) or match('\n' .. concat(message.added), line)
@@ -59,8 +59,8 @@ local function add_event(id, message, kind, recipient_number, code, flag, text)
 	log[#log + 1] = id .. ' ' .. number .. '\n'
 end
 
--- Gives a recipient a state, and the event that says so. flag: 'dup': it may have got the mail twice; 'sup': the
--- bounce put the address on the suppression list; '-': none.
+-- Sets the state of a recipient and adds the event. flag: 'dup': it may have got the mail twice; 'sup': the bounce put
+-- the address on the suppression list; '-': none.
 local function set_state(id, message, recipient_number, state, code, flag, text)
 	local recipient = message.recipients[recipient_number]
 	if state ~= 'delivered' and not had_state(message, state) then enlist_state(id, message, state) end
@@ -81,7 +81,7 @@ end
 local SUPPRESSED_TEXT = 'the address is on the suppression list'
 local ATTEMPTS_KEPT = 20
 
--- Removes the oldest attempt when the message has one too many.
+-- Removes the oldest attempt if the message has more than it may keep.
 local function drop_oldest_attempt(message)
 	local count, position, oldest = #message.attempt_lines, 1
 	repeat
@@ -99,9 +99,9 @@ local function drop_oldest_attempt(message)
 	end
 end
 
--- Adds the line of an attempt, after the events that it led to: 0 for a host that passed the mail on.
+-- Adds the line of an attempt. events: how many events before it belong to it; 0 for a host that passed the mail on.
 local function add_attempt(id, message, job_number, epoch, events, text)
-	message.attempt_lines = message.attempt_lines or {}    -- the places in `added` of those of this call
+	message.attempt_lines = message.attempt_lines or {}    -- places in `added` of the attempts of this call
 	table.insert(message.attempt_lines, #message.added + 1)
 	message.added[#message.added + 1] = 'a ' .. job_number .. ' ' .. epoch .. ' ' .. events .. ' ' .. text .. '\n'
 	changed[id] = message
@@ -119,7 +119,7 @@ local function drop_contents(retention_ms)
 	call_in_pieces('DEL', nil, keys)
 	local hour = floor((now_ms + retention_ms) / HOUR_MS)
 	local cursor = tonumber(call('GET', key_retention_cursor()) or '0')
-	if hour < cursor then call('SET', key_retention_cursor(), hour) end    -- the clock went back
+	if hour < cursor then call('SET', key_retention_cursor(), hour) end    -- Redis's clock was set back
 	call_in_pieces('RPUSH', key_retention(hour), ended)
 end
 

@@ -1,10 +1,10 @@
--- finish.lua: ends the open recipients of messages, except of jobs past their final dot. Refs in lists of ready jobs
--- stay, because it costs O(n) to remove one from the middle of a list. take drops them when it reaches them.
+-- finish.lua: ends the open recipients of messages, except those of jobs at their final dot. Refs stay in the lists of
+-- ready jobs, because removing one from the middle of a list costs O(n). take drops them when it reaches them.
 local finish_leases = {}                       -- ref -> lease
 local leases_over = {}
 local due_over = {}
 
--- Ends one message: recipients ended, recipients that an open dot holds back.
+-- Ends one message. Returns the number of recipients that ended, and of those that stay open because of a dot.
 local function finish_message(id, message, state, text)
 	local ended_count, held_count, is_free = 0, 0, {}
 	for j = 0, message.job_count - 1 do
@@ -42,7 +42,7 @@ local function read_finish_leases(found)
 	for i = 1, #refs do finish_leases[refs[i]] = parse_lease(got[i]) end
 end
 
--- For each id {recipients ended, recipients that an open dot holds back}; {-1, 0}: no such message.
+-- Returns for each id {recipients that ended, recipients that stay open because of a dot}; {-1, 0}: no such message.
 local function finish(ids, state, text)
 	local found, is_done, results = load_messages(ids), {}, {}
 	read_finish_leases(found)

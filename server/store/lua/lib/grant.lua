@@ -1,15 +1,15 @@
--- grant.lua: the right to open connections, and the limit of each site.
+-- grant.lua: grants slots, the right to open connections, up to the limit of each site.
 local granted = {}                             -- site, connections, site, connections ...
 
 local function slots_used(site) return tonumber(call('HGET', key_slots(), site) or '0') end
 
--- A full site gets no turns until a connection is given back.
+-- A full site gets no turns until a slot is returned.
 local function set_full(site)
 	call('SADD', key_full(), site)
 	for i = 1, #LANES do call('ZREM', key_queue_sites(LANES[i]), site) end
 end
 
--- limit: of connections to one site.
+-- limit: most connections to one site.
 local function grant(owner, site, count, limit)
 	call('HINCRBY', key_slots_of(owner), site, count)
 	if call('HINCRBY', key_slots(), site, count) >= limit then set_full(site) end

@@ -1,12 +1,12 @@
--- pop.lua: takes refs out of the lists of ready jobs, in turn, and finds those that are worth an attempt.
+-- pop.lua: takes refs from the lists of ready jobs, in turn, and finds those that can be tried.
 local MAX_LOOKS = 2000
-local looks_left = MAX_LOOKS                   -- refs of jobs that are over cost time, too: at 0 take ends
+local looks_left = MAX_LOOKS                   -- refs to look at, finished jobs too; at 0 take ends
 local BATCH = 16                               -- records that are read at once
 local damaged = {}
 local expired = 0                              -- jobs whose deadline passed
 
--- Up to `count` refs of a destination, its projects in turn, at the end of `refs`.
--- Numbers of LRANGE and LPOP are strings here: Lua would print them as doubles for Redis to parse.
+-- Appends up to `count` refs of a destination to `refs`, from its projects in turn.
+-- The numbers for LRANGE and LPOP are strings, because Lua would convert numbers to text as doubles, which is slow.
 local function pop_destination(lane, destination, count, refs)
 	local turns = key_queue_projects(lane, destination)
 	while count > 0 do
@@ -22,7 +22,7 @@ local function pop_destination(lane, destination, count, refs)
 	end
 end
 
--- Up to `count` refs of a site, its destinations in turn.
+-- Returns up to `count` refs of a site, from its destinations in turn.
 local function pop_site(lane, site, count)
 	local turns, refs = key_queue_destinations(lane, site), {}
 	while #refs < count do
@@ -36,9 +36,9 @@ local function pop_site(lane, site, count)
 	return refs
 end
 
-local has_suppressions = {}                    -- tenant -> is there a suppression list?
+local has_suppressions = {}                    -- tenant -> true if it has a suppression list
 
--- The addresses to look up for these jobs: tenant -> list of them, with `of`: whose they are.
+-- Returns the addresses to look up for these jobs: tenant -> list. list.of has {id, message, number} of each address.
 local function addresses_to_look_up(refs)
 	local asked = {}
 	for i = 1, #refs do
@@ -62,7 +62,7 @@ local function addresses_to_look_up(refs)
 	return asked
 end
 
--- Ends recipients that came to the suppression list since their message was accepted.
+-- Ends recipients that were suppressed after their message was accepted.
 local function suppress_popped(refs)
 	for tenant, list in pairs(addresses_to_look_up(refs)) do
 		local entries = read_in_pieces('HMGET', key_suppressed(tenant), list)
@@ -73,7 +73,7 @@ local function suppress_popped(refs)
 	end
 end
 
--- Up to `count` refs of a site, with their records in `messages`.
+-- Returns up to `count` refs of a site and loads their records into `messages`.
 local function pop_jobs(lane, site, count)
 	local refs, ids = pop_site(lane, site, count), {}
 	looks_left = looks_left - #refs
@@ -83,16 +83,16 @@ local function pop_jobs(lane, site, count)
 	return refs
 end
 
--- The message, id and number of a job that is worth an attempt, or nil.
+-- Returns message, id and number of a job; nil if the job has no open recipients or is past its deadline.
 local function find_job(ref)
 	local id, job_number = split_ref(ref)
 	local message = messages[id]
 	local job = message and message.jobs[job_number]
-	if not job then                            -- without a text it was swept: its message ended long ago
+	if not job then                            -- no text: the message ended and was swept
 		if texts[id] then damaged[#damaged + 1] = ref end
 		return nil
 	end
-	if job.open == 0 then return nil end       -- over already; its ref in the list was left over
+	if job.open == 0 then return nil end       -- it has ended; only its ref was left in the list
 	if message.deadline_ms <= now_ms then
 		each_open(message, job_number, function(r)
 			set_state(id, message, r, 'expired', 0, '-', 'deadline passed')

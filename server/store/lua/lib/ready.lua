@@ -1,7 +1,7 @@
--- ready.lua: puts jobs where take finds them, and gives sites their turn. Both are collected; write_ready writes them.
+-- ready.lua: adds jobs to the lists of ready jobs and gives their sites a turn. Collects both; write_ready writes them.
 local ready_lists = {}                         -- key of a list of ready jobs -> its refs of this call
 local ready_order = {}                         -- those lists, in the order of their first ref
-local new_sites = {}                           -- {lane, site}: it has work now, or room for a connection
+local new_sites = {}                           -- {lane, site}: the site has new work, or room for a connection
 
 -- destination -> site
 local function sites_of(destinations)
@@ -45,15 +45,15 @@ local function write_sites()
 	end
 end
 
--- Relays that got less than they asked for take again.
+-- Wakes relays that got fewer jobs than they wanted.
 local function wake()
 	if call('DEL', key_hungry()) == 1 then call('PUBLISH', key_wake(), '') end
 end
 
--- Pushes one list; true when its project needs a turn, as the list was empty.
+-- Pushes one list. Returns true if its project needs a turn, because the list was empty.
 local function push_list(list, command)
 	local length
-	if command == 'LPUSH' then                 -- the last one pushed is the first in line
+	if command == 'LPUSH' then                 -- the ref that is pushed last is the first in the list
 		for i = 1, floor(#list / 2) do list[i], list[#list + 1 - i] = list[#list + 1 - i], list[i] end
 	end
 	for first = 1, #list, PIECE do
@@ -62,7 +62,7 @@ local function push_list(list, command)
 	return length == #list
 end
 
--- command: RPUSH, after the jobs that wait, or LPUSH, before them.
+-- command: RPUSH puts the job after the waiting jobs, LPUSH before them.
 local function write_ready(command)
 	local fresh, destinations, total = {}, {}, 0
 	for i = 1, #ready_order do

@@ -1,17 +1,17 @@
--- record.lua: the record of a message, key_message(id), as lines of text. server/store/messages/record.c reads it too;
--- it gets the places of the words from the lines --@row. The lines, in order:
+-- record.lua: the record of a message, key_message(id), as lines of text. server/store/messages/record.c reads it too.
+-- The lines --@row define the places of the words, also for C. The lines of a record, in order:
 --@row head version lane mode choices project accepted_ms deadline_ms open events jobs recipients bytes chunks sender
 --@row job open crashes epoch settled_epoch destination
 --@row recipient state job attempts code at_ms event email
 --   the head; a line for each job; a line for each recipient; the facts, one line of JSON that never changes; then
 --   for each event     "<number> <type> <recipient or -> <at_ms> <code> <dup, sup or -> <text>"
---   for each attempt   "a <job> <epoch> <events> <attempt.h, or - where the relay died>": it led to so many of the
---                      events before it. The last 20 attempts are kept.
+--   for each attempt   "a <job> <epoch> <events> <attempt.h, or - if the relay died>". <events> is the number of events
+--                      directly before the line that belong to the attempt. The last 20 attempts are kept.
 -- `open` counts recipients without a final state, of the message or of the job. A job with 0 is over.
 -- `event` is the number of the recipient's last event, 0 for none.
 local HEAD = '^1 ((%l+) (%l+) (%S+) (%d+t?) (%d+) (%d+)) (%d+) (%d+) ((%d+) (%d+) (%d+) (%d+) %S+)\n()'
 
--- A message with what its head says, and where the line of its first job begins; nil when absent or damaged.
+-- Returns a message with the values of its head, and where the line of its first job begins; nil: absent or damaged.
 local function parse_head(text)
 	if not text then return nil end
 	local front, lane, mode, choices, project, accepted_ms, deadline_ms, open, events, back, jobs, recipients,
@@ -36,7 +36,7 @@ end
 local JOB = '^(%d+) (%d+) (%d+) (%d+) (%S+)\n()'
 local RECIPIENT = '^(%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n()'
 
--- The whole message; nil when absent or damaged. Raises no error, whatever the text is.
+-- Returns the whole message; nil: absent or damaged. Raises no error for any text.
 local function parse_record(text)
 	local message, position = parse_head(text)
 	if not message then return nil end
@@ -85,11 +85,11 @@ local function job_ref(id, job_number) return id .. (job_number == 0 and '000' o
 
 local function split_ref(ref) return sub(ref, 1, -4), tonumber(sub(ref, -3), 16) end
 
--- Records that this call has read: id -> message (false: missing or damaged), and id -> text (false: missing).
+-- Records that this call has read: id -> message (false: missing or damaged); id -> text (false: missing).
 local messages = {}
 local texts = {}
 
--- Reads the records that were not read yet, in one call to Redis, and gives `messages`.
+-- Reads the records that were not read yet, in one call to Redis. Returns `messages`.
 local function load_messages(ids)
 	local keys, names = {}, {}
 	for i = 1, #ids do
@@ -121,7 +121,7 @@ local function each_open(message, job_number, visit)
 	end
 end
 
--- The value of a lease, "epoch dot owner", as a table; nil when there is none.
+-- Parses the value of a lease, "epoch dot owner", into a table; nil when there is no lease.
 local function parse_lease(text)
 	if not text then return nil end
 	local epoch, dot, owner = match(text, '^(%d+) (%d) (%S+)$')

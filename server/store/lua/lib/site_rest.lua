@@ -1,5 +1,5 @@
--- site_rest.lua: sites that rest, because the last connection to them failed (rest). While a site rests nobody opens a
--- connection to it, and what waits there is deferred. After the rest one connection goes first.
+-- site_rest.lua: sites that rest because the last connection to them failed (see rest). During the rest no connection
+-- to the site is opened, and its jobs are deferred. After the rest, one connection is tried before all others.
 local rests = {}                               -- site -> its rest, false for none
 local deferrals_left = 100                     -- jobs to defer in one call
 local due = {}
@@ -17,7 +17,7 @@ local function rest_of(site)
 	return rests[site]
 end
 
--- Does the site still rest? The owner has a connection to it that works, so a rest that is over is forgotten.
+-- True if the site still rests. The owner has a working connection to it, so a rest that has ended is removed.
 local function is_resting(site)
 	local rest = rest_of(site)
 	if not rest then return false end
@@ -27,7 +27,7 @@ local function is_resting(site)
 	return false
 end
 
--- Defers a job to the end of the rest. A recipient that is deferred already gets no other event.
+-- Defers a job until the end of the rest. A recipient that is deferred already gets no second event.
 local function defer_job(ref, rest)
 	local message, id, job_number = find_job(ref)
 	if not message then return end
@@ -40,7 +40,8 @@ local function defer_job(ref, rest)
 	due[#due + 1] = ref
 end
 
--- Defers what waits at a site, at no attempt. try_job(lane, ref) may take a job that a request asked for; it says if so.
+-- Defers the ready jobs of a site; this counts no attempt. try_job(lane, ref) may take a job that a request made ready,
+-- and then returns true.
 local function defer_site(site, rest, try_job)
 	local asked = key_asked(site)
 	local has_asked = call('EXISTS', asked) == 1

@@ -1,4 +1,4 @@
--- slots.lua: returns slots of closed connections. The site has room for other connections then.
+-- slots.lua: returns slots of closed connections, so that the site has room for others.
 local function make_room(site)
 	if call('SREM', key_full(), site) == 0 then return end
 	for i = 1, #LANES do
@@ -6,7 +6,7 @@ local function make_room(site)
 	end
 end
 
--- `count` connections of the owner to the site are closed.
+-- Returns `count` slots of the owner for the site.
 local function return_slots(owner, site, count)
 	local held = tonumber(call('HGET', key_slots_of(owner), site) or '0')
 	if count > held then count = held end

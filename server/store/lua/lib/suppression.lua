@@ -1,12 +1,12 @@
--- suppression.lua: suppression lists. Each entry and each removal has a time, the same in all partitions, and the later
--- one wins. So all partitions end with the same list, whatever the order in which they get the changes.
+-- suppression.lua: suppression lists. Each entry and each removal has a time, which is the same in all partitions, and
+-- the latest wins. So all partitions end up with the same list, in whatever order they get the changes.
 
--- When the address was last removed, 0 for never: copies of older entries may still be on their way.
+-- Returns when the address was last removed, 0 for never. Copies of older entries may still arrive.
 local function removed_at(tenant, address)
 	return tonumber(call('GET', key_suppressed_gone(tenant, address)) or '0')
 end
 
--- json: {reason, at, message}. Nothing happens when something later is known.
+-- json: {reason, at, message}. Does nothing if a later entry or removal is known.
 local function suppress_address(tenant, address, json)
 	local at = cjson.decode(json).at
 	local known = call('HGET', key_suppressed(tenant), address)

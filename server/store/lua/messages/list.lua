@@ -1,18 +1,18 @@
 #!lua flags=no-writes
 -- list: messages of a project, from one of the lists by hour, newest first.
--- KEYS 1 partition root. which: what follows the hour in the key of the list. hour, place: where to begin; place -1
--- = at the end. last_hour: where to stop. mark: only entries that end so, the digits of a recipient; '' = all.
--- A place counts from the front, and lists only grow at their end: so a place stays what it is.
+-- KEYS 1 partition root. which: the part of the list's key after the hour. hour, place: where to begin; place -1 = at
+-- the end. last_hour: where to stop. mark: only entries that end in these digits (of a recipient); '' = all.
+-- A place counts from the front, and lists only grow at their end, so a place stays valid.
 --@include base
 --@args project which hour:number place:number last_hour:number most:number mark
--- returns {hour, place to go on before, then the row of each message}; the hour is below last_hour at the end
+-- returns {hour, place: the next page ends before it, then the row of each message}; hour < last_hour: the end
 --@row head hour place
 --@row message id hour place record
 local STEP = 100                               -- entries read at once
 local MAX_LOOKS = 5000                         -- looks at hours and entries in a call
 local found, looks = {}, 0
 
--- Goes through one hour's list from `place` to its front.
+-- Reads one hour's list from `place` to its front.
 local function walk_hour(key)
 	while place > 0 and #found < most and looks < MAX_LOOKS do
 		local entries = call('LRANGE', key, max(place - STEP, 0), place - 1)

@@ -5,7 +5,7 @@
 --@args most:number retention_ms:number
 --@item project
 --@returns removed hours_left
-local MAX_HOURS = 1000                         -- empty lists that one call passes
+local MAX_HOURS = 1000                         -- empty lists that one call may skip
 local hour = floor(now_ms / HOUR_MS)
 local cursor = tonumber(call('GET', key_retention_cursor()) or hour)
 local ids, keys, passed = {}, {}, 0
@@ -16,7 +16,7 @@ end
 for i = 1, #ids do keys[i * 2 - 1], keys[i * 2] = key_message(ids[i]), key_transcripts(ids[i]) end
 call_in_pieces('DEL', nil, keys)
 if #ids > 0 then call('LTRIM', key_retention(cursor), #ids, -1) end
-cursor = min(cursor, hour)                     -- the clock may have gone back
+cursor = min(cursor, hour)                     -- Redis's clock may have been set back
 call('SET', key_retention_cursor(), cursor)
 
 local before_ms = now_ms - retention_ms

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- inbox_delete: empties the test inbox of a recipient, or of the whole project. A full store can do it too.
+-- inbox_delete: empties the test inbox of a recipient, or of the whole project. Allowed in a full store.
 -- KEYS 1 partition root
 --@include base
 --@args project recipient

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- key_make: makes an API key. A full store takes it, too: a leaked key must be replaced at once.
+-- key_make: makes an API key. Allowed in a full store, because a leaked key must be replaced at once.
 -- KEYS 1 the root of the installation. project: its name or id. most: how many keys a project may have.
 --@include base
 --@args project id hash name mode scopes:number most:number
--- returns the key's JSON (of the key that is there, when the hash is known); '': no such project; 0: it has too many
+-- returns the key's JSON (of the existing key if the hash is known); '': no such project; 0: it has too many
 local known = call('HGET', key_api_keys(), hash)
 if known then return known end
 local number = call('HGET', key_project_names(), project)

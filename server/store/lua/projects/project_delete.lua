@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- project_delete: deletes a project that has no keys and no webhooks. A full store can do it too.
+-- project_delete: deletes a project that has no keys and no webhooks. Allowed in a full store.
 -- KEYS 1 the root of the installation
 --@include base
 --@args name
 -- name: its name or prj_ id
--- returns 1; 0: there is no such project; a text: why it cannot be deleted
--- Its entry in projects stays, with `deleted`: sweep needs the project's number until retention has removed its log.
+-- returns 1; 0: no such project; a text: why it cannot be deleted
+-- Its entry in projects stays, with `deleted`, because sweep needs the number until retention has removed the log.
 local number = call('HGET', key_project_names(), name)
 if not number then return 0 end
 local project = cjson.decode(call('HGET', key_projects(), number))

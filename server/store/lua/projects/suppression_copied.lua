@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- suppression_copied: all other partitions have these entries. They are no longer new, unless they changed since.
+-- suppression_copied: all other partitions have these entries. Removes them from the new ones, unless they changed.
 -- KEYS 1 partition root
 --@include base
 --@item tenant address json

@@ -1,7 +1,6 @@
 #!lua flags=no-writes
 -- suppression_list: a page of a suppression list, newest first.
--- KEYS 1 partition root. from: ms to begin at, or +inf. skip: entries of just that ms to pass
--- over.
+-- KEYS 1 partition root. from: ms to begin at, or +inf. skip: number of entries of exactly that ms to skip.
 --@include base
 --@args tenant from skip:digits most:digits
 -- returns the row of each entry

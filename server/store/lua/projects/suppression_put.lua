@@ -3,6 +3,6 @@
 -- KEYS 1 partition root. address: lower case. json: {reason, at, message}.
 --@include base suppression
 --@args tenant address json
--- returns 1: it is on the list, unless something later is known. Run again: the same.
+-- returns 1: it is on the list, unless a later removal is known. Run again: the same.
 suppress_address(tenant, address, json)
 return 1

@@ -1,10 +1,10 @@
 #!lua
 -- suppression_remove: takes an address off a suppression list.
--- KEYS 1 partition root. address: lower case. at_ms: the time of the removal. copies_ms: how long
--- copies of older entries may be on their way.
+-- KEYS 1 partition root. address: lower case. at_ms: the time of the removal. copies_ms: how late copies of older
+-- entries may arrive.
 --@include base suppression
 --@args tenant address at_ms:number copies_ms:digits
--- returns 1, or 0: it is not on the list, or with a later time
+-- returns 1, or 0: it is not on the list, or has a later time
 local known = call('HGET', key_suppressed(tenant), address)
 if copies_ms ~= '0' and removed_at(tenant, address) < at_ms then
 	call('SET', key_suppressed_gone(tenant, address), digits(at_ms), 'PX', copies_ms)

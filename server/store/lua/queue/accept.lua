@@ -1,6 +1,6 @@
 #!lua
--- accept: makes a batch of messages durable, each whole or not at all. No flags: a full store refuses it.
--- KEYS 1 partition root. latest_ms: refuse after this Redis time, 0 = never. key_life_ms: of an Idempotency-Key.
+-- accept: stores a batch of messages, each completely or not at all. No flags: a full store refuses it.
+-- KEYS 1 partition root. latest_ms: refuse after this Redis time, 0 = never. key_life_ms: life of an Idempotency-Key.
 --@include base record change ready
 --@args latest_ms:number key_life_ms:digits retention_ms:number
 --@item id head idempotency fingerprint jobs recipients facts tags marks content:bytes
@@ -9,8 +9,9 @@
 -- (recipient_mark.h). content: '' when it is in chunks.
 -- returns the row of each message. suppressed: recipients on the suppression list, as JSON: "[0,2]", '' = none.
 --@row message status id accepted_ms suppressed
--- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], for later replies.
--- Run again: the same reply, except MALFORMED or NO_CHUNKS when another message of the batch took the key.
+-- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], so that a repeated
+-- reply is the same. Run again: the same reply, except for a MALFORMED or NO_CHUNKS message whose key another message
+-- of the batch took.
 local ACCEPTED = 1
 local REPLAYED = 2                             -- id is of the first message with the Idempotency-Key
 local CONFLICT = 3                             -- the same key with another fingerprint
@@ -19,14 +20,14 @@ local MALFORMED = 5
 local NO_CHUNKS = 6
 local HEAD_ARGUMENT = '^((%l+) (%l+) %S+ (%d+t?)) (%d+) (%d+) (%d+ (%d+) %S+)$'
 local PROJECT_OF_HEAD = '^%l+ %l+ %S+ (%d+t?) '
--- In a record: the end of the facts, and the beginning of the first event.
+-- Matches the end of the facts and the beginning of the first event in a record.
 local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '
 local MAX_JOBS = 4096
 local IS_LANE, IS_MODE = { otp = true, normal = true, bulk = true }, { live = true, test = true }
 local reply, accepted = {}, {}
 local seen = {}                                -- id -> accepted message; key of an Idempotency-Key -> its value
 
--- Checks the lines of jobs; how many recipients each has, by number from 1, and the destinations. nil when malformed.
+-- Checks the lines of jobs. Returns the number of recipients of each job, from 1, and the destinations; nil: malformed.
 local function read_jobs(text, is_test)
 	local open, destinations, length = {}, {}, 0
 	for count, destination in gmatch(text, '(%d+) 0 0 0 (%S+)\n') do
@@ -38,7 +39,7 @@ local function read_jobs(text, is_test)
 	return open, destinations
 end
 
--- Checks the lines of recipients against what the jobs say; the addresses. nil when malformed.
+-- Checks the lines of recipients against the jobs. Returns the addresses; nil: malformed.
 local function read_recipients(text, open)
 	local emails, length = {}, 0
 	for state, job, email in gmatch(text, '(%l+) (%d+) 0 0 0 0 (%S+)\n') do
@@ -53,7 +54,7 @@ local function read_recipients(text, open)
 	return emails
 end
 
--- Message i with its record, nil when malformed.
+-- Returns message i with its record; nil: malformed.
 local function read_message(i)
 	local front, lane, mode, project, within_ms, not_before_ms, sizes, chunks = match(item_head(i), HEAD_ARGUMENT)
 	local facts, marks = item_facts(i), item_marks(i)
@@ -80,7 +81,7 @@ local function has_chunks(message)
 	return true
 end
 
--- Message i is new: accepts it. key: of its Idempotency-Key, false for none.
+-- Accepts message i, which is new. key: the Redis key of its Idempotency-Key, false for none.
 local function accept(i, key)
 	local message = read_message(i)
 	if not message then return MALFORMED end
@@ -94,7 +95,7 @@ local function accept(i, key)
 	return ACCEPTED
 end
 
--- The keys of Idempotency-Keys by message, false for none; what they have; and the records that are there already.
+-- For each message: the Redis key of its Idempotency-Key (false for none), the value of that key, and its record.
 local function read_known()
 	local record_keys, key_of, keys, values = {}, {}, {}, {}
 	for i = 1, item_count do
@@ -108,7 +109,7 @@ local function read_known()
 	return key_of, values, read_in_pieces('MGET', nil, record_keys)
 end
 
--- Decides on each message, and checks it. Nothing is written here.
+-- Checks each message and decides its status. Writes nothing.
 local function decide()
 	local key_of, values, records = read_known()
 	for i = 1, item_count do
@@ -133,7 +134,7 @@ local function decide()
 	end
 end
 
--- project -> what its suppression list has for all recipients. message.first: the place before those of a message.
+-- Returns project -> suppression entries of all its recipients. The entries of a message follow place message.first.
 local function look_up_suppressed()
 	local addresses, entries = {}, {}
 	for n = 1, #accepted do
@@ -149,7 +150,7 @@ local function look_up_suppressed()
 	return entries
 end
 
--- Ends the recipients that are suppressed; the message with its jobs when there are some.
+-- Ends the suppressed recipients. Returns the message with its jobs; nil when no recipient is suppressed.
 local function suppress(message, entries)
 	local parsed, numbers
 	for r = 1, #message.emails do
@@ -170,7 +171,7 @@ end
 
 local hour = digits(floor(now_ms / HOUR_MS))
 
--- Puts a message into the lists by which it is found.
+-- Adds a message to the lists for searches.
 local function enlist_message(message)
 	local id, project, deadline_ms, marks = message.id, message.project, message.deadline_ms, item_marks(message.i)
 	enlist(key_list(project, hour), id, deadline_ms, true)
@@ -195,7 +196,7 @@ local function append(lists_by_name, name, entry)
 	list[#list + 1] = entry
 end
 
--- Puts its jobs where they wait. jobs: nil when no recipient is suppressed.
+-- Queues the jobs: ready or due. jobs: nil when no recipient is suppressed.
 local function queue_jobs(message, jobs)
 	for j = 0, #message.destinations - 1 do
 		local ref = job_ref(message.id, j)
@@ -234,7 +235,7 @@ for n = 1, #accepted do
 	add_deadline(message)
 	append(log, message.project, message.id .. ' 1\n')
 end
-call_in_pieces('MSET', nil, sets)              -- what needs most memory is written first
+call_in_pieces('MSET', nil, sets)              -- the largest write comes first: it fails before others are made
 for n = 1, #accepted do
 	local message = accepted[n]
 	for chunk = 0, message.chunks - 1 do call('PERSIST', key_content_chunk(message.id, chunk)) end

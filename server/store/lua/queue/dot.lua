@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- dot: the fence before the final dot. Also the renewal of leases, and the owner's sign of life.
--- KEYS 1 partition root. lease_ms: from now. is_dot: 0 = only a renewal. silence_ms: after it an unheard owner is
--- taken for dead.
+-- KEYS 1 partition root. lease_ms: from now. is_dot: 0 = only a renewal. silence_ms: an owner without a sign of life
+-- for this time counts as dead.
 --@include base
 --@args owner lease_ms:number is_dot:flag silence_ms:number
 --@item ref epoch:digits
--- returns {when the leases run out, then for each job 1, or 0: the lease is lost, close without the dot}
+-- returns {when the leases expire, then for each job 1, or 0: the lease is lost, close without the dot}
 -- Run again: the same reply.
 local lease_end_ms = now_ms + lease_ms
 local refs, marks, lease_ends, reply = {}, {}, {}, { lease_end_ms }
@@ -29,7 +29,7 @@ for i = 1, #refs do
 	end
 end
 call_in_pieces('HSET', key_lease(), marks)
-for first = 1, #lease_ends, PIECE do           -- GT: a renewal on its way does not shorten the lease of a dot
+for first = 1, #lease_ends, PIECE do           -- GT: a late renewal must not shorten the lease of a dot
 	call('ZADD', key_lease_end(), 'GT', unpack(lease_ends, first, min(first + PIECE - 1, #lease_ends)))
 end
 return reply

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- expire: ends messages past their deadline. Goes through the lists by minute, from the cursor. A message that an open
--- dot holds back moves to the next minute.
+-- expire: ends messages past their deadline. Reads the lists by minute, from the cursor. A message with a job at its
+-- dot moves to the next minute.
 -- KEYS 1 partition root
 --@include base record change finish
 --@args most:number retention_ms:number
--- looked_at: ids. expired: recipients. minutes_left: lists still to do.
+-- looked_at: messages. expired: recipients. minutes_left: lists that are not done yet.
 --@returns looked_at expired minutes_left
-local MAX_MINUTES = 1440                       -- empty lists that one call passes
+local MAX_MINUTES = 1440                       -- empty lists that one call may skip
 local minute = floor(now_ms / MINUTE_MS)
 local cursor = tonumber(call('GET', key_deadline_cursor()) or minute)
 local ids, passed, again, expired = {}, 0, {}, 0

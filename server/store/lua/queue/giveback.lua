@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- giveback: returns leased jobs that were not tried; this costs no attempt. Learns the site of their destination.
--- KEYS 1 partition root. site_life_s: how long a learned site holds. site: '' = nothing learned. delay_ms: 0 = the
--- job is first in line.
+-- giveback: returns leased jobs that were not tried; this counts no attempt. Stores the site of their destination.
+-- KEYS 1 partition root. site_life_s: how long a site is stored. site: '' = not known. delay_ms: 0 = the job is first
+-- in its list.
 --@include base record change ready
 --@args owner site_life_s:digits
 --@item ref epoch:number site delay_ms:number
--- returns for each job 1, or 0: not leased to the owner (any more)
+-- returns for each job 1, or 0: it is not leased to the owner
 local ids, refs, reply = {}, {}, {}
 local is_given, leases_over, due = {}, {}, {}
 local learned, destinations = {}, {}           -- destination -> site; the destinations in order
@@ -43,7 +43,7 @@ for i = 1, #refs do
 	end
 end
 
--- The turns of a destination go to its new site.
+-- Moves the turns of a destination to its new site.
 local function move_turns(destination, old_site, site)
 	for i = 1, #LANES do
 		local lane = LANES[i]

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- promote: makes due jobs ready, after those that are ready already.
+-- promote: makes due jobs ready. They queue after the jobs that are ready already.
 -- KEYS 1 partition root
 --@include base record ready
 --@args most:digits
--- wait_ms: until the next job is due, -1 = none waits
+-- wait_ms: time until the next job is due; -1 = no job waits
 --@returns moved wait_ms
 local refs = call('ZRANGEBYSCORE', key_due(), '-inf', now_digits, 'LIMIT', 0, most)
 local ids, damaged, moved = {}, {}, 0

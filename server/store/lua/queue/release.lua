@@ -1,19 +1,19 @@
 #!lua flags=allow-oom
--- release: takes back leases that ran out, or all leases and connections of a dead owner. A job before its dot is
--- first in line again. After 3 crashes it is deferred, longer each time; after `crashes_max` it is held. For a job
--- at its dot the outcome is unknown, and choice "fail" of its message says what follows.
--- KEYS 1 partition root. owner: the dead one, '' = what ran out. retry_ms: delay after a crash.
+-- release: takes back expired leases, or all leases and connections of a dead owner. A job before its dot is first in
+-- its list again. After 3 crashes it is deferred, longer each time; after `crashes_max` it is held. The outcome of a
+-- job at its dot is unknown: it fails if its message has the choice "fail", else it is deferred.
+-- KEYS 1 partition root. owner: the dead one, '' = whatever expired. retry_ms: delay after a crash.
 -- spread: a random number 0-999, for the delays.
 --@include base record change ready slots
 --@args most:number retention_ms:number retry_ms:number crashes_max:number owner spread:number
--- released: leases. deferred, failed: jobs with an unknown outcome. held: jobs. silent: owners that were not heard of.
--- has_more: 1 = run again, there are more leases.
+-- released: leases. deferred, failed: jobs with an unknown outcome. held: jobs. silent: owners that count as dead.
+-- has_more: 1 = there are more leases, run again.
 --@returns released deferred failed held silent has_more
-local UNKNOWN_RETRY_MS = 1000                  -- nothing says that the server wants a longer pause
+local UNKNOWN_RETRY_MS = 1000                  -- short, because the server did not ask for a delay
 local refs, leases, damaged, due = {}, {}, {}, {}
 local deferred, failed, held, silent, has_more = 0, 0, 0, 0, 0
 
--- The owner is dead: its connections are closed.
+-- Removes a dead owner and returns its slots.
 local function forget_owner(name)
 	local slots = call('HGETALL', key_slots_of(name))
 	for i = 1, #slots, 2 do
@@ -61,7 +61,7 @@ local function try_later(message, ref, delay_ms)
 	due[#due + 1] = ref
 end
 
--- The relay died at the dot, or its reply was never settled.
+-- The relay died at the dot, or before it settled the result.
 local function end_unknown(id, message, job_number, ref, lease)
 	local events, is_failed = message.jobs[job_number].open, has_choice(message, 'fail')
 	set_open(id, message, job_number, is_failed and 'failed' or 'deferred', 'dup',
@@ -99,7 +99,7 @@ for i = 1, #refs do
 	local ref, lease, message = refs[i], leases[i], found[ids[i]]
 	local id, job_number = split_ref(ref)
 	local job = message and message.jobs[job_number]
-	if not job or not lease then               -- one that ended at its dot and was swept since is not damaged
+	if not job or not lease then               -- if its record was swept, the job is not damaged
 		if not (lease and lease.dot and not texts[id]) then damaged[#damaged + 1] = ref end
 	else
 		job.epoch = lease.epoch

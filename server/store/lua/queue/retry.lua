@@ -1,13 +1,13 @@
 #!lua
--- retry: makes deferred jobs of a message ready now instead of later, and frees held ones. A site that rests goes on
--- resting: take tries one of the jobs that were asked for, and defers the others.
+-- retry: makes the deferred and held jobs of a message ready now. A site that rests continues to rest: take tries one
+-- of these jobs there, and defers the others.
 -- KEYS 1 partition root
 --@include base record change ready
 --@args retention_ms:number least_ms:number request id
--- least_ms: between two retries of a message. request: a name that no other request has.
--- again: jobs that are ready now. leased: jobs that a relay has. other: open jobs that are neither.
--- again -1: there is no such message. wait_ms: above 0, it is too early; nothing changed.
--- Run again: nothing changes, as no job is deferred or held any more.
+-- least_ms: least time between two retries of a message. request: a unique name of this request.
+-- again: jobs that became ready; -1: no such message. leased: jobs that a relay has. other: all other open jobs.
+-- wait_ms: above 0 = too early, nothing was changed.
+-- Run again: nothing changes, because no job is deferred or held any more.
 --@returns again leased other wait_ms
 local message = load_messages({ id })[id]
 if not message then return { -1, 0, 0, 0 } end

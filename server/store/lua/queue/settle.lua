@@ -8,25 +8,25 @@
 --   "a <attempt.h>", then for each recipient a line
 --   "<number> <outcome> <code> <dup, sup or -> <text>"; outcome: delivered, bounced, deferred, failed
 --   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
--- retry_ms: when what is deferred is tried again. -1: the results are final ones of some recipients; the lease stays,
---   as before its dot.
+-- retry_ms: delay of deferred recipients. -1: these are final results of some recipients; the lease stays, in the
+--   state before its dot.
 -- returns for each job 1: applied, 2: applied before, 3: the lease was lost, but what was delivered is applied,
 --   0: the lease was lost, 4: no such job.
--- Run again: 2 instead of 1 or 3 (0 where a later attempt was settled since); nothing changes.
--- A late "delivered" wins over a copy that waits, or is leased before its dot: it is the truth. Other late results are
--- dropped.
+-- Run again: 2 instead of 1 or 3 (0 if a later attempt was settled in between); nothing changes.
+-- A late "delivered" is applied, because it is true. If another relay has the job before its dot, it loses the lease.
+-- Other late results are dropped.
 local OUTCOMES = { delivered = true, bounced = true, deferred = true, failed = true }
 local ATTEMPT_MAX = 800                        -- octets of an attempt line, as in attempt.h
 local refs, ids, job_numbers, results, hosts, attempts = {}, {}, {}, {}, {}, {}
 
--- Takes a line "<letter> <attempt.h>" off the beginning: gives it, nil when there is none, and the other lines.
+-- Takes a line "<letter> <attempt.h>" from the beginning. Returns it, or nil when there is none, and the other lines.
 local function take_line(lines, letter)
 	local line, after = match(lines, '^' .. letter .. ' ([ -~]+)\n()')
 	if line and #line < ATTEMPT_MAX then return line, sub(lines, after) end
 	return nil, lines
 end
 
--- The results of a job as a list, the hosts that passed it on, and the attempt; nil when malformed.
+-- Returns the results of a job as a list, the hosts that passed it on, and the attempt; nil when malformed.
 local function parse_results(lines)
 	local list, length, passed_on, attempt, host = {}, 0, {}
 	repeat
@@ -55,7 +55,7 @@ for i = 1, item_count do                       -- check everything before the fi
 end
 local found, got = load_messages(ids), read_in_pieces('HMGET', key_lease(), refs)
 local reply, leases, leases_over, leases_kept, due_over = {}, {}, {}, {}, {}
-local due_ms = {}                              -- ref -> when to try again
+local due_ms = {}                              -- ref -> time of the next attempt
 for i = 1, item_count do leases[refs[i]] = parse_lease(got[i]) end
 
 local function suppress(message, id, email)
@@ -66,7 +66,7 @@ local function suppress(message, id, email)
 	call('ZADD', key_suppressed_new(), at, tenant .. ' ' .. address)
 end
 
--- Applies the results of job i to recipients that are open, and adds the attempt. Gives how many were applied.
+-- Applies the results of job i to open recipients and adds the attempt. Returns the number of applied results.
 local function apply(i, message, epoch, only_delivered)
 	local id, job_number, list, applied = ids[i], job_numbers[i], results[i], 0
 	for k = 1, #list do
@@ -93,12 +93,12 @@ local function end_lease(ref, job, lease)
 	job.epoch = lease.epoch
 end
 
--- The owner goes on with the other recipients of the job. Run again, this applies nothing: then a dot that was marked
--- since must stay marked.
+-- The owner continues with the other recipients of the job. A repeated run applies nothing, and must not clear a dot
+-- that was set in between.
 local function settle_part(i, message, job, lease, epoch)
 	if apply(i, message, epoch, false) == 0 then return 1 end
 	changed[ids[i]] = message
-	job.epoch = epoch                      -- no attempt is of a later epoch than its job
+	job.epoch = epoch                      -- the epoch of an attempt is at most that of its job
 	if job.open > 0 then
 		leases_kept[#leases_kept + 1] = refs[i]
 		leases_kept[#leases_kept + 1] = digits(epoch) .. ' 0 ' .. owner
@@ -123,7 +123,7 @@ local function settle_late(i, message, job, lease, epoch)
 	local ref = refs[i]
 	if apply(i, message, epoch, true) == 0 then return 0 end
 	if job.settled_epoch < epoch then job.settled_epoch = epoch end
-	if lease and not lease.dot then            -- another has it, before its dot: its fence will hold
+		if lease and not lease.dot then            -- another owner has it, before its dot: without a lease its fence fails
 		end_lease(ref, job, lease)
 		due_ms[ref] = now_ms
 	end

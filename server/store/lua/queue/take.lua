@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
--- take: leases jobs to an owner: for the connections it has, and with the right to open more.
--- Within a site, and among new sites, the order of lanes is otp, normal, bulk; normal and bulk have an exact share over
--- time. Recipients that were suppressed since accept end here, and jobs past their deadline expire here.
+-- take: leases jobs to an owner, for its open connections and for new ones that it may open.
+-- Lanes have the order otp, normal, bulk, within a site and among new sites. normal and bulk have an exact share over
+-- time. Recipients that were suppressed after accept end here. Jobs past their deadline expire here.
 -- KEYS 1 partition root
 --@include base record change ready slots pop site_rest grant
 --@args owner request:digits max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number
 --@args free:number bulk_share:number normal_share:number retention_ms:number is_complete:flag
 --@item site wanted:number more:number connections:number
--- request: run again with the same one, the reply has the same jobs and slots. silence_ms: after it an unheard
--- owner is taken for dead. free: connections that the owner may open. shares: per mille. is_complete: it has no
--- connections but these; what more is counted as its own was granted in a reply that was lost.
--- For each site that it has connections to: jobs wanted for them, more connections wanted, connections it has.
+-- request: with the same number again, the reply has the same jobs and slots. silence_ms: an owner without a sign of
+-- life for this time counts as dead. free: connections that the owner may open. shares: per mille. is_complete: the
+-- items are all connections of the owner; other slots that count as its own were granted in a reply that was lost.
+-- One item for each site with connections: jobs wanted for them, more connections wanted, connections it has.
 --@returns now_ms granted jobs expired deferred
 -- granted: rows of slots. jobs: rows of jobs. expired: jobs. deferred: recipients. content: '' = in chunks, or gone.
 --@row slot site connections
@@ -21,7 +21,7 @@ local job_count, byte_count, turn = 0, 0, nil
 
 local function may_go_on() return job_count < max_jobs and byte_count < max_bytes and looks_left > 0 end
 
--- rows: {ref, epoch, site, record}. The list with their contents.
+-- rows: {ref, epoch, site, record}. Returns the flat list of all rows, each with its content.
 local function with_contents(rows)
 	local keys, list = {}, {}
 	for i = 1, #rows do keys[i] = key_content(sub(rows[i][1], 1, -4)) end
@@ -34,7 +34,7 @@ local function with_contents(rows)
 	return list
 end
 
--- The reply of the last take again, from what is still leased.
+-- Repeats the reply of the last take, with the jobs that are still leased.
 local function take_again(last_take)
 	local slot_list, ref_list = match(last_take, '^%S+\n([^\n]*)\n([^\n]*)$')
 	local refs, sites, keys, rows = {}, {}, {}, {}
@@ -59,7 +59,7 @@ end
 local last_take = call('GET', key_last_take(owner))
 if last_take and sub(last_take, 1, #request + 1) == request .. '\n' then return take_again(last_take) end
 
--- Leases a job; false when it is not worth an attempt.
+-- Leases a job. Returns false for a job without open recipients or past its deadline.
 local function pick(lane, site, ref)
 	local message, id, job_number = find_job(ref)
 	if not message then return false end
@@ -70,7 +70,7 @@ local function pick(lane, site, ref)
 	return true
 end
 
--- Leases up to `count` jobs of a site in a lane; how many it were. The next turn of the site comes after all others.
+-- Leases up to `count` jobs of a site in a lane and returns their number. The site goes to the end of the turns.
 local function serve_lane(lane, site, count)
 	local got, popped = 0, 0
 	while got < count and may_go_on() do
@@ -91,8 +91,8 @@ end
 
 local taken = tonumber(call('GET', key_taken()) or '0')
 
--- How many of the next `count` jobs are bulk's and normal's by right: exact in every 1,000. 617 and 1,000 have no
--- common divisor: this spreads them, so that takes of one size do not always meet the same lane.
+-- Returns how many of the next `count` jobs the shares give to bulk and to normal. They are exact in every 1,000 jobs.
+-- 617 and 1,000 have no common divisor, so the places of a lane are spread, and takes of equal size meet all lanes.
 local function shares(count)
 	local bulk, normal = 0, 0
 	for number = taken + job_count, taken + job_count + count - 1 do
@@ -103,7 +103,7 @@ local function shares(count)
 	return bulk, normal
 end
 
--- Leases up to `count` jobs of a site, of all lanes; how many it were.
+-- Leases up to `count` jobs of a site from all lanes and returns their number.
 local function serve_site(site, count)
 	if count <= 0 then return 0 end
 	local got, bulk, normal = 0, shares(count)
@@ -115,16 +115,17 @@ local function serve_site(site, count)
 	return got
 end
 
-local is_known, connections_of = {}, {}        -- by site: does the owner have connections there, and how many
+local is_known, connections_of = {}, {}        -- site -> true: the owner has connections there; site -> their number
 
--- Gives the owner a first connection to the site.
+-- Grants the owner its first connection to the site.
 local function open_first(site)
 	is_known[site] = true
 	grant(owner, site, 1, site_limit)
 	free = free - 1
 end
 
--- Defers what waits at a site that rests; true when one job that a request asked for is tried, with one connection.
+-- Defers the ready jobs of a resting site. Returns true if one job that a request made ready is tried, on a new
+-- connection.
 local function defer_or_try(site, rest)
 	local has_tried = false
 	defer_site(site, rest, function(lane, ref)
@@ -136,14 +137,14 @@ local function defer_or_try(site, rest)
 	return has_tried
 end
 
--- Looks at a site that waits in a lane; true when it got a first connection. Also says whether it keeps its place.
+-- Looks at a site that waits in a lane. Returns two booleans: it got a first connection; it keeps its place.
 local function open_site(lane, site)
 	local rest = not is_known[site] and rest_of(site)
 	if is_known[site] then return false, true
 	elseif slots_used(site) >= site_limit then
 		set_full(site)
 		return false, false
-	elseif rest and slots_used(site) > 0 then return false, true    -- another goes first, or the site takes no more
+	elseif rest and slots_used(site) > 0 then return false, true    -- another connection is tried first
 	elseif rest and rest.until_ms > now_ms then
 		local is_open_now = defer_or_try(site, rest)
 		return is_open_now, slots_used(site) < site_limit and
@@ -156,7 +157,7 @@ end
 
 local PAGE = 32
 
--- Up to `count` first connections to sites that wait in a lane, with a job each.
+-- Grants up to `count` first connections to sites that wait in a lane, each with one job.
 local function open_sites(lane, count)
 	local start = 0
 	while count > 0 and free > 0 and may_go_on() do
@@ -171,7 +172,7 @@ local function open_sites(lane, count)
 	end
 end
 
--- Jobs for the connections that the owner has to a site, and more connections to it.
+-- Leases jobs for the owner's connections to a site, and grants more connections to it.
 local function serve_connections(i)
 	local site, wanted, more = item_site(i), item_wanted(i), item_more(i)
 	local got = serve_site(site, wanted)
@@ -183,7 +184,7 @@ local function serve_connections(i)
 	free = free - count
 end
 
--- The owner has the connections that it says, even when it was taken for dead.
+-- Counts the connections that the owner reports, even if it counted as dead.
 local rest_keys = {}
 for i = 1, item_count do
 	local site = item_site(i)
@@ -193,20 +194,20 @@ for i = 1, item_count do
 end
 local got_rests = read_in_pieces('MGET', nil, rest_keys)
 for i = 1, item_count do remember_rest(item_site(i), got_rests[i]) end
-if is_complete then                            -- give up connections that are counted, but that the owner does not have
+if is_complete then                            -- free slots that are counted, but that the owner does not use
 	local counted = call('HGETALL', key_slots_of(owner))
 	for i = 1, #counted, 2 do
 		local site, count = counted[i], tonumber(counted[i + 1])
 		local has = connections_of[site] or 0
 		if site ~= '#' and count > has then return_slots(owner, site, count - has) end
 	end
-	write_sites()                              -- sites that have room again
+	write_sites()                              -- these sites have room again
 	if #new_sites > 0 then wake() end
 end
 local counted_sites = call('HKEYS', key_slots_of(owner))
 for i = 1, #counted_sites do is_known[counted_sites[i]] = true end
 
--- First connections to new sites by the shares of lanes, then jobs for the connections there are, then what is left.
+-- In this order: first connections to new sites by the shares of lanes, jobs for open connections, what is left.
 local bulk_due, normal_due = shares(free)
 if call('EXISTS', key_queue_sites('bulk')) == 0 then bulk_due = 0 end
 if call('EXISTS', key_queue_sites('normal')) == 0 then normal_due = 0 end
@@ -217,7 +218,7 @@ open_sites('normal', free)
 open_sites('bulk', free)
 open_sites('otp', free)
 
-local rows, leases, lease_ends, refs = {}, {}, {}, {}    -- refs: "ref site" of each
+local rows, leases, lease_ends, refs = {}, {}, {}, {}    -- refs: "ref site" of each job
 local lease_end, before_dot = digits(now_ms + lease_ms), ' 0 ' .. owner
 for i = 1, #LANES do
 	local list = picked[LANES[i]]
@@ -237,7 +238,7 @@ write_changes(retention_ms)
 if turn then call('SET', key_turn(), digits(turn)) end
 if looks_left < MAX_LOOKS then call('INCRBY', key_ready(), looks_left - MAX_LOOKS) end
 
--- A take of which nothing came is not remembered.
+-- A take without jobs and slots need not be repeated.
 local goes_on_later = looks_left <= 0 or deferrals_left <= 0
 if #rows > 0 or #granted > 0 or #due > 0 or goes_on_later then
 	local last = request .. '\n' .. concat(granted, ' ') .. '\n' .. concat(refs, ' ')
@@ -248,7 +249,7 @@ end
 if goes_on_later then call('PUBLISH', key_wake(), '') end
 if job_count < max_jobs and call('EXISTS', key_hungry()) == 0 then call('SET', key_hungry(), '1') end
 
-for i = 1, #rows do                            -- another job of the same message may have changed the record just now
+for i = 1, #rows do                            -- read it now: another job of the message may have changed it
 	local id = rows[i][4]
 	rows[i][4] = changed[id] and call('GET', key_message(id)) or texts[id]
 end

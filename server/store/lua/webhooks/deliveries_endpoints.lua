@@ -1,10 +1,10 @@
 #!lua flags=no-writes
--- deliveries_endpoints: all webhook endpoints and how far each is, for the process that delivers.
--- KEYS 1 the root of the installation. known_version: that of the last reply.
+-- deliveries_endpoints: all webhook endpoints and their cursors, for the process that delivers.
+-- KEYS 1 the root of the installation. known_version: the version in the last reply.
 --@include base
 --@args known_version:number
--- returns {version} when it is the known one; else {version, then the row of each endpoint}
---   cursors: partition, place, partition, place ...   waiting: how many retries
+-- returns {version} if it is the known one; else {version, then the row of each endpoint}
+--   cursors: partition, place, partition, place ...   waiting: number of retries
 --@row head version
 --@row endpoint id project project_json json cursors waiting
 local version = tonumber(call('GET', key_endpoints_version()) or '0')

@@ -1,23 +1,23 @@
 #!lua flags=allow-oom
--- deliveries_report: writes what the process that delivers webhooks has done, in one step. It also holds the lease that
--- makes one process of the installation the one that delivers.
--- KEYS 1 the root of the installation. lease_ms: 0 = give the lease up.
+-- deliveries_report: writes the results of the process that delivers webhooks, in one step. It also takes or renews the
+-- lease: only the process that holds it delivers.
+-- KEYS 1 the root of the installation. lease_ms: 0 = release the lease.
 --@include base
 --@args process lease_ms:digits
 --@item what endpoint first second
 --   what       first          second
---   cursor     partition      place: all before it is delivered, or waits for another try
+--   cursor     partition      place: all events before it are delivered or wait for another try
 --   retry      due_ms         member: try it again then
---   over       member         ms: no more tries, unless it was asked for again after that time
---   delivered  member         ms: delivered; other tries of the same event are over too
+--   over       member         ms: no more tries, unless a redelivery was requested after that time
+--   delivered  member         ms: delivered; other tries of the same event end, too
 --   soon       ms             -: retries with up to 3 tries are due by then, 20 ms apart
 --   log        JSON           1 if the delivery failed
 --   tested     event          JSON: outcome of a test delivery
 --   disable    reason         -
---   lost       from_ms        until_ms: events of that time are lost; the owner sees the whole stretch
--- returns 1, or 0: another process has the lease, and nothing was done. Items of an endpoint that is gone do nothing.
--- Run again: cursors and retries are the same, a delivery may be in the lists twice.
-local KEEP_LAST = 99                           -- deliveries in a list, less one
+--   lost       from_ms        until_ms: events of that time are lost; the endpoint keeps the whole period
+-- returns 1, or 0: another process has the lease, and nothing was written. Items of a deleted endpoint do nothing.
+-- Run again: cursors and retries are the same; a delivery may be in the lists twice.
+local KEEP_LAST = 99                           -- index of the last delivery in a list
 local holder = call('GET', key_deliveries_lease())
 if holder and holder ~= process then return 0 end
 if lease_ms == '0' then call('DEL', key_deliveries_lease())
@@ -38,7 +38,7 @@ local function push_delivery(key, json)
 	call('LTRIM', key, 0, KEEP_LAST)
 end
 
--- What each kind of item does; the arguments are endpoint, project, first, second.
+-- One function for each kind of item. Arguments: endpoint, project, first, second.
 local REPORTS = {
 	cursor = function(id, _, partition, place) call('HSET', key_endpoint_cursors(id), partition, place) end,
 	retry = function(id, _, due_ms, member) call('ZADD', key_endpoint_retries(id), due_ms, member) end,

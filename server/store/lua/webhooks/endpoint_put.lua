@@ -1,10 +1,10 @@
 #!lua
 -- endpoint_put: makes or changes a webhook endpoint.
--- KEYS 1 the root of the installation. before: the JSON that must be there, '' = none. most: so many a project may
--- have.
+-- KEYS 1 the root of the installation. before: the JSON that must be stored now, '' = none. most: endpoints that a
+-- project may have.
 --@include base
 --@args project id before after most:number
--- returns 1, 0: another JSON is there, -1: the project has too many. Run again: the same reply.
+-- returns 1, 0: another JSON is stored, -1: the project has too many. Run again: the same reply.
 local known = call('HGET', key_endpoints(project), id)
 if known == after then return 1 end
 if (known or '') ~= before then return 0 end
@@ -15,7 +15,7 @@ if not known then
 	if call('HLEN', key_endpoints(project)) >= most then return -1 end
 	call('HSET', key_endpoint_cursors(id), 'start', now_digits .. '-0')
 	call('HSET', key_endpoint_projects(), id, project)
-elseif is_enabled(after) and not is_enabled(known) then    -- all waiting deliveries are due now, with all their tries
+elseif is_enabled(after) and not is_enabled(known) then    -- waiting deliveries are due now, with all their tries
 	local waiting = call('ZRANGE', key_endpoint_retries(id), 0, -1)
 	call('DEL', key_endpoint_retries(id))
 	for i = 1, #waiting do

@@ -1,9 +1,9 @@
 #!lua
--- endpoint_redeliver: an event is to be delivered to an endpoint again.
+-- endpoint_redeliver: queues an event for another delivery to an endpoint.
 -- KEYS 1 the root of the installation. event: "message number".
 --@include base
 --@args project id event
--- returns 1, 0: there is no such endpoint, -1: it is disabled
+-- returns 1, 0: no such endpoint, -1: it is disabled
 local json = call('HGET', key_endpoints(project), id)
 if not json then return 0 end
 if not cjson.decode(json).enabled then return -1 end

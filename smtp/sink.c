@@ -111,7 +111,7 @@ static void on_stored(const struct err *why, void *arg)
 		peer_free(p);
 		return;
 	}
-	add_reply(p, p->has_failed ? "451 4.3.0 the inbox could not be written"
+	add_reply(p, p->has_failed ? "451 4.3.0 the test inbox could not be written"
 				   : "250 2.0.0 kept in the test inbox");
 	forget_mail(p);
 	read_lines(p);

@@ -20,7 +20,8 @@ void sink_free(struct sink *s);
 /* A connected descriptor for the client's end, which the caller owns. The peer lives until the
  * client closes it. -1: ERR_INTERNAL. */
 int sink_connect(struct sink *s, struct sink_peer **peer, struct err *e);
-/* Before each transaction: whose mail it is. SMTP has no word for that. */
+/* Call before each transaction: names the project and the message id that the next mail belongs to,
+ * because SMTP has no command for that. */
 void sink_announce(struct sink_peer *p, const char *project, const char *message);
 
 #endif

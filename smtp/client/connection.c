@@ -13,7 +13,7 @@
 #include "smtp/client/session.h"
 #include "smtp/client/transcript.h"
 
-#define PIECES 32 /* of one write */
+#define PIECES 32 /* at most, of one write */
 
 struct connection {
 	struct stream *stream;
@@ -39,7 +39,7 @@ static int64_t since_open(const struct connection *c)
 	return clock_mono_ms() - c->opened_ms;
 }
 
-/* The deadline of a stage begins with the stage and is not moved by what comes in. */
+/* The deadline of a stage begins with the stage. Octets that arrive do not extend it. */
 static void arm_timer(struct connection *c)
 {
 	int wait_s = session_wait_s(c->session);
@@ -71,7 +71,7 @@ static void read_input(struct connection *c)
 		session_lost(c->session, stream_why(c->stream));
 }
 
-/* Writes what the session has to say. If that fails, a reply that is not read yet may say why. */
+/* Writes the output of the session. If that fails, an unread reply may say why. */
 static void write_output(struct connection *c)
 {
 	struct iovec pieces[PIECES];
@@ -120,7 +120,7 @@ static void end_connection(struct connection *c)
 	connection_free(c);
 }
 
-/* True for the first call in a turn of the session: each wish is granted once. */
+/* True for the first call in a turn of the session, so that each callback is called once. */
 static bool is_new_turn(struct connection *c)
 {
 	if (c->called_turn == session_turn(c->session))
@@ -154,7 +154,7 @@ static void call_done(struct connection *c)
 	session_next(c->session);
 }
 
-/* Does what the session wants next. False: nothing to do until the next event. */
+/* Does the next step of the session. False: nothing to do until the next event. */
 static bool take_step(struct connection *c)
 {
 	enum session_step now = session_step(c->session);

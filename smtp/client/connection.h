@@ -13,14 +13,14 @@ struct loop;
 struct tls_context;
 struct transcript;
 
-/* One SMTP client connection: a session (session.h: what is said) on a stream (stream.h: socket and
+/* One SMTP client connection: a session (session.h: the protocol) on a stream (stream.h: socket and
  * TLS). It carries any number of transactions, one after the other.
  *
  *	open -> on_ready -> send -> on_fence -> dot | drop -> on_done -> on_ready -> ... -> quit
  *	-> on_closed
  *
- * Each stage has the deadline of RFC 5321 4.5.3.2 (connect: 30 s), for the whole stage: octets that
- * trickle in do not extend it. */
+ * Each stage has the deadline of RFC 5321 4.5.3.2 (connect: 30 s). It is for the whole stage:
+ *octets that arrive do not extend it. */
 
 struct connection;
 
@@ -45,25 +45,26 @@ enum connection_outcome {
 	OUTCOME_DEFERRED,  /* 4xx, or the connection failed before the dot: nothing was delivered */
 	OUTCOME_BOUNCED,   /* 5xx */
 	OUTCOME_UNKNOWN,   /* the dot was written and no reply came */
-	OUTCOME_TOO_BIG,   /* all recipients: larger than the server's SIZE; nothing was sent */
+	OUTCOME_TOO_BIG,   /* all recipients: the mail is larger than the server's SIZE; not sent */
 	OUTCOME_UNTRIED,   /* the session ended (421, stale idle connection) before any reply about
 			      this recipient: no attempt; try elsewhere at once */
 };
 
 /* Who wrote a result's text. */
 enum connection_source {
-	SOURCE_LOCAL,  /* we: no server spoke, or its words do not count */
-	SOURCE_REMOTE, /* the server; our words may stand before its own */
+	SOURCE_LOCAL,  /* Postern: there was no reply, or it does not count */
+	SOURCE_REMOTE, /* the server; a prefix of ours may come first */
 };
 
-/* Zeroed but for outcome and text: a result of our own. */
+/* For a local result fill in outcome and text; all other fields are zero. */
 struct connection_result {
 	enum connection_outcome outcome;
 	enum connection_source source;
-	enum connection_phase phase; /* what the reply was to, or where the connection was */
-	int code;                    /* the reply code; 0 = none */
-	struct enhanced enhanced;    /* of the server's reply; class 0 = none */
-	char text[200];              /* one line of printable UTF-8, cut */
+	enum connection_phase
+		phase;            /* the command that got the reply, or where the connection was */
+	int code;                 /* the reply code; 0 = none */
+	struct enhanced enhanced; /* of the server's reply; class 0 = none */
+	char text[200];           /* one line of printable UTF-8, cut */
 };
 
 /* What is sent. Borrowed until on_done. */
@@ -84,16 +85,18 @@ struct connection_facts {
 	char ip[46], source_ip[46]; /* the host's and ours; "" = none, not connected */
 	unsigned port;
 	char tls_version[16], tls_cipher[48]; /* "" = in clear */
-	bool is_verified;    /* the certificate is valid for host, whether required or not */
+	bool is_verified;    /* the certificate is valid for host (checked even if not required) */
 	bool has_tls_failed; /* the handshake failed: is_clear may help the next connection */
-	const char *stage;   /* for people: "connect" ... "dot": where it is or ended */
+	const char *stage;   /* for people: "connect" ... "dot": the current or the last stage */
 	enum connection_phase phase;          /* for decisions: the phase of stage */
 	int64_t connect_ms, tls_ms, ready_ms; /* since open; -1 = not reached */
 };
 
-/* Fire on the loop. Each may call any function of this connection but connection_free. */
+/* They are called on the loop. Each may call any function of this connection except
+ * connection_free. */
 struct connection_callbacks {
-	/* A mail can be sent: after greeting, EHLO, TLS, AUTH, and again after each transaction. */
+	/* A mail can be sent. Called after greeting, EHLO, TLS and AUTH, and again after each
+	 * transaction. */
 	void (*on_ready)(struct connection *c, void *arg);
 	/* The body is written, the dot is not: call connection_dot or connection_drop. Fires only
 	 * if at least one recipient was accepted and 354 came. */
@@ -102,10 +105,10 @@ struct connection_callbacks {
 	 * send that returned 0, also when the connection dies. on_ready or on_closed follows. */
 	void (*on_done)(struct connection *c, const struct connection_result *results, size_t n,
 			void *arg);
-	/* The connection is over, and freed when this returns. failure: why it was never ready,
-	 * NULL if it was. Its outcome is OUTCOME_DEFERRED, because a greeting or a login that is
-	 * refused says nothing about a recipient; OUTCOME_BOUNCED only if the server is this host
-	 * itself. */
+	/* The connection has ended, and is freed when this returns. failure: why it never became
+	 * ready; NULL if it did. Its outcome is OUTCOME_DEFERRED, because a refused greeting or
+	 * login is not about a recipient. Only if the server is this host itself it is
+	 * OUTCOME_BOUNCED. */
 	void (*on_closed)(struct connection *c, const struct connection_result *failure, void *arg);
 };
 
@@ -122,26 +125,28 @@ struct connection_options {
 			  (opportunistic only) */
 };
 
-/* Starts to connect. Callbacks never fire from within open, send, dot, drop or quit. */
+/* Starts to connect. No callback is called within open, send, dot, drop or quit. ERR_INPUT: see
+ * session_new. */
 int connection_open(struct connection **out, struct loop *loop, const struct route_host *host,
 		    const struct connection_options *options,
 		    const struct connection_callbacks *callbacks, void *arg, struct err *e);
-/* The same over a connected socket (the built-in sink's socketpair). Takes fd. */
+/* The same over a connected socket (the built-in sink's socketpair). Takes fd, also on failure. */
 int connection_adopt(struct connection **out, struct loop *loop, int fd,
 		     const struct connection_options *options,
 		     const struct connection_callbacks *callbacks, void *arg, struct err *e);
 
-/* Starts a transaction; only between on_ready and the next send. A mail larger than the server's
- * SIZE is not sent: on_done with OUTCOME_TOO_BIG. */
+/* Starts a transaction. Allowed once after each on_ready, else ERR_RETRY. ERR_INPUT: see
+ * transaction_start. A mail larger than the server's SIZE is not sent: on_done gets
+ * OUTCOME_TOO_BIG. */
 int connection_send(struct connection *c, const struct connection_mail *mail, struct err *e);
 void connection_dot(struct connection *c);  /* after on_fence: writes the dot */
 void connection_drop(struct connection *c); /* after on_fence: closes without the dot; all results
 					       are OUTCOME_UNTRIED */
 void connection_quit(struct connection *c); /* QUIT when idle, then on_closed; a transaction is cut
 					       off */
-void connection_free(struct connection *c); /* at once; no callback fires */
+void connection_free(struct connection *c); /* at once; no callback is called */
 const struct connection_facts *connection_facts(const struct connection *c);
-/* The facts of a connection to the host before it begins. */
+/* Fills in the facts of a connection to the host that has not begun. */
 void connection_describe(const struct route_host *host, struct connection_facts *facts);
 
 #endif

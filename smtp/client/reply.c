@@ -61,7 +61,7 @@ static enum reply_status end_line(struct reply *r, const char *line, size_t len)
 	return len > 3 && line[3] == '-' ? REPLY_MORE : REPLY_DONE;
 }
 
-/* Keeps the begin of a line. */
+/* Keeps the beginning of a line. */
 static void keep_octets(struct reply *r, const char *bytes, size_t len)
 {
 	size_t room = sizeof(r->line) - r->line_len;
@@ -124,7 +124,7 @@ const char *reply_line(const struct reply *r, const char **cursor, size_t *len)
 	return line;
 }
 
-/* Controls, and characters that reorder or break the line. */
+/* Control characters, and characters that reorder or break the line. */
 static bool is_unprintable(uint32_t rune)
 {
 	return rune < 0x20 || (rune >= 0x7f && rune < 0xa0) || (rune >= 0x200b && rune <= 0x200f) ||
@@ -132,7 +132,7 @@ static bool is_unprintable(uint32_t rune)
 	       rune == 0xfeff;
 }
 
-/* Writes how the character at p is shown. *used = how many octets it took. */
+/* Writes the printable form of the character at p. *used: the number of its octets. */
 static size_t show_character(const char *p, size_t len, char out[12], size_t *used)
 {
 	static const char replacement[3] = {'\xef', '\xbf', '\xbd'};

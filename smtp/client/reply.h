@@ -6,9 +6,10 @@
 #include "server/base/buf.h"
 #include "server/route/enhanced.h"
 
-/* One SMTP reply (RFC 5321 4.2), read as its octets arrive. Linear and bounded: of each line
- * REPLY_LINE_MAX octets are kept; a reply may have any number of lines, but at most REPLY_BYTES_MAX
- * octets. The text comes from a stranger: show it only by reply_text or reply_escape. */
+/* One SMTP reply (RFC 5321 4.2), read as its octets arrive. The time is linear and the memory is
+ * bounded: REPLY_LINE_MAX octets of each line are kept; a reply may have any number of lines, but
+ * at most REPLY_BYTES_MAX octets. The text may be hostile: show it only by reply_text or
+ * reply_escape. */
 
 #define REPLY_LINE_MAX 512 /* RFC 5321 4.5.3.1.5 */
 #define REPLY_BYTES_MAX 65536
@@ -23,11 +24,11 @@ struct reply {
 	struct buf text; /* the lines as they came, without codes, each ended by LF */
 	char line[REPLY_LINE_MAX];
 	size_t line_len;
-	const char *error; /* of a bad reply: why */
+	const char *error; /* after REPLY_BAD: the reason, static */
 };
 
-/* Reads up to the end of one reply. *used = how many octets that took. After DONE or BAD call
- * reply_reset before the next one. */
+/* Reads up to the end of one reply. *used: the number of octets read. After REPLY_DONE or REPLY_BAD
+ * call reply_reset before the next reply. */
 enum reply_status reply_feed(struct reply *r, const char *bytes, size_t len, size_t *used);
 void reply_reset(struct reply *r); /* keeps the memory */
 void reply_deinit(struct reply *r);

@@ -1,4 +1,5 @@
-/* Walks the table of the conversation: octets in, octets out, one place that changes the state. */
+/* Walks the table of the conversation: octets in, octets out. Only session_enter changes the state.
+ */
 #include "smtp/client/session_end.h"
 #include "smtp/client/session_mail.h"
 #include "smtp/client/session_secret.h"
@@ -22,8 +23,8 @@ static void discard_out(struct session *s)
 	buf_reset(&s->out);
 }
 
-/* The one place that changes the state. Pipelined commands are not said again. At the end unwritten
- * octets are discarded: a dot must not go out after its mail was deferred. */
+/* The only function that changes the state. Pipelined commands are not sent again. At the end,
+ * unwritten octets are discarded: a dot must not be sent after its mail was deferred. */
 void session_enter(struct session *s, enum session_state next)
 {
 	bool is_end = next == STATE_DONE || next == STATE_CLOSED;
@@ -143,7 +144,7 @@ void session_hear(struct session *s, const char *bytes, size_t len)
 	}
 	if (!is_secret)
 		transcript_heard(s->transcript, bytes, len);
-	/* Octets that are left must never be read as replies to the next mail. */
+	/* Octets that remain must never be read as replies to the next mail. */
 	if (len > 0 && s->state == STATE_DONE)
 		s->after = STATE_CLOSED;
 }
@@ -327,7 +328,8 @@ static int copy_credentials(struct session *s, const struct session_options *o, 
 		return err_set(e, ERR_INPUT, "user or password is missing or too long");
 	s->user = strdup(o->user);
 	s->password = strdup(o->password);
-	/* Reserved at once: a buffer that grows leaves copies of the password behind. */
+	/* Reserved in full now, because a buffer that grows leaves copies of the password in
+	 * memory. */
 	if (!s->user || !s->password || !buf_reserve(&s->out, (size_t)4 * SECRET_MAX))
 		return err_oom(e);
 	return 0;

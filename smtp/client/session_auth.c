@@ -19,7 +19,7 @@ enum session_state session_choose_auth(struct session *s)
 	return session_refuse(s, NULL, "the server offers neither AUTH PLAIN nor AUTH LOGIN");
 }
 
-/* Encodes in place: no copy of the password is left behind as long as the buffer does not grow. */
+/* Encodes in place: no copy of the password stays in memory as long as the buffer does not grow. */
 void session_append_base64(struct buf *out, const void *bytes, size_t len)
 {
 	char *room = buf_reserve(out, BASE64_LEN(len));
@@ -87,18 +87,18 @@ enum session_state session_hear_password(struct session *s, const struct reply *
 	if (session_reply_class(r) == 2)
 		return STATE_IDLE;
 	if (session_reply_class(r) == 3)
-		return session_desync(s, "one more question in AUTH");
+		return session_desync(s, "one more challenge in AUTH");
 	return session_refuse(s, r, "AUTH: ");
 }
 
 enum session_state session_hear_plain(struct session *s, const struct reply *r)
 {
-	/* RFC 4954 4: some servers offer PLAIN and do not have it. */
+	/* RFC 4954 4: some servers offer PLAIN but refuse it. */
 	bool is_unknown = r->code == 502 || r->code == 504;
 
 	if (is_unknown && s->offer.extensions & OFFER_LOGIN)
 		return STATE_AUTH_LOGIN;
-	/* Some servers ignore the initial response, and ask for it. */
+	/* Some servers ignore the initial response, and ask for it again. */
 	return session_reply_class(r) == 3 ? STATE_AUTH_PLAIN_AGAIN : session_hear_password(s, r);
 }
 

@@ -5,7 +5,8 @@
 
 /* AUTH PLAIN and LOGIN (RFC 4954, RFC 4616). For the files session*.c only. */
 
-/* The state that begins AUTH; refuses the session where the server offers no way. */
+/* Returns the state that begins AUTH. Refuses the session if the server offers no mechanism that we
+ * have, or the password would be sent without TLS. */
 enum session_state session_choose_auth(struct session *s);
 /* RFC 4616: NUL user NUL password, in base64. */
 void session_append_plain(const struct session *s, struct buf *out);

@@ -1,5 +1,5 @@
-/* How a session ends before its time: refused, protocol error, 421, connection lost, dropped,
- * stopped. Makes the results for it. */
+/* Ends a session early, and makes its results: refused, protocol error, 421, connection lost,
+ * dropped, stopped. */
 #include "smtp/client/session_end.h"
 #include "smtp/client/session_mail.h"
 #include "smtp/client/session_table.h"
@@ -32,7 +32,7 @@ struct connection_result session_local(const struct session *s, enum connection_
 	return result;
 }
 
-/* The first reason counts, and only until the session was ready. */
+/* Only the first reason counts, and only before the session is ready. */
 static void note_failure(struct session *s, const struct connection_result *why)
 {
 	if (!s->was_ready && !s->failure.text[0])
@@ -89,8 +89,8 @@ enum session_state session_desync(struct session *s, const char *why)
 	return session_done(s, STATE_CLOSED);
 }
 
-/* RFC 5321 3.8: 421 ends the session at any stage. It is an attempt for recipients that had a
- * reply. For the others it is one only if it comes to the MAIL of the connection's first mail. */
+/* RFC 5321 3.8: 421 ends the session at any stage. For recipients that had a reply this is an
+ * attempt. For the others it is an attempt only after the MAIL of the connection's first mail. */
 enum session_state session_hear_421(struct session *s, const struct reply *r)
 {
 	struct connection_result result = session_remote(s, r, OUTCOME_DEFERRED, "");
@@ -121,8 +121,8 @@ void session_drop(struct session *s)
 	session_enter(s, session_done(s, STATE_CLOSED));
 }
 
-/* Settles everybody when the connection breaks. The server may close an idle connection while we
- * send the next MAIL: that is no attempt. */
+/* Settles all recipients when the connection breaks. The server may close an idle connection while
+ * we send the next MAIL; that is not an attempt. */
 static void settle_lost(struct session *s, struct connection_result *why)
 {
 	bool is_stale = s->state == STATE_MAIL && s->n_mails > 1;

@@ -22,7 +22,7 @@ void session_say_starttls(struct session *s)
 	session_command(s, "STARTTLS\r\n");
 }
 
-/* An address literal says nothing: many machines have the same private address. */
+/* An address literal is no proof: many machines have the same private address. */
 static bool is_ourselves(const struct session *s, const struct reply *r)
 {
 	return s->is_mx && s->helo_name[0] != '[' && session_offer_is_from(r, s->helo_name);

@@ -112,7 +112,7 @@ enum session_state session_hear_data(struct session *s, const struct reply *r)
 		settle_by_reply(s, MARK_ACCEPTED, r);
 		return end_mail(s);
 	}
-	/* RFC 2920 3.1: no recipient was accepted, and yet the server wants a mail. */
+	/* RFC 2920 3.1: no recipient was accepted, but the server replied 354. */
 	if (s->mail.n_accepted == 0)
 		return STATE_EMPTY_DOT;
 	s->block_bytes = 0;

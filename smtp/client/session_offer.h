@@ -6,7 +6,7 @@
 
 #include "smtp/client/reply.h"
 
-/* What a server says about itself: its name, and the extensions in its reply to EHLO (RFC 5321
+/* Reads from a server's replies its name, and the extensions in its reply to EHLO (RFC 5321
  * 4.1.1.1). Pure. */
 
 enum session_extension {
@@ -24,7 +24,7 @@ struct session_offer {
 	size_t size_limit;   /* octets of a mail; 0 = no limit is known */
 };
 
-/* Adds what a 2xx reply to EHLO offers. Unknown and malformed keywords are skipped. */
+/* Adds the extensions of a 2xx reply to EHLO. Unknown and malformed keywords are skipped. */
 void session_offer_read(struct session_offer *out, const struct reply *r);
 
 /* True if the reply begins with this host name. Greetings and replies to EHLO begin with the name

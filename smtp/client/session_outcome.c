@@ -10,7 +10,7 @@ static bool is_name_char(char c)
 	return isalnum((unsigned char)c) || (c && strchr("@-_+", c));
 }
 
-/* A word of its own, not a part of an address or a host name. */
+/* True if the text has this word by itself, not as a part of an address or a host name. */
 static bool is_word_at(const char *text, size_t len, size_t at)
 {
 	char before = at > 0 ? text[at - 1] : ' ';
@@ -35,8 +35,8 @@ static bool is_about_helo(const struct reply *r)
 	return false;
 }
 
-/* 530: the server wants TLS or a login. Only the operator's relay has a login for us; TLS may work
- * next time where it is offered. */
+/* 530: the server wants TLS or a login. Only the operator's relay can have a login for us. If TLS
+ * is offered, it may work at the next attempt. */
 static bool is_wish_possible(const struct session *s)
 {
 	return !s->is_mx || (!s->is_secure && s->offer.extensions & OFFER_STARTTLS);

@@ -6,14 +6,14 @@
 
 #include <string.h>
 
-#define STRIKE_MIN 8 /* this many first octets of a secret are a secret themselves */
+#define STRIKE_MIN 8 /* a prefix of a secret is masked if it has at least so many octets */
 
 bool session_is_secret(const struct session *s)
 {
 	return session_table[s->state].phase == PHASE_AUTH;
 }
 
-/* Overwrites each place where the text has the secret, or at least its begin. */
+/* Overwrites the secret, or a prefix of it, wherever the text contains it. */
 static void strike_secret(struct buf *text, const char *secret, size_t secret_len)
 {
 	size_t least = secret_len < STRIKE_MIN ? secret_len : STRIKE_MIN, n;
@@ -27,7 +27,7 @@ static void strike_secret(struct buf *text, const char *secret, size_t secret_le
 	}
 }
 
-/* Servers quote what they refuse, sometimes cut. */
+/* Servers may quote the refused command, sometimes cut short. */
 void session_strike(const struct session *s, struct reply *r)
 {
 	struct buf encoded = {0};
@@ -36,7 +36,7 @@ void session_strike(const struct session *s, struct reply *r)
 	if (!len || !s->user)
 		return;
 	strike_secret(&r->text, s->password, len);
-	/* Reserved at once: a buffer that grows leaves copies behind. */
+	/* Reserved in full now, because a buffer that grows leaves copies in memory. */
 	if (!buf_reserve(&encoded, (len + strlen(s->user) + 5) * 2)) {
 		buf_reset(&r->text);
 		return;

@@ -7,7 +7,7 @@
 
 /* True in AUTH, where commands and replies may hold the password. */
 bool session_is_secret(const struct session *s);
-/* Overwrites the password in the reply by "*": as it is, and in the encodings that we sent. */
+/* Overwrites the password in the reply with "*": in clear, and in the encodings that we sent. */
 void session_strike(const struct session *s, struct reply *r);
 
 #endif

@@ -1,11 +1,12 @@
-/* The conversation as a table: for each state what we say, what we hear, how long we wait. */
+/* The conversation as a table: for each state the command, the reader of the reply, the time limit.
+ */
 #include "smtp/client/session_table.h"
 
 #include "smtp/client/session_auth.h"
 #include "smtp/client/session_hello.h"
 #include "smtp/client/session_mail.h"
 
-/* A state without `say` only listens. In a state without `hear` nothing is read. */
+/* A state without `say` sends nothing. In a state without `hear` no reply is expected. */
 const struct session_rule session_table[STATES] = {
 	[STATE_CONNECT] = {"connect", PHASE_CONNECT, 30, SESSION_WAIT, NULL, NULL},
 	[STATE_GREETING] = {"greeting", PHASE_GREETING, 300, SESSION_WAIT, NULL,

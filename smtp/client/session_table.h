@@ -18,7 +18,7 @@
  *	session_secret.c  keeps the password out of transcripts and results
  *	session_mail.c    transactions
  *	session_outcome.c what a reply means for a recipient
- *	session_end.c     how a session ends before its time
+ *	session_end.c     all ways in which a session ends early
  *
  * `say` functions append commands to s->out. `hear` functions get one complete reply and return the
  * next state. */
@@ -55,7 +55,7 @@ struct session {
 	enum session_state stage; /* the last state but DONE and CLOSED */
 	enum session_state after; /* the state that follows DONE */
 	unsigned turn;
-	size_t n_owed; /* replies that the server still owes us */
+	size_t n_owed; /* commands without a reply yet */
 	struct reply reply;
 	struct buf out;
 	size_t out_at; /* of out: octets already written */
@@ -63,11 +63,11 @@ struct session {
 	struct transaction mail;
 	size_t n_mails;
 	size_t block_bytes; /* of the body, since the block's deadline began */
-	bool has_mail_open; /* MAIL was accepted, and neither a mail nor RSET ended it */
+	bool has_mail_open; /* MAIL was accepted, and neither a dot nor RSET ended the mail */
 	bool is_dot_out;    /* at least one octet of the dot was written */
 	bool is_implicit_tls, is_greeted, is_secure, was_ready;
 	bool is_secret; /* out holds a password */
-	bool is_polite; /* QUIT is sent on closing */
+	bool is_polite; /* send QUIT before closing */
 	bool is_tls_required, may_starttls, may_auth_in_clear, is_mx;
 	char helo_name[256];
 	char *user, *password; /* NULL = none, or wiped */
@@ -78,7 +78,7 @@ struct session {
 struct session_rule {
 	const char *name;
 	enum connection_phase phase;
-	int wait_s; /* for a reply, by RFC 5321 4.5.3.2; 0 = no limit */
+	int wait_s; /* longest wait for a reply, RFC 5321 4.5.3.2; 0 = no limit */
 	enum session_step step;
 	void (*say)(struct session *s);
 	enum session_state (*hear)(struct session *s, const struct reply *r);
@@ -88,14 +88,14 @@ extern const struct session_rule session_table[STATES];
 
 /* ---- session.c ---- */
 
-/* Changes the state, and says what the new state says. */
+/* Changes the state, and calls `say` of the new state. */
 void session_enter(struct session *s, enum session_state next);
 /* The transaction is over: returns STATE_DONE, which leads to `after`. */
 enum session_state session_done(struct session *s, enum session_state after);
 void session_forget_password(struct session *s);
-/* Appends a command with its CRLF; the server owes one reply more. */
+/* Appends a command, whose CRLF is part of fmt; one more reply is expected. */
 void session_command(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* 2 for 2xx ... */
+/* The first digit of the code: 2 for 2xx, and so on. */
 int session_reply_class(const struct reply *r);
 
 /* ---- session_outcome.c ---- */

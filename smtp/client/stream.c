@@ -23,7 +23,7 @@ struct stream {
 	int fd;
 	enum stage stage;
 	struct loop_fd watch;
-	struct loop_post post; /* for events that are known at once */
+	struct loop_post post; /* delivers events that are known immediately */
 	struct tls *tls;
 	char *gather; /* joins the pieces of a TLS write */
 	bool is_write_blocked, is_local;
@@ -97,7 +97,7 @@ static void continue_handshake(struct stream *s)
 static void flush_and_report(struct stream *s)
 {
 	if (s->tls) {
-		/* If the socket is dead, the next read or write says so. */
+		/* If the socket is dead, the next read or write fails. */
 		(void)tls_flush(s->tls);
 		want_open(s);
 	}
@@ -145,7 +145,7 @@ static bool is_loopback(const struct sockaddr *addr)
 		(IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127));
 }
 
-/* Takes fd, also when it fails. */
+/* Takes fd, also on failure. */
 static struct stream *stream_new(struct loop *loop, int fd, stream_fn *fn, void *arg)
 {
 	struct stream *s = calloc(1, sizeof(*s));

@@ -12,9 +12,8 @@
 
 struct loop;
 
-/* The transport of one SMTP connection: a non-blocking stream socket (TCP or AF_UNIX), after
- * stream_secure with TLS. It has no buffer and no deadline: the owner reads, writes and has a
- * timer.
+/* The transport of one SMTP connection: a non-blocking stream socket (TCP or AF_UNIX), with TLS
+ * after stream_secure. It has no buffer and no deadline: the owner reads, writes and sets timers.
  */
 
 struct stream;
@@ -22,18 +21,18 @@ struct stream;
 enum stream_event {
 	STREAM_CONNECTED,
 	STREAM_SECURED,
-	STREAM_MOVED,  /* there may be something to read, or room to write */
-	STREAM_FAILED, /* connect or handshake; stream_why says why */
+	STREAM_MOVED,  /* a read or a write may make progress */
+	STREAM_FAILED, /* connect or handshake failed; stream_why has the reason */
 };
 
-/* Fires on the loop, never inside a call; may free the stream. */
+/* Called on the loop, never within a function of the stream. It may free the stream. */
 typedef void stream_fn(enum stream_event event, void *arg);
 
 /* Starts to connect. A refusal is reported by STREAM_FAILED, even an immediate one. ERR_RETRY: no
- * socket. */
+ * socket could be opened. */
 int stream_open(struct stream **out, struct loop *loop, const struct sockaddr_storage *to,
 		stream_fn *fn, void *arg, struct err *e) __attribute__((warn_unused_result));
-/* Takes a connected socket, also when it fails. STREAM_CONNECTED follows. */
+/* Takes a connected socket, also on failure. STREAM_CONNECTED follows. */
 int stream_adopt(struct stream **out, struct loop *loop, int fd, stream_fn *fn, void *arg,
 		 struct err *e) __attribute__((warn_unused_result));
 void stream_free(struct stream *s);
@@ -42,11 +41,12 @@ void stream_free(struct stream *s);
 int stream_secure(struct stream *s, struct tls_context *ctx, const char *name, bool is_strict,
 		  struct err *e) __attribute__((warn_unused_result));
 
-/* Octets read or written; 0 = not now, STREAM_MOVED follows; -1 = it is over, stream_why says why.
- */
+/* Return the number of octets. 0 = nothing now, STREAM_MOVED follows; -1 = the stream has ended,
+ * stream_why has the reason. */
 ssize_t stream_read(struct stream *s, char *bytes, size_t size);
 ssize_t stream_write(struct stream *s, const struct iovec *pieces, size_t n);
-/* After a read that gave n of size octets: there may be more to read without a further event. */
+/* Call after a read of n of at most size octets. True: there may be more to read, without another
+ * event. */
 bool stream_has_more(const struct stream *s, size_t n, size_t size);
 
 bool stream_is_local(const struct stream *s); /* loopback or AF_UNIX */

@@ -13,7 +13,8 @@
 #include <openssl/x509v3.h>
 
 #define RECORD_BYTES 16384
-#define UNSENT_MAX ((size_t)4 * RECORD_BYTES) /* beyond it the peer only asks for key updates */
+/* Only a peer that sends nothing but KeyUpdate requests exceeds it. */
+#define UNSENT_MAX ((size_t)4 * RECORD_BYTES)
 
 struct tls_context {
 	SSL_CTX *ctx;
@@ -135,7 +136,7 @@ int tls_new(struct tls **out, struct tls_context *ctx, int fd, const char *name,
 	}
 	t->is_strict = is_strict;
 	SSL_set_verify(t->ssl, is_strict ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	/* Without verification, a weak key is better than no TLS. */
+	/* If the certificate is not verified, a weak key is still better than no TLS. */
 	if (!is_strict)
 		SSL_set_security_level(t->ssl, 1);
 	if (set_socket(t, fd) < 0 || (name[0] && set_name(t, name) < 0)) {
@@ -205,7 +206,7 @@ bool tls_has_unsent(const struct tls *t)
 	return BIO_ctrl_pending(t->unsent) > t->n_sent;
 }
 
-/* Nothing can be sent any more; octets of the peer can still be read. */
+/* No more octets can be sent. Octets of the peer can still be read. */
 static enum tls_status give_up(struct tls *t, const char *why)
 {
 	t->is_broken = true;
@@ -247,7 +248,7 @@ enum tls_status tls_handshake(struct tls *t)
 	t->is_open = result == 1;
 	if (result != 1)
 		now = read_status(t, result);
-	/* Sends the alert, too, that says why we end it. */
+	/* Also sends the alert with the reason. */
 	return tls_flush(t) == TLS_BROKEN ? TLS_BROKEN : now;
 }
 
@@ -279,7 +280,7 @@ enum tls_status tls_write(struct tls *t, const void *bytes, size_t len, size_t *
 	if (result <= 0)
 		return read_status(t, result);
 	*n = (size_t)result;
-	/* The octets are taken. If the socket is dead, the next call fails. */
+	/* The octets count as written. If the socket is dead, the next call fails. */
 	tls_flush(t);
 	return TLS_DONE;
 }

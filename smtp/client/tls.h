@@ -9,22 +9,23 @@
 /* TLS for mail clients on non-blocking sockets (TLS >= 1.2, RFC 8314, 9525). In smtp/ only tls.c
  * sees OpenSSL.
  *
- * OpenSSL writes into a buffer of ours, and we write that to the socket. Two reasons: with a record
- * half written OpenSSL cannot answer a KeyUpdate ("bad length"); and after a failed write the
- * peer's last octets can still be read. */
+ * OpenSSL writes into a buffer, and tls.c writes the buffer to the socket. There are two reasons.
+ * While a record is half written, OpenSSL cannot respond to a KeyUpdate ("bad length"). And after a
+ * failed write the peer's last octets can still be read. */
 
-struct tls_context; /* authorities and options: one a process */
+struct tls_context; /* authorities and options: one for each process */
 struct tls;         /* one connection */
 
 enum tls_status {
 	TLS_DONE,
 	TLS_WANT_READ,
-	TLS_WANT_WRITE, /* earlier octets wait for the socket: nothing was taken */
+	TLS_WANT_WRITE, /* earlier octets still wait for the socket: nothing was written */
 	TLS_END,        /* the peer closed, with or without close_notify */
-	TLS_BROKEN,     /* tls_why says why */
+	TLS_BROKEN,     /* tls_why has the reason */
 };
 
-/* ca_file: PEM; NULL = the system's authorities. Returns NULL on failure; ERR_INPUT: ca_file. */
+/* ca_file: PEM; NULL = the system's authorities. Returns NULL on failure; ERR_INPUT: ca_file is not
+ * usable. */
 struct tls_context *tls_context_new(const char *ca_file, struct err *e);
 void tls_context_free(struct tls_context *ctx);
 
@@ -35,11 +36,11 @@ int tls_new(struct tls **out, struct tls_context *ctx, int fd, const char *name,
 	    struct err *e) __attribute__((warn_unused_result));
 void tls_free(struct tls *t); /* sends close_notify if it can */
 
-/* After each of these: if tls_has_unsent, wait until the socket is writable, then tls_flush. *n:
- * how many octets, set on TLS_DONE. */
+/* After each of these: if tls_has_unsent is true, wait until the socket is writable, then call
+ * tls_flush. *n: the number of octets, set on TLS_DONE. */
 enum tls_status tls_handshake(struct tls *t);
 enum tls_status tls_read(struct tls *t, void *bytes, size_t size, size_t *n);
-/* Takes at most one record. */
+/* Writes at most one record. */
 enum tls_status tls_write(struct tls *t, const void *bytes, size_t len, size_t *n);
 bool tls_has_unsent(const struct tls *t);
 enum tls_status tls_flush(struct tls *t);  /* DONE, WANT_WRITE, BROKEN */

@@ -1,4 +1,4 @@
-/* One mail: checks it, keeps the result of each recipient, cuts the body for the wire. */
+/* One mail: checks it, keeps the result of each recipient, cuts the body into pieces to send. */
 #include "smtp/client/transaction.h"
 
 #include <stdint.h>
@@ -6,9 +6,9 @@
 #include <string.h>
 
 #define ADDRESS_MAX 320              /* RFC 5321 4.5.3.1: local part 64, domain 255 */
-#define PIECE_MAX ((size_t)64 << 10) /* how far one piece looks for dots */
+#define PIECE_MAX ((size_t)64 << 10) /* the longest piece that is searched for dots */
 
-/* Printable ASCII, and outside quotes nothing that ends the path. */
+/* Printable ASCII; outside quotes no character that ends the path. */
 static bool is_address(const char *text)
 {
 	size_t len = strlen(text);
@@ -135,7 +135,7 @@ static struct iovec segment(const struct transaction *t, int n)
 	return (struct iovec){(void *)(uintptr_t)bytes[n], lens[n]};
 }
 
-/* The length of the run that can be written as it is: up to the next dot that must be doubled. */
+/* The length of the run that can be written unchanged: up to the next dot that must be doubled. */
 static size_t plain_run(const char *from, size_t len)
 {
 	const char *p = from, *end;

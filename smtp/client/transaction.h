@@ -8,18 +8,18 @@
 #include "server/base/err.h"
 #include "smtp/client/connection.h"
 
-/* One mail: the result of each recipient, and the body as the pieces that go on the wire,
- * dot-stuffed (RFC 5321 4.5.2) without a copy. Pure. */
+/* One mail: the result of each recipient, and the body as pieces to send, dot-stuffed (RFC 5321
+ * 4.5.2) without a copy. Pure. */
 
 enum transaction_mark {
 	MARK_OPEN = 1,     /* no reply to RCPT yet */
 	MARK_ACCEPTED = 2, /* RCPT got 2xx: the reply to the dot decides */
-	MARK_SETTLED = 4,  /* has its result */
+	MARK_SETTLED = 4,  /* the result is set */
 };
 
 #define MARK_UNSETTLED (MARK_OPEN | MARK_ACCEPTED)
 
-/* A position in the mail: segment 0 head, 1 body, 2 the CRLF that a body may lack, 3 the end. */
+/* A position in the mail. Segments: 0 head, 1 body, 2 the CRLF if the body lacks it, 3 the end. */
 struct transaction_cursor {
 	int segment;
 	size_t at;
@@ -34,14 +34,14 @@ struct transaction {
 	size_t cap;
 	size_t n_answered; /* replies to RCPT so far */
 	size_t n_accepted;
-	size_t bytes; /* as RFC 1870 counts them: with line ends, without dot-stuffing */
+	size_t bytes; /* size as in RFC 1870: with line ends, without dot-stuffing */
 	bool is_8bit, is_dotted, lacks_crlf;
 	struct transaction_cursor cursor;
 };
 
-/* Borrows mail until the next start. ERR_INPUT: an address would end or extend its command; there
- * is no recipient; the head does not end in CRLF; or a CR or LF is not part of a CRLF (it could
- * fake the end of the mail). */
+/* Borrows mail until the next start. ERR_INPUT: an address contains octets that would end or extend
+ * its command; there is no recipient; the head does not end in CRLF; or a CR or LF is not part of a
+ * CRLF (it could fake the end of the mail). */
 int transaction_start(struct transaction *t, const struct connection_mail *mail, struct err *e)
 	__attribute__((warn_unused_result));
 void transaction_deinit(struct transaction *t);
@@ -52,8 +52,8 @@ void transaction_settle(struct transaction *t, size_t i, const struct connection
 void transaction_settle_all(struct transaction *t, unsigned marks,
 			    const struct connection_result *result);
 
-/* The next pieces of head and body, at most max; 0 = all is written. The same until
- * transaction_wrote. */
+/* The next pieces of head and body, at most max; 0 = everything is written. The result stays the
+ * same until transaction_wrote. */
 size_t transaction_pieces(const struct transaction *t, struct iovec *pieces, size_t max);
 void transaction_wrote(struct transaction *t, size_t len);
 

@@ -19,9 +19,9 @@ struct piece {
 };
 
 #define PIECE_MAX 4096
-#define HEAD_BYTES ((size_t)16 << 10) /* of the begin: never dropped */
+#define HEAD_BYTES ((size_t)16 << 10) /* the first octets: never dropped */
 #define ALL_BYTES ((size_t)32 << 10)
-#define DROP_BYTES ((size_t)8 << 10) /* least amount that is dropped at once */
+#define DROP_BYTES ((size_t)8 << 10) /* at least so much is dropped at a time */
 #define KEPT_CAP ((size_t)4 << 10)   /* more memory than that is freed */
 #define LINE_MAX_BYTES 512
 
@@ -112,7 +112,7 @@ static void add_piece(struct transcript *t, char kind, const void *bytes, size_t
 	if (t->said.len + sizeof(piece) + len > ALL_BYTES)
 		drop_pieces(t);
 	if (!buf_reserve(&t->said, sizeof(piece) + len))
-		return; /* a piece is kept whole or not at all */
+		return; /* a piece is kept as a whole or not at all */
 	if (t->said.len < HEAD_BYTES)
 		t->tail = t->said.len + sizeof(piece) + len;
 	t->last = t->said.len;

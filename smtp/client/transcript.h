@@ -9,9 +9,9 @@
 #include "smtp/client/connection.h"
 
 /* Records the conversation of one transaction and how long each phase took. The first transaction
- * of a connection includes the begin of the connection, and hosts that were tried before. Octets
- * are copied as they come; they become text only if an attempt failed. Bounded to 32 KB: the middle
- * is dropped.
+ * of a connection includes the start of the connection, and the hosts that were tried before.
+ * Octets are copied as they come; they become text only if an attempt failed. At most 32 KB are
+ * kept: the middle is dropped.
  *
  * The session writes "****" for passwords. A body is recorded as a number of octets.
  *
@@ -20,7 +20,7 @@
 
 struct transcript {
 	int64_t opened_ms; /* monotonic: when the connection began, or its last transaction */
-	bool is_reused;    /* a later transaction: the connection's begin is not in it */
+	bool is_reused;    /* a later transaction: the start of the connection is not included */
 	int32_t phase_ms[PHASES]; /* -1 = not reached */
 	/* private */
 	struct buf said;
@@ -32,22 +32,25 @@ struct transcript {
 
 void transcript_deinit(struct transcript *t);
 
-/* A connection begins. The conversations with hosts before it are kept, their times are not. */
+/* A connection begins. Conversations with earlier hosts are kept, their times are not. */
 void transcript_open(struct transcript *t, const char *host, const char *address);
-/* A later transaction on the same connection: forgets all that was before. */
+/* A later transaction on the same connection begins: forgets everything before it. */
 void transcript_reuse(struct transcript *t);
-/* Reads the clock: what follows has this time. */
+/* Reads the clock: the records that follow get this time. */
 void transcript_tick(struct transcript *t);
 
 /* The conversation enters this phase now. */
 void transcript_enter(struct transcript *t, enum connection_phase phase);
+/* Octets that the client or the server sent. */
 void transcript_said(struct transcript *t, const char *bytes, size_t len);
 void transcript_heard(struct transcript *t, const char *bytes, size_t len);
+/* len octets of the body were sent. */
 void transcript_sent_body(struct transcript *t, size_t len);
+/* An event in our own words, shown with "*". */
 void transcript_note(struct transcript *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Appends lines "<ms> <who> <what>\n" of printable UTF-8. ms: since the begin; who: "C:" client,
+/* Appends lines "<ms> <who> <what>\n" of printable UTF-8. ms: since opened_ms; who: "C:" client,
  * "S:" server, "*" an event. A line is cut at 512 octets. */
 void transcript_text(const struct transcript *t, struct buf *out);
 

@@ -1,4 +1,4 @@
-/* Describes an attempt: when, where, how long each step took, and what was said. */
+/* Describes an attempt: time, host, duration of each step, transcript. */
 #include "smtp/relay/attempt_report.h"
 
 #include "server/base/clock.h"

@@ -12,8 +12,8 @@ struct delivery;
 struct relay_context;
 struct transcript;
 
-/* What the record of a message keeps of an attempt (server/store/messages/attempt.h), and its
- * transcript. */
+/* Describes an attempt for the record of its message (server/store/messages/attempt.h), and packs
+ * its transcript. */
 
 /* The connection that a result came from. Borrowed for the call. */
 struct attempt_source {
@@ -23,20 +23,20 @@ struct attempt_source {
 	bool has_tls_failed;     /* an earlier connection to this host failed in its handshake */
 };
 
-/* Fills in all but started_ms. source NULL = no host was tried. now: monotonic ms. */
+/* Fills in all fields except started_ms. source NULL = no host was tried. now: monotonic ms. */
 void attempt_report_describe(const struct delivery *d, const struct attempt_source *source,
 			     int64_t now, struct attempt *out);
-/* Appends "h <attempt.h>\n" for each host that passed the mail on, then "a <attempt.h>\n", as
- * lua/queue/settle.lua reads it. Empties d->hosts. */
+/* Appends "h <attempt>\n" for each host after which the next one was tried, then "a <attempt>\n".
+ * <attempt>: the text of attempt.h. lua/queue/settle.lua reads these lines. Empties d->hosts. */
 void attempt_report_write(struct delivery *d, const struct attempt_source *source, struct buf *out);
-/* The host of the source failed with this result, and another is tried: appends its line to out.
- * since: when it was tried first (monotonic ms). */
+/* The host of the source failed with this result, and another one is tried: appends its line to
+ * out. since: when this host was first tried (monotonic ms). */
 void attempt_report_host(const struct relay_context *c, const struct attempt_source *source,
 			 const struct connection_result *result, int64_t since, struct buf *out);
-/* A transaction with the host ended with d->results[0], and another host is tried: notes it in
- * d->hosts. */
+/* A transaction with the host of the source ended with d->results[0], and another host is tried:
+ * appends its line to d->hosts. */
 void attempt_report_pass_on(struct delivery *d, const struct attempt_source *source);
-/* Packs the transcript into d->transcript; it stays empty when that fails (logged). */
+/* Packs the transcript into d->transcript. On failure it stays empty, and the error is logged. */
 void attempt_report_keep_transcript(struct delivery *d, const struct attempt_source *source);
 
 #endif

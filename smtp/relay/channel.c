@@ -44,7 +44,7 @@ static const struct connection_callbacks callbacks;
 
 /* ---- lists ---- */
 
-/* The one place that changes the state of a channel, the lists of its pool, and the counts.
+/* The only function that changes the state of a channel, the lists of its pool, and the counts.
  * NO_LIST: a channel before its first state, and after its last. */
 static void move_channel(struct channel *c, enum channel_state to)
 {
@@ -91,7 +91,7 @@ unsigned channel_count(const struct channel_pool *pool)
 
 static struct attempt_source source_of(const struct channel *c)
 {
-	/* The sink is shown by its name; its connection is a nameless socketpair. */
+	/* The sink is shown by its name: its connection is a socketpair without an address. */
 	bool is_connected = c->connection && !c->sink;
 
 	return (struct attempt_source){
@@ -168,7 +168,7 @@ static int connect_to_host(struct channel *c, struct err *e)
 	return connection_open(&c->connection, context->loop, host, &options, &callbacks, c, e);
 }
 
-/* No host of the route let the channel in. */
+/* No session with any host of the route became ready. */
 static void fail_channel(struct channel *c, const struct connection_result *result)
 {
 	struct channel_pool *pool = c->pool;
@@ -190,7 +190,7 @@ static void fail_channel(struct channel *c, const struct connection_result *resu
 	buf_deinit(&tried);
 }
 
-/* The host failed. When another host follows, notes it for the attempts. */
+/* The host failed. If another host follows, notes this one for the attempts. */
 static void note_host(struct channel *c, const struct route_host *host,
 		      const struct connection_result *result)
 {
@@ -201,7 +201,7 @@ static void note_host(struct channel *c, const struct route_host *host,
 		attempt_report_host(c->pool->context, &source, result, c->tried_ms, &c->tried);
 }
 
-/* Connects to the next host that can be tried. result: why the last one failed. */
+/* Connects to the next host that can be tried. result: the failure of the last one. */
 static void try_hosts(struct channel *c, struct connection_result *result)
 {
 	const struct route_host *host;
@@ -239,7 +239,7 @@ int channel_open(struct channel_pool *pool, unsigned partition, const struct rou
 	return 0;
 }
 
-/* The connection failed before it was ready: the next host, or the same without TLS. */
+/* The connection failed before it was ready: tries the next host, or the same one without TLS. */
 static void try_next_host(struct channel *c, const struct connection_facts *facts,
 			  const struct connection_result *why)
 {
@@ -346,7 +346,7 @@ static void on_done(struct connection *connection, const struct connection_resul
 	c->delivery = NULL;
 	if (c->n_mails == 1)
 		followup_avoid_failed(d, &c->hosts);
-	/* 421 to the first MAIL is no better than 421 to the connection. */
+	/* 421 to the first MAIL counts like 421 in the greeting. */
 	if (!delivery_finish(d, results, n, &source) && c->n_mails == 1 && results[0].code == 421 &&
 	    results[0].phase == PHASE_MAIL)
 		done.refusal = &results[0];

@@ -8,7 +8,7 @@
 #include "smtp/client/connection.h"
 
 /* A channel: one slot of a site and the connection under it. It tries the hosts of a route until
- * one lets it in, then carries deliveries one after the other. */
+ * a session is ready, then carries deliveries one after the other. */
 
 struct attempt_source;
 struct channel;
@@ -18,8 +18,8 @@ struct relay_context;
 enum channel_state {
 	CHANNEL_CONNECTING,
 	CHANNEL_IDLE,
-	CHANNEL_BUSY,   /* has a delivery, or ends its transaction */
-	CHANNEL_ENDING, /* carries nothing more */
+	CHANNEL_BUSY,   /* has a delivery, or its transaction is still ending */
+	CHANNEL_ENDING, /* takes no more deliveries */
 	CHANNEL_STATES
 };
 
@@ -28,9 +28,9 @@ struct channel_list {
 	unsigned n;
 };
 
-/* No host of the route let the channel in. Borrowed for the call. */
+/* No session with any host of the route became ready. Borrowed for the call. */
 struct channel_failure {
-	unsigned partition; /* whose slot is free */
+	unsigned partition; /* the slot of this partition is free now */
 	const struct connection_result *result;
 	const struct attempt_source *source; /* the last host */
 };
@@ -43,11 +43,11 @@ struct channel_done {
 };
 
 struct channel_callbacks {
-	/* It may carry a delivery (channel_carry) or end (channel_end). */
+	/* The channel is idle: it may carry a delivery (channel_carry) or end (channel_end). */
 	void (*on_idle)(struct channel *c, void *arg);
-	/* After the delivery got its results. on_idle or on_closed follows. */
+	/* A transaction ended, and its delivery has the results. on_idle or on_closed follows. */
 	void (*on_done)(const struct channel_done *done, void *arg);
-	/* The channel is gone. May fire from within channel_open. */
+	/* The channel is gone. May be called within channel_open. */
 	void (*on_failed)(const struct channel_failure *failure, void *arg);
 	/* The channel is gone; the slot of this partition is free. */
 	void (*on_closed)(unsigned partition, void *arg);
@@ -75,13 +75,14 @@ struct channel *channel_find_idle(const struct channel_pool *pool, const struct 
 /* Sends d on an idle channel. -1: d was given back or settled; the channel is still idle. */
 int channel_carry(struct channel *c, struct delivery *d);
 const char *channel_host(const struct channel *c);
-/* It has carried enough or is old: its slot is for whoever needs it. */
+/* True if it has carried many deliveries or is old: end it, so that another site or relay can get
+ * the slot. */
 bool channel_is_worn(const struct channel *c);
-/* QUIT when idle; a transaction is cut. on_closed follows. */
+/* Sends QUIT if idle; a transaction is cut off. on_closed follows. */
 void channel_end(struct channel *c);
-/* Ends all that carry nothing. */
+/* Ends all channels without a delivery. */
 void channel_end_unused(struct channel_pool *pool);
-/* At once; no callback fires. */
+/* Frees all channels at once; no callback is called. */
 void channel_free_all(struct channel_pool *pool);
 
 #endif

@@ -13,11 +13,11 @@ struct router;
 struct sink;
 struct tls_context;
 
-/* What the parts of a relay process share. relay_role.c opens and closes it; all others borrow it.
+/* Shared by the parts of a relay process. relay_role.c opens and closes it; all others borrow it.
  *
  * Calls go down, callbacks go up:
  *
- *	relay (what to take) -> site (who waits, slots) -> channel (one connection)
+ *	relay (what to take) -> site (waiting deliveries, slots) -> channel (one connection)
  *		-> delivery (one job) -> settlement (journal and store) -> results, attempt_report
  */
 struct relay_context {

@@ -1,4 +1,4 @@
-/* One job on its way: content, route, transaction, fence. */
+/* Works on one job: content, route, transaction, fence. */
 #include "smtp/relay/delivery.h"
 
 #include <stdio.h>
@@ -20,7 +20,8 @@
 
 #define FENCE_MARGIN_MS 2000 /* of the lease that must be left when the dot is written */
 #define UNTRIED_MAX 3
-#define FETCHED_BYTES ((size_t)256 << 20) /* above it, jobs go back for other relays */
+/* Above it, jobs go back to the queue, for other relays. */
+#define FETCHED_BYTES ((size_t)256 << 20)
 
 /* ---- life ---- */
 
@@ -34,7 +35,7 @@ void delivery_free(struct delivery *d)
 	free(d);
 }
 
-/* Frees d, as soon as the reply of the fence is here. */
+/* Frees d, after the reply of the fence has arrived. */
 static void end_delivery(struct delivery *d)
 {
 	struct delivery_set *set = d->set;
@@ -46,7 +47,7 @@ static void end_delivery(struct delivery *d)
 	set->callbacks->on_over(set->arg);
 }
 
-/* The site counts deliveries that still come to it. */
+/* The site counts the deliveries that look up their route or content. */
 static void leave_queue(struct delivery *d, enum delivery_stage stage)
 {
 	bool was_coming = d->stage == DELIVERY_COMING;
@@ -77,7 +78,7 @@ static void fail_route(struct delivery *d, const struct route_failure *failure)
 {
 	struct connection_result result = {.outcome = OUTCOME_DEFERRED};
 
-	/* A learned site has other destinations, too, whose DNS may be fine. */
+	/* The site may have other destinations whose DNS works. */
 	if (!failure->is_permanent && strcmp(d->job->site, destination_of(d)) == 0)
 		rest_site(d->set->context->redis, d->job->site, 0, failure->text);
 	if (failure->is_permanent)
@@ -109,7 +110,7 @@ static void find_route(struct delivery *d)
 	bool is_for_sink = strcmp(d->job->site, SINK_SITE) == 0;
 
 	if (is_for_sink != d->job->record.is_test) {
-		/* accept files test mail, and only test mail, under the sink. Rather stop than let
+		/* accept queues test mail, and only test mail, at the sink. Rather stop than let
 		 * test mail out. */
 		LOG(LOG_ERROR, "job.wrong_mode", LOG_S("job", d->job->ref));
 		abort();
@@ -142,7 +143,7 @@ static void on_mail(const struct err *why, void *arg)
 	}
 }
 
-/* No memory for a delivery: the job goes back. */
+/* Out of memory: the job goes back to the queue. */
 static void give_job_back(const struct relay_context *c, struct job *j)
 {
 	LOG(LOG_ERROR, "job.no_memory", LOG_S("job", j->ref));
@@ -293,7 +294,7 @@ static void wait_again(struct delivery *d, bool is_first)
 	d->set->callbacks->on_wait(d, is_first, d->set->arg);
 }
 
-/* The recipients that have ended are in the store; the lease goes on for the others. */
+/* The final recipients are in the store; the lease continues for the others. */
 static void on_part_settled(struct delivery *d, bool is_applied)
 {
 	if (!is_applied) {
@@ -319,14 +320,14 @@ static void go_on(struct delivery *d, enum followup next, const struct attempt_s
 		delivery_give_back(d, NULL);
 }
 
-/* A dot without a reply, or a fence without one, allows no further transaction. */
+/* While a dot or a fence has no reply, no further transaction is allowed. */
 static bool may_go_on(const struct delivery *d)
 {
 	return !d->set->context->is_draining && !d->waits_for_fence &&
 	       !has_outcome(d, OUTCOME_UNKNOWN, 1) && d->job->lease_until_ms > 0;
 }
 
-/* No recipient was tried: this is no attempt. */
+/* No recipient was tried, so this is not an attempt. */
 static void retry_untried(struct delivery *d)
 {
 	if (d->set->context->is_draining || d->job->lease_until_ms == 0)

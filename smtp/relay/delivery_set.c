@@ -1,4 +1,4 @@
-/* The lists that deliveries are on, and the counts of them. */
+/* Lists of deliveries, and their counts. */
 #include "smtp/relay/delivery_set.h"
 
 #include "server/base/metrics.h"

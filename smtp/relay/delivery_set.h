@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The lists that deliveries are on: all of a relay, and the queues of its sites. */
+/* Lists of deliveries: the set of all deliveries of a relay, and the queues of its sites. */
 
 struct delivery;
 struct relay_context;
@@ -14,22 +14,22 @@ enum delivery_stage {
 	DELIVERY_WAITING,  /* for a channel; on a queue */
 	DELIVERY_SENDING,  /* a channel has it */
 	DELIVERY_SETTLING, /* the result is on its way to the store */
-	DELIVERY_OVER,     /* only the reply of the fence is awaited */
+	DELIVERY_OVER,     /* waits only for the reply of the fence */
 };
 
-/* Deliveries in order. Zeroed is valid. Written by delivery_set_move alone. */
+/* Deliveries in order. Zeroed is valid. Written only by delivery_set_move. */
 struct delivery_queue {
 	struct delivery *first, *last;
 	unsigned n;
 };
 
-/* None frees the delivery. */
+/* None of them frees the delivery. */
 struct delivery_callbacks {
-	/* The route is known, or another channel is needed: queue d at site d->route.site. */
+	/* The route is known, or another channel is needed: queue d at the site d->route.site. */
 	void (*on_wait)(struct delivery *d, bool is_first, void *arg);
-	/* d left the queue of delivery_start, and does not wait. */
+	/* d left the queue of delivery_start without waiting for a channel. */
 	void (*on_left)(struct delivery *d, void *arg);
-	/* One delivery less is held. */
+	/* The set has one delivery less. */
 	void (*on_over)(void *arg);
 };
 
@@ -45,10 +45,10 @@ struct delivery_set {
 
 void delivery_set_add(struct delivery_set *set, struct delivery *d);
 void delivery_set_remove(struct delivery *d);
-/* The one place that changes stage and queue. queue NULL = none. */
+/* The only function that changes stage and queue. queue NULL = none. */
 void delivery_set_move(struct delivery *d, enum delivery_stage stage, struct delivery_queue *queue,
 		       bool is_first);
-/* Counts the bytes of the mail anew. Chunks count by their packed size until they are read. */
+/* Counts the bytes of the mail again. Chunks count by their packed size until they are read. */
 void delivery_set_weigh(struct delivery *d);
 
 #endif

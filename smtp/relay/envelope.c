@@ -59,7 +59,8 @@ static const char *domain_of(const char *address)
 	return at ? at + 1 : "";
 }
 
-/* Counts each live mail, and logs one a minute: the configuration has to change, not the mail. */
+/* Counts each live mail, but logs only one a minute: the cause is the configuration, not the mail.
+ */
 static void report_unsigned(const struct delivery *d)
 {
 	struct relay_context *context = d->set->context;

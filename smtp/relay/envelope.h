@@ -8,8 +8,8 @@ struct err;
 
 /* Fills in sender, the open recipients of the job, and room for their results. ERR_INTERNAL. */
 int envelope_address(struct delivery *d, struct err *e) __attribute__((warn_unused_result));
-/* Fills in dkim, once. It stays empty without a key, or when the key is not for the From domain:
- * that is counted and logged. */
+/* Fills in dkim at the first call. It stays empty without a key, or if the key is not for the From
+ * domain; the latter is counted and logged. */
 int envelope_sign(struct delivery *d, struct err *e) __attribute__((warn_unused_result));
 void envelope_free(struct delivery *d);
 

@@ -103,7 +103,7 @@ static void swap_recipients(struct delivery *d, size_t a, size_t b)
 	d->results[b] = result;
 }
 
-/* A host that accepts no recipient at all may have a limit that the next one has not. */
+/* A host that accepts no recipient at all may have a limit that the next host does not have. */
 static bool is_wanted(const struct connection_result *r, enum followup next)
 {
 	enum followup own = followup_of(r);
@@ -166,7 +166,7 @@ static enum followup choose(struct delivery *d, const char *host)
 {
 	size_t n_same = count_wanted(d, d->n_open, FOLLOWUP_SAME_HOST);
 
-	/* Fewer recipients each time, or there is no end. */
+	/* Each time fewer recipients must be left, else it would never end. */
 	if (n_same > 0 && n_same < d->n_open)
 		return FOLLOWUP_SAME_HOST;
 	if (count_wanted(d, d->n_recipients, FOLLOWUP_OTHER_HOST) > 0 && followup_avoid(d, host))

@@ -1,7 +1,7 @@
 /* Decides which host of a route is tried next. */
 #include "smtp/relay/host_walk.h"
 
-#define SESSIONS_MAX 2 /* refused sessions until the walk ends */
+#define SESSIONS_MAX 2 /* after so many refused sessions the walk ends */
 
 const struct route_host *host_walk_host(const struct host_walk *w)
 {
@@ -22,8 +22,9 @@ static struct connection_result skip_loop(struct host_walk *w, const struct conn
 	w->at = w->route.n_hosts;
 	if (!has_better)
 		return *why;
-	return (struct connection_result){.outcome = OUTCOME_DEFERRED,
-					  .text = "better hosts failed, the next MX is this host"};
+	return (struct connection_result){
+		.outcome = OUTCOME_DEFERRED,
+		.text = "the hosts of higher preference failed, and the next MX is this host"};
 }
 
 struct connection_result host_walk_fail(struct host_walk *w, const struct connection_facts *facts,

@@ -7,7 +7,7 @@
 #include "server/route/route.h"
 #include "smtp/client/connection.h"
 
-/* The hosts of a route in the order they are tried, until one lets a channel in. Pure. */
+/* The hosts of a route in the order in which a channel tries them. Pure. */
 
 struct host_walk {
 	struct route route;
@@ -18,10 +18,10 @@ struct host_walk {
 
 /* The host to try, or NULL. */
 const struct route_host *host_walk_host(const struct host_walk *w);
-/* No connection to this host can be opened: the next one. */
+/* No connection to this host can be opened: moves on to the next one. */
 void host_walk_skip(struct host_walk *w);
-/* The session with this host failed before it was ready: the next host, or the same one without
- * TLS. Returns what to report when no host is left. */
+/* The session with this host failed before it was ready: moves on to the next host, or to the same
+ * one without TLS. Returns the result to report if no host is left. */
 struct connection_result host_walk_fail(struct host_walk *w, const struct connection_facts *facts,
 					const struct connection_result *why);
 

@@ -10,22 +10,22 @@
 struct loop;
 
 /* The journal of an owner (one relay process): the results of final dots, written by write(2)
- * before the store gets them. So no result is lost when the relay dies or the store is away. One
- * locked file an owner: <data dir>/journal/<owner>. A helper thread calls fdatasync when an entry
- * is unconfirmed for a second. The file is emptied when no entry is open, and rewritten when it has
- * grown. */
+ * before they go to the store. So no result is lost when the relay dies or the store is down. One
+ * locked file for each owner: <data dir>/journal/<owner>. A helper thread calls fdatasync when an
+ * entry has been unconfirmed for a second. The file is emptied when no entry is open, and rewritten
+ * when it has grown. */
 
 struct journal;
 
 int journal_open(struct journal **j, struct loop *loop, const char *data_dir, const char *owner,
 		 struct err *e);
-/* Returns the number of the entry, from 1. 0: it was not written (logged); then
- * journal_can_write says when to go on. results: as lua/queue/settle.lua reads them. */
+/* Returns the number of the entry, from 1. 0: it could not be written (logged); then
+ * journal_can_write is false until there is room. results: in the format of results_write. */
 uint64_t journal_add(struct journal *j, const char *ref, int64_t epoch, int64_t retry_ms,
 		     const char *results);
-/* The store has the entry. */
+/* The store has confirmed the entry. */
 void journal_confirm(struct journal *j, uint64_t entry);
-/* False from a failed write until there is room again. Take no jobs meanwhile. */
+/* False after a failed write, until there is room again. Meanwhile take no jobs. */
 bool journal_can_write(const struct journal *j);
 size_t journal_n_open(const struct journal *j);
 /* Removes the file when no entry is open and the owner holds no leases. Otherwise it stays: the

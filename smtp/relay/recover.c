@@ -10,13 +10,13 @@
 #include "smtp/relay/journal.h"
 
 #define TRY_AGAIN_MS 200
-#define LOCKED_MS 10000 /* an owner that keeps the lock this long is alive */
+#define LOCKED_MS 10000 /* an owner that still has the lock after this time is alive */
 
 struct recovery {
 	struct role *role;
 	struct loop_timer timer;
 	unsigned n_open, n_entries, n_unanswered;
-	int64_t locked_at; /* when the lock was first found taken; 0 = never */
+	int64_t locked_at; /* when the lock was first found locked; 0 = never */
 	bool was_read;
 	bool is_unreadable; /* the journal: it stays for the next start */
 };
@@ -57,7 +57,7 @@ static void on_entry(const struct journal_entry *entry, void *arg)
 		       entry->retry_ms, entry->results, on_settled, r);
 }
 
-/* A living owner is recovered by its own supervisor. */
+/* An owner that is alive belongs to another supervisor, which recovers it. */
 static void wait_for_lock(struct recovery *r)
 {
 	if (!r->locked_at)
@@ -105,7 +105,7 @@ static int start_role(struct role *role, struct err *e)
 	return 0;
 }
 
-/* A recovery that SIGTERM ended has not released everything. */
+/* On SIGTERM. Status 1, because not everything is released. */
 static void drain_role(struct role *r, int64_t ms, bool is_patient)
 {
 	(void)ms;

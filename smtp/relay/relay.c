@@ -18,7 +18,7 @@
 #define HELD_BYTES ((size_t)64 << 20)
 #define SITES_MAX 512 /* reported in one take */
 #define POLL_MS 1000
-#define POLL_AWAY_MS 100 /* while the store is away: no wake-up reaches us */
+#define POLL_AWAY_MS 100 /* while the store is down: no wake-up arrives */
 #define RENEW_MS 20000   /* a third of the lease */
 
 /* Looks for work at the end of this turn. */
@@ -86,7 +86,7 @@ struct open_take {
 	unsigned partition;
 };
 
-/* Notes which sites have more jobs or slots than one partition's response gave. */
+/* Notes which sites have more jobs or slots than the reply of one partition contained. */
 static void note_response(struct relay *r, const struct take_result *t)
 {
 	r->has_found |= t->n_slots > 0 || t->is_full;
@@ -102,8 +102,8 @@ static void note_response(struct relay *r, const struct take_result *t)
 	}
 }
 
-/* A site that had less than it was asked for is not asked again until something wakes us. A wake-up
- * during the round counts: the responses may be older. */
+/* If a site had fewer jobs than asked for, it is not asked again before a wake-up. A wake-up during
+ * the round counts, because the replies may be older. */
 static void end_round(struct relay *r)
 {
 	for (struct site *s = r->sites.first; s && !r->is_woken; s = s->next) {
@@ -161,7 +161,7 @@ static unsigned count_free_slots(const struct relay *r)
 	return n;
 }
 
-/* Each partition is asked for its part. One that gives all of it is asked again. */
+/* Each partition is asked for its part. If it returns all of it, it is asked again. */
 static unsigned part_of(const struct relay *r, unsigned n)
 {
 	unsigned partitions = redis_partitions(r->context.redis);
@@ -169,7 +169,7 @@ static unsigned part_of(const struct relay *r, unsigned n)
 	return (n + partitions - 1) / partitions;
 }
 
-/* What a round asks of each partition. */
+/* The request of a round to each partition. */
 struct round {
 	struct take_request request;
 	struct take_site list[SITES_MAX];
@@ -181,8 +181,8 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Fills in what each site with channels would take of each partition. room: connections that may
- * still be opened; their last quarter is for sites that have none. */
+/* Fills in how much each site with channels would take from each partition. room: connections that
+ * may still be opened; the last quarter is for sites without a connection. */
 static void fill_round(struct relay *r, struct round *round, unsigned room)
 {
 	unsigned free = r->has_asked_new ? room : 0;
@@ -258,7 +258,7 @@ static void take_round(void *arg)
 		take_from(r, p, &round);
 }
 
-/* Work became ready somewhere. */
+/* The store published that work is ready. */
 static void on_wake(void *arg)
 {
 	struct relay *r = arg;
@@ -276,7 +276,7 @@ static void poll_queue(void *arg)
 	loop_timer_set(&r->poll, redis_is_connected(r->context.redis) ? POLL_MS : POLL_AWAY_MS);
 	for (struct site *s = r->sites.first; s; s = s->next)
 		if (channel_count(&s->channels) == 0)
-			site_pump(s); /* it may be unused now, and is freed then */
+			site_pump(s); /* frees the site if nothing uses it any more */
 	on_wake(r);
 }
 

@@ -8,13 +8,13 @@
 #include "smtp/relay/delivery.h"
 #include "smtp/relay/site.h"
 
-/* A relay: decides what to take from the queue and when, keeps the leases of what it holds, and
+/* A relay: decides what to take from the queue and when, renews the leases of its jobs, and
  * drains. */
 
-/* Zeroed, then context, on_drained and arg filled in by the owner. */
+/* Zeroed; then the owner fills in context, on_drained and arg. */
 struct relay {
 	struct relay_context context;
-	void (*on_drained)(void *arg); /* may fire more than once */
+	void (*on_drained)(void *arg); /* the drain is over; may be called more than once */
 	void *arg;
 
 	struct sites sites;
@@ -23,20 +23,20 @@ struct relay {
 	struct loop_timer poll, renew;
 
 	/* A round asks each partition once. */
-	unsigned n_open_takes; /* calls of this round that are not answered */
-	bool wants_new;        /* sites that we have no channel to may have work */
+	unsigned n_open_takes; /* calls of this round without a reply */
+	bool wants_new;        /* sites without a channel may have work */
 	bool has_asked_new;    /* in this round */
 	bool has_found;        /* slots, or as many jobs as allowed, in this round */
 	bool is_woken;         /* work became ready since the round began */
-	bool looks_again;      /* when the round is over */
-	bool reports_all;      /* the next round reports all slots that we know of */
+	bool looks_again;      /* start another round when this one is over */
+	bool reports_all;      /* the next round reports all slots of this relay */
 };
 
 int relay_start(struct relay *r, struct err *e) __attribute__((warn_unused_result));
-/* Takes no more, gives back what waits, lets transactions end; then on_drained. */
+/* Takes no more jobs, gives back those that wait, lets transactions end; then calls on_drained. */
 void relay_drain(struct relay *r);
 unsigned relay_count_jobs(const struct relay *r);
-/* Frees all deliveries and sites; on_drained does not fire. */
+/* Frees all deliveries and sites; on_drained is not called. */
 void relay_stop(struct relay *r);
 
 #endif

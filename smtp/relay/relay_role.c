@@ -1,4 +1,4 @@
-/* The relay process: its parts, and how it drains. */
+/* The relay process: starts its parts, drains them, stops them. */
 #include "smtp/relay/relay_role.h"
 
 #include "server/base/log.h"
@@ -112,11 +112,12 @@ static void end_role(struct role *r)
 
 	if (n_left)
 		LOG(LOG_WARN, "relay.ended", LOG_N("jobs_left", n_left),
-		    LOG_S("hint", "jobs at their final dot get possible_duplicate"));
+		    LOG_S("hint",
+			  "jobs without a reply to their final dot get possible_duplicate"));
 	else
 		LOG(LOG_INFO, "relay.ended", LOG_N("jobs_left", 0));
 	p->holds_leases = n_left > 0;
-	p->is_over = true; /* the call that fails next may release the last job */
+	p->is_over = true; /* failing the pending calls may release the last job */
 }
 
 static void stop_role(struct role *role)

@@ -37,7 +37,7 @@ static void write_on_one_line(struct buf *out, const char *text)
 		buf_char(out, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
 }
 
-/* Does the text name the address that the mail is from? */
+/* True if the text contains the sender's address. */
 static bool names_sender(const char *text, const char *sender)
 {
 	size_t len = strlen(sender);
@@ -58,8 +58,8 @@ static size_t count_at_dot(const struct delivery *d)
 	return n;
 }
 
-/* Only a reply to RCPT of this recipient, or to the dot of a transaction that had no other, is
- * surely about this address. */
+/* A reply is surely about this address only if it is to the RCPT of this recipient, or to the dot
+ * of a transaction without other recipients. */
 static bool suppresses(const struct delivery *d, const struct connection_result *r, size_t n_at_dot)
 {
 	bool is_own = r->phase == PHASE_RCPT || (r->phase == PHASE_DOT && n_at_dot == 1);

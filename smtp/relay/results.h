@@ -7,9 +7,9 @@ struct attempt_source;
 struct buf;
 struct delivery;
 
-/* The results of a delivery: as the store reads them, in the log and in the metrics. */
+/* Writes the results of a delivery for the store, to the log and to the metrics. */
 
-/* Appends "<recipient> <outcome> <code> <dup, sup or -> <text>\n" a recipient, for
+/* Appends "<recipient> <outcome> <code> <dup, sup or -> <text>\n" for each recipient, for
  * lua/queue/settle.lua. dup: the recipient may get the mail twice; sup: add the address to the
  * suppression list. For the n recipients from `first` on. */
 void results_write(const struct delivery *d, size_t first, size_t n, struct buf *out);

@@ -11,7 +11,7 @@
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
 
-#define HINT_MIN_S 10 /* no server is asked more often */
+#define HINT_MIN_S 10 /* a shorter time is raised to this */
 #define DELAY_SPREAD_PERCENT 20
 #define HINT_SPREAD_PERCENT 10
 
@@ -67,7 +67,7 @@ static const char *skip_filler(const char *text)
 	return text;
 }
 
-/* At most max digits; -1: none, or more. */
+/* Reads at most max digits; -1: there are none, or more. */
 static int64_t read_digits(const char **text, int max)
 {
 	int64_t n = 0;

@@ -39,9 +39,9 @@ static void on_settled(enum settle_end how, void *arg)
 	d->settled(d, how == SETTLED_APPLIED);
 }
 
-/* The dot was written and its reply cannot be written down. To go on as if nothing was sent would
- * send the mail twice without a word. The process ends instead: the store then takes the outcome
- * for unknown and flags the recipients. */
+/* The dot was written, and there is no memory to record its result. If the process continued as if
+ * nothing was sent, the mail would be sent twice without a flag. So the process aborts: then the
+ * store treats the outcome as unknown and flags the recipients. */
 static _Noreturn void abort_with_lost_result(const struct delivery *d)
 {
 	LOG(LOG_ERROR, "result.lost", LOG_S("job", d->job->ref), LOG_S("reason", "out of memory"));

@@ -6,10 +6,10 @@
 struct attempt_source;
 struct delivery;
 
-/* The results of a delivery on their way to the store: log and metrics, the journal when the dot
- * was written, then lua/queue/settle.lua, then the transcript of a failed attempt. */
+/* Brings the results of a delivery to the store. In this order: log and metrics; the journal, if
+ * the dot was written; lua/queue/settle.lua; the transcript of a failed attempt. */
 
-/* Fires once, later. is_applied false: the lease was lost, or the store is being closed. */
+/* Called once, later on the loop. is_applied false: the lease was lost, or the store is closing. */
 typedef void settlement_fn(struct delivery *d, bool is_applied);
 
 /* Settles all of d->results and ends the lease. source: the connection that was used or tried, NULL

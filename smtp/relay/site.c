@@ -1,4 +1,4 @@
-/* Brings the deliveries of a site and its channels together, and accounts for its slots. */
+/* Gives the deliveries of a site to its channels, and keeps the counts of its slots. */
 #include "smtp/relay/site.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "smtp/relay/context.h"
 #include "smtp/sink.h"
 
-#define AHEAD_US 50000 /* jobs that may wait for a channel: what it delivers in 50 ms */
+#define AHEAD_US 50000 /* so many jobs may wait for a channel as it delivers in 50 ms */
 #define AHEAD_MAX 32
 #define HOLD_MS 60000 /* after a refused connection: open no further channel */
 
@@ -117,7 +117,7 @@ static struct site_slots *find_free_slots(struct site *s)
 	return NULL;
 }
 
-/* Slots on their way back to the store. */
+/* Slots that are being given back to the store. */
 struct return_trip {
 	struct sites *sites;
 	char site[ROUTE_SITE_MAX];
@@ -152,7 +152,7 @@ static void return_slots(struct site *s, unsigned partition, unsigned count)
 	struct relay_context *c = s->sites->context;
 	struct return_trip *trip = calloc(1, sizeof(*trip));
 
-	if (!trip) { /* count too few for a moment; the next full report to the store mends it */
+	if (!trip) { /* the count is too low until the next full report to the store */
 		slots_give_back(c->redis, c->owner, partition, s->name, count, NULL, NULL);
 		forget_slots(s, partition, count);
 		return;
@@ -189,7 +189,7 @@ void site_grant(struct site *s, unsigned partition, unsigned count)
 	slots->n_free += count;
 }
 
-/* A channel left its slot to those that wait. */
+/* A channel ended: its slot is free for waiting deliveries. */
 static void free_slot(struct site *s, unsigned partition)
 {
 	struct site_slots *slots = slots_for(s, partition);
@@ -198,7 +198,7 @@ static void free_slot(struct site *s, unsigned partition)
 		slots->n_free++;
 }
 
-/* ---- what it would take ---- */
+/* ---- how much it could use ---- */
 
 /* Jobs that may wait for one channel. */
 static unsigned queue_depth(const struct site *s)
@@ -213,7 +213,7 @@ unsigned site_wanted_jobs(const struct site *s)
 	unsigned depth = queue_depth(s), room = channel_count_ready(&s->channels) * depth;
 	unsigned has = s->waiting.n + s->channels.lists[CHANNEL_BUSY].n;
 
-	/* Half empty first: few large takes, not many small ones. */
+	/* Ask only when half empty: few large takes, not many small ones. */
 	if (s->round.is_dry || has >= room || (depth > 1 && has > room / 2))
 		return 0;
 	return room - has;
@@ -256,7 +256,7 @@ static void feed_channel(struct site *s, struct channel *c)
 			return;
 }
 
-/* When the first delivery needs another host, and no slot is free for it: ends an idle channel. */
+/* If the first delivery needs another host and no slot is free: ends an idle channel. */
 static void make_room(struct site *s)
 {
 	struct channel *idle = s->channels.lists[CHANNEL_IDLE].first;
@@ -277,7 +277,7 @@ static void open_channel(struct site *s, unsigned partition)
 	return_slots(s, partition, 1);
 }
 
-/* One channel on its way for each delivery that waits. */
+/* Opens channels: one for each waiting delivery, as far as slots are free. */
 static void open_channels(struct site *s)
 {
 	struct site_slots *slots;
@@ -308,7 +308,7 @@ static void run_pump(void *arg)
 	if (s->waiting.n + s->coming.n <= s->channels.lists[CHANNEL_CONNECTING].n)
 		return_free_slots(s);
 	if (s->waiting.n && channel_count(&s->channels) == 0 && site_slots_free(s) == 0)
-		give_back_waiting(s); /* their slot went with a channel that ended */
+		give_back_waiting(s); /* the channel that they waited for has ended */
 	if (is_unused(s))
 		free_site(s);
 	sites->on_change(sites->arg);
@@ -316,8 +316,8 @@ static void run_pump(void *arg)
 
 /* ---- callbacks of the channels ---- */
 
-/* The site does not let us in: this relay opens no further channel for a while. When it has none at
- * all, all relays leave the site alone (lua/queue/rest.lua). */
+/* No session with the site could be opened: this relay opens no further channel for a while. If it
+ * has no channel at all, all relays leave the site alone (lua/queue/rest.lua). */
 static void leave_alone(struct site *s, unsigned n_others, const struct connection_result *why)
 {
 	s->hold_until = clock_mono_ms() + HOLD_MS;
@@ -355,7 +355,7 @@ static void on_failed(const struct channel_failure *failure, void *arg)
 	else if (failure->result->outcome == OUTCOME_DEFERRED)
 		leave_alone(s, channel_count_ready(&s->channels), failure->result);
 	return_slots(s, failure->partition,
-		     1); /* after the rest: no relay must take the slot first */
+		     1); /* after the rest call, so that no relay takes the slot before it */
 	if (channel_count(&s->channels) == 0) {
 		return_free_slots(s);
 		while (s->waiting.first)

@@ -182,6 +182,8 @@ class Actors:
 
     def retry(self):
         ids = [i for i, m in self.before.records.items() if m.open] if self.rnd.random() < .9 else list(self.before.records)
+        if self.rnd.random() < .5:             # often the same
+            ids = [i for i in ids if i in self.before.retried] or ids
         if ids:
             self.done["retries"] += 1
             self.remember(Command("retry", [RETENTION, self.rnd.choice((1, 10_000)), f"q{self.done['retries']}", self.rnd.choice(sorted(ids))]))

@@ -22,6 +22,41 @@ def test_the_words_of_a_record_are_where_the_generated_names_say(store):
     assert recipient == {"state": "queued", "job": "0", "attempts": "0", "code": "0", "at_ms": "0", "event": "0", "email": "u@a.ex"}, recipient
 
 
+def defer_again(store, me, times, reply="450"):
+    """The job of the message is taken and deferred again; by a crash at its dot, when there is no reply."""
+    for _ in range(times):
+        _, jobs = store.take(1, sites=[("a.ex", 1, 0)], lease=1000)
+        if reply:
+            assert store.scripts("settle", "w", RETENTION, *jobs[0][:2], 0, f"a at {store.clock.now}\n0 deferred {reply} - later\n") == [1]
+        else:
+            assert store.scripts("dot", "w", 1000, 1, 1000, *jobs[0][:2])[1:] == [1]
+            store.clock.move(1001)
+            assert store.release()[1] == 1
+            store.clock.move(1000)
+        assert store.scripts("promote", 10)[0] == 1
+
+
+def test_a_message_has_at_most_a_thousand_events_of_deferrals_and_the_last_one_says_so(store):
+    me, = store.accept(store.message(within=86_400_000))
+    defer_again(store, me, 999)
+    m = store.read().records[me]
+    assert m.n == len(m.events) == 1000 and m.events[-1][6] == "later"
+    defer_again(store, me, 1)
+    m = store.read().records[me]
+    assert m.n == 1001 and m.events[-1][1:] == ("deferred", 0, store.clock.now, 0, "-", "further deferrals of this message are not logged")
+    bytes_then, kept = len(m.text), m.attempts
+    store.clock.move(50)
+    defer_again(store, me, 5)
+    defer_again(store, me, 2, reply=None)
+    m = store.read().records[me]
+    assert m.n == 1001 and m.recipients[0].attempts == 1007 and m.recipients[0].state == "deferred" and m.attempts == kept
+    assert len(m.text) <= bytes_then, "the record grew"
+    _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
+    assert store.settle(jobs) == [1]
+    m = store.read().records[me]
+    assert m.n == 1002 and m.events[-1][1] == m.recipients[0].state == "delivered" and m.open == 0
+
+
 def states(store, ids):
     records = store.read().records
     return [records[i].recipients[0].state for i in ids]

@@ -38,6 +38,13 @@ local function enlist_state(id, message, state)
 	enlist(key_list_state(message.project, hour, state), id, message.deadline_ms)
 end
 
+local EVENTS_MAX = 1000                        -- after these, a recipient that is deferred again gets no event
+local LAST_TEXT = 'further deferrals of this message are not logged'
+
+local function has_last_event(message)
+	return find(message.tail, LAST_TEXT, 1, true) or find(concat(message.added), LAST_TEXT, 1, true)
+end
+
 -- True if a recipient has reached this state before.
 local function had_state(message, state)
 	local line = '\n%d+ ' .. state .. ' '
@@ -60,9 +67,15 @@ local function add_event(id, message, kind, recipient_number, code, flag, text)
 end
 
 -- Sets the state of a recipient and adds the event. flag: 'dup': it may have got the mail twice; 'sup': the bounce put
--- the address on the suppression list; '-': none.
+-- the address on the suppression list; '-': none. A message with EVENTS_MAX events gets no
+-- further event for a recipient that is deferred again: the last event says so.
 local function set_state(id, message, recipient_number, state, code, flag, text)
 	local recipient = message.recipients[recipient_number]
+	if state == 'deferred' and recipient.state == state and message.events >= EVENTS_MAX then
+		changed[id] = message
+		if has_last_event(message) then return end
+		code, text = 0, LAST_TEXT
+	end
 	if state ~= 'delivered' and not had_state(message, state) then enlist_state(id, message, state) end
 	add_event(id, message, state, recipient_number, code, flag, text)
 	recipient.state, recipient.code = state, code
@@ -100,6 +113,7 @@ local function drop_oldest_attempt(message)
 end
 
 -- Adds the line of an attempt. events: how many events before it belong to it; 0 for a host that passed the mail on.
+-- An attempt without events is not kept, unless it is such a host.
 local function add_attempt(id, message, job_number, epoch, events, text)
 	message.attempt_lines = message.attempt_lines or {}    -- places in `added` of the attempts of this call
 	table.insert(message.attempt_lines, #message.added + 1)

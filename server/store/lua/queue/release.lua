@@ -63,10 +63,11 @@ end
 
 -- The relay died at the dot, or before it settled the result.
 local function end_unknown(id, message, job_number, ref, lease)
-	local events, is_failed = message.jobs[job_number].open, has_choice(message, 'fail')
+	local events, is_failed = message.events, has_choice(message, 'fail')
 	set_open(id, message, job_number, is_failed and 'failed' or 'deferred', 'dup',
 		'the outcome is unknown: no reply to the final dot was seen')
-	add_attempt(id, message, job_number, lease.epoch, events, '-')
+	events = message.events - events
+	if events > 0 then add_attempt(id, message, job_number, lease.epoch, events, '-') end
 	if is_failed then
 		failed = failed + 1
 	else

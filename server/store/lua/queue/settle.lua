@@ -69,6 +69,7 @@ end
 -- Applies the results of job i to open recipients and adds the attempt. Returns the number of applied results.
 local function apply(i, message, epoch, only_delivered)
 	local id, job_number, list, applied = ids[i], job_numbers[i], results[i], 0
+	local events = message.events
 	for k = 1, #list do
 		local result = list[k]
 		local recipient = message.recipients[result.recipient]
@@ -81,9 +82,10 @@ local function apply(i, message, epoch, only_delivered)
 			applied = applied + 1
 		end
 	end
-	if applied == 0 then return 0 end
+	events = message.events - events
+	if events == 0 then return applied end
 	for k = 1, #hosts[i] do add_attempt(id, message, job_number, epoch, 0, hosts[i][k]) end
-	if attempts[i] then add_attempt(id, message, job_number, epoch, applied, attempts[i]) end
+	if attempts[i] then add_attempt(id, message, job_number, epoch, events, attempts[i]) end
 	return applied
 end
 

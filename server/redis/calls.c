@@ -87,10 +87,17 @@ static void ignore_reply(redisAsyncContext *redis, void *reply, void *arg)
 	(void)arg;
 }
 
-void calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg)
+void calls_reconnect(struct calls *l, const char *why)
+{
+	snprintf(l->not_now, sizeof(l->not_now), "%s", why);
+	l->is_stale = true;
+}
+
+bool calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg)
 {
 	struct command c = {0};
 	const char *bytes;
+	bool are_sent = true;
 	size_t len;
 
 	for (int i = 0; i < SCRIPTS; i++) {
@@ -98,10 +105,10 @@ void calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg)
 		command_str(&c, "LOAD");
 		command_str(&c, script_text((enum script)i));
 		bytes = command_finish(&c, &len);
-		if (bytes)
-			conn_send(l->conn, bytes, len, fn, arg);
+		are_sent &= bytes && conn_send(l->conn, bytes, len, fn, arg);
 	}
 	command_deinit(&c);
+	return are_sent;
 }
 
 static bool has_kind(const char *text, const char *kind)
@@ -133,7 +140,7 @@ static void on_error(struct call *c, const redisReply *r)
 	struct err why;
 
 	if (strncmp(r->str, "NOSCRIPT", 8) == 0) {
-		calls_load_scripts(c->calls, ignore_reply, NULL);
+		(void)calls_load_scripts(c->calls, ignore_reply, NULL); /* else NOSCRIPT again */
 		c->retry_at = 0;
 		send_waiting(c->calls);
 		return;
@@ -272,8 +279,10 @@ void calls_tick(struct calls *l)
 	struct call *c;
 	struct err why;
 
-	if (l->is_stale)
+	if (l->is_stale) {
+		l->is_stale = false; /* once: the next handshake may take longer than a tick */
 		conn_drop(l->conn, l->not_now);
+	}
 	while ((c = first_over(l, now))) {
 		if (c->command.bytes.failed) {
 			err_oom(&why);

@@ -34,8 +34,11 @@ void calls_went_up(struct calls *l);
 /* Every 200 ms: ends calls whose time is up, sends those that are due, drops a silent connection.
  */
 void calls_tick(struct calls *l);
-/* Sends SCRIPT LOAD of all scripts; fn gets each reply, and arg. */
-void calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg);
+/* The next tick connects anew. Not at once: hiredis does not allow that in all of its callbacks. */
+void calls_reconnect(struct calls *l, const char *why);
+/* Sends SCRIPT LOAD of all scripts; fn gets each reply, and arg. False: out of memory, some were
+ * not sent. */
+bool calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg);
 /* Ends all calls as CALL_UNKNOWN (ERR_RETRY). */
 void calls_abandon(struct calls *l);
 /* Frees the connection and the calls; no callback fires. */

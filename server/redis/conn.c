@@ -85,12 +85,40 @@ static void on_hello(redisAsyncContext *redis, void *reply, void *arg)
 		conn_drop(c, r->str);
 }
 
+static bool send_hello(struct conn *c, struct command *take)
+{
+	size_t len;
+	const char *bytes = command_finish(take, &len);
+	bool is_sent = bytes &&
+		       redisAsyncFormattedCommand(c->redis, on_hello, NULL, bytes, len) == REDIS_OK;
+
+	buf_wipe(&take->bytes);
+	return is_sent;
+}
+
+/* AUTH and SELECT. False: out of memory. */
+static bool say_hello(struct conn *c)
+{
+	struct command auth = {0}, select = {0};
+
+	if (*c->url->password) {
+		command_start(&auth, "AUTH");
+		if (*c->url->user)
+			command_str(&auth, c->url->user);
+		command_str(&auth, c->url->password);
+		if (!send_hello(c, &auth))
+			return false;
+	}
+	if (!c->url->db)
+		return true;
+	command_start(&select, "SELECT");
+	command_num(&select, c->url->db);
+	return send_hello(c, &select);
+}
+
 static void on_connect(const redisAsyncContext *redis, int status)
 {
 	struct conn *c = redis->data;
-	struct command cmd = {0};
-	const char *bytes;
-	size_t len;
 
 	if (!c)
 		return;
@@ -99,27 +127,12 @@ static void on_connect(const redisAsyncContext *redis, int status)
 		lost(c, c->why); /* hiredis frees the context */
 		return;
 	}
+	/* Without SELECT it would be another database. The limit of this try ends it: hiredis does
+	 * not allow that here. */
+	if (!say_hello(c))
+		return;
 	c->is_connecting = false;
 	loop_timer_cancel(&c->timer);
-	if (*c->url->password) {
-		command_start(&cmd, "AUTH");
-		if (*c->url->user)
-			command_str(&cmd, c->url->user);
-		command_str(&cmd, c->url->password);
-		bytes = command_finish(&cmd, &len);
-		if (bytes)
-			conn_send(c, bytes, len, on_hello, NULL);
-		if (cmd.bytes.data)
-			explicit_bzero(cmd.bytes.data, cmd.bytes.len);
-	}
-	if (c->url->db) {
-		command_start(&cmd, "SELECT");
-		command_num(&cmd, c->url->db);
-		bytes = command_finish(&cmd, &len);
-		if (bytes)
-			conn_send(c, bytes, len, on_hello, NULL);
-	}
-	command_deinit(&cmd);
 	c->events.on_connected(c, c->events.arg);
 }
 

@@ -23,6 +23,12 @@ static void step_failed(struct handshake *h, const char *what, const char *reaso
 	conn_drop(h->calls->conn, why);
 }
 
+/* Out of memory: a step that was not sent never ends. */
+static void step_unsent(struct handshake *h)
+{
+	calls_reconnect(h->calls, "handshake: the commands could not be sent");
+}
+
 static void step_done(struct handshake *h)
 {
 	if (h->steps_left == 0 || --h->steps_left > 0)
@@ -83,7 +89,7 @@ static void send_step(struct handshake *h, struct command *c, redisCallbackFn *f
 
 	h->steps_left++;
 	if (!bytes || !conn_send(h->calls->conn, bytes, len, fn, h))
-		step_failed(h, "handshake", "the commands could not be sent");
+		step_unsent(h);
 }
 
 static void ask_partitions(struct handshake *h)
@@ -99,7 +105,8 @@ static void ask_partitions(struct handshake *h)
 	command_start(&c, "INFO");
 	send_step(h, &c, on_step_info);
 	h->steps_left++;
-	health_ask_config(h->calls, on_step_config, h);
+	if (!health_ask_config(h->calls, on_step_config, h))
+		step_unsent(h);
 	command_deinit(&c);
 }
 
@@ -163,7 +170,8 @@ void handshake_connected(struct conn *conn, void *arg)
 
 	(void)conn;
 	h->steps_left = SCRIPTS;
-	calls_load_scripts(h->calls, on_step, h);
+	if (!calls_load_scripts(h->calls, on_step, h))
+		step_unsent(h);
 	script_init_store(&c, REDIS_GLOBAL,
 			  &(struct script_init_store){
 				  .schema = SCHEMA,

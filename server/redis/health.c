@@ -158,10 +158,11 @@ static void on_check_config(redisAsyncContext *redis, void *reply, void *arg)
 		health_judge(arg, reply);
 }
 
-void health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg)
+bool health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg)
 {
 	struct command c = {0};
 	const char *bytes;
+	bool is_sent;
 	size_t len;
 
 	command_start(&c, "CONFIG");
@@ -170,9 +171,9 @@ void health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg)
 	command_str(&c, "no-appendfsync-on-rewrite");
 	command_str(&c, "aof-load-truncated");
 	bytes = command_finish(&c, &len);
-	if (bytes)
-		conn_send(l->conn, bytes, len, fn, arg);
+	is_sent = bytes && conn_send(l->conn, bytes, len, fn, arg);
 	command_deinit(&c);
+	return is_sent;
 }
 
 static void on_time(const struct call_result *result, void *context)
@@ -199,7 +200,7 @@ static void check_again(struct health *h)
 {
 	h->check_at = clock_mono_ms() + CHECK_MS;
 	ask(h, "INFO", on_check_info);
-	health_ask_config(h->calls, on_check_config, h);
+	(void)health_ask_config(h->calls, on_check_config, h); /* else at the next check */
 	ask_time(h);
 }
 

@@ -52,8 +52,8 @@ void health_keep_time(struct health *h, const redisReply *time);
 void health_keep_info(struct health *h, const redisReply *info);
 /* Checks the last INFO and this reply to CONFIG GET. */
 void health_judge(struct health *h, const redisReply *config);
-/* Sends CONFIG GET of the settings that matter. */
-void health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg);
+/* Sends CONFIG GET of the settings that matter. False: out of memory, or not connected. */
+bool health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg);
 
 /* ---- on timers ---- */
 

@@ -1,4 +1,4 @@
-/* The API process: takes requests once Redis is ready. */
+/* The API process: accepts requests when Redis is ready. */
 #include "api/api_role.h"
 
 #include <jansson.h>
@@ -12,7 +12,7 @@
 #include "server/store/queue/relay_watch.h"
 
 #define READY_POLL_MS 10
-#define READY_WAIT_MS 2000 /* a client that connects meanwhile waits and is not refused */
+#define READY_WAIT_MS 2000 /* clients that connect in this time wait; they are not refused */
 
 struct api_process {
 	struct api api;
@@ -39,7 +39,7 @@ static void drain(struct role *r, int64_t ms, bool is_patient)
 	http_server_drain(p->server, ms, is_patient, on_drained, r);
 }
 
-/* Without Redis the server starts after READY_WAIT_MS and answers 503. */
+/* Without Redis the server starts after READY_WAIT_MS and responds with 503. */
 static void try_open(void *arg)
 {
 	struct api_process *p = arg;
@@ -63,7 +63,7 @@ static int start(struct role *r, struct err *e)
 
 	p->role = r;
 	p->api = (struct api){.loop = r->loop, .redis = r->redis, .config = r->ctx->config};
-	/* A seed of its own for each process, so that nobody can make names in bodies collide. */
+	/* Each process has its own seed, so that nobody can craft names whose hashes collide. */
 	json_object_seed(0);
 	if (loop_timer_init(&p->opening, r->loop, try_open, p) < 0 || canary_start(&p->api) < 0 ||
 	    relay_watch_start(r->redis) < 0)

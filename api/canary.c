@@ -1,4 +1,4 @@
-/* A message of our own goes the whole way before we call ourselves ready. */
+/* Sends a test message through the whole system. Until it arrives, /readyz is 503. */
 #include "api/canary.h"
 
 #include <string.h>
@@ -22,12 +22,13 @@
 	"From: " ADDRESS "\r\nTo: " ADDRESS                                                        \
 	"\r\nSubject: Canary\r\n\r\nSent by Postern to itself.\r\n"
 
-static const char *const NOT_ACCEPTED = "no message of our own could be accepted yet";
-static const char *const NOT_DELIVERED = "a message of our own was accepted, and no relay has "
-					 "delivered it to the built-in inbox yet";
+static const char *const NOT_ACCEPTED =
+	"the test message after the start could not be accepted yet";
+static const char *const NOT_DELIVERED = "the test message after the start was accepted, but no "
+					 "relay has delivered it to the built-in inbox yet";
 
 static struct {
-	const struct api *api; /* NULL: nothing to prove */
+	const struct api *api; /* NULL: no test message is needed */
 	struct loop_timer timer;
 	struct id id;
 	bool is_sent, is_told;

@@ -10,12 +10,12 @@ struct api;
  * so no key sees it, and it is not counted as mail. One arrival proves all API processes of this
  * Postern, also those started later by a reload or after a crash. */
 
-/* Sends it when Redis is ready; sends another one 10 s after one that did not arrive. One struct
- * api a process. -1: out of memory. */
+/* Sends it when Redis is ready. If it does not arrive within 10 s, sends another one. One struct
+ * api for each process. -1: out of memory. */
 int canary_start(const struct api *api);
 void canary_stop(void);
 
-/* False until it arrived. why gets a sentence for an operator. */
+/* False until one has arrived; then *why is set to a static text for the operator. */
 bool canary_holds(const char **why);
 
 #endif

@@ -67,14 +67,14 @@ static json_t *project_json(const struct project *p)
 static void answer_made(struct request *r, json_t *take_body)
 {
 	if (!take_body) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	answer_header(r, "Cache-Control", "no-store");
 	answer_json(r, 201, take_body);
 }
 
-/* ---- make a key ---- */
+/* ---- create a key ---- */
 
 struct body {
 	const char *name, *mode, *project;
@@ -141,7 +141,8 @@ static const struct rule key_rules[] = {
 	 .take = take_text},
 };
 
-/* The keys that this key may see and revoke: of its project and mode; the root key all. */
+/* The keys that this key may see and revoke: those of its project and mode; all with the root key.
+ */
 static struct keys_of reach_of(const struct request *r)
 {
 	const struct key *own = request_key(r);
@@ -162,7 +163,7 @@ static const char *why_not(const struct request *r, const struct body *b)
 		return "A key makes keys of its own project only. The root key makes keys of any "
 		       "project.";
 	if (b->scopes & ~own->scopes)
-		return "a key makes keys with scopes that it has itself";
+		return "A key can only create keys with scopes that it has itself.";
 	if (b->mode && strcmp(b->mode, mode_of(own)) != 0)
 		return "A key makes keys of its own mode only (live or test). The root key makes "
 		       "keys of both.";
@@ -238,7 +239,7 @@ static struct listing *listing_new(struct request *r)
 	if (l)
 		request_set_state(r, l, free);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 	return l;
 }
 

@@ -3,11 +3,11 @@
 
 #include "api/http/request.h"
 
-/* /v1/keys: API keys of the own project, or by the root key of any. */
+/* /v1/keys: the API keys of the key's own project; with the root key, of any project. */
 request_fn keys_list_get;
 request_fn keys_post;
 request_fn keys_delete;
-/* /v1/projects: by the root key. */
+/* /v1/projects: only with the root key. */
 request_fn projects_list_get;
 request_fn projects_post;
 

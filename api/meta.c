@@ -1,4 +1,4 @@
-/* Health, metrics, and the contract itself. */
+/* Health, metrics, and the OpenAPI document. */
 #include "api/meta.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "server/store/queue/relay_watch.h"
 #include "server/redis/redis.h"
 
-/* Alive, whatever the store does: a restart would not help it. */
+/* Alive even if the store is down, because a restart would not help. */
 void meta_healthz(struct request *r)
 {
 	answer_json(r, 200, json_pack("{s:s}", "status", "ok"));

@@ -3,7 +3,7 @@
 
 #include "api/http/request.h"
 
-/* What operators and tools ask, without a key: GET /healthz, /readyz, /metrics, /openapi.json,
+/* Routes for operators and tools, without a key: GET /healthz, /readyz, /metrics, /openapi.json,
  * /openapi.yaml. */
 request_fn meta_healthz;
 request_fn meta_readyz;

@@ -112,7 +112,7 @@ void page_answer(struct request *r, json_t *take_data, const char *next)
 		take_data ? json_pack("{s:o, s:s?}", "data", take_data, "next_cursor", next) : NULL;
 
 	if (!body) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	if (next)

@@ -3,7 +3,7 @@
 
 #include "api/http/request.h"
 
-/* GET /problems/{problem}: what a problem type means, as a page for people. */
+/* GET /problems/{problem}: an HTML page that explains a problem type. */
 request_fn problems_show;
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "api/http/route.h"
 
-/* Every path of the API. openapi.yaml says the same; a test holds the two together. */
+/* All paths of the API. openapi.yaml describes the same ones; a test compares them. */
 extern const struct routes api_routes;
 
 #endif

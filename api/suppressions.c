@@ -35,7 +35,7 @@ static void answer_entry(struct request *r, unsigned status, const struct suppre
 	if (body)
 		answer_json(r, status, body);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 }
 
 static void on_entry(const struct suppression *entry, bool is_new, const struct err *why, void *arg)
@@ -87,7 +87,7 @@ void suppressions_post(struct request *r)
 	json_decref(json);
 }
 
-/* The address in the path; what cannot be one is on no list. */
+/* The address in the path. Text that is not an address gets 404. */
 static int read_address(struct request *r, struct address *out)
 {
 	const char *text = request_param(r, 0);
@@ -169,7 +169,7 @@ void suppressions_list_get(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, free);

@@ -3,8 +3,8 @@
 
 #include "api/http/request.h"
 
-/* /v1/suppressions: the addresses that the project's mail does not go to. A test key sees the list
- * of test mail, a live key that of live mail. */
+/* /v1/suppressions: the addresses that the project sends no mail to. Test mail and live mail have
+ * separate lists; a key uses the list of its mode. */
 request_fn suppressions_list_get;
 request_fn suppressions_post;
 request_fn suppressions_show;

@@ -1,4 +1,4 @@
-/* The test inbox: shows the mail that the built-in sink took for test keys. */
+/* The test inbox: shows the mail of test keys, which the built-in sink stores. */
 #include "api/test_inbox.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #define WAIT_MAX_S 60
 #define LIMIT_DEFAULT 10
 #define LIMIT_MAX 100
-/* Decoding mail blocks the loop: a response has the newest mails up to this many bytes. */
+/* Decoding mail blocks the loop, so a response has the newest mails up to this many bytes. */
 #define ANSWER_MAX_BYTES ((size_t)4 << 20)
 
 struct query {
@@ -115,7 +115,7 @@ static int read_since(const char *text, struct query *q, struct err *e)
 	return 0;
 }
 
-/* -1: the request is answered. */
+/* -1: it has responded. */
 static int check_mode(struct request *r)
 {
 	if (request_key(r)->is_test)

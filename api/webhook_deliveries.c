@@ -29,8 +29,8 @@ static const char *id_of(const json_t *delivery)
 	return json_string_value(json_object_get(delivery, "id"));
 }
 
-/* The index of the first delivery of the page: after the one with the cursor's id. When that one is
- * no longer kept, no older one is. */
+/* The index of the first delivery of the page: after the one with the cursor's id. If that one is
+ * gone, all older ones are gone, too. */
 static size_t first_of(const json_t *list, const char *cursor)
 {
 	size_t i = 0;
@@ -96,7 +96,7 @@ void webhook_deliveries_list(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, free);
@@ -235,7 +235,7 @@ void webhook_deliveries_test(struct request *r)
 
 	if (!t || loop_timer_init(&t->timer, request_api(r)->loop, poll, r) < 0) {
 		free(t);
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	snprintf(t->event, sizeof(t->event), "%s", id.text);

@@ -20,10 +20,10 @@
 #include "server/store/projects/endpoints.h"
 #include "server/store/projects/tenant.h"
 
-#define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* both secrets sign this long */
+#define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* after a rotation both secrets sign so long */
 #define DESCRIPTION_MAX 200
 #define FILTERS_MAX 20
-#define ROUNDS_MAX 100 /* tries of a change while others change the endpoint too */
+#define ROUNDS_MAX 100 /* tries of a change, while other requests change the same endpoint */
 
 /* secret NULL: it is not shown. */
 static json_t *endpoint_json(const struct endpoint *e, const char *secret)
@@ -48,7 +48,7 @@ static void answer_endpoint(struct request *r, unsigned status, const struct end
 	json_t *body = endpoint_json(e, secret);
 
 	if (!body) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	if (secret)
@@ -168,7 +168,7 @@ static struct change *change_new(struct request *r, unsigned status)
 	struct change *c = calloc(1, sizeof(*c));
 
 	if (!c) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return NULL;
 	}
 	c->status = status;
@@ -188,7 +188,7 @@ static void on_written(const struct err *why, void *arg)
 	struct change *c = request_state(r);
 
 	if (why && why->kind == ERR_NOT_FOUND && c->found && c->rounds++ < ROUNDS_MAX) {
-		/* Deleted, or changed meanwhile, perhaps by the hooks process. */
+		/* It was deleted or changed meanwhile, perhaps by the hooks process. */
 		get_endpoint(r, c->found);
 		return;
 	}
@@ -203,7 +203,7 @@ static void on_written(const struct err *why, void *arg)
 	}
 }
 
-/* -1: the request is answered. */
+/* -1: it has responded. */
 static int make_secret(struct request *r, struct change *c)
 {
 	char name[64];
@@ -257,8 +257,7 @@ void webhooks_create(struct request *r)
 
 /* ---- change an endpoint ---- */
 
-/* Copies the endpoint that the store has, as the base of the change. -1: the request is answered.
- */
+/* Copies the endpoint from the store, as the base of the change. -1: it has responded. */
 static int copy_before(struct request *r, struct change *c, const struct endpoint *there,
 		       const struct err *why)
 {
@@ -270,7 +269,7 @@ static int copy_before(struct request *r, struct change *c, const struct endpoin
 	buf_reset(&c->sealed);
 	if (endpoint_parse(there->id, there->project, there->text, strlen(there->text),
 			   &c->before) < 0) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return -1;
 	}
 	c->endpoint = c->before;
@@ -393,7 +392,7 @@ void webhooks_list(struct request *r)
 	struct err e;
 
 	if (!p) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, p, free);

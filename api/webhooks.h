@@ -3,7 +3,7 @@
 
 #include "api/http/request.h"
 
-/* /v1/webhooks: the endpoints that a project's events are sent to. */
+/* /v1/webhooks: the endpoints to which a project's events are sent. */
 request_fn webhooks_list;
 request_fn webhooks_create;
 request_fn webhooks_show;

@@ -1,8 +1,8 @@
 /* New connections from the listening sockets. All API processes watch the same sockets, and all
- * wake when a client comes: libevent cannot ask for EPOLLEXCLUSIVE, and through an epoll of our own
- * nested in libevent's the kernel does not honour it. With a process a core that costs one accept
- * that finds nothing. A process that has more connections than another pauses for a moment, so that
- * long-lived connections spread evenly. */
+ * wake when a client connects: libevent cannot set EPOLLEXCLUSIVE, and the kernel ignores it in an
+ * epoll that is nested in libevent's. The cost is an accept without a client in each other process.
+ * A process that has more connections than another one pauses for a moment, so that long-lived
+ * connections are spread evenly. */
 #define _GNU_SOURCE /* accept4 */
 #include "api/http/accept.h"
 
@@ -24,7 +24,7 @@ struct listener {
 	struct http_server *server;
 	struct loop_fd watch;
 	struct loop_timer timer;
-	bool has_yielded; /* take some now, even if nobody else did */
+	bool has_yielded; /* accept now, even if no other process did */
 };
 
 static void watch_again(void *arg)
@@ -35,7 +35,7 @@ static void watch_again(void *arg)
 		loop_timer_set(&l->timer, l->server->limits.back_off_ms);
 }
 
-/* Out of descriptors or memory: the socket stays readable, so look away for a while. */
+/* Out of descriptors or memory: the socket stays readable, so do not watch it for a while. */
 static void back_off(struct listener *l, int error)
 {
 	LOG(LOG_WARN, "http.accept_failed", LOG_S("reason", strerror(error)),
@@ -68,7 +68,8 @@ static void yield_turn(struct listener *l)
 	loop_timer_set(&l->timer, YIELD_MS);
 }
 
-/* Not about this process: accept(2) also reports network errors of the client. */
+/* True for errors that are not of this process: accept(2) also reports network errors of a client.
+ */
 static bool is_transient(int error)
 {
 	return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM &&

@@ -41,7 +41,7 @@ static bool is_too_much(const struct request *r, size_t len)
 	       r->server->response_bytes + len > r->server->limits.responses_max;
 }
 
-/* take_text: malloc; NULL: there was no memory for it. */
+/* take_text: malloc; NULL: out of memory. */
 static void deliver_text(struct request *r, unsigned status, const char *content_type,
 			 char *take_text, size_t len)
 {
@@ -91,7 +91,7 @@ void answer_json_text(struct request *r, unsigned status, struct buf *take_json)
 	if (text)
 		deliver_text(r, status, "application/json", text, len);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 }
 
 void answer_text(struct request *r, unsigned status, const char *content_type, const char *body,

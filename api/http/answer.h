@@ -10,24 +10,27 @@
 #include "server/base/buf.h"
 #include "server/base/err.h"
 
-/* The response to a request. A handler calls exactly one of these, once, at any time; a second call
- * is logged and ignored. After the call the request may be gone. */
+/* The response to a request. A handler calls exactly one of these functions once, during the
+ * handler or later. A second call is logged and ignored. After the call the request may be freed.
+ */
 
-/* take_body NULL: out of memory, 500. */
+/* Takes take_body. NULL: out of memory, 500. */
 void answer_json(struct request *r, unsigned status, json_t *take_body);
-/* JSON that is text already. */
+/* The same for JSON text. Takes the text; the buffer is empty afterwards. */
 void answer_json_text(struct request *r, unsigned status, struct buf *take_json);
-/* Copies body. */
+/* Copies body; len in octets. */
 void answer_text(struct request *r, unsigned status, const char *content_type, const char *body,
 		 size_t len);
-/* take_errors: array of {pointer, detail}, may be NULL. detail_fmt NULL: no detail. */
+/* take_errors: array of {pointer, code, detail}, or NULL. detail_fmt: whole sentences; NULL: no
+ * detail. At most 511 octets of the detail are sent. */
 void answer_problem(struct request *r, enum problem problem, json_t *take_errors,
 		    const char *detail_fmt, ...) __attribute__((format(printf, 4, 5)));
-/* By kind: INPUT 400, NOT_FOUND 404, REFUSED 403, RETRY 503 unavailable, else 500 with the text
- * only in the log. */
+/* The status follows from the kind: INPUT 400, NOT_FOUND 404, REFUSED 403, RETRY 503 unavailable;
+ * for all others 500, and the text goes only to the log. */
 void answer_err(struct request *r, const struct err *e);
 
-/* Adds a header to the coming response. A value with a control character is logged and ignored. */
+/* Adds a header to the response; call it before the function that responds. Copies both. A value
+ * with a control character is logged and ignored. */
 void answer_header(struct request *r, const char *name, const char *value);
 
 #endif

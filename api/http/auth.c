@@ -36,7 +36,7 @@ static void on_key(const struct key *key, const struct err *why, void *arg)
 	}
 }
 
-/* The root key of the configuration: no project's, and not in the store. */
+/* The root key is in the configuration: it belongs to no project, and is not in the store. */
 static bool is_root(const struct api *api, const char *key, size_t len)
 {
 	unsigned char given[SHA256_BYTES], wanted[SHA256_BYTES];
@@ -55,8 +55,8 @@ static void admit_root(struct request *r)
 	r->is_admitted = true;
 }
 
-/* The key in the header, of *len octets, or NULL. One blank after the scheme, then visible ASCII;
- * blanks and tabs at the end do not count (RFC 9110 5.5). */
+/* The key in the header, of *len octets, or NULL. One space after the scheme, then visible ASCII;
+ * spaces and tabs at the end are ignored (RFC 9110 5.5). */
 static const char *find_bearer(const char *header, size_t *len)
 {
 	const char *key;

@@ -3,8 +3,8 @@
 
 #include "api/http/request_state.h"
 
-/* Checks the key of a request, now or later: then is_admitted is set or the request is answered,
- * and request_resume called. For this folder only. */
+/* Checks the API key of a request, now or later. Then either is_admitted is set, or the response is
+ * a problem; and request_resume is called. For this folder only. */
 void auth_check(struct request *r);
 
 #endif

@@ -4,17 +4,17 @@
 #include "api/http/request.h"
 #include "api/json/rules.h"
 
-/* The JSON body of a request. The functions that return int: 0, or -1 and the request is answered:
- * 400 when the body is not JSON, 422 with all its errors. */
+/* The JSON body of a request. The functions return 0, or -1 after they responded: with 400 if the
+ * body is not JSON, 413 if it has too many values, 422 if it has errors. */
 
-/* *body: for the caller to decref. */
+/* *body: the caller must decref it. */
 int body_parse(struct request *r, json_t **body);
-/* Parses the body and checks it by a table; what lands in target points into *body. */
+/* Parses the body and checks it by a table. Values in target point into *body. */
 int body_read(struct request *r, const struct rule *table, size_t n, void *target, json_t **body);
 
-/* 422 with an array of {pointer, detail}. */
+/* Responds with 422 and an array of {pointer, code, detail}. */
 void body_answer_errors(struct request *r, json_t *take_errors);
-/* 422 with one error. */
+/* Responds with 422 and one error; its code is `invalid`. */
 void body_answer_error(struct request *r, const char *pointer, const char *detail);
 
 #endif

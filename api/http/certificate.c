@@ -1,4 +1,4 @@
-/* The certificate of the API: read, and checked before anything is served with it. */
+/* Reads the certificate of the API, and checks it before the server starts. */
 #include "api/http/certificate.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ void certificate_wipe(char *key)
 	free(key);
 }
 
-/* No terminal to ask at: a key with a passphrase is refused. */
+/* There is no terminal to ask for a passphrase, so a key with one is refused. */
 static int no_passphrase(char *to, int len, int for_writing, void *arg)
 {
 	(void)to;
@@ -95,7 +95,7 @@ static int check_pair(const struct config *config, const char *cert_text, const 
 				 config->tls_key);
 	else if (X509_check_private_key(cert, key) != 1)
 		status = err_set(e, ERR_INPUT,
-				 "POSTERN_TLS_KEY: %s: is not the key of the certificate in %s",
+				 "POSTERN_TLS_KEY: %s: not the key of the certificate in %s",
 				 config->tls_key, config->tls_cert);
 	X509_free(cert);
 	EVP_PKEY_free(key);

@@ -7,11 +7,11 @@
 /* The certificate and private key of the API (POSTERN_TLS_CERT, POSTERN_TLS_KEY). ERR_INPUT names
  * the setting and the file. */
 
-/* PEM texts, malloc, with a NUL at the end; both NULL when none is configured. */
+/* PEM texts, allocated by malloc, ended by NUL. Both are NULL if no certificate is configured. */
 int certificate_load(const struct config *config, char **cert, char **key, struct err *e);
-/* Overwrites and frees. NULL is fine. */
+/* Overwrites the key, and frees it. NULL is allowed. */
 void certificate_wipe(char *key);
-/* Checks both without serving. */
+/* Checks both files: PEM, and the key belongs to the certificate. */
 int certificate_check(const struct config *config, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Drains the server: no new connections, open requests are answered, then it ends. */
+/* Drains the server: no new connections, open requests get their responses, then it ends. */
 #include "api/http/drain.h"
 
 #include <sys/ioctl.h>
@@ -19,7 +19,7 @@ static void finish_drain(void *arg)
 		fn(s->drained_arg);
 }
 
-/* Between two requests, and no octet of the next one has arrived. */
+/* True between two requests, if no octet of the next one has arrived. */
 static bool is_idle(const struct peer *c)
 {
 	int unread = 0;

@@ -3,7 +3,7 @@
 
 #include "api/http/engine.h"
 
-/* How the server ends: http_server_drain is here. For this folder only. */
+/* Drains the server; drain.c has http_server_drain. For this folder only. */
 
 /* 0 or -1 (out of memory). */
 int drain_init(struct http_server *s);

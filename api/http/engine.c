@@ -1,4 +1,4 @@
-/* libmicrohttpd in our loop: it has an epoll of its own, which the loop watches. */
+/* Runs libmicrohttpd in our loop: the loop watches the library's epoll. */
 #include "api/http/engine.h"
 
 #include <inttypes.h>
@@ -8,8 +8,8 @@
 
 #define RUNS_A_TURN 16
 
-/* MHD says by a timeout of 0 that it has work left. It goes on, but not for ever, so that the rest
- * of the loop gets its turn. The tick serves longer timeouts. */
+/* With a timeout of 0 MHD reports that it has more work. It runs again, but only a few times, so
+ * that the other parts of the loop get their turn. The tick serves longer timeouts. */
 void engine_run(struct http_server *s)
 {
 	MHD_UNSIGNED_LONG_LONG left;

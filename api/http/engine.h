@@ -25,9 +25,9 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	int guard_fd;            /* epoll of guard.c; -1: none */
 	struct loop_fd poll;     /* MHD's epoll */
-	struct loop_post wake;   /* resumed in this turn: run MHD once */
+	struct loop_post wake;   /* a request was resumed in this turn: run MHD once */
 	struct loop_timer again; /* MHD has work left: run it in the next turn */
-	struct loop_timer work;  /* handlers that wait for their turn have it */
+	struct loop_timer work;  /* runs the handlers of `waiting` */
 	struct request *waiting, **last_waiting;
 	struct loop_timer tick;
 	struct peer *peers;
@@ -46,15 +46,15 @@ struct http_server {
 	struct loop_post drained_post;
 	void (*drained)(void *);
 	void *drained_arg;
-	char id_prefix[15]; /* of request ids made here */
+	char id_prefix[15]; /* of the request ids of this process */
 	uint64_t id_count;
 };
 
-/* Runs MHD now, as long as it has work, but not for more than a few rounds. */
+/* Runs MHD now while it has work, but only a few rounds. */
 void engine_run(struct http_server *s);
 /* Runs MHD at the end of this loop turn. */
 void engine_wake(struct http_server *s);
-/* A connection ended: when the server is draining and it was the last, posts `drained`. */
+/* Call when a connection ends: after the last one of a server that drains, posts `drained`. */
 void engine_check_drained(struct http_server *s);
 
 /* A new id for a request. */

@@ -1,6 +1,6 @@
-/* One request from its head to its response. libmicrohttpd calls once when the head is there, once
- * for each piece of the body, and once when the body is complete. A response queued at the first
- * call leaves the body unread, so MHD closes the connection after it. */
+/* One request from its head to its response. libmicrohttpd calls once when the head has arrived,
+ * once for each piece of the body, and once when the body is complete. A response queued at the
+ * first call leaves the body unread, so MHD closes the connection after it. */
 #include "api/http/exchange.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "api/http/response.h"
 #include "server/base/clock.h"
 
-/* All bodies of a process together, in octets; above it new ones get 503. */
+/* All bodies of a process together, in octets. Above it, new requests get 503. */
 #define BODY_TOTAL_MAX ((size_t)256 << 20)
 
 static uint64_t body_max(const struct request *r)
@@ -95,8 +95,8 @@ static void refuse_scope(struct request *r)
 	put_scopes(&had, r->key.scopes, ", ");
 	if (r->key.scopes & SCOPE_ROOT)
 		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
-			       "The root key is only for projects and keys. Make a key with POST "
-			       "/v1/keys and use it.");
+			       "The root key is only for projects and keys. Create a key with "
+			       "POST /v1/keys and use that key.");
 	else if (r->route->scope == SCOPE_ROOT)
 		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
 			       "This needs the root key (POSTERN_ROOT_KEY).");
@@ -222,7 +222,7 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 	return MHD_YES;
 }
 
-/* MHD takes no response while a body comes in, so this one is written past it. */
+/* MHD accepts no response while a body arrives, so this one is written directly to the socket. */
 static enum MHD_Result cut_body(struct request *r, enum problem problem, const char *detail)
 {
 	r->status = problem_status(problem);
@@ -254,7 +254,7 @@ enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len)
 	return MHD_YES;
 }
 
-/* Does the key's lookup or the handler still hold it? */
+/* True while the lookup of the key or the handler still uses the request. */
 static bool is_held(const struct request *r)
 {
 	if (r->is_answered)
@@ -267,7 +267,7 @@ void exchange_end(struct request *r)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
 
-	/* No response of ours, but one of MHD's (431, 414, a bad chunk). */
+	/* The response was not ours, but MHD's (431, 414, a bad chunk). */
 	if (!r->status && info && r->peer->phase != PEER_DOOMED)
 		r->status = info->http_status;
 	request_log_end(r);

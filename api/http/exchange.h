@@ -5,13 +5,13 @@
 
 #include "api/http/request_state.h"
 
-/* One request from its head to its response, step by step as libmicrohttpd calls. For this folder
- * only. */
+/* Takes one request from its head to its response, in the steps in which libmicrohttpd calls. For
+ * this folder only. */
 
-/* The head is there, or the whole body; also after request_resume. */
+/* Called when the head or the whole body has arrived, and after request_resume. */
 enum MHD_Result exchange_step(struct request *r, const char *url, const char *method,
 			      const char *version);
-/* A piece of the body. */
+/* Called for each piece of the body. */
 enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len);
 /* Calls the handlers that wait for their turn. */
 void exchange_work(void *server);

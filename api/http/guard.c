@@ -1,5 +1,5 @@
-/* Reads request heads ahead of libmicrohttpd. An epoll of our own says which connections have new
- * octets; they are looked at and left in the socket. */
+/* Reads request heads before libmicrohttpd does. A separate epoll reports the connections with new
+ * octets; the guard looks at them and leaves them in the socket. */
 #include "api/http/guard.h"
 
 #include <linux/tcp.h>
@@ -40,7 +40,7 @@ void guard_add(struct peer *p)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = p};
 
-	/* Without it MHD's own pages remain. */
+	/* Without the guard, clients get MHD's own pages. */
 	if (p->server->guard_fd >= 0)
 		epoll_ctl(p->server->guard_fd, EPOLL_CTL_ADD, p->fd, &event);
 }
@@ -73,15 +73,15 @@ void guard_next(struct peer *p, uint64_t octets)
 	buf_deinit(&p->head);
 }
 
-/* How many octets MHD has read from this connection. false: not known. */
+/* Counts the octets that MHD has read from this connection. false: not known. */
 static bool count_read(const struct peer *p, uint64_t *octets)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 	int unread = 0;
 
-	/* In this order: what arrives in between makes the count too large, never too small. The
-	 * client's end of the stream counts as an octet. */
+	/* The order matters: octets that arrive in between make the count too large, never too
+	 * small. The client's end of the stream counts as an octet. */
 	if (!p->is_counted || ioctl(p->fd, FIONREAD, &unread) < 0 ||
 	    getsockopt(p->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
 	    (info.tcpi_state != STATE_ESTABLISHED && info.tcpi_state != STATE_CLOSE_WAIT))
@@ -91,8 +91,8 @@ static bool count_read(const struct peer *p, uint64_t *octets)
 	return true;
 }
 
-/* Has MHD read exactly what was looked at? It may have read octets that came after the look; then
- * what stands in the socket now is not what follows p->head. */
+/* True if MHD has read exactly the octets that the guard saw. If it read later ones, too, the
+ * octets in the socket do not follow p->head. */
 static bool is_in_step(const struct peer *p)
 {
 	uint64_t octets;
@@ -143,7 +143,7 @@ static void look_at_body(struct peer *p)
 	uint64_t octets;
 	ssize_t n;
 
-	/* Octets that MHD read before we looked: the place in the framing is lost. */
+	/* MHD read octets that the guard did not see: the position in the framing is lost. */
 	if (!count_read(p, &octets) || octets > p->scanned) {
 		p->is_counted = false;
 		return;
@@ -156,7 +156,7 @@ static void look_at_body(struct peer *p)
 		look_again(p);
 }
 
-/* bytes: of the head and what came with it. */
+/* bytes: the head and the octets that came with it. */
 static void begin_body(struct peer *p, const struct scan *head, const char *bytes, size_t len)
 {
 	p->is_chunked = true;

@@ -1,4 +1,4 @@
-/* Checks the request head: refuses what another reader on the way could understand differently. */
+/* Checks the request head: refuses heads that a proxy could read differently. */
 #include "api/http/head.h"
 
 #include <string.h>
@@ -8,10 +8,11 @@
 #include "api/wire/scan.h"
 #include "server/base/number.h"
 
-/* libmicrohttpd 0.9.75 folds continuation lines into the header's name, takes bare LF, ignores a
- * second Content-Length, and lets a blank stand before the colon. All of that shows in where the
- * parts lie: it cuts lines in place, so in a well-formed head each part starts where the one before
- * ended, less the colon or CRLF that became NULs. Later versions have checks of their own. */
+/* libmicrohttpd 0.9.75 folds continuation lines into the header's name, accepts bare LF, ignores a
+ * second Content-Length, and accepts a space before the colon. The addresses of the parts show all
+ * of this: MHD cuts lines in place, so in a well-formed head each part starts directly after the
+ * previous one, apart from the colon or CRLF, which became NULs. Later versions have checks of
+ * their own. */
 #define PARTS_LIE_IN_PLACE (MHD_VERSION < 0x00097700)
 
 #define LENGTH_MAX INT64_C(999999999999999999)
@@ -64,7 +65,7 @@ static bool is_value(const char *text, size_t len)
 	return true;
 }
 
-/* Does the value begin after name, colon and blanks only? */
+/* True if only the name, the colon and spaces come before the value. */
 static bool is_in_place(const char *name, size_t name_len, const char *value)
 {
 	const char *p = name + name_len + 1;
@@ -134,7 +135,7 @@ static const char *check_lines(struct request *r, struct head *h, const char *ur
 	return NULL;
 }
 
-/* RFC 9112 6.1-6.3; what a proxy in front could frame otherwise is refused. */
+/* RFC 9112 6.1-6.3. Refuses framing that a proxy could read differently. */
 static const char *check_framing(struct request *r, const struct head *h)
 {
 	const char *length = h->values[SEEN_LENGTH], *transfer = h->values[SEEN_TRANSFER];
@@ -143,7 +144,7 @@ static const char *check_framing(struct request *r, const struct head *h)
 	if (length && transfer)
 		return "Send Content-Length or Transfer-Encoding, not both.";
 	if (transfer && (r->is_http_1_0 || strcasecmp(transfer, "chunked") != 0))
-		return "The only Transfer-Encoding is chunked, with HTTP/1.1.";
+		return "The only supported Transfer-Encoding is chunked, with HTTP/1.1.";
 	if (transfer)
 		r->content_length = UINT64_MAX;
 	if (length && number_parse(length, strlen(length), 0, LENGTH_MAX, &octets) < 0)
@@ -207,8 +208,7 @@ bool head_check(struct request *r, const char *url, const char *method, const ch
 	return true;
 }
 
-/* At a parameter (RFC 9110 5.6.6): sets *at to what follows it. Of all parameters only charset
- * matters here. */
+/* Reads the parameter at *at (RFC 9110 5.6.6), and moves *at after it. Only charset is checked. */
 static bool is_charset_ok(const char **at)
 {
 	const char *p = *at;

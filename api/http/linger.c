@@ -1,6 +1,6 @@
 /* Closes a connection so that the last response arrives: a close with unread bytes makes TCP send a
- * reset, which may overtake the response (RFC 9112 9.6). So: end our side, read on for a while,
- * then close. */
+ * reset, which may overtake the response (RFC 9112 9.6). So it shuts down our side, reads for a
+ * while, then closes. */
 #include "api/http/linger.h"
 
 #include <errno.h>
@@ -106,7 +106,8 @@ void linger_last_words(struct http_server *s, int fd, enum problem problem, cons
 		problem_status(problem), problem_title(problem),
 		problem_status(problem) == 503 ? "Retry-After: 5\r\n" : "", id, len);
 	buf_append(&response, text, len);
-	/* A few hundred octets into an empty socket buffer: all are written, or the client is lost.
+	/* A few hundred octets fit into an empty socket buffer. If not, the client gets no
+	 * response.
 	 */
 	if (!response.failed)
 		(void)!send(fd, response.data, response.len, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -16,7 +16,7 @@ enum peer_phase {
 	PEER_IDLE,  /* between two requests */
 	PEER_HEAD,  /* the request line is there */
 	PEER_BODY,
-	PEER_WORK, /* with the key's lookup or a handler: the store bounds the time */
+	PEER_WORK, /* the key is looked up or a handler runs: the store limits the time */
 	PEER_SENDING,
 	PEER_DOOMED, /* shut down or refused by us; MHD has not noticed yet */
 };
@@ -28,21 +28,21 @@ struct peer {
 	enum peer_phase phase;
 	int64_t since_ms;   /* monotonic: the phase began; BODY: the request began */
 	uint64_t bytes;     /* of the body so far, or of the response */
-	bool is_left_early; /* responded before the body was read: linger */
+	bool is_left_early; /* the response was sent before the body was read: linger */
 
-	/* guard.c's: */
+	/* For guard.c: */
 	uint64_t octets;   /* of the requests that ended */
-	bool is_counted;   /* octets is right */
+	bool is_counted;   /* `octets` is known */
 	bool is_head_seen; /* the head of this request has been looked at */
-	struct buf head;   /* what has been looked at of a head that is not complete */
-	bool is_chunked;   /* and the body up to the octet number `scanned` has been looked at */
+	struct buf head;   /* the part of an incomplete head that has been looked at */
+	bool is_chunked;   /* the body was looked at up to the octet number `scanned` */
 	struct chunks chunks;
 	uint64_t scanned;
 };
 
 /* NULL: out of memory. */
 struct peer *peer_new(struct http_server *s, int fd);
-/* Before MHD closes its descriptor. NULL is fine. */
+/* Call before MHD closes its descriptor. NULL is allowed. */
 void peer_free(struct peer *p);
 void peer_enter(struct peer *p, enum peer_phase phase, int64_t since_ms);
 /* Shuts the socket down; MHD sees the end of the stream and cleans up. */

@@ -1,4 +1,4 @@
-/* The life of a request, its suspension, and what a handler may ask of it. */
+/* Creates, suspends, resumes and frees requests; the functions that handlers read them by. */
 #include "api/http/request_state.h"
 
 #include <stdlib.h>

@@ -12,12 +12,12 @@ struct loop;
 struct redis;
 struct request;
 
-/* One HTTP request, as its handler sees it: read (bounded), authorised, routed. A handler responds
- * now or later (from a store callback) by one of the functions of answer.h; until then the
- * connection is suspended. The request stays valid until then, also when the client has hung up.
- * What these functions return lives as long as the request. */
+/* One HTTP request, as its handler sees it: read, within the size limits; authorised; routed. A
+ * handler responds now or later (from a callback of the store) by one of the functions of answer.h.
+ * Until then the connection is suspended and the request stays valid, even if the client has closed
+ * the connection. All returned pointers are valid as long as the request. */
 
-/* What all handlers of a process share. */
+/* Shared by all handlers of a process. */
 struct api {
 	struct loop *loop;
 	struct redis *redis;
@@ -35,7 +35,7 @@ const char *request_param(const struct request *r, size_t i);
 const char *request_query(const struct request *r, const char *name);
 /* The name of query parameter i (0 = first); NULL after the last. */
 const char *request_query_name(const struct request *r, size_t i);
-/* Header, NULL: not given. (A second one of those that must come once was refused before.) */
+/* A header; NULL: not given. Headers that may occur only once were checked before. */
 const char *request_header(const struct request *r, const char *name);
 /* The raw body. */
 const char *request_body(const struct request *r, size_t *len);

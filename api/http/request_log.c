@@ -22,7 +22,7 @@ static void count_status(const struct request *r)
 		metric_add(METRIC_REQUESTS_2XX, 1);
 }
 
-/* Health checks and scrapers send these every few seconds; they would fill the log. */
+/* Health checks and scrapers send these requests every few seconds; they would fill the log. */
 static bool is_routine(const struct request *r)
 {
 	return r->route && !r->route->scope && r->status < 500;

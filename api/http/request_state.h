@@ -8,20 +8,20 @@
 #include "api/wire/uri.h"
 #include "server/base/buf.h"
 
-/* The inside of a request, for the files of this folder. Life and suspension are in request.c; its
- * way from the head to the response is in exchange.c. */
+/* The fields of a request, for the files of this folder. request.c creates, suspends and frees it;
+ * exchange.c takes it from the head to the response. */
 
 enum request_step {
 	STEP_HEAD,      /* nothing checked yet */
 	STEP_AUTHORISE, /* the key is being looked up, or was */
 	STEP_BODY,      /* the body comes in */
-	STEP_WAIT,      /* for its handler's turn */
-	STEP_WORK,      /* with the handler */
+	STEP_WAIT,      /* waits until its handler runs */
+	STEP_WORK,      /* the handler runs, or will respond later */
 	STEP_SENT,
 };
 
 struct request {
-	struct http_server *server; /* NULL: the client or the server has gone; nobody waits */
+	struct http_server *server; /* NULL: client or server is gone, no response is needed */
 	const struct api *api;
 	struct request *prev, *next; /* of the server's open requests */
 	struct request *after;       /* in STEP_WAIT: the next in the queue */
@@ -29,7 +29,7 @@ struct request {
 	struct peer *peer;
 	enum request_step step;
 	bool is_suspended;
-	bool is_admitted; /* the key is good */
+	bool is_admitted; /* the key is valid */
 	bool is_answered;
 	bool is_http_1_0;
 	bool is_encoded; /* a Content-Encoding that is not identity */
@@ -62,13 +62,13 @@ struct request {
 
 /* NULL: out of memory. */
 struct request *request_new(struct http_server *s, const char *target);
-/* Takes it off the server and its connection; a lookup or a handler may still hold it. */
+/* Detaches it from the server and its connection; a lookup or a handler may still use it. */
 void request_leave(struct request *r);
 void request_free(struct request *r);
 
 /* Stops reading and sending until request_resume. */
 void request_suspend(struct request *r);
-/* Goes on, in this loop turn. Frees a request whose client has gone. */
+/* Continues in this loop turn. Frees a request whose client is gone. */
 void request_resume(struct request *r);
 /* MHD must not be stopped while a connection is suspended. */
 void request_resume_all(struct http_server *s);

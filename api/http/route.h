@@ -5,8 +5,8 @@
 
 #include "server/store/projects/keys.h"
 
-/* The table of routes: one row a route. api/routes.c has the API's; the server is given it when it
- * starts. */
+/* The table of routes: one row for each route. api/routes.c has the table of the API; the server
+ * gets it at its start. */
 
 struct request;
 
@@ -18,7 +18,7 @@ enum http_method {
 	HTTP_DELETE
 };
 
-/* The body that a route wants. */
+/* The body that a route expects. */
 enum route_body {
 	BODY_NONE,  /* a small one is read and ignored */
 	BODY_SMALL, /* application/json (else 415 or 400) of at most ROUTE_SMALL_MAX octets */

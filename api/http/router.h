@@ -20,7 +20,7 @@ struct router_match {
 
 /* "GET" and "HEAD" give HTTP_GET. Methods are case-sensitive (RFC 9110 9.1). */
 enum router_method router_method(const char *text, enum http_method *method);
-/* method counts only when kind is ROUTER_METHOD_KNOWN. */
+/* method is used only if kind is ROUTER_METHOD_KNOWN. */
 void router_lookup(const struct routes *routes, const struct uri *uri, enum router_method kind,
 		   enum http_method method, struct router_match *match);
 /* "GET, HEAD, OPTIONS" */

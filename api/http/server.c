@@ -47,7 +47,7 @@ static void on_connection(void *server, struct MHD_Connection *mhd, void **conte
 		peer_free(*context);
 }
 
-/* The request line is there, not yet taken apart: the request begins. */
+/* The request line has arrived, not yet parsed: the request begins. */
 static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info =
@@ -64,7 +64,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 	return r;
 }
 
-/* uri.c decodes; MHD's way would hide %00 and %2F. */
+/* uri.c decodes targets, because MHD's decoding would hide %00 and %2F. */
 static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
 {
 	(void)arg;
@@ -115,7 +115,7 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
 
 static unsigned per_ip(unsigned connections)
 {
-	/* One address cannot take them all, yet a proxy may take most. */
+	/* One address cannot use all connections, but a proxy may use most. */
 	return connections > 10 ? connections - connections / 10 : connections;
 }
 
@@ -148,7 +148,7 @@ static int start_daemon(struct http_server *s, char *cert, char *key, struct err
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_ARRAY, options,
 				     MHD_OPTION_END);
 	if (!s->daemon)
-		return err_set(e, ERR_INTERNAL, "the HTTP server does not start");
+		return err_set(e, ERR_INTERNAL, "the HTTP server cannot be started");
 	return 0;
 }
 

@@ -14,21 +14,22 @@
 
 struct http_server;
 
-/* To be called after the fork. Accepts from listen_fds, which are non-blocking. api and routes are
- * borrowed until http_server_free. */
+/* Call it after the fork. Accepts from listen_fds, which are non-blocking and stay the caller's.
+ * api and routes are borrowed until http_server_free. ERR_INPUT: the certificate or its key is not
+ * usable. */
 int http_server_start(struct http_server **s, const struct api *api, const struct routes *routes,
 		      const int *listen_fds, size_t n, struct err *e);
 
-/* Stops accepting, answers what comes on open connections with `Connection: close`, lets open
- * requests end (at most ms), then calls done. Idle connections are closed at once; is_patient:
- * after 10 s. May be called again with less patience. */
+/* Stops accepting, responds on open connections with `Connection: close`, lets open requests end
+ * (within ms at most), then calls done. Idle connections are closed at once; with is_patient, after
+ * 10 s. May be called again, with is_patient false. */
 void http_server_drain(struct http_server *s, int64_t ms, bool is_patient, void (*done)(void *),
 		       void *arg);
 
-/* Not from within a handler. */
+/* Must not be called within a handler. */
 void http_server_free(struct http_server *s);
 
-/* How long a peer may take, and what it may hold. */
+/* Limits on the time and the memory of clients. */
 struct http_limits {
 	int64_t tick_ms;   /* between two checks */
 	int64_t fresh_ms;  /* from connect to the first request line */
@@ -38,10 +39,10 @@ struct http_limits {
 	int64_t send_ms;   /* the response; plus 1 s for each send_rate octets */
 	int64_t body_rate; /* octets a second */
 	int64_t send_rate;
-	int64_t linger_ms;   /* after our end of stream, until the peer's */
-	int64_t back_off_ms; /* after accept ran out of descriptors */
-	/* Octets of all responses that clients have not read yet; above it large ones become 503.
-	 */
+	int64_t linger_ms;   /* from our end of stream to the peer's */
+	int64_t back_off_ms; /* pause after accept ran out of descriptors */
+	/* Octets of all responses that clients have not read yet. Above it, a large response is
+	 * replaced by a 503. */
 	size_t responses_max;
 };
 

@@ -1,5 +1,5 @@
 /* Once a tick: closes connections of peers that are too slow. The limits are on total time, because
- * one octet now and then resets any idle timer. */
+ * a single octet from time to time resets an idle timer. */
 #include "api/http/sweep.h"
 
 #include <sys/socket.h>
@@ -36,8 +36,8 @@ static int64_t limit_ms(const struct http_server *s, const struct peer *p)
 	return INT64_MAX;
 }
 
-/* MHD stops reading after a short read, and so misses the end of the stream of a client that
- * half-closed directly after its last request. */
+/* MHD stops reading after a short read. So it misses the end of the stream if a client half-closes
+ * directly after its last request. */
 static bool has_ended(const struct peer *p)
 {
 	char byte;
@@ -70,6 +70,6 @@ void sweep_run(void *server)
 		check_peer(s, p, now_ms);
 	metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 	loop_timer_set(&s->tick, s->limits.tick_ms);
-	/* MHD's own timeouts; nothing else wakes it for them. */
+	/* For MHD's own timeouts; nothing else wakes MHD for them. */
 	engine_run(s);
 }

@@ -5,14 +5,15 @@
 
 #include "api/json/rules.h"
 
-/* Checks that rules of several tables share. 0, or -1 with the text for the user (ERR_INPUT). */
+/* Checks that several tables of rules share. Return 0, or -1 with the text for the user
+ * (ERR_INPUT). */
 
-/* For text that goes into a header of a mail: no control characters, no line ends. */
+/* For text in a header of a mail: valid UTF-8, no control characters, no line ends. */
 int check_line(const struct rule_value *v, struct err *e);
-/* The same, but a TAB is allowed and becomes a blank. *text lives as long as v->json. */
+/* The same, but a TAB is allowed and becomes a space. *text is valid as long as v->json. */
 int check_text_line(const struct rule_value *v, const char **text, struct err *e);
 
-/* Is it one of the words (NULL ends them)? which: its index. */
+/* The value must be one of the words (ended by NULL). *which: its index. */
 int check_word(const struct rule_value *v, const char *const *words, size_t *which, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads spans of time such as "10m". */
+/* Reads durations such as "10m". */
 #include "api/json/duration.h"
 
 #include "server/base/number.h"

@@ -18,11 +18,11 @@ static int too_deep(const char *text, const char *at, struct err *e)
 			column = 1;
 		}
 	}
-	return err_set(e, ERR_INPUT, "line %zu, column %zu: nested deeper than %d levels", line,
+	return err_set(e, ERR_INPUT, "Line %zu, column %zu: nested deeper than %d levels", line,
 		       column, JSON_DEPTH_MAX);
 }
 
-/* Where the string that begins at p ends: after its closing quote. */
+/* The end of the string that begins at p: after its closing quote. */
 static const char *skip_string(const char *p, const char *end)
 {
 	for (;;) {
@@ -38,8 +38,8 @@ static const char *skip_string(const char *p, const char *end)
 	}
 }
 
-/* Before the parser runs, because it recurses once a level and allocates once a value. Each comma
- * and each container begins a value. */
+/* Called before the parser, which recurses once for each level and allocates for each value. Each
+ * comma and each container begins a value. */
 static int check_size(const char *text, size_t len, struct err *e)
 {
 	const char *end = text + len, *p = text;
@@ -76,15 +76,15 @@ static int explain_error(const json_error_t *why, struct err *e)
 		return err_oom(e);
 	if (json_error_code(why) == json_error_duplicate_key)
 		return err_set(e, ERR_INPUT,
-			       "line %d, column %d: an object has the same name twice", why->line,
+			       "Line %d, column %d: an object has the same name twice", why->line,
 			       why->column);
 	if (json_error_code(why) == json_error_null_character ||
 	    json_error_code(why) == json_error_null_byte_in_key)
-		return err_set(e, ERR_INPUT, "line %d, column %d: \\u0000 is not allowed",
+		return err_set(e, ERR_INPUT, "Line %d, column %d: \\u0000 is not allowed",
 			       why->line, why->column);
 	if (json_error_code(why) == json_error_invalid_utf8)
-		return err_set(e, ERR_INPUT, "the request body is not UTF-8");
-	return err_set(e, ERR_INPUT, "line %d, column %d: %.*s", why->line, why->column, (int)len,
+		return err_set(e, ERR_INPUT, "The request body is not UTF-8.");
+	return err_set(e, ERR_INPUT, "Line %d, column %d: %.*s", why->line, why->column, (int)len,
 		       why->text);
 }
 
@@ -94,7 +94,7 @@ int json_parse_body(const char *text, size_t len, json_t **out, struct err *e)
 	json_t *json;
 
 	if (len == 0)
-		return err_set(e, ERR_INPUT, "the request body is empty");
+		return err_set(e, ERR_INPUT, "The request body is empty.");
 	if (check_size(text, len, e) < 0)
 		return -1;
 	json = json_plain(text, len);

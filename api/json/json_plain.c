@@ -46,7 +46,7 @@ static bool take_octet(struct reader *r, char c)
 
 /* ---- strings ---- */
 
-/* Eight octets of ASCII that a string may have as they are. */
+/* True for eight octets of ASCII that need no escape in a string. */
 static bool is_plain_word(const char *p)
 {
 	uint64_t w = octets_load(p);
@@ -54,8 +54,8 @@ static bool is_plain_word(const char *p)
 	return !octets_any(w | octets_below(w, 0x20) | octets_are(w, '"') | octets_are(w, '\\'));
 }
 
-/* Octets that a string may have as they are; r->p then stands at a quote, a backslash or an octet
- * that is not allowed. */
+/* Skips octets that need no escape. Then r->p is at a quote, a backslash or an octet that is not
+ * allowed. */
 static struct string read_run(struct reader *r)
 {
 	const char *from = r->p;
@@ -187,7 +187,7 @@ static bool read_member(struct reader *r, json_t *object)
 	memcpy(kept, name.text, name.len);
 	kept[name.len] = 0;
 	value = read_value(r);
-	/* A name that was there already adds nothing. */
+	/* The number of members does not grow if the name is a duplicate. */
 	return value && json_object_set_new_nocheck(object, kept, value) == 0 &&
 	       json_object_size(object) == before + 1;
 }

@@ -222,7 +222,7 @@ static unsigned allowed_types(const struct rule *rule)
 	return rule->types | (rule->is_one_or_more ? rule->each->types : 0);
 }
 
-/* One item in place of an array. */
+/* Reads one item in place of an array. */
 static bool is_single(const struct rule *rule, const json_t *json)
 {
 	return rule->is_one_or_more && rule->each->types & type_of(json);

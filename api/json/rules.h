@@ -9,11 +9,11 @@
 #include "server/base/buf.h"
 #include "server/base/err.h"
 
-/* Checks JSON bodies. A body is a table of rules, one row a field: its types, whether it is
- * required, its limits, where its value lands, and the check that returns the text for the user. A
- * run collects all errors of a body (at most RULES_ERRORS_MAX) with their JSON pointers (RFC 6901).
- * Unknown fields are errors. A member that is null counts as not given. Strings with a NUL are
- * errors, so what lands may be used as a C string. */
+/* Checks JSON bodies. A table has one row for each field: its types, whether it is required,
+ * its limits, the place of its value in the target, and the check that returns the text for the
+ * user. A run collects all errors of a body (at most RULES_ERRORS_MAX) with their JSON pointers
+ * (RFC 6901). Unknown fields are errors. A member that is null counts as not given. Strings with a
+ * NUL are errors, so all values can be used as C strings. */
 
 #define RULES_ERRORS_MAX 100
 
@@ -49,27 +49,27 @@ struct rule {
 	bool is_required;
 	/* Characters of a string, items of an array, members of an object. max 0: no limit. */
 	size_t min, max;
-	size_t at; /* offset in the target; items land where their array or object does */
+	size_t at; /* offset in the target; items get the offset of their array or object */
 	rule_fn *take;
 	/* For each item of an array, or each member of an object with free names; before take. */
 	const struct rule *each;
-	/* Of an array: a value that each allows may stand for the array that has only this item. */
+	/* Of an array: a single value that `each` allows is accepted as an array of one item. */
 	bool is_one_or_more;
 };
 
-/* A zeroed run is ready. Frees what it holds, also errors that were not taken. */
+/* A zeroed run is ready to use. Frees its memory, also errors that were not taken. */
 void rules_deinit(struct rules_run *run);
 /* Reports an error with the code `invalid` at the current value, or at its member `name` (NULL:
  * none). Other codes: required, unknown_field, wrong_type, too_short, too_long. */
 void rules_error(struct rules_run *run, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Applies the table to an object; also to one inside a value, from its rule_fn. */
+/* Applies the table to an object. A rule_fn may call it for an object inside a value. */
 void rules_fields(struct rules_run *run, const struct rule *table, size_t n, json_t *object,
 		  void *target);
-/* A whole body: as rules_fields, and the body must be an object. */
+/* As rules_fields, for a whole body, which must be an object. */
 void rules_body(struct rules_run *run, const struct rule *table, size_t n, json_t *body,
 		void *target);
-/* Is there such a member, and not null? */
+/* True if the object has such a member that is not null. */
 bool rules_is_given(const json_t *object, const char *field);
 bool rules_has_errors(const struct rules_run *run);
 /* Gives the errors to the caller; NULL if there are none. */

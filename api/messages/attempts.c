@@ -1,4 +1,4 @@
-/* The attempts to deliver a message: where they went, how long each step took, what was said. */
+/* Shows the attempts to deliver a message: hosts, the time of each step, transcripts. */
 #include "api/messages/attempts.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ static json_t *text_or_null(const char *text)
 	return *text ? json_text(text, strlen(text)) : json_null();
 }
 
-/* Each attempt's outcomes are the events that it led to. */
+/* The outcomes of an attempt are the events that it caused. */
 static json_t *recipients(const struct record *record, const struct record_attempt *a)
 {
 	json_t *list = json_array(), *one;
@@ -107,7 +107,7 @@ static int put_facts(json_t *object, const struct attempt *facts)
 	return rc | put(object, "tls", tls(facts));
 }
 
-/* The relay died with them. */
+/* They were lost with the relay. */
 static int put_no_facts(json_t *object)
 {
 	static const char *const names[] = {"started_at", "duration_ms", "remote", "source_ip",
@@ -181,7 +181,7 @@ static void on_attempts(const struct record *record, const struct transcripts_on
 	if (list)
 		page_answer(r, list, NULL);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "the attempts cannot be shown");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "The attempts cannot be shown.");
 }
 
 void attempts_show(struct request *r)

@@ -1,4 +1,4 @@
-/* Events: of one message, and of the project as a log to read on and on. */
+/* Events: of one message, and of the project as a log that clients poll. */
 #include "api/messages/events.h"
 
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 	if (data)
 		page_answer(r, data, NULL);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
 }
 
 void events_of_message(struct request *r)
@@ -143,7 +143,7 @@ static void finish(struct request *r, struct listing *l)
 	buf_deinit(&cursor);
 }
 
-/* Moves the cursor after so many lines of the entry. False: they were seen before. */
+/* Moves the cursor after so many lines of the entry. False: they were read before. */
 static bool see(struct listing *l, const struct event_log_entry *entry, unsigned lines)
 {
 	struct event_cursor after = event_cursor_after(entry, lines);
@@ -168,7 +168,7 @@ static void on_page(const struct event_log_page *page, const struct err *why, vo
 		if (!see(l, &page->entries[ev->entry], ev->line + 1) || !is_wanted(l, ev))
 			continue;
 		if (show(r, l, ev) < 0) {
-			answer_problem(r, PROBLEM_INTERNAL, NULL, "a record cannot be shown");
+			answer_problem(r, PROBLEM_INTERNAL, NULL, "A record cannot be shown.");
 			return;
 		}
 		if (json_array_size(l->data) == l->limit) {
@@ -177,7 +177,7 @@ static void on_page(const struct event_log_page *page, const struct err *why, vo
 		}
 	}
 	for (size_t i = 0; i < page->n_entries; i++)
-		see(l, &page->entries[i], page->entries[i].n_lines); /* damaged ones too */
+		see(l, &page->entries[i], page->entries[i].n_lines); /* damaged entries too */
 	if (page->is_full && ++l->looks < LOOKS_MAX)
 		look(r, l);
 	else
@@ -189,7 +189,7 @@ static void look(struct request *r, struct listing *l)
 	struct event_log_from *from = calloc(l->partitions, sizeof(*from));
 
 	if (!from) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	for (unsigned p = 0; p < l->partitions; p++)
@@ -205,7 +205,7 @@ void events_list(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, listing_free);

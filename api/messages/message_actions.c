@@ -1,4 +1,4 @@
-/* Cancels messages, and has them tried again. */
+/* POST cancel and retry of a message. */
 #include "api/messages/message_actions.h"
 
 #include <inttypes.h>
@@ -10,7 +10,8 @@
 #include "server/base/log.h"
 #include "server/store/messages/messages.h"
 
-/* Is the message of this project? Then the order, then the message as it is now. */
+/* In this order: checks that the message is of this project, calls the store, responds with the
+ * message as it is then. */
 
 static void log_order(struct request *r, const char *event, int64_t n)
 {

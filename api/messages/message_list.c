@@ -13,7 +13,8 @@
 #include "server/store/messages/list.h"
 #include "server/redis/redis.h"
 
-/* A request reads from the store this often. Then it responds with what it has and a cursor. */
+/* A request reads from the store at most so many times. Then it responds with the messages found
+ * and a cursor. */
 #define LOOKS_MAX 20
 
 struct listing {
@@ -50,7 +51,7 @@ static struct listing *listing_new(unsigned partitions)
 	return NULL;
 }
 
-/* ---- what is asked for ---- */
+/* ---- the query ---- */
 
 static int read_to(const struct request *r, struct listing *l, struct err *e)
 {
@@ -122,7 +123,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 	return 0;
 }
 
-/* ---- is it one of those? ---- */
+/* ---- the filters ---- */
 
 static bool has_recipient(const struct record *record, const char *email)
 {
@@ -132,7 +133,7 @@ static bool has_recipient(const struct record *record, const char *email)
 	return false;
 }
 
-/* The message's status, or that of one of its recipients. */
+/* The status of the message, or of one of its recipients. */
 static bool has_status(const struct record *record, const char *status)
 {
 	if (strcmp(record_status(record), status) == 0)
@@ -184,7 +185,7 @@ static void on_list(const struct list_page *page, const struct err *why, void *a
 		if (!is_wanted(&item->record, &l->query))
 			continue;
 		if (json_array_append_new(l->data, render_message(item->id, &item->record)) < 0) {
-			answer_problem(r, PROBLEM_INTERNAL, NULL, "a record cannot be shown");
+			answer_problem(r, PROBLEM_INTERNAL, NULL, "A record cannot be shown.");
 			return;
 		}
 		if (json_array_size(l->data) == l->page.limit) {
@@ -211,7 +212,7 @@ void message_list_get(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, listing_free);

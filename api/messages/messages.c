@@ -1,4 +1,4 @@
-/* Messages: takes them in, and shows what became of them. */
+/* Accepts messages, and shows one with its state. */
 #include "api/messages/messages.h"
 
 #include <stdio.h>
@@ -17,11 +17,12 @@
 #include "server/store/messages/messages.h"
 #include "server/redis/redis.h"
 
-/* Above this, Redis would hold the facts of one message for days at the price of a mail. */
+/* Redis keeps the facts for days, but the mail only until it is delivered; so they must be small.
+ */
 #define FACTS_MAX_BYTES 65535
 #define MESSAGE_ID_MAX (sizeof("<@>") + ID_LEN + ADDRESS_EMAIL_MAX)
 
-/* A send on its way. What only accept_message needs is dropped once that has copied it. */
+/* A send in progress. accept_message copies; then the parts that only it needs are freed. */
 struct creation {
 	struct send send;
 	struct accept_request accept;
@@ -77,15 +78,16 @@ static void on_replay_read(const struct record *record, const struct err *why, v
 	struct buf body = {0};
 
 	if (!record) {
-		/* It stands, so NOT_FOUND here is as passing a trouble as a store that is away. */
+		/* The message was accepted, so NOT_FOUND is as temporary as an unreachable store.
+		 */
 		answer_problem(r, PROBLEM_UNAVAILABLE, NULL,
-			       "this request was accepted before, and its response cannot be read "
-			       "now: %s",
+			       "This request was accepted before. Its response cannot be read now: "
+			       "%s",
 			       why->text);
 		return;
 	}
 	if (render_replay(c->accept.id.text, record, &body) < 0) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
 		return;
 	}
 	metric_add(METRIC_REPLAYED, 1);
@@ -98,7 +100,7 @@ static void read_replayed(struct request *r, struct creation *c, const char *id)
 	const struct api *api = request_api(r);
 
 	if (!api || !id || !id_valid("msg", id)) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "the accepted message cannot be read");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "The accepted message cannot be read.");
 		return;
 	}
 	snprintf(c->accept.id.text, sizeof(c->accept.id.text), "%s", id);
@@ -146,19 +148,19 @@ static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 			       "bytes. Repeat it byte by byte, or use another key.");
 		return;
 	case ACCEPT_NOT_ACCEPTED:
-		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "nothing was stored: %s",
+		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "Nothing was stored: %s",
 			       why ? why->text : "the store cannot take it now");
 		return;
 	case ACCEPT_OUTCOME_UNKNOWN:
 		answer_problem(r, PROBLEM_OUTCOME_UNKNOWN, NULL,
-			       "the store went away in the middle: the message may have been "
+			       "The connection to the store was lost. The message may have been "
 			       "accepted. Repeat the request with the same Idempotency-Key to "
-			       "find out; without one, a repetition may send it twice");
+			       "find out. Without a key, a repetition may send it twice.");
 		return;
 	}
 }
 
-/* ---- steps of messages_create: 0; -1: the request is answered ---- */
+/* ---- steps of messages_create: 0, or -1 after a response ---- */
 
 static int read_send(struct request *r, struct creation *c)
 {
@@ -242,7 +244,7 @@ static int make_facts(struct request *r, struct creation *c)
 	for (size_t i = 0; i < c->send.n_emails; i++)
 		buf_append(&c->recipients, c->send.emails[i], strlen(c->send.emails[i]) + 1);
 	if (c->facts.failed || c->recipients.failed) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return -1;
 	}
 	if (c->facts.len <= FACTS_MAX_BYTES)
@@ -255,7 +257,7 @@ static int make_facts(struct request *r, struct creation *c)
 	return -1;
 }
 
-/* A line each; none: NULL. */
+/* One line for each; NULL if there are none. */
 static const char *tag_lines(struct creation *c)
 {
 	const json_t *tag;
@@ -295,11 +297,11 @@ void messages_create(struct request *r)
 	const char *name = request_query_name(r, 0);
 
 	if (!c) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, c, creation_free);
-	if (name) { /* what was meant by it might have been not to send */
+	if (name) { /* the client may have meant "do not send" */
 		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "Unknown query parameter `%.60s`.",
 			       name);
 		return;
@@ -330,7 +332,7 @@ static void on_shown(const struct record *record, const struct err *why, void *a
 	if (body)
 		answer_json(r, 200, body);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "the record cannot be shown");
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
 }
 
 void messages_show(struct request *r)

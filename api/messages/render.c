@@ -39,7 +39,7 @@ bool render_has_tag(const struct record *record, const char *tag)
 
 /* ---- 202 ---- */
 
-/* Is recipient i in *numbers, "[0,2]"? For ascending i: *numbers moves past it. */
+/* True if recipient i is in *numbers ("[0,2]"). Call it for ascending i: *numbers moves past it. */
 static bool is_next(const char **numbers, size_t i)
 {
 	char *end;
@@ -183,7 +183,7 @@ static json_t *recipients(const struct record *record)
 	return list;
 }
 
-/* What was given is shown as it was given; the rest is absent. */
+/* Fields that were given are shown as they were given; the others are absent. */
 static int put_facts(json_t *object, const json_t *facts)
 {
 	static const char *const names[] = {"internet_message_id",

@@ -1,4 +1,4 @@
-/* Reads the Idempotency-Key header and takes the fingerprint of a request. */
+/* Reads the Idempotency-Key header, and makes the fingerprint of a request. */
 #include "api/send/idempotency.h"
 
 #include <string.h>

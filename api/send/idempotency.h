@@ -6,9 +6,9 @@
 
 #include "server/base/err.h"
 
-/* The Idempotency-Key header and the fingerprint of a request, as the store takes them: SHA-256 in
- * hex, cut to 128 bits. Each project has its own keys, so nobody can provoke a collision with the
- * key of another project. */
+/* The Idempotency-Key header and the fingerprint of a request, in the form in which they are
+ * stored: SHA-256 in hex, cut to 128 bits. Keys of different projects are separate, so nobody can
+ * cause a collision with the key of another project. */
 
 #define IDEMPOTENCY_HEX 33
 
@@ -17,7 +17,8 @@
  * never replays a live one. ERR_INPUT. */
 int idempotency_key(const char *header, bool is_test, char out[IDEMPOTENCY_HEX], struct err *e);
 
-/* Of method, path and the bytes of the body: another order of its fields is another request. */
+/* The hash of method, path and the bytes of the body. So the same fields in another order are
+ * another request. */
 void idempotency_fingerprint(const char *method, const char *path, const char *body, size_t len,
 			     char out[IDEMPOTENCY_HEX]);
 

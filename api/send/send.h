@@ -12,8 +12,8 @@
 #include "server/mail/message.h"
 #include "server/store/queue/accept.h"
 
-/* The body of POST /v1/messages, checked: an envelope, choices, and a struct message that lacks
- * only its Message-ID and its date. */
+/* The checked body of POST /v1/messages: an envelope, choices, and a struct message that lacks only
+ * its Message-ID and its date. */
 
 struct send_addresses {
 	struct address *items;
@@ -36,7 +36,7 @@ struct send {
 	const char **emails; /* envelope recipients in order of appearance, no two equal */
 	size_t n_emails;
 
-	/* What message and emails point into. */
+	/* The memory that message and emails point into. */
 	json_t *body;
 	json_t *envelope; /* an object whose names are the recipients */
 	struct address from;
@@ -48,15 +48,15 @@ struct send {
 	json_t *tags, *metadata; /* of body; NULL: not given */
 };
 
-/* Checks body and fills *s, which holds a reference to body until send_deinit (due also after a
- * failure). On ERR_INPUT *errors gets the array for answer_problem (errors); the caller's. */
+/* Checks body and fills in *s, which holds a reference to body. Call send_deinit also after a
+ * failure. On ERR_INPUT *errors is the array for answer_problem; the caller owns it. */
 int send_read(struct send *s, json_t *body, const struct config *config, json_t **errors,
 	      struct err *e);
 void send_deinit(struct send *s);
 
-/* What of the message is frozen at acceptance, as one line of JSON: from, to, cc, bcc, reply_to,
- * subject, lane, tags, metadata (only what was given), and internet_message_id, size_bytes;
- * durability and request_id, unless NULL: the store keeps each byte of it for days. */
+/* The facts of the message, which never change after accept, as one line of JSON: from, to, cc,
+ * bcc, reply_to, subject, lane, tags, metadata (only the given ones); internet_message_id,
+ * size_bytes; durability and request_id, unless NULL. The store keeps each byte of it for days. */
 struct send_extra {
 	const char *internet_message_id;
 	size_t size_bytes;
@@ -65,8 +65,8 @@ struct send_extra {
 };
 void send_facts(const struct send *s, const struct send_extra *extra, struct buf *out);
 
-/* The envelope recipients of an object with to, cc and bcc, as facts have them: an object whose
- * names are the recipients, in order of appearance. NULL: out of memory. */
+/* The envelope recipients of facts (to, cc and bcc), as an object whose names are the recipients,
+ * in order of appearance. A new reference; NULL: out of memory. */
 json_t *send_envelope(const json_t *facts);
 
 #endif

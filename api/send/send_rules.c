@@ -15,7 +15,7 @@
 
 /* ---- plain strings ---- */
 
-/* Lands in a const char *. */
+/* Writes to a const char *. */
 static int take_header_text(struct rules_run *run, const struct rule_value *v, void *at,
 			    struct err *e)
 {
@@ -82,7 +82,7 @@ const struct rule send_address_rules[] = {
 };
 const size_t send_address_rules_count = sizeof(send_address_rules) / sizeof(send_address_rules[0]);
 
-/* Reports an error at its member; then `out` is not to be used. */
+/* Reports an error at the member; then `out` must not be used. */
 static bool read_address_object(struct rules_run *run, json_t *json, struct address *out)
 {
 	size_t before = json_array_size(run->errors);
@@ -104,7 +104,7 @@ static bool read_address_object(struct rules_run *run, json_t *json, struct addr
 	return true;
 }
 
-/* 0: read, 1: an error was reported, -1: e says why. */
+/* 0: read. 1: an error was reported. -1: e has the error. */
 static int read_address(struct rules_run *run, const struct rule_value *v, struct address *out,
 			struct err *e)
 {
@@ -144,7 +144,7 @@ static const struct rule address_item = {
 
 /* ---- headers ---- */
 
-/* As it was given; NULL: not given. */
+/* The header as it was given; NULL: not given. */
 static const char *find_header(const struct send *s, const char *name)
 {
 	size_t i;
@@ -183,7 +183,7 @@ static int check_headers(struct rules_run *run, const struct rule_value *v, void
 	(void)v;
 	(void)e;
 	if (post && !find_header(s, "List-Unsubscribe"))
-		rules_error(run, post, "needs the header List-Unsubscribe too");
+		rules_error(run, post, "requires the header List-Unsubscribe");
 	return 0;
 }
 
@@ -207,7 +207,7 @@ static const struct rule tag_item = {.types = RULE_STRING, .min = 1, .max = 64, 
 
 static const struct rule metadata_item = {.types = RULE_STRING};
 
-/* Lands in a json_t *. */
+/* Writes to a json_t *. */
 static int take_json(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	(void)run;

@@ -6,8 +6,8 @@
 #include "api/json/rules.h"
 
 /* The tables of POST /v1/messages: the body, whose target is a struct send, an address given as an
- * object, and an attachment (send_parts.c). openapi.yaml says the same of each field; a test holds
- * the two together. */
+ * object, and an attachment (send_parts.c). openapi.yaml describes the same fields; a test compares
+ * them. */
 extern const struct rule send_rules[];
 extern const size_t send_rules_count;
 extern const struct rule send_address_rules[];

@@ -7,7 +7,7 @@
 
 #define SIZE_DIGITS_MAX 8
 
-/* Each of these takes one octet: false, when it must not stand there. */
+/* Each of these reads one octet. False: the octet is not allowed there. */
 
 static bool take_size(struct chunks *c, char octet)
 {

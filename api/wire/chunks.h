@@ -7,7 +7,7 @@
 #include "api/wire/scan.h"
 
 /* Checks the framing of a chunked body as strictly as that of a head (RFC 9112 7.1): libmicrohttpd
- * takes a bare LF and ignores extensions, which another reader on the way may frame differently.
+ * accepts a bare LF and ignores extensions, which a proxy may read differently.
  *Pure.
  *
  *	body    = *( size CRLF data CRLF ) "0" CRLF *( trailer CRLF ) CRLF
@@ -33,7 +33,8 @@ struct chunks {
 	uint64_t left; /* of the data of this chunk */
 };
 
-/* Reads up to len octets; *used: how many belong to the body. SCAN_GOOD: the body is complete. */
+/* Reads up to len octets. *used: how many belong to the body. SCAN_GOOD: the body is complete.
+ * SCAN_BAD: the framing is malformed. */
 enum scan_verdict chunks_scan(struct chunks *c, const char *bytes, size_t len, size_t *used);
 
 #endif

@@ -59,7 +59,7 @@ static const struct {
 				    "Request line and headers have more than 16,384 octets."},
 	[PROBLEM_INTERNAL] =
 		{500, "internal", "Internal error",
-		 "An error of the server. The log has the reason under the request_id."},
+		 "An error of the server. The log has the reason, with this request_id."},
 	[PROBLEM_NOT_ACCEPTED] =
 		{503, "not-accepted", "Nothing was stored; try again",
 		 "Nothing was stored. Send the request again after the seconds in Retry-After."},
@@ -74,7 +74,7 @@ static const struct {
 			     "Send the request as HTTP/1.1."},
 	[PROBLEM_NOT_CONFIGURED] = {503, "not-configured", "The installation lacks a setting",
 				    "The operator of this Postern must set it. The detail names "
-				    "the setting. To try again does not help."},
+				    "the setting. Do not try again before that."},
 };
 
 unsigned problem_status(enum problem problem)

@@ -22,7 +22,7 @@ enum problem {
 	PROBLEM_INTERNAL,             /* 500 */
 	PROBLEM_NOT_ACCEPTED,         /* 503 + Retry-After */
 	PROBLEM_OUTCOME_UNKNOWN,      /* 503 + Retry-After */
-	PROBLEM_UNAVAILABLE,          /* 503 + Retry-After: a read cannot be answered now */
+	PROBLEM_UNAVAILABLE,          /* 503 + Retry-After: a read is not possible now */
 	PROBLEM_TIMEOUT,              /* 408: the request did not arrive in time */
 	PROBLEM_URI_TOO_LONG,         /* 414 */
 	PROBLEM_HEAD_TOO_LARGE,       /* 431 */
@@ -33,7 +33,7 @@ enum problem {
 unsigned problem_status(enum problem problem);
 const char *problem_title(enum problem problem);
 const char *problem_slug(enum problem problem);    /* "not-found" */
-const char *problem_meaning(enum problem problem); /* sentences for the reader of its page */
+const char *problem_meaning(enum problem problem); /* the text of its page: whole sentences */
 /* The problem of a slug; -1: there is none. */
 int problem_find(const char *slug, enum problem *problem);
 #define PROBLEM_CODE_MAX 32

@@ -1,4 +1,4 @@
-/* Finds in a request head what libmicrohttpd would refuse by itself. */
+/* Finds the errors of a request head that libmicrohttpd would refuse by itself. */
 #include "api/wire/scan.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "api/wire/uri.h"
 
 #define LENGTH_DIGITS_MAX 18
-#define SCAN_SPARE_BYTES 4096 /* for what libmicrohttpd needs besides */
+#define SCAN_SPARE_BYTES 4096 /* other memory that libmicrohttpd needs */
 
 #define TEXT(number) #number
 #define TEXT_OF(number) TEXT(number)
@@ -24,8 +24,8 @@ static enum scan_verdict refuse_head(struct scan *out, enum problem problem, con
 	return SCAN_BAD;
 }
 
-/* The next line without its end. false: it has no end yet. A bare LF ends a line here, as it does
- * in libmicrohttpd; head.c refuses it then. */
+/* The next line without its end. False: it has no end yet. As in libmicrohttpd, a bare LF ends a
+ * line here; head.c refuses it later. */
 static bool take_line(struct span *rest, struct span *line)
 {
 	const char *end = memchr(rest->text, '\n', rest->len);

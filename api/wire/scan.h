@@ -6,8 +6,8 @@
 
 #include "api/wire/problem.h"
 
-/* Looks at the octets of a request head (RFC 9112 2-5) for what libmicrohttpd refuses with a page
- *or a close of its own, so that the client gets a problem instead. Everything else is head.c's.
+/* Finds errors in the octets of a request head (RFC 9112 2-5) to which libmicrohttpd would respond
+ *with its own page or a close, so that the client gets a problem instead. head.c checks the rest.
  *Pure.
  *
  *	head = *CRLF method SP target SP version CRLF *( name ":" value CRLF ) CRLF */

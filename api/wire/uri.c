@@ -34,7 +34,7 @@ static bool is_text(const char *text, size_t len)
 	return true;
 }
 
-/* Decodes len octets to out and ends them with a NUL. Gives the length, or -1. */
+/* Decodes len octets to out, and ends them with a NUL. Returns the length, or -1. */
 static long decode_part(const char *in, size_t len, bool in_query, char *out)
 {
 	long n;
@@ -48,8 +48,8 @@ static long decode_part(const char *in, size_t len, bool in_query, char *out)
 	return n >= 0 && is_text(out, (size_t)n) ? n : -1;
 }
 
-/* "//", "." and ".." are not resolved, because a proxy in front may resolve them differently: a
- * path with one of them does not exist. */
+/* "//", "." and ".." are not resolved, because a proxy may resolve them differently. A path with
+ * one of them is not found. */
 static bool is_name(const char *segment)
 {
 	return *segment && strcmp(segment, ".") != 0 && strcmp(segment, "..") != 0 &&
@@ -126,7 +126,7 @@ static enum uri_verdict split_query(struct uri *u, const char *query, char *scra
 	return URI_OK;
 }
 
-/* What follows the authority of an absolute form, which a server must accept (RFC 9112 3.2.2). */
+/* The part after the authority of an absolute form, which a server must accept (RFC 9112 3.2.2). */
 static const char *skip_authority(const char *target)
 {
 	if (strncasecmp(target, "http://", 7) == 0)

@@ -8,9 +8,9 @@
  *	target  = ( "/" *( pchar / "/" ) / scheme "://" authority [ path ] ) [ "?" query ]
  *	query   = pair *( "&" pair ) ; pair = name [ "=" value ], "+" is a space
  *
- * One slash at the end of the path does not count. "%2F" in a segment is data. What decodes to a
- * control character or to bytes that are not UTF-8 is refused, so everything in a struct uri is a C
- * string that may be compared and logged. */
+ * One slash at the end of the path does not count. "%2F" in a segment is data. A target is
+ * refused if it decodes to a control character or to bytes that are not UTF-8. So all strings in a
+ * struct uri are C strings that can be compared and logged. */
 
 #define URI_MAX 8192
 #define URI_SEGMENTS 8
@@ -20,7 +20,7 @@ enum uri_verdict {
 	URI_OK,
 	URI_BAD,       /* not a target: 400 */
 	URI_TOO_LONG,  /* 414 */
-	URI_NOT_FOUND, /* a target that names nothing here: 404 */
+	URI_NOT_FOUND, /* a valid target that no route can have: 404 */
 };
 
 struct uri_pair {
@@ -39,8 +39,8 @@ struct uri {
 /* Room that uri_parse needs for a target of len octets. */
 #define URI_SCRATCH(len) (2 * (len) + 4)
 
-/* scratch: URI_SCRATCH(strlen(target)) octets; *u points into it. u->path is set (at worst to "")
- * whatever the verdict. *why, on URI_BAD: the text for the user. */
+/* scratch: URI_SCRATCH(strlen(target)) octets; *u points into it. u->path is always set, at worst
+ * to "". On URI_BAD *why is the text for the user (static). */
 enum uri_verdict uri_parse(struct uri *u, const char *target, char *scratch, const char **why);
 
 /* NULL if there is none. */

@@ -107,7 +107,7 @@ static void each_pair_is_taken_or_the_setting_is_named(void **state)
 		{cert_file, junk_file, "no private key in PEM"},
 		{cert_file, cert_file, "no private key in PEM"},
 		{cert_file, locked_key_file, "passphrase"},
-		{cert_file, other_key_file, "is not the key of the certificate"},
+		{cert_file, other_key_file, "not the key of the certificate"},
 	};
 
 	(void)state;

@@ -99,7 +99,7 @@ static const struct body_case {
 	 "{" BASE ",\"subject\":\"a\\tb\",\"headers\":{\"X-A\":\"a\\tb\"}}", NULL},
 	{"one-click without List-Unsubscribe",
 	 "{" BASE ",\"headers\":{\"list-unsubscribe-post\":\"List-Unsubscribe=One-Click\"}}",
-	 "/headers/list-unsubscribe-post: needs the header List-Unsubscribe"},
+	 "/headers/list-unsubscribe-post: requires the header List-Unsubscribe"},
 	{"one-click with List-Unsubscribe",
 	 "{" BASE ",\"headers\":{\"List-Unsubscribe-Post\":\"List-Unsubscribe=One-Click\","
 	 "\"list-unsubscribe\":\"<https://shop.example/u>\"}}",

@@ -182,13 +182,16 @@ static void on_result(json_t *result, const struct err *why, void *arg)
 
 	if (why)
 		answer_err(r, why);
+	else if (result && endpoint_test_refusal(result))
+		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", endpoint_test_refusal(result));
 	else if (result)
 		answer_json(r, 200, json_incref(result));
 	else if (clock_mono_ms() > t->until_ms || request_api(r)->is_draining)
 		answer_problem(
 			r, PROBLEM_UNAVAILABLE, NULL,
 			"The test event was not posted in time. Check that a process with the "
-			"role hooks runs.");
+			"role hooks runs, and that no earlier tests of this webhook are under "
+			"way.");
 	else
 		loop_timer_set(&t->timer, TEST_POLL_MS);
 }
@@ -205,7 +208,9 @@ static void on_asked(const struct err *why, void *arg)
 {
 	struct test *t = request_state(arg);
 
-	if (why)
+	if (why && why->kind == ERR_REFUSED)
+		answer_problem(arg, PROBLEM_CONFLICT, NULL, "%s", why->text);
+	else if (why)
 		answer_err(arg, why);
 	else
 		loop_timer_set(&t->timer, TEST_POLL_MS);

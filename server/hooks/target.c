@@ -19,6 +19,7 @@
 #define RETRIES_AT_ONCE 16
 #define IN_FLIGHT_MAX 512 /* over all endpoints */
 #define WINDOW_FIRST 8
+#define TESTS_AT_ONCE 2
 
 static void drop_waiting(struct target *t);
 
@@ -50,6 +51,7 @@ static void land(struct target *t, const struct post *p)
 		at = &(*at)->next;
 	*at = p->next;
 	t->in_flight--;
+	t->tests_in_flight -= p->is_test;
 	t->shared->in_flight--;
 }
 
@@ -81,6 +83,7 @@ static int send_post(struct target *t, struct post *p)
 	p->next = t->flying;
 	t->flying = p;
 	t->in_flight++;
+	t->tests_in_flight += p->is_test;
 	t->shared->in_flight++;
 	return 0;
 }
@@ -88,35 +91,57 @@ static int send_post(struct target *t, struct post *p)
 /* Endpoints that hang and fill the process leave one request at a time to each of the others. */
 static bool may_send(const struct target *t)
 {
-	return t->in_flight < t->window &&
-	       (t->shared->in_flight < IN_FLIGHT_MAX || t->in_flight == 0);
+	size_t n = t->in_flight - t->tests_in_flight;
+
+	return n < t->window && (t->shared->in_flight < IN_FLIGHT_MAX || n == 0);
 }
 
-static void send_waiting(struct target *t)
+/* Tests do not wait for events, nor do events wait for tests. */
+static bool may_send_test(const struct target *t)
+{
+	return t->tests_in_flight < TESTS_AT_ONCE &&
+	       (t->shared->in_flight < IN_FLIGHT_MAX || t->tests_in_flight == 0);
+}
+
+static void list_add(struct post_list *list, struct post *take_posts)
+{
+	*list->last = take_posts;
+	for (struct post *p = take_posts; p; p = p->next) {
+		list->last = &p->next;
+		list->n++;
+	}
+}
+
+static void send_waiting(struct target *t, struct post_list *list,
+			 bool (*may)(const struct target *))
 {
 	struct post *p;
 
-	while ((p = t->waiting) && may_send(t)) {
+	while ((p = list->first) && may(t)) {
 		struct post *next = p->next;
 
 		if (send_post(t, p) < 0)
 			return; /* out of memory: again at the next turn */
-		t->waiting = next;
+		list->first = next;
 		if (!next)
-			t->last_waiting = &t->waiting;
-		t->n_waiting--;
+			list->last = &list->first;
+		list->n--;
 	}
 }
 
-bool target_send_test(struct target *t, const char *event_id, const char *project_id)
+void target_send_test(struct target *t, const char *event_id, const char *project_id)
 {
-	struct post *p = post_new_test(event_id, project_id, tenant_is_test(t->endpoint.project));
+	bool is_test_mode = tenant_is_test(t->endpoint.project);
+	struct post *p = t->tests.n < ENDPOINT_TESTS_MAX
+				 ? post_new_test(event_id, project_id, is_test_mode)
+				 : NULL;
 
-	if (p && send_post(t, p) == 0)
-		return true;
-	if (p)
-		post_free(p);
-	return false;
+	if (!p) {
+		deliveries_refuse_test(&t->shared->lease.batch, t->endpoint.id, event_id);
+		return;
+	}
+	list_add(&t->tests, p);
+	send_waiting(t, &t->tests, may_send_test);
 }
 
 /* ---- posts of the log ---- */
@@ -168,11 +193,7 @@ static void enqueue(struct feed *f, struct post *take_posts)
 {
 	struct target *t = f->arg;
 
-	*t->last_waiting = take_posts;
-	for (struct post *p = take_posts; p; p = p->next) {
-		t->last_waiting = &p->next;
-		t->n_waiting++;
-	}
+	list_add(&t->waiting, take_posts);
 }
 
 static void on_lost(struct feed *f, int64_t from_ms, int64_t until_ms)
@@ -189,7 +210,7 @@ static const struct feed_handler feed_handler = {make_wanted, enqueue, on_lost, 
 
 static bool has_room(const struct target *t)
 {
-	return t->n_waiting < WAITING_MAX && t->retries.n < RETRIES_MAX;
+	return t->waiting.n < WAITING_MAX && t->retries.n < RETRIES_MAX;
 }
 
 /* The partitions in turn, a few at once: each read may bring more than WAITING_MAX posts. */
@@ -265,7 +286,8 @@ void target_go_on(struct target *t)
 {
 	if (t->is_gone || !t->shared->lease.is_held || t->shared->is_stopping || !t->secret)
 		return;
-	send_waiting(t);
+	send_waiting(t, &t->tests, may_send_test);
+	send_waiting(t, &t->waiting, may_send);
 	retries_go_on(&t->retries, t->window < RETRIES_AT_ONCE ? t->window : RETRIES_AT_ONCE);
 	read_on(t);
 }
@@ -328,7 +350,8 @@ struct target *target_new(struct hooks_shared *shared, struct deliveries_endpoin
 	t->shared = shared;
 	t->n_feeds = partitions;
 	t->window = WINDOW_FIRST;
-	t->last_waiting = &t->waiting;
+	t->waiting.last = &t->waiting.first;
+	t->tests.last = &t->tests.first;
 	t->is_failing = take->n_retries > 0;
 	t->delivered_ms = take->good_ms;
 	snprintf(t->project_id, sizeof(t->project_id), "%s", take->project_id);
@@ -354,9 +377,13 @@ static void free_all(struct post **list)
 
 static void drop_waiting(struct target *t)
 {
-	free_all(&t->waiting);
-	t->last_waiting = &t->waiting;
-	t->n_waiting = 0;
+	struct post_list *const lists[] = {&t->waiting, &t->tests};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		free_all(&lists[i]->first);
+		lists[i]->last = &lists[i]->first;
+		lists[i]->n = 0;
+	}
 }
 
 void target_free(struct target *t)

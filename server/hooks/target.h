@@ -5,6 +5,12 @@
 #include "server/hooks/retries.h"
 #include "server/hooks/shared.h"
 
+/* Posts in order. */
+struct post_list {
+	struct post *first, **last;
+	size_t n;
+};
+
 /* One endpoint: reads its project's log, posts the events that it wants, sets those aside that it
  * does not take. In memory it holds a bounded number of posts; the rest waits in the log. */
 
@@ -16,10 +22,9 @@ struct target {
 	char *secret, *old_secret; /* NULL: cannot be opened; none */
 	struct feed *feeds;        /* one a partition */
 	size_t n_feeds, next_feed;
-	struct post *waiting, **last_waiting;
-	size_t n_waiting;
+	struct post_list waiting, tests; /* to send: events of the log, and tests */
 	struct post *flying;
-	size_t in_flight;
+	size_t in_flight, tests_in_flight; /* all; tests among them */
 	unsigned window; /* requests at once: halved by each time-out, one more by each success */
 	struct retries retries;
 	int64_t delivered_ms; /* Redis time of the last success; 0: none yet */
@@ -39,8 +44,8 @@ bool target_is_idle(const struct target *t);
 void target_go_on(struct target *t);
 /* The log has entries after the read position. */
 void target_hear_news(struct target *t, unsigned partition);
-/* Posts a webhook.test. False: out of memory. */
-bool target_send_test(struct target *t, const char *event_id, const char *project_id);
+/* Posts a webhook.test, soon. With too many of them it writes a refusal as the result. */
+void target_send_test(struct target *t, const char *event_id, const char *project_id);
 /* Stops: what waits is dropped (it stays in the store), what is under way ends. */
 void target_close(struct target *t);
 

@@ -5,6 +5,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -554,6 +555,35 @@ def test_a_test_delivery_tells_its_result(server, receiver):
     assert result["response_status"] == 500 and result["response_excerpt"] == "broken \ufffd here" and result["next_attempt_at"] is None
     server.request("PATCH", f"/v1/webhooks/{good['id']}", json={"enabled": False})
     assert server.request("POST", f"/v1/webhooks/{good['id']}/test").status == 409
+
+
+def test_many_tests_of_a_receiver_that_hangs_are_bounded_and_delay_no_events(server, receiver):
+    held, lock, seen = threading.Event(), threading.Lock(), {"now": 0, "most": 0}
+
+    def plan(path, n):
+        if path == "/hangs":
+            with lock:
+                seen["now"] += 1
+                seen["most"] = max(seen.values())
+            held.wait(12)
+            with lock:
+                seen["now"] -= 1
+        return 200
+    r = receiver(plan)
+    hung = hook(server, r.url("/hangs"), events=["message.held"])
+    hook(server, r.url("/fine"))
+    with ThreadPoolExecutor(40) as pool:
+        asked = [pool.submit(server.request, "POST", f"/v1/webhooks/{hung['id']}/test") for _ in range(40)]
+        harness.wait_for(lambda: sum(a.done() for a in asked) >= 40 - 12, 10, what="refusals")
+        refused = [a.result() for a in asked if a.done()]
+        server.deliver("beside@hook.test")
+        wait_types(r, "message.delivered", path="/fine", timeout=10)
+        assert len(r.requests("/hangs")) == seen["most"] == 2
+        held.set()
+        rest = [a.result() for a in asked if a.result() not in refused]
+    for answer in refused:
+        assert answer.status == 409 and answer.json()["type"] == "/problems/conflict" and "Too many tests" in answer.json()["detail"]
+    assert len(rest) <= 12 and {answer.status for answer in rest} == {200} and seen["most"] == 2
 
 
 def test_a_webhook_can_be_tested_as_soon_as_it_is_made_or_enabled(server, receiver):

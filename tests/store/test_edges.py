@@ -57,6 +57,16 @@ def test_a_message_has_at_most_a_thousand_events_of_deferrals_and_the_last_one_s
     assert m.n == 1002 and m.events[-1][1] == m.recipients[0].state == "delivered" and m.open == 0
 
 
+def test_the_tests_that_wait_for_an_endpoint_and_for_all_are_bounded(store):
+    ask = lambda hook, event: store.scripts("endpoint_test", hook, event, "prj_1", 3, 5)
+    for n, reply in enumerate((1, 1, 1, -1)):
+        assert ask("whk_a", f"evt_{n}") == ask("whk_a", f"evt_{n}") == reply, "run again: the same"
+    assert [ask("whk_b", f"evt_b{n}") for n in range(3)] == [1, 1, -1], "of all"
+    assert store.client("LLEN", f"{ROOT}ht") == 5 and 0 < store.client("PTTL", f"{ROOT}ht") <= 60_000
+    store.client("DEL", f"{ROOT}ht")
+    assert ask("whk_a", "evt_4") == 1
+
+
 def states(store, ids):
     records = store.read().records
     return [records[i].recipients[0].state for i in ids]

@@ -294,6 +294,11 @@ void deliveries_tested(struct deliveries_batch *b, const char *id, const char *e
 	add(b, "tested", id, event_id, json);
 }
 
+void deliveries_refuse_test(struct deliveries_batch *b, const char *id, const char *event_id)
+{
+	deliveries_tested(b, id, event_id, "{\"refusal\":\"" ENDPOINT_TESTS_REFUSAL "\"}");
+}
+
 void deliveries_lost(struct deliveries_batch *b, const char *id, int64_t from_ms, int64_t until_ms)
 {
 	char from[NUMBER_TEXT], until[NUMBER_TEXT];

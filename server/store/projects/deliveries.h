@@ -62,6 +62,8 @@ void deliveries_soon(struct deliveries_batch *b, const char *id, int64_t ms);
 void deliveries_log(struct deliveries_batch *b, const char *id, const char *json, bool has_failed);
 void deliveries_tested(struct deliveries_batch *b, const char *id, const char *event_id,
 		       const char *json);
+/* The test was not posted: ENDPOINT_TESTS_REFUSAL. */
+void deliveries_refuse_test(struct deliveries_batch *b, const char *id, const char *event_id);
 void deliveries_lost(struct deliveries_batch *b, const char *id, int64_t from_ms, int64_t until_ms);
 void deliveries_disable(struct deliveries_batch *b, const char *id, const char *reason);
 

@@ -12,6 +12,7 @@
 #include "server/store/projects/stored_json.h"
 
 #define LIMIT_MS 5000
+#define TESTS_OF_ALL_MAX 1000
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
@@ -288,13 +289,21 @@ void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const cha
 			const char *project_id, endpoints_done_fn *fn, void *arg)
 {
 	struct command c = {0};
-	char text[128];
 
-	snprintf(text, sizeof(text), "%s %s %s", e->id, event_id, project_id);
-	command_start(&c, "RPUSH");
-	command_key(&c, REDIS_GLOBAL, KEY_ENDPOINT_TESTS);
-	command_str(&c, text);
-	send_change(redis, &c, "", fn, arg); /* the reply is the length of the list */
+	script_endpoint_test(&c, REDIS_GLOBAL,
+			     &(struct script_endpoint_test){
+				     .id = e->id,
+				     .event = event_id,
+				     .project = project_id,
+				     .most = ENDPOINT_TESTS_MAX,
+				     .most_of_all = TESTS_OF_ALL_MAX,
+			     });
+	send_change(redis, &c, ENDPOINT_TESTS_REFUSAL, fn, arg);
+}
+
+const char *endpoint_test_refusal(const json_t *outcome)
+{
+	return json_string_value(json_object_get(outcome, "refusal"));
 }
 
 void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log_fn *fn, void *arg)

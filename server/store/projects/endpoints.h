@@ -16,7 +16,9 @@ struct redis;
 /* Webhook endpoints of a project: read and changed by request. deliveries.h is for the process that
  * delivers. Each fn fires exactly once, never from within, within 5 s. */
 
-#define ENDPOINTS_MAX 20 /* a project */
+#define ENDPOINTS_MAX 20      /* a project */
+#define ENDPOINT_TESTS_MAX 10 /* test deliveries that wait for an endpoint */
+#define ENDPOINT_TESTS_REFUSAL "Too many tests of this webhook are under way. Test it again later."
 
 struct endpoint {
 	char id[ID_LEN + 1];      /* whk_... */
@@ -70,9 +72,11 @@ void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 			  endpoints_log_fn *fn, void *arg);
 
 /* Asks the delivering process for a test delivery, and reads its outcome: json NULL and why NULL
- * while there is none yet. */
+ * while there is none yet. ERR_REFUSED: too many tests wait. */
 void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const char *event_id,
 			const char *project_id, endpoints_done_fn *fn, void *arg);
+/* Why the delivering process refused the test; NULL: it was posted. */
+const char *endpoint_test_refusal(const json_t *outcome);
 void endpoints_get_test(struct redis *redis, const char *event_id, endpoints_log_fn *fn, void *arg);
 
 #endif

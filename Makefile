@@ -86,7 +86,7 @@ test-property: ## random sequences of the transitions on a real Redis
 	sh tests/store/run.sh
 test-integration: all asan ## the real binary, redis-server and real SMTP servers
 	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
-test-clients: all ## webhook libraries of other languages (needs the npm registry, PyPI and the Go module proxy)
+test-clients: all ## clients and webhook libraries of other languages (needs the npm registry, PyPI, the Go module proxy, Maven Central)
 	/usr/bin/python3 -m pytest -q tests/clients
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from support import harness, registry
 
-# Debian 12 has 1.19, which the library of Standard Webhooks does not build with: Go's own module proxy has newer ones.
-NEEDED, TOOLCHAIN = (1, 21), "golang.org/toolchain@v0.0.1-go1.21.13.linux-"
+# Debian 12 has 1.19, which modules of the tests do not build with: Go's own module proxy has newer ones.
+NEEDED, TOOLCHAIN = (1, 25), "golang.org/toolchain@v0.0.1-go1.25.5.linux-"
 PROXY = "the Go module proxy (GOPROXY)"
 PLACE = harness.ROOT / "build" / "go"
 ENV = {"GOPATH": PLACE, "GOCACHE": PLACE / "cache", "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local"}

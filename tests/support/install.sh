@@ -17,6 +17,8 @@ checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck lua-check libc
 # Not when they are installed from another source.
 command -v npm >/dev/null || checks="$checks nodejs npm"
 command -v go >/dev/null || checks="$checks golang-go"
+command -v javac >/dev/null || checks="$checks default-jdk-headless"
+command -v mvn >/dev/null || checks="$checks maven"
 
 # The packages that own the shared libraries of a program. dpkg may know a path without its /usr.
 libraries() {

@@ -55,7 +55,7 @@ static char *put_number(char *to, int64_t n)
 	return to + sizeof(digits) - i;
 }
 
-/* At most max octets; `also` is one more that cannot stand in it. */
+/* Appends a word of at most max octets. `also` is one more octet that is not allowed in it. */
 static char *put_word(char *to, const char *word, size_t max, char also)
 {
 	size_t n = 0;
@@ -135,7 +135,7 @@ size_t attempt_format(const struct attempt *a, char out[ATTEMPT_MAX])
 
 /* ---- reading ---- */
 
-/* Digits up to the first other character, at most max; -1: none, or more. */
+/* Reads digits up to the first other character. -1: no digit, or a value above max. */
 static int64_t number(const char **p, int64_t max)
 {
 	int64_t n = -1;
@@ -199,7 +199,8 @@ static int read_tls(char *word, struct attempt *out)
 	return 0;
 }
 
-/* Cuts the line at its blanks; *rest is what follows the words, or NULL. -1: too few words. */
+/* Splits the line at its blanks. *rest gets the text after the words, or NULL. -1: too few words.
+ */
 static int cut(char *line, char *words[WORDS], const char **rest)
 {
 	*rest = NULL;

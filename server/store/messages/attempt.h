@@ -22,7 +22,8 @@
 enum attempt_step {
 	ATTEMPT_NONE, /* not measured */
 	ATTEMPT_DNS,
-	ATTEMPT_WAIT, /* until a connection was free, other hosts that were tried first included */
+	ATTEMPT_WAIT, /* until a connection was free, with the time for hosts that were tried first
+		       */
 	ATTEMPT_CONNECT,
 	ATTEMPT_GREETING,
 	ATTEMPT_EHLO,
@@ -59,11 +60,12 @@ struct attempt {
 	const char *reply; /* why the mail went on to the next host; "" = it did not */
 };
 
-/* Writes the line, NUL-terminated, and returns its length. Octets that a word cannot have become
- * "?"; too long words are cut. NULL words are empty. */
+/* Writes the line, NUL-terminated, and returns its length. Octets that are not allowed in a word
+ * become "?". Long words are truncated. NULL counts as empty. */
 size_t attempt_format(const struct attempt *a, char out[ATTEMPT_MAX]);
 
-/* Reads a line; the strings of *out point into scratch, or are "". -1: it is none, or "-". */
+/* Reads a line. The strings of *out point into scratch, or are "". -1: the line is malformed or
+ * "-". */
 int attempt_parse(const char *line, char scratch[ATTEMPT_MAX], struct attempt *out);
 
 #endif

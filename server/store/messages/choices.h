@@ -3,11 +3,10 @@
 
 #include <stdbool.h>
 
-/* The choices of a sender that a message keeps: written into the head of its record at accept, read
- * by the relay and by transitions. One word: the names of those that are set, with commas between
- * them, or "-". Names that are not known count for nothing, so processes of two versions can share
- * a store.
- */
+/* The choices of a sender for one message. accept writes them into the head of the record; the
+ * relay and transitions read them. They are one word: the names of the choices that are set, with
+ * commas between them, or "-". Unknown names are ignored, so processes of two versions can share a
+ * store. */
 
 struct message_choices {
 	bool fail_on_unknown; /* "fail": do not send again when the reply to the dot was lost */
@@ -16,7 +15,7 @@ struct message_choices {
 #define CHOICES_WORD_MAX 128
 
 void choices_write(const struct message_choices *o, char word[CHOICES_WORD_MAX]);
-/* word NULL: none is set. */
+/* word NULL: no choice is set. */
 void choices_read(const char *word, struct message_choices *o);
 
 #endif

@@ -41,7 +41,8 @@ int content_pack(const char *mail, size_t len, struct buf *out, struct err *e)
 	return 0;
 }
 
-/* As ZSTD_decompressDCtx, by what the codec byte says; an error of zstd's when memory ran out. */
+/* Calls ZSTD_decompressDCtx or its form with a dictionary, by the codec byte. Out of memory is a
+ * zstd error. */
 static size_t decompress(char codec, char *to, size_t size, const char *from, size_t len)
 {
 	static ZSTD_DCtx *ctx;

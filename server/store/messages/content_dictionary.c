@@ -1,9 +1,9 @@
-/* What transactional mails have in common, for zstd to refer to instead of repeating it in each: a
- * mail of a few hundred bytes takes half, one of 4 KB a tenth less. The end is the cheapest to
- * refer to.
+/* Text that transactional mails have in common. zstd refers to it instead of storing it in each
+ * mail: a mail of a few hundred bytes needs half the space, a mail of 4 KB a tenth less. References
+ * to the end of the dictionary are the cheapest.
  *
- * Contents in the store depend on every byte of it: it never changes. A better one gets a codec
- * byte of its own in content.c, beside this one. */
+ * Never change a byte: stored contents depend on all of them. A better dictionary gets another
+ * codec byte in content.c, and this one stays. */
 #include "server/store/messages/content_dictionary.h"
 
 const char content_dictionary[] =

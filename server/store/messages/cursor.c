@@ -1,4 +1,4 @@
-/* Positions in lists, as texts. */
+/* Pagination cursors. */
 #include "server/store/messages/cursor.h"
 
 #include <stdlib.h>
@@ -93,7 +93,7 @@ static int read_all(const char *text, struct cursor_position *positions, unsigne
 	return *text ? -1 : 0;
 }
 
-/* Positions have one text: a different one was not written here. */
+/* Positions have exactly one text. Another text was not written by cursor_write. */
 int cursor_read(const char *text, struct cursor_position *positions, unsigned n)
 {
 	struct buf again = {0};

@@ -5,13 +5,12 @@
 
 #include "server/base/buf.h"
 
-/* Positions in lists of which each partition has a part, as a text that a client keeps and gives
- * back:
+/*~ A pagination cursor: one position per partition, as a text that a client sends back:
  *
  *	positions = latest 1*( "_" [ position ] )	; one for each partition; "": none
  *	position  = before [ "." index [ "." part ] ]
  *
- * Numbers are in base 36. before: how much lower `at` is than the latest of all. */
+ * Numbers are in base 36. latest: the highest `at`. before: latest - at. */
 
 struct cursor_position {
 	int64_t at, index; /* at 0: none */
@@ -21,13 +20,14 @@ struct cursor_position {
 #define CURSOR_MAX_BYTES 512
 
 void cursor_write(const struct cursor_position *positions, unsigned n, struct buf *out);
-/* Fills n positions. -1: not a text that cursor_write makes of so many positions. */
+/* Fills n positions. -1: cursor_write does not make this text from n positions. */
 int cursor_read(const char *text, struct cursor_position *positions, unsigned n);
 
 /* ---- numbers, for other cursors ---- */
 
 void cursor_put_number(struct buf *out, int64_t n);
-/* Reads at most max digits and moves *text after them. -1: no digit, or more than max. */
+/* Reads at most max digits in base 36 and moves *text after them. -1: no digit, or more than max.
+ */
 int cursor_take_number(const char **text, size_t max, int64_t *n);
 
 #endif

@@ -32,7 +32,7 @@ static int read_numbers(const char *text, int64_t numbers[4])
 	return *text ? -1 : 0;
 }
 
-/* A position has one text: a different one was not written here. */
+/* A position has exactly one text. Another text was not written by event_cursor_write. */
 static bool is_text_of(const struct event_cursor *c, const char *text)
 {
 	struct buf again = {0};

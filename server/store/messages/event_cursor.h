@@ -6,8 +6,8 @@
 #include "server/base/buf.h"
 #include "server/store/messages/event_log.h"
 
-/* A position in the event log of a project, over all partitions, as a text that a client keeps and
- * gives back:
+/*~ A position in the event log of a project, over all partitions, as a text that a client sends
+ *back:
  *
  *	cursor = ms "_" seq "_" partition "_" lines	; numbers in base 36
  *
@@ -17,21 +17,21 @@
  * what other partitions log until the clock has caught up. */
 
 struct event_cursor {
-	struct event_log_place at; /* all before this entry is read, and of the entry ... */
+	struct event_log_place at; /* all entries before this one are read ... */
 	unsigned partition;
-	unsigned lines; /* ... so many lines; 0 = all */
+	unsigned lines; /* ... and so many lines of this one; 0 = all */
 };
 
 void event_cursor_write(const struct event_cursor *c, struct buf *out);
-/* -1: not a text that event_cursor_write makes with so many partitions; *c stays as it was. */
+/* -1: event_cursor_write does not make this text with so many partitions; *c is unchanged. */
 int event_cursor_read(const char *text, unsigned partitions, struct event_cursor *c);
 
-/* Where the partition continues. */
+/* Where to continue reading in a partition. */
 struct event_log_from event_cursor_from(const struct event_cursor *c, unsigned partition);
 
-/* The position after so many lines of an entry. */
+/* The position after the first `lines` lines of an entry. */
 struct event_cursor event_cursor_after(const struct event_log_entry *entry, unsigned lines);
-/* Moves *c to the position `to`. False: it is there already, or later. */
+/* Moves *c forward to the position `to`. False: *c is not before it and is unchanged. */
 bool event_cursor_move(struct event_cursor *c, const struct event_cursor *to);
 
 #endif

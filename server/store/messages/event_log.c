@@ -151,8 +151,8 @@ static int by_time(const void *left, const void *right)
 			       (a->entry.partition < b->entry.partition);
 }
 
-/* A partition that gave `max` entries may have more, but the first `max` of all are here. Takes
- * arrays of n_entries and n_events. */
+/* Merges the entries. A partition that returned `max` entries may have more, but the first `max` of
+ * all partitions are read. */
 static void sort_entries(struct reading *r, struct order *all, struct event_log_event *events)
 {
 	size_t n = 0;
@@ -321,8 +321,8 @@ static void ask_all(struct reading *r)
 		ask_entries(&r->parts[i]);
 }
 
-/* {s, us} of Redis. What is logged from this ms on is left for the next reading: a partition that
- * is read first may still get entries of the time of those that are read in others. */
+/* Takes Redis's time, {s, us}. Entries from this ms on are left for the next read: a partition that
+ * was read early may still get entries that are older than those read from others. */
 static void on_time(const struct call_result *result, void *context)
 {
 	struct reading *r = context;

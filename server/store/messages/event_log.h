@@ -14,11 +14,11 @@ struct redis;
 struct event_log_place {
 	int64_t ms, seq;
 };
-/* <0, 0, >0 as strcmp. */
+/* Below 0, 0, above 0, as strcmp. */
 int event_log_place_compare(const struct event_log_place *a, const struct event_log_place *b);
 #define EVENT_LOG_PLACE_TEXT 48
 void event_log_place_write(const struct event_log_place *at, char out[EVENT_LOG_PLACE_TEXT]);
-/* -1: no place; *at stays as it was. */
+/* -1: text is no place; *at is unchanged. */
 int event_log_place_read(const char *text, struct event_log_place *at);
 
 struct event_log_entry {
@@ -33,7 +33,7 @@ struct event_log_event {
 	char message[ID_LEN + 1];
 	unsigned n;                       /* number of the event in its message */
 	const struct record *record;      /* NULL: removed, or damaged */
-	const struct record_event *event; /* of the record; NULL with it */
+	const struct record_event *event; /* in the record; NULL if record is NULL */
 };
 
 struct event_log_page {
@@ -50,15 +50,17 @@ struct event_log_from {
 	bool is_after; /* without the entry at this place */
 };
 
-/* page NULL: ERR_RETRY, ERR_INTERNAL. Borrowed for the callback. fn fires exactly once, never from
- * within, within 15 s. */
+/* page is borrowed for the callback; NULL: ERR_RETRY, ERR_INTERNAL. fn fires exactly once, after
+ * the call has returned, within 15 s. */
 typedef void event_log_fn(const struct event_log_page *page, const struct err *why, void *arg);
-/* Reads the first `max` entries of n partitions together, each from its place on. Of several
- * partitions, entries of the current ms are left out: they are complete 1 ms later. */
+/* Reads the first `max` entries of n partitions, merged by time; each partition is read from its
+ * place on. With several partitions, entries of the current ms are left out, because others may
+ * still be added to this ms. */
 void event_log_read(struct redis *redis, const char *project, const struct event_log_from *from,
 		    unsigned n, size_t max, event_log_fn *fn, void *arg);
 
-/* The last entry that the retention removed from a partition's log; {0, 0}: none. */
+/* Gets the last entry that the retention removed from a partition's log; {0, 0}: none. cut NULL:
+ * why is set. */
 typedef void event_log_cut_fn(const struct event_log_place *cut, const struct err *why, void *arg);
 void event_log_cut(struct redis *redis, const char *project, unsigned partition,
 		   event_log_cut_fn *fn, void *arg);

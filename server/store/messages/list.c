@@ -46,7 +46,7 @@ static bool has_list(const char *state)
 	       strcmp(state, "delivered") != 0;
 }
 
-/* What follows the hour in the name of the list, and what its entries end with. -1: out of memory.
+/* Finds the part of the list's key after the hour, and the end of its entries. -1: out of memory.
  */
 static int choose_list(const struct list_query *q, char which[96], char mark[5])
 {
@@ -79,7 +79,7 @@ static const struct list_item *head_of(const struct part *p)
 	return p->n_used < p->n ? &p->items[p->n_used] : NULL;
 }
 
-/* Does `left` come before `right`, whose partition is a higher one? */
+/* True if `left` comes before `right`, which has a higher partition. */
 static bool is_first(const struct asked *a, const struct list_item *left,
 		     const struct list_item *right)
 {
@@ -88,7 +88,7 @@ static bool is_first(const struct asked *a, const struct list_item *left,
 	return left->place.at >= right->place.at;
 }
 
-/* May the part have items before `best` that were not read? */
+/* True if the part may have unread items before `best`. */
 static bool may_have_more(const struct asked *a, const struct part *p, const struct part *best)
 {
 	int64_t hour = best ? head_of(best)->place.at : 0;
@@ -98,7 +98,8 @@ static bool may_have_more(const struct asked *a, const struct part *p, const str
 	return is_by_time(a->n_parts) || p->next.at > hour || p < best;
 }
 
-/* The part with the next item; NULL: a part may have an earlier one, or there is none. */
+/* The part with the next item. NULL: there is none, or a part may have an earlier one that was not
+ * read. */
 static struct part *next_part(struct asked *a)
 {
 	struct part *best = NULL;
@@ -127,7 +128,7 @@ static size_t merge(struct asked *a, struct list_item *items, struct cursor_posi
 	for (unsigned i = 0; i < a->n_parts; i++) {
 		p = &a->parts[i];
 		begin[i] = p->n ? p->items[0].place : p->next;
-		begin[i].index += p->n > 0; /* the first item itself is to come */
+		begin[i].index += p->n > 0; /* begin is before the first item */
 		next[i] = p->n_used == p->n ? p->next
 			  : p->n_used       ? p->items[p->n_used - 1].place
 					    : begin[i];
@@ -231,8 +232,8 @@ void list_begin(struct redis *redis, const struct list_query *q, struct cursor_p
 		positions[p] = (struct cursor_position){hour, 0, 0};
 }
 
-/* The partition that the hour is read from: those before it are done with the hour, those after it
- * have not begun. */
+/* The partition that is being read in this hour. All lower partitions are done with the hour; all
+ * higher ones have not begun. */
 static unsigned current_part(const struct cursor_position *positions, unsigned n)
 {
 	unsigned current = 0;
@@ -243,7 +244,7 @@ static unsigned current_part(const struct cursor_position *positions, unsigned n
 	return current;
 }
 
-/* By time: all positions. By partition: {hour, partition, index} say them all. */
+/* By time, the cursor has all positions. By partition, {hour, partition, index} is enough. */
 void list_cursor_write(const struct cursor_position *positions, unsigned n, struct buf *out)
 {
 	unsigned current = current_part(positions, n);
@@ -329,7 +330,7 @@ static int64_t oldest_hour(struct redis *redis, const struct list_query *q)
 	return since > oldest ? since : oldest;
 }
 
-/* How many items to ask of the partition. */
+/* How many items to request from the partition. */
 static size_t share(const struct list_query *q, const struct cursor_position *positions,
 		    unsigned partition, unsigned n)
 {

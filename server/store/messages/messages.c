@@ -47,7 +47,7 @@ static void on_due(const struct call_result *result, void *context)
 	end_read(r, &r->record, NULL);
 }
 
-/* Asks when the jobs that wait are due. */
+/* Asks Redis when the waiting jobs are due. */
 static void ask_due(const struct read *r)
 {
 	struct command c = {0};

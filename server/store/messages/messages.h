@@ -5,11 +5,11 @@
 
 struct redis;
 
-/* Reads and changes messages by request. Each fn fires exactly once, never from within, within 5 s
- * (10 s for a message that waits). */
+/* Reads and changes single messages for API requests. Each fn fires exactly once, after the call
+ * has returned, within 5 s (10 s for a scheduled or deferred message). */
 
-/* record NULL: ERR_NOT_FOUND (no such message, or of another project: the same error), ERR_RETRY,
- * ERR_INTERNAL. Borrowed for the callback. */
+/* record is borrowed for the callback. NULL: ERR_NOT_FOUND (no such message, or it belongs to
+ * another project), ERR_RETRY, ERR_INTERNAL. */
 typedef void messages_fn(const struct record *record, const struct err *why, void *arg);
 void messages_get(struct redis *redis, const char *project, const char *id, messages_fn *fn,
 		  void *arg);

@@ -15,7 +15,7 @@ int recipient_mark(const char *email, char out[RECIPIENT_MARK_LEN + 1])
 	char lower[512];
 
 	if (len >= sizeof(lower))
-		len = sizeof(lower) - 1; /* longer than any address: no match */
+		len = sizeof(lower) - 1; /* longer than any address, so it matches nothing */
 	for (size_t i = 0; i < len; i++)
 		lower[i] = (char)(email[i] >= 'A' && email[i] <= 'Z' ? email[i] + 32 : email[i]);
 	if (!sha1)

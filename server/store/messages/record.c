@@ -22,8 +22,8 @@ static const char *const state_names[] = {
 };
 #define STATES (sizeof(state_names) / sizeof(state_names[0]))
 
-/* How finished a state is, least first: the status of a message is its least finished recipient's.
- */
+/* The order of states from least to most finished. The least finished recipient decides the status
+ * of a message. */
 static const enum recipient_state least_first[] = {STATE_HELD, STATE_SCHEDULED, STATE_QUEUED,
 						   STATE_DEFERRED};
 
@@ -38,7 +38,7 @@ bool recipient_state_is_terminal(enum recipient_state state)
 }
 
 struct cursor {
-	char *p; /* NULL once something was missing */
+	char *p; /* NULL after the first missing word */
 };
 
 /* The next word, ended by `end`, NUL-terminated in place; NULL when there is none. */
@@ -64,7 +64,7 @@ static int line(struct cursor *c, char **words, size_t n)
 	return c->p ? 0 : -1;
 }
 
-/* A word that must be a number: if it is none, the cursor fails. */
+/* Reads a word that must be a number; else the cursor fails. */
 static int64_t as_number(struct cursor *c, const char *text)
 {
 	int64_t n = 0;
@@ -163,7 +163,7 @@ static int recipients(struct cursor *c, struct record *r)
 	return 0;
 }
 
-/* Does the event tell what a server said, or why none could be asked? */
+/* True if the event has a reply of a server, or the reason why there is none. */
 static bool has_reply(const struct record_event *ev)
 {
 	static const enum recipient_state others[] = {STATE_QUEUED,   STATE_SCHEDULED,

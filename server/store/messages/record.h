@@ -34,14 +34,14 @@ struct record_recipient {
 	int code;      /* of the last reply, 0 = no server replied */
 	int64_t at_ms; /* of the last event, 0 = none */
 	const char *email;
-	const char *text;   /* last reply, or why there is none; "" = nothing to tell. What ends a
-			       recipient without a reply (expired, canceled) leaves it */
+	const char *text;   /* last reply, or why there is none; "" = none. An end without a reply
+			       (expired, canceled) does not change it */
 	bool is_suppressed; /* its bounce put the address on the suppression list */
 	bool possible_duplicate; /* some event of this recipient was flagged */
 	bool has_reply;          /* private */
 };
 
-/* A fact about the message or one recipient; n counts them within the message, from 1. */
+/* An event of the message or of one recipient. n is its number in the message, from 1. */
 struct record_event {
 	unsigned n;
 	const char *type; /* "queued", or a state's name */
@@ -60,7 +60,7 @@ struct record_job {
 				  */
 };
 
-/* An attempt of one job; what became of its recipients are the events that it wrote. */
+/* An attempt of one job. Its results are the events that it added. */
 struct record_attempt {
 	unsigned job;
 	int64_t epoch; /* of the lease that it was made under */
@@ -87,19 +87,21 @@ struct record {
 	struct record_attempt *attempts; /* in order, the last ones only */
 	size_t n_attempts;
 	size_t packed_bytes; /* of the content in the store */
-	size_t chunks;       /* it lies in; 0 = in one piece */
+	size_t chunks;       /* of the content; 0 = it is in one piece */
 	/* private */
 	char *copy;
 };
 
-/* Parses len bytes; the strings live as long as *r. ERR_INTERNAL when damaged. */
+/* Parses a copy of len bytes. Free *r by record_deinit; its strings live until then. ERR_INTERNAL:
+ * damaged, or out of memory. */
 int record_parse(const char *text, size_t len, struct record *r, struct err *e);
 void record_deinit(struct record *r);
 
-/* NULL: there is none of that number. */
+/* The event with number n; NULL: there is none. */
 const struct record_event *record_find_event(const struct record *r, unsigned n);
 
-/* The least finished recipient's state; all terminal and equal: that; else "mixed". */
+/* The status of the message: the state of the least finished recipient. If all states are terminal:
+ * the state if all are equal, else "mixed". */
 const char *record_status(const struct record *r);
 
 #endif

@@ -17,7 +17,7 @@
 #include "server/redis/redis.h"
 
 #define KEPT 20           /* transcripts of a message; lua/lib/change.lua keeps as many lines */
-#define KEEP_MS 150       /* shorter than the pause of a call that Redis refused: tried once */
+#define KEEP_MS 150       /* shorter than the delay after a refusal, so it is tried once */
 #define IN_FLIGHT_MAX 512 /* transcripts without a reply */
 #define LIMIT_MS 5000
 
@@ -33,7 +33,7 @@ static void cut_middle(const char *text, size_t len, size_t keep, struct buf *ou
 	while (tail < text + len && tail[-1] != '\n')
 		tail++;
 	buf_append(out, text, (size_t)(head - text));
-	buf_fmt(out, "* %zu octets are left out here\n", (size_t)(tail - head));
+	buf_fmt(out, "* %zu octets are omitted here\n", (size_t)(tail - head));
 	buf_append(out, tail, (size_t)(text + len - tail));
 }
 
@@ -135,7 +135,7 @@ struct lookup {
 	void *arg;
 };
 
-/* The second step: the transcripts are there, the record is asked for. */
+/* The second step: the transcripts are read; reads the record. */
 struct read {
 	struct lookup lookup;
 	struct transcript transcripts[KEPT];
@@ -170,7 +170,8 @@ static bool is_result(const struct record_event *event)
 	return false;
 }
 
-/* A host that passed the mail on has no events: it belongs to the attempt that was settled then. */
+/* A host that passed the mail on has no events. It belongs to the attempt that was settled with it.
+ */
 static const struct record_attempt *settled_with(const struct record *record,
 						 const struct record_attempt *a)
 {
@@ -197,7 +198,7 @@ static unsigned number_of(const struct record *record, const struct record_attem
 static void describe(const struct read *r, const struct record *record,
 		     const struct record_attempt *a, struct transcripts_one *out)
 {
-	bool was_lost = strcmp(a->line, "-") == 0; /* its result may follow as another attempt */
+	bool was_lost = strcmp(a->line, "-") == 0; /* a later attempt may have its result */
 	const struct transcript *t = was_lost || !a->n_events ? NULL : find_transcript(r, a);
 
 	out->in_record = a;
@@ -262,7 +263,8 @@ static void on_transcripts(const struct call_result *result, void *context)
 	messages_get(lookup->redis, lookup->project, lookup->id, on_record, r);
 }
 
-/* The transcripts first: they are shown only if the record then belongs to the project. */
+/* Reads the transcripts before the record. They are shown only if the record belongs to the
+ * project. */
 void transcripts_get(struct redis *redis, const char *project, const char *id, transcripts_fn *fn,
 		     void *arg)
 {

@@ -177,7 +177,7 @@ static int read_member(const struct resp *array, size_t at, void *out, void *con
 	return 0;
 }
 
-/* Without a reply nothing is due; it is asked for again. */
+/* Without a reply, reports that nothing is due; the caller asks again later. */
 static void on_due(const struct call_result *result, void *context)
 {
 	static const struct resp_shape shape = {0, 1, sizeof(const char *), read_member};

@@ -7,9 +7,10 @@
 
 struct redis;
 
-/* The delivering process's side of webhooks: lib/keys.txt has the keys. */
+/* Webhooks in the store, for the process that delivers them. lua/lib/keys.txt lists the keys. Each
+ * fn fires after the call has returned, within 5 s, except that of deliveries_commit. */
 
-/* ---- what there is ---- */
+/* ---- reading ---- */
 
 struct deliveries_endpoint {
 	struct endpoint endpoint; /* the callback may take it: it then clears the struct */
@@ -18,13 +19,13 @@ struct deliveries_endpoint {
 	int64_t good_ms;              /* the last success; 0: never */
 	size_t n_retries;
 };
-/* list NULL and why NULL: nothing changed since `version`. */
+/* Loads all endpoints. list NULL and why NULL: nothing has changed since `version`. */
 typedef void deliveries_load_fn(struct deliveries_endpoint *list, size_t n, int64_t version,
 				const struct err *why, void *arg);
 void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *fn, void *arg);
 
-/* Which of these projects' logs have entries after a reader's position? Calls fn once for each,
- * then once with project NULL. */
+/* Finds the projects in list whose log has entries after the reader's position. Calls fn once for
+ * each, then once with project NULL. */
 struct deliveries_read_position {
 	char project[12];
 	struct event_log_place at;
@@ -34,15 +35,15 @@ void deliveries_look(struct redis *redis, unsigned partition,
 		     const struct deliveries_read_position *list, size_t n, deliveries_news_fn *fn,
 		     void *arg);
 
-/* Retries of an endpoint that are due: members as deliveries_again wrote them. */
+/* Reads the retries of an endpoint that are due: members as deliveries_again wrote them. */
 typedef void deliveries_due_fn(const char *const *members, size_t n, void *arg);
 void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t max,
 		    deliveries_due_fn *fn, void *arg);
 
-/* Test deliveries asked for: "<whk_ id> <evt_ id> <prj_ id>"; takes them off their list. */
+/* Takes the requested test deliveries off their list: "<whk_ id> <evt_ id> <prj_ id>". */
 void deliveries_tests(struct redis *redis, deliveries_due_fn *fn, void *arg);
 
-/* ---- what was done, in one step (lua/webhooks/deliveries_report.lua) ---- */
+/* ---- writing: a batch of changes, in one step (lua/webhooks/deliveries_report.lua) ---- */
 
 struct deliveries_batch {
 	struct command words; /* zeroed: empty */
@@ -52,10 +53,11 @@ void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned part
 		       const struct event_log_place *at);
 void deliveries_again(struct deliveries_batch *b, const char *id, int64_t due_ms,
 		      const char *member);
-/* seen_ms: the time that deliveries_due was asked with. */
+/* The member needs no more tries. seen_ms: now_ms of the deliveries_due call that returned it. */
 void deliveries_over(struct deliveries_batch *b, const char *id, const char *member,
 		     int64_t seen_ms);
-/* over, and so is all that waits for the same event. */
+/* The event was delivered: as deliveries_over, and all other retries of the same event are removed.
+ */
 void deliveries_told(struct deliveries_batch *b, const char *id, const char *member,
 		     int64_t seen_ms);
 void deliveries_soon(struct deliveries_batch *b, const char *id, int64_t ms);
@@ -67,9 +69,9 @@ void deliveries_refuse_test(struct deliveries_batch *b, const char *id, const ch
 void deliveries_lost(struct deliveries_batch *b, const char *id, int64_t from_ms, int64_t until_ms);
 void deliveries_disable(struct deliveries_batch *b, const char *id, const char *reason);
 
-/* Commits the batch and takes or renews the lease that makes `owner` the one process that delivers
- * (lease_ms 0 gives it up); empties the batch. It has no time limit. is_ours false:
- * another process has the lease, and nothing was done. */
+/* Commits the batch and empties it. Also takes or renews the lease: only its owner delivers
+ * (lease_ms 0 releases it). No time limit. is_ours false: another process has the lease, and
+ * nothing was written. */
 typedef void deliveries_commit_fn(bool is_ours, void *arg);
 void deliveries_commit(struct redis *redis, const char *owner, int64_t lease_ms,
 		       struct deliveries_batch *take, deliveries_commit_fn *fn, void *arg);

@@ -13,8 +13,8 @@
 
 struct redis;
 
-/* Webhook endpoints of a project: read and changed by request. deliveries.h is for the process that
- * delivers. Each fn fires exactly once, never from within, within 5 s. */
+/* Reads and changes the webhook endpoints of a project for API requests. deliveries.h is for the
+ * process that delivers. Each fn fires exactly once, after the call has returned, within 5 s. */
 
 #define ENDPOINTS_MAX 20      /* a project */
 #define ENDPOINT_TESTS_MAX 10 /* test deliveries that wait for an endpoint */
@@ -27,7 +27,7 @@ struct endpoint {
 	json_t *events;         /* array of filters, as event_filter_fits takes them */
 	const char *secret;     /* sealed for endpoint_seal_name */
 	const char *old_secret; /* sealed; NULL: none */
-	int64_t old_until_ms;   /* until then the old secret signs too */
+	int64_t old_until_ms;   /* until then the old secret signs as well */
 	bool is_enabled;
 	const char *disabled_reason; /* "" = none */
 	int64_t disabled_ms;         /* when it was disabled; 0: it is enabled */
@@ -54,8 +54,8 @@ void endpoints_get(struct redis *redis, const char *project, const char *id, end
 
 /* why NULL: done. */
 typedef void endpoints_done_fn(const struct err *why, void *arg);
-/* Writes *e in place of `before` (NULL: a new endpoint). ERR_REFUSED: the project has
- * ENDPOINTS_MAX. ERR_NOT_FOUND: the endpoint is no longer the same as `before`. */
+/* Replaces `before` by *e (before NULL: a new endpoint). ERR_REFUSED: the project has
+ * ENDPOINTS_MAX. ERR_NOT_FOUND: the stored endpoint differs from `before`. */
 void endpoints_put(struct redis *redis, const struct endpoint *e, const struct endpoint *before,
 		   endpoints_done_fn *fn, void *arg);
 void endpoints_delete(struct redis *redis, const char *project, const char *id,
@@ -71,8 +71,8 @@ typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);
 void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 			  endpoints_log_fn *fn, void *arg);
 
-/* Asks the delivering process for a test delivery, and reads its outcome: json NULL and why NULL
- * while there is none yet. ERR_REFUSED: too many tests wait. */
+/* Requests a test delivery from the process that delivers, and reads its outcome. list NULL and why
+ * NULL: there is no outcome yet. ERR_REFUSED: too many tests wait. */
 void endpoints_ask_test(struct redis *redis, const struct endpoint *e, const char *event_id,
 			const char *project_id, endpoints_done_fn *fn, void *arg);
 /* Why the delivering process refused the test; NULL: it was posted. */

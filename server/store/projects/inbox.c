@@ -125,7 +125,7 @@ struct waiter {
 	size_t limit;
 	int64_t since_ms, until_ms;
 	bool is_asking;
-	bool ask_again; /* a mail came while it was asking */
+	bool ask_again; /* a mail was received while it was reading */
 	inbox_fn *fn;
 	void *arg;
 };
@@ -140,8 +140,8 @@ struct waits {
 
 static void ask(struct waiter *w);
 
-/* The next poll is within POLL_MS, and not after the first waiter's time is up. A planned poll
- * stays when more waiters come. */
+/* The next poll is within POLL_MS, and not later than the end of the first waiter. A planned poll
+ * stays when waiters are added. */
 static void plan_poll(struct waits *all)
 {
 	int64_t now = clock_mono_ms(), at = now + POLL_MS;
@@ -233,7 +233,7 @@ static void waits_abandon(void *state)
 	struct waits *all = state;
 	struct err why;
 
-	err_set(&why, ERR_RETRY, "the process ends");
+	err_set(&why, ERR_RETRY, "the process is stopping");
 	while (all->first)
 		end_wait(all->first, NULL, 0, &why);
 }

@@ -30,8 +30,8 @@ struct inbox_query {
 typedef void inbox_fn(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg);
 void inbox_list(struct redis *redis, const struct inbox_query *q, inbox_fn *fn, void *arg);
 
-/* As inbox_list, but waits until there is a mail, at most wait_ms (and at most 60 s). With 1,000
- * waiters in the process, it does not wait. Needs REDIS_SUBSCRIBER. */
+/* As inbox_list, but waits for a mail if there is none, at most wait_ms (and at most 60 s). With
+ * 1,000 waiters in the process, it does not wait. Needs REDIS_SUBSCRIBER. */
 void inbox_wait(struct redis *redis, const struct inbox_query *q, int64_t wait_ms, inbox_fn *fn,
 		void *arg);
 
@@ -40,7 +40,7 @@ typedef void inbox_done_fn(const struct err *why, void *arg);
 /* Removes the mails of a recipient (NULL: of all). */
 void inbox_delete(struct redis *redis, const char *project, const char *recipient,
 		  inbox_done_fn *fn, void *arg);
-/* For the sink. */
+/* Adds a mail; for the sink. */
 void inbox_put(struct redis *redis, const char *project, const struct inbox_mail *m,
 	       inbox_done_fn *fn, void *arg);
 

@@ -107,7 +107,7 @@ static void on_found(const struct call_result *result, void *context)
 		if (kept)
 			*kept = entry;
 	} else if (kept && is_of(kept, f->digest)) {
-		entry = *kept; /* without Redis nothing is accepted; the last answer still holds */
+		entry = *kept; /* without Redis no mail is accepted, so an old result is safe */
 	} else {
 		f->fn(NULL, result->why, f->arg);
 		return;
@@ -248,7 +248,7 @@ struct keys_listing {
 	void *arg;
 };
 
-/* By id, as pages are: of two keys made in the same ms either may be the newer one. */
+/* Sorted by id, as pages are. Two keys of the same ms may come in either order. */
 static int newest_key_first(const void *a, const void *b)
 {
 	return strcmp(((const struct key *)b)->id, ((const struct key *)a)->id);

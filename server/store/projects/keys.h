@@ -19,7 +19,7 @@ enum key_scope { SCOPE_SEND = 1, SCOPE_READ = 2, SCOPE_MANAGE = 4, SCOPE_ROOT = 
 
 struct key {
 	char id[31];             /* key_... */
-	char tenant[TENANT_MAX]; /* whose things it may reach: in Redis keys */
+	char tenant[TENANT_MAX]; /* the tenant that it gives access to; used in Redis keys */
 	char project_id[31];     /* prj_...: in the API */
 	bool is_test;
 	unsigned scopes;
@@ -37,12 +37,12 @@ struct project {
  * the callback. */
 typedef void key_fn(const struct key *key, const struct err *why, void *arg);
 
-/* Finds a key by its text. The result is cached for 1 s, for unknown keys too, so a revoked key is
- * refused everywhere after 1 s. fn may fire from within. */
+/* Finds a key by its text. Results are cached for 1 s, unknown keys too, so a revoked key is
+ * refused everywhere after 1 s. fn may fire before this function returns. */
 void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg);
 
-/* Makes a key and gives its text, once. ERR_NOT_FOUND: no such project (named by name or prj_ id);
- * ERR_REFUSED: it has KEYS_MAX. */
+/* Makes a key. text, the key itself, is available only in this callback. project: name or prj_ id.
+ * ERR_NOT_FOUND: no such project; ERR_REFUSED: it has KEYS_MAX. */
 typedef void key_created_fn(const struct key *key, const char *text, const struct err *why,
 			    void *arg);
 void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
@@ -66,7 +66,7 @@ void keys_list(struct redis *redis, const struct keys_of *of, keys_fn *fn, void 
 /* Borrowed for the callback. list NULL: ERR_INPUT (a project with this name exists), ERR_RETRY,
  * ERR_INTERNAL. */
 typedef void projects_fn(const struct project *list, size_t n, const struct err *why, void *arg);
-/* Makes a project: a list of one. "default" exists from the first start on. */
+/* Makes a project; fn gets a list of one. "default" exists from the first start on. */
 void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg);
 /* project: name or id. ERR_NOT_FOUND; ERR_REFUSED: it still has keys or webhooks, or it is
  * "default". Its messages stay until retention removes them. */

@@ -7,17 +7,17 @@
 
 struct resp;
 
-/* Loads JSON that Postern stored. Strings may have any character, NUL too. */
+/* Loads JSON that Postern stored. Strings may contain any character, also NUL. */
 
-/* NULL: no JSON, or out of memory. */
+/* The caller owns the value. NULL: not JSON, or out of memory. */
 json_t *stored_json_load(const char *text, size_t len);
-/* Of a text in a reply. */
+/* The same for a text in a reply. */
 json_t *stored_json_read(const struct resp *reply);
 
 /* A member of an object as a C string, borrowed from the object; "" when it is no string. A NUL in
  * it ends the string. */
 const char *stored_json_text(const json_t *object, const char *name);
-/* Copies such a member, cut to cap. */
+/* Copies such a member, truncated to cap bytes with the NUL. */
 void stored_json_copy(const json_t *object, const char *name, char *out, size_t cap);
 
 #endif

@@ -14,8 +14,8 @@
 #define LIMIT_MS 5000
 #define COPIES_MS ((int64_t)24 * 3600 * 1000) /* how late a copy may arrive: suppression_sync.h */
 
-/* First all partitions are asked for the entry. A change then gets a time that is later than all of
- * them, and goes to each partition (lua/lib/suppression.lua). */
+/* First reads the entry in all partitions. A change then gets a time that is later than all of
+ * them, and is sent to each partition (lua/lib/suppression.lua). */
 struct request {
 	struct redis *redis;
 	char tenant[TENANT_MAX];

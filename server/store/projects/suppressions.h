@@ -10,19 +10,19 @@
 
 struct redis;
 
-/* The addresses that the mail of a tenant (tenant.h) is not sent to. The
- * scripts of accept and settle read the lists and add to them; these functions read and change them
- * by request. Each fn fires exactly once, never from within, within 10 s.
+/* The suppression list of a tenant (tenant.h): addresses that get no mail. The scripts accept, take
+ * and settle use the lists; these functions read and change them for API requests. Each fn fires
+ * exactly once, after the call has returned, within 10 s.
  *
  * Each partition has a copy of the list, so that accept can read it in the same step. A change by
- * request goes to all of them. A bounce adds to the partition of its message first:
- * suppression_sync.h. */
+ * request goes to all partitions. A bounce adds the address in the partition of its message;
+ * suppression_sync.h copies it. */
 
 struct suppression {
-	const char *email;  /* lower case */
+	const char *email;  /* in lower case */
 	const char *reason; /* "bounce", "manual" */
 	int64_t at_ms;
-	char message[ID_LEN + 1]; /* the one that bounced, or "" */
+	char message[ID_LEN + 1]; /* the message that bounced, or "" */
 };
 
 /* is_new: it was not on the list before. entry NULL: ERR_NOT_FOUND, ERR_RETRY, ERR_INTERNAL.
@@ -33,12 +33,12 @@ void suppressions_add(struct redis *redis, const char *tenant, const char *email
 		      suppression_fn *fn, void *arg);
 void suppressions_get(struct redis *redis, const char *tenant, const char *email,
 		      suppression_fn *fn, void *arg);
-/* entry is NULL. why NULL: it is removed. */
+/* fn gets entry NULL. why NULL: the address was removed. */
 void suppressions_remove(struct redis *redis, const char *tenant, const char *email,
 			 suppression_fn *fn, void *arg);
 
-/* Where a page starts: at this time, without the first `skip` entries of this very time. {0, 0}: at
- * the newest. */
+/* Where a page starts: at the entries of at_ms, after the first `skip` of them. {0, 0}: at the
+ * newest entry. */
 struct suppressions_place {
 	int64_t at_ms;
 	size_t skip;

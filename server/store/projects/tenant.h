@@ -3,9 +3,10 @@
 
 #include <stdbool.h>
 
-/* A tenant is one mode of a project. Its name is a part of the keys in Redis wherever a project's
- * things are kept (messages, lists, the event log, webhooks, the test inbox), so that live and test
- * keys cannot reach each other's things. It is the number of the project, and `t` for test mode. */
+/* A tenant is one mode of a project. All data of a project in Redis (messages, lists, the event
+ * log, webhooks, the test inbox) has the name of the tenant in its keys, so live and test keys
+ * cannot reach each other's data. The name is the number of the project, with `t` after it for test
+ * mode. */
 
 #define TENANT_MAX 12
 

@@ -23,7 +23,7 @@
 #define ACCEPT_WITHIN_MS 5000  /* in Redis time: the script refuses later ones */
 #define ANSWER_WITHIN_MS 12000 /* then the outcome is unknown */
 #define CHUNK_BYTES ((size_t)64 << 10)
-#define CHUNK_LIFE_S "3600" /* of one that no message refers to */
+#define CHUNK_LIFE_S "3600" /* of a chunk without a message */
 
 /* A message's status in the reply, as in lua/queue/accept.lua. */
 enum {
@@ -108,7 +108,7 @@ static void end_answered(struct accept_item *it, const struct resp *reply, size_
 		break;
 	case STATUS_LATE:
 		redis_was_late(it->accepts->redis);
-		refuse(it, ERR_RETRY, "Redis took too long");
+		refuse(it, ERR_RETRY, "Redis did not reply in time");
 		break;
 	default:
 		refuse(it, ERR_INTERNAL, "the accept script refused the message");
@@ -213,7 +213,7 @@ static void on_chunk(const struct call_result *result, void *context)
 	if (--it->chunks_open)
 		return;
 	if (it->has_failed)
-		refuse(it, ERR_RETRY, "Redis did not take the content");
+		refuse(it, ERR_RETRY, "Redis did not store the content");
 	else
 		add(it);
 }

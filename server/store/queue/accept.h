@@ -12,10 +12,11 @@
 
 struct redis;
 
-/* Accepts messages. What is accepted in one loop turn goes to Redis in one call of
- * lua/queue/accept.lua; each partition has at most two calls in flight, one on each connection. */
+/* Accepts messages. All messages of one loop turn go to Redis in one call of lua/queue/accept.lua.
+ * Each partition has at most two calls in flight, one on each connection. */
 
-/* In place of a tenant: no project sees the message, and no metric counts it as mail. */
+/* Used instead of a tenant for test messages of Postern itself: no project sees the message, and no
+ * metric counts it as mail. */
 #define ACCEPT_NO_PROJECT "0"
 
 struct accept_request {
@@ -40,9 +41,9 @@ struct accept_request {
 
 enum accept_status {
 	ACCEPT_COMMITTED,       /* committed and, with durability fsync, on disk */
-	ACCEPT_REPLAYED,        /* the same key and fingerprint were accepted before, as id */
+	ACCEPT_REPLAYED,        /* key and fingerprint are those of an earlier message: id */
 	ACCEPT_CONFLICT,        /* the key was used with another fingerprint */
-	ACCEPT_NOT_ACCEPTED,    /* nothing was stored: why says why */
+	ACCEPT_NOT_ACCEPTED,    /* nothing was stored; why has the reason */
 	ACCEPT_OUTCOME_UNKNOWN, /* Redis was lost during the call and has not come back */
 };
 
@@ -52,11 +53,11 @@ enum accept_status {
 typedef void accept_fn(enum accept_status status, const char *id, int64_t at_ms,
 		       const char *suppressed, const struct err *why, void *arg);
 
-/* The partition of a new message: by the hash of project and Idempotency-Key; without a key, at
- * random. */
+/* Chooses the partition of a new message: by the hash of project and Idempotency-Key, or at random
+ * without a key. */
 unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency);
 
-/* Copies the request. fn fires exactly once, never from within, within 15 s. */
+/* Copies the request. fn fires exactly once, after the call has returned, within 15 s. */
 void accept_message(struct redis *redis, const struct accept_request *m, accept_fn *fn, void *arg);
 
 #endif

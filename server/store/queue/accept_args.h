@@ -5,9 +5,9 @@
 #include "server/redis/command.h"
 #include "server/store/queue/accept.h"
 
-/* Writes one message as the arguments of lua/queue/accept.lua. packed: its content; left out when
- * it is written in chunks (chunks > 0). -1: out of memory, no recipient, or too many destinations.
- */
+/* Writes one message as the arguments of lua/queue/accept.lua. packed: its content, which is left
+ * out if it was stored in chunks (chunks > 0). -1: out of memory, no recipient, or too many
+ * destinations. */
 int accept_args_write(struct command *args, const struct accept_request *m,
 		      const struct buf *packed, size_t chunks);
 

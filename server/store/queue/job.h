@@ -31,12 +31,12 @@ const char *job_message(const struct job *j, char out[31]);
 /* The partition of a job reference. */
 unsigned job_partition(const char *ref);
 
-/* Reads a job of the take script, TAKE_JOB_WORDS items from `at` on. NULL: damaged (logged), or out
- * of memory: the lease runs out. */
+/* Reads a job from the reply of the take script, TAKE_JOB_WORDS items from `at` on. Free it by
+ * job_free. NULL: damaged (logged), or out of memory; its lease then expires. */
 struct job *job_read(const struct resp *array, size_t at, int64_t lease_until_ms);
 
 /* Reads the mail of a job whose content is in chunks. why NULL: j->mail is set. ERR_NOT_FOUND: a
- * chunk is missing. ERR_INTERNAL: the content is damaged. ERR_RETRY: the process ends. */
+ * chunk is missing. ERR_INTERNAL: the content is damaged. ERR_RETRY: the process is stopping. */
 typedef void job_fetch_fn(const struct err *why, void *arg);
 void job_fetch(struct redis *redis, struct job *j, job_fetch_fn *fn, void *arg);
 

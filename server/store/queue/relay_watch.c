@@ -25,7 +25,7 @@ struct relay_watch {
 	struct loop_timer timer;
 	int64_t every_ms, patience_ms;
 	int64_t ready_since_ms; /* monotonic; 0 = nothing is ready */
-	int64_t waited_ms;      /* ready, and no sign of life of a relay */
+	int64_t waited_ms;      /* mail is ready, and no relay gave a sign of life */
 	bool is_reported;
 	/* of the check under way */
 	struct call_group calls;
@@ -76,7 +76,7 @@ static void report(struct relay_watch *w)
 		LOG(LOG_INFO, "queue.attended", LOG_N("waited_ms", w->waited_ms));
 }
 
-/* All replies of a check are there. */
+/* All replies of a check have arrived. */
 static void judge(struct relay_watch *w)
 {
 	int64_t now = clock_mono_ms(), waited;
@@ -107,7 +107,7 @@ static void on_ready(const struct call_result *result, void *context)
 	end_call(w, result);
 }
 
-/* {the owner whose time runs out last, and when} */
+/* {the owner that counts as dead last, and when} */
 static void on_owner(const struct call_result *result, void *context)
 {
 	struct relay_watch *w = context;

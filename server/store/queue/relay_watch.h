@@ -4,20 +4,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Watches whether relays take the mail that is ready. Without a relay, or with relays on another
- * Redis, accepted mail is durable but nobody delivers it. Accepting continues; the log, a metric
- * and /readyz report it. */
+/* Watches whether relays take ready mail. Without a relay, or with relays on another Redis,
+ * accepted mail is stored but not delivered. Mail is still accepted; the log, a metric and /readyz
+ * report the problem. */
 
 struct redis;
 
-/* Starts to check, every few seconds. -1: out of memory. */
+/* Starts a check every few seconds. -1: out of memory. */
 int relay_watch_start(struct redis *redis);
 
-/* False while mail has been ready for a minute and no relay took any or gave a sign of life in that
- * time; why gets a sentence for an operator. True before relay_watch_start. */
+/* False if mail has been ready for a minute, and in that time no relay took mail or gave a sign of
+ * life. why then gets a sentence for an operator. True before relay_watch_start. */
 bool relay_watch_holds(struct redis *redis, const char **why);
 
-/* For tests: other times than the usual ones. -1: out of memory. */
+/* For tests: sets the times. -1: out of memory. */
 int relay_watch_limit(struct redis *redis, int64_t every_ms, int64_t patience_ms);
 
 #endif

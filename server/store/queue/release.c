@@ -36,10 +36,10 @@ struct release_count release_read(const struct resp *reply)
 	metric_add(METRIC_HELD, held);
 	if (deferred + failed)
 		LOG(LOG_WARN, "jobs.outcome_unknown", LOG_N("jobs", deferred + failed),
-		    LOG_S("hint", "the relay died after it sent the final dot"));
+		    LOG_S("hint", "the relay died after it had sent the final dot"));
 	if (held)
 		LOG(LOG_ERROR, "jobs.held", LOG_N("jobs", held),
-		    LOG_S("hint", "relays died with these jobs several times: see GET "
+		    LOG_S("hint", "several relays died while they had these jobs: see GET "
 				  "/v1/messages?status=held; POST .../retry starts them again"));
 	return (struct release_count){resp_number_at(reply, RELEASE_RELEASED),
 				      resp_number_at(reply, RELEASE_SILENT),

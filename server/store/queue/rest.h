@@ -3,9 +3,9 @@
 
 struct redis;
 
-/* No host of the site can be reached: no relay connects to it for a while, longer after each
- * failure in a row. code: of the server's reply, 0 = there was none. why: the reason, for the
- * events of jobs that are deferred meanwhile. */
+/* Call it when no host of the site can be reached. No relay connects to the site for a while,
+ * longer after each failure in a row. code: of the server's reply, 0 = none. why: the reason; it
+ * becomes the text of jobs that are deferred meanwhile. Errors are not reported. */
 void rest_site(struct redis *redis, const char *site, int code, const char *why);
 
 #endif

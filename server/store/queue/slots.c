@@ -10,7 +10,7 @@
 
 struct slots {
 	char owner[96];
-	unsigned request; /* a call that runs twice has the same number */
+	unsigned request; /* a call that is repeated keeps its number */
 	struct batch *batch;
 };
 

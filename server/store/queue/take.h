@@ -11,7 +11,7 @@ struct redis;
 /* Takes jobs from the queue of a partition, and slots: the right to open connections to a site. */
 
 struct take_site {
-	const char *site; /* one we have connections to */
+	const char *site; /* a site that we have connections to */
 	unsigned want;    /* jobs for these connections */
 	unsigned grow;    /* more connections wanted */
 	unsigned has;     /* connections that we have, of this partition */
@@ -39,8 +39,9 @@ struct take_result {
 };
 
 /* owner: one incarnation of a relay process. One call at a time for each partition. result NULL:
- * nothing was taken, or nothing could be read (logged); leases that nobody uses run out. fn fires
- * exactly once, never from within, however long Redis is away. */
+ * nothing was taken, or the reply could not be read (logged); unused leases expire. fn fires
+ * exactly once, after the call has returned. There is no time limit: it waits while Redis is down.
+ */
 typedef void take_fn(const struct take_result *result, void *arg);
 void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 	       const struct take_request *request, take_fn *fn, void *arg);

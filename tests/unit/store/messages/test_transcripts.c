@@ -295,7 +295,7 @@ static void what_cannot_be_packed_is_cut_in_its_middle(void **state)
 		} else {
 			assert_memory_equal(back.data, text, 80);
 			assert_memory_equal(back.data + back.len - 40, text + lens[i] - 40, 40);
-			assert_non_null(strstr(back.data, " octets are left out here\n"));
+			assert_non_null(strstr(back.data, " octets are omitted here\n"));
 		}
 		buf_deinit(&packed);
 		buf_deinit(&back);

@@ -11,13 +11,13 @@
 
 #define STANDARD_FILE "postern.yaml"
 
-/* What config_load hands out is the first member; the others say where each value came from. */
+/* config_load returns the first member; the others record the source of each value. */
 struct loaded {
 	struct config config;
 	char *texts[CONFIG_ROWS_MAX];
 	char *sources[CONFIG_ROWS_MAX];
 	char *given_file; /* as config_load_preset got it, for config_reload; may be NULL */
-	const char *file; /* that was read: given_file or STANDARD_FILE; NULL = none */
+	const char *file; /* the file that was read: given_file or STANDARD_FILE; NULL = none */
 	const struct config_preset *presets;
 };
 
@@ -144,7 +144,7 @@ static bool is_from_elsewhere(const struct loaded *old, size_t i)
 	       strncmp(old->sources[i], "made", 4) == 0;
 }
 
-/* The row as the old configuration has it. */
+/* Keeps the value of the row from the old configuration. */
 static int keep_row(struct loaded *l, const struct loaded *old, size_t i, struct err *e)
 {
 	return put(l, &config_rows[i], old->texts[i], old->sources[i], e);

@@ -80,15 +80,14 @@ struct config_preset {
 };
 int config_load_preset(struct config **c, const char *file, const struct config_preset *presets,
 		       struct err *e);
-/* Reads the file of c again. Values from the environment stay, and so do settings that SIGHUP may
- * not change: the names of those that differ in the file are appended to ignored. */
+/* Reads the file of c again. Values from the environment stay. Settings that SIGHUP may not change
+ * stay, too; if they differ in the file, their names are appended to ignored. */
 int config_reload(const struct config *c, struct config **fresh, struct buf *ignored,
 		  struct err *e);
-/* Sets a value; config_show names source as its origin. */
+/* Sets a value; text is copied. config_show prints source as its origin. */
 int config_set(struct config *c, const char *name, const char *text, const char *source,
 	       struct err *e);
-/* Wipes the secrets in the environment of this process; /proc/PID/environ does not show them then.
- */
+/* Wipes the secrets in the environment of this process, also in /proc/PID/environ. */
 void config_forget_environment(void);
 void config_free(struct config *c); /* wipes secrets */
 

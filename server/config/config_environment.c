@@ -19,13 +19,14 @@ void config_environment_name(const struct config_row *row, const char *suffix,
 		*p = (char)toupper((unsigned char)*p);
 }
 
-/* Kubernetes tells each pod about the services in its namespace. For a service postern-redis:
+/* Kubernetes sets variables in each pod for the services in its namespace. For a service
+ *postern-redis:
  *
  *	POSTERN_REDIS_SERVICE_HOST=10.0.0.1   POSTERN_REDIS_SERVICE_PORT=6379
  *	POSTERN_REDIS_SERVICE_PORT_NAME=6379  POSTERN_REDIS_PORT=tcp://10.0.0.1:6379
  *	POSTERN_REDIS_PORT_6379_TCP=tcp://10.0.0.1:6379, and _PROTO, _PORT, _ADDR
  *
- * These are no settings. A service postern-smtp gives even our POSTERN_SMTP_PORT such a URL. */
+ * These are no settings. A service postern-smtp sets even our POSTERN_SMTP_PORT to such a URL. */
 static bool is_service_url(const char *value)
 {
 	return strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 ||
@@ -95,7 +96,7 @@ static bool is_client_name(const char *name)
 	return strcmp(name, "url") == 0 || strcmp(name, "key") == 0;
 }
 
-/* entry: what follows POSTERN_ in "POSTERN_NAME=value". */
+/* entry: the part of "POSTERN_NAME=value" after POSTERN_. */
 static int check_env_name(const char *entry, struct err *e)
 {
 	char name[CONFIG_NAME_MAX + 1], like_name[CONFIG_ENVIRONMENT_NAME_MAX];

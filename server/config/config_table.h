@@ -32,7 +32,7 @@ struct config_choice {
 	int64_t value;
 };
 
-/* NULL when text is right, else what is expected: the words before "... is expected". */
+/* NULL if text is right, else the expected form: the words before "... is expected". */
 typedef const char *config_check_fn(const char *text);
 
 struct config_row {
@@ -60,8 +60,8 @@ const struct config_row *config_row_find(const char *name);
 /* The row whose name is most like name, for "did you mean ...?"; NULL if none is similar. */
 const struct config_row *config_row_like(const char *name);
 
-/* Checks text by the row and puts its value into *c. Text values are borrowed. ERR_INPUT says what
- * is expected, without the value where it is secret. */
+/* Checks text by the row and puts its value into *c. Text values are borrowed. ERR_INPUT names the
+ * expected form, but never the value of a secret. */
 int config_value_set(const struct config_row *row, const char *text, struct config *c,
 		     struct err *e);
 
@@ -88,7 +88,8 @@ int config_environment_read(config_found_fn *fn, void *arg, struct err *e);
 /* Checks a host name. */
 const char *config_check_host(const char *text);
 
-/* The value of a setting as it was written, and where that was. */
+/* The value of a setting as it was written, and its source: "default", "file:line" or a variable.
+ */
 const char *config_text(const struct config *c, const struct config_row *row);
 const char *config_source(const struct config *c, const struct config_row *row);
 

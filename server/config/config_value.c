@@ -1,4 +1,4 @@
-/* From the text of a setting to its value. */
+/* Converts the text of a setting to its value. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,7 +183,7 @@ int config_value_set(const struct config_row *row, const char *text, struct conf
 	int64_t number;
 	bool flag;
 
-	if (has_control(text)) /* do not print it: it may be an escape sequence of a terminal */
+	if (has_control(text)) /* not printed: it may be a terminal escape sequence */
 		return err_set(e, ERR_INPUT, "the value contains control characters");
 	if (row->type == CONFIG_TEXT)
 		return set_text(row, text, field, e);

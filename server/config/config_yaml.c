@@ -79,7 +79,7 @@ static int note_key(struct walk *w, const char *key, unsigned line, struct err *
 	return 0;
 }
 
-/* YAML 1.2 10.3.2. The empty value is one, too; it needs no care. */
+/* The forms of null in YAML 1.2 10.3.2. An empty value means null as well; it needs no check. */
 static bool is_null(const yaml_event_t *event)
 {
 	static const char *const words[] = {"~", "null", "Null", "NULL"};

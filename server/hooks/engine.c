@@ -1,4 +1,4 @@
-/* The active hooks process: which endpoints there are, and the clock that drives them. */
+/* The active hooks process: loads the endpoints, and runs them on a timer. */
 #include "server/hooks/engine.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #define TICK_MS 50
 #define LOAD_EVERY_MS 500
-#define GRACE_MS 2000 /* for requests under way when the process is to end */
+#define GRACE_MS 2000 /* for open requests when the process stops */
 #define CONNECTIONS_MAX 256
 
 /* ---- the lease ---- */
@@ -28,7 +28,7 @@ static void on_committed(bool is_ours, void *arg)
 	const struct lease *lease = &e->shared.lease;
 
 	if (!is_ours && lease->is_held && !e->shared.is_stopping) {
-		/* Another process delivers now, from what was committed: this one starts again. */
+		/* Another process now delivers from the committed state, so this one stops. */
 		LOG(LOG_WARN, "hooks.lease_lost", LOG_S("hint", "another process has it"));
 		stop_now(e);
 	} else if (lease->is_given_up || (e->shared.is_stopping && !lease->is_held)) {
@@ -36,7 +36,7 @@ static void on_committed(bool is_ours, void *arg)
 	}
 }
 
-/* ---- which endpoints there are ---- */
+/* ---- the endpoints ---- */
 
 static struct target *find(struct engine *e, const char *id)
 {
@@ -60,7 +60,7 @@ static void free_gone(struct engine *e)
 	}
 }
 
-/* An endpoint that was disabled and enabled again may have requests of before under way. */
+/* An endpoint that was disabled and enabled again may still have open requests from before. */
 static bool is_leaving(const struct engine *e, const char *id)
 {
 	for (const struct target *t = e->targets; t; t = t->next)
@@ -153,7 +153,7 @@ static bool send_test(const struct webhook_test *test, void *arg)
 	return true;
 }
 
-/* ---- the clock ---- */
+/* ---- the timer ---- */
 
 static int64_t oldest_ms(const struct target *t, int64_t oldest)
 {
@@ -176,7 +176,7 @@ static void measure(const struct engine *e)
 	metric_set(METRIC_WEBHOOK_LAG_MS, now - oldest);
 }
 
-/* The next process must not wait for a receiver that hangs: it sends these events again. */
+/* Ends requests that hang, so that the next process need not wait. It sends these events again. */
 static void end_requests(struct engine *e)
 {
 	if (e->shared.in_flight)

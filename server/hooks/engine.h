@@ -5,7 +5,7 @@
 #include "server/hooks/news.h"
 #include "server/hooks/webhook_tests.h"
 
-/* The active hooks process: holds the lease, knows all endpoints, drives their targets. */
+/* The active hooks process: holds the lease, knows all endpoints, runs their targets. */
 
 struct engine {
 	struct hooks_shared shared; /* config and redis are filled in by the caller */
@@ -15,15 +15,16 @@ struct engine {
 	struct webhook_tests tests;
 	int64_t version; /* of the endpoints in the store, at the last load; -1: load again */
 	bool is_loading;
-	uint64_t loaded_after;       /* the last batch in the store when the last load began */
+	uint64_t loaded_after; /* number of the last committed batch when the last load began */
 	int64_t load_at, give_up_at; /* monotonic ms */
 	struct loop_timer tick;
-	void (*stopped)(void *); /* filled in by the caller: after engine_stop, or a lost lease */
+	void (*stopped)(
+		void *); /* filled in by the caller; called after engine_stop or a lost lease */
 	void *stopped_arg;
 };
 
 int engine_start(struct engine *e, struct err *why);
-/* Ends what is under way, commits, gives the lease up, then calls stopped(). */
+/* Lets open requests end, commits, releases the lease, then calls stopped(). */
 void engine_stop(struct engine *e);
 void engine_free(struct engine *e);
 

@@ -1,4 +1,4 @@
-/* One partition's part of a project's event log, as one endpoint reads it. */
+/* Reads one partition of a project's event log for one endpoint. */
 #include "server/hooks/feed.h"
 
 #include <stdlib.h>
@@ -50,7 +50,8 @@ void feed_end_post(struct feed *f, struct entry *entry)
 
 /* ---- reading ---- */
 
-/* The posts of an entry whose events begin at *i; moves *i to those of the next one. */
+/* Makes the posts of the entry whose events begin at *i, and moves *i to those of the next entry.
+ */
 static struct post *make_posts(struct feed *f, const struct event_log_page *page,
 			       struct entry *entry, size_t k, size_t *i)
 {
@@ -113,7 +114,7 @@ static void read_entries(struct feed *f)
 		       ENTRIES_A_READ, on_page, f);
 }
 
-/* Entries up to `cut` are gone: reading goes on after it. */
+/* Entries up to `cut` were removed: continues after it. */
 static void on_cut(const struct event_log_place *cut, const struct err *why, void *arg)
 {
 	struct feed *f = arg;
@@ -132,7 +133,7 @@ static void on_cut(const struct event_log_place *cut, const struct err *why, voi
 	read_entries(f);
 }
 
-/* May the retention have removed entries after the read position? */
+/* True if the retention may have removed entries after the read position. */
 static bool may_be_cut(const struct feed *f)
 {
 	const struct hooks_shared *shared = f->shared;

@@ -6,9 +6,9 @@
 #include "server/store/messages/event_cursor.h"
 #include "server/store/messages/event_log.h"
 
-/* One partition's part of a project's event log, as one endpoint reads it. A feed keeps a read
- * position and, in the store, a cursor: the cursor passes an entry when all its posts have ended.
- */
+/* The reader of one partition of a project's event log, for one endpoint. A feed has a read
+ * position in memory and a cursor in the store. The cursor passes an entry when all its posts have
+ * ended. */
 
 struct endpoint;
 struct feed;
@@ -21,13 +21,13 @@ struct entry {
 };
 
 struct feed_handler {
-	/* The post that one event leads to; NULL: none. position: where a reader goes on after
-	 * it. */
+	/* Makes the post for one event; NULL: none. position: where a reader continues after the
+	 * event. */
 	struct post *(*make)(struct feed *f, const struct event_log_event *event,
 			     const struct event_cursor *position);
-	/* The posts of an entry, in order. */
+	/* Takes the posts of an entry, in order. */
 	void (*take)(struct feed *f, struct post *take_posts);
-	/* Events of that time were removed by the retention before they were read. */
+	/* The retention removed the events of this time before they were read. */
 	void (*lost)(struct feed *f, int64_t from_ms, int64_t until_ms);
 	/* A read has ended. */
 	void (*rest)(struct feed *f);
@@ -42,16 +42,16 @@ struct feed {
 	struct event_log_place read_position; /* the last entry that was read */
 	struct entry *first, **last;
 	bool is_reading, has_news;
-	bool is_closed; /* what is being read is not taken */
+	bool is_closed; /* the result of an open read is dropped */
 };
 
-/* after: where the cursor in the store is. */
+/* after: the cursor in the store. */
 void feed_init(struct feed *f, struct hooks_shared *shared, const struct endpoint *endpoint,
 	       unsigned partition, const struct event_log_place *after);
 void feed_deinit(struct feed *f);
 /* Reads the next entries. */
 void feed_read(struct feed *f);
-/* A post of entry (NULL: of none) was delivered, or set aside. */
+/* A post of entry was delivered or moved to the retries. entry NULL does nothing. */
 void feed_end_post(struct feed *f, struct entry *entry);
 
 #endif

@@ -8,7 +8,7 @@
 
 #define LEASE_MS 10000
 #define RENEW_EVERY_MS 3000
-#define TAKE_EVERY_MS 500 /* a process that waits for the lease asks this often */
+#define TAKE_EVERY_MS 500 /* how often a waiting process requests the lease */
 
 static void on_committed(bool is_ours, void *arg)
 {

@@ -29,7 +29,7 @@ static void on_news(const char *project, void *arg)
 	free(l);
 }
 
-/* Of each project, the read position of the target that has read least and waits for news. */
+/* For each project: the lowest read position of its targets that wait for news. */
 static void add_read_position(struct deliveries_read_position *list, size_t *n,
 			      const struct target *t, unsigned partition)
 {

@@ -3,7 +3,7 @@
 
 #include "server/hooks/target.h"
 
-/* Finds out which projects' logs have entries that no target has read, a few partitions a turn. */
+/* Finds the projects whose log has entries that no target has read, a few partitions a turn. */
 struct news {
 	struct hooks_shared *shared;
 	struct target *const *targets; /* the engine's list */
@@ -11,7 +11,7 @@ struct news {
 	unsigned next_partition;
 };
 
-/* Asks the store unless answers are outstanding; targets hear of what is found. */
+/* Asks the store, unless replies are still pending, and calls target_hear_news for each find. */
 void news_look(struct news *n);
 
 #endif

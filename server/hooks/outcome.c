@@ -1,4 +1,4 @@
-/* What the result of a post means for its event and for its endpoint. */
+/* Decides what the result of a post means for its event and for its endpoint. */
 #include "server/hooks/outcome.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define WINDOW_MAX 32
 
-/* Seconds before try 2, 3 ...; scaled when webhook_retry_s sets another first one. */
+/* Seconds before try 2, 3 ...; scaled if webhook_retry_s sets another first delay. */
 static const int64_t schedule_s[] = {5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400};
 #define TRIES (sizeof(schedule_s) / sizeof(*schedule_s) + 1)
 
@@ -78,7 +78,8 @@ void outcome_note_loss(struct target *t, int64_t from_ms, int64_t until_ms)
 
 /* ---- failure ---- */
 
-/* From now to the next try: as scheduled, 20 % more or less, or later if the endpoint asks so. */
+/* Delay until the next try: as scheduled, 20 % more or less, or longer if the endpoint requests it
+ * (Retry-After). */
 static int64_t wait_ms(const struct target *t, const struct post *p, const struct fetch_answer *a)
 {
 	int64_t first_ms = t->shared->config->webhook_retry_s * 1000;
@@ -87,8 +88,8 @@ static int64_t wait_ms(const struct target *t, const struct post *p, const struc
 	return a->retry_after_ms > ms ? a->retry_after_ms : ms;
 }
 
-/* After the last try the event alone is given up when something was delivered since it happened;
- * else the endpoint is disabled, and the event waits with the others. */
+/* After the last try: if another event was delivered since this one happened, only this event is
+ * given up. Else the endpoint is disabled, and the event waits with the others. */
 static void end_tries(const struct target *t, const struct post *p, const struct fetch_answer *a,
 		      struct outcome *out)
 {
@@ -191,7 +192,7 @@ struct outcome outcome_give_up(struct target *t, const struct retry *retry, cons
 	    LOG_S("reason", reason));
 	retries_remove(&t->retries, retry, false);
 	outcome_note_loss(t, at_ms, at_ms);
-	/* Without a try it only waited while the endpoint was disabled. */
+	/* Without a try, the event only waited while the endpoint was disabled. */
 	if (retry->tries > 0 && t->delivered_ms < at_ms)
 		snprintf(out.disable_reason, sizeof(out.disable_reason),
 			 "nothing was delivered for as long as events are kept (%s)",

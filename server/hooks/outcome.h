@@ -3,14 +3,14 @@
 
 #include "server/hooks/target.h"
 
-/* What the result of a post means: for the event (done, set aside, given up) and for its endpoint
- * (window, disabled). Writes deliveries and retries into the batch. */
+/* Decides what the result of a post means for the event (delivered, retried later, given up) and
+ * for its endpoint (window, disabled). Writes deliveries and retries into the batch. */
 
 #define OUTCOME_REASON_MAX 200
 
 struct outcome {
-	/* The event is delivered, set aside or given up. False: it stays where it is, and comes
-	 * again when the endpoint is enabled. */
+	/* The event is delivered, in the retries, or given up. False: it stays where it is, and is
+	 * sent again when the endpoint is enabled. */
 	bool is_over;
 	char disable_reason[OUTCOME_REASON_MAX]; /* "": the endpoint stays enabled */
 };
@@ -19,7 +19,7 @@ struct outcome outcome_judge(struct target *t, const struct post *p, enum post_o
 			     const struct fetch_answer *answer);
 /* A retry whose event can no longer be read. */
 struct outcome outcome_give_up(struct target *t, const struct retry *retry, const char *reason);
-/* Events of that time were removed by the retention before they were delivered. */
+/* The retention removed the events of this time before they were delivered. */
 void outcome_note_loss(struct target *t, int64_t from_ms, int64_t until_ms);
 
 #endif

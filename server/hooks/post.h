@@ -10,8 +10,8 @@
 #include "server/events/event.h"
 #include "server/fetch/fetch.h"
 
-/* One event on its way to one endpoint, and the signed POST that carries it. What a result means
- * for the event and the endpoint is decided elsewhere (outcome.h). */
+/* One event for one endpoint, and the signed POST that carries it. outcome.h decides what the
+ * result means. */
 
 struct entry;
 struct post;
@@ -22,8 +22,8 @@ enum post_outcome {
 	POST_FAILED,    /* another status, or no response */
 };
 
-/* answer: borrowed for the call. Fires exactly once, never from within post_send, and may free the
- * post; not at all when the HTTP client is closed first. */
+/* answer is borrowed for the call. Fires exactly once, never inside post_send, and may free the
+ * post. Does not fire if the HTTP client is closed first. */
 typedef void post_fn(struct post *p, enum post_outcome outcome, const struct fetch_answer *answer,
 		     void *arg);
 

@@ -1,4 +1,4 @@
-/* Events that an endpoint did not take at first: how many there are, and which are due. */
+/* The events that wait for another try: counts them and reads those that are due. */
 #include "server/hooks/retries.h"
 
 #include <stdio.h>
@@ -91,7 +91,7 @@ static void on_due(const char *const *members, size_t n, void *arg)
 		read_record(r, members[i]);
 }
 
-/* What changed the retries must be in the store before they are read again. */
+/* Changes of the retries must be committed before the retries are read again. */
 void retries_go_on(struct retries *r, size_t max)
 {
 	struct hooks_shared *shared = r->shared;
@@ -132,7 +132,7 @@ void retries_count(struct retries *r, size_t n, uint64_t loaded_after)
 {
 	bool is_exact = r->n_open == 0 && r->changed_in <= loaded_after;
 
-	/* One too many costs a look; one too few would never be looked for. */
+	/* A count that is too high costs one read. A count that is too low would lose a retry. */
 	n += r->n_open;
 	if (is_exact || n > r->n)
 		r->n = n;

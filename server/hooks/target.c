@@ -1,4 +1,4 @@
-/* One endpoint: what it is sent, in the order of its project's log. */
+/* One endpoint: sends it events in the order of its project's log. */
 #include "server/hooks/target.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 #define READS_AT_ONCE 4
 #define WAITING_MAX 200   /* posts in memory; later ones wait in the log */
-#define RETRIES_MAX 10000 /* set aside; with more of them the log is not read on */
+#define RETRIES_MAX 10000 /* with more retries, the log is not read */
 #define RETRIES_AT_ONCE 16
 #define IN_FLIGHT_MAX 512 /* over all endpoints */
 #define WINDOW_FIRST 8
@@ -88,7 +88,8 @@ static int send_post(struct target *t, struct post *p)
 	return 0;
 }
 
-/* Endpoints that hang and fill the process leave one request at a time to each of the others. */
+/* If endpoints that hang use all requests of the process, each of the others may still send one at
+ * a time. */
 static bool may_send(const struct target *t)
 {
 	size_t n = t->in_flight - t->tests_in_flight;
@@ -121,7 +122,7 @@ static void send_waiting(struct target *t, struct post_list *list,
 		struct post *next = p->next;
 
 		if (send_post(t, p) < 0)
-			return; /* out of memory: again at the next turn */
+			return; /* out of memory: tried again in the next turn */
 		list->first = next;
 		if (!next)
 			list->last = &list->first;
@@ -213,7 +214,7 @@ static bool has_room(const struct target *t)
 	return t->waiting.n < WAITING_MAX && t->retries.n < RETRIES_MAX;
 }
 
-/* The partitions in turn, a few at once: each read may bring more than WAITING_MAX posts. */
+/* Reads the partitions in turn, a few at once: each read may bring more than WAITING_MAX posts. */
 static void read_on(struct target *t)
 {
 	size_t first = t->next_feed, n_reading = 0;
@@ -239,7 +240,7 @@ void target_hear_news(struct target *t, unsigned partition)
 
 /* ---- retries ---- */
 
-/* A retry does not know its position in the log: its cursor is just before the event. */
+/* A retry has no position in the log, so its cursor is directly before the event. */
 static struct post *make_retry(const struct target *t, const struct retry *retry,
 			       const struct record *record, const struct record_event *event)
 {
@@ -273,14 +274,15 @@ static enum retries_verdict on_retry(const struct retry *retry, const struct rec
 		return RETRIES_WAIT;
 	p = event ? make_retry(t, retry, record, event) : NULL;
 	if (!p)
-		return give_up(t, retry, record ? "the event cannot be shown" : why->text);
+		return give_up(t, retry,
+			       record ? "the event cannot be written as JSON" : why->text);
 	if (send_post(t, p) == 0)
 		return RETRIES_SENT;
 	post_free(p);
 	return RETRIES_WAIT;
 }
 
-/* ---- all of it ---- */
+/* ---- one turn ---- */
 
 void target_go_on(struct target *t)
 {

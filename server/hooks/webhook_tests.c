@@ -1,4 +1,4 @@
-/* Test deliveries that the API asks for. */
+/* Test deliveries that the API requests. */
 #include "server/hooks/webhook_tests.h"
 
 #include <stdio.h>

@@ -3,8 +3,8 @@
 
 #include "server/hooks/shared.h"
 
-/* Test deliveries that the API asks for. One for an endpoint that is not known yet, because it was
- * made or enabled a moment ago, waits for the next loads. */
+/* Test deliveries that the API requests. If the endpoint is not known yet, because it was just
+ * created or enabled, the test waits for the next loads. */
 
 #define WEBHOOK_TESTS_MAX 16
 
@@ -13,7 +13,7 @@ struct webhook_test {
 	char event[48];    /* evt_... */
 	char project[32];  /* prj_... */
 };
-/* Sends it. False: there is no such endpoint, as far as is known. */
+/* Sends the test. False: the endpoint is not known. */
 typedef bool webhook_tests_fn(const struct webhook_test *test, void *arg);
 
 struct webhook_tests {
@@ -27,9 +27,9 @@ struct webhook_tests {
 
 void webhook_tests_init(struct webhook_tests *w, struct hooks_shared *shared, webhook_tests_fn *fn,
 			void *arg);
-/* Asks the store for new ones, every now and then. */
+/* Reads new tests from the store when it is time. Call it often. */
 void webhook_tests_tick(struct webhook_tests *w, int64_t now_ms);
-/* The endpoints were loaded: those that wait may be known now. */
+/* The endpoints were loaded: tries the waiting tests again. */
 void webhook_tests_start_waiting(struct webhook_tests *w);
 
 #endif

@@ -1,4 +1,4 @@
-/* Tells a write that was cut off from other damage at the end of Redis's append-only file. */
+/* Distinguishes an unfinished write at the end of Redis's append-only file from other damage. */
 #include "server/supervisor/aof_tail.h"
 
 #include <stdbool.h>
@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #define NUMBER_DIGITS_MAX 10
-#define NAME_MAX_BYTES 8 /* longer names are none that we look for */
+#define NAME_MAX_BYTES 8 /* we look for shorter names only */
 
 enum step { STEP_WHOLE, STEP_CUT_OFF, STEP_MALFORMED };
 
@@ -97,8 +97,8 @@ static bool is_named(const struct name *name, const char *text)
 	return strcasecmp(name->text, text) == 0;
 }
 
-/* number: of the command in the tail. A later Redis would have written another MULTI, or SELECT at
- * another place; with EXEC the transaction is whole. */
+/* number: index of the command in the tail. After a restart, Redis would have written another
+ * MULTI, or SELECT at another place. With EXEC the transaction would be complete. */
 static bool may_be_unfinished(const struct name *name, size_t number)
 {
 	if (number == 0)

@@ -19,7 +19,8 @@ enum aof_tail {
 	AOF_TAIL_DAMAGED,    /* anything else, such as writes after the cut */
 };
 
-/* Zeros at the end are ignored: file systems leave them after a power failure. */
+/* Classifies the tail of the file. Zeros at the end are ignored: file systems leave them after a
+ * power failure. */
 enum aof_tail aof_tail_check(const char *bytes, size_t len);
 
 #endif

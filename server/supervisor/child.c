@@ -22,7 +22,7 @@
 #define HOST_MAX 63
 #define OWNER_RANDOM 12
 
-/* <hostname>.<random>: part of Redis keys and of a file name. */
+/* Makes an owner, <hostname>.<random>. It is a part of Redis keys and of a file name. */
 static void make_owner(char out[CHILD_OWNER_MAX])
 {
 	char host[HOST_MAX + 1] = "";
@@ -134,7 +134,7 @@ void child_start(struct child *c, const struct supervisor_plan *plan)
 
 	if (!c->is_recovery)
 		make_owner(c->owner);
-	fflush(NULL); /* else the child prints our buffered output once more */
+	fflush(NULL); /* else the child prints our buffered output again */
 	pid = fork();
 	if (pid == 0)
 		run_child(c, plan, parent);

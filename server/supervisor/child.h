@@ -8,11 +8,11 @@
 #include "server/base/metrics.h"
 #include "server/supervisor/supervisor.h"
 
-/* One child of the supervisor over all its restarts: when it starts, and how long it waits after a
- * death. */
+/* One child of the supervisor over all its restarts: when it starts, and the delay after a death.
+ */
 
 #define CHILD_OWNER_MAX 96
-#define CHILD_SHARED_SLOT (METRIC_SLOTS - 1) /* for recoveries, and when no other is free */
+#define CHILD_SHARED_SLOT (METRIC_SLOTS - 1) /* for recoveries, and if no other slot is free */
 
 struct child {
 	const struct supervisor_job *job; /* NULL = free entry */
@@ -35,8 +35,8 @@ bool child_is_backend(const struct child *c);
 bool child_is_worker(const struct child *c); /* neither backend nor recovery */
 bool child_is_recovery(const struct child *c);
 
-/* Forks. The caller has all signals blocked; the child gets them as a role expects. A failed fork
- * counts as a death. */
+/* Forks and runs the job in the child. The caller has blocked all signals; the child gets the
+ * signal mask that a role expects. A failed fork counts as a death. */
 void child_start(struct child *c, const struct supervisor_plan *plan);
 
 /* After a death: logs it and plans the next start. status: of waitpid(2). */

@@ -48,7 +48,7 @@ static int next_address(const char **p, struct address *a, struct err *e)
 	if (!colon || host_len >= LISTEN_HOST_MAX || strlen(colon + 1) > 5 ||
 	    number_parse(colon + 1, strlen(colon + 1), 1, 65535, &port) < 0)
 		return err_set(e, ERR_INPUT,
-			       "listen: \"%.80s\" is refused: address:port is expected, like "
+			       "listen: \"%.80s\" is wrong: address:port is expected, like "
 			       "127.0.0.1:8080 or [::]:8080",
 			       a->text);
 	memcpy(a->host, host, host_len);
@@ -79,7 +79,7 @@ static int refuse(const struct address *a, struct err *e)
 	switch (errno) {
 	case EADDRINUSE:
 		return err_set(e, ERR_RETRY,
-			       "%s is in use by another program; end that one, or listen "
+			       "%s is in use by another program; stop it, or listen "
 			       "elsewhere: POSTERN_LISTEN=%s%s%s:%ld",
 			       a->text, strchr(a->host, ':') ? "[" : "",
 			       *a->host ? a->host : "127.0.0.1", strchr(a->host, ':') ? "]" : "",

@@ -91,7 +91,7 @@ static bool is_wanted(const struct config *c)
 	return c->require_verified_domain;
 }
 
-/* Settings that do nothing in some configurations. */
+/* Settings that have no effect in some configurations. */
 static const struct idle_setting {
 	const char *name;
 	bool (*is_idle)(const struct config *c);

@@ -4,12 +4,12 @@
 #include "server/base/err.h"
 #include "server/config/config.h"
 
-/* Checks that config_load() cannot make: are addresses, URLs, certificates and key files usable? A
- * start that would fail in a child is refused here, with a sentence. ERR_INPUT. */
+/* Checks that config_load() cannot make: whether addresses, URLs, certificates and key files are
+ * usable. So a start that would fail in a child fails here, with a sentence. ERR_INPUT. */
 int preflight_check(const struct config *config, struct err *e);
 
-/* Logs what is allowed but probably not intended: settings without effect, key files that everybody
- * can read, no secret for webhooks. */
+/* Logs warnings about settings that are allowed but probably not intended: settings without effect,
+ * key files that everybody can read, no secret for webhooks. */
 void preflight_warn(const struct config *config);
 
 #endif

@@ -9,7 +9,7 @@ void process_prepare(void);
 
 /* Number of processors by affinity and cgroup quota; at least 1. */
 unsigned process_cores(void);
-/* Memory of the machine, or the limit of the cgroup if that is less. */
+/* Bytes of memory of the machine, or the limit of the cgroup if that is lower. */
 int64_t process_memory_bytes(void);
 
 #endif

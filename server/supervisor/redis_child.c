@@ -100,7 +100,8 @@ static int write_owner(int fd, struct err *e)
 	return 0;
 }
 
-/* Fails at once if the owner is alive; waits for the children of a dead owner to end. */
+/* Takes the lock. Fails at once if its owner is alive; waits until the children of a dead owner
+ * have ended. */
 static int take_lock(int fd, const struct config *config, struct err *e)
 {
 	int64_t until = clock_mono_ms() + LEFTOVER_MS;
@@ -108,13 +109,14 @@ static int take_lock(int fd, const struct config *config, struct err *e)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		const struct timespec pause = {.tv_nsec = 50000000};
 		pid_t owner = read_owner(fd);
-		/* In containers every Postern is PID 1, so our own number proves nothing. */
+		/* In containers every Postern is PID 1, so our own PID in the file proves nothing.
+		 */
 		bool is_alive =
 			owner > 0 && owner != getpid() && (kill(owner, 0) == 0 || errno == EPERM);
 
 		if (is_alive || clock_mono_ms() > until)
 			return err_set(e, ERR_REFUSED,
-				       "another postern is using %.120s (pid %ld); end it, or "
+				       "another postern is using %.120s (pid %ld); stop it, or "
 				       "choose another POSTERN_DATA_DIR",
 				       config->data_dir, (long)owner);
 		nanosleep(&pause, NULL);
@@ -183,7 +185,7 @@ int redis_child_prepare(struct redis_child *r, struct config *config, struct err
 
 /* ---- the child ---- */
 
-/* Redis decides whether it loads a log that is damaged in another way. */
+/* An error is only logged: Redis decides whether it loads a log that is damaged in another way. */
 static int mend_log(const char *redis_dir)
 {
 	char dir[PATH_BYTES + 16];
@@ -202,9 +204,9 @@ int redis_child_run(const struct role_context *ctx)
 	char dir[PATH_BYTES], memory[24];
 	struct err e;
 
-	/* A full Redis refuses mail; without a limit it would use all memory of the machine.
-	 * rdbcompression no: contents are compressed already. Rewrites stall Redis, so they start
-	 * at 512 MB, which take 3 s to load. */
+	/* maxmemory: a full Redis refuses mail; without a limit it would use all memory of the
+	 * machine. rdbcompression no: contents are already compressed. Rewrites stall Redis, so
+	 * they start at 512 MB only, which take 3 s to load. */
 	snprintf(memory, sizeof(memory), "%lld", (long long)process_memory_bytes() / 2);
 	if (socket_address(ctx->config, &addr, &e) < 0 ||
 	    join_path(ctx->config, "redis", dir, sizeof(dir), &e) < 0) {

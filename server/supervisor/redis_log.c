@@ -29,7 +29,7 @@
 #define TAIL_MAX ((int64_t)64 << 20)
 #define NAME_BYTES 256
 
-/* What redis-check-aof says about the last file that it read. */
+/* The output of redis-check-aof for the last file that it read. */
 struct verdict {
 	char file[NAME_BYTES];
 	int64_t size, good; /* bytes; good: up to the last whole command or transaction */
@@ -167,7 +167,7 @@ static int cut_tail(int dir_fd, int fd, const struct verdict *v, struct err *e)
 		return err_set(e, ERR_INPUT, "%s: %s", v->file, strerror(errno));
 	LOG(LOG_WARN, "redis.log_mended", LOG_S("file", v->file), LOG_N("bytes", (int64_t)len),
 	    LOG_S("kept", name),
-	    LOG_S("hint", "a power failure cut off the last write, which was never confirmed"));
+	    LOG_S("hint", "a power failure interrupted the last write, which was never confirmed"));
 	return 0;
 }
 

@@ -42,7 +42,9 @@ static void undo_reload(const struct reload *r, struct children *all)
 {
 	metric_add(METRIC_RELOADS_FAILED, 1);
 	LOG(LOG_ERROR, "reload.undone", LOG_N("generation", r->number),
-	    LOG_S("hint", "a new process died at its start: see its log lines; the old ones stay"));
+	    LOG_S("hint",
+		  "a new process ended right after its start: see its log lines; the old processes "
+		  "continue"));
 	for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) {
 		struct child *c = &all->at[i];
 

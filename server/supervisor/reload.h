@@ -13,7 +13,7 @@ struct reload {
 	bool has_failed;    /* one of the new workers died */
 };
 
-/* Begins, undoes or finishes a reload when that is due. Call it each turn. */
+/* Begins, undoes or finishes a reload when it is time. Call it in each turn of the supervisor. */
 void reload_step(struct reload *r, const struct supervisor_plan *plan, struct children *all);
 
 #endif

@@ -1,4 +1,4 @@
-/* Secrets that nobody set: generated once, and kept in the data directory. */
+/* Secrets that are not set: generates them once and keeps them in the data directory. */
 #include "server/supervisor/secret.h"
 
 #include <errno.h>

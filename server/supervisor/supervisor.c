@@ -66,7 +66,7 @@ static bool may_start(const struct supervisor *s, const struct child *c)
 	if (c->is_retiring)
 		return false;
 	switch (s->stage) {
-	case STAGE_BACKEND_UP: /* once only: a backend that dies at its start would die again */
+	case STAGE_BACKEND_UP: /* once only: a backend that dies at its start will die again */
 		return child_is_backend(c) && !c->started_ms;
 	case STAGE_RUN:
 		break;
@@ -140,7 +140,8 @@ static void backend_failed(struct supervisor *s, const struct supervisor_job *jo
 	end_as_failed(s);
 }
 
-/* Also after a clean end: its journal and leases may not be empty, and leases last for minutes. */
+/* Plans a recovery, also after a clean end: the child may leave a journal and leases, which last
+ * for minutes. */
 static void add_recovery(struct supervisor *s, const struct supervisor_job *job, const char *owner)
 {
 	struct child *c = children_free_entry(&s->all);

@@ -6,12 +6,12 @@
 
 #include "server/role/role.h"
 
-/* The parent process: forks the children, starts dead ones again with back-off, has the work of
- * dead relays recovered, and ends everything in order. One thread without an event loop (loops are
+/* The parent process. It forks the children, restarts dead ones with back-off, starts recoveries
+ * for dead relays, and stops everything in order. It has one thread and no event loop (loops are
  * created after the fork); it waits in sigtimedwait(2).
  *
  * SIGTERM, SIGINT: all children but the backend get SIGTERM and may drain for drain_s + 5 s, then
- * they get SIGKILL. The backend ends last. A second signal leaves them 2 s.
+ * they get SIGKILL. The backend is stopped last. After a second signal they have 2 s.
  *
  * SIGHUP (see hangup_ends) reloads: a new generation of workers starts beside the old one. If all
  * of it live for 3 s, the old ones get SIGUSR1 (relays and API processes: drain with patience) or
@@ -22,15 +22,15 @@
 struct supervisor_job {
 	const char *role; /* in log lines; static */
 	role_fn *run;
-	role_fn *recover; /* or NULL: runs with the owner id of each ended child until it returns 0
-			   */
+	role_fn *recover; /* or NULL: called with the owner id of each ended child until it returns
+			     0 */
 	unsigned count;
 	bool listens;    /* keeps the listening sockets */
-	bool is_backend; /* the other children need it: it is up before they start, ends after
-			    them, has a process group of its own and keeps lock_fd */
+	bool is_backend; /* the other children need it: it starts before them, ends after them,
+			    has its own process group and keeps lock_fd */
 	bool is_once;    /* runs once; when it fails, everything ends */
 	bool (*is_up)(const struct config *config); /* backend only */
-	const char *hint;            /* backend only: where to look when it does not come up */
+	const char *hint;            /* backend only: where to look if it does not start */
 	const struct config *config; /* NULL: the plan's */
 };
 
@@ -40,8 +40,9 @@ struct supervisor_plan {
 	size_t n_listen_fds;
 	int lock_fd;      /* -1 = none */
 	bool hangup_ends; /* SIGHUP means that the terminal was closed */
-	/* Else SIGHUP calls this for the jobs of a new generation, which must live as long as the
-	 * plan. -1: e has the reason, and nothing changes. NULL: SIGHUP does nothing. */
+	/* If hangup_ends is false, SIGHUP calls this for the jobs of a new generation. They must
+	 * live as long as the plan. -1: e has the reason, and nothing changes. NULL: SIGHUP does
+	 * nothing. */
 	int (*reload)(void *arg, const struct supervisor_job **jobs, size_t *n, struct err *e);
 	void *reload_arg;
 	const struct supervisor_job *jobs;
@@ -52,8 +53,8 @@ struct supervisor_plan {
 
 #define SUPERVISOR_CHILDREN_MAX 256
 
-/* Runs until everything has ended. 0: ended in order by a signal; 1: the backend did not come up,
- * or a job that runs once failed. Call metrics_init() before. */
+/* Runs until everything has ended. 0: stopped by a signal; 1: the backend did not start, or a job
+ * that runs once failed. Call metrics_init() first. */
 int supervisor_run(const struct supervisor_plan *plan);
 
 #endif

@@ -106,8 +106,8 @@ static int check_together(const struct config *c, struct err *e)
 			       "dkim_key, dkim_domain and dkim_selector: all three or none");
 	if ((c->roles & all) != all && !is_set(c->redis_url))
 		return err_set(e, ERR_INPUT,
-			       "roles: a subset needs redis_url: nobody would drain a private "
-			       "store");
+			       "roles: a subset needs redis_url: no other process could use the "
+			       "embedded Redis");
 	if (c->retention_s < c->idempotency_s)
 		return err_set(e, ERR_INPUT, "retention_s: must be at least idempotency_s");
 	if (c->retry_max_s < c->retry_first_s || c->retry_max_s < c->retry_first_otp_s)

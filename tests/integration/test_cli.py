@@ -130,7 +130,7 @@ def test_config_check_names_settings_that_have_no_effect(run, settings, warned):
     ({"relay_url": "smtp://:bad:url"}, "POSTERN_RELAY_URL"),
     ({"dns_servers": "nowhere"}, "POSTERN_DNS_SERVERS"),
     ({"redis_url": "redis://h:99999"}, "port"),
-    ({"roles": "api"}, "nobody would drain a private store"),
+    ({"roles": "api"}, "no other process could use the embedded Redis"),
     ({"tls_cert": "absent.pem", "tls_key": "absent.pem"}, "absent.pem"),
     ({"dkim_key": "absent.pem", "dkim_domain": "shop.example", "dkim_selector": "s1"}, "absent.pem"),
 ])

@@ -8,6 +8,7 @@
 #include "api/http/answer.h"
 #include "api/http/body.h"
 #include "api/json/check.h"
+#include "api/once.h"
 #include "api/page.h"
 #include "api/messages/render.h"
 #include "server/base/id.h"
@@ -186,7 +187,7 @@ static void on_made(const struct key *key, const char *text, const struct err *w
 	}
 }
 
-void keys_post(struct request *r)
+static void make_key(struct request *r)
 {
 	const struct key *own = request_key(r);
 	struct body b = {0};
@@ -207,6 +208,11 @@ void keys_post(struct request *r)
 					: "default",
 			    b.name, b.scopes, is_test, on_made, r);
 	json_decref(json);
+}
+
+void keys_post(struct request *r)
+{
+	once_run(r, true, make_key);
 }
 
 /* ---- lists: the cursor is the id of the last one shown ---- */
@@ -352,7 +358,7 @@ static const struct rule project_rules[] = {
 	 .take = take_text},
 };
 
-void projects_post(struct request *r)
+static void make_project(struct request *r)
 {
 	struct body b = {0};
 	json_t *json = NULL;
@@ -361,4 +367,9 @@ void projects_post(struct request *r)
 		return;
 	projects_create(request_api(r)->redis, b.name, on_project, r);
 	json_decref(json);
+}
+
+void projects_post(struct request *r)
+{
+	once_run(r, false, make_project);
 }

@@ -9,6 +9,7 @@
 #include "api/http/answer.h"
 #include "api/http/body.h"
 #include "server/base/json_text.h"
+#include "api/once.h"
 #include "api/page.h"
 #include "api/messages/render.h"
 #include "server/mail/address.h"
@@ -76,7 +77,7 @@ static const struct rule rules[] = {
 	 .take = take_email},
 };
 
-void suppressions_post(struct request *r)
+static void make_suppression(struct request *r)
 {
 	struct body body = {0};
 	json_t *json = NULL;
@@ -85,6 +86,11 @@ void suppressions_post(struct request *r)
 		return;
 	suppressions_add(request_api(r)->redis, tenant_of(r), body.email.email, on_entry, r);
 	json_decref(json);
+}
+
+void suppressions_post(struct request *r)
+{
+	once_run(r, false, make_suppression);
 }
 
 /* The address in the path. Text that is not an address gets 404. */

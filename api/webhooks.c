@@ -8,6 +8,7 @@
 #include "api/http/answer.h"
 #include "api/http/body.h"
 #include "api/json/check.h"
+#include "api/once.h"
 #include "api/page.h"
 #include "api/messages/render.h"
 #include "server/base/clock.h"
@@ -230,7 +231,7 @@ static void set_disabled_time(struct endpoint *e)
 		e->disabled_ms = clock_real_ms();
 }
 
-void webhooks_create(struct request *r)
+static void make_endpoint(struct request *r)
 {
 	struct change *c = change_new(r, 201);
 	struct id id = id_make("whk", 0);
@@ -253,6 +254,11 @@ void webhooks_create(struct request *r)
 		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 	else if (make_secret(r, c) == 0)
 		endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
+}
+
+void webhooks_create(struct request *r)
+{
+	once_run(r, true, make_endpoint);
 }
 
 /* ---- change an endpoint ---- */
@@ -332,12 +338,17 @@ static void on_found_to_rotate(const struct endpoint *list, size_t n, const stru
 		endpoints_put(request_api(r)->redis, &c->endpoint, &c->before, on_written, r);
 }
 
-void webhooks_rotate(struct request *r)
+static void rotate_secret(struct request *r)
 {
 	struct change *c = change_new(r, 200);
 
 	if (c)
 		start_change(r, c, on_found_to_rotate);
+}
+
+void webhooks_rotate(struct request *r)
+{
+	once_run(r, true, rotate_secret);
 }
 
 /* ---- show, delete ---- */

@@ -45,7 +45,7 @@ static bool is_too_much(const struct request *r, size_t len)
 static void deliver_text(struct request *r, unsigned status, const char *content_type,
 			 char *take_text, size_t len)
 {
-	if (r->is_answered) {
+	if (r->has_response) {
 		LOG(LOG_ERROR, "http.answered_twice", LOG_S("request", r->id));
 		free(take_text);
 		return;
@@ -56,8 +56,7 @@ static void deliver_text(struct request *r, unsigned status, const char *content
 			       "Too many large responses are being read. Try again later.");
 		return;
 	}
-	r->is_answered = true;
-	r->answered_us = clock_mono_us();
+	r->has_response = true;
 	r->status = take_text ? status : 500;
 	r->text = take_text;
 	r->text_len = take_text ? len : 0;
@@ -65,6 +64,22 @@ static void deliver_text(struct request *r, unsigned status, const char *content
 		r->server->response_bytes += r->text_len;
 	if (r->text_len)
 		answer_header(r, "Content-Type", content_type);
+	if (r->hold)
+		r->hold(r, r->status, r->text_len ? r->text : "", r->text_len, r->hold_arg);
+	else
+		answer_release(r);
+}
+
+void answer_hold(struct request *r, answer_hold_fn *fn, void *arg)
+{
+	r->hold = fn;
+	r->hold_arg = arg;
+}
+
+void answer_release(struct request *r)
+{
+	r->is_answered = true;
+	r->answered_us = clock_mono_us();
 	request_resume(r);
 }
 

@@ -29,6 +29,15 @@ void answer_problem(struct request *r, enum problem problem, json_t *take_errors
  * for all others 500, and the text goes only to the log. */
 void answer_err(struct request *r, const struct err *e);
 
+/* Lets fn see the response before it is sent. Call it before the handler responds. fn is called
+ * once, within the function that responds, and may add headers. The response waits until fn or a
+ * later callback calls answer_release. */
+typedef void answer_hold_fn(struct request *r, unsigned status, const char *body, size_t len,
+			    void *arg);
+void answer_hold(struct request *r, answer_hold_fn *fn, void *arg);
+/* After the call the request may be freed. */
+void answer_release(struct request *r);
+
 /* Adds a header to the response; call it before the function that responds. Copies both. A value
  * with a control character is logged and ignored. */
 void answer_header(struct request *r, const char *name, const char *value);

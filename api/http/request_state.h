@@ -1,6 +1,7 @@
 #ifndef API_HTTP_REQUEST_STATE_H
 #define API_HTTP_REQUEST_STATE_H
 
+#include "api/http/answer.h"
 #include "api/http/peer.h"
 #include "api/http/engine.h"
 #include "api/http/request.h"
@@ -29,7 +30,8 @@ struct request {
 	struct peer *peer;
 	enum request_step step;
 	bool is_suspended;
-	bool is_admitted; /* the key is valid */
+	bool is_admitted;  /* the key is valid */
+	bool has_response; /* it waits for answer_release, or is_answered */
 	bool is_answered;
 	bool is_http_1_0;
 	bool is_encoded; /* a Content-Encoding that is not identity */
@@ -54,7 +56,9 @@ struct request {
 	const char *problem; /* slug; NULL = none */
 	char *text;          /* malloc */
 	size_t text_len;
-	struct buf headers; /* name NUL value NUL ... */
+	struct buf headers;   /* name NUL value NUL ... */
+	answer_hold_fn *hold; /* NULL: the response goes out at once */
+	void *hold_arg;
 
 	size_t target_len;
 	char target[]; /* as received, then URI_SCRATCH for uri */

@@ -36,7 +36,8 @@ static const struct {
 	[PROBLEM_TIMEOUT] = {408, "timeout", "The request did not arrive in time",
 			     "The request did not arrive in time. Send it again."},
 	[PROBLEM_CONFLICT] = {409, "conflict", "Conflict with the current state",
-			      "The state of the object does not allow this. The detail says why."},
+			      "The state of the object does not allow this, or a request with the "
+			      "same Idempotency-Key is being processed. The detail says which."},
 	[PROBLEM_TOO_LARGE] =
 		{413, "too-large", "The request body is too large",
 		 "The request body is over the limit: 16 MB for a message (a setting), 64 KB for "
@@ -51,10 +52,10 @@ static const struct {
 		 "The request body is JSON, but fields are wrong. The list errors has each of them "
 		 "(at "
 		 "most 100) with a JSON pointer, a code and a text. Nothing was done."},
-	[PROBLEM_IDEMPOTENCY_MISMATCH] = {422, "idempotency-mismatch",
-					  "The Idempotency-Key was used with another request",
-					  "The Idempotency-Key was used before with other bytes. "
-					  "Use a new key for a new request. Nothing was done."},
+	[PROBLEM_IDEMPOTENCY_MISMATCH] =
+		{422, "idempotency-mismatch", "The Idempotency-Key was used with another request",
+		 "The Idempotency-Key was used before, with other bytes or another "
+		 "path. Use a new key for a new request. Nothing was done."},
 	[PROBLEM_HEAD_TOO_LARGE] = {431, "head-too-large", "The request headers are too large",
 				    "Request line and headers have more than 16,384 octets."},
 	[PROBLEM_INTERNAL] =

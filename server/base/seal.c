@@ -14,7 +14,7 @@
 #define NONCE 12
 #define TAG 16
 #define PREFIX "s1:"
-#define TEXT_MAX 1024
+#define TEXT_MAX 8192
 
 static int read_key(const char *text, unsigned char key[KEY_BYTES + 1], struct err *e)
 {

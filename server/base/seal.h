@@ -6,11 +6,13 @@
 #include "server/base/buf.h"
 #include "server/base/err.h"
 
-/* Encrypts ("seals") the secrets of webhooks, which are kept in Redis and must be readable again.
- * AES-256-GCM with `key`, the setting `secret` (32 bytes in base64). `what` ("webhook whk_...") is
- * authenticated as well, so a sealed text of one endpoint is not valid for another. */
+/* Encrypts ("seals") texts that are kept in Redis and must be readable again: secrets of webhooks,
+ * and responses with a secret. AES-256-GCM with `key`, the setting `secret` (32 bytes in base64).
+ * `what` ("webhook whk_...") is authenticated as well, so a sealed text is not valid for another.
+ */
 
-/* Appends "s1:" and base64. ERR_REFUSED: key is empty; the text says how to set it. */
+/* Appends "s1:" and base64. text: at most 8,192 octets. ERR_REFUSED: key is empty; the text says
+ * how to set it. */
 int seal_text(const char *key, const char *what, const char *text, struct buf *out, struct err *e);
 /* Appends the text. ERR_REFUSED: key is empty; ERR_INTERNAL: sealed with another key, or damaged.
  */

@@ -115,7 +115,7 @@ const struct config_row config_rows[] = {
 	{ROW(root_key, CONFIG_TEXT, ""), .check = check_root_key, .secrecy = CONFIG_SECRET,
 	 .help = "The key that manages projects and keys. Empty: no such key."},
 	{ROW(secret, CONFIG_TEXT, ""), .check = check_secret, .secrecy = CONFIG_SECRET,
-	 .help = "32 bytes in base64: encrypts the secrets of webhooks in Redis."},
+	 .help = "32 bytes in base64: encrypts secrets in Redis (webhooks, kept responses)."},
 	{ROW(relay_url, CONFIG_TEXT, ""), .check = check_relay_url, .secrecy = CONFIG_SECRET_URL,
 	 .is_reloadable = true,
 	 .help = "Deliver all mail to this server: smtp[s]://[user:password@]host[:port]. With a "

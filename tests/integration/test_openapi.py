@@ -232,6 +232,38 @@ def keys_to_the_limit(p):
     return root("POST", KEYS, json={"name": "k", "scopes": ["read"], "project": project})(p)
 
 
+def keyed(name, path=lambda p: SUPPRESSIONS, **more):
+    """A request that makes something, with an Idempotency-Key."""
+    return lambda p: p.request("POST", path(p), headers={"Idempotency-Key": name}, **more)
+
+
+def in_hand(make):
+    """The same request while the first one has its claim."""
+    def repeat(p):
+        with harness.RedisClient(p.redis_socket) as redis:
+            before = set(redis("KEYS", "pn:{g}:rsp:*"))
+            assert make(p).status in (200, 201)
+            key, = set(redis("KEYS", "pn:{g}:rsp:*")) - before
+            redis("SET", key, redis("GET", key)[:32] + b" 0 another", "PX", 30_000)
+        return make(p)
+    return repeat
+
+
+def rotated(name):
+    """The rotation of one webhook, however often it is called."""
+    hooks = []
+
+    def rotate(p):
+        hooks[:] = hooks or [hook(p).json()["id"]]
+        return keyed(name, lambda p: f"{WEBHOOKS}/{hooks[0]}/rotate")(p)
+    return rotate
+
+
+def rotated_with_a_used_key(p):
+    assert rotated("used")(p).status == 200
+    return rotated("used")(p)
+
+
 SUPPRESSIONS, SUPPRESSION = "/v1/suppressions", "/v1/suppressions/{email}"
 NOBODY = SUPPRESSIONS + "/nobody@inbox.example"
 CANCEL, RETRY = "/v1/messages/{id}/cancel", "/v1/messages/{id}/retry"
@@ -306,6 +338,8 @@ PROBES = [
     ("patch", WEBHOOK, 422, with_hook("PATCH", json={"x": 1})),
     ("delete", WEBHOOK, 204, with_hook("DELETE")),
     ("post", WEBHOOK + "/rotate", 200, with_hook("POST", "/rotate")),
+    ("post", WEBHOOK + "/rotate", 409, in_hand(rotated("in-hand-rotate"))),
+    ("post", WEBHOOK + "/rotate", 422, rotated_with_a_used_key),
     ("post", WEBHOOK + "/test", 200, hook_out_of_reach),
     ("post", WEBHOOK + "/test", 409, with_hook("POST", "/test")),
     ("get", WEBHOOK + "/deliveries", 200, with_hook("GET", "/deliveries")),
@@ -357,6 +391,7 @@ PROBES = [
     ("post", SUPPRESSIONS, 400, lambda p: p.request("POST", SUPPRESSIONS, {"Content-Type": "application/json"}, data=b"{")),
     ("post", SUPPRESSIONS, 401, suppress("a@b.example", key=None)),
     ("post", SUPPRESSIONS, 403, scoped("POST", SUPPRESSIONS, "read", json={"email": "a@b.example"})),
+    ("post", SUPPRESSIONS, 409, in_hand(keyed("in-hand", json={"email": "in-hand@inbox.example"}))),
     ("post", SUPPRESSIONS, 415, lambda p: p.request("POST", SUPPRESSIONS, {"Content-Type": "text/plain"}, data=b"{}")),
     ("post", SUPPRESSIONS, 422, suppress("no address")),
     ("get", SUPPRESSION, 200, suppression),

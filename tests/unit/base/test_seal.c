@@ -60,10 +60,30 @@ static void what_was_sealed_opens_in_its_place_only(void **state)
 	buf_deinit(&out);
 }
 
+static void texts_of_up_to_8192_octets_are_sealed(void **state)
+{
+	static char text[8194];
+	struct buf sealed = {0}, out = {0};
+	struct err e;
+
+	(void)state;
+	memset(text, 'x', 8192);
+	assert_int_equal(seal_text(KEY, "a", text, &sealed, &e), 0);
+	assert_int_equal(seal_open(KEY, "a", buf_text(&sealed), &out, &e), 0);
+	assert_string_equal(buf_text(&out), text);
+	buf_reset(&sealed);
+	text[8192] = 'x';
+	assert_int_equal(seal_text(KEY, "a", text, &sealed, &e), -1);
+	assert_int_equal(e.kind, ERR_INTERNAL);
+	buf_deinit(&sealed);
+	buf_deinit(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_sealed_opens_in_its_place_only),
+		cmocka_unit_test(texts_of_up_to_8192_octets_are_sealed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,202 @@
+/* Idempotency-Key of requests that make a key, project, webhook or suppression. */
+#include "api/once.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/http/answer.h"
+#include "api/send/idempotency.h"
+#include "server/base/id.h"
+#include "server/base/log.h"
+#include "server/base/seal.h"
+#include "server/store/projects/responses.h"
+
+#define TOKEN_LEN 20
+
+struct once {
+	struct request *request;
+	request_fn *make;
+	bool has_secret;
+	char space[TENANT_MAX];
+	char key[IDEMPOTENCY_HEX], fingerprint[IDEMPOTENCY_HEX];
+	char token[TOKEN_LEN + 1];
+	char seal_name[sizeof("response ") + TENANT_MAX + IDEMPOTENCY_HEX + IDEMPOTENCY_HEX];
+};
+
+static struct responses_claim claim_of(const struct once *o)
+{
+	return (struct responses_claim){o->space, o->key, o->fingerprint, o->token};
+}
+
+static const char *secret_of(const struct request *r)
+{
+	return request_api(r)->config->secret;
+}
+
+/* ---- the first request with a key ---- */
+
+static void on_finished(const struct err *why, void *arg)
+{
+	struct once *o = arg;
+	struct request *r = o->request;
+
+	free(o);
+	if (why)
+		LOG(LOG_WARN, "idempotency.not_kept", LOG_S("request", request_id(r)),
+		    LOG_S("reason", why->text));
+	answer_release(r);
+}
+
+/* Appends the response as it is kept. */
+static int write_kept(const struct once *o, const char *body, struct buf *out, struct err *e)
+{
+	if (o->has_secret)
+		return seal_text(secret_of(o->request), o->seal_name, body, out, e);
+	buf_str(out, body);
+	return out->failed ? err_oom(e) : 0;
+}
+
+static void on_response(struct request *r, unsigned status, const char *body, size_t len, void *arg)
+{
+	struct once *o = arg;
+	struct responses_claim claim = claim_of(o);
+	bool is_kept = status >= 200 && status < 300;
+	struct buf kept = {0};
+	struct err e;
+
+	(void)len; /* JSON has no NUL */
+	if (is_kept && write_kept(o, body, &kept, &e) < 0) {
+		LOG(LOG_WARN, "idempotency.not_kept", LOG_S("request", request_id(r)),
+		    LOG_S("reason", e.text));
+		is_kept = false;
+	}
+	responses_finish(request_api(r)->redis, &claim, is_kept ? status : 0,
+			 is_kept ? buf_text(&kept) : "",
+			 request_api(r)->config->idempotency_s * 1000, on_finished, o);
+	buf_deinit(&kept);
+}
+
+/* ---- a later one ---- */
+
+static void replay(const struct once *o, unsigned status, const char *text)
+{
+	struct request *r = o->request;
+	struct buf body = {0};
+	struct err e;
+
+	if (!o->has_secret) {
+		buf_str(&body, text);
+	} else if (seal_open(secret_of(r), o->seal_name, text, &body, &e) < 0) {
+		answer_err(r, &e);
+		buf_deinit(&body);
+		return;
+	}
+	answer_header(r, "Idempotent-Replayed", "true");
+	answer_header(r, "Cache-Control", "no-store");
+	answer_text(r, status, "application/json", buf_text(&body), body.len);
+	if (o->has_secret)
+		explicit_bzero(body.data, body.len);
+	buf_deinit(&body);
+}
+
+static void answer_in_hand(struct request *r)
+{
+	answer_header(r, "Retry-After", "1");
+	answer_problem(r, PROBLEM_CONFLICT, NULL,
+		       "A request with this Idempotency-Key is being processed. Repeat the "
+		       "request after the seconds in Retry-After.");
+}
+
+static void on_claimed(enum responses_outcome outcome, unsigned status, const char *text,
+		       const struct err *why, void *arg)
+{
+	struct once *o = arg;
+	struct request *r = o->request;
+
+	if (outcome == RESPONSES_CLAIMED) {
+		answer_hold(r, on_response, o);
+		o->make(r);
+		return;
+	}
+	if (outcome == RESPONSES_REPLAYED)
+		replay(o, status, text);
+	else if (outcome == RESPONSES_CONFLICT)
+		answer_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
+			       "The first request with this Idempotency-Key was another one, or "
+			       "its API key had other scopes. Nothing was made.");
+	else if (outcome == RESPONSES_IN_HAND)
+		answer_in_hand(r);
+	else
+		answer_err(r, why);
+	free(o);
+}
+
+/* ---- start ---- */
+
+/* The scopes of the API key are a part of the fingerprint: a replay must not show a secret to a key
+ * that may not make it. */
+static int take_fingerprint(const struct request *r, struct once *o, struct err *e)
+{
+	struct buf what = {0};
+	const char *body;
+	size_t len;
+
+	body = request_body(r, &len);
+	buf_fmt(&what, "%s scopes=%u", request_path(r), request_key(r)->scopes);
+	if (!what.failed)
+		idempotency_fingerprint(request_method_text(r), buf_text(&what), body, len,
+					o->fingerprint);
+	buf_deinit(&what);
+	return what.failed ? err_oom(e) : 0;
+}
+
+static int read_once(const struct request *r, const char *header, struct once *o, struct err *e)
+{
+	const struct key *key = request_key(r);
+	bool is_root = key->scopes & SCOPE_ROOT;
+
+	if (idempotency_key(header, key->is_test, o->key, e) < 0 || take_fingerprint(r, o, e) < 0)
+		return -1;
+	snprintf(o->space, sizeof(o->space), "%s", is_root ? "root" : key->tenant);
+	snprintf(o->seal_name, sizeof(o->seal_name), "response %s %s %s", o->space, o->key,
+		 o->fingerprint);
+	id_random(o->token, TOKEN_LEN);
+	return 0;
+}
+
+static void start(struct request *r, const char *header, bool has_secret, request_fn *make)
+{
+	struct once *o = calloc(1, sizeof(*o));
+	struct responses_claim claim;
+	struct err e;
+
+	if (!o) {
+		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	*o = (struct once){.request = r, .make = make, .has_secret = has_secret};
+	if (read_once(r, header, o, &e) < 0) {
+		free(o);
+		answer_err(r, &e);
+		return;
+	}
+	claim = claim_of(o);
+	responses_claim(request_api(r)->redis, &claim, on_claimed, o);
+}
+
+void once_run(struct request *r, bool has_secret, request_fn *make)
+{
+	const char *header = request_header(r, "Idempotency-Key");
+
+	if (!header)
+		make(r);
+	else if (has_secret && !*secret_of(r))
+		answer_problem(
+			r, PROBLEM_NOT_CONFIGURED, NULL,
+			"Without POSTERN_SECRET a response with a secret cannot be kept. Set "
+			"POSTERN_SECRET to 32 bytes in base64 (openssl rand -base64 32), or "
+			"send the request without Idempotency-Key.");
+	else
+		start(r, header, has_secret, make);
+}

@@ -51,12 +51,8 @@ static int check_size(const char *text, size_t len, struct err *e)
 
 		if (c == '"')
 			p = skip_string(p, end);
-		else if (c == ',')
-			values++;
-		else if (c == ']' || c == '}')
-			depth--;
-		else if (c == '[' || c == '{')
-			values++;
+		values += c == ',' || c == '[' || c == '{';
+		depth -= c == ']' || c == '}';
 		if ((c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX)
 			return too_deep(text, p - 1, e);
 	}

@@ -79,11 +79,10 @@ static void on_record(const struct call_result *result, void *context)
 
 	if (result->end != CALL_ANSWERED)
 		end_read(r, NULL, result->why);
-	else if (!resp_is_text(text))
-		end_not_found(r);
-	else if (record_parse(resp_text(text), resp_len(text), &r->record, &e) < 0)
+	else if (resp_is_text(text) &&
+		 record_parse(resp_text(text), resp_len(text), &r->record, &e) < 0)
 		end_read(r, NULL, &e);
-	else if (strcmp(r->record.project, r->project) != 0)
+	else if (!resp_is_text(text) || strcmp(r->record.project, r->project) != 0)
 		end_not_found(r);
 	else if (has_waiting_job(&r->record))
 		ask_due(r);

@@ -51,6 +51,12 @@ local function had_state(message, state)
 	return match(message.tail, line) or match('\n' .. concat(message.added), line)
 end
 
+-- True if an event says that the recipient may have got the mail twice.
+local function has_duplicate_event(message, recipient_number)
+	local line = '\n%d+ %l+ ' .. recipient_number .. ' %d+ %d+ dup '
+	return match(message.tail, line) or match('\n' .. concat(message.added), line)
+end
+
 -- Adds an event to the record and to the project's log.
 local function add_event(id, message, kind, recipient_number, code, flag, text)
 	local number = message.events + 1
@@ -67,11 +73,12 @@ local function add_event(id, message, kind, recipient_number, code, flag, text)
 end
 
 -- Sets the state of a recipient and adds the event. flag: 'dup': it may have got the mail twice; 'sup': the bounce put
--- the address on the suppression list; '-': none. A message with EVENTS_MAX events gets no
--- further event for a recipient that is deferred again: the last event says so.
+-- the address on the suppression list; '-': none. A message with EVENTS_MAX events gets no further event for a
+-- recipient that is deferred again: the last event says so. The first event with 'dup' is always added.
 local function set_state(id, message, recipient_number, state, code, flag, text)
 	local recipient = message.recipients[recipient_number]
-	if state == 'deferred' and recipient.state == state and message.events >= EVENTS_MAX then
+	if state == 'deferred' and recipient.state == state and message.events >= EVENTS_MAX and
+		(flag ~= 'dup' or has_duplicate_event(message, recipient_number)) then
 		changed[id] = message
 		if has_last_event(message) then return end
 		code, text = 0, LAST_TEXT

@@ -10,7 +10,7 @@ from support import harness  # noqa: E402
 
 
 class Stack:
-    """Stops what a test started, last one first, and lets the first failure show."""
+    """Stops everything that a test started, in reverse order, and raises the first failure."""
 
     def __init__(self):
         self.things = []

@@ -67,7 +67,7 @@ struct connection_result {
 	char text[200];           /* one line of printable UTF-8, cut */
 };
 
-/* What is sent. Borrowed until on_done. */
+/* One mail to send. Borrowed until on_done. */
 struct connection_mail {
 	const char *sender; /* MAIL FROM; never empty */
 	const char *const *recipients;

@@ -1,4 +1,4 @@
-/* What a reply to MAIL, RCPT, DATA or the dot means for a recipient. */
+/* The meaning of a reply to MAIL, RCPT, DATA or the dot for a recipient. */
 #include "smtp/client/session_table.h"
 
 #include <ctype.h>

@@ -100,7 +100,7 @@ int session_reply_class(const struct reply *r);
 
 /* ---- session_outcome.c ---- */
 
-/* What the reply means for a recipient. */
+/* The outcome that the reply means for a recipient. */
 enum connection_outcome session_outcome(const struct session *s, const struct reply *r);
 
 #endif

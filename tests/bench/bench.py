@@ -140,11 +140,11 @@ class Place:
         self.folder.cleanup()
 
     def warm_up(self, server):
-        """The first mail waits for the relays' first look."""
+        """The first mail waits until the relays first ask for work."""
         server.deliver("first@d0.example", key=server.live_key)
 
     def memory_bytes(self):
-        """Without what clients and the log's buffer take for a moment."""
+        """Without the temporary memory of clients and of the log's buffer."""
         time.sleep(1.5)
         info = self.redis.info()
         return int(info["used_memory"]) - int(info["mem_clients_normal"]) - int(info["mem_aof_buffer"])

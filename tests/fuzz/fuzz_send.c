@@ -1,4 +1,4 @@
-/* Bodies of POST /v1/messages: refused with faults, or fit to be built into a clean mail. */
+/* Bodies of POST /v1/messages: refused with errors, or a clean mail can be built from them. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,7 +45,7 @@ static void build(struct send *s)
 	assert(json_object_size(envelope) == s->n_emails && s->n_emails > 0);
 	s->message.message_id = "<id@shop.example>";
 	s->message.date_ms = 1700000000000;
-	/* What the rules let through must be fit to be built. */
+	/* If the rules accept it, the mail can be built. */
 	if (message_build(&s->message, &mail, &e) < 0)
 		assert(e.kind == ERR_INTERNAL || strstr(e.text, "larger"));
 	else

@@ -1,4 +1,4 @@
-/* A hostile mail server: whatever it says and however it is cut, the session ends, every recipient
+/* A hostile mail server: whatever it sends and however it is cut, the session ends, every recipient
  * has a result, and nothing is delivered without a dot and a 2xx. */
 #include <stdint.h>
 #include <stdlib.h>

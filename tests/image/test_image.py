@@ -1,4 +1,4 @@
-"""The image and docker/compose.yaml, in real containers: start, mail, crash, stop, and what they may."""
+"""The image and docker/compose.yaml, in real containers: start, mail, crash, stop, privileges."""
 import functools
 import json
 import os
@@ -38,7 +38,7 @@ def webhook(stack):
 
 
 def told(stack):
-    """{(message, recipient): the statuses that a webhook told}; any may come again, and late."""
+    """{(message, recipient): the statuses in webhooks}. Each may arrive more than once, and late."""
     told = {}
     for request in receiver.read(stack.webhooks):
         data = json.loads(request["body"])["data"]
@@ -55,7 +55,7 @@ def test_a_webhook_comes_back(stack):
         assert receiver.verify(request, secret)
 
 
-def test_alive_and_ready_are_told_apart(stack):
+def test_alive_and_ready_differ(stack):
     redis, postern = stack.container("redis"), stack.container("postern")
     assert stack.gateway.cli("health", "--ready").stdout == "ready\n"
     assert stack.engine.stop(redis) == 0
@@ -68,7 +68,7 @@ def test_alive_and_ready_are_told_apart(stack):
 
 
 @pytest.mark.parametrize("service", ["postern", "redis"])
-def test_it_runs_as_nobody_and_can_write_nothing_but_its_data(stack, service):
+def test_it_runs_without_privileges_and_can_only_write_to_its_data(stack, service):
     container = stack.container(service)
     rows = processes(stack.engine, container)
     assert {row["Name"] for row in rows if row["Pid"] == "1"} <= {"postern", "redis-server"}
@@ -81,7 +81,7 @@ def test_it_runs_as_nobody_and_can_write_nothing_but_its_data(stack, service):
     assert set(writable.split()) <= mounts - {"/"}
 
 
-def test_orphans_become_the_supervisors_and_no_zombies_stay(stack):
+def test_the_supervisor_reaps_orphans(stack):
     container = stack.container("postern")
     stack.engine("exec", container, "sh", "-c", "sleep 0.5 & sleep 0.5 & exit 0")
     orphans = {row["Pid"] for row in processes(stack.engine, container) if row["Name"] == "sleep" and row["PPid"] == "1"}
@@ -138,7 +138,7 @@ def test_nothing_accepted_is_lost_when_either_container_is_killed(stack, capsys)
     assert not [row for row in processes(stack.engine, stack.container("postern")) if row["State"] == "Z"]
 
 
-def test_stopped_it_lets_an_open_delivery_end_and_exits_with_0(stack):
+def test_a_stop_lets_an_open_delivery_end_and_exits_with_0(stack):
     to = "slow_dot_3000-stop@d0.test"
     id = stack.gateway.send(to, key=stack.gateway.live_key).json()["id"]
     stack.sink.wait_begun(to)
@@ -151,7 +151,7 @@ def test_stopped_it_lets_an_open_delivery_end_and_exits_with_0(stack):
     assert len(stack.sink.taken(to)) == 1
 
 
-def test_down_and_up_it_has_its_data(stack):
+def test_the_data_survives_down_and_up(stack):
     done = stack.gateway.deliver("ok-down@d0.test", key=stack.gateway.live_key)
     waiting = stack.gateway.send("first1fail-down@d0.test", key=stack.gateway.live_key).json()
     stack.services.down()
@@ -160,7 +160,7 @@ def test_down_and_up_it_has_its_data(stack):
     assert stack.gateway.wait_terminal(waiting["id"], key=stack.gateway.live_key)["status"] == "delivered"
 
 
-def test_redis_answers_nobody_without_the_password(stack):
+def test_redis_refuses_clients_without_the_password(stack):
     redis = ["exec", stack.container("redis"), "redis-cli"]
     assert "NOAUTH" in stack.engine(*redis, "get", "pn:{g}:meta").stdout
     assert "NOAUTH" in stack.engine(*redis, "flushall").stdout
@@ -205,14 +205,14 @@ def alone(engine):
         a.remove()
 
 
-def test_alone_it_has_a_redis_of_its_own(alone):
+def test_the_image_alone_has_its_own_redis(alone):
     assert "redis-server" in {row["Name"] for row in processes(alone.engine, alone.name)}
     assert alone.engine.is_healthy(alone.name)
     assert alone.gateway.deliver("inbox@example.com")["recipients"][0]["status"] == "delivered"
     assert b"Thank you" in alone.gateway.request("GET", "/v1/test/inbox?to=inbox@example.com").body
 
 
-def test_alone_it_survives_kill_9_and_removal(alone):
+def test_the_image_alone_survives_kill_9_and_removal(alone):
     first = alone.gateway.deliver("first@example.com")
     alone.engine.kill(alone.name)
     alone.engine.start(alone.name)
@@ -226,7 +226,7 @@ def test_alone_it_survives_kill_9_and_removal(alone):
     assert not [row for row in processes(alone.engine, alone.name) if row["State"] == "Z"]
 
 
-def test_alone_a_second_container_on_its_volume_is_refused(alone):
+def test_a_second_container_on_the_same_volume_is_refused(alone):
     done = alone.engine("run", "--rm", *alone.words(alone.name + "-2", harness.free_port()), check=False)
     assert done.returncode == 1
     assert "another postern is using /data" in done.stderr
@@ -235,7 +235,7 @@ def test_alone_a_second_container_on_its_volume_is_refused(alone):
 
 # ---- what the image says of itself ----
 
-def test_its_labels_name_the_version_that_is_in_it(engine, capsys):
+def test_the_labels_of_the_image_name_its_version(engine, capsys):
     image = json.loads(engine("image", "inspect", IMAGE).stdout)[0]
     labels = image["Config"]["Labels"]
     said = engine("run", "--rm", IMAGE, "version").stdout
@@ -245,7 +245,7 @@ def test_its_labels_name_the_version_that_is_in_it(engine, capsys):
         print(f"\nimage: {image['Size'] / 1e6:.0f} MB, {said}", end="")
 
 
-def test_its_settings_are_what_the_docs_say(engine):
+def test_the_settings_of_the_image_are_as_documented(engine):
     image = json.loads(engine("image", "inspect", IMAGE).stdout)[0]
     config = image["Config"]
     assert (config["User"], config["Entrypoint"], config["Cmd"]) == ("10001:10001", ["postern"], ["serve"])

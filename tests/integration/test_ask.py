@@ -1,4 +1,4 @@
-"""Lists of messages, cancel, retry, and suppressions, as a backend uses them."""
+"""Lists of messages, cancel, retry and suppressions, as a backend uses them."""
 import time
 import urllib.parse
 
@@ -25,7 +25,7 @@ def listed(make_postern):
 
 
 def pages(server, key=None, limit=5, **query):
-    """All ids of a list, page by page; and how many pages there were."""
+    """All ids of a list, page by page, and the number of pages."""
     ids, n, path = [], 0, "/v1/messages?" + urllib.parse.urlencode({"limit": limit, **query})
     while path:
         answer = server.request("GET", path, key=key or server.test_key)
@@ -51,7 +51,7 @@ def test_messages_come_newest_first_page_by_page(listed):
     assert shown == listed.message(ids[0])
 
 
-def test_filters_find_just_what_they_say(listed):
+def test_filters_return_exactly_the_matching_messages(listed):
     newest = listed.ids[::-1]
     assert pages(listed, to="user1+x@list.test")[0] == [i for i in newest if listed.ids.index(i) % 3 == 1]
     assert pages(listed, to="USER1+X@LIST.TEST", tag="t0")[0] == [i for i in newest if listed.ids.index(i) in (4, 10)]
@@ -63,7 +63,7 @@ def test_filters_find_just_what_they_say(listed):
         assert pages(listed, status=status)[0] == []
 
 
-def test_a_time_window_has_its_first_and_not_its_last(listed):
+def test_a_time_window_includes_its_start_and_excludes_its_end(listed):
     times = [listed.message(id)["created_at"] for id in listed.ids]
     assert pages(listed, since=times[3], until=times[8])[0] == [i for i, t in zip(listed.ids[::-1], times[::-1]) if times[3] <= t < times[8]]
     assert pages(listed, until="2020-01-01T00:00:00Z")[0] == []
@@ -74,7 +74,7 @@ def test_a_time_window_has_its_first_and_not_its_last(listed):
     ("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("cursor=", "cursor"), ("cursor=%3Cx%3E", "cursor"), ("cursor=1.2", "cursor"),
     ("cursor=0.0.0", "cursor"), ("cursor=0_", "cursor"), ("cursor=5_0_0", "cursor"), ("cursor=5_0.0", "cursor"), ("cursor=99999999999999999999.0.1", "cursor"), ("status=sent", "status"), ("since=yesterday", "since"),
     ("until=1", "until"), ("to=x", "to"), ("tag=", "tag"), ("statsu=queued", "statsu")])
-def test_a_bad_query_is_told_and_never_ignored(listed, query, word):
+def test_a_bad_query_is_an_error_and_never_ignored(listed, query, word):
     answer = listed.request("GET", "/v1/messages?" + query)
     assert answer.status == 400 and word in answer.json()["detail"], answer
 
@@ -87,7 +87,7 @@ def test_a_project_sees_its_own_only(postern):
 
 
 def test_a_state_list_has_each_message_once(server, world):
-    """Deferred again and again, and in part: still one entry."""
+    """A message that is deferred several times, and only in part, still has one entry."""
     id = server.send(["ok-part@d10.test", "rcpt450-part@d10.test"], key=server.live_key).json()["id"]
     server.wait_message(id, lambda m: {r["status"] for r in m["recipients"]} == {"delivered", "deferred"}, server.live_key)
     for n in (2, 3):
@@ -112,7 +112,7 @@ def retry(server, id):
     assert answer.status == 200, answer.body
 
 
-def test_a_deferred_message_is_canceled_and_stays_so(server, world):
+def test_a_deferred_message_is_canceled_and_stays_canceled(server, world):
     id = server.send("rcpt450-cancel@d11.test", key=server.live_key).json()["id"]
     server.wait_status(id, "deferred", server.live_key)
     answer = server.request("POST", f"/v1/messages/{id}/cancel", key=server.live_key)
@@ -123,7 +123,7 @@ def test_a_deferred_message_is_canceled_and_stays_so(server, world):
     assert not world.sink.taken("rcpt450-cancel@d11.test")
 
 
-def test_what_is_at_its_dot_is_not_canceled(server, world):
+def test_a_message_at_its_dot_is_not_canceled(server, world):
     to = "slow_dot_2500-late@d11.test"
     id = server.send(to, key=server.live_key).json()["id"]
     world.sink.wait_begun(to)
@@ -207,7 +207,7 @@ def test_suppressions_are_listed_added_and_removed(server):
 
 
 @pytest.mark.parametrize("listed,whole", [(["b"], "queued"), (["a", "c"], "queued"), (["a", "b", "c"], "suppressed")], ids=["one", "two", "all"])
-def test_a_202_tells_who_is_suppressed_and_so_does_its_replay(postern, listed, whole):
+def test_a_202_and_its_replay_list_suppressed_recipients(postern, listed, whole):
     name = f"truth{len(listed)}"
     for who in listed:
         assert postern.request("POST", "/v1/suppressions", json={"email": f"{who}@{name}.test"}).status == 201

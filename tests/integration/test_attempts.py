@@ -1,4 +1,4 @@
-"""GET /v1/messages/{id}/attempts: what is told of an attempt, and what is not."""
+"""GET /v1/messages/{id}/attempts: the fields that an attempt shows, and those it must not show."""
 import base64
 import datetime
 import os
@@ -29,7 +29,7 @@ HELLO = """
 
 
 class Host(talk.Server):
-    """One connection of a talk that takes any mail."""
+    """One connection of a talk that accepts any mail."""
 
     def do_data(self, _):
         while b"\r\n.\r\n" not in b"\r\n" + self.rest:
@@ -38,7 +38,7 @@ class Host(talk.Server):
 
 
 class TalkServer:
-    """Plays one talk after the other, a connection each; the last one for all that follow."""
+    """Plays one talk after the other, one for each connection; all later connections get the last one."""
 
     def __init__(self, directory, certificates, talks):
         self.talks, self.certificates, self.faults = [], certificates, []
@@ -109,7 +109,7 @@ def server(world, tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def unanswered(world, tmp_path_factory):
-    """(server, id): a mail to a host that does not answer, on its way since the first test, for the last one."""
+    """(server, id): a mail to a host that does not respond. It is sent before the first test, for the last one."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = listener.getsockname()[1]
     queue = [socket.socket() for _ in range(4)]
@@ -134,7 +134,7 @@ def attempts_of(server, id, key=None):
 
 
 def check(a):
-    """What holds for every attempt."""
+    """Checks that hold for every attempt."""
     if a["started_at"] is None:
         return
     assert sum(a["steps_ms"].values()) <= a["duration_ms"]
@@ -161,9 +161,9 @@ def words(a):
     return [line.split(" ", 1)[1] for line in a["transcript"]]
 
 
-# ---- what is told ----
+# ---- facts and transcripts ----
 
-def test_of_a_delivered_mail_only_the_facts_are_told(to_host):
+def test_an_attempt_of_a_delivered_mail_has_facts_and_no_transcript(to_host):
     taken = HELLO + "< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\n> 354 go\ndata\n> 250 2.0.0 taken\n"
     again = taken.split("250 SIZE 1000000\n")[1]
     server = to_host(taken + again, workers_relay=1)
@@ -174,7 +174,7 @@ def test_of_a_delivered_mail_only_the_facts_are_told(to_host):
     assert first["source_ip"] == "127.0.0.1" and first["tls"] is None and first["transcript"] is None
     assert first["recipients"] == [{"email": "one@d0.test", "status": "delivered", "code": 250, "text": "2.0.0 taken", "source": "remote"}]
     assert (first["attempt"], first["destination"], first["possible_duplicate"]) == (1, "d0.test", False)
-    # The next one goes out on the same connection, whose begin was not its own.
+    # The next one goes out on the same connection, so the start of the connection does not count for it.
     second = attempt(server, "two@d0.test", "delivered")
     assert not {"connect", "greeting", "ehlo"} & set(second["steps_ms"]) and "reply" in second["steps_ms"]
     assert second["remote"] == first["remote"]
@@ -195,7 +195,7 @@ def test_a_refused_connection_is_an_attempt(make_postern, world):
     assert words(a) == [f"* connect to mx.test (127.0.0.1:{port})", "* Connection refused at connect"]
 
 
-def test_who_was_not_tried_as_the_site_is_left_alone_has_no_attempt_but_the_reason(make_postern, world):
+def test_a_mail_deferred_by_a_rest_has_a_reason_and_no_attempt(make_postern, world):
     server = make_postern({**world.settings, "smtp_port": harness.free_port()})
     numbers = []
     for id in [server.send(f"x{i}@d0.test", key=server.live_key).json()["id"] for i in range(30)]:
@@ -215,7 +215,7 @@ def test_a_domain_that_does_not_exist_is_an_attempt_without_a_server(server):
     assert a["recipients"][0]["status"] == "bounced" and "does not exist" in a["recipients"][0]["text"]
 
 
-def test_the_hosts_that_were_tried_before_stand_in_the_attempts_and_in_the_transcript(server):
+def test_hosts_that_were_tried_before_are_in_the_attempts_and_in_the_transcript(server):
     id = server.deliver("rcpt550-x@twomx.test", key=server.live_key)["id"]
     harness.wait_for(lambda: attempts_of(server, id)[-1]["transcript"], what="the transcript")
     dead, a = attempts_of(server, id)
@@ -233,7 +233,7 @@ def test_a_refusal_at_the_greeting_is_an_attempt(to_host):
     assert a["recipients"][0]["code"] == 554 and "greeting" in a["steps_ms"] and "ehlo" not in a["steps_ms"]
 
 
-def test_a_temporary_refusal_at_rcpt_is_told_word_by_word(to_host):
+def test_a_temporary_refusal_at_rcpt_is_in_the_transcript_word_by_word(to_host):
     server = to_host(HELLO + "< MAIL\n> 250 2.1.0 ok\n< RCPT\n> 450-4.2.0 try\n> 450 4.2.0 again\n< RSET\n> 250 ok\n")
     a = attempt(server, "x@d0.test", "deferred")
     assert words(a) == [
@@ -246,7 +246,7 @@ def test_a_temporary_refusal_at_rcpt_is_told_word_by_word(to_host):
     assert "rcpt" in a["steps_ms"] and "data" not in a["steps_ms"]
 
 
-def test_of_a_mail_that_was_refused_at_the_dot_only_the_size_is_told(to_host):
+def test_the_transcript_of_a_mail_refused_at_the_dot_has_only_the_size_of_the_body(to_host):
     server = to_host(HELLO + "< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\n> 354 go\ndata\n> 554 5.6.0 no\n")
     a = attempt(server, "x@d0.test", "bounced", text="The secret of the canary.\n", subject="Canary subject")
     said = words(a)
@@ -256,7 +256,7 @@ def test_of_a_mail_that_was_refused_at_the_dot_only_the_size_is_told(to_host):
     assert {"body", "reply"} <= set(a["steps_ms"])
 
 
-def test_a_lost_connection_is_told_with_its_place(to_host):
+def test_a_lost_connection_is_reported_with_its_stage(to_host):
     a = attempt(to_host(HELLO + "< MAIL\n> 250 ok\n< RCPT\nclose\n"), "x@d0.test", "deferred")
     assert words(a)[-2:] == ["C: RCPT TO:<x@d0.test>", "* connection closed at RCPT"]
 
@@ -266,7 +266,7 @@ def test_a_slow_server_shows_in_its_step(to_host):
     assert a["steps_ms"]["connect"] + a["steps_ms"]["greeting"] >= 290 and a["steps_ms"]["mail"] >= 390
 
 
-def test_hostile_words_are_shown_and_never_obeyed(to_host):
+def test_hostile_replies_are_shown_escaped(to_host):
     raw = r'''raw "550 a\x1b[31mb\x00c\xff\xc2\x85\",\"fake\":1 \xe2\x80\xae%n\r\n"'''
     a = attempt(to_host(HELLO + "< MAIL\n> 250 ok\n< RCPT\n" + raw + "\n< RSET\n> 250 ok\n"), "x@d0.test", "bounced")
     assert words(a)[-1] == 'S: 550 a\\x1b[31mb\\x00c\ufffd\\u0085","fake":1 \\u202e%n'
@@ -306,7 +306,7 @@ def test_tries_are_counted_and_a_possible_duplicate_is_flagged(server):
     assert second["transcript"] is None
 
 
-def test_an_attempt_whose_relay_died_is_told_without_facts(make_postern, world):
+def test_an_attempt_whose_relay_died_is_shown_without_facts(make_postern, world):
     server = make_postern({**world.settings, "workers_relay": 1, "retry_first_s": 1})
     rcpt = "slow_dot_2000-killed@d5.test"
     id = server.send(rcpt, key=server.live_key).json()["id"]
@@ -332,7 +332,7 @@ def test_an_unknown_outcome_after_a_crash_of_the_relay_does_not_wait_for_the_usu
     assert message["status"] == "delivered" and message["recipients"][0]["possible_duplicate"] is True
 
 
-def test_expiry_leaves_what_the_server_said_last(make_postern, world):
+def test_expiry_keeps_the_last_reply_of_the_server(make_postern, world):
     server = make_postern({**world.settings, "default_deadline_s": 2})
     id = server.send("rcpt450-x@d7.test", key=server.live_key).json()["id"]
     recipient, = server.wait_terminal(id, key=server.live_key, timeout=60)["recipients"]
@@ -345,7 +345,7 @@ def test_a_test_message_has_an_attempt_at_the_sink(server):
     assert a["remote"] == {"host": "sink", "ip": None, "port": None} and a["destination"] == "d6.test"
 
 
-# ---- whom a refusal is about ----
+# ---- refusals that suppress the address ----
 
 RCPT_OK = "< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n"
 SENDER = "550 5.1.1 <orders@shop.example>: Sender address rejected: User unknown\n"
@@ -373,7 +373,7 @@ TLS_HELLO = "> 220 hi\n< EHLO\n> 250-hi\n> 250 STARTTLS\n< STARTTLS\n> 220 go\n"
 REFUSAL = "< EHLO\n> 250 hi\n< MAIL\n> 451 later\n"
 
 
-def test_tls_is_told_with_its_verdict(to_host, certificates, make_host, make_postern, world):
+def test_tls_is_shown_with_the_result_of_the_certificate_check(to_host, certificates, make_host, make_postern, world):
     a = attempt(to_host(TLS_HELLO + "starttls cert=self\n" + REFUSAL), "x@d0.test", "deferred")
     assert a["tls"]["verdict"] == "unverified" and a["tls"]["version"] == "TLSv1.3" and a["tls"]["cipher"].startswith("TLS_")
     assert "tls" in a["steps_ms"]
@@ -385,7 +385,7 @@ def test_tls_is_told_with_its_verdict(to_host, certificates, make_host, make_pos
     assert attempt(server, "x@d0.test", "deferred")["tls"]["verdict"] == "verified"
 
 
-def test_a_failed_handshake_is_told_also_when_the_mail_went_in_clear(to_host):
+def test_a_failed_handshake_is_shown_even_if_the_mail_was_sent_in_clear(to_host):
     broken = TLS_HELLO + 'stall 50ms\nraw "this is no TLS\\r\\n"\nstall 50ms\nreset\n'
     taken = "> 220 hi\n< EHLO\n> 250-hi\n> 250 STARTTLS\n< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\n> 354 go\ndata\n> 250 ok\n"
     a = attempt(to_host(broken, taken), "x@d0.test", "delivered")
@@ -399,7 +399,7 @@ def test_a_failed_handshake_is_told_also_when_the_mail_went_in_clear(to_host):
 
 # ---- who may see it ----
 
-def test_another_project_learns_nothing(server):
+def test_another_project_sees_no_attempts(server):
     id = server.deliver("dot5xx-x@d7.test", key=server.live_key)["id"]
     harness.wait_for(lambda: attempts_of(server, id)[0]["transcript"], what="the transcript")
     foreign = server.request("GET", f"/v1/messages/{id}/attempts", key=server.other_key)
@@ -428,7 +428,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize("mechanism", AUTH)
 @pytest.mark.parametrize("what", ANSWERS)
-def test_a_password_is_told_nowhere(make_host, make_postern, world, mechanism, what):
+def test_a_password_is_in_no_response_log_or_store(make_host, make_postern, world, mechanism, what):
     answer, last = ANSWERS[what]
     host = make_host("> 220 hi\n< EHLO\n" + AUTH[mechanism] + answer)
     user = f"{USER}:{PASSWORD.replace(' ', '%20')}"
@@ -448,7 +448,7 @@ def test_a_password_is_told_nowhere(make_host, make_postern, world, mechanism, w
 
 
 def dump(server):
-    """All that Redis holds and wrote, transcripts unpacked by the API apart."""
+    """All that Redis holds and wrote, except transcripts, which the API unpacks."""
     data = b""
     with harness.RedisClient(server.redis_socket) as r:
         for key in r("KEYS", "*"):
@@ -467,9 +467,9 @@ def flat(value):
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-# ---- the last one: its mail has been on its way for 30 s ----
+# ---- the last test: its mail was sent 30 s ago ----
 
-def test_a_host_that_does_not_answer_is_told_after_its_time(unanswered):
+def test_a_host_that_does_not_respond_is_reported_after_its_timeout(unanswered):
     server, id = unanswered
     server.wait_status(id, "deferred", key=server.live_key, timeout=60)
     a = harness.wait_for(lambda: [a for a in attempts_of(server, id) if a["transcript"]], what="the attempt")[0]

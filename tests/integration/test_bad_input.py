@@ -1,5 +1,5 @@
-"""What clients get wrong, by mistake or on purpose: each with the status, the problem type and the pointer it must get,
-and nothing stored."""
+"""Wrong requests, by mistake or on purpose: each has a status, a problem type and a pointer that it must get, and nothing may be
+stored."""
 import copy
 import gzip
 import http.client
@@ -51,7 +51,7 @@ def stores(test):
 
 @pytest.fixture(autouse=True)
 def nothing_is_stored(request, postern):
-    """The count of accepted messages stands still, but for tests that say @stores."""
+    """The count of accepted messages must not change, except in tests marked with @stores."""
     before = postern.metric("postern_messages_accepted_total")
     yield
     if not hasattr(request.function, "stores"):
@@ -84,7 +84,7 @@ NOT_JSON = {
 
 
 @pytest.mark.parametrize("name", NOT_JSON)
-def test_what_is_no_json_is_400(postern, name):
+def test_a_body_that_is_not_json_is_400(postern, name):
     problem(send_raw(postern, NOT_JSON[name]), 400, "invalid-json")
 
 
@@ -203,12 +203,12 @@ def test_all_errors_come_at_once(postern):
                       ("/subject", "wrong_type"), ("/tags/0", "wrong_type"), ("/from", "required"), ("/text", "invalid")]
 
 
-def test_a_near_miss_is_named(postern):
+def test_a_misspelled_field_gets_a_suggestion(postern):
     assert "`html`" in one_error(send(postern, {**LEAST, "htlm": "x"}))["detail"]
     assert one_error(send(postern, {**LEAST, "foo": "x"}))["detail"] == "unknown field"
 
 
-def test_a_query_parameter_that_is_not_known_sends_nothing(postern):
+def test_an_unknown_query_parameter_is_refused_and_nothing_is_sent(postern):
     answer = postern.request("POST", "/v1/messages?dry_run=true", json=LEAST)
     assert "`dry_run`" in problem(answer, 400, "bad-request")["detail"]
 
@@ -236,7 +236,7 @@ def test_a_name_of_10_mb_is_not_echoed(postern):
     assert len(answer.body) < 2000
 
 
-# ---- line ends and their like in every string ----
+# ---- line ends and other control characters in every string ----
 
 def strings(value, path=()):
     if isinstance(value, str):
@@ -312,14 +312,14 @@ def test_a_compressed_body_is_415(postern):
     problem(answer, 415, "unsupported-type")
 
 
-# ---- who asks ----
+# ---- keys and scopes ----
 
 @pytest.mark.parametrize("header", [
     None, "", "Bearer", "Bearer ", "Basic cG46cG4=", "Bearer pn_test_", "Bearer pn_test_" + "0" * 40, "Bearer " + "x" * 5000,
     "pn_test_" + "0" * 40], ids=lambda h: str(h)[:24])
 @pytest.mark.parametrize("method,path", [("POST", "/v1/messages"), ("GET", f"/v1/messages/{MISSING}"),
                                          ("GET", "/v1/test/inbox?to=a@b.example")])
-def test_without_a_valid_key_it_is_401(postern, method, path, header):
+def test_a_request_without_a_valid_key_is_401(postern, method, path, header):
     headers = {"Content-Type": "application/json"} | ({} if header is None else {"Authorization": header})
     body = problem(postern.request(method, path, headers, data=b"{}" if method == "POST" else None, key=None),
                    401, "unauthorized")
@@ -340,7 +340,7 @@ def test_a_changed_or_revoked_key_gets_the_same_401(postern):
     ("read", "POST", "/v1/messages", 403), ("manage", "POST", "/v1/messages", 403),
     ("manage", "GET", f"/v1/messages/{MISSING}", 403), ("manage", "GET", "/v1/test/inbox?to=a@b.example", 403),
     ("read", "GET", f"/v1/messages/{MISSING}", 404), ("send", "POST", "/v1/messages", 422)])
-def test_a_scope_opens_what_it_names_and_nothing_else(postern, scopes, method, path, status):
+def test_a_scope_allows_its_routes_and_no_others(postern, scopes, method, path, status):
     key = postern.create_key(f"only {scopes}", scopes=scopes, test=True)
     answer = postern.request(method, path, json={} if method == "POST" else None, key=key)
     problem(answer, status, {403: "forbidden", 404: "not-found", 422: "validation"}[status])
@@ -370,7 +370,7 @@ def test_a_target_or_head_that_is_too_long_is_a_problem(postern):
 # ---- other projects ----
 
 @stores
-def test_a_message_of_another_project_is_as_good_as_none(postern):
+def test_a_message_of_another_project_is_404(postern):
     mine = send(postern, LEAST)
     assert mine.status == 202
     path = mine.headers["Location"]
@@ -381,7 +381,7 @@ def test_a_message_of_another_project_is_as_good_as_none(postern):
 
 
 @stores
-def test_an_idempotency_key_is_of_one_project_and_one_mode(postern):
+def test_an_idempotency_key_counts_in_one_project_and_one_mode(postern):
     headers = {"Idempotency-Key": "of-one-project"}
     keys = [postern.test_key, postern.other_key, postern.live_key]
     answers = [send(postern, LEAST, headers=headers, key=key) for key in keys]
@@ -399,7 +399,7 @@ def test_an_idempotency_key_is_shared_by_the_keys_of_a_project(postern):
     assert again.body == first.body and again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_the_inbox_is_of_one_project_and_of_test_keys(postern):
+def test_the_inbox_shows_mail_of_its_project_to_test_keys_only(postern):
     problem(postern.request("GET", "/v1/test/inbox?to=a@b.example", key=postern.live_key), 403, "forbidden")
 
 
@@ -413,7 +413,7 @@ def test_a_bad_query_of_the_inbox_is_400(postern, query):
 
 
 @pytest.mark.parametrize("id", ["msg_", "x", MISSING + "0", MISSING[:-1], "key_" + "0" * 26, "msg_" + "U" * 26, "..%2fx"])
-def test_what_is_no_id_is_404(postern, id):
+def test_text_that_is_not_an_id_is_404(postern, id):
     problem(postern.request("GET", f"/v1/messages/{id}"), 404, "not-found")
 
 
@@ -481,7 +481,7 @@ def test_fifty_at_once_with_one_key_are_one_message(postern):
     assert postern.metric("postern_messages_accepted_total") == before + 1
 
 
-# ---- what is unusual and right ----
+# ---- unusual but valid requests ----
 
 @stores
 def test_equal_recipients_get_one_copy(postern):
@@ -504,7 +504,7 @@ def test_equal_recipients_get_one_copy(postern):
     with_attachment(filename="../../etc/passwd"), with_attachment(filename="x" * 500), {"text": "x" * 100_000},
     {"text": "a\rb\nc\r\nd\r\r\n.\r\n..\r\n\u2028\u0001"}, {"metadata": {"k": "v" * 4095}}, {"deliver_within": "5d"},
     {"to": [f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 57}.ee"]}], ids=lambda c: str(c)[:40])
-def test_what_is_unusual_and_right_is_taken(postern, change):
+def test_an_unusual_but_valid_request_is_accepted(postern, change):
     answer = send(postern, {**LEAST, **change})
     assert answer.status == 202, answer
     shown = postern.request("GET", answer.headers["Location"])
@@ -513,7 +513,7 @@ def test_what_is_unusual_and_right_is_taken(postern, change):
 
 
 @stores
-def test_the_api_logs_that_it_accepted_and_nothing_of_the_mail(postern):
+def test_the_api_logs_the_acceptance_and_no_content_of_the_mail(postern):
     body = {**EVERYTHING, "subject": "canary-subject", "text": "canary-text", "metadata": {"k": "canary-metadata"},
             "to": ["Canary Name <canary-address@bad.example>"]}
     answer = send(postern, body, headers={"X-Request-Id": "logged-once", "Idempotency-Key": "canary-key"})

@@ -76,7 +76,7 @@ def test_version(run):
     (["redis", "mend"], "the directory of the log"),
     (["redis", "mend", "a", "b"], "b: one argument too many"),
 ])
-def test_wrong_usage_is_2_and_says_what_would_be_right(run, words, sentence):
+def test_wrong_usage_exits_with_2_and_a_hint(run, words, sentence):
     done = run(*words)
     assert done.returncode == 2
     assert sentence in done.stderr and done.stdout == ""
@@ -91,11 +91,11 @@ def test_the_help_of_a_group_lists_its_commands(run, group, words):
     assert listed == [c for c in COMMANDS if c.startswith(group + " ")]
 
 
-def test_help_of_a_command_is_the_same_both_ways(run):
+def test_help_command_and_the_option_help_print_the_same(run):
     assert run("help", "key", "list").stdout == run("key", "list", "--help").stdout
 
 
-def test_a_usable_configuration_is_0(run):
+def test_config_check_of_a_valid_configuration_exits_with_0(run):
     done = run("config", "check")
     assert done.returncode == 0, done.stderr
 
@@ -135,14 +135,14 @@ def test_config_check_names_settings_that_have_no_effect(run, settings, warned):
     ({"dkim_key": "absent.pem", "dkim_domain": "shop.example", "dkim_selector": "s1"}, "absent.pem"),
 ])
 @pytest.mark.parametrize("words", [["config", "check"], ["serve"]])
-def test_a_bad_setting_stops_the_start_with_a_sentence(run, words, settings, sentence):
+def test_a_bad_setting_stops_the_start_with_an_error_text(run, words, settings, sentence):
     done = run(*words, **settings)
     assert done.returncode == 1, (done.returncode, done.stderr)
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_a_fault_of_the_file_names_its_line(run, tmp_path):
+def test_an_error_in_the_file_names_its_line(run, tmp_path):
     (tmp_path / "postern.yaml").write_text("listen: 127.0.0.1:1\n# comment\nlisten_addr: x\n")
     done = run("config", "check")
     assert done.returncode == 1
@@ -152,7 +152,7 @@ def test_a_fault_of_the_file_names_its_line(run, tmp_path):
     assert "other.yaml:1: drain_s: \"soon\" is refused" in done.stderr
 
 
-def test_show_masks_secrets_and_says_where_values_came_from(run, tmp_path):
+def test_config_show_masks_secrets_and_names_the_source_of_each_value(run, tmp_path):
     (tmp_path / "postern.yaml").write_text("drain_s: 5m\n")
     done = run("config", "show", root_key=CANARY, relay_url=f"smtp://u:{CANARY}@h", listen="[::1]:1")
     assert done.returncode == 0, done.stderr
@@ -162,7 +162,7 @@ def test_show_masks_secrets_and_says_where_values_came_from(run, tmp_path):
     assert 'listen: "[::1]:1" # POSTERN_LISTEN' in done.stdout
 
 
-def test_a_key_needs_a_store_and_says_how_to_get_one(run):
+def test_key_create_without_a_store_explains_how_to_get_one(run):
     done = run("key", "create")
     assert done.returncode == 1
     assert "POSTERN_REDIS_URL" in done.stderr and done.stdout == ""
@@ -217,7 +217,7 @@ def test_a_project_without_keys_and_webhooks_can_be_deleted(make_redis, run):
     assert "cannot be deleted" in do("project", "delete", "default").stderr
 
 
-def test_json_is_for_programs(make_redis, run):
+def test_json_output_can_be_parsed(make_redis, run):
     redis = make_redis()
 
     def do(*words):
@@ -314,7 +314,7 @@ def test_dev_prints_two_lines_that_work_when_pasted(make_dev, tmp_path):
     assert time.monotonic() - start < 5
 
 
-def test_dev_keeps_its_key_also_when_the_store_was_wiped(make_dev, tmp_path):
+def test_dev_keeps_its_key_even_if_the_store_was_wiped(make_dev, tmp_path):
     def key_of(dev):
         return re.search(r"pn_test_\w{40}", "".join(dev.banner())).group()
     first = make_dev()
@@ -335,7 +335,7 @@ def test_dev_uses_a_redis_that_it_is_given(make_redis, make_dev, tmp_path):
     assert int(redis.info("clients")["connected_clients"]) > 1
 
 
-def test_dev_says_when_its_port_is_in_use_and_how_to_go_on(make_dev):
+def test_dev_reports_that_its_port_is_in_use_and_what_to_do(make_dev):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()

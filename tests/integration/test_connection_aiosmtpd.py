@@ -109,7 +109,7 @@ def test_login_comes_after_starttls(client, tmp_path, certificates, mechanism):
     assert inbox.mails[0][3]
 
 
-def test_a_wrong_password_is_a_failure_of_the_connection(client, tmp_path, certificates):
+def test_a_wrong_password_fails_the_connection(client, tmp_path, certificates):
     inbox = Inbox()
     with Server(inbox, tls_context=certificates.context("ok"), authenticator=check_login) as server:
         lines = deliver(

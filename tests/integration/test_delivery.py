@@ -1,4 +1,4 @@
-"""From the API to a mail server on the wire and back: what arrives, and what the API says of it."""
+"""From the API to a mail server and back: the mail that arrives, and the states that the API shows."""
 import base64
 import concurrent.futures
 import datetime
@@ -44,7 +44,7 @@ def seconds_until(time, now):
     return (read(time) - read(now)).total_seconds()
 
 
-# ---- verdicts ----
+# ---- results ----
 
 def test_a_mail_is_delivered_to_the_mx_of_its_domain(server, world):
     message = server.deliver("ok-one@d0.test", key=server.live_key)
@@ -124,7 +124,7 @@ def test_a_reply_of_many_lines_is_a_reply(server):
     assert server.deliver("multiline5-x@d8.test", key=server.live_key)["status"] == "delivered"
 
 
-def test_a_reply_that_is_none_is_no_delivery_and_harms_nobody_else(server):
+def test_a_malformed_reply_is_not_a_delivery_and_affects_no_other_mail(server):
     odd = server.send("bad1-x@d9.test", key=server.live_key).json()["id"]
     server.wait_status(odd, "deferred", key=server.live_key)
     assert server.deliver("ok-after-bad@d9.test", key=server.live_key)["status"] == "delivered"
@@ -148,7 +148,7 @@ def test_a_lost_reply_to_the_dot_is_tried_again_and_flagged(make_postern, world)
     assert rows[0]["sha"] == rows[1]["sha"]
 
 
-def test_a_lost_reply_to_the_dot_fails_where_the_sender_wants_no_duplicate(server, world):
+def test_a_lost_reply_to_the_dot_fails_with_on_unknown_fail(server, world):
     message = server.deliver("close_afterdot-once@d11.test", key=server.live_key, on_unknown="fail")
     assert message["status"] == "failed"
     assert len(world.sink.taken("close_afterdot-once@d11.test")) == 1
@@ -164,16 +164,16 @@ def test_a_lost_connection_before_the_dot_is_not_flagged(server, world):
 
 # ---- deadlines ----
 
-def test_what_is_not_delivered_by_its_deadline_expires(make_postern, world):
+def test_a_mail_not_delivered_by_its_deadline_expires(make_postern, world):
     server = make_postern({**world.settings, "default_deadline_s": 3, "retry_first_s": 1, "retry_first_otp_s": 1, "retry_max_s": 1})
     message = server.deliver("rcpt450-late@d13.test", key=server.live_key)
     assert message["status"] == "expired"
     assert state(message)["attempts"] >= 1
 
 
-# ---- what is on the wire ----
+# ---- the mail on the wire ----
 
-def test_blind_copies_are_delivered_and_named_nowhere(server, world):
+def test_bcc_recipients_get_the_mail_and_are_not_named_in_it(server, world):
     message = server.deliver("ok-vis@d14.test", key=server.live_key, cc=["ok-cc@d14.test"],
                              bcc=["ok-hidden.one@d14.test", "ok-hidden.two@d15.test"])
     assert message["status"] == "delivered"
@@ -276,7 +276,7 @@ def make_dkim_key(directory, kind):
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])
-def test_the_signature_holds_for_an_independent_verifier(make_postern, world, tmp_path, kind):
+def test_an_independent_verifier_accepts_the_signature(make_postern, world, tmp_path, kind):
     path, record = make_dkim_key(tmp_path, kind)
     server = make_postern({**world.settings, "dkim_key": path, "dkim_domain": "shop.example", "dkim_selector": "s1"})
     rcpt = f"ok-{kind}@d20.test"
@@ -348,7 +348,7 @@ def test_a_key_of_another_project_is_another_key(server):
     assert second.status == 202 and second.json()["id"] != first.json()["id"]
 
 
-def test_a_refused_request_does_not_use_its_key_up(server):
+def test_a_refused_request_leaves_its_key_usable(server):
     headers = {"Idempotency-Key": "order-4"}
     assert server.send("not an address", key=server.live_key, http_headers=headers).status == 422
     assert server.send("ok-mended@d21.test", key=server.live_key, http_headers=headers).status == 202
@@ -367,7 +367,7 @@ def test_fifty_at_once_with_one_key_are_one_message(server, world):
 
 # ---- test mode ----
 
-def test_a_test_key_never_reaches_a_mail_server_and_fills_the_inbox(server, world):
+def test_mail_of_a_test_key_goes_to_the_inbox_and_to_no_mail_server(server, world):
     message = server.deliver("ok-test@d23.test", key=server.test_key)
     assert message["status"] == "delivered" and message["mode"] == "test"
     answer = server.request("GET", "/v1/test/inbox?to=ok-test@d23.test&wait=10s", key=server.test_key)

@@ -1,4 +1,4 @@
-"""The documentation, held against the product: its commands and examples run as they stand, and its tables are complete."""
+"""Compares the documentation with the product: its commands and examples run as written, and its tables are complete."""
 import json
 import os
 import re

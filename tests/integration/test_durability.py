@@ -1,4 +1,4 @@
-"""What a 202 promised holds when Redis, a relay, an API process or everything at once dies."""
+"""The promise of a 202 holds when Redis, a relay, an API process or everything at once dies."""
 import base64
 import os
 import signal
@@ -66,7 +66,7 @@ def test_a_read_while_redis_is_down_is_unavailable_not_absent(server, redis):
     assert server.message(id, key=server.live_key)["status"] == "delivered"
 
 
-def test_a_relay_keeps_a_verdict_that_redis_could_not_take(server, redis, world):
+def test_a_relay_keeps_a_result_while_redis_is_down(server, redis, world):
     """The dot was fenced, Redis dies, the server says 250: that is delivered once, not twice."""
     id = accepted(server, "slow_dot_1500-held@d26.test")
     world.sink.wait_begun("slow_dot_1500-held@d26.test")
@@ -80,7 +80,7 @@ def test_a_relay_keeps_a_verdict_that_redis_could_not_take(server, redis, world)
     assert "possible_duplicate" not in state(message)
 
 
-def test_a_key_that_is_known_still_cannot_send_while_redis_is_down(server, redis):
+def test_a_cached_key_cannot_send_while_redis_is_down(server, redis):
     accepted(server, "ok-warm@d25.test")
     redis.kill()
     for _ in range(3):
@@ -90,8 +90,8 @@ def test_a_key_that_is_known_still_cannot_send_while_redis_is_down(server, redis
     server.wait_ready()
 
 
-def test_a_lost_connection_in_the_middle_of_accept_still_gives_a_definite_answer(server, redis, world):
-    """Redis stands still with the script in its socket, and its connections are cut meanwhile."""
+def test_a_connection_lost_during_accept_still_leads_to_a_definite_response(server, redis, world):
+    """Redis is stopped with the script in its socket, and its connections are cut meanwhile."""
     answers = []
     headers = {"Idempotency-Key": "stalled"}
     os.kill(redis.process.pid, signal.SIGSTOP)
@@ -122,8 +122,8 @@ def test_scripts_that_redis_forgot_are_loaded_again(server, redis):
     load.assert_all_delivered()
 
 
-def test_a_busy_redis_is_later_not_never(server, redis):
-    """-BUSY is neither a failed mail nor a lost one."""
+def test_a_busy_redis_delays_mail_and_loses_none(server, redis):
+    """After -BUSY no mail fails, and none is lost."""
     redis("CONFIG", "SET", "busy-reply-threshold", "100")
     busy = threading.Thread(target=lambda: run_quietly(
         redis, "EVAL", "local t = redis.call('TIME')[1] + 2 while redis.call('TIME')[1] + 0 < t do end", "0"))
@@ -158,7 +158,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_under_redis_refuses_mail_and_loses_none(small_disk, make_postern, world, stack):
-    """With fsync always Redis ends itself when it cannot write; what it confirmed is there afterwards."""
+    """With appendfsync always Redis exits when it cannot write. All confirmed writes are there afterwards."""
     redis = stack.add(harness.Redis(small_disk / "redis")).start()
     server = make_postern({**world.settings, **FAST}, redis=redis)
     kept = [accepted(server, f"first2fail-kept{i}@d37.test") for i in range(10)]
@@ -223,8 +223,8 @@ def test_a_relay_killed_before_the_dot_costs_nothing(server, world):
         assert len(world.sink.taken(f"slow_rcpt_1500-kill{i}@d28.test")) == 1
 
 
-def test_a_relay_in_a_hurry_leaves_its_leases_to_the_next_start(make_postern, world):
-    """The supervisor is gone as well, so nobody else will release them before they run out."""
+def test_leases_of_a_relay_that_was_killed_during_its_drain_are_released_at_the_next_start(make_postern, world):
+    """The supervisor is dead as well, so no other process releases them before they expire."""
     server = make_postern({**world.settings, **FAST})
     id = accepted(server, "slow_rcpt_3000-hurry@d34.test")
     world.sink.wait_begun("slow_rcpt_3000-hurry@d34.test")
@@ -252,7 +252,7 @@ def test_a_relay_killed_between_dot_and_reply_flags_the_second_try(server, world
     assert 1 <= len(rows) <= 2 and len({r["sha"] for r in rows}) == 1
 
 
-def test_a_relay_killed_between_dot_and_reply_fails_the_mail_that_wants_no_duplicate(server, world):
+def test_a_relay_killed_between_dot_and_reply_fails_a_mail_with_on_unknown_fail(server, world):
     id = accepted(server, "slow_dot_2000-never@d28.test", on_unknown="fail")
     world.sink.wait_begun("slow_dot_2000-never@d28.test")
     for pid in server.children("relay"):
@@ -261,8 +261,8 @@ def test_a_relay_killed_between_dot_and_reply_fails_the_mail_that_wants_no_dupli
     assert len(world.sink.taken("slow_dot_2000-never@d28.test")) <= 1
 
 
-def test_an_api_process_killed_between_commit_and_answer_replays(server, world):
-    """Whatever the client saw: the same key gives one message."""
+def test_an_api_process_killed_between_commit_and_response_replays(server, world):
+    """The same key gives one message, whatever the client received."""
     rounds = 6
     for n in range(rounds):
         headers = {"Idempotency-Key": f"cut{n}"}
@@ -410,7 +410,7 @@ def test_sigterm_lets_an_open_dot_end(server, world):
 
 
 def test_sigterm_with_redis_gone_still_ends(make_postern, redis, world):
-    """The verdict stays in the journal, and the next start brings it in."""
+    """The result stays in the journal, and the next start settles it."""
     server = make_postern({**world.settings, **FAST, "drain_s": 2}, redis=redis)
     id = accepted(server, "slow_dot_1500-journal@d33.test")
     world.sink.wait_begun("slow_dot_1500-journal@d33.test")
@@ -442,7 +442,7 @@ def test_sigkill_soon_after_sigterm_costs_nothing_but_open_dots(make_postern, wo
         assert len(world.sink.taken(f"slow_rcpt_1000-soon{i}@d34.test")) == 1 or state(message)["possible_duplicate"]
 
 
-def test_mail_that_relays_die_with_is_deferred_then_held_and_goes_when_it_is_let_go(make_postern, world, redis):
+def test_mail_that_crashes_relays_is_deferred_then_held_and_sent_after_its_release(make_postern, world, redis):
     server = make_postern({**world.settings, "workers_relay": 1, "retry_first_s": 600}, redis=redis)
     rcpt = "slow_rcpt_2500-poison@d26.test"
     id = accepted(server, rcpt)

@@ -1,4 +1,4 @@
-"""postern health: what it says and with which exit status, of a live server, and of what is none."""
+"""postern health: output and exit status, for a live server and for other servers."""
 import contextlib
 import json
 import os
@@ -25,13 +25,13 @@ def answer_of(server, *options, **settings):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_ready_is_said_and_is_0(make_postern):
+def test_a_ready_server_is_reported_with_exit_status_0(make_postern):
     server = make_postern(keys=False)
     assert answer_of(server) == (0, "ready\n", "")
     assert answer_of(server, "--ready") == (0, "ready\n", "")
 
 
-def test_what_is_asked_every_few_seconds_does_not_fill_the_log(make_postern):
+def test_health_checks_do_not_fill_the_log(make_postern):
     server = make_postern()
     assert answer_of(server)[0] == 0
     server.send("a@example.com")
@@ -43,7 +43,7 @@ def test_what_is_asked_every_few_seconds_does_not_fill_the_log(make_postern):
 
 
 @pytest.mark.parametrize("listen", ["[::]:{}", "0.0.0.0:{}", ":{}", "localhost:{}", "[::1]:{}"])
-def test_each_way_to_listen_is_a_way_to_be_asked(make_postern, listen):
+def test_health_works_with_each_form_of_the_listen_setting(make_postern, listen):
     server = make_postern(start=False)
     server.settings["listen"] = listen.format(server.port)
     server.launch()
@@ -58,7 +58,7 @@ def make_certificate(directory):
     return files
 
 
-def test_https_with_a_certificate_for_another_name_is_no_hindrance(make_postern, tmp_path):
+def test_health_accepts_a_certificate_for_another_name(make_postern, tmp_path):
     cert, key = make_certificate(tmp_path)
     server = make_postern({"tls_cert": cert, "tls_key": key}, start=False).launch()
     wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready")
@@ -66,7 +66,7 @@ def test_https_with_a_certificate_for_another_name_is_no_hindrance(make_postern,
     assert (status, said) == (1, "") and "postern health: " in error
 
 
-def test_without_redis_it_is_alive_but_not_ready(make_postern, make_redis):
+def test_without_redis_postern_is_alive_but_not_ready(make_postern, make_redis):
     redis = make_redis()
     server = make_postern(redis=redis, keys=False, crashes=True)
     redis.kill()
@@ -82,19 +82,19 @@ def test_without_redis_it_is_alive_but_not_ready(make_postern, make_redis):
     wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready again")
 
 
-def test_nobody_there_is_1(make_postern):
+def test_health_without_a_server_exits_with_1(make_postern):
     server = make_postern(start=False)
     status, said, error = answer_of(server)
     assert (status, said) == (1, "")
     assert f"postern health: {server.host}: Connection refused\n" == error
 
 
-def test_without_the_role_api_there_is_nothing_to_ask(make_postern):
+def test_health_without_the_role_api_reports_that(make_postern):
     server = make_postern({"roles": "relay,keeper", "redis_url": "redis://127.0.0.1:1"}, start=False)
     assert answer_of(server, "--ready") == (0, "nothing to check: this Postern does not have the role api\n", "")
 
 
-def test_bad_usage_is_2(make_postern):
+def test_bad_usage_of_health_exits_with_2(make_postern):
     server = make_postern(start=False)
     assert health(server, "--raedy").returncode == 2
 
@@ -103,7 +103,7 @@ def canaries(server):
     return [line for line in server.log_lines() if "canary" in json.dumps(line)]
 
 
-def test_before_it_is_ready_a_message_of_its_own_has_gone_the_whole_way_and_left_no_trace(make_postern, make_redis):
+def test_the_canary_arrives_before_the_server_is_ready_and_leaves_no_trace(make_postern, make_redis):
     redis = make_redis()
     server = make_postern({"log_level": "debug"}, redis=redis)
     assert server.metric("postern_canaries_total") >= 1
@@ -122,7 +122,7 @@ def test_before_it_is_ready_a_message_of_its_own_has_gone_the_whole_way_and_left
     assert server.metric("postern_canaries_total") == before, "one proof will do until the next start"
 
 
-def test_while_no_relay_delivers_its_own_message_it_is_not_ready_and_says_so(make_postern, make_redis, stack, tmp_path):
+def test_the_server_is_not_ready_while_no_relay_delivers_the_canary(make_postern, make_redis, stack, tmp_path):
     redis = make_redis()
     proxy = stack.add(Proxy(redis.socket, tmp_path / "proxy.sock")).start()
     proxy.faults = [Fault("error", "take", error="LOADING for ever") for _ in range(10000)]
@@ -140,13 +140,13 @@ def test_while_no_relay_delivers_its_own_message_it_is_not_ready_and_says_so(mak
     assert server.metric("postern_canaries_total") >= 1
 
 
-def test_an_api_alone_has_nothing_to_prove(make_postern, make_redis):
+def test_an_api_without_a_relay_sends_no_canary(make_postern, make_redis):
     server = make_postern({"roles": "api"}, redis=make_redis())
     assert server.metric("postern_canaries_total") == 0
 
 
 class Impostor:
-    """Accepts on the server's port and gives each connection to say; keeps them open."""
+    """Accepts on the server's port, passes each connection to `say`, and keeps it open."""
 
     def __init__(self, port, say):
         self.listener = socket.create_server(("127.0.0.1", port))
@@ -202,7 +202,7 @@ def saying(text):
     (saying(b"HTTP/1.1 2"), "does not speak HTTP"), (saying(b"HTTP/1.1 2000 OK\r\n\r\n"), "does not speak HTTP"),
     (saying(b"HTTP/1.1 200 OK\r\n"), "does not speak HTTP"),
     (saying(b"HTTP/1.1 404 Not Found\r\n\r\n"), "returned 404")])
-def test_what_is_no_postern_is_1_and_soon(make_postern, stack, say, words):
+def test_a_server_that_is_not_postern_is_reported_soon_with_exit_status_1(make_postern, stack, say, words):
     server = make_postern(start=False)
     stack.add(Impostor(server.port, say))
     status, said, error = answer_of(server)
@@ -213,7 +213,7 @@ def test_what_is_no_postern_is_1_and_soon(make_postern, stack, say, words):
     (b'{"status":"not ready","reason":"Redis: \\u001b[31mno\\n\\u007f"}', "alive, not ready: Redis: ?[31mno??"),
     (b"", "alive, not ready: no reason given"), (b'{"reason":7}', "alive, not ready: no reason given"),
     (b"<html>", "alive, not ready: no reason given"), (b"[" * 5000, "alive, not ready: no reason given")])
-def test_a_reason_is_told_without_what_could_harm_a_terminal(make_postern, stack, body, line):
+def test_a_reason_is_printed_without_control_characters(make_postern, stack, body, line):
     server = make_postern(start=False)
     stack.add(Impostor(server.port, saying(b"HTTP/1.1 503 Service Unavailable\r\n\r\n" + body)))
     assert answer_of(server) == (0, line + "\n", "")

@@ -1,4 +1,4 @@
-"""The checker of the kill test must be able to go red: one seeded fault for each figure."""
+"""The checker of the kill test must be able to fail: one seeded error for each figure."""
 import copy
 
 import pytest
@@ -66,7 +66,7 @@ SEEDED = [
 ]
 
 
-def test_a_run_as_it_should_be_is_clean():
+def test_a_correct_run_is_clean():
     report = check(**clean_run())
     assert report.is_clean, report.markdown()
     assert report.told["recovered"] == 1
@@ -74,14 +74,14 @@ def test_a_run_as_it_should_be_is_clean():
 
 
 @pytest.mark.parametrize("figure, seed", SEEDED, ids=[f"{i}-{name}" for i, (name, _) in enumerate(SEEDED)])
-def test_a_seeded_fault_turns_its_figure_red(figure, seed):
+def test_a_seeded_error_shows_in_its_figure(figure, seed):
     run = copy.deepcopy(clean_run())
     seed(run)
     report = check(**run)
     assert report.bad[figure], report.markdown()
 
 
-def test_a_flagged_duplicate_is_told_but_allowed():
+def test_a_flagged_duplicate_is_counted_but_allowed():
     run = clean_run()
     arrives_again(run)
     first_state(run)["possible_duplicate"] = True
@@ -98,7 +98,7 @@ def test_at_most_once_allows_no_duplicate_even_when_it_is_flagged():
     assert check(**run).bad["unexplained"]
 
 
-def test_a_bounce_with_its_refusal_is_no_loss():
+def test_a_bounce_after_a_refusal_is_not_a_loss():
     run = clean_run()
     bounced_without_reason(run)
     run["sink"].append({"taken": False, "rcpt": RCPT, "code": 550})

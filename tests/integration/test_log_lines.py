@@ -35,7 +35,7 @@ def test_a_warning_of_the_start_is_written_once_and_not_by_each_process(make_pos
         assert len(lines_of(server, fact)) == 1, fact
 
 
-def test_without_a_secret_it_is_only_warned_where_webhooks_need_one(make_postern, make_redis):
+def test_a_missing_secret_is_a_warning_only_if_webhooks_need_it(make_postern, make_redis):
     redis = make_redis()
     for settings in ({"secret": None, "roles": "relay,keeper"}, {}):
         server = make_postern(settings, redis=redis, start=False).launch()
@@ -44,7 +44,7 @@ def test_without_a_secret_it_is_only_warned_where_webhooks_need_one(make_postern
         server.stop()
 
 
-def test_a_redis_that_refuses_is_named_by_host_and_port(make_postern):
+def test_an_error_of_redis_names_its_host_and_port(make_postern):
     port = harness.free_port()
     server = make_postern({"redis_url": f"redis://user:password@127.0.0.1:{port}/3"}, start=False, crashes=True).launch()
     wait_for(lambda: lines_of(server, "store.cannot_connect"), what="the refusal")

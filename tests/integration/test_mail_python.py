@@ -1,4 +1,4 @@
-"""What Postern writes, read back by other people's code: Python's email package and dkimpy."""
+"""Mail from Postern, read by independent code: Python's email package and dkimpy."""
 
 import email
 import email.header
@@ -130,7 +130,7 @@ def key(request, program, tmp_path_factory):
 
 
 def build(program, messages, *arguments):
-    """The mails, or the reasons (as str) why there is none."""
+    """The mails; for a refused one the reason, as str."""
     lines = "".join(json.dumps(m) + "\n" for m in messages)
     out = subprocess.run([str(program), *arguments], input=lines.encode(), stdout=subprocess.PIPE, check=True).stdout
     results = []

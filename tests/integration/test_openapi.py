@@ -1,4 +1,4 @@
-"""openapi.yaml against the running server: every documented path and status is asked for, and every answer is held
+"""openapi.yaml against the running server: every documented path and status is requested, and every response is checked
 against its schema. tests/unit/api/test_contract.c holds the tables of the code against the same document."""
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def response_of(method, path, status):
 
 
 def hold(answer, method, path):
-    """Is this answer what the document says it is?"""
+    """Checks a response against the document."""
     response = response_of(method, path, answer.status)
     assert answer.headers["X-Request-Id"]
     if "content" not in response:
@@ -63,7 +63,7 @@ def hold(answer, method, path):
             assert name in ("Idempotent-Replayed", "Link"), f"{name} is missing"
 
 
-# ---- probes: (method, path, status) -> how to get that answer ----
+# ---- probes: (method, path, status) -> how to get that response ----
 
 def get(path, **more):
     return lambda p: p.request("GET", path, **more)
@@ -113,14 +113,14 @@ def received(p):
 
 
 def finished(p):
-    """The path of a message that has come to its end."""
+    """The path of a message in a final state."""
     answer = post({**LEAST, "to": ["finished@inbox.example"]})(p)
     p.wait_terminal(answer.json()["id"])
     return answer.headers["Location"]
 
 
 def waiting(p):
-    """The path of a message that waits, as it has nobody to go to on this machine."""
+    """The path of a message that waits, because its mail server does not exist."""
     answer = p.request("POST", "/v1/messages", json={**LEAST, "to": ["nobody@nowhere.invalid-domain.test"]}, key=p.live_key)
     return answer.headers["Location"]
 
@@ -168,7 +168,7 @@ def with_hook(method, suffix="", **more):
 
 
 def hook_out_of_reach(p):
-    """A webhook that cannot be reached: told as a result."""
+    """A webhook that cannot be reached: reported as a result."""
     id = hook(p, url="https://hooks.invalid/", enabled=True).json()["id"]
     return p.request("POST", f"{WEBHOOKS}/{id}/test")
 
@@ -222,7 +222,7 @@ def project_twice(p):
 
 
 def keys_to_the_limit(p):
-    """As many as a project may have, made by the store itself, as a thousand requests would take long."""
+    """As many as a project may have. The store makes them directly, because a thousand requests would take long."""
     project = root("POST", PROJECTS, json={"name": "full"})(p).json()["id"]
     answer = root("POST", KEYS, json={"name": "k", "scopes": ["read"], "project": project})(p)
     assert answer.status == 201, answer
@@ -463,7 +463,7 @@ def test_every_documented_status_has_a_probe():
 
 
 @pytest.mark.parametrize("method,path,status,probe", PROBES, ids=lambda v: None if callable(v) else str(v))
-def test_an_answer_is_as_documented(postern, method, path, status, probe):
+def test_each_response_is_as_documented(postern, method, path, status, probe):
     postern.cleanup = []
     answer = probe(postern)
     for made in postern.cleanup:
@@ -472,12 +472,12 @@ def test_an_answer_is_as_documented(postern, method, path, status, probe):
     hold(answer, method, path)
 
 
-def test_without_a_store_answers_are_as_documented(make_redis, make_postern):
+def test_responses_without_a_store_are_as_documented(make_redis, make_postern):
     redis = make_redis()
     server = make_postern(redis=redis)
     assert post()(server).status == 202
     redis.kill()
-    # A key may be answered from memory for a second, and the loss may show only at the first use.
+    # A key may be served from memory for a second, and the lost connection may show only at the first use.
     with ThreadPoolExecutor(len(PROBES_WITHOUT_STORE)) as pool:
         answers = list(pool.map(lambda probe: probe[3](server), PROBES_WITHOUT_STORE))
     for (method, path, status, _), answer in zip(PROBES_WITHOUT_STORE, answers):
@@ -520,7 +520,7 @@ def test_examples_work(postern, name):
         assert shown.json().get(field) == POST_EXAMPLES[name]["value"].get(field)
 
 
-def test_the_full_example_has_every_field_and_each_is_known(postern):
+def test_the_full_example_has_every_field_and_no_other(postern):
     schemas = DOCUMENT["components"]["schemas"]
     full = POST_EXAMPLES["full"]["value"]
     assert set(full) == set(schemas["Send"]["properties"])

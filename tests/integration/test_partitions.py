@@ -1,4 +1,4 @@
-"""A store of four partitions is used like one of one."""
+"""A store of four partitions works like a store of one."""
 import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
@@ -106,7 +106,7 @@ def test_a_revoked_key_is_refused_whatever_the_partition(server):
     harness.wait_for(lambda: {server.send("key@list.test", key=key, http_headers={"Idempotency-Key": f"r{i}"}).status for i in range(8)} == {401}, 5)
 
 
-def test_gauges_are_of_all_partitions(server, world):
+def test_gauges_cover_all_partitions(server, world):
     live = server.live_key
     ids = [server.send("rcpt450-count@d19.test", key=live).json()["id"] for _ in range(12)]
     assert {partition(id) for id in ids} != {0}
@@ -145,7 +145,7 @@ def test_many_partitions_work_too(make_postern, world):
 
 
 @pytest.mark.parametrize("first,then", [(4, 1), (1, 4)])
-def test_another_number_of_partitions_is_refused_with_what_to_do(make_postern, make_redis, first, then):
+def test_another_number_of_partitions_is_refused_with_a_hint(make_postern, make_redis, first, then):
     redis = make_redis()
     make_postern({"partitions": first}, redis=redis).stop()
     server = make_postern({"partitions": then}, redis=redis, start=False).launch()
@@ -180,7 +180,7 @@ def test_a_bounce_suppresses_in_every_partition_and_a_removal_frees_in_every_one
     assert server.wait_terminal(server.send(gone, key=live).json()["id"], key=live)["status"] == "bounced"
 
 
-def test_what_bounced_while_no_keeper_lived_is_brought_by_the_next(make_postern, world, make_redis):
+def test_the_next_keeper_copies_bounces_of_the_time_without_a_keeper(make_postern, world, make_redis):
     redis = make_redis()
     settings = {**world.settings, "partitions": N}
     server = make_postern({**settings, "roles": "api,relay"}, redis=redis)
@@ -192,7 +192,7 @@ def test_what_bounced_while_no_keeper_lived_is_brought_by_the_next(make_postern,
     harness.wait_for(lambda: listed_in(server, gone) == [1] * N, 30, what="the keeper brings it")
 
 
-def test_a_suppression_by_request_counts_everywhere_at_once(server):
+def test_a_suppression_by_request_counts_in_all_partitions_at_once(server):
     assert server.request("POST", "/v1/suppressions", json={"email": "Req@sup.test"}).status == 201
     for id in send_to_all(server, "req@sup.test").values():
         assert server.message(id)["status"] == "suppressed"
@@ -206,7 +206,7 @@ def test_a_suppression_by_request_counts_everywhere_at_once(server):
 # ---- the log ----
 
 def read_log(server, after=None, limit=7, key=None, **query):
-    """All there is from there on: the events, and the cursor behind them."""
+    """All events after a cursor, and the cursor after them."""
     events = []
     while True:
         words = urllib.parse.urlencode({"limit": limit, **query, **({"cursor": after} if after else {})})
@@ -222,7 +222,7 @@ def keys(events):
     return [(e["data"]["message_id"], e["sequence"]) for e in events]
 
 
-def test_the_log_is_that_of_all_partitions_by_time(server):
+def test_the_log_has_the_events_of_all_partitions_by_time(server):
     ids = send_in_order(server, 40, lambda i: (f"log{i}@log.test", {"tags": [f"t{i % 2}"]}))
     events, end = read_log(server)
     assert sorted(keys(events)) == sorted((id, n) for id in ids for n in (1, 2))
@@ -265,7 +265,7 @@ def test_a_reader_of_a_log_that_grows_misses_nothing_and_sees_nothing_twice(serv
 
 
 @pytest.mark.parametrize("after", ["x", "0", "0_", "0___", "0_____", "1.2.3", "5_5____", "5_0.0___", "5_0", "5_0_00__", "zzzzzzzzzzzzz_0___", "_", "5_1___", "%20"])
-def test_a_cursor_that_is_none_of_ours_is_refused(partitioned, after):
+def test_an_invalid_cursor_of_the_log_is_refused(partitioned, after):
     answer = partitioned.request("GET", f"/v1/events?cursor={after}")
     assert answer.status == 400 and "next_cursor" in answer.json()["detail"], answer
 
@@ -298,7 +298,7 @@ def test_messages_of_all_partitions_come_newest_first(forty, limit):
     assert read_list(forty, limit) == forty.ids
 
 
-def test_filters_find_what_all_partitions_have(forty):
+def test_filters_search_all_partitions(forty):
     assert read_list(forty, 4, to="user3@LIST.test") == [i for k, i in enumerate(forty.ids[::-1]) if k % 4 == 3][::-1]
     assert read_list(forty, 4, tag="t1") == [i for k, i in enumerate(forty.ids[::-1]) if k % 3 == 1][::-1]
     assert read_list(forty, 4, tag="t1", to="user1@list.test", status="delivered") == [i for k, i in enumerate(forty.ids[::-1]) if k % 12 == 1][::-1]
@@ -312,7 +312,7 @@ def test_filters_find_what_all_partitions_have(forty):
     assert sorted(read_list(forty, 4, status="suppressed")) == sorted(stopped)
 
 
-def test_a_list_that_grows_while_it_is_read_repeats_nothing_and_leaves_out_nothing(forty):
+def test_a_list_that_grows_while_it_is_read_repeats_and_omits_nothing(forty):
     old, seen, cursor = forty.ids, [], ""
     while cursor is not None:
         page = forty.request("GET", f"/v1/messages?limit=3{cursor and '&cursor='}{cursor}").json()
@@ -345,7 +345,7 @@ def test_with_many_partitions_lists_and_events_have_short_cursors_and_miss_nothi
     assert read_log(many, end) == ([], end)
 
 
-def test_a_long_way_to_few_messages_ends(partitioned):
+def test_a_search_over_many_empty_hours_ends(partitioned):
     """The messages lie hours apart, some partitions have none."""
     ids = []
     for _ in range(6):
@@ -361,7 +361,7 @@ def test_a_long_way_to_few_messages_ends(partitioned):
 
 
 @pytest.mark.parametrize("cursor", ["0", "0_", "0____", "1.2.3", "5_0", "5_0____", "5_0.0___", "x"])
-def test_a_place_in_a_list_that_is_none_of_ours_is_refused(partitioned, cursor):
+def test_an_invalid_cursor_of_a_list_is_refused(partitioned, cursor):
     answer = partitioned.request("GET", f"/v1/messages?cursor={cursor}")
     assert answer.status == 400 and "next_cursor" in answer.json()["detail"], answer
 
@@ -381,7 +381,7 @@ def places(server, id):
     return {w for w in words[::2] if w.isdigit()}
 
 
-def test_webhooks_tell_what_happens_in_every_partition_once(server, receiver):
+def test_webhooks_get_the_events_of_every_partition_once(server, receiver):
     r = receiver(lambda path, n: 500 if n <= 3 else 200)
     made = server.request("POST", "/v1/webhooks", json={"url": r.url()}).json()
     ids = {server.send(f"told{i}@hook.test").json()["id"] for i in range(40)}
@@ -399,7 +399,7 @@ def test_webhooks_tell_what_happens_in_every_partition_once(server, receiver):
     assert len(r.events()) == told + 2, "told again after a restart"
 
 
-def test_of_two_machines_one_delivers_and_the_other_takes_over(make_postern, make_redis, receiver):
+def test_one_of_two_machines_delivers_webhooks_and_the_other_takes_over(make_postern, make_redis, receiver):
     redis, settings = make_redis(), {"partitions": N, "webhook_allow_private": True}
     first = make_postern(settings, redis=redis)
     second = make_postern(settings, redis=redis, keys=False)

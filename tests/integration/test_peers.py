@@ -1,4 +1,4 @@
-"""Mail servers that others wrote: Postfix, its smtp-sink, and aiosmtpd with TLS and AUTH."""
+"""Independent mail servers: Postfix, its smtp-sink, and aiosmtpd with TLS and AUTH."""
 import concurrent.futures
 import email
 import email.policy
@@ -21,7 +21,7 @@ needs_smtp_sink = pytest.mark.skipif(not postfix.SMTP_SINK, reason="needs smtp-s
 # ---- certificates ----
 
 class Certificates:
-    """An authority, and chains for names that it vouches for."""
+    """A certificate authority, and chains for the names that it signs."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -127,7 +127,7 @@ def through(make_postern, world, certificates):
 
 
 @pytest.mark.parametrize("mechanism, excluded", [("PLAIN", ["LOGIN"]), ("LOGIN", ["PLAIN"])])
-def test_a_smarthost_with_starttls_and_auth_takes_the_mail(make_relay, through, certificates, mechanism, excluded):
+def test_a_smarthost_with_starttls_and_auth_accepts_the_mail(make_relay, through, certificates, mechanism, excluded):
     relay = make_relay(chain=certificates.chain("relay.test"), require_starttls=True, auth_exclude_mechanism=excluded, **AUTH)
     server = through(f"smtp://{USER}:{PASSWORD}@relay.test:{relay.port}", tls_policy="required")
     assert server.deliver("someone@anywhere.example", key=server.live_key)["status"] == "delivered"
@@ -137,7 +137,7 @@ def test_a_smarthost_with_starttls_and_auth_takes_the_mail(make_relay, through, 
     assert PASSWORD not in server.log()
 
 
-def test_a_smarthost_with_implicit_tls_takes_the_mail(make_relay, through, certificates):
+def test_a_smarthost_with_implicit_tls_accepts_the_mail(make_relay, through, certificates):
     relay = make_relay(chain=certificates.chain("relay.test"), implicit=True)
     server = through(f"smtps://relay.test:{relay.port}")
     assert server.deliver("someone@anywhere.example", key=server.live_key)["status"] == "delivered"
@@ -150,8 +150,8 @@ def deferred(server):
     return message["recipients"][0]
 
 
-def test_the_password_waits_for_a_valid_certificate(make_relay, through, certificates):
-    """Else whoever answers at the relay's address gets it. ?tls=unverified is the operator's word that this is fine."""
+def test_the_password_is_sent_only_after_a_valid_certificate(make_relay, through, certificates):
+    """Otherwise any server at the relay's address would get it. With ?tls=unverified the operator accepts that."""
     relay = make_relay(chain=certificates.chain("other.test"), require_starttls=True, **AUTH)
     url = f"smtp://{USER}:{PASSWORD}@relay.test:{relay.port}"
     server = through(url)
@@ -169,7 +169,7 @@ def test_a_wrong_password_defers_the_mail_and_bounces_nothing(make_relay, throug
     assert "wrong-canary-password" not in server.log()
 
 
-def test_a_wrong_password_holds_all_mail_back_with_one_alarm(make_relay, through, certificates):
+def test_a_wrong_password_stops_all_mail_with_one_log_line(make_relay, through, certificates):
     tried = []
 
     def refuse(_server, _session, _envelope, _mechanism, auth_data):
@@ -238,7 +238,7 @@ def test_postfix_takes_mail_over_tls_and_stores_it_unchanged(real_postfix, throu
 
 
 @needs_postfix
-def test_postfix_refuses_to_relay_and_that_is_a_bounce_with_its_words(real_postfix, through):
+def test_a_refusal_of_postfix_to_relay_is_a_bounce_with_its_reply(real_postfix, through):
     server = through(f"smtp://127.0.0.1:{real_postfix.port}")
     message = server.deliver("x@elsewhere.example", key=server.live_key)
     reply = message["recipients"][0]["last_reply"]
@@ -281,7 +281,7 @@ REFUSALS = [(["-f", "rcpt"], "bounced"), (["-r", "rcpt"], "deferred"), (["-f", "
 
 @needs_smtp_sink
 @pytest.mark.parametrize("options, status", REFUSALS, ids=[" ".join(o) for o, _ in REFUSALS])
-def test_what_smtp_sink_refuses_is_what_the_api_says(stack, through, options, status):
+def test_the_api_shows_the_refusals_of_smtp_sink(stack, through, options, status):
     sink = stack.add(postfix.SmtpSink(*options)).start()
     server = through(f"smtp://127.0.0.1:{sink.port}")
     answer = server.send("x@anywhere.example", key=server.live_key)

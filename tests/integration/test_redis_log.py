@@ -26,7 +26,7 @@ def write_some(redis):
 
 @pytest.fixture
 def log(make_redis, tmp_path):
-    """The directory of a whole log, of a Redis that is gone."""
+    """The directory of a complete log, of a Redis that has ended."""
     redis = make_redis("whole")
     write_some(redis)
     redis.kill()
@@ -42,7 +42,7 @@ def contents(directory):
 
 
 def spoilt(log, tmp_path, spoil):
-    """A copy of the log, whose last file is what spoil makes of it."""
+    """A copy of the log; spoil() has changed its last file."""
     copy = tmp_path / "spoilt" / "appendonlydir"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(log, copy)
@@ -50,7 +50,7 @@ def spoilt(log, tmp_path, spoil):
     return copy
 
 
-def test_a_transaction_that_was_cut_anywhere_is_cut_off_whole(log, tmp_path):
+def test_an_incomplete_transaction_is_removed_as_a_whole(log, tmp_path):
     whole = incr(log).read_bytes()
     start = whole.rindex(MULTI)
     assert whole.endswith(EXEC) and len(whole) - start > 100
@@ -67,7 +67,7 @@ def test_a_transaction_that_was_cut_anywhere_is_cut_off_whole(log, tmp_path):
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 4096, b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100\r\nhalf", b"*", MULTI + b"\0" * 100])
-def test_what_a_file_system_leaves_behind_the_last_write_is_cut_off(log, tmp_path, tail):
+def test_bytes_that_a_file_system_leaves_after_the_last_write_are_removed(log, tmp_path, tail):
     copy = spoilt(log, tmp_path, lambda w: w + tail)
     done = mend(copy)
     assert done.returncode == 0 and "redis.log_mended" in done.stderr, done
@@ -84,7 +84,7 @@ def begins_badly(w):
     lambda w: w + MULTI + SET + SELECT + SET,
     begins_badly,
 ])
-def test_what_is_more_than_an_unfinished_end_is_refused_and_left_alone(log, tmp_path, spoil):
+def test_a_log_with_other_damage_is_refused_and_not_changed(log, tmp_path, spoil):
     copy = spoilt(log, tmp_path, spoil)
     before = contents(copy)
     done = mend(copy)
@@ -92,7 +92,7 @@ def test_what_is_more_than_an_unfinished_end_is_refused_and_left_alone(log, tmp_
     assert contents(copy) == before
 
 
-def test_a_base_that_is_damaged_is_refused_and_left_alone(log, tmp_path):
+def test_a_damaged_base_is_refused_and_not_changed(log, tmp_path):
     copy = spoilt(log, tmp_path, lambda w: w[:-5])
     base, = copy.glob("*.base.rdb")
     base.write_bytes(base.read_bytes()[:-4])
@@ -122,7 +122,7 @@ def test_the_first_transaction_after_a_start_is_removed_wherever_it_was_cut(firs
         assert done.returncode == 0 and incr(copy).read_bytes() == (before if end >= len(before) else b""), (end, done)
 
 
-def test_the_text_of_a_mail_keeps_no_redis_from_starting(make_redis, tmp_path):
+def test_no_text_of_a_mail_prevents_redis_from_starting(make_redis, tmp_path):
     """Users write these bytes. Cut off within or after them, the transaction is unfinished all the same."""
     redis = make_redis("whole")
     write_some(redis)
@@ -138,7 +138,7 @@ def test_the_text_of_a_mail_keeps_no_redis_from_starting(make_redis, tmp_path):
         assert done.returncode == 0 and incr(copy).read_bytes() == whole[:start], done
 
 
-def test_before_the_first_start_of_redis_there_is_nothing_to_mend(tmp_path):
+def test_mend_before_the_first_start_of_redis_changes_nothing(tmp_path):
     (tmp_path / "empty").mkdir()
     for directory in (tmp_path / "appendonlydir", tmp_path / "empty"):
         done = mend(directory)
@@ -154,13 +154,13 @@ def test_a_directory_that_is_not_that_of_a_log_is_refused(log, tmp_path):
         assert done.returncode == 1 and words in done.stderr, done
 
 
-def test_without_the_checker_it_says_what_to_install(log, tmp_path):
+def test_mend_without_redis_check_aof_names_the_package_to_install(log, tmp_path):
     done = mend(log, path=str(tmp_path))
     assert done.returncode == 1 and "apt-get install redis-tools" in done.stderr
 
 
-def test_half_a_transaction_is_done_neither_at_the_next_start_nor_at_the_one_after(make_redis, tmp_path):
-    """Redis 7.0 alone would run the half at the second start: that is what the mending is for."""
+def test_half_a_transaction_is_executed_neither_at_the_next_start_nor_at_the_one_after(make_redis, tmp_path):
+    """Redis 7.0 alone would execute the half at the second start. `postern redis mend` prevents this."""
     redis = make_redis()
     write_some(redis)
     directory = tmp_path / "redis" / "appendonlydir"
@@ -193,7 +193,7 @@ def test_the_embedded_redis_is_mended_before_it_starts(make_postern):
 
 
 @pytest.mark.parametrize("value", ["yes", "no"])
-def test_a_redis_that_would_keep_the_half_is_told_of(make_redis, make_postern, value):
+def test_a_redis_that_would_keep_half_a_transaction_is_reported(make_redis, make_postern, value):
     server = make_postern(redis=make_redis(aof_load_truncated=value))
     assert server.deliver("a@example.com")["recipients"][0]["status"] == "delivered"
     hints = [line["hint"] for line in server.log_lines() if line["fact"] == "store.loads_halves"]

@@ -7,7 +7,7 @@ from support import harness
 
 
 def not_ready(server, *words):
-    """/readyz says 503 and names the reason; a send is refused as definitely not accepted."""
+    """/readyz is 503 and names the reason; a send gets 503 not-accepted."""
     def reason():
         try:
             answer = server.request("GET", "/readyz", key=None)
@@ -81,7 +81,7 @@ def test_fsync_durability_says_so(make_redis, make_postern):
     assert server.send("ok-fsync@d35.test").json()["durability"] == "fsync"
 
 
-def test_redis_down_at_the_start_is_waited_for(make_redis, make_postern):
+def test_the_start_waits_for_redis(make_redis, make_postern):
     redis = make_redis()
     redis.kill()
     server = launched(make_postern, redis)
@@ -93,7 +93,7 @@ def test_redis_down_at_the_start_is_waited_for(make_redis, make_postern):
     assert server.send("ok-late@d35.test").status == 202
 
 
-# ---- whose store is it ----
+# ---- the identity of the store ----
 
 def wipe(redis):
     redis("FLUSHALL")
@@ -103,7 +103,7 @@ def wipe(redis):
     redis.start()
 
 
-def test_a_redis_that_comes_back_empty_is_not_taken_for_ours(make_redis, make_postern):
+def test_a_redis_that_comes_back_empty_is_refused(make_redis, make_postern):
     redis = make_redis()
     server = make_postern(crashes=True, redis=redis)
     assert server.send("ok-before@d35.test").status == 202
@@ -134,7 +134,7 @@ def is_alive(server):
         return False
 
 
-def test_a_store_of_a_newer_schema_is_left_alone(make_redis, make_postern):
+def test_a_store_of_a_newer_schema_is_refused(make_redis, make_postern):
     redis = make_redis()
     server = make_postern(crashes=True, redis=redis, keys=False)
     server.stop()
@@ -158,21 +158,21 @@ def tcp_redis(make_redis):
     return redis, f"redis://postern:secret@127.0.0.1:{port}"
 
 
-def test_settings_that_cannot_be_read_do_not_count_as_held(make_redis, make_postern):
+def test_settings_that_cannot_be_read_count_as_wrong(make_redis, make_postern):
     redis, url = tcp_redis(make_redis)
     restrict(redis, "-config")
     server = launched(make_postern, redis, redis_url=url)
     not_ready(server, "config")
 
 
-def test_an_operator_may_vouch_for_settings_that_cannot_be_read(make_redis, make_postern):
+def test_an_operator_can_assert_settings_that_cannot_be_read(make_redis, make_postern):
     redis, url = tcp_redis(make_redis)
     restrict(redis, "-config")
     server = make_postern({"redis_url": url, "assert_redis_settings": True}, redis=redis)
     assert server.send("ok-vouched@d35.test").json()["durability"] == "fsync"
 
 
-def test_a_redis_behind_tcp_with_user_and_password_serves(make_redis, make_postern):
+def test_a_redis_over_tcp_with_user_and_password_works(make_redis, make_postern):
     redis, url = tcp_redis(make_redis)
     restrict(redis)
     server = make_postern({"redis_url": url}, redis=redis)
@@ -180,7 +180,7 @@ def test_a_redis_behind_tcp_with_user_and_password_serves(make_redis, make_poste
     assert "secret" not in server.log()
 
 
-def test_a_wrong_password_is_a_reason_and_no_crash(make_redis, make_postern):
+def test_a_wrong_password_is_reported_as_the_reason(make_redis, make_postern):
     redis, url = tcp_redis(make_redis)
     restrict(redis)
     server = launched(make_postern, redis, redis_url=url.replace("secret", "wrongword"))
@@ -204,7 +204,7 @@ def test_a_full_redis_refuses_new_mail_and_drains_the_old(make_redis, make_poste
     assert world.sink.wait_taken("ok-room@d36.test")
 
 
-def test_a_full_redis_is_drained_also_after_a_restart(make_redis, make_postern, world):
+def test_a_full_redis_is_drained_after_a_restart_too(make_redis, make_postern, world):
     redis = make_redis()
     server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
     id = server.send("first1fail-refull@d36.test", key=server.live_key).json()["id"]
@@ -218,7 +218,7 @@ def test_a_full_redis_is_drained_also_after_a_restart(make_redis, make_postern, 
     refuses_to_send(server, server.live_key)
 
 
-def test_a_key_is_revoked_also_while_redis_is_full(make_redis, make_postern):
+def test_a_key_can_be_revoked_while_redis_is_full(make_redis, make_postern):
     redis = make_redis()
     server = make_postern(redis=redis)
     key = server.create_key("leaked", test=True)
@@ -231,8 +231,8 @@ def test_a_key_is_revoked_also_while_redis_is_full(make_redis, make_postern):
     harness.wait_for(lambda: inbox() == 401, 10, what="401 for the revoked key")
 
 
-def test_a_read_only_redis_is_later_not_never(make_redis, make_postern, world):
-    """A demoted primary: nothing accepted, nothing failed, and it goes on when it is back."""
+def test_a_read_only_redis_delays_mail_and_loses_none(make_redis, make_postern, world):
+    """A demoted primary: no mail is accepted, none fails, and delivery continues when it is primary again."""
     redis = make_redis()
     server = make_postern(world.settings, redis=redis)
     redis("CONFIG", "SET", "replica-serve-stale-data", "yes")

@@ -1,4 +1,4 @@
-"""The Redis user of docker/users.acl: enough for Postern, and not a command more."""
+"""The Redis user of docker/users.acl: exactly the commands that Postern needs."""
 import re
 import shutil
 import subprocess
@@ -70,7 +70,7 @@ def test_postern_can_do_all_its_work_as_that_user(make_postern, make_sink, guard
     assert guarded.as_user("witness", "", "ACL", "LOG") == []
 
 
-def test_nothing_that_could_destroy_or_spy_is_allowed(guarded):
+def test_commands_that_destroy_or_spy_are_not_allowed(guarded):
     for words in (["FLUSHALL"], ["KEYS", "*"], ["SCAN", "0"], ["CONFIG", "SET", "appendfsync", "no"], ["CONFIG", "REWRITE"],
                   ["EVAL", "return 1", "0"], ["SHUTDOWN"], ["ACL", "LIST"], ["MONITOR"],
                   ["REPLICAOF", "127.0.0.1", "1"], ["MODULE", "LIST"], ["CLIENT", "LIST"], ["SCRIPT", "FLUSH"],
@@ -88,7 +88,7 @@ def test_nothing_that_could_destroy_or_spy_is_allowed(guarded):
         guarded.as_user("health", "", "GET", "pn:{g}:meta")
 
 
-def test_it_has_its_data_after_a_restart(make_postern, guarded):
+def test_redis_has_its_data_after_a_restart(make_postern, guarded):
     server = make_postern(redis=guarded)
     done = server.deliver("first@example.com")
     waiting = server.deliver("second@example.com")
@@ -100,13 +100,13 @@ def test_it_has_its_data_after_a_restart(make_postern, guarded):
     assert "CRITICAL" not in (guarded.directory / "redis.log").read_text()
 
 
-def test_its_settings_are_those_that_postern_asks_for(guarded):
+def test_the_settings_of_redis_are_those_that_postern_requires(guarded):
     for name, value in (("appendonly", b"yes"), ("appendfsync", b"always"), ("maxmemory-policy", b"noeviction"),
                         ("maxmemory", b"67108864"), ("no-appendfsync-on-rewrite", b"no"), ("save", b"")):
         assert guarded.as_user("postern", PASSWORD, "CONFIG", "GET", name)[1] == value
 
 
-def test_the_password_lies_nowhere_in_clear(guarded):
+def test_the_password_is_stored_nowhere_in_clear(guarded):
     for file in guarded.directory.rglob("*"):
         if file.is_file():
             assert PASSWORD.encode() not in file.read_bytes(), file
@@ -115,7 +115,7 @@ def test_the_password_lies_nowhere_in_clear(guarded):
             assert PASSWORD.encode() not in f.read()
 
 
-def test_without_a_password_it_does_not_start(tmp_path):
+def test_redis_does_not_start_without_a_password(tmp_path):
     done = subprocess.run(["sh", str(ROOT / "docker" / "redis.sh"), "--port", "0"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"},
                           capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode != 0 and "REDIS_PASSWORD" in done.stderr
@@ -130,7 +130,7 @@ def commands_in_the_code(known):
     return (found & known) - NEVER_REFUSED - NO_COMMANDS_HERE
 
 
-def test_the_list_of_commands_is_that_of_the_code(guarded):
+def test_the_list_of_commands_matches_the_code(guarded):
     known = {name.decode().upper() for name in guarded.as_user("witness", "", "COMMAND", "LIST")}
     users = (ROOT / "docker" / "users.acl").read_text().split("user postern ")[1]
     allowed = set(re.findall(r"(?m)(?<=\+)\S+", re.sub(r"(?m)^#.*", "", users)))

@@ -1,4 +1,4 @@
-"""SIGHUP: another generation takes over, and nobody notices but those who asked for it."""
+"""SIGHUP: a new generation of processes takes over, and clients do not notice."""
 import http.client
 import json
 import signal
@@ -109,7 +109,7 @@ def test_a_setting_takes_effect(configured):
 
 @pytest.mark.parametrize("text,word", [("max_recipients: [\n", "postern.yaml"), ("max_recipents: 2\n", "max_recipients"),
                                        ("max_recipients: 0\n", "max_recipients"), ("tls_cert: /nowhere.pem\ntls_key: /nowhere.key\n", "nowhere")])
-def test_what_is_wrong_changes_nothing_and_is_told(configured, text, word):
+def test_a_wrong_setting_changes_nothing_and_is_logged(configured, text, word):
     server, write = configured
     before = server.children()
     write(text)
@@ -121,7 +121,7 @@ def test_what_is_wrong_changes_nothing_and_is_told(configured, text, word):
     assert server.metric("postern_reloads_failed_total") == 1
 
 
-def test_what_needs_a_restart_is_said_and_kept(configured):
+def test_a_setting_that_needs_a_restart_is_logged_and_keeps_its_value(configured):
     server, write = configured
     write("max_recipients: 9\npartitions: 4\ndurability: relaxed\n")
     hang_up(server)
@@ -161,7 +161,7 @@ def try_name(server):
         return None
 
 
-def test_many_hang_ups_at_once_end_well(configured):
+def test_many_hangups_at_once_do_no_harm(configured):
     server, _ = configured
     for _ in range(5):
         hang_up(server)
@@ -171,7 +171,7 @@ def test_many_hang_ups_at_once_end_well(configured):
     assert server.send("calm@there.test").status == 202
 
 
-def test_gauges_are_of_the_processes_that_live(configured):
+def test_gauges_cover_only_living_processes(configured):
     server, _ = configured
     workers = len(server.children("api"))
     held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]

@@ -1,4 +1,4 @@
-"""One run in which much goes wrong, with a canary for each secret: it is nowhere but where it belongs."""
+"""One run with many errors. Each secret has a unique value, which must not be found anywhere else."""
 import base64
 import os
 import shutil
@@ -110,7 +110,7 @@ def files_below(*directories):
 @pytest.mark.parametrize("setting, value", [
     ("relay_url", f"smtp://user:{RELAY_PASSWORD}@[::1"), ("relay_url", f"stmp://user:{RELAY_PASSWORD}@relay.test"),
     ("redis_url", f"redis://user:{RELAY_PASSWORD}@redis.test:port"), ("secret", RELAY_PASSWORD), ("root_key", f"{RELAY_PASSWORD} ")])
-def test_what_is_wrong_with_a_setting_is_told_without_its_secret(make_postern, tmp_path, setting, value):
+def test_an_error_of_a_setting_does_not_contain_its_secret(make_postern, tmp_path, setting, value):
     server = make_postern({"relay_url": f"smtp://user:{RELAY_PASSWORD}@relay.test", "data_dir": tmp_path, setting: value}, start=False)
     for command in (["config", "check"], ["config", "show"], ["serve"]):
         done = server.cli(*command, check=False)
@@ -119,7 +119,7 @@ def test_what_is_wrong_with_a_setting_is_told_without_its_secret(make_postern, t
 
 
 @pytest.mark.skipif("asan" in harness.binary() or os.geteuid() != 0, reason="a sanitizer must trace; and needs two users")
-def test_processes_of_the_same_user_cannot_look_inside(make_postern, stack):
+def test_processes_of_the_same_user_cannot_read_the_memory(make_postern, stack):
     """The kernel gives what lies in /proc/PID of such a process to root. Redis, which has no secret, shows what it would be else."""
     directory = Path(tempfile.mkdtemp())
     stack.add(directory, lambda: harness.remove(directory))
@@ -157,7 +157,7 @@ def make_server(make_postern, stack, relay, tmp_path, **settings):
         "retry_first_s": 1, "retry_first_otp_s": 1, "retry_max_s": 1, **settings}, redis=redis)
 
 
-def test_the_search_finds_what_is_there():
+def test_the_search_finds_a_secret_that_is_there():
     """The negative control: in clear, and in base64 at each place."""
     for n in range(3):
         assert leaks([("here", base64.b64encode(b"x" * n + b"canary" + b"yy"))], ["canary"])

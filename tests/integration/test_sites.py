@@ -1,4 +1,4 @@
-"""Sites that are slow, dead, full, or ourselves, and what that does to the others."""
+"""Sites that are slow, dead, full, or this host itself, and their effect on other sites."""
 import concurrent.futures
 import os
 import signal
@@ -56,9 +56,9 @@ def statuses(server, ids):
     return [server.message(i, key=server.live_key)["status"] for i in ids]
 
 
-# ---- the bad ones hold up nobody ----
+# ---- a bad site delays no other ----
 
-def test_a_tar_pit_and_a_dead_site_hold_up_nobody_else(make_postern, outside, stack):
+def test_a_tar_pit_and_a_dead_site_delay_no_other_site(make_postern, outside, stack):
     pits = {"silent.test": outside.serve(odd_server.OddServer, "127.0.0.4"), "drip.test": outside.serve(odd_server.Drip, "127.0.0.5")}
     stack.add(odd_server.Deaf("127.0.0.6", outside.sink.port))
     for i, domain in enumerate(("silent.test", "drip.test", "deaf.test", "refused.test")):
@@ -75,7 +75,7 @@ def test_a_tar_pit_and_a_dead_site_hold_up_nobody_else(make_postern, outside, st
         assert "delivered" not in statuses(server, bad[domain][:50])
 
 
-def test_a_site_with_much_to_do_leaves_connections_to_those_that_have_none(make_postern, outside):
+def test_a_busy_site_leaves_connections_for_sites_without_one(make_postern, outside):
     server = make_postern({**outside.settings, "workers_relay": 1, "relay_connections": 4})
     slow = [server.send(f"slow_dot_1000-{i}@g0.test", key=server.live_key).json()["id"] for i in range(60)]
     outside.name("other.test", "127.0.0.1")
@@ -102,7 +102,7 @@ def all_deferred(server, ids):
     (None, "421 4.3.2 too many connections", "4.3.2 too many"), (None, "554 5.7.1 go away", "5.7.1 go away"),
     (None, "450 4.3.2 later", "4.3.2 later"), (None, "HTTP/1.1 400 Bad Request", "protocol error at greeting"),
     ("EHLO", "421 4.7.0 not now", "4.7.0 not now"), ("MAIL", "421 4.7.0 slow down", "4.7.0 slow down")])
-def test_a_site_that_lets_nobody_in_is_not_asked_again_by_each_mail(make_postern, outside, verb, words, told):
+def test_a_site_that_refuses_connections_is_not_tried_again_for_each_mail(make_postern, outside, verb, words, told):
     door = outside.serve(odd_server.Says, "127.0.0.4", words=words, verb=verb)
     outside.name("shut.test", "127.0.0.4")
     server = make_postern({**outside.settings, "retry_first_otp_s": 600, "retry_first_s": 900})
@@ -130,7 +130,7 @@ def test_after_a_rest_the_mails_of_a_site_that_came_back_are_delivered(make_post
         assert server.wait_terminal(i, key=server.live_key, timeout=60)["status"] == "delivered"
 
 
-def test_who_waits_for_the_end_of_a_rest_expires_at_the_deadline(make_postern, outside):
+def test_mail_that_waits_for_the_end_of_a_rest_expires_at_its_deadline(make_postern, outside):
     outside.serve(odd_server.Says, "127.0.0.4")
     outside.name("shut.test", "127.0.0.4")
     server = make_postern({**outside.settings, "retry_first_otp_s": 600, "retry_first_s": 900, "default_deadline_s": 4})
@@ -153,7 +153,7 @@ def test_a_retry_by_request_does_not_wait_for_the_end_of_a_rest(make_postern, ou
         assert server.wait_terminal(i, key=server.live_key)["status"] == "delivered"
 
 
-def test_while_the_dns_gives_no_answer_mails_wait_together(make_postern, outside):
+def test_mails_wait_together_while_the_dns_does_not_respond(make_postern, outside):
     outside.name("lost.test", "127.0.0.1")
     fine, outside.dns.zone["lost.test"] = outside.dns.zone["lost.test"], {"fault": "servfail"}
     server = make_postern({**outside.settings, **SHORT_RESTS})
@@ -172,7 +172,7 @@ REFUSALS = {"a 4xx greeting": (None, "450 4.3.2 later"), "a 5xx greeting": (None
 
 
 @pytest.mark.parametrize("name", sorted(REFUSALS))
-def test_a_host_that_lets_nobody_in_leaves_the_mail_to_the_next(make_postern, outside, name):
+def test_if_a_host_refuses_the_session_the_next_one_gets_the_mail(make_postern, outside, name):
     verb, words = REFUSALS[name]
     door = outside.serve(odd_server.Says, "127.0.0.4", words=words, verb=verb)
     outside.name("two.test", "127.0.0.4", "127.0.0.1")
@@ -181,7 +181,7 @@ def test_a_host_that_lets_nobody_in_leaves_the_mail_to_the_next(make_postern, ou
     assert message["status"] == "delivered" and message["recipients"][0]["attempts"] == 1 and door.total >= 1
 
 
-def test_an_attempt_speaks_to_two_hosts_and_tries_five_addresses(make_postern, outside):
+def test_an_attempt_has_at_most_two_sessions_and_tries_five_addresses(make_postern, outside):
     doors = [outside.serve(odd_server.Says, f"127.0.0.{n}", words="450 4.3.2 later") for n in range(10, 14)]
     outside.name("four.test", *(d.host for d in doors))
     outside.dns.zone["many.test"] = {"A": [f"127.0.1.{n}" for n in range(1, 101)]}
@@ -231,7 +231,7 @@ def test_a_refusal_of_this_recipient_alone_does_not_go_to_the_next_host(make_pos
     assert message["recipients"][0]["last_reply"]["text"] == words[4:] and not outside.sink.rows()
 
 
-def test_hosts_that_all_refuse_for_now_leave_the_mail_deferred(make_postern, outside):
+def test_the_mail_is_deferred_if_all_hosts_refuse_temporarily(make_postern, outside):
     doors = [outside.serve(odd_server.Picky, f"127.0.0.{n}", words=f"451 4.3.0 from {n}", verb="MAIL") for n in (4, 5)]
     outside.name("pair.test", "127.0.0.4", "127.0.0.5")
     server = make_postern({**outside.settings, "workers_relay": 1})
@@ -252,7 +252,7 @@ def test_recipients_above_the_limit_of_a_transaction_go_into_the_next_at_once(ma
     assert [len(t) for t in host.taken] == [10] * 5 and sorted(sum(host.taken, [])) == sorted(to)
 
 
-def test_a_host_that_takes_no_recipient_at_all_defers(make_postern, outside):
+def test_the_mail_is_deferred_if_a_host_accepts_no_recipient(make_postern, outside):
     host = outside.serve(odd_server.Picky, "127.0.0.4", words="452 4.5.3 Too many recipients", limit=0)
     outside.name("none.test", "127.0.0.4")
     server = make_postern(outside.settings)
@@ -286,7 +286,7 @@ def test_a_crash_in_the_second_transaction_does_not_repeat_the_first(make_poster
         ("delivered", 1, False), ("delivered", 2, True)]
 
 
-def test_what_one_host_took_is_not_sent_to_the_next(make_postern, outside):
+def test_recipients_accepted_by_one_host_are_not_sent_to_the_next(make_postern, outside):
     """The first host takes one recipient, and refuses the other for now."""
     first = outside.serve(odd_server.Picky, "127.0.0.4", words="451 4.3.2 not now", limit=1)
     outside.name("pair.test", "127.0.0.4", "127.0.0.1")
@@ -324,7 +324,7 @@ def test_a_mail_too_large_for_one_host_goes_to_the_next(make_postern, outside, m
     assert server.deliver("ok-again@sizes.test", key=server.live_key)["status"] == "delivered"
 
 
-def test_a_mail_too_large_for_the_host_that_is_there_waits_for_the_other(make_postern, outside, make_sink):
+def test_a_mail_too_large_for_the_reachable_host_waits_for_the_other(make_postern, outside, make_sink):
     make_sink("--host", "127.0.0.4", "--size", "10000", "--port", str(outside.sink.port), name="small")
     outside.name("sizes.test", "127.0.0.4", "127.0.0.9")
     server = make_postern({**outside.settings, "workers_relay": 1})
@@ -333,7 +333,7 @@ def test_a_mail_too_large_for_the_host_that_is_there_waits_for_the_other(make_po
     assert server.deliver("ok-little@sizes.test", key=server.live_key)["status"] == "delivered"
 
 
-# ---- ourselves ----
+# ---- this host itself ----
 
 @pytest.mark.parametrize("verb, words", [(None, "220 postern.test ESMTP"), (None, "220 POSTERN.TEST"), ("EHLO", "250-Postern.Test\r\n250 SIZE")])
 def test_a_host_with_our_name_is_a_loop(make_postern, outside, verb, words):
@@ -355,7 +355,7 @@ def test_a_relay_may_have_our_name(make_postern, outside):
     assert server.deliver("ok-x@anywhere.test", key=server.live_key)["status"] == "delivered"
 
 
-def test_an_mx_list_that_names_us_goes_no_further_than_us(make_postern, outside):
+def test_mx_hosts_of_lower_preference_than_this_host_are_not_tried(make_postern, outside):
     outside.dns.zone["first.test"] = {"MX": ["10 postern.test.", "20 mx.test."]}
     outside.dns.zone["second.test"] = {"MX": ["10 mx.test.", "20 postern.test.", "30 dead.test."]}
     server = make_postern(outside.settings)
@@ -388,7 +388,7 @@ def test_an_mx_host_with_an_underscore_in_its_name_is_delivered_to(make_postern,
 
 # ---- slots ----
 
-def test_a_connection_that_was_granted_and_never_heard_of_is_given_up(make_postern, make_redis, outside):
+def test_a_slot_whose_grant_was_lost_is_removed(make_postern, make_redis, outside):
     redis = make_redis()
     server = make_postern({**outside.settings, "workers_relay": 1, "site_connections": 1}, redis=redis)
     server.deliver("ok-first@g0.test", key=server.live_key)
@@ -401,8 +401,8 @@ def test_a_connection_that_was_granted_and_never_heard_of_is_given_up(make_poste
     server.deliver("ok-second@g0.test", key=server.live_key, timeout=60)
 
 
-def test_a_drain_that_is_cut_leaves_no_connection_behind(make_postern, outside):
-    """What a sanitizer has to say, stop() reads."""
+def test_a_drain_that_is_cut_off_leaves_no_connection_open(make_postern, outside):
+    """stop() reads the reports of the sanitizers."""
     pit = outside.serve(odd_server.OddServer, "127.0.0.4")
     outside.name("silent.test", "127.0.0.4")
     server = make_postern({**outside.settings, "drain_s": 1})

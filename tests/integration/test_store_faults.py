@@ -34,7 +34,7 @@ LARGE = {"filename": "large", "content": base64.b64encode(random.Random(1).randb
 
 
 class Scene:
-    """A Postern whose Redis is behind a proxy, and everything that was sent and heard."""
+    """A Postern whose Redis is behind a proxy, and all traffic between them."""
 
     def __init__(self, make_redis, make_postern, world, stack, tmp_path):
         self.make_postern, self.stack, self.world, self.redis = make_postern, stack, world, make_redis()
@@ -53,7 +53,7 @@ class Scene:
         self.wait_end("no fault")
 
     def mail(self):
-        """Sends until the answer is definite: 202, or that nothing was stored."""
+        """Sends until the response is definite: 202, or 503 not-accepted."""
         token = f"{self.run}{len(self.ids) + len(self.refused)}"
         rcpt = f"ok-{token}@d20.test"
         self.lines.append({"e": "invoke", "token": token, "rcpts": [rcpt],
@@ -77,7 +77,7 @@ class Scene:
         raise AssertionError(f"{token}: no definite answer")
 
     def wait_end(self, case):
-        """The last mail is delivered and told, and the store can take the next."""
+        """The last mail is delivered and its webhook sent, and the store accepts the next one."""
         if self.ids:
             def is_told():
                 return any(e["data"]["message_id"] == self.ids[-1] for e in self.told.receiver.events())
@@ -174,8 +174,8 @@ def request_bytes(server, token, body):
 
 
 @pytest.mark.parametrize("cut", [0, 5])
-def test_who_hangs_up_before_the_answer_has_sent_a_mail_if_all_of_it_was_there(scene, cut):
-    """Redis stands still with the accept on its way, while the client goes; or the body never came whole."""
+def test_a_client_that_closes_early_has_sent_the_mail_if_the_body_was_complete(scene, cut):
+    """The client closes while Redis is stopped with the accept in its socket, or before the body is complete."""
     scene.start([])
     token = f"{scene.run}hangup{cut}"
     mail = {"from": "orders@shop.example", "to": [f"ok-{token}@d21.test"], "text": TEXT}

@@ -1,4 +1,4 @@
-"""The supervisor and its embedded Redis: who is started again, who goes when, and what nobody may see."""
+"""The supervisor and its embedded Redis: restarts, the order of the end, and secrets."""
 import collections
 import os
 import re
@@ -55,7 +55,7 @@ def test_a_killed_redis_is_started_again_on_the_same_files(make_postern):
     assert server.deliver("after@example.com")["recipients"][0]["status"] == "delivered"
 
 
-def test_a_child_that_it_never_started_is_waited_for_as_pid_1_must(make_postern):
+def test_orphans_are_reaped_as_pid_1_must(make_postern):
     server = make_postern(start=False)
     with open(server.log_path, "ab") as log:
         server.process = subprocess.Popen(["sh", "-c", 'sleep 1000 & exec "$0" serve', harness.binary()], env=server.env(),
@@ -108,7 +108,7 @@ def test_ctrl_c_does_not_reach_redis_before_the_relays_have_ended(make_postern):
     server.stop()
 
 
-def test_nobody_outlives_a_killed_supervisor_and_the_next_start_works(make_postern):
+def test_no_process_outlives_a_killed_supervisor_and_the_next_start_works(make_postern):
     server = make_postern()
     done = server.deliver("a@example.com")
     everyone = list(harness.descendants_of(server.process.pid))
@@ -146,7 +146,7 @@ def test_a_data_directory_too_long_for_a_socket_is_refused(make_postern, tmp_pat
     assert "too long" in done.stderr
 
 
-def test_without_redis_server_the_start_says_what_to_install(make_postern, tmp_path):
+def test_a_start_without_redis_server_names_the_package_to_install(make_postern, tmp_path):
     server = make_postern(start=False)
     done = subprocess.run([harness.binary(), "serve"], env=dict(server.env(), PATH=str(tmp_path)), cwd=tmp_path,
                           capture_output=True, text=True, timeout=20, check=False)
@@ -178,7 +178,7 @@ def test_the_embedded_redis_has_the_settings_that_are_promised(make_postern):
     assert os.stat(server.settings["data_dir"]).st_mode & 0o077 == 0
 
 
-def test_roles_can_run_apart_on_one_redis(make_postern, make_redis):
+def test_roles_can_run_on_separate_machines_with_one_redis(make_postern, make_redis):
     redis = make_redis()
     api = make_postern({"roles": "api", "workers_api": 1}, redis=redis)
     make_relay = make_postern({"roles": "relay,keeper", "workers_relay": 1}, redis=redis, start=False)
@@ -208,7 +208,7 @@ def limits_of(pid, name):
     return line.group(1), line.group(2)
 
 
-def test_processes_take_the_descriptors_they_may_have_and_leave_no_cores(make_postern):
+def test_processes_raise_their_descriptor_limit_and_write_no_core_files(make_postern):
     server = make_postern(keys=False)
     for pid in [server.process.pid, *server.children()]:
         soft, hard = limits_of(pid, "Max open files")
@@ -217,7 +217,7 @@ def test_processes_take_the_descriptors_they_may_have_and_leave_no_cores(make_po
             assert limits_of(pid, "Max core file size")[0] == "0"
 
 
-def test_secrets_are_nowhere_to_be_seen(make_postern, monkeypatch):
+def test_secrets_are_not_in_the_arguments_or_the_environment(make_postern, monkeypatch):
     monkeypatch.setenv("POSTERN_BINARY", harness.readable_binary())
     server = make_postern({"root_key": CANARY, "relay_url": f"smtp://user:{CANARY}@127.0.0.1:1"})
     server.send("a@example.com")
@@ -247,7 +247,7 @@ def connections_by_process(server, n):
     return collections.Counter(wait_for(lambda: len(pids_of_requests()) == n and pids_of_requests(), what=f"{n} lines of requests"))
 
 
-def test_connections_go_to_the_api_process_that_has_fewer(make_postern):
+def test_connections_go_to_the_api_process_with_fewer_connections(make_postern):
     server = make_postern({"workers_api": 2, "log_level": "debug"}, keys=False)
     stuck, other = sorted(pids(server, "api"))
     os.kill(stuck, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Whose key may do what to whose things: made from the route table that the server serves."""
+"""Access of each key to objects of other projects and modes, for all routes that the server serves."""
 import contextlib
 import http.client
 import http.server
@@ -18,7 +18,7 @@ MAKERS = {
     "suppressions": lambda p, key: p.request("POST", "/v1/suppressions", key=key, json={"email": f"tenant-{key[-8:]}@own.test"}).json()["email"],
 }
 MESSAGE = {"from": "orders@shop.example", "text": "Thank you."}
-# Whose things may not be reached by whom: another project's, and the other mode's of the same project.
+# (owner, stranger): objects of another project, and of the other mode of the same project, must not be accessible.
 STRANGERS = [("test_key", "other_key"), ("test_key", "live_key"), ("live_key", "test_key"), ("live_key", "other_key")]
 NOT_THERE = {"messages": "msg_" + "0" * 26, "webhooks": "whk_" + "0" * 26, "keys": "key_" + "0" * 26, "suppressions": "nobody@own.test"}
 
@@ -32,7 +32,7 @@ def routes(postern):
 
 @contextlib.contextmanager
 def receiver(events):
-    """A webhook receiver that takes everything; gives its URL."""
+    """The URL of a webhook receiver that accepts everything."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -56,7 +56,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("owner,stranger", STRANGERS)
-def test_what_is_of_another_project_or_mode_is_not_found(postern, routes, owner, stranger):
+def test_objects_of_another_project_or_mode_are_not_found(postern, routes, owner, stranger):
     owner, stranger, tried = getattr(postern, owner), getattr(postern, stranger), 0
     made = {kind: make(postern, owner) for kind, make in MAKERS.items()}
     event = postern.request("GET", f"/v1/messages/{made['messages']}/events", key=owner).json()["data"][0]["id"]
@@ -99,7 +99,7 @@ def whole(postern, path, key):
 
 
 @pytest.mark.parametrize("mode,other", [("test", "live"), ("live", "test")])
-def test_a_webhook_hears_of_mail_of_its_own_mode_only(make_postern, mode, other):
+def test_a_webhook_gets_events_of_its_own_mode_only(make_postern, mode, other):
     server = make_postern({"webhook_allow_private": True})
     received = []
     with receiver(received) as url:
@@ -128,7 +128,7 @@ def test_the_keys_of_a_project_that_does_not_exist_are_404(postern):
     assert answer.status == 404 and "project" in answer.json()["detail"].lower(), answer
 
 
-def test_no_key_no_answer(postern, routes):
+def test_no_route_responds_without_a_key(postern, routes):
     for method, path in routes:
         path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example").replace("{event}", "evt_" + "0" * 30)
         answers = [postern.request(method, path, key=key, json=body(method))

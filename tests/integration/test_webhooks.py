@@ -1,4 +1,4 @@
-"""Webhooks as a backend lives with them: what it is told, how often, and what it may point them at."""
+"""Webhooks as a backend sees them: which events it gets, how often, and which URLs are allowed."""
 import json
 import os
 import signal
@@ -45,9 +45,9 @@ def wait_types(receiver, *want, path=None, timeout=20):
     harness.wait_for(lambda: set(want) <= set(types(receiver, path)), timeout, what=f"{want}, not {types(receiver, path)}")
 
 
-# ---- what is told ----
+# ---- events ----
 
-def test_each_event_is_told_once_signed_with_the_secret_that_was_shown(server, receiver):
+def test_each_event_is_sent_once_signed_with_the_secret_that_was_shown(server, receiver):
     r = receiver()
     made = hook(server, r.url())
     assert made["events"] == ["*"] and made["enabled"] is True and made["secret"].startswith("whsec_")
@@ -70,7 +70,7 @@ def test_each_event_is_told_once_signed_with_the_secret_that_was_shown(server, r
     assert len(r.events()) == 2
 
 
-def test_every_end_of_a_recipient_is_told(server, receiver, world):
+def test_every_final_state_of_a_recipient_is_sent(server, receiver, world):
     r, live = receiver(), server.live_key
     hook(server, r.url(), key=live)
     ends = {"ok-hook@d15.test": "delivered", "rcpt550-hook@d15.test": "bounced", "rcpt450-hook@d15.test": "deferred",
@@ -88,7 +88,7 @@ def test_every_end_of_a_recipient_is_told(server, receiver, world):
     harness.wait_for(lambda: want.items() <= told(), 20, what=f"{want}, not {told()}")
 
 
-def test_an_endpoint_hears_what_it_asked_for_from_when_it_was_made(server, receiver):
+def test_an_endpoint_gets_the_events_of_its_filter_since_its_creation(server, receiver):
     server.deliver("before@hook.test")
     r = receiver()
     hook(server, r.url("/all"), events=["message.*"])
@@ -101,7 +101,7 @@ def test_an_endpoint_hears_what_it_asked_for_from_when_it_was_made(server, recei
     assert {e["data"].get("recipient", "after@hook.test") for e in r.events()} == {"after@hook.test"}
 
 
-def test_the_log_can_be_read_on_and_on(server):
+def test_the_event_log_can_be_polled(server):
     ids = [server.deliver(f"log{i}@hook.test", tags=[f"t{i % 2}"])["id"] for i in range(6)]
     seen, after = [], ""
     while True:
@@ -121,7 +121,7 @@ def test_the_log_can_be_read_on_and_on(server):
         assert server.request("GET", "/v1/events?" + query).status == 400, query
 
 
-# ---- again ----
+# ---- retries ----
 
 def test_a_failure_is_tried_again_with_the_same_id_and_a_new_timestamp(server, receiver):
     r = receiver(lambda path, n: 500 if n <= 2 else 200)
@@ -148,7 +148,7 @@ def test_a_failure_is_tried_again_with_the_same_id_and_a_new_timestamp(server, r
     assert sorted(g["headers"]["webhook-id"] for g in r.requests()).count(first["headers"]["webhook-id"]) == 3
 
 
-def test_retry_after_is_kept_and_a_redirect_is_a_failure(server, receiver):
+def test_retry_after_is_obeyed_and_a_redirect_is_a_failure(server, receiver):
     r = receiver(lambda path, n: (302, {"Location": r.url("/elsewhere")}, b"") if path == "/moved"
                  else (503, {"Retry-After": "3"}, b"") if n == 1 else 200)
     hook(server, r.url("/busy"), events=["message.delivered"])
@@ -162,7 +162,7 @@ def test_retry_after_is_kept_and_a_redirect_is_a_failure(server, receiver):
     assert last["response_status"] == 302 and last["next_attempt_at"]
 
 
-def test_gone_disables_and_enabling_goes_on_where_it_was(server, receiver):
+def test_a_410_disables_and_enabling_continues_at_the_same_event(server, receiver):
     r = receiver(lambda path, n: 410 if n == 1 else 200)
     made = hook(server, r.url(), events=["message.delivered"])
     server.deliver("gone1@hook.test")
@@ -180,7 +180,7 @@ def test_gone_disables_and_enabling_goes_on_where_it_was(server, receiver):
 
 
 def test_an_event_that_is_refused_again_and_again_keeps_its_later_tries(server, receiver):
-    """The others' success brings it forward a few times, not to its end."""
+    """The success of other events brings its next try forward a few times, but not up to its last try."""
     poison = []
 
     def plan(path, n):
@@ -199,7 +199,7 @@ def test_an_event_that_is_refused_again_and_again_keeps_its_later_tries(server, 
     assert failed[0]["next_attempt_at"] is not None
 
 
-def test_gone_to_a_retry_loses_nothing(server, receiver):
+def test_a_410_to_a_retry_loses_no_event(server, receiver):
     r = receiver(lambda path, n: {1: 500, 2: 410}.get(n, 200))
     made = hook(server, r.url(), events=["message.delivered"])
     server.deliver("twice-gone@hook.test")
@@ -223,7 +223,7 @@ def shown(server, id):
     return server.request("GET", f"/v1/webhooks/{id}").json()
 
 
-def test_one_that_never_answers_well_is_disabled_after_ten_tries_and_goes_on_when_enabled(server, receiver):
+def test_an_endpoint_that_always_fails_is_disabled_after_ten_tries_and_continues_when_enabled(server, receiver):
     broken = [True]
     r = receiver(lambda path, n: 500 if broken[0] else 200)
     id = hook(server, r.url(), events=["message.delivered"])["id"]
@@ -244,7 +244,7 @@ def test_one_that_never_answers_well_is_disabled_after_ten_tries_and_goes_on_whe
     assert {e["id"] for e in r.events()[:10]} < {e["id"] for e in r.events()[10:]}
 
 
-def test_an_event_that_alone_is_refused_ten_times_is_given_up_alone_and_can_be_sent_again_by_hand(server, receiver):
+def test_a_single_event_that_fails_ten_times_is_given_up_and_can_be_redelivered(server, receiver):
     broken = [True]
     r = receiver(lambda path, n: (500, {"Retry-After": "3600"}, b"") if broken[0] and b"poison@" in r.requests()[-1]["body"] else 200)
     id = hook(server, r.url(), events=["message.delivered"])["id"]
@@ -269,7 +269,7 @@ def test_an_event_that_alone_is_refused_ten_times_is_given_up_alone_and_can_be_s
     assert len(r.requests()) == before + 1
 
 
-def test_only_what_is_there_is_sent_again_by_hand(server, receiver):
+def test_only_existing_events_can_be_redelivered(server, receiver):
     r = receiver()
     id = hook(server, r.url(), events=["message.bounced"])["id"]
     event = server.request("GET", f"/v1/messages/{server.deliver('hand@hook.test')['id']}/events").json()["data"][1]["id"]
@@ -284,7 +284,7 @@ def test_only_what_is_there_is_sent_again_by_hand(server, receiver):
     harness.wait_for(lambda: [e["id"] for e in r.events()] == [event], 10)
 
 
-def test_a_dead_one_is_disabled_when_the_events_that_wait_are_swept(server, receiver):
+def test_a_dead_endpoint_is_disabled_when_its_waiting_events_are_swept(server, receiver):
     r = receiver(lambda path, n: 500)
     id = hook(server, r.url(), events=["message.delivered"])["id"]
     message = server.deliver("swept@hook.test")["id"]
@@ -295,7 +295,7 @@ def test_a_dead_one_is_disabled_when_the_events_that_wait_are_swept(server, rece
     assert "as long as events are kept" in gone["disabled_reason"] and gone["lost"]["from"] == gone["lost"]["until"]
 
 
-def test_what_was_swept_while_it_was_disabled_does_not_disable_it_again(server, receiver):
+def test_events_swept_while_an_endpoint_was_disabled_do_not_disable_it_again(server, receiver):
     r = receiver(lambda path, n: 500)
     id = hook(server, r.url(), events=["message.delivered"])["id"]
     message = server.deliver("swept@hook.test")["id"]
@@ -310,14 +310,14 @@ def test_what_was_swept_while_it_was_disabled_does_not_disable_it_again(server, 
 
 
 def sweep(server, projects=("1t",)):
-    """What the keeper does to the log, now, as if the retention were none."""
+    """Trims the log as the keeper does, with a retention of zero."""
     lua = harness.ROOT / "server" / "store" / "lua"
     text = subprocess.run([sys.executable, str(lua / "generate.py"), "show", "sweep"], check=True, capture_output=True, text=True).stdout
     with harness.RedisClient(server.redis_socket) as r:
         r("EVAL", text, 1, "pn:{p0}:", 0, 0, *projects)
 
 
-def test_what_the_retention_took_before_it_was_told_is_seen(make_postern, receiver):
+def test_events_that_the_retention_deleted_before_delivery_are_reported(make_postern, receiver):
     server = make_postern({"webhook_allow_private": True, "retention_s": 1, "idempotency_s": 1})
     r = receiver()
     id = hook(server, r.url(), events=["message.delivered"])["id"]
@@ -349,7 +349,7 @@ def test_what_the_retention_took_before_it_was_told_is_seen(make_postern, receiv
     assert "lost" not in shown(server, id)
 
 
-def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
+def test_a_hanging_endpoint_delays_no_other_endpoint(server, receiver):
     r = receiver(lambda path, n: 14.0 if path == "/hangs" else 200)
     hook(server, r.url("/hangs"))
     hook(server, r.url("/fast"), events=["message.delivered"])
@@ -359,8 +359,8 @@ def test_a_hanging_endpoint_delays_nobody_else(server, receiver):
     assert len(r.requests("/hangs")) <= 8
 
 
-def test_many_that_hang_leave_room_for_one_that_does_not(server, receiver):
-    """Sixty-eight times eight are more than may be under way."""
+def test_many_hanging_endpoints_do_not_delay_a_working_one(server, receiver):
+    """Sixty-eight times eight are more requests than may be open at a time."""
     r = receiver(lambda path, n: 40.0 if path == "/hangs" else 200)
     keys = []
     for p in range(4):
@@ -380,7 +380,7 @@ def test_many_that_hang_leave_room_for_one_that_does_not(server, receiver):
     assert server.metric('postern_webhook_attempts_total{result="failed"}') == 0, "none had to end first"
 
 
-def test_a_hanging_endpoint_delays_nobody_when_the_process_changes(server, receiver):
+def test_a_hanging_endpoint_delays_no_other_when_the_process_changes(server, receiver):
     r = receiver(lambda path, n: 14.0 if path == "/hangs" else 200)
     hook(server, r.url("/hangs"), events=["message.delivered"])
     hook(server, r.url("/fast"), events=["message.delivered"])
@@ -413,7 +413,7 @@ def test_a_hanging_endpoint_delays_nobody_when_the_process_changes(server, recei
     (b"\x15\x03\x01\x00\x02\x02\x28", "failed"),
 ], ids=["large", "empty", "cut", "endless-header", "created", "5-MB", "continue", "reset-after-header", "reset-in-body", "reset-in-chunk",
         "reset-after-500", "reset-in-header", "reset-after-100", "reset-at-once", "http2", "tls-alert"])
-def test_odd_answers(server, receiver, plan, want):
+def test_each_odd_response_is_handled(server, receiver, plan, want):
     def plan_of(path, n):
         return plan
     r = receiver(plan_of)
@@ -426,7 +426,7 @@ def test_odd_answers(server, receiver, plan, want):
     assert delivery["response_status"] or delivery["error"]
 
 
-# ---- faults ----
+# ---- crashes ----
 
 def test_a_killed_hooks_process_loses_nothing(server, receiver):
     r = receiver()
@@ -445,7 +445,7 @@ def test_a_killed_hooks_process_loses_nothing(server, receiver):
     assert all(len(event_ids) == 1 for event_ids in by_message.values())
 
 
-def test_a_process_that_ends_leaves_what_hangs_to_the_next_at_once(make_redis, make_postern, receiver):
+def test_a_process_that_ends_leaves_hanging_deliveries_to_the_next_at_once(make_redis, make_postern, receiver):
     redis = make_redis()
     r = receiver(lambda path, n: 14.0 if n == 1 else 200)
     first = make_postern({"webhook_allow_private": True}, redis=redis)
@@ -461,7 +461,7 @@ def test_a_process_that_ends_leaves_what_hangs_to_the_next_at_once(make_redis, m
     assert second.children("hooks")
 
 
-def test_redis_away_for_a_while_loses_no_webhook(make_redis, make_postern, receiver):
+def test_an_outage_of_redis_loses_no_webhook(make_redis, make_postern, receiver):
     redis = make_redis()
     server = make_postern({"webhook_allow_private": True}, redis=redis)
     r = receiver()
@@ -475,7 +475,7 @@ def test_redis_away_for_a_while_loses_no_webhook(make_redis, make_postern, recei
     harness.wait_for(lambda: {before, after} == {e["data"]["message_id"] for e in r.events()}, 30)
 
 
-def test_it_goes_on_after_a_restart(make_postern, receiver):
+def test_webhooks_continue_after_a_restart(make_postern, receiver):
     r = receiver(lambda path, n: 503 if n <= 1 else 200)
     server = make_postern({"webhook_allow_private": True, "webhook_retry_s": 3})
     hook(server, r.url(), events=["message.delivered"])
@@ -523,7 +523,7 @@ def test_changes_at_the_same_time_all_succeed(server):
     assert {a.status for a in answers} == {200}
 
 
-def test_nothing_goes_to_a_deleted_one_any_more_nor_stays_of_it(server, receiver):
+def test_a_deleted_endpoint_gets_nothing_and_leaves_nothing_in_the_store(server, receiver):
     answers = [500]
     r = receiver(lambda path, n: answers[0])
     id = hook(server, r.url(), events=["message.delivered"])["id"]
@@ -544,7 +544,7 @@ def test_nothing_goes_to_a_deleted_one_any_more_nor_stays_of_it(server, receiver
         assert [key for key in redis("KEYS", "pn:*") if id.encode() in key] == []
 
 
-def test_a_test_delivery_tells_its_result(server, receiver):
+def test_a_test_delivery_returns_its_result(server, receiver):
     r = receiver(lambda path, n: 200 if path == "/good" else (500, {}, b"broken \xff here"))
     good, bad = hook(server, r.url("/good")), hook(server, r.url("/bad"))
     result = server.request("POST", f"/v1/webhooks/{good['id']}/test").json()
@@ -618,7 +618,7 @@ def test_a_project_has_at_most_twenty(server):
     assert answer.status == 409 and "20" in answer.json()["detail"]
 
 
-def test_another_projects_webhooks_are_not_there(postern):
+def test_webhooks_of_another_project_are_not_found(postern):
     made = postern.request("POST", "/v1/webhooks", json={"url": "https://x.example/", "enabled": False}).json()
     for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries")):
         answer = postern.request(method, f"/v1/webhooks/{made['id']}{path}", key=postern.other_key, json={} if method == "PATCH" else None)
@@ -627,7 +627,7 @@ def test_another_projects_webhooks_are_not_there(postern):
     assert postern.request("DELETE", f"/v1/webhooks/{made['id']}").status == 204
 
 
-# ---- where it may lead ----
+# ---- allowed URLs ----
 
 PRIVATE = ["http://127.0.0.1/", "https://127.0.0.1/", "https://[::1]/", "https://0.0.0.0/", "https://169.254.169.254/latest", "https://10.1.2.3/",
            "https://[::ffff:169.254.169.254]/", "https://[::ffff:a9fe:a9fe]/", "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/",
@@ -642,7 +642,7 @@ def test_a_private_url_is_refused_when_it_is_saved(postern, url):
     assert answer.status == 422 and answer.json()["errors"][0]["pointer"] == "/url", answer
 
 
-def test_a_private_address_is_refused_where_the_socket_is_made(make_redis, make_postern, receiver):
+def test_a_private_address_is_refused_when_connecting(make_redis, make_postern, receiver):
     """The URL was saved where it was allowed; the process that delivers does not allow it."""
     redis, r = make_redis(), receiver()
     server = make_postern({"webhook_allow_private": True, "roles": "api,relay,keeper"}, redis=redis)
@@ -668,7 +668,7 @@ def old_tls(certificates):
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-def test_a_certificate_must_fit_and_be_vouched_for(make_postern, stack, certificates):
+def test_the_certificate_of_an_endpoint_must_be_valid(make_postern, stack, certificates):
     """Each that fails says why; nothing of the event was sent."""
     server = make_postern({"webhook_allow_private": True, "webhook_retry_s": 300, "webhook_ca_file": certificates.ca_file})
     cases = {"ok": None, "wrongname": "match", "address": "match", "expired": "expired", "self": "self-signed", "old": "version"}
@@ -685,7 +685,7 @@ def test_a_certificate_must_fit_and_be_vouched_for(make_postern, stack, certific
         assert why is None or why in last["error"], (name, last)
 
 
-def test_an_unknown_authority_vouches_for_nobody(make_postern, stack, certificates):
+def test_a_certificate_of_an_unknown_authority_is_refused(make_postern, stack, certificates):
     server, r = make_postern({"webhook_allow_private": True, "webhook_retry_s": 300}), Receiver(tls=certificates.context("ok"))
     stack.add(r)
     id = hook(server, f"https://localhost:{r.port}/")["id"]
@@ -696,7 +696,7 @@ def test_an_unknown_authority_vouches_for_nobody(make_postern, stack, certificat
 
 # ---- secrets ----
 
-def test_a_secret_is_nowhere_in_clear(make_redis, make_postern, receiver):
+def test_a_webhook_secret_is_stored_nowhere_in_clear(make_redis, make_postern, receiver):
     redis = make_redis()
     server = make_postern({"webhook_allow_private": True, "log_level": "debug"}, redis=redis)
     made = hook(server, receiver().url())
@@ -706,7 +706,7 @@ def test_a_secret_is_nowhere_in_clear(make_redis, make_postern, receiver):
     assert dump.stdout == "", dump.stdout
 
 
-def test_without_a_secret_of_its_own_a_shared_redis_takes_no_webhooks(make_redis, make_postern):
+def test_a_shared_redis_without_postern_secret_refuses_webhooks(make_redis, make_postern):
     server = make_postern({"secret": None}, redis=make_redis())
     answer = server.request("POST", "/v1/webhooks", json={"url": "https://x.example/"})
     assert answer.status == 503 and answer.json()["code"] == "not_configured" and "POSTERN_SECRET" in answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""What the actors do: clients, relays that crash and come back, supervisors, the keeper, a clock that jumps."""
+"""The actions of the random test: clients, relays that crash and return, supervisors, the keeper, a clock that jumps."""
 import json
 from collections import Counter, deque
 
@@ -220,7 +220,7 @@ class Actors:
             relay.jobs[ref] = epoch
 
     def take_again(self):
-        """The answer was lost, and the request comes again, later."""
+        """The reply was lost, and the request is sent again later."""
         relay = self.rnd.choice(self.relays)
         if not relay.last:
             return
@@ -238,7 +238,7 @@ class Actors:
         self.done["take again"] += 1
 
     def some_jobs(self):
-        """Jobs of one relay, or of one that crashed and still talks."""
+        """Jobs of one relay, or of one that crashed and still sends calls."""
         rnd = self.rnd
         if self.ghosts and rnd.random() < .12:
             owner, ref, epoch = rnd.choice(self.ghosts)
@@ -371,7 +371,7 @@ class Actors:
         self.limit = self.rnd.randint(1, 4)
 
     def forget(self):
-        """Keys with a time to live go, as they would."""
+        """Deletes the keys whose time to live has passed."""
         kind, names = self.rnd.choice((("site", list(self.world.sites)), ("i", list(self.world.idempotency)), ("last", sorted(self.before.last)), ("rest", sorted(self.before.rests))))
         if not names:
             return

@@ -1,4 +1,4 @@
-"""The end of a round: all relays die, time goes on, every recipient ends, and nothing is left but the logs."""
+"""The end of a round: all relays die, time passes, every recipient reaches a final state, and only the logs are left."""
 from snapshot import need
 from world import PROJECTS, RETENTION
 
@@ -16,7 +16,7 @@ def drain(actors):
 
 
 def until(claim, what):
-    """Calls it until it gives something true."""
+    """Calls it until it returns a true value."""
     for _ in range(300):
         if claim():
             return

@@ -1,4 +1,4 @@
-"""What holds in every snapshot of the store, whatever happened before."""
+"""Rules for every snapshot of the store, whatever happened before."""
 from collections import Counter
 from hashlib import sha1
 

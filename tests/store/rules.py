@@ -1,4 +1,4 @@
-"""What one command may change: the snapshot before it, the one after it, its arguments and its answer."""
+"""The changes that one command may make. Input: the snapshots before and after it, its arguments and its reply."""
 import math
 
 from snapshot import OPEN, TERMINAL, need
@@ -85,7 +85,7 @@ def record(old, new, command):
 
 
 def attempts(old, new, command):
-    """Attempts come with settle and release, and only the oldest go."""
+    """Only settle and release add attempts, and only the oldest are removed."""
     added = [a for a in new.attempts if a[2][-1] > old.n]
     need(new.attempts == (old.attempts + added)[-20:], new.id, "attempts were rewritten", old.attempts, new.attempts)
     for job, epoch, numbers, text in added:
@@ -268,7 +268,7 @@ def forgotten(before, command, world):
 
 
 def rested(before, after, command, slots, n_deferred):
-    """Who was deferred in take is at a site that rests and has no connections; a rest ends where an owner has work done."""
+    """A recipient deferred by take is at a resting site without connections. A rest ends when an owner's transaction ends."""
     said = 0
     for message_id, m in after.records.items():
         for r, o in zip(before.records[message_id].recipients, m.recipients):

@@ -74,7 +74,7 @@ def states(store, ids):
     return [records[i].recipients[0].state for i in ids]
 
 
-def test_a_damaged_record_is_put_aside_and_stops_nobody(store):
+def test_a_damaged_record_is_set_aside_and_blocks_no_other(store):
     ids = store.accept(*[store.message() for _ in range(5)])
     whole = store.get("m:" + ids[1])
     for message_id, text in zip(ids[1:4], ("", "rubbish", whole[:60])):
@@ -201,7 +201,7 @@ def refused_for_memory(store, message):
     return False
 
 
-def test_a_full_store_takes_nothing_new_and_drains(store):
+def test_a_full_store_accepts_nothing_new_and_drains(store):
     ids = store.accept(*[store.message() for _ in range(40)])
     store.accept(store.message(start=store.clock.now + 5))
     _, jobs = store.take(30, owner="a", sites=[("a.ex", 30, 0)])
@@ -230,7 +230,7 @@ def test_a_full_store_takes_nothing_new_and_drains(store):
     assert not set(states(store, ids)) & {"queued", "deferred"}
 
 
-def test_twenty_thousand_places_of_canceled_jobs_block_no_take(store):
+def test_twenty_thousand_entries_of_canceled_jobs_block_no_take(store):
     ids = []
     for _ in range(200):
         ids += store.accept(*[store.message() for _ in range(100)])
@@ -245,7 +245,7 @@ def test_twenty_thousand_places_of_canceled_jobs_block_no_take(store):
     assert [j[0][:-3] for j in got] == last and n == 10, (n, got)    # 2,000 places a take
 
 
-def test_a_take_that_only_cleaned_up_gives_the_same_answer_again(store):
+def test_a_take_that_only_cleaned_up_returns_the_same_when_repeated(store):
     ids = [i for _ in range(30) for i in store.accept(*[store.message() for _ in range(100)])]
     for i in range(0, len(ids), 500):
         store.scripts("cancel", RETENTION, *ids[i:i + 500])

@@ -1,4 +1,4 @@
-"""Who is served when: lanes, projects, destinations, sites, connections, and who is woken."""
+"""The order of service: lanes, projects, destinations, sites, connections; and wake-ups."""
 import sys
 import time
 from collections import Counter
@@ -72,14 +72,14 @@ def test_a_lane_alone_gets_everything(store):
         assert shares(store, 1, 64) == {lane: 64}
 
 
-def test_two_otp_behind_5000_bulk_are_in_the_next_take(store):
+def test_two_otp_after_5000_bulk_are_in_the_next_take(store):
     store.fill(5000, lane="bulk")
     store.fill(2, lane="otp")
     _, jobs = store.take(8, sites=[("a.ex", 8, 0)])
     assert [lane_of(j) for j in jobs] == ["otp"] * 2 + ["bulk"] * 6
 
 
-def test_one_message_behind_100000_of_another_project_is_among_the_first(store):
+def test_one_message_after_100000_of_another_project_is_among_the_first(store):
     store.fill(100_000, project="1")
     store.fill(1, project="2")
     _, jobs = store.take(4, sites=[("a.ex", 4, 0)])
@@ -170,7 +170,7 @@ def test_bytes_bound_a_take(store):
 
 # ---- sites that cannot be reached ----
 
-def test_a_site_that_rests_is_left_alone_and_says_so_once_a_mail(store):
+def test_a_resting_site_gets_no_connection_and_each_mail_is_deferred_once(store):
     store.fill(150)
     store.rest("a.ex")
     store.fill(1, dest="b.ex")
@@ -248,7 +248,7 @@ def test_rests_grow_to_their_limit_and_are_spread(store):
     assert rests == [20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 225_000, 374_850]
 
 
-def test_where_others_have_connections_a_rest_defers_nobody(store):
+def test_a_rest_defers_no_job_while_another_relay_has_a_connection(store):
     store.fill(10)
     store.take(1, owner="a", free=1)
     store.rest("a.ex")
@@ -258,7 +258,7 @@ def test_where_others_have_connections_a_rest_defers_nobody(store):
     assert slots == {} and len(jobs) == 3, "those that work go on, no more are opened"
 
 
-def test_a_grant_whose_answer_was_lost_is_given_up(store):
+def test_a_slot_whose_grant_was_lost_is_removed_by_the_next_report(store):
     store.fill(10)
     store.take(8, owner="a", free=8, limit=1)
     assert store.take(8, owner="b", free=8, limit=1) == ({}, [])
@@ -333,7 +333,7 @@ def test_a_dead_owner_wakes_for_its_jobs_and_its_room(store):
     assert len(store.take(8, owner="b", free=8, limit=1)[1]) == 1
 
 
-def test_a_job_given_back_to_another_site_wakes_for_those_behind_it(store):
+def test_a_job_given_back_to_another_site_wakes_for_the_jobs_after_it(store):
     ear = Ear(store)
     store.fill(10)
     _, jobs = store.take(8, owner="a", free=1, limit=1)

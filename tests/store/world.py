@@ -1,4 +1,4 @@
-"""What the test knows: messages, idempotency records, owners and their connections; and the making of messages."""
+"""The state that the test expects: messages, idempotency records, owners and their connections. Also makes messages."""
 from hashlib import sha1
 
 from snapshot import LANES, need
@@ -54,7 +54,7 @@ class Message:
         return self
 
     def find_suppressed(self, lists):
-        """What accept has to say of its recipients, and writes into the facts for good."""
+        """The suppressed recipients that accept must return and write into the facts."""
         listed = lists.get(self.project, {})
         numbers = [r for r, email in enumerate(self.emails) if email.lower() in listed]
         self.suppressed = str(numbers).replace(" ", "") if numbers else ""
@@ -91,7 +91,7 @@ class World:
         self.silent.add(owner)
 
     def expect_accept(self, before, late, messages, answer, now):
-        """Holds the answer of accept against what is known, and learns the messages it took."""
+        """Checks the reply of accept, and adds the accepted messages."""
         chunks = before.chunks
         for m, (status, stands, at, stopped) in zip(messages, zip(*[iter(answer)] * 4), strict=True):
             key, listed = (m.project, m.idempotency), ""

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A small authoritative DNS server for tests, on loopback, UDP and TCP, with faults by name.
+"""A small authoritative DNS server for tests, on loopback, UDP and TCP, with errors by name.
 
 A zone is a dict (or a JSON file with the same):
 

@@ -49,7 +49,7 @@ def free_port(host="127.0.0.1"):
 
 
 def wait_for(claim, timeout=10.0, every=0.05, what="the condition"):
-    """Calls claim until it gives something true, and returns that."""
+    """Calls claim until it returns a true value, and returns that value."""
     end = time.monotonic() + timeout
     while True:
         value = claim()
@@ -203,7 +203,7 @@ class Sink:
                         what=f"{n} mails for {rcpt} at the sink")
 
     def wait_begun(self, rcpt, timeout=15):
-        """A slow verb has begun to be slow: RCPT is there, or the dot is."""
+        """The slow verb has arrived (RCPT or the dot), and waits now."""
         wait_for(lambda: any(r["code"] == 0 for r in self.rows(rcpt)), timeout, what=f"{rcpt} at the sink")
 
     def mail(self, rcpt):
@@ -361,7 +361,7 @@ class Postern:
         return self.request("POST", "/v1/messages" + query, headers=http_headers, json=mail, key=key)
 
     def deliver(self, to, key=DEFAULT, timeout=20, **fields):
-        """Sends, waits for the last verdict, returns what GET shows."""
+        """Sends, waits for the final state, returns the response of GET."""
         answer = self.send(to, key=key, **fields)
         assert answer.status == 202, answer
         return self.wait_terminal(answer.json()["id"], key=key, timeout=timeout)
@@ -404,7 +404,7 @@ class Postern:
                 if line.get("child_pid") in alive and role in (None, line["child"])}
 
     def stop(self, timeout=60):
-        """SIGTERM; what Postern owes then: exit 0, and nothing that a sanitizer has to say."""
+        """SIGTERM. Postern must exit with 0, and the sanitizers must report nothing."""
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -420,7 +420,7 @@ class Postern:
         assert status == 0, f"exit status {status}\n{log[-4000:]}"
 
     def crash(self):
-        """SIGKILL, where an end in order would wait for a store that the test has spoilt."""
+        """SIGKILL, for tests that have broken the store, which a normal stop would wait for."""
         if self.process:
             self.kill_all()
             self.process = None

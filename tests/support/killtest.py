@@ -270,7 +270,7 @@ def versions(server):
 
 
 class Told:
-    """What a webhook told of ends of recipients, against what became of them."""
+    """Compares the final states in webhooks with the final states of the recipients."""
 
     def __init__(self):
         self.receiver, self.untold, self.false, self.ids = Receiver(), set(), set(), {}

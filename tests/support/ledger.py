@@ -1,4 +1,4 @@
-"""Compares what was promised (injector), what arrived (sink) and what the API says (finals).
+"""Compares the accepted messages (injector), the delivered mail (sink) and the states of the API (finals).
 
 The unit is one recipient address; the load makes every address unique, so it names its message.
 Injector lines: {"e": "invoke", "token", "rcpts", "text_sha"}, then {"e": "ok", "token", "id",
@@ -20,7 +20,7 @@ def read(path):
 
 
 class Report:
-    """Violations by figure, with examples, and the counts that are allowed but told."""
+    """Violations by figure, with examples, and the counts that are allowed but reported."""
 
     def __init__(self):
         self.bad = {name: [] for name in FIGURES}
@@ -109,7 +109,7 @@ def check_arrivals(r, m, rcpt, rows):
 
 
 def check_bytes(r, messages, taken):
-    """Whatever arrives of one message is the same bytes each time."""
+    """All copies of one message that arrive have the same bytes."""
     for m in messages.values():
         hashes = {row["sha"] for rcpt in m.rcpts for row in taken.get(rcpt, ())}
         if len(hashes) > 1:
@@ -146,7 +146,7 @@ def check_recipient(r, m, rcpt, states, taken, refused):
 
 
 def is_truthful(m, state, refused):
-    """Nothing arrived: a bounce must have its refusal, a failure must have been asked for."""
+    """No mail arrived: a bounce must have a refusal, and `failed` is allowed only with on_unknown: fail."""
     if state == "bounced":
         return any(row["code"] >= 500 for row in refused)
     return state == "failed" and m.at_most_once or state not in TERMINAL

@@ -1,4 +1,4 @@
-"""Mail servers that are no use: they count who comes. One thread, any number of connections."""
+"""Mail servers that refuse or hang, and count their connections. One thread, any number of connections."""
 import asyncio
 import socket
 import threading
@@ -56,7 +56,7 @@ class OddServer:
 
 
 class Drip(OddServer):
-    """Lets everybody in, and then answers with one byte a second."""
+    """Accepts all connections, then replies with one byte a second."""
 
     async def talk(self, reader, writer):
         writer.write(b"220 drip.test ESMTP\r\n")
@@ -71,7 +71,7 @@ class Drip(OddServer):
 
 
 class Says(OddServer):
-    """The same words for everybody, in the place of the greeting or of the answer to a verb; then it hangs up."""
+    """Sends the same reply to all clients, as its greeting or as its reply to a verb, then closes."""
 
     def __init__(self, host, port=0, words="421 4.3.2 too many connections", verb=None):
         super().__init__(host, port)

@@ -1,4 +1,4 @@
-"""A Redis on a disk that forgets, when the power goes, all that was not synced.
+"""A Redis on a simulated disk that loses all unsynced writes in a power failure.
 
 kill() is the power loss: SIGKILL, and then each file of the log is cut back to what fsync or
 fdatasync had confirmed of it (synced.c, preloaded), or somewhere between that and its end. That

@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback: keeps what it gets, answers as it is told, and verifies signatures.
+"""A webhook receiver on loopback: keeps the requests, responds as configured, and verifies signatures.
 
 `receiver.py PORT FILE` listens everywhere, and writes each request to FILE, one JSON line each; read()
 gives them back.

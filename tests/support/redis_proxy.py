@@ -1,4 +1,4 @@
-"""Stands between Postern and Redis, knows each command by name, and spoils the one it is told to.
+"""A proxy between Postern and Redis that knows each command by name, and makes a chosen one fail.
 
 Faults: "error" answers an error of Redis in its place, and Redis never sees the command; "unheard"
 cuts the connection before the command reaches Redis; "unanswered" lets Redis do it, and cuts the

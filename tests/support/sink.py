@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""An SMTP server that does what the recipient's local part says and writes down all it took.
+"""An SMTP server that behaves as the recipient's local part says, and records all accepted mail.
 
 The ledger is the truth about what was delivered: one JSON line a recipient, written before the
 reply leaves. Verbs at the start of the local part (they end at the next "-"; more may follow):

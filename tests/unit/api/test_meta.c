@@ -88,7 +88,7 @@ static void ready_does(void **state)
 	assert_string_equal(body(), "{\"status\":\"ready\"}\n");
 }
 
-static void ready_needs_somebody_who_takes_the_mail(void **state)
+static void ready_needs_a_relay_that_takes_the_mail(void **state)
 {
 	(void)state;
 	store->is_ready = store->is_unattended = 1;
@@ -188,7 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alive_does_not_depend_on_the_store),
 		cmocka_unit_test(ready_does),
-		cmocka_unit_test(ready_needs_somebody_who_takes_the_mail),
+		cmocka_unit_test(ready_needs_a_relay_that_takes_the_mail),
 		cmocka_unit_test(metrics_are_text),
 		cmocka_unit_test(the_contract_is_served),
 		cmocka_unit_test(each_route_needs_a_key_with_its_scope),

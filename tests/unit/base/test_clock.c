@@ -63,7 +63,7 @@ static void times_are_read_with_any_offset(void **state)
 	}
 }
 
-static void what_is_no_time_is_refused(void **state)
+static void text_that_is_not_a_time_is_refused(void **state)
 {
 	static const char *const cases[] = {
 		"",
@@ -128,7 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_written_as_rfc_3339_and_rfc_5322_say),
 		cmocka_unit_test(times_are_read_with_any_offset),
-		cmocka_unit_test(what_is_no_time_is_refused),
+		cmocka_unit_test(text_that_is_not_a_time_is_refused),
 		cmocka_unit_test(mail_times_are_english_in_every_locale),
 		cmocka_unit_test(the_clocks_go_forward_in_their_units),
 	};

@@ -42,7 +42,7 @@ static void ids_sort_by_time(void **state)
 	assert_true(strcmp(before.text, after.text) < 0);
 }
 
-static void what_is_no_id_is_refused(void **state)
+static void text_that_is_not_an_id_is_refused(void **state)
 {
 	static const char *const cases[] = {
 		"",
@@ -112,7 +112,7 @@ static void an_id_says_when_it_was_made(void **state)
 	assert_int_equal(id_ms("msg_00000000110000000000000000"), 33);
 }
 
-static void a_forked_child_goes_its_own_way(void **state)
+static void a_forked_child_makes_other_ids(void **state)
 {
 	char mine[33], theirs[33] = "";
 	int fds[2];
@@ -137,11 +137,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_id_is_valid_and_names_its_partition),
 		cmocka_unit_test(ids_sort_by_time),
-		cmocka_unit_test(what_is_no_id_is_refused),
+		cmocka_unit_test(text_that_is_not_an_id_is_refused),
 		cmocka_unit_test(no_two_ids_are_alike),
 		cmocka_unit_test(random_text_uses_the_whole_alphabet),
 		cmocka_unit_test(an_id_says_when_it_was_made),
-		cmocka_unit_test(a_forked_child_goes_its_own_way),
+		cmocka_unit_test(a_forked_child_makes_other_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

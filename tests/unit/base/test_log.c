@@ -1,4 +1,4 @@
-/* Log lines: one a fact, well-formed whatever is in it, and never waited for. */
+/* Log lines: one for each event, well-formed whatever the values are, written without blocking. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,7 +145,7 @@ static void a_byte_field_needs_no_end(void **state)
 	assert_non_null(strstr(read_line(), "bytes=abc\n"));
 }
 
-static void what_is_below_the_level_is_not_written(void **state)
+static void lines_below_the_level_are_not_written(void **state)
 {
 	(void)state;
 	log_init(LOG_WARN, LOG_FORMAT_TEXT, "api");
@@ -199,7 +199,7 @@ int main(void)
 		TEST(no_value_makes_a_line_of_its_own),
 		TEST(long_values_and_lines_are_cut),
 		TEST(a_byte_field_needs_no_end),
-		TEST(what_is_below_the_level_is_not_written),
+		TEST(lines_below_the_level_are_not_written),
 		TEST(processes_write_a_shared_line_once),
 		TEST(a_full_pipe_drops_lines_and_counts_them),
 	};

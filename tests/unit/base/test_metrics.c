@@ -1,4 +1,4 @@
-/* Numbers shared by all processes of a house. */
+/* Numbers that all processes of a Postern share. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ static void gauges_of_a_restarted_process_start_at_0(void **state)
 	assert_int_equal(metric_sum(METRIC_CONNECTIONS_OPEN), 2);
 }
 
-static void what_all_see_alike_is_shown_once(void **state)
+static void a_gauge_that_all_processes_share_is_shown_once(void **state)
 {
 	struct buf out = {0};
 
@@ -159,7 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(counters_of_all_slots_add_up_and_survive_a_restart),
 		TEST(gauges_of_a_restarted_process_start_at_0),
-		TEST(what_all_see_alike_is_shown_once),
+		TEST(a_gauge_that_all_processes_share_is_shown_once),
 		TEST(the_least_value_is_that_of_a_process_that_has_the_other),
 		TEST(a_histogram_is_cumulative),
 		TEST(each_name_is_described_once_before_its_values),

@@ -41,7 +41,7 @@ static void escapes_are_decoded_and_broken_ones_refused(void **state)
 	}
 }
 
-static void what_does_not_fit_is_cut_and_counted(void **state)
+static void text_that_does_not_fit_is_cut_and_counted(void **state)
 {
 	char out[4] = "zzz";
 
@@ -76,7 +76,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(escapes_are_decoded_and_broken_ones_refused),
-		cmocka_unit_test(what_does_not_fit_is_cut_and_counted),
+		cmocka_unit_test(text_that_does_not_fit_is_cut_and_counted),
 		cmocka_unit_test(a_text_is_decoded_in_its_own_place),
 		cmocka_unit_test(every_octet_survives_both_directions),
 	};

@@ -15,7 +15,7 @@
 #define UNPADDED "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define OTHER_KEY "HxwdHhscGRoYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
 
-static void what_was_sealed_opens_in_its_place_only(void **state)
+static void a_sealed_text_opens_only_where_it_belongs(void **state)
 {
 	struct buf sealed = {0}, again = {0}, out = {0};
 	struct err e;
@@ -82,7 +82,7 @@ static void texts_of_up_to_8192_octets_are_sealed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_sealed_opens_in_its_place_only),
+		cmocka_unit_test(a_sealed_text_opens_only_where_it_belongs),
 		cmocka_unit_test(texts_of_up_to_8192_octets_are_sealed),
 	};
 

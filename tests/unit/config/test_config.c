@@ -288,7 +288,7 @@ static void texts_are_checked(void **state)
 	}
 }
 
-static void faults_of_the_file_name_file_and_line(void **state)
+static void errors_of_the_file_name_file_and_line(void **state)
 {
 	static const struct {
 		const char *yaml, *sentence;
@@ -371,7 +371,7 @@ static void a_file_that_is_named_must_be_there(void **state)
 	refuses("/", "/: Is a directory");
 }
 
-static void faults_of_the_environment_name_the_variable(void **state)
+static void errors_of_the_environment_name_the_variable(void **state)
 {
 	static const struct {
 		const char *name, *text, *sentence;
@@ -523,7 +523,7 @@ static void secrets_leave_the_environment(void **state)
 	config_free(c);
 }
 
-static void what_is_shown_can_be_read_again(void **state)
+static void the_output_of_show_can_be_read_again(void **state)
 {
 	struct config *c, *again;
 	struct buf out = {0}, second = {0};
@@ -588,18 +588,18 @@ int main(void)
 		TEST(values_are_read_by_their_type),
 		TEST(yes_is_true_and_no_is_false),
 		TEST(texts_are_checked),
-		TEST(faults_of_the_file_name_file_and_line),
+		TEST(errors_of_the_file_name_file_and_line),
 		TEST(null_means_not_set),
 		TEST(a_file_without_settings_is_fine),
 		TEST(a_file_that_is_named_must_be_there),
-		TEST(faults_of_the_environment_name_the_variable),
+		TEST(errors_of_the_environment_name_the_variable),
 		TEST(the_variables_that_kubernetes_sets_for_services_are_no_settings),
 		TEST(the_variables_of_the_examples_for_clients_are_no_settings),
 		TEST(variables_that_only_look_like_those_of_kubernetes_are_refused),
 		TEST(secrets_come_from_files_too),
 		TEST(secrets_are_never_shown),
 		TEST(secrets_leave_the_environment),
-		TEST(what_is_shown_can_be_read_again),
+		TEST(the_output_of_show_can_be_read_again),
 		TEST(the_table_is_sound),
 	};
 

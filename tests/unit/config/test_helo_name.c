@@ -52,7 +52,7 @@ static void a_host_name_that_the_setting_would_refuse_is_not_sent(void **state)
 	assert_true(!*name || !helo_name_check(name));
 }
 
-static void whoever_delivers_to_mx_hosts_without_a_name_is_warned(void **state)
+static void delivery_to_mx_hosts_without_a_name_is_a_warning(void **state)
 {
 	struct config c = {.helo_name = "", .relay_url = "", .roles = ROLE_RELAY};
 	char name[HELO_NAME_MAX];
@@ -75,7 +75,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_needs_a_domain_and_an_address_brackets),
 		cmocka_unit_test(a_host_name_that_the_setting_would_refuse_is_not_sent),
-		cmocka_unit_test(whoever_delivers_to_mx_hosts_without_a_name_is_warned),
+		cmocka_unit_test(delivery_to_mx_hosts_without_a_name_is_a_warning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,7 +293,7 @@ static void it_connects_over_tcp_with_a_user_and_a_database(void **state)
 	assert_true(look_at(f, PROJECT, a.id).is_found);
 }
 
-static void a_url_that_is_none_is_an_error_at_once(void **state)
+static void an_invalid_url_is_an_error_at_once(void **state)
 {
 	struct fixture *f = *state;
 	struct redis *redis = NULL;
@@ -463,7 +463,7 @@ static void a_call_under_way_is_asked_again_on_the_next_connection(void **state)
 	assert_int_equal(given_up.calls, 1);
 }
 
-static void what_redis_cannot_do_now_is_asked_again(void **state)
+static void calls_that_redis_cannot_run_now_are_sent_again(void **state)
 {
 	struct fixture *f = *state;
 	struct ended d = {0}, in_time = {0};
@@ -564,7 +564,7 @@ int main(void)
 		BARE(relaxed_durability_overrides_the_settings_and_says_so),
 		BARE(denied_settings_count_as_not_held_unless_asserted),
 		BARE(it_connects_over_tcp_with_a_user_and_a_database),
-		BARE(a_url_that_is_none_is_an_error_at_once),
+		BARE(an_invalid_url_is_an_error_at_once),
 		BARE(waiting_for_a_dead_store_ends_with_the_reason),
 		READY(a_call_is_answered_once),
 		READY(a_call_that_redis_refuses_has_failed),
@@ -573,7 +573,7 @@ int main(void)
 		READY(a_call_that_never_left_was_never_sent),
 		READY(a_call_without_an_answer_is_unknown_and_its_late_answer_is_for_nobody),
 		READY(a_call_under_way_is_asked_again_on_the_next_connection),
-		READY(what_redis_cannot_do_now_is_asked_again),
+		READY(calls_that_redis_cannot_run_now_are_sent_again),
 		READY(mail_that_a_replica_refuses_is_not_accepted),
 		READY(a_replica_that_becomes_master_in_time_takes_the_call),
 		READY(abandoned_calls_end_sent_or_not),

@@ -149,7 +149,7 @@ static void odd_answers_to_config_count_as_not_held(void **state)
 	assert_false(check_with(NULL, &none, true).holds);
 }
 
-static void denied_settings_hold_only_when_vouched_for(void **state)
+static void denied_settings_count_only_when_asserted(void **state)
 {
 	char text[] = "NOPERM this user has no permissions";
 	redisReply denied = {.type = REDIS_REPLY_ERROR, .str = text, .len = sizeof(text) - 1};
@@ -162,7 +162,7 @@ static void denied_settings_hold_only_when_vouched_for(void **state)
 	assert_false(check_with("aof_enabled:0", &denied, true).holds);
 }
 
-static void the_first_fault_is_told(void **state)
+static void the_first_wrong_setting_is_reported(void **state)
 {
 	struct arranged s;
 	struct redis_settings c =
@@ -193,7 +193,7 @@ static void memory_holds_below_the_mark_and_a_limit_is_no_warning(void **state)
 	}
 }
 
-static void newer_and_unreadable_texts_are_survived(void **state)
+static void newer_and_unreadable_info_texts_do_no_harm(void **state)
 {
 	struct arranged s;
 	redisReply *config = make_settings(&s, "always", "no"), info;
@@ -226,10 +226,10 @@ int main(void)
 		cmocka_unit_test(each_setting_that_loses_mail_is_named),
 		cmocka_unit_test(settings_of_config_are_checked),
 		cmocka_unit_test(odd_answers_to_config_count_as_not_held),
-		cmocka_unit_test(denied_settings_hold_only_when_vouched_for),
-		cmocka_unit_test(the_first_fault_is_told),
+		cmocka_unit_test(denied_settings_count_only_when_asserted),
+		cmocka_unit_test(the_first_wrong_setting_is_reported),
 		cmocka_unit_test(memory_holds_below_the_mark_and_a_limit_is_no_warning),
-		cmocka_unit_test(newer_and_unreadable_texts_are_survived),
+		cmocka_unit_test(newer_and_unreadable_info_texts_do_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,7 +135,7 @@ static void a_password_is_never_in_the_reason(void **state)
 	}
 }
 
-static void what_is_too_long_is_refused_and_what_just_fits_is_read(void **state)
+static void text_that_is_too_long_is_refused_and_text_that_just_fits_is_read(void **state)
 {
 	static const struct {
 		const char *before, *after;
@@ -210,7 +210,7 @@ int main(void)
 		cmocka_unit_test(wrong_urls_are_refused_with_the_reason),
 		cmocka_unit_test(a_password_is_never_in_the_reason),
 		cmocka_unit_test(an_address_is_shown_without_credentials),
-		cmocka_unit_test(what_is_too_long_is_refused_and_what_just_fits_is_read),
+		cmocka_unit_test(text_that_is_too_long_is_refused_and_text_that_just_fits_is_read),
 		cmocka_unit_test(a_data_directory_too_deep_for_a_socket_is_refused),
 	};
 

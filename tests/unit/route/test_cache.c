@@ -85,7 +85,7 @@ static void a_failure_comes_back_and_replaces_a_route(void **state)
 	cache_free(c);
 }
 
-static void what_has_expired_is_gone(void **state)
+static void expired_entries_are_gone(void **state)
 {
 	struct cache *c = cache_new(10);
 	struct finding in = make_route(1);
@@ -125,7 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_route_comes_back_as_it_went_in),
 		cmocka_unit_test(a_failure_comes_back_and_replaces_a_route),
-		cmocka_unit_test(what_has_expired_is_gone),
+		cmocka_unit_test(expired_entries_are_gone),
 		cmocka_unit_test(the_least_recently_used_goes_first),
 	};
 

@@ -148,7 +148,7 @@ static const struct {
 	{"a/b.c", false},
 };
 
-static void host_names_are_told_from_others(void **state)
+static void host_names_are_distinguished_from_other_text(void **state)
 {
 	char label[80];
 	char longest[300];
@@ -175,7 +175,7 @@ int main(void)
 		cmocka_unit_test(hosts_are_kept_and_others_dropped),
 		cmocka_unit_test(long_sites_are_a_name_and_a_hash),
 		cmocka_unit_test(equals_change_places_and_preferences_do_not),
-		cmocka_unit_test(host_names_are_told_from_others),
+		cmocka_unit_test(host_names_are_distinguished_from_other_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

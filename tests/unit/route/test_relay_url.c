@@ -135,7 +135,7 @@ static const struct {
 	{"smtp://m\xc3\xbcller.example", "neither a name"},
 };
 
-static void bad_urls_are_refused_with_a_sentence(void **state)
+static void bad_urls_are_refused_with_a_reason(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -179,7 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_urls_are_read),
 		cmocka_unit_test(a_user_means_verified_tls_unless_the_url_says_otherwise),
-		cmocka_unit_test(bad_urls_are_refused_with_a_sentence),
+		cmocka_unit_test(bad_urls_are_refused_with_a_reason),
 		cmocka_unit_test(lengths_are_bounded),
 	};
 

@@ -4,7 +4,7 @@
 #include "server/route/dns.h"
 #include "server/route/lookup.h"
 
-static void questions_for_one_domain_are_asked_once(void **state)
+static void concurrent_lookups_of_one_domain_are_one_query(void **state)
 {
 	struct fixture *f = *state;
 	struct router *r = make_router(f);
@@ -290,7 +290,7 @@ static const struct {
 	{"", "", 65536, "POSTERN_SMTP_PORT"},
 };
 
-static void a_bad_configuration_is_named(void **state)
+static void an_error_of_the_configuration_names_its_setting(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(configs) / sizeof(*configs); i++) {
@@ -329,7 +329,7 @@ static void a_url_that_wants_less_than_the_policy_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(questions_for_one_domain_are_asked_once),
+		cmocka_unit_test(concurrent_lookups_of_one_domain_are_one_query),
 		cmocka_unit_test(ttl_0_is_kept_for_a_batch),
 		cmocka_unit_test(more_than_a_thousand_open_questions_are_put_off),
 		cmocka_unit_test(open_questions_are_dropped_with_the_router),
@@ -337,7 +337,7 @@ int main(void)
 		cmocka_unit_test(a_host_with_our_address_and_worse_ones_are_dropped),
 		cmocka_unit_test(a_relay_takes_the_mail_of_every_domain),
 		cmocka_unit_test(a_relay_without_address_never_bounces),
-		cmocka_unit_test(a_bad_configuration_is_named),
+		cmocka_unit_test(an_error_of_the_configuration_names_its_setting),
 		cmocka_unit_test(a_url_that_wants_less_than_the_policy_is_refused),
 	};
 

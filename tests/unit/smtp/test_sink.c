@@ -116,7 +116,7 @@ static struct listed list(struct fixture *f, const char *recipient)
 	return l;
 }
 
-static void a_mail_is_in_the_inbox_when_250_is_said(void **state)
+static void a_mail_is_in_the_inbox_when_250_is_sent(void **state)
 {
 	struct fixture *f = *state;
 	struct client c;
@@ -161,7 +161,7 @@ static void bytes_may_arrive_one_by_one_and_mails_one_after_the_other(void **sta
 	disconnect_client(&c);
 }
 
-static void what_came_while_a_mail_is_stored_is_answered_after_it(void **state)
+static void commands_that_arrive_while_a_mail_is_stored_get_their_replies_after_it(void **state)
 {
 	struct fixture *f = *state;
 	struct client c;
@@ -224,7 +224,7 @@ static void too_many_recipients_are_refused(void **state)
 	disconnect_client(&c);
 }
 
-static void a_line_without_an_end_is_hung_up_on(void **state)
+static void a_line_without_an_end_closes_the_connection(void **state)
 {
 	struct fixture *f = *state;
 	struct client c;
@@ -260,7 +260,7 @@ static void a_large_mail_passes(void **state)
 	free(mail);
 }
 
-static void a_store_that_is_away_makes_it_451(void **state)
+static void without_the_store_the_reply_is_451(void **state)
 {
 	struct fixture *f = *state;
 	struct client c;
@@ -278,7 +278,7 @@ static void a_store_that_is_away_makes_it_451(void **state)
 	disconnect_client(&c);
 }
 
-static void a_client_that_leaves_meanwhile_does_no_harm(void **state)
+static void a_client_that_closes_while_a_mail_is_stored_does_no_harm(void **state)
 {
 	struct fixture *f = *state;
 	struct client c;
@@ -332,15 +332,15 @@ static void it_is_freed_under_way_when_the_process_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		READY(a_mail_is_in_the_inbox_when_250_is_said),
+		READY(a_mail_is_in_the_inbox_when_250_is_sent),
 		READY(bytes_may_arrive_one_by_one_and_mails_one_after_the_other),
-		READY(what_came_while_a_mail_is_stored_is_answered_after_it),
+		READY(commands_that_arrive_while_a_mail_is_stored_get_their_replies_after_it),
 		READY(commands_out_of_turn_are_answered),
 		READY(too_many_recipients_are_refused),
-		READY(a_line_without_an_end_is_hung_up_on),
+		READY(a_line_without_an_end_closes_the_connection),
 		READY(a_large_mail_passes),
-		READY(a_store_that_is_away_makes_it_451),
-		READY(a_client_that_leaves_meanwhile_does_no_harm),
+		READY(without_the_store_the_reply_is_451),
+		READY(a_client_that_closes_while_a_mail_is_stored_does_no_harm),
 		READY(it_is_freed_under_way_when_the_process_ends),
 	};
 

@@ -1,4 +1,4 @@
-/* The supervisor with roles made for the test: who starts, who is started again, who goes when. */
+/* The supervisor with roles made for the test: starts, restarts, the order of the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -502,7 +502,7 @@ static void one_ctrl_c_that_comes_twice_is_one(void **state)
 	assert_true(clock_mono_ms() - start >= 290); /* it drained */
 }
 
-static void who_does_not_listen_is_killed_in_the_end(void **state)
+static void a_child_that_ignores_sigterm_is_killed_in_the_end(void **state)
 {
 	static const struct supervisor_job jobs[] = {
 		JOB("deaf", fake_deaf, .recover = fake_recover)};
@@ -518,7 +518,7 @@ static void who_does_not_listen_is_killed_in_the_end(void **state)
 }
 
 /* Redis may be gone for good; its journal waits for the next start. */
-static void a_recovery_in_vain_holds_up_the_end_for_a_moment_only(void **state)
+static void a_failing_recovery_delays_the_end_only_briefly(void **state)
 {
 	static const struct supervisor_job jobs[] = {
 		JOB("relay", fake_relay, .recover = fake_recover_in_vain)};
@@ -593,7 +593,7 @@ static void a_terminal_that_goes_away_ends_dev(void **state)
 	assert_int_equal(wait_end(5000), 0);
 }
 
-static void what_runs_once_runs_once(void **state)
+static void a_role_that_runs_once_is_not_started_again(void **state)
 {
 	static const struct supervisor_job jobs[] = {JOB("dev", fake_once_good, .is_once = true),
 						     JOB("api", fake_api)};
@@ -608,7 +608,7 @@ static void what_runs_once_runs_once(void **state)
 	assert_int_equal(wait_end(5000), 0);
 }
 
-static void when_it_fails_the_house_ends_with_1(void **state)
+static void a_failed_run_once_role_ends_the_app_with_1(void **state)
 {
 	static const struct supervisor_job jobs[] = {JOB("api", fake_api),
 						     JOB("dev", fake_once_bad, .is_once = true)};
@@ -619,7 +619,7 @@ static void when_it_fails_the_house_ends_with_1(void **state)
 	assert_int_equal(count("once"), 1);
 }
 
-static void only_who_listens_keeps_the_sockets(void **state)
+static void only_roles_that_listen_keep_the_sockets(void **state)
 {
 	static const struct supervisor_job jobs[] = {JOB("api", fake_listener, .listens = true),
 						     JOB("keeper", fake_not_listening)};
@@ -701,15 +701,15 @@ int main(void)
 		TEST(a_backend_that_does_not_come_up_ends_the_app_with_1),
 		TEST(a_second_sigterm_hurries),
 		TEST(one_ctrl_c_that_comes_twice_is_one),
-		TEST(who_does_not_listen_is_killed_in_the_end),
-		TEST(a_recovery_in_vain_holds_up_the_end_for_a_moment_only),
+		TEST(a_child_that_ignores_sigterm_is_killed_in_the_end),
+		TEST(a_failing_recovery_delays_the_end_only_briefly),
 		TEST(ctrl_c_does_not_reach_a_role_that_hears_it),
 		TEST(a_child_does_not_outlive_a_killed_supervisor),
 		TEST(ctrl_c_does_not_reach_the_children),
 		TEST(a_terminal_that_goes_away_ends_dev),
-		TEST(what_runs_once_runs_once),
-		TEST(when_it_fails_the_house_ends_with_1),
-		TEST(only_who_listens_keeps_the_sockets),
+		TEST(a_role_that_runs_once_is_not_started_again),
+		TEST(a_failed_run_once_role_ends_the_app_with_1),
+		TEST(only_roles_that_listen_keep_the_sockets),
 		TEST(orphans_are_reaped),
 	};
 

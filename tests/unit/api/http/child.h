@@ -58,7 +58,7 @@ static inline void echo(struct request *r)
 	answer_length(r);
 }
 
-/* Comes whatever has become of the client, like an answer of the store. */
+/* Called even if the client has closed, like a reply of the store. */
 struct delay {
 	struct loop_timer timer;
 	struct request *request;

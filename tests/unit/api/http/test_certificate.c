@@ -198,7 +198,7 @@ static void old_tls_is_refused(void **state)
 	close(fd);
 }
 
-static void who_never_shakes_hands_is_closed(void **state)
+static void a_client_without_a_handshake_is_closed(void **state)
 {
 	int silent = dial(&shared), plain = dial(&shared);
 
@@ -238,7 +238,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_may_not_be_read_is_named),
 		cmocka_unit_test(requests_are_served_over_tls),
 		cmocka_unit_test(old_tls_is_refused),
-		cmocka_unit_test(who_never_shakes_hands_is_closed),
+		cmocka_unit_test(a_client_without_a_handshake_is_closed),
 		cmocka_unit_test(a_body_over_the_limit_ends_the_connection),
 	};
 

@@ -1,7 +1,7 @@
 /* The HTTP server at its limits, and how it ends. */
 #include "tests/unit/api/http/client.h"
 
-static void above_the_limit_of_connections_there_is_503(void **state)
+static void connections_above_the_limit_get_503(void **state)
 {
 	int fds[60], refused = 0, served = 0;
 	char answer[4000];
@@ -26,7 +26,7 @@ static void above_the_limit_of_connections_there_is_503(void **state)
 	counted("handled");
 }
 
-static void out_of_descriptors_it_waits_and_recovers(void **state)
+static void the_server_waits_and_recovers_when_out_of_descriptors(void **state)
 {
 	static const char request[] = "GET /counts HTTP/1.1\r\n" HOST "\r\n";
 	struct child c = {0};
@@ -58,7 +58,7 @@ static void out_of_descriptors_it_waits_and_recovers(void **state)
 	stop_child(&c);
 }
 
-static void a_drain_answers_what_is_in_hand_and_closes_the_rest(void **state)
+static void a_drain_finishes_open_requests_and_closes_the_other_connections(void **state)
 {
 	static const char slow[] = POST("/v1/much-later", "Content-Length: 2\r\n") "{}";
 	struct child c = {0};
@@ -118,9 +118,9 @@ static void a_second_sigterm_stops_at_once_with_requests_open(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(above_the_limit_of_connections_there_is_503),
-		cmocka_unit_test(out_of_descriptors_it_waits_and_recovers),
-		cmocka_unit_test(a_drain_answers_what_is_in_hand_and_closes_the_rest),
+		cmocka_unit_test(connections_above_the_limit_get_503),
+		cmocka_unit_test(the_server_waits_and_recovers_when_out_of_descriptors),
+		cmocka_unit_test(a_drain_finishes_open_requests_and_closes_the_other_connections),
 		cmocka_unit_test(a_second_sigterm_stops_at_once_with_requests_open),
 	};
 

@@ -1,4 +1,4 @@
-/* Requests and what HTTP wants them answered with; above all those to refuse. */
+/* Requests and the responses that HTTP requires; most of them must be refused. */
 #include "tests/unit/api/http/client.h"
 
 enum { OPEN, CLOSED };
@@ -12,7 +12,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-	/* what works */
+	/* valid requests */
 	{"a POST is answered", POST("/v1/echo", "Content-Length: 2\r\n") "{}", 202, "\"len\":2",
 	 OPEN},
 	{"a chunked POST is answered",
@@ -139,7 +139,7 @@ static const struct row rows[] = {
 	{"chunks", POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", 202,
 	 "", OPEN},
 
-	/* what must be there once */
+	/* headers that must occur once */
 	{"no Host", "GET /healthz HTTP/1.1\r\n\r\n", 400, "Host", CLOSED},
 	{"two Host", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "bad-request",
 	 CLOSED},
@@ -288,7 +288,7 @@ static const struct row rows[] = {
 	 GET("/v1/things/msg_01arz3ndektsv4rrffq69g5favaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 404,
 	 "not-found", OPEN},
 
-	/* what an answer must not say */
+	/* text that a response must not have */
 	{"an error within", GET("/fail"), 500, "\"title\":\"Internal error\"", OPEN},
 };
 
@@ -312,7 +312,7 @@ static void try_row(const struct row *row)
 	close(fd);
 }
 
-static void each_request_gets_the_answer_that_http_wants(void **state)
+static void each_request_gets_the_response_that_http_requires(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -516,7 +516,7 @@ static void wrong_key_and_no_key_look_the_same(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_request_gets_the_answer_that_http_wants),
+		cmocka_unit_test(each_request_gets_the_response_that_http_requires),
 		cmocka_unit_test(a_nul_in_the_head_is_refused),
 		cmocka_unit_test(a_head_that_is_too_long_is_refused),
 		cmocka_unit_test(a_bad_head_is_refused_whatever_came_before_it),

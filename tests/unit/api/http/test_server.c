@@ -110,7 +110,7 @@ static int dial_slow_reader(void)
 	return fd;
 }
 
-static void what_slow_readers_hold_is_bounded(void **state)
+static void the_memory_of_slow_readers_is_bounded(void **state)
 {
 	static const char request[] = GET("/much");
 	char answer[4000];
@@ -136,7 +136,7 @@ static void what_slow_readers_hold_is_bounded(void **state)
 	close(other);
 }
 
-static void who_is_refused_early_can_read_why(void **state)
+static void a_client_that_is_refused_early_can_read_the_reason(void **state)
 {
 	static const char head[] =
 		"POST /v1/echo HTTP/1.1\r\n" HOST JSON "Authorization: Bearer x\r\n"
@@ -156,7 +156,7 @@ static void who_is_refused_early_can_read_why(void **state)
 	close(fd);
 }
 
-static void slow_ones_are_closed_and_others_do_not_notice(void **state)
+static void slow_clients_are_closed_and_others_are_not_affected(void **state)
 {
 	static const char head[] = POST("/v1/echo", "Content-Length: 1000\r\n");
 	int fresh = dial(&shared), slow_head = dial(&shared), slow_body = dial(&shared);
@@ -247,7 +247,7 @@ static void pipelined_requests_are_answered_in_order_once(void **state)
 	close(fd);
 }
 
-static void a_late_answer_goes_out_at_once(void **state)
+static void a_late_response_is_sent_at_once(void **state)
 {
 	static const char request[] = POST("/v1/soon", "Content-Length: 2\r\n") "{}";
 	int64_t begin = clock_mono_ms();
@@ -264,7 +264,7 @@ static void a_late_answer_goes_out_at_once(void **state)
 	close(fd);
 }
 
-static void a_suspended_request_starves_nobody(void **state)
+static void a_suspended_request_delays_no_other(void **state)
 {
 	static const char slow[] = POST("/v1/held", "Content-Length: 2\r\n") "{}";
 	int waiting = dial(&shared), fds[20];
@@ -323,13 +323,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_body_of_exactly_the_limit_is_taken_in_any_pieces),
 		cmocka_unit_test(a_chunked_body_is_cut_at_the_limit),
 		cmocka_unit_test(bodies_beyond_the_limit_do_not_pile_up_in_memory),
-		cmocka_unit_test(what_slow_readers_hold_is_bounded),
-		cmocka_unit_test(who_is_refused_early_can_read_why),
-		cmocka_unit_test(slow_ones_are_closed_and_others_do_not_notice),
+		cmocka_unit_test(the_memory_of_slow_readers_is_bounded),
+		cmocka_unit_test(a_client_that_is_refused_early_can_read_the_reason),
+		cmocka_unit_test(slow_clients_are_closed_and_others_are_not_affected),
 		cmocka_unit_test(a_client_may_hang_up_at_any_time),
 		cmocka_unit_test(pipelined_requests_are_answered_in_order_once),
-		cmocka_unit_test(a_late_answer_goes_out_at_once),
-		cmocka_unit_test(a_suspended_request_starves_nobody),
+		cmocka_unit_test(a_late_response_is_sent_at_once),
+		cmocka_unit_test(a_suspended_request_delays_no_other),
 		cmocka_unit_test(the_log_has_one_line_a_request_and_no_key),
 	};
 

@@ -11,7 +11,7 @@
 
 #include "api/json/json.h"
 
-static void each_body_is_read_or_the_place_is_named(void **state)
+static void each_body_is_read_or_the_position_of_the_error_is_named(void **state)
 {
 	static const struct {
 		const char *text;
@@ -146,7 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_body_has_a_bounded_number_of_values),
-		cmocka_unit_test(each_body_is_read_or_the_place_is_named),
+		cmocka_unit_test(each_body_is_read_or_the_position_of_the_error_is_named),
 		cmocka_unit_test(the_message_does_not_quote_the_body),
 		cmocka_unit_test(a_million_levels_do_not_overflow_the_stack),
 		cmocka_unit_test(a_nul_in_the_text_is_not_its_end),

@@ -36,7 +36,7 @@ static void plain_bodies_are_read_as_jansson_reads_them(void **state)
 	}
 }
 
-static void what_is_not_plain_is_left_to_jansson(void **state)
+static void json_that_is_not_plain_is_left_to_jansson(void **state)
 {
 	static const char *const rows[] = {
 		"",
@@ -106,7 +106,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_bodies_are_read_as_jansson_reads_them),
-		cmocka_unit_test(what_is_not_plain_is_left_to_jansson),
+		cmocka_unit_test(json_that_is_not_plain_is_left_to_jansson),
 		cmocka_unit_test(a_body_that_ends_early_is_not_plain),
 	};
 

@@ -101,7 +101,7 @@ static void a_202_names_each_recipient_in_order(void **state)
 	buf_deinit(&body);
 }
 
-static void a_replay_is_the_first_answer_whatever_became_of_the_message(void **state)
+static void a_replay_is_the_first_response_whatever_happened_to_the_message(void **state)
 {
 	struct record record = record_of(facts);
 	struct buf body = {0};
@@ -112,7 +112,7 @@ static void a_replay_is_the_first_answer_whatever_became_of_the_message(void **s
 	buf_deinit(&body);
 }
 
-static void a_202_and_its_replay_tell_who_is_suppressed(void **state)
+static void a_202_and_its_replay_list_suppressed_recipients(void **state)
 {
 	static const struct {
 		const char *numbers, *whole, *b, *c, *d;
@@ -204,8 +204,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_202_names_each_recipient_in_order),
-		cmocka_unit_test(a_replay_is_the_first_answer_whatever_became_of_the_message),
-		cmocka_unit_test(a_202_and_its_replay_tell_who_is_suppressed),
+		cmocka_unit_test(a_replay_is_the_first_response_whatever_happened_to_the_message),
+		cmocka_unit_test(a_202_and_its_replay_list_suppressed_recipients),
 		cmocka_unit_test(a_message_shows_facts_and_states),
 		cmocka_unit_test(damaged_facts_are_an_error_and_no_crash),
 	};

@@ -72,7 +72,7 @@ static void quoted_and_bare_are_the_same_key(void **state)
 	assert_string_not_equal(bare, other);
 }
 
-static void a_test_send_never_stands_for_a_live_one(void **state)
+static void a_test_send_never_replays_a_live_one(void **state)
 {
 	char live[IDEMPOTENCY_HEX], test[IDEMPOTENCY_HEX];
 
@@ -183,7 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_are_taken_or_refused),
 		cmocka_unit_test(quoted_and_bare_are_the_same_key),
-		cmocka_unit_test(a_test_send_never_stands_for_a_live_one),
+		cmocka_unit_test(a_test_send_never_replays_a_live_one),
 		cmocka_unit_test(a_fingerprint_is_of_method_path_and_body),
 		cmocka_unit_test(base64_is_strict),
 		cmocka_unit_test(durations_are_bounded),

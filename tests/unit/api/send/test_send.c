@@ -319,7 +319,7 @@ static void a_line_end_in_any_string_is_an_error_at_that_string(void **state)
 
 /* ---- what a good body becomes ---- */
 
-static void a_full_body_lands_where_it_belongs(void **state)
+static void each_field_of_a_full_body_is_read(void **state)
 {
 	struct buf said = {0};
 	struct send s;
@@ -354,7 +354,7 @@ static void a_full_body_lands_where_it_belongs(void **state)
 	buf_deinit(&said);
 }
 
-static void what_a_mail_cannot_have_is_replaced(void **state)
+static void characters_that_a_mail_cannot_have_are_replaced(void **state)
 {
 	static const char body[] =
 		"{" BASE ",\"html\":\"\",\"subject\":\"a\\tb\",\"headers\":{\"X-A\":\"c\\td\"},"
@@ -373,7 +373,7 @@ static void what_a_mail_cannot_have_is_replaced(void **state)
 	buf_deinit(&said);
 }
 
-static void what_is_not_given_has_its_default(void **state)
+static void fields_that_are_not_given_have_their_default(void **state)
 {
 	struct buf said = {0};
 	struct send s;
@@ -457,7 +457,7 @@ static void equal_recipients_fold_the_domain_and_keep_the_local_part(void **stat
 	buf_deinit(&said);
 }
 
-static void metadata_is_limited_in_all(void **state)
+static void metadata_is_limited_in_total(void **state)
 {
 	json_t *body = parse("{" BASE "}");
 	char value[4097];
@@ -478,7 +478,7 @@ static void metadata_is_limited_in_all(void **state)
 
 /* ---- facts ---- */
 
-static void facts_hold_what_was_given_and_nothing_else(void **state)
+static void facts_hold_the_given_fields_and_nothing_else(void **state)
 {
 	const struct send_extra extra = {"<id@shop.example>", 1234, "fsync", "req-1"};
 	struct buf said = {0}, facts = {0};
@@ -537,13 +537,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_body_has_the_error_it_should_have),
 		cmocka_unit_test(a_line_end_in_any_string_is_an_error_at_that_string),
-		cmocka_unit_test(a_full_body_lands_where_it_belongs),
-		cmocka_unit_test(what_a_mail_cannot_have_is_replaced),
-		cmocka_unit_test(what_is_not_given_has_its_default),
+		cmocka_unit_test(each_field_of_a_full_body_is_read),
+		cmocka_unit_test(characters_that_a_mail_cannot_have_are_replaced),
+		cmocka_unit_test(fields_that_are_not_given_have_their_default),
 		cmocka_unit_test(recipients_are_counted_once_and_limited),
 		cmocka_unit_test(equal_recipients_fold_the_domain_and_keep_the_local_part),
-		cmocka_unit_test(metadata_is_limited_in_all),
-		cmocka_unit_test(facts_hold_what_was_given_and_nothing_else),
+		cmocka_unit_test(metadata_is_limited_in_total),
+		cmocka_unit_test(facts_hold_the_given_fields_and_nothing_else),
 		cmocka_unit_test(facts_of_a_full_body_give_its_envelope_back),
 	};
 

@@ -83,7 +83,7 @@ static enum scan_verdict scan_long(const char *before, const char *piece, size_t
 	return scan_head(head, len, out);
 }
 
-static void what_is_too_long_is_refused_before_its_end(void **state)
+static void a_head_that_is_too_long_is_refused_before_its_end(void **state)
 {
 	struct scan out;
 
@@ -157,7 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_head_is_judged),
 		cmocka_unit_test(the_end_of_the_head_and_chunks_are_found),
-		cmocka_unit_test(what_is_too_long_is_refused_before_its_end),
+		cmocka_unit_test(a_head_that_is_too_long_is_refused_before_its_end),
 		cmocka_unit_test(each_chunked_body_is_judged_in_any_pieces),
 	};
 

@@ -186,7 +186,7 @@ static void a_peer_that_is_gone_does_not_kill_us(void **state)
 }
 
 /* The server's last words are read even when our write fails first. */
-static void a_421_before_the_hang_up_is_heard(void **state)
+static void a_421_before_the_close_is_read(void **state)
 {
 	struct bench b;
 
@@ -247,7 +247,7 @@ static void quit_at_the_fence_cuts_the_mail_and_drop_too(void **state)
 	}
 }
 
-static void what_cannot_be_sent_is_refused_and_the_connection_stays(void **state)
+static void a_mail_that_cannot_be_sent_is_refused_and_the_connection_stays(void **state)
 {
 	const char *const bad[] = {"a@x.test>\r\nRSET"};
 	struct connection_mail evil = {"me@x.test", bad, 1, NULL, 0, "x\r\n", 3};
@@ -271,10 +271,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mail_fires_each_callback_once_and_none_inside_a_call),
 		cmocka_unit_test(a_peer_that_is_gone_does_not_kill_us),
-		cmocka_unit_test(a_421_before_the_hang_up_is_heard),
+		cmocka_unit_test(a_421_before_the_close_is_read),
 		cmocka_unit_test(quit_before_ready_closes_with_a_reason),
 		cmocka_unit_test(quit_at_the_fence_cuts_the_mail_and_drop_too),
-		cmocka_unit_test(what_cannot_be_sent_is_refused_and_the_connection_stays),
+		cmocka_unit_test(a_mail_that_cannot_be_sent_is_refused_and_the_connection_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

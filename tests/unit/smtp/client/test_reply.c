@@ -129,7 +129,7 @@ static void a_reply_without_end_is_bad_in_bounded_memory(void **state)
 	}
 }
 
-static void of_a_long_line_512_bytes_are_kept(void **state)
+static void the_first_512_bytes_of_a_long_line_are_kept(void **state)
 {
 	struct reply r = {0};
 	char line[2000];
@@ -166,7 +166,7 @@ int main(void)
 		cmocka_unit_test(replies_read_the_same_whole_and_in_pieces),
 		cmocka_unit_test(a_reply_ends_where_it_ends),
 		cmocka_unit_test(a_reply_without_end_is_bad_in_bounded_memory),
-		cmocka_unit_test(of_a_long_line_512_bytes_are_kept),
+		cmocka_unit_test(the_first_512_bytes_of_a_long_line_are_kept),
 		cmocka_unit_test(text_is_cut_between_characters),
 	};
 

@@ -1,5 +1,5 @@
 /* Every conversation: each two replies of a session replaced by each kind of wrong reply, in every
- * configuration, against an oracle that knows what may be said when. */
+ * configuration, against an oracle that knows which command is allowed when. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ struct server {
 	const struct plan *plan;
 	char line[2048];
 	size_t line_len;
-	enum place owed[16]; /* commands heard and not answered */
+	enum place owed[16]; /* commands without a reply yet */
 	size_t n_owed;
 	int n_replies;
 	bool has_pipelining, is_helo, is_secure, is_greeted, is_ehlo, is_logged_in;
@@ -216,7 +216,7 @@ static const char *good_text(const struct server *s, enum place place)
 	return "";
 }
 
-/* What the server's own words mean for what it will stand for. */
+/* The outcome that the server's replies stand for. */
 static void note(struct server *s, enum place place, const char *text)
 {
 	bool is_ok = text[0] == '2' && !strstr(text, "550");
@@ -365,7 +365,7 @@ static void start_mail(const struct plan *p, struct session *session)
 	assert_int_equal(session_send(session, &mail, &e), 0);
 }
 
-/* Has the whole conversation; returns how many replies it took. */
+/* Runs the whole conversation; returns the number of replies. */
 static int converse(const struct plan *p)
 {
 	struct server s = {.plan = p};

@@ -1,5 +1,5 @@
-/* Rules of the SMTP session one by one: what goes out as one write, what never goes out, how long
- * is waited, how the body is cut. */
+/* Rules of the SMTP session one by one: what is sent in one write, what is never sent, the time
+ * limits, how the body is cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static void hear(struct session *s, const char *text)
 	session_hear(s, text, strlen(text));
 }
 
-/* All that the session has to say now, `step` bytes written at a time. */
+/* All current output of the session, `step` bytes written at a time. */
 static void said(struct session *s, char *out, size_t size, size_t step)
 {
 	struct iovec pieces[3];
@@ -153,7 +153,7 @@ static void random_bodies_come_back_after_unstuffing(void **state)
 	}
 }
 
-/* Whatever the API let through, it ends here. */
+/* Even if the API accepted it, it is refused here. */
 static void an_address_that_leaves_its_command_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -265,7 +265,7 @@ static void waits_are_those_of_the_rfc(void **state)
 
 /* The deadline of a stage does not move while bytes trickle in, that of the body moves
  * only with whole blocks. */
-static void a_trickle_wins_no_time(void **state)
+static void slow_octets_do_not_extend_the_deadline(void **state)
 {
 	struct session *s = new_session(NULL);
 	unsigned turn = session_turn(s);
@@ -323,7 +323,7 @@ static void a_dot_that_never_left_is_no_unknown_outcome(void **state)
 	}
 }
 
-static void a_good_reply_before_the_dot_left_is_not_believed(void **state)
+static void a_good_reply_before_the_dot_does_not_count(void **state)
 {
 	struct session *s = ready_session("250-hi\r\n250 PIPELINING\r\n");
 	size_t n;
@@ -339,7 +339,7 @@ static void a_good_reply_before_the_dot_left_is_not_believed(void **state)
 }
 
 /* Octets with or after the last reply are not a reply to the next mail. */
-static void bytes_behind_the_last_reply_end_the_connection(void **state)
+static void bytes_after_the_last_reply_end_the_connection(void **state)
 {
 	(void)state;
 	for (int is_later = 0; is_later < 2; is_later++) {
@@ -380,7 +380,7 @@ static void the_password_is_wiped_once_it_is_out(void **state)
 	session_free(s);
 }
 
-static void without_tls_the_password_stays_here(void **state)
+static void without_tls_the_password_is_not_sent(void **state)
 {
 	struct session_options o = {.user = "me", .password = "hunter2"};
 	struct session *s = new_session(&o);
@@ -496,12 +496,12 @@ int main(void)
 		cmocka_unit_test(a_helo_name_that_leaves_its_command_is_refused),
 		cmocka_unit_test(a_body_with_a_bare_cr_or_lf_is_refused),
 		cmocka_unit_test(waits_are_those_of_the_rfc),
-		cmocka_unit_test(a_trickle_wins_no_time),
+		cmocka_unit_test(slow_octets_do_not_extend_the_deadline),
 		cmocka_unit_test(a_dot_that_never_left_is_no_unknown_outcome),
-		cmocka_unit_test(a_good_reply_before_the_dot_left_is_not_believed),
-		cmocka_unit_test(bytes_behind_the_last_reply_end_the_connection),
+		cmocka_unit_test(a_good_reply_before_the_dot_does_not_count),
+		cmocka_unit_test(bytes_after_the_last_reply_end_the_connection),
 		cmocka_unit_test(the_password_is_wiped_once_it_is_out),
-		cmocka_unit_test(without_tls_the_password_stays_here),
+		cmocka_unit_test(without_tls_the_password_is_not_sent),
 		cmocka_unit_test(a_server_with_our_name_is_a_loop_where_that_is_looked_for),
 		cmocka_unit_test(without_a_name_our_address_is_sent),
 		cmocka_unit_test(a_result_says_where_it_comes_from),

@@ -160,7 +160,7 @@ static void a_short_password_is_masked_as_well(void **state)
 	buf_deinit(&t.wire);
 }
 
-static void what_was_not_written_was_not_said(void **state)
+static void octets_that_were_not_written_are_not_in_the_transcript(void **state)
 {
 	static const char *const recipients[] = {"a@x.test"};
 	static const struct connection_mail mail = {"me@x.test", recipients, 1, NULL,
@@ -199,7 +199,7 @@ int main(void)
 		cmocka_unit_test(credentials_are_masked),
 		cmocka_unit_test(a_server_that_quotes_them_is_masked_too),
 		cmocka_unit_test(a_short_password_is_masked_as_well),
-		cmocka_unit_test(what_was_not_written_was_not_said),
+		cmocka_unit_test(octets_that_were_not_written_are_not_in_the_transcript),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

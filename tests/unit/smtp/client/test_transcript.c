@@ -1,4 +1,4 @@
-/* Transcripts: lines of what was said, whatever the pieces it came in, and always bounded. */
+/* Transcripts: complete lines in whatever pieces they arrive, and always bounded. */
 #include "smtp/client/transcript.h"
 
 #include <setjmp.h>
@@ -65,7 +65,7 @@ static void lines_are_whole_however_they_came(void **state)
 	transcript_deinit(&t);
 }
 
-static void of_a_body_only_its_size_is_told(void **state)
+static void a_body_is_recorded_by_its_size_only(void **state)
 {
 	struct transcript t = {0};
 
@@ -82,7 +82,7 @@ static void of_a_body_only_its_size_is_told(void **state)
 	transcript_deinit(&t);
 }
 
-static void what_is_not_printable_is_escaped(void **state)
+static void octets_that_are_not_printable_are_escaped(void **state)
 {
 	static const char bytes[] = "550 \0\x1b[31m\xff\xe2\x80\xae \xc3\xbc\t.\r\n";
 	struct transcript t = {0};
@@ -116,7 +116,7 @@ static void long_lines_are_cut(void **state)
 	transcript_deinit(&t);
 }
 
-static void a_long_one_keeps_its_begin_and_its_end(void **state)
+static void a_long_transcript_keeps_its_beginning_and_its_end(void **state)
 {
 	struct transcript t = {0};
 	struct buf text = {0};
@@ -157,7 +157,7 @@ static void one_byte_at_a_time_is_bounded_too(void **state)
 	transcript_deinit(&t);
 }
 
-static void a_further_transaction_begins_anew(void **state)
+static void a_further_transaction_starts_a_new_transcript(void **state)
 {
 	struct transcript t = {0};
 
@@ -213,7 +213,7 @@ static void steps_are_measured_between_ticks(void **state)
 	transcript_deinit(&t);
 }
 
-static void without_one_nothing_happens(void **state)
+static void functions_accept_a_null_transcript(void **state)
 {
 	(void)state;
 	transcript_tick(NULL);
@@ -230,15 +230,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_whole_however_they_came),
-		cmocka_unit_test(of_a_body_only_its_size_is_told),
-		cmocka_unit_test(what_is_not_printable_is_escaped),
+		cmocka_unit_test(a_body_is_recorded_by_its_size_only),
+		cmocka_unit_test(octets_that_are_not_printable_are_escaped),
 		cmocka_unit_test(long_lines_are_cut),
-		cmocka_unit_test(a_long_one_keeps_its_begin_and_its_end),
+		cmocka_unit_test(a_long_transcript_keeps_its_beginning_and_its_end),
 		cmocka_unit_test(one_byte_at_a_time_is_bounded_too),
-		cmocka_unit_test(a_further_transaction_begins_anew),
+		cmocka_unit_test(a_further_transaction_starts_a_new_transcript),
 		cmocka_unit_test(the_next_host_keeps_the_words_of_the_first_but_not_its_times),
 		cmocka_unit_test(steps_are_measured_between_ticks),
-		cmocka_unit_test(without_one_nothing_happens),
+		cmocka_unit_test(functions_accept_a_null_transcript),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The journal: what was added is there for the heirs, whatever was torn, full or unconfirmed. */
+/* The journal: entries are there for the recovery, whatever is torn, full or unconfirmed. */
 #include "smtp/relay/journal.h"
 
 #include <errno.h>
@@ -146,7 +146,7 @@ static void write_file(const struct bench *b, const char *bytes, size_t len)
 	fclose(f);
 }
 
-static void heirs_read_what_was_not_confirmed(void **state)
+static void a_recovery_reads_the_unconfirmed_entries(void **state)
 {
 	struct bench *b = *state;
 	struct heard h;
@@ -202,7 +202,7 @@ static void a_journal_has_one_owner_at_a_time(void **state)
 	assert_int_equal(read_journal(b).n, 1);
 }
 
-static void what_is_all_confirmed_leaves_nothing_behind(void **state)
+static void a_journal_without_open_entries_is_removed(void **state)
 {
 	struct bench *b = *state;
 	uint64_t entry[3];
@@ -345,7 +345,7 @@ static void a_rewritten_file_is_still_locked(void **state)
 	free(results);
 }
 
-static void what_is_confirmed_in_time_is_never_synced(void **state)
+static void entries_confirmed_in_time_are_never_synced(void **state)
 {
 	struct bench *b = *state;
 	uint64_t entry;
@@ -379,7 +379,7 @@ static void each_entry_that_stays_open_is_synced_once(void **state)
 	assert_int_equal(atomic_load(&n_syncs), 2);
 }
 
-static void a_full_disk_is_told_and_leaves_no_torn_entry(void **state)
+static void a_full_disk_is_reported_and_leaves_no_torn_entry(void **state)
 {
 	struct bench *b = *state;
 	struct rlimit old, small;
@@ -407,7 +407,7 @@ static void a_full_disk_is_told_and_leaves_no_torn_entry(void **state)
 	assert_int_equal(read_journal(b).epochs[1], 3);
 }
 
-static void a_directory_that_cannot_be_is_an_error(void **state)
+static void a_directory_that_cannot_be_created_is_an_error(void **state)
 {
 	struct bench *b = *state;
 	char deep[600];
@@ -442,20 +442,20 @@ static void many_entries_are_read_in_a_moment(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIR(heirs_read_what_was_not_confirmed),
+		IN_DIR(a_recovery_reads_the_unconfirmed_entries),
 		IN_DIR(entries_are_in_the_file_before_add_returns),
 		IN_DIR(a_journal_has_one_owner_at_a_time),
-		IN_DIR(what_is_all_confirmed_leaves_nothing_behind),
+		IN_DIR(a_journal_without_open_entries_is_removed),
 		IN_DIR(an_owner_that_still_holds_leases_can_be_found),
 		IN_DIR(a_torn_last_entry_is_dropped),
 		IN_DIR(damaged_entries_end_the_reading),
 		IN_DIR(a_grown_file_is_rewritten_with_what_is_open),
 		IN_DIR(a_file_whose_entries_are_all_open_is_not_rewritten_each_time),
 		IN_DIR(a_rewritten_file_is_still_locked),
-		IN_DIR(what_is_confirmed_in_time_is_never_synced),
+		IN_DIR(entries_confirmed_in_time_are_never_synced),
 		IN_DIR(each_entry_that_stays_open_is_synced_once),
-		IN_DIR(a_full_disk_is_told_and_leaves_no_torn_entry),
-		IN_DIR(a_directory_that_cannot_be_is_an_error),
+		IN_DIR(a_full_disk_is_reported_and_leaves_no_torn_entry),
+		IN_DIR(a_directory_that_cannot_be_created_is_an_error),
 		IN_DIR(many_entries_are_read_in_a_moment),
 	};
 

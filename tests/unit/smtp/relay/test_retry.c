@@ -135,7 +135,7 @@ static void a_time_that_the_server_names_is_read(void **state)
 			fail_msg("%s: %d", rows[i].text, (int)retry_hint_s(rows[i].text));
 }
 
-static void the_time_that_the_server_names_wins(void **state)
+static void the_time_that_the_server_names_takes_precedence(void **state)
 {
 	static const struct {
 		const char *text;
@@ -172,7 +172,7 @@ int main(void)
 		cmocka_unit_test(attempts_of_other_jobs_do_not_count),
 		cmocka_unit_test(a_first_retry_above_the_limit_is_cut),
 		cmocka_unit_test(a_time_that_the_server_names_is_read),
-		cmocka_unit_test(the_time_that_the_server_names_wins),
+		cmocka_unit_test(the_time_that_the_server_names_takes_precedence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

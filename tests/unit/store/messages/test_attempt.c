@@ -152,7 +152,7 @@ static void hostile_names_cannot_leave_their_word_nor_the_line(void **state)
 	assert_int_equal(b.started_ms, 0);
 }
 
-static void what_is_no_line_is_refused(void **state)
+static void text_that_is_not_an_attempt_line_is_refused(void **state)
 {
 	static const char *const lines[] = {
 		"",
@@ -206,7 +206,7 @@ int main(void)
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(the_reply_of_a_host_that_passed_the_mail_on_is_read),
 		cmocka_unit_test(hostile_names_cannot_leave_their_word_nor_the_line),
-		cmocka_unit_test(what_is_no_line_is_refused),
+		cmocka_unit_test(text_that_is_not_an_attempt_line_is_refused),
 		cmocka_unit_test(steps_and_verdicts_have_names),
 	};
 

@@ -25,7 +25,7 @@ static void what_is_written_is_read_again(void **state)
 	assert_false(o.fail_on_unknown);
 }
 
-static void names_that_are_not_known_count_for_nothing(void **state)
+static void unknown_names_are_ignored(void **state)
 {
 	static const struct {
 		const char *word;
@@ -46,7 +46,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read_again),
-		cmocka_unit_test(names_that_are_not_known_count_for_nothing),
+		cmocka_unit_test(unknown_names_are_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

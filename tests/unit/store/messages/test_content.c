@@ -27,7 +27,7 @@ static char *make_mail(size_t len, bool is_noise)
 	return mail;
 }
 
-static void what_was_packed_comes_back(void **state)
+static void packed_bytes_come_back_unchanged(void **state)
 {
 	static const size_t sizes[] = {0, 1, 2, 17, 255, 256, 257, 4096, 65535, 65536, 1 << 20};
 
@@ -54,7 +54,7 @@ static void what_was_packed_comes_back(void **state)
 	}
 }
 
-static void what_shrinks_is_compressed_and_noise_is_not(void **state)
+static void text_is_compressed_and_random_bytes_are_not(void **state)
 {
 	char *plain = make_mail(4096, false), noise[33];
 	struct buf packed = {0};
@@ -128,7 +128,7 @@ static void damage_is_an_error_and_never_a_mail(void **state)
 	free(mail);
 }
 
-static void a_full_buffer_is_told(void **state)
+static void a_full_buffer_is_an_error(void **state)
 {
 	struct buf packed = {.limit = 10}, out = {.limit = 10};
 	char *mail = make_mail(1000, true);
@@ -146,11 +146,11 @@ static void a_full_buffer_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_packed_comes_back),
-		cmocka_unit_test(what_shrinks_is_compressed_and_noise_is_not),
+		cmocka_unit_test(packed_bytes_come_back_unchanged),
+		cmocka_unit_test(text_is_compressed_and_random_bytes_are_not),
 		cmocka_unit_test(no_more_than_the_limit_comes_out),
 		cmocka_unit_test(damage_is_an_error_and_never_a_mail),
-		cmocka_unit_test(a_full_buffer_is_told),
+		cmocka_unit_test(a_full_buffer_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

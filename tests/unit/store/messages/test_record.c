@@ -188,7 +188,7 @@ static void a_damaged_attempt_hides_nothing_else(void **state)
 	}
 }
 
-static void events_that_belong_to_nobody_are_passed_over(void **state)
+static void events_without_a_recipient_are_skipped(void **state)
 {
 	struct record r;
 
@@ -328,7 +328,7 @@ int main(void)
 		cmocka_unit_test(events_and_attempts_are_read_in_order),
 		cmocka_unit_test(a_damaged_attempt_hides_nothing_else),
 		cmocka_unit_test(the_last_event_of_a_recipient_gives_its_text_and_any_its_flag),
-		cmocka_unit_test(events_that_belong_to_nobody_are_passed_over),
+		cmocka_unit_test(events_without_a_recipient_are_skipped),
 		cmocka_unit_test(the_status_is_the_least_finished_state),
 		cmocka_unit_test(names_and_ends_of_states_agree),
 		cmocka_unit_test(damage_is_refused),

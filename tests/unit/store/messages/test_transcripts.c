@@ -167,7 +167,7 @@ static void an_attempt_is_shown_with_its_results_and_its_transcript(void **state
 	job_free(j);
 }
 
-static void another_project_sees_none_of_it(void **state)
+static void another_project_sees_no_attempts(void **state)
 {
 	struct fixture *f = *state;
 	struct accepted a = accept_plain(f);
@@ -269,7 +269,7 @@ static void a_full_store_takes_results_but_no_transcripts(void **state)
 	job_free(j);
 }
 
-static void what_cannot_be_packed_is_cut_in_its_middle(void **state)
+static void a_transcript_that_cannot_be_packed_is_cut_in_its_middle(void **state)
 {
 	static const size_t lens[] = {0, 1, 1000, 30000, 65535, 65536, 300000};
 	char *text = malloc(300001);
@@ -308,12 +308,12 @@ int main(void)
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(an_attempt_is_shown_with_its_results_and_its_transcript),
-		STORE_TEST(another_project_sees_none_of_it),
+		STORE_TEST(another_project_sees_no_attempts),
 		STORE_TEST(a_line_that_is_none_is_shown_without_facts),
 		STORE_TEST(the_last_twenty_of_both_are_kept_and_counted_on),
 		STORE_TEST(a_transcript_lives_as_long_as_its_message_may),
 		STORE_TEST(a_full_store_takes_results_but_no_transcripts),
-		cmocka_unit_test(what_cannot_be_packed_is_cut_in_its_middle),
+		cmocka_unit_test(a_transcript_that_cannot_be_packed_is_cut_in_its_middle),
 	};
 
 	metrics_init();

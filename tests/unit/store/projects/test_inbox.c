@@ -126,7 +126,7 @@ static void letter_case_does_not_matter_and_all_recipients_have_one_list(void **
 	assert_int_equal(list(f, "2", NULL, 10).n, 0);
 }
 
-static void mails_of_before_a_time_are_left_out(void **state)
+static void mails_before_a_given_time_are_left_out(void **state)
 {
 	struct fixture *f = *state;
 	const int64_t at_ms = 1700000000123; /* as put() says */
@@ -163,7 +163,7 @@ static void the_mails_of_one_or_of_all_are_deleted(void **state)
 	assert_int_equal(redis_do(f, "EXISTS pn:{p0}:in_of:1"), 0);
 }
 
-static void who_waits_for_all_is_woken_by_any(void **state)
+static void a_request_that_waits_for_all_recipients_is_woken_by_any_mail(void **state)
 {
 	struct fixture *f = *state;
 	struct listed all = {0};
@@ -204,7 +204,7 @@ static void a_large_mail_is_cut_at_a_megabyte(void **state)
 	free(mail);
 }
 
-static void an_entry_nobody_can_read_is_passed_over(void **state)
+static void an_unreadable_entry_is_skipped(void **state)
 {
 	struct fixture *f = *state;
 	struct listed l;
@@ -247,7 +247,7 @@ static void every_octet_of_a_mail_comes_back(void **state)
 	assert_true(becomes(f, was_called, &calls));
 }
 
-static void who_waits_is_woken_by_the_mail(void **state)
+static void a_waiting_request_is_woken_by_the_mail(void **state)
 {
 	struct fixture *f = *state;
 	struct listed ann = {0}, bob = {0};
@@ -307,7 +307,7 @@ static void a_publication_wakes_sooner_than_the_poll(void **state)
 	assert_in_range(spent, 0, 8 * 300);
 }
 
-static void who_finds_a_mail_does_not_wait(void **state)
+static void a_request_that_finds_a_mail_does_not_wait(void **state)
 {
 	struct fixture *f = *state;
 	struct listed l = {0};
@@ -340,7 +340,7 @@ static void waiting_ends_when_its_time_is_up(void **state)
 	assert_int_equal(l.why.kind, ERR_NONE);
 }
 
-static void others_who_come_do_not_prolong_the_wait(void **state)
+static void later_requests_do_not_prolong_the_wait(void **state)
 {
 	struct fixture *f = *state;
 	struct listed first = {0};
@@ -382,7 +382,7 @@ static void waiting_outlives_a_redis_that_is_restarted(void **state)
 	assert_string_equal(l.first, "after\r\n");
 }
 
-static void who_waits_is_told_when_the_process_ends(void **state)
+static void waiting_requests_fail_when_the_process_ends(void **state)
 {
 	struct fixture *f = *state;
 	struct listed waits = {0}, lists = {0};
@@ -407,7 +407,7 @@ static void who_waits_is_told_when_the_process_ends(void **state)
 	assert_int_equal(s.why.kind, ERR_RETRY);
 }
 
-static void above_a_thousand_waiters_nobody_waits(void **state)
+static void requests_beyond_a_thousand_waiting_ones_do_not_wait(void **state)
 {
 	struct fixture *f = *state;
 	struct listed *all = calloc(1001, sizeof(*all));
@@ -436,21 +436,21 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		READY(mails_are_listed_newest_first),
 		READY(letter_case_does_not_matter_and_all_recipients_have_one_list),
-		READY(mails_of_before_a_time_are_left_out),
+		READY(mails_before_a_given_time_are_left_out),
 		READY(the_mails_of_one_or_of_all_are_deleted),
-		READY(who_waits_for_all_is_woken_by_any),
+		READY(a_request_that_waits_for_all_recipients_is_woken_by_any_mail),
 		READY(a_hundred_mails_an_address_are_kept_for_a_day),
 		READY(a_large_mail_is_cut_at_a_megabyte),
-		READY(an_entry_nobody_can_read_is_passed_over),
+		READY(an_unreadable_entry_is_skipped),
 		READY(every_octet_of_a_mail_comes_back),
-		READY(who_waits_is_woken_by_the_mail),
+		READY(a_waiting_request_is_woken_by_the_mail),
 		READY(a_publication_wakes_sooner_than_the_poll),
-		READY(who_finds_a_mail_does_not_wait),
+		READY(a_request_that_finds_a_mail_does_not_wait),
 		READY(waiting_ends_when_its_time_is_up),
-		READY(others_who_come_do_not_prolong_the_wait),
+		READY(later_requests_do_not_prolong_the_wait),
 		READY(waiting_outlives_a_redis_that_is_restarted),
-		READY(who_waits_is_told_when_the_process_ends),
-		READY(above_a_thousand_waiters_nobody_waits),
+		READY(waiting_requests_fail_when_the_process_ends),
+		READY(requests_beyond_a_thousand_waiting_ones_do_not_wait),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

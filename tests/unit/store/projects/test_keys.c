@@ -198,7 +198,7 @@ static void a_known_key_is_answered_from_memory_and_then_read_again(void **state
 	assert_true(d.is_found);
 }
 
-static void a_key_that_is_none_is_not_found(void **state)
+static void a_text_that_is_not_a_key_is_not_found(void **state)
 {
 	static const char *const texts[] = {"", "pn_live_", "pn_live_unknown", "x y\r\nGET z"};
 	struct fixture *f = *state;
@@ -382,7 +382,7 @@ int main(void)
 		READY(a_new_key_is_found_with_all_it_has),
 		READY(the_store_does_not_hold_the_text_of_a_key),
 		READY(a_known_key_is_answered_from_memory_and_then_read_again),
-		READY(a_key_that_is_none_is_not_found),
+		READY(a_text_that_is_not_a_key_is_not_found),
 		READY(every_key_takes_the_same_way_whatever_is_wrong_with_it),
 		READY(a_revoked_key_is_refused_within_a_second_everywhere),
 		READY(a_key_that_is_imported_twice_is_the_same),

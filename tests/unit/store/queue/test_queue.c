@@ -175,7 +175,7 @@ static void a_message_goes_from_accept_to_delivered(void **state)
 	assert_int_equal(unanswered(f->store), 0);
 }
 
-static void a_deferred_message_tells_its_next_attempt(void **state)
+static void a_deferred_message_has_the_time_of_its_next_attempt(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m = plain_message(f);
@@ -281,7 +281,7 @@ static void a_scheduled_message_waits_and_a_test_one_goes_to_the_sink(void **sta
 	job_free(j);
 }
 
-static void what_is_given_back_is_taken_again(void **state)
+static void a_job_that_is_given_back_is_taken_again(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m = plain_message(f);
@@ -552,7 +552,7 @@ static void a_lost_chunk_is_an_error_and_no_mail(void **state)
 	free(mail);
 }
 
-static void what_cannot_be_written_down_is_not_accepted(void **state)
+static void a_message_that_cannot_be_stored_is_not_accepted(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m = plain_message(f), good = plain_message(f);
@@ -572,7 +572,7 @@ static void what_cannot_be_written_down_is_not_accepted(void **state)
 	assert_int_equal(b.status, ACCEPT_COMMITTED);
 }
 
-static void what_the_script_refuses_is_not_accepted_and_harms_no_other(void **state)
+static void a_message_that_the_script_refuses_is_not_accepted_and_affects_no_other(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request bad = plain_message(f), good = plain_message(f);
@@ -834,7 +834,7 @@ static void a_full_redis_accepts_nothing_but_settles(void **state)
 
 /* ---- the process ends ---- */
 
-static void nobody_is_left_waiting_when_the_process_ends(void **state)
+static void all_calls_end_when_the_process_ends(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m = plain_message(f), large = plain_message(f), posted;
@@ -904,12 +904,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		READY(a_message_goes_from_accept_to_delivered),
-		READY(a_deferred_message_tells_its_next_attempt),
+		READY(a_deferred_message_has_the_time_of_its_next_attempt),
 		READY(results_for_what_is_not_ours_change_nothing),
 		READY(a_message_of_another_project_is_not_found),
 		READY(recipients_are_grouped_by_destination),
 		READY(a_scheduled_message_waits_and_a_test_one_goes_to_the_sink),
-		READY(what_is_given_back_is_taken_again),
+		READY(a_job_that_is_given_back_is_taken_again),
 		READY(a_dead_owner_loses_its_jobs_to_the_next),
 		READY(work_wakes_those_who_listen),
 		READY(the_same_key_is_replayed_and_another_body_is_a_conflict),
@@ -918,8 +918,8 @@ int main(void)
 		READY(the_same_id_again_is_the_same_message),
 		READY(large_contents_come_back_byte_for_byte),
 		READY(a_lost_chunk_is_an_error_and_no_mail),
-		READY(what_cannot_be_written_down_is_not_accepted),
-		READY(what_the_script_refuses_is_not_accepted_and_harms_no_other),
+		READY(a_message_that_cannot_be_stored_is_not_accepted),
+		READY(a_message_that_the_script_refuses_is_not_accepted_and_affects_no_other),
 		FOUR(messages_of_all_partitions_are_taken_and_settled),
 		FOUR(a_key_always_leads_to_the_same_partition_and_all_are_used),
 		BARE(asking_before_the_store_answers_does_not_fix_the_partitions),
@@ -928,7 +928,7 @@ int main(void)
 		READY(results_and_leases_survive_the_death_of_redis),
 		READY(flushed_scripts_are_loaded_again),
 		READY(a_full_redis_accepts_nothing_but_settles),
-		READY(nobody_is_left_waiting_when_the_process_ends),
+		READY(all_calls_end_when_the_process_ends),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -73,7 +73,7 @@ static void an_empty_queue_needs_no_relay(void **state)
 	assert_int_equal(metric_sum(METRIC_QUEUE_UNATTENDED_MS), 0);
 }
 
-static void ready_mail_without_a_relay_is_told_until_one_comes(void **state)
+static void ready_mail_without_a_relay_is_reported_until_one_comes(void **state)
 {
 	struct fixture *f = *state;
 
@@ -87,7 +87,7 @@ static void ready_mail_without_a_relay_is_told_until_one_comes(void **state)
 	assert_int_equal(metric_sum(METRIC_QUEUE_UNATTENDED_MS), 0);
 }
 
-/* They may have their hands full. */
+/* They may be busy. */
 static void ready_mail_with_a_relay_that_lives_may_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -133,7 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WATCHED(an_empty_queue_needs_no_relay),
-		WATCHED(ready_mail_without_a_relay_is_told_until_one_comes),
+		WATCHED(ready_mail_without_a_relay_is_reported_until_one_comes),
 		WATCHED(ready_mail_with_a_relay_that_lives_may_wait),
 		WATCHED(a_relay_that_was_heard_of_long_ago_does_not_count),
 		WATCHED(without_the_store_nothing_is_concluded),

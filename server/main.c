@@ -1,4 +1,4 @@
-/* The front door: prepares the process and hands over to the command line. */
+/* Prepares the process and runs the command line. */
 #include "server/cli/cli.h"
 #include "server/supervisor/process.h"
 

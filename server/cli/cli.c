@@ -1,4 +1,4 @@
-/* Finds the command that was meant, and runs it. */
+/* Finds the command and runs it. */
 #include "server/cli/cli.h"
 
 #include <stdio.h>
@@ -123,7 +123,7 @@ static bool wants_help(int argc, char **argv)
 
 /* ---- which command ---- */
 
-/* How many arguments the name of c takes, if they are these; else 0. */
+/* The number of arguments that form the name of c; 0: they do not. */
 static int count_name_words(const struct command *c, int argc, char **argv)
 {
 	const char *p = c->name;
@@ -158,7 +158,7 @@ static int run_group(const char *group, int argc, char **argv)
 	FILE *out = is_asked ? stdout : stderr;
 
 	if (!is_asked && argc > 0)
-		fprintf(stderr, "postern %s: there is no command \"%s %.60s\". There are:\n", group,
+		fprintf(stderr, "postern %s: unknown command \"%s %.60s\". Commands:\n", group,
 			group, argv[0]);
 	print_commands(out, group);
 	print_hint(out);
@@ -191,7 +191,7 @@ static int report_unknown(int argc, char **argv)
 	like = find_like(argv[0]);
 	if (!like)
 		like = find_like(typed);
-	fprintf(stderr, "postern: there is no command \"%.60s\"", argv[0]);
+	fprintf(stderr, "postern: unknown command \"%.60s\"", argv[0]);
 	if (like)
 		fprintf(stderr, "; did you mean `postern %s`?", like->name);
 	fprintf(stderr, "\n`postern help` lists all commands.\n");

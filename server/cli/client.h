@@ -19,10 +19,11 @@ struct client {
 /* Defaults of commands: the log has errors only. */
 extern const struct config_preset client_presets[];
 
-/* Without redis_url it connects to the embedded Redis of a running Postern with the same data
- * directory. ERR_RETRY: there is none, or Redis does not accept mail now. */
+/* Connects and waits until Redis accepts mail. Without redis_url, uses the embedded Redis of a
+ * running Postern with the same data directory. ERR_RETRY: there is none, or Redis does not accept
+ * mail now. */
 int client_open(struct client *c, const struct config *config, struct err *e);
-/* The same, also when Redis does not accept mail now. */
+/* As client_open, but a Redis that does not accept mail is enough. */
 int client_reach(struct client *c, const struct config *config, struct err *e);
 void client_close(struct client *c);
 /* For callbacks: keeps the outcome (why NULL = success) and ends client_wait(). */

@@ -41,7 +41,7 @@ static int check_health(const struct config *config, bool is_strict)
 		return CLI_DONE;
 	}
 	if (response.status != 503) {
-		err_set(&e, ERR_REFUSED, "GET /readyz returned %d: is that a Postern?",
+		err_set(&e, ERR_REFUSED, "GET /readyz returned %d: this may be another program",
 			response.status);
 		return cli_report_error(&command_health, &e);
 	}

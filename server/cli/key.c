@@ -85,15 +85,15 @@ static void on_unprinted_revoked(const struct err *why, void *arg)
 
 	if (why)
 		err_set(&e, ERR_INTERNAL,
-			"%.100s; the key exists, and could not be revoked: %.100s; "
+			"%.100s; the key was created, but could not be revoked: %.100s; "
 			"`postern key list` shows its id",
 			r->print_error.text, why->text);
 	else
-		err_set(&e, ERR_INTERNAL, "%.100s; the key was revoked again", r->print_error.text);
+		err_set(&e, ERR_INTERNAL, "%.100s; the new key was revoked", r->print_error.text);
 	client_end(c, &e);
 }
 
-/* Nobody has seen a key that could not be printed, so it must not stay valid. */
+/* Revokes a key that could not be printed, because nobody knows it. */
 static void on_created(const struct key *key, const char *text, const struct err *why, void *arg)
 {
 	struct client *c = arg;
@@ -225,7 +225,7 @@ static void on_revoked(const struct err *why, void *arg)
 	client_end(c, why);
 }
 
-/* Also while the store takes no mail: a key that leaked must not wait for that. */
+/* Works also while the store refuses mail, because a leaked key must be revoked at once. */
 static void ask_revoke(struct client *c)
 {
 	const struct key_request *r = c->arg;

@@ -22,9 +22,9 @@ static int refuse_unknown(const struct option_row *rows, const char *arg, struct
 {
 	for (; rows->name; rows++)
 		if (spelling_distance(arg, rows->name) < MEANT_DISTANCE)
-			return err_set(e, ERR_INPUT, "%.60s: no such option; did you mean %s?", arg,
+			return err_set(e, ERR_INPUT, "%.60s: unknown option; did you mean %s?", arg,
 				       rows->name);
-	return err_set(e, ERR_INPUT, "%.60s: no such option", arg);
+	return err_set(e, ERR_INPUT, "%.60s: unknown option", arg);
 }
 
 /* Reads the option at argv[i]. Returns how many arguments it took; -1: ERR_INPUT. */

@@ -11,11 +11,12 @@
 
 struct option_row {
 	const char *name;   /* with its dashes */
-	const char **value; /* of an option with a value: where to put it */
+	const char **value; /* of an option with a value: where to store it */
 	bool *flag;         /* of a flag: set to true */
 };
 
-/* Puts the operands, at most max, into operands. Returns their number; -1: ERR_INPUT. */
+/* Reads all options and stores the operands, at most max. Returns the number of operands; -1:
+ * ERR_INPUT. */
 int options_read(int argc, char **argv, const struct option_row *rows, const char **operands,
 		 size_t max, struct err *e);
 

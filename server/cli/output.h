@@ -7,10 +7,9 @@
 
 #include "server/base/err.h"
 
-/* What a command prints to stdout. */
+/* Prints the results of a command to stdout. */
 
-/* Writes what was printed until now. ERR_INTERNAL: it could not be written (a full disk, a closed
- * pipe). */
+/* Flushes stdout. ERR_INTERNAL: the output could not be written (a full disk, a closed pipe). */
 int output_flush(struct err *e) __attribute__((warn_unused_result));
 /* Prints the value on one line, and flushes. NULL: out of memory. */
 int output_json(json_t *take_value, struct err *e) __attribute__((warn_unused_result));

@@ -12,7 +12,7 @@
 #define PREFIX "message."
 #define ID_START (sizeof("msg_") - 1)
 
-/* What a record's events can be. */
+/* The types of events in a record. */
 static const char *const types[] = {"queued",  "deferred", "held",       "delivered", "bounced",
 				    "expired", "canceled", "suppressed", "failed"};
 #define TYPES (sizeof(types) / sizeof(*types))

@@ -16,7 +16,7 @@
 #define EVENT_ID_LEN (ID_LEN + 4)
 #define EVENT_TEST_TYPE "webhook.test"
 
-/* "evt_...", the same whenever the same event is shown. */
+/* "evt_...", always the same for an event. */
 void event_id(const char *message, unsigned n, char out[EVENT_ID_LEN + 1]);
 /* 0, or -1 when id is not the id of an event. */
 int event_read_id(const char *id, char message[ID_LEN + 1], unsigned *n);
@@ -37,9 +37,9 @@ json_t *event_sample_json(const char *id, const struct event_about *about, bool 
 /* All types, "message.queued, message.deferred, ..." */
 #define EVENT_TYPES_MAX 200
 void event_types(char out[EVENT_TYPES_MAX]);
-/* Is it one of the types, or the beginning of one and a `*`? */
+/* True for one of the types, or the beginning of one and a `*`. */
 bool event_filter_is_known(const char *filter);
-/* type: without "message.", as in a record. */
+/* True if the filter matches the type. type: without "message.", as in a record. */
 bool event_filter_fits(const char *filter, const char *type);
 
 #endif

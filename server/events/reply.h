@@ -4,12 +4,13 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* SMTP replies as events, messages and attempts show them. NULL: out of memory. */
+/* SMTP replies as JSON of events, messages and attempts. The caller owns the values. NULL: out of
+ * memory. */
 
 /* {code?, text, source}: code 0 means that no server replied. source: `remote` is the mail server,
  * `local` is Postern (no route, no connection, timeout). */
 json_t *reply_json(int code, const char *text);
-/* Adds code, text and source to an object. 0 or -1. */
+/* Adds code, text and source to an object. -1: out of memory. */
 int reply_put(json_t *object, int code, const char *text);
 
 /* Why mail bounced: {class, is_permanent, is_suppressed, smtp_code?, enhanced_code?, text, source}.

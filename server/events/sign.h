@@ -12,7 +12,7 @@
 #define SIGN_SECRET_BYTES 32
 #define SIGN_SECRET_TEXT 52 /* "whsec_", 44 characters of base64, NUL (and one to spare) */
 
-/* A new secret, as it is shown to its owner. */
+/* Makes a new random secret in the form for its owner. */
 void sign_make_secret(char text[SIGN_SECRET_TEXT]);
 
 struct sign_input {

@@ -86,7 +86,7 @@ static void call_free(struct call *c)
 	free(c);
 }
 
-/* Keeps the handle of a call that is over, or not begun, for the next call. */
+/* Keeps the handle of a call that has ended, or was not started, for the next call. */
 static void call_put_back(struct call *c)
 {
 	struct fetch *f = c->fetch;
@@ -241,7 +241,7 @@ static void set_options(struct call *c)
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
 }
 
-/* A handle costs more to make than a call with it. NULL: out of memory. */
+/* Reuses handles, because making one costs more than a call. NULL: out of memory. */
 static struct call *call_new(struct fetch *f)
 {
 	struct call *c = f->spare;

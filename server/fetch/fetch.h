@@ -9,18 +9,19 @@
 
 struct loop;
 
-/* HTTP POSTs to servers that users name, on our loop. One a process, after the fork.
+/* An HTTP client for POSTs to servers that users name, on our loop. One per process; open it after
+ * the fork.
  *
- * A redirect is not followed: a 3xx is a response. No proxy of the environment is used, nothing is
- * decompressed, certificates are checked. Unless allow_private, only globally reachable addresses
- * are connected to; the address itself is checked, so a name cannot lead elsewhere. libcurl
- * resolves names in threads: the loop does not wait for them. */
+ * Redirects are not followed: a 3xx is a response. Proxies of the environment are not used,
+ * responses are not decompressed, certificates are checked. Without allow_private, it connects only
+ * to globally reachable addresses. It checks the address itself, so a name cannot lead to a private
+ * one. libcurl resolves names in threads, and the loop does not wait for them. */
 
 struct fetch;
 
 struct fetch_options {
 	bool allow_private;
-	const char *ca_file; /* PEM, in place of the system's authorities; NULL: those. Borrowed. */
+	const char *ca_file; /* PEM; NULL: the system's authorities. Borrowed. */
 	size_t max_connections;
 };
 /* ERR_INPUT: ca_file cannot be read. */
@@ -35,13 +36,13 @@ struct fetch_request {
 	const void *body;
 	size_t body_len;
 	int64_t timeout_ms; /* for the whole call */
-	size_t answer_max;  /* most octets of the response's body; the rest is not read */
+	size_t answer_max;  /* most octets of the response body; the rest is not read */
 };
 
 struct fetch_answer {
 	int status;        /* 0 = no response came; error says why */
 	const char *error; /* a sentence; "" if there is a status */
-	const char *body;  /* as far as it came, at most answer_max; any octets */
+	const char *body;  /* the received part, at most answer_max; any octets */
 	size_t body_len;
 	int64_t retry_after_ms; /* Retry-After, at most a day; -1 = none */
 	int64_t ms;             /* how long the call took */
@@ -50,8 +51,8 @@ struct fetch_answer {
 
 /* answer is borrowed for the call. */
 typedef void fetch_fn(const struct fetch_answer *answer, void *arg);
-/* Copies all that it needs. fn fires exactly once, never from within this call. ERR_INTERNAL: out
- * of memory; fn does not fire. */
+/* Copies the request. fn fires exactly once, after this function has returned. ERR_INTERNAL: out of
+ * memory; fn does not fire. */
 int fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, void *arg,
 	       struct err *e) __attribute__((warn_unused_result));
 

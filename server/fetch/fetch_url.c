@@ -55,7 +55,7 @@ static bool read_address(const char *host, struct sockaddr_storage *out)
 	return true;
 }
 
-/* A resolver could take it for a number: 2130706433, 0x7f.1, 127.1. */
+/* True if a resolver could read it as a number: 2130706433, 0x7f.1, 127.1. */
 static bool looks_numeric(const char *host)
 {
 	const char *label = strrchr(host, '.') ? strrchr(host, '.') + 1 : host;

@@ -8,10 +8,10 @@
 #define FETCH_URL_MAX 2048
 
 /* Checks the URL of a webhook: https to a host name or a public address, on port 443 or 8443,
- * without user or fragment. Refuses forms that readers take in two ways (numbers as addresses,
- * trailing dots) and names of this machine or its network. allow_private also allows http, private
- * addresses, local names and any port. ERR_INPUT: a sentence that says what to change. fetch.h
- * checks the address that a name resolves to. */
+ * without user or fragment. Refuses ambiguous forms (numbers as addresses, trailing dots) and names
+ * of this machine or its network. allow_private also allows http, private addresses, local names
+ * and any port. ERR_INPUT: a sentence that says what to change. fetch.h checks the address that a
+ * name resolves to. */
 int fetch_url_check(const char *url, bool allow_private, struct err *e);
 
 /* Copies the URL, with an international host (https://bücher.example/) as A-labels (RFC 5890).

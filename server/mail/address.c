@@ -1,4 +1,4 @@
-/* Reads one mailbox. Refuses what two programs could read as two different ones. */
+/* Reads one mailbox. Refuses forms that two programs could read as two different addresses. */
 #include "server/mail/address.h"
 
 #include <idn2.h>
@@ -37,7 +37,7 @@ static bool is_atext(char c)
 	return is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-/* Why a byte is not allowed in an addr-spec; NULL if it is. */
+/* Why a byte is not allowed in an addr-spec; NULL: it is allowed. */
 static const char *fault_of(char byte)
 {
 	if ((unsigned char)byte < 0x20 || byte == 0x7F)
@@ -67,7 +67,7 @@ static const char *fault_of(char byte)
 	}
 }
 
-/* "=?...?=" (RFC 2047): some readers decode it, and so see another address. */
+/* "=?...?=" (RFC 2047): some readers decode it and get another address. */
 static bool has_encoded_word(const char *text, size_t len)
 {
 	bool is_open = false;
@@ -199,7 +199,7 @@ static int idn_to_ascii(const char *text, char *out, struct err *e)
 	return rc;
 }
 
-/* Has it a non-ASCII octet, or a label that begins like an A-label? */
+/* True if it has a non-ASCII octet, or a label that begins like an A-label. */
 static bool is_international(const char *text)
 {
 	for (const char *p = text; *p; p++) {

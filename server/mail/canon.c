@@ -69,7 +69,7 @@ static int digest_lines(struct run *r, const char *p, const char *end)
 	return 0;
 }
 
-/* Is this only white space and CRLFs? */
+/* True if this is only white space and CRLFs. */
 static bool is_blank(const char *p, const char *end)
 {
 	while (p < end) {

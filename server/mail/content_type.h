@@ -17,10 +17,10 @@ struct header;
 
 #define CONTENT_TYPE_MAX 1000
 
-/* Is text such a value of at most CONTENT_TYPE_MAX octets, no parameter twice, and neither
- * multipart/ nor message/? ERR_INPUT. */
+/* Checks that text is such a value of at most CONTENT_TYPE_MAX octets, without duplicate
+ * parameters, and not multipart/ or message/. ERR_INPUT. */
 int content_type_check(const char *text, struct err *e);
-/* Has it this main type ("text"), or this parameter ("charset")? text was checked. */
+/* True if a checked value has this main type ("text"), or this parameter ("charset"). */
 bool content_type_is(const char *text, const char *main_type);
 bool content_type_has(const char *text, const char *parameter);
 /* Appends a value that was checked to a field, with its parameters quoted where that is needed. */

@@ -20,8 +20,8 @@ struct dkim_key;
 int dkim_key_load(struct dkim_key **key, const char *file, const char *domain, const char *selector,
 		  struct err *e);
 void dkim_key_free(struct dkim_key *key);
-/* May key sign mail from this domain (A-labels)? It must be the key's domain or below it, so that
- * the signature is aligned (RFC 7489 3.1.1). */
+/* True if key may sign mail from this domain (A-labels): the key's domain or a subdomain of it, so
+ * that the signature is aligned (RFC 7489 3.1.1). */
 bool dkim_key_covers(const struct dkim_key *key, const char *from_domain);
 /* The TXT record for <selector>._domainkey.<domain>: "v=DKIM1; k=...; p=...". */
 int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *e);
@@ -29,8 +29,8 @@ int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *e);
 /* Appends "DKIM-Signature: ...\r\n", folded, to out. mail is complete, with CRLF line ends; t_s is
  * the t= tag, fixed at accept, so that a second signing of the same mail gives the same bytes (RSA
  * PKCS#1 v1.5 and Ed25519 are deterministic). ERR_INPUT: a bare CR or LF, no From, a broken header
- * line, more than four fields of one signed name. Only one thread may use a key at a time: it has
- * the working memory, too. */
+ * line, more than four fields of one signed name. Only one thread may use a key at a time, because
+ * the key has the working memory. */
 int dkim_sign(const struct dkim_key *key, const char *mail, size_t len, int64_t t_s,
 	      struct buf *out, struct err *e);
 

@@ -189,7 +189,7 @@ static void qp_literal(struct qp *q, char c)
 	q->line[q->len++] = c;
 }
 
-/* A character of several octets stays on one line; returns how many were written. */
+/* Writes one character, which stays on one line. Returns its number of octets. */
 static size_t qp_character(struct qp *q, const char *p, size_t left)
 {
 	uint32_t cp;

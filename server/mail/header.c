@@ -111,14 +111,14 @@ static void span_add(struct span *s, size_t at)
 	s->end = at + 1;
 }
 
-/* Does text begin like an encoded word (RFC 2047 2), which a reader would decode? */
+/* True if text begins like an encoded word (RFC 2047 2), which a reader would decode. */
 static bool looks_encoded(const char *text)
 {
 	return text[0] == '=' && text[1] == '?' && strstr(text + 2, "?=");
 }
 
-/* Whole words, because blanks between encoded words are not shown; of several blanks between a
- * plain and an encoded word, all but one. */
+/* Encodes whole words with the blanks between them, because readers drop blanks between encoded
+ * words. Of several blanks between a plain and an encoded word, all but one are encoded. */
 static struct span widen(const char *text, size_t len, struct span s)
 {
 	while (s.begin > 0 && text[s.begin - 1] != ' ')
@@ -132,8 +132,8 @@ static struct span widen(const char *text, size_t len, struct span s)
 	return s;
 }
 
-/* What must be encoded: from the first word that needs it to the last. Besides what is not ASCII,
- * words that are too long for a line need it, and long runs of blanks, which could fill one. */
+/* Finds the part to encode: from the first to the last word that needs it. A word needs it if it is
+ * not ASCII or too long for a line, or is next to a long run of blanks, which could fill a line. */
 static struct span find_span(const char *text, size_t len)
 {
 	struct span s = {0, 0};

@@ -6,8 +6,8 @@
 
 struct buf;
 
-/* Decodes parts of a mail to show them. The input is any bytes: what is not encoded correctly is
- * kept as it is. Linear time; the output is never longer than the input. */
+/* Decodes parts of a mail for display. The input may be any bytes; parts that are not encoded
+ * correctly are kept unchanged. Linear time; the output is never longer than the input. */
 
 struct slice {
 	const char *p;
@@ -18,7 +18,7 @@ struct slice {
 bool slice_line(struct slice *in, struct slice *line);
 /* s without white space and line ends at both ends. */
 struct slice slice_trim(struct slice s);
-/* Is s this ASCII word, in any case? */
+/* True if s is this ASCII word, in any letter case. */
 bool slice_is(struct slice s, const char *word);
 
 /* Appends body, decoded by its Content-Transfer-Encoding; line ends become LF. */

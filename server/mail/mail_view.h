@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 /* Reads a mail (RFC 5322, MIME) into JSON for developers. The input is any bytes; nesting, parts
- *and header fields are bounded, the rest is not read. Linear time.
+ * and header fields are limited, the rest is not read. Linear time. The caller owns the value.
  *
  *	{"subject": string or null, decoded,
  *	 "text": the first text/plain that is not an attachment, decoded, line ends LF, or null,

@@ -256,7 +256,7 @@ static size_t room_in(const struct buf *out)
 	return (out->limit ? out->limit : BUF_LIMIT) - out->len;
 }
 
-/* No append here is longer than a line: if one failed with more room left, there was no memory. */
+/* No append is longer than a line, so if one failed with more room left, memory ran out. */
 static int set_failure(const struct buf *out, struct err *e)
 {
 	if (room_in(out) > APPEND_MAX)

@@ -53,9 +53,9 @@ struct message {
 	int64_t date_ms;
 };
 
-/* Is this custom header allowed? ERR_INPUT names the rule. name: RFC 5322 ftext of at most 76
- * characters, and no field that Postern or mail servers write (From, To, Cc, Bcc, Subject, Date,
- * Message-ID, Reply-To, Sender, Return-Path, Received, Received-SPF, Resent-*, Delivered-To,
+/* Checks that this custom header is allowed. ERR_INPUT names the rule. name: RFC 5322 ftext of at
+ * most 76 characters, and no field that Postern or mail servers write (From, To, Cc, Bcc, Subject,
+ * Date, Message-ID, Reply-To, Sender, Return-Path, Received, Received-SPF, Resent-*, Delivered-To,
  * Apparently-To, DKIM-Signature, DomainKey-Signature, ARC-*, Authentication-Results, MIME-Version,
  * Content-*). value: no control character, at most 2,000 octets; 8,000 in headers that hold URIs or
  * ids (In-Reply-To, References, List-*). These must be ASCII, in pieces of at most 900 octets (see

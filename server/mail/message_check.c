@@ -81,7 +81,7 @@ static int check_header_name(const char *name, struct err *e)
 	return 0;
 }
 
-/* Nothing in it can be encoded, so it must be right as it is. */
+/* Nothing in a structured value can be encoded, so it must be ASCII. */
 static int check_structured(const char *name, const char *value, struct err *e)
 {
 	size_t len;

@@ -9,7 +9,8 @@ int message_check(const struct message *m, struct err *e);
 
 /* The file name as it is written: "_" for "/" and "\"; "" if there is none. */
 void message_part_name(const struct message_part *part, char out[PARAM_VALUE_MAX + 1]);
-/* Is this header value a list of addresses, URIs or ids, in which nothing may be encoded? */
+/* True if the value of this header is a list of addresses, URIs or ids, in which nothing may be
+ * encoded. */
 bool message_header_is_structured(const char *name);
 
 #endif

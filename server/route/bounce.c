@@ -1,4 +1,4 @@
-/* Decides what a refusal is about. */
+/* Decides whether a refusal is about the address. */
 #include "server/route/bounce.h"
 
 #include <stddef.h>

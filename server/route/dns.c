@@ -35,8 +35,8 @@ struct dns {
 	size_t n_open;
 };
 
-/* Caches are small: each process of the machine has its own. A dead server is tried again within
- * seconds (small host-ttl and max-rtt, keep-probing): we notice soon that the resolver is back. */
+/* Caches are small, because each process has its own. Small host-ttl and max-rtt and keep-probing:
+ * a dead server is tried again within seconds, so Postern soon notices that it is back. */
 static const struct {
 	const char *name;
 	const char *value;
@@ -219,9 +219,9 @@ static int set_up(struct ub_ctx *ub, const struct dns_options *options, struct e
 	}
 	if (options->use_hosts && ub_ctx_hosts(ub, NULL) != 0)
 		warn_unreadable("/etc/hosts");
-	/* libunbound answers some special names itself. We leave test. (RFC 6761) to the name
-	 * server: the root says NXDOMAIN. This call is the last one: libunbound takes no option
-	 * after it. */
+	/* libunbound answers queries for some special names itself. Queries for test. (RFC 6761)
+	 * must go to the name server; the root returns NXDOMAIN. This call must be the last:
+	 * libunbound accepts no option after it. */
 	rc = ub_ctx_zone_remove(ub, "test.");
 	if (rc != 0)
 		return err_set(e, ERR_INTERNAL, "libunbound: %s", ub_strerror(rc));

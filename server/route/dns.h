@@ -21,7 +21,7 @@ enum dns_status {
 	DNS_FOUND,
 	DNS_NO_DATA, /* the name exists, without records of this type */
 	DNS_NO_NAME, /* NXDOMAIN */
-	DNS_FAILED,  /* SERVFAIL, REFUSED, timeout, bogus, out of memory: nothing is known */
+	DNS_FAILED,  /* SERVFAIL, REFUSED, timeout, bogus, out of memory: no result */
 };
 
 struct dns_mx {
@@ -62,7 +62,7 @@ void dns_free(struct dns *d); /* cancels open questions */
  * are open; fn does not fire. */
 struct dns_question *dns_ask(struct dns *d, const char *name, enum dns_type type, dns_fn *fn,
 			     void *arg);
-/* fn will not fire. Only before it has fired. NULL does nothing. */
+/* fn will not fire. Call it only before fn has fired. NULL does nothing. */
 void dns_cancel(struct dns_question *q);
 
 /* Checks a list of servers as in dns_options. ERR_INPUT. */

@@ -18,8 +18,8 @@ struct enhanced {
 	int subject, detail;
 };
 
-/* Reads the code at the begin of a reply's text. The code ends with the text or at a space. Returns
- * false, with *out zeroed, where there is none. */
+/* Reads the code at the start of a reply's text. It ends at a space or at the end of the text.
+ * False: there is no code; *out is zeroed. */
 bool enhanced_parse(const char *text, size_t len, struct enhanced *out);
 
 #endif

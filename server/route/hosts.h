@@ -19,7 +19,7 @@ struct host_addresses {
 	bool is_own;        /* an address is one of this machine */
 };
 
-/* Takes the addresses of an answer, without those that ctx forbids. */
+/* Adds the addresses of an answer, except those that ctx forbids. */
 void hosts_note(struct host_addresses *h, const struct lookup_context *ctx, enum dns_type type,
 		const struct dns_answer *answer);
 

@@ -80,8 +80,8 @@ static void shorten_ttl(struct lookup *l, const struct dns_answer *answer)
 		l->finding.ttl_s = answer->ttl_s;
 }
 
-/* Drops a host with our address and all of its preference or worse: they would send the mail back
- * to us. */
+/* Drops a host with our address and all hosts of equal or lower preference: they would send the
+ * mail back to us. */
 static void cut_own(struct lookup *l, size_t own)
 {
 	struct finding *f = &l->finding;

@@ -11,13 +11,13 @@ struct dns;
 struct loop;
 
 /* One lookup: the MX records of a domain, then the addresses of its hosts, best first; or the
- * addresses of the relay. Ends within LOOKUP_MAX_MS. If some hosts have no answer, it ends
- * LOOKUP_GRACE_MS after the first host with one.
+ * addresses of the relay. It ends within LOOKUP_MAX_MS. If some queries stay without an answer, it
+ * ends LOOKUP_GRACE_MS after the first host that has one.
  *
  * Order of the result: by preference, random within a preference. The addresses of a host are
- * together, IPv4 and IPv6 in turn, IPv4 first: receivers are stricter with IPv6 senders, and a
- * broken IPv6 path costs a second try, not the attempt. A host has at most three of the
- * ROUTE_HOSTS_MAX addresses, unless it is the only one. */
+ * together, IPv4 and IPv6 alternate, IPv4 first: receivers are stricter with IPv6 senders, and if
+ * IPv6 does not work, the next address is tried in the same attempt. A host has at most three of
+ * the ROUTE_HOSTS_MAX addresses, unless it is the only one. */
 
 #define LOOKUP_MAX_MS 30000
 #define LOOKUP_GRACE_MS 5000
@@ -25,8 +25,9 @@ struct loop;
 struct lookup_context {
 	struct loop *loop;
 	struct dns *dns;
-	const char *own_name; /* an MX of this name, and those not better, are dropped */
-	const struct sockaddr_storage *own_addrs; /* the same, unless allow_private */
+	const char *own_name; /* an MX with this name and all not preferred to it are dropped */
+	const struct sockaddr_storage
+		*own_addrs; /* the same for an MX with such an address, unless allow_private */
 	size_t n_own_addrs;
 	uint64_t *random;
 	uint16_t port;

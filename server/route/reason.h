@@ -3,8 +3,8 @@
 
 #include "server/route/route.h"
 
-/* Why there is no route. Definite answers of name servers are permanent failures. Failed lookups,
- * our own limits and problems with our relay are temporary ones. */
+/* Why there is no route. Definite results of the DNS are permanent failures. Failed lookups, our
+ * own limits and problems with our relay are temporary failures. */
 enum reason {
 	REASON_NONE,
 	REASON_BAD_DOMAIN,       /* the destination is not a domain name */

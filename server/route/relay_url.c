@@ -178,7 +178,7 @@ static bool is_span(struct span s, const char *text)
 	return s.len == strlen(text) && memcmp(s.text, text, s.len) == 0;
 }
 
-/* What follows host and port. */
+/* The part after host and port. */
 static int read_tls(struct span s, struct relay_url *u, struct err *e)
 {
 	static const struct {
@@ -199,8 +199,9 @@ static int read_tls(struct span s, struct relay_url *u, struct err *e)
 			continue;
 		u->tls = queries[i].tls;
 		if (u->is_implicit_tls && u->tls == RELAY_URL_TLS_OPPORTUNISTIC)
-			return err_set(e, ERR_INPUT,
-				       "smtps:// is always TLS: it contradicts ?tls=opportunistic");
+			return err_set(
+				e, ERR_INPUT,
+				"smtps:// always uses TLS, so ?tls=opportunistic is not allowed");
 		return 0;
 	}
 	return err_set(e, ERR_INPUT,

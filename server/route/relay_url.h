@@ -6,7 +6,7 @@
 
 #include "server/base/err.h"
 
-/* The URL of the relay (POSTERN_RELAY_URL):
+/* Reads the URL of the relay (POSTERN_RELAY_URL):
  *
  *	url      = scheme "://" [user ":" password "@"] host [":" port] ["/"] ["?tls=" tls]
  *	scheme   = "smtp" | "smtps"          ; any case; smtps is implicit TLS (RFC 8314)
@@ -15,11 +15,11 @@
  *	         | "unverified"              ; TLS; any certificate
  *	         | "opportunistic"           ; TLS where offered; any certificate; not with smtps
  *
- * Default of tls: "verified" for smtps, and for a URL with a user: without it, whoever answers at
- * that address gets the password. Else POSTERN_TLS_POLICY decides.
- * Default port: smtps 465; smtp 587 with a user (submission, RFC 6409), else 25.
- * User and password are percent-decoded and must not hold control characters. The last "@" ends
- * them: a raw "@", ":" or "/" in a password needs no "%". A raw "%" is written "%25". */
+ * Default of tls: "verified" for smtps and for a URL with a user, because any other server at that
+ *address would get the password. Else POSTERN_TLS_POLICY decides. Default port: smtps 465; smtp 587
+ *with a user (submission, RFC 6409), else 25. User and password are percent-decoded and must not
+ *hold control characters. The last "@" ends them: a raw "@", ":" or "/" in a password needs no "%".
+ *A raw "%" is written "%25". */
 
 #define RELAY_URL_USER_MAX 320
 #define RELAY_URL_PASSWORD_MAX 512

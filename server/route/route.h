@@ -22,7 +22,7 @@ struct route_host {
 };
 
 struct route {
-	char site[ROUTE_SITE_MAX]; /* limits and slots count for a site; router.c makes its name */
+	char site[ROUTE_SITE_MAX]; /* limits and slots count by site; router.c defines its name */
 	bool is_relay;
 	enum route_tls tls;
 	bool verify;                 /* the certificate must be valid for the host's name */
@@ -32,7 +32,7 @@ struct route {
 	size_t n_hosts;
 };
 
-/* Why there is no route. No server spoke, so there is no reply code. */
+/* Why there is no route. No server was reached, so there is no reply code. */
 struct route_failure {
 	bool is_permanent;
 	char text[200]; /* printable ASCII: "example.com accepts no mail (null MX)" */

@@ -267,7 +267,7 @@ static int read_relay(const struct config *config, struct relay_url *out, struct
 		       "wants a valid certificate");
 }
 
-/* How the relay is spoken to: its URL decides, else POSTERN_TLS_POLICY. */
+/* TLS to the relay: its URL decides, else POSTERN_TLS_POLICY. */
 static void choose_relay_tls(struct router *r)
 {
 	const struct relay_url *u = &r->relay;

@@ -47,15 +47,15 @@ def test_version(run):
 
 @pytest.mark.parametrize("words, sentence", [
     ([], "postern serve"),
-    (["sreve"], 'no command "sreve"; did you mean `postern serve`?'),
+    (["sreve"], 'unknown command "sreve"; did you mean `postern serve`?'),
     (["srve"], "did you mean `postern serve`?"),
     (["keys", "create"], "did you mean `postern key create`?"),
     (["projct", "list"], "did you mean `postern project list`?"),
     (["frobnicate"], "`postern help` lists all commands"),
     (["key"], "postern key create"),
-    (["key", "crate"], 'no command "key crate". There are:\n  postern key create'),
-    (["serve", "--rolse", "api"], "--rolse: no such option; did you mean --roles?"),
-    (["serve", "--frobnicate"], "--frobnicate: no such option\n"),
+    (["key", "crate"], 'unknown command "key crate". Commands:\n  postern key create'),
+    (["serve", "--rolse", "api"], "--rolse: unknown option; did you mean --roles?"),
+    (["serve", "--frobnicate"], "--frobnicate: unknown option\n"),
     (["serve", "now"], "now: one argument too many"),
     (["serve", "--config"], "--config needs a value"),
     (["key", "create", "--scopes", "send,fly"], "some of send,read,manage"),
@@ -69,7 +69,7 @@ def test_version(run):
     (["key", "revoke", "pn_live_x"], "the id of a key"),
     (["key", "list", "shop"], "shop"),
     (["version", "now"], "no arguments"),
-    (["help", "frobnicate"], 'no command "frobnicate"'),
+    (["help", "frobnicate"], 'unknown command "frobnicate"'),
     (["project", "list", "shop"], "shop: one argument too many"),
     (["project", "delete"], "a name"),
     (["project", "create"], "a name"),
@@ -241,7 +241,7 @@ def test_a_key_that_could_not_be_printed_is_revoked_again(make_redis, run, optio
     redis = make_redis()
     with open("/dev/full", "w", encoding="ascii") as full:
         done = run("key", "create", *options, redis_url=redis.url, stdout=full)
-    assert done.returncode == 1 and "No space left" in done.stderr and "the key was revoked again" in done.stderr
+    assert done.returncode == 1 and "No space left" in done.stderr and "the new key was revoked" in done.stderr
     assert run("key", "list", redis_url=redis.url).stdout == ""
 
 

@@ -362,6 +362,4 @@ void list_read(struct redis *redis, const struct list_query *q,
 		if (positions[p].at)
 			ask_part(&a->parts[p], q, which, mark, share(q, positions, p, n));
 	}
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): on_listed frees it; one position is not over
-	 */
-}
+} /* NOLINT(clang-analyzer-unix.Malloc): on_listed frees it */

@@ -44,7 +44,7 @@ class Engine:
         return self.inspect(container)["State"]["Running"]
 
     def is_healthy(self, container):
-        """Asks what the container's health check asks. (podman leaves the asking to systemd.)"""
+        """Runs the container's health check. (With podman systemd would run it.)"""
         test = self.inspect(container)["Config"]["Healthcheck"]["Test"]
         words = ["sh", "-c", test[1]] if test[0] == "CMD-SHELL" else test[1:]
         return self("exec", container, *words, check=False).returncode == 0
@@ -62,7 +62,7 @@ class Engine:
         wait_for(is_started, 30, 0.1, f"{container} runs")
 
     def stop(self, container):
-        """SIGTERM and the container's own grace; gives the exit status."""
+        """SIGTERM, with the container's own grace period; returns the exit status."""
         self("stop", container, timeout=300)
         return self.inspect(container)["State"]["ExitCode"]
 
@@ -134,7 +134,7 @@ class Services:
             self.engine("network", "create", self.project)
 
     def down(self, volumes=False):
-        """Removes containers and network; the volumes stay, unless told."""
+        """Removes containers and network; the volumes stay by default."""
         if self.has_compose:
             self.compose("down", *(["-v"] if volumes else []))
             return
@@ -147,7 +147,7 @@ class Services:
         for volume in self.spec["volumes"] if volumes else ():
             self.engine("volume", "rm", f"{self.project}_{volume}", check=False)
 
-    # -- what compose makes of a service --
+    # -- options of a service --
 
     def run_words(self, service):
         spec = self.spec["services"][service]

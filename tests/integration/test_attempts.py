@@ -397,7 +397,7 @@ def test_a_failed_handshake_is_shown_even_if_the_mail_was_sent_in_clear(to_host)
     assert words(a)[-1].endswith("at TLS")
 
 
-# ---- who may see it ----
+# ---- access ----
 
 def test_another_project_sees_no_attempts(server):
     id = server.deliver("dot5xx-x@d7.test", key=server.live_key)["id"]

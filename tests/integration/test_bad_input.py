@@ -98,7 +98,7 @@ def with_attachment(**fields):
     return {"attachments": [{"filename": "a.txt", "content": "aGk=", **fields}]}
 
 
-# name: (what is changed in LEAST, or a whole body under None; the pointer of the one error)
+# name: (the change of LEAST, or a whole body under None; the pointer of the only error)
 ERRORS = {
     "an array": ({None: []}, ""),
     "no from": ({None: {"to": ["a@b.example"], "text": "t"}}, "/from"),

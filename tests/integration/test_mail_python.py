@@ -235,7 +235,7 @@ def leaves(part, path=()):
 
 
 def wanted_leaves(made):
-    """(path, kind) of each leaf, in order: what the structure has to be."""
+    """(path, kind) of each leaf, in order: the expected structure."""
     inline = [p for p in made["parts"] if p["inline"] and "html" in made]
     attached = [p for p in made["parts"] if p not in inline]
     root = ("mixed",) if attached else ()
@@ -270,7 +270,7 @@ def check_parts(parsed, made):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_python_reads_back_exactly_what_was_given(program, seed):
+def test_python_reads_back_exactly_the_given_fields(program, seed):
     made = messages(seed)
     for wanted, raw in zip(made, build(program, made), strict=True):
         assert isinstance(raw, bytes), raw

@@ -191,7 +191,7 @@ def one_too_many(p):
 
 
 def on_no_hook(method, suffix=""):
-    """The probes that any route on one webhook has; scope: what a key lacks."""
+    """The probes of every route on one webhook; scope: the one that the key lacks."""
     path, route, json = f"{WEBHOOKS}/{NO_HOOK}{suffix}", WEBHOOK + suffix, {} if method == "PATCH" else None
     reads = method == "GET"
     return [(method.lower(), route, 400, lambda p: p.request(method, path + "?a=%00", json=json)),

@@ -35,7 +35,7 @@ def configured(make_postern, world):
 
 
 class Load:
-    """Clients that keep their connection, and clients that do not; what any of them met that was no 202."""
+    """Clients that keep their connection, and clients that do not. Collects all responses other than 202."""
 
     def __init__(self, server, prefix):
         self.server, self.prefix, self.ids, self.faults, self.stopping = server, prefix, [], [], False

@@ -120,7 +120,7 @@ def test_an_error_of_a_setting_does_not_contain_its_secret(make_postern, tmp_pat
 
 @pytest.mark.skipif("asan" in harness.binary() or os.geteuid() != 0, reason="a sanitizer must trace; and needs two users")
 def test_processes_of_the_same_user_cannot_read_the_memory(make_postern, stack):
-    """The kernel gives what lies in /proc/PID of such a process to root. Redis, which has no secret, shows what it would be else."""
+    """The kernel makes root the owner of the files in /proc/PID of such a process. Redis, which has no secret, is the control."""
     directory = Path(tempfile.mkdtemp())
     stack.add(directory, lambda: harness.remove(directory))
     os.chown(directory, NOBODY, NOBODY)

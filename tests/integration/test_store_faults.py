@@ -19,7 +19,7 @@ from support import harness, ledger
 from support.killtest import Told
 from support.redis_proxy import Fault, Proxy
 
-# What runs by the clock, often or every few seconds, and what comes once a connection.
+# Commands that run on timers, and commands that are sent once for each connection.
 CHORES = {"promote", "release", "expire", "renew", "deliveries_endpoints", "deliveries_report", "suppression_news"}
 RARE = {"sweep", "ZCARD", "HLEN", "LLEN", "ZRANGE", "HKEYS"}
 HANDSHAKE = {"SCRIPT LOAD", "init_partition", "init_store", "SUBSCRIBE", "INFO", "CONFIG", "TIME"}
@@ -136,7 +136,7 @@ LOADING = "LOADING Redis is loading the dataset in memory"
 
 
 def refused(scene):
-    """A mail is refused for now, whatever stage the store is at; the answer."""
+    """The response to a mail: it is refused temporarily, at any stage of the store."""
     answer = scene.server.send("ok-loading@d20.test", key=scene.server.live_key)
     assert answer.status == 503 and answer.json()["type"] == "/problems/not-accepted", answer
     assert int(answer.headers["Retry-After"]) >= 1

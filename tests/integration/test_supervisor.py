@@ -21,7 +21,7 @@ def pids(server, role):
 
 
 def restart_of(server, role, sig=signal.SIGKILL):
-    """Kills one child of a role; gives (old, new)."""
+    """Kills one child of a role; returns (old, new)."""
     before = pids(server, role)
     old = sorted(before)[0]
     os.kill(old, sig)

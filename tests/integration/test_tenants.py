@@ -10,7 +10,7 @@ import pytest
 
 from support import harness
 
-# How to make a thing of a key's project and mode, by what its id begins with: a path's {id} needs one that is there.
+# Makes an object of a key's project and mode, by the prefix of its id: the {id} of a path must exist.
 MAKERS = {
     "messages": lambda p, key: p.request("POST", "/v1/messages", key=key, json={**MESSAGE, "to": ["tenant@nowhere.invalid-domain.test"]}).json()["id"],
     "webhooks": lambda p, key: p.request("POST", "/v1/webhooks", key=key, json={"url": "https://own.example/", "enabled": False}).json()["id"],

@@ -142,7 +142,7 @@ def test_a_failure_is_tried_again_with_the_same_id_and_a_new_timestamp(server, r
                               and len(d) == 2 and d, 10)
     assert [d["attempt"] for d in failed] == [2, 1] and failed[0]["response_status"] == 500 and failed[0]["response_excerpt"] == "ok"
     assert failed[0]["event_id"] == first["headers"]["webhook-id"] and failed[0]["next_attempt_at"] > failed[0]["attempted_at"]
-    # An event that gets through shows that the receiver is back: what waits is sent soon, not after its minute.
+    # A delivered event shows that the receiver is back: waiting events are sent soon, not after their minute.
     server.deliver("through@hook.test")
     harness.wait_for(lambda: len(r.requests()) == 4, 15)
     assert sorted(g["headers"]["webhook-id"] for g in r.requests()).count(first["headers"]["webhook-id"]) == 3
@@ -210,7 +210,7 @@ def test_a_410_to_a_retry_loses_no_event(server, receiver):
 
 
 def hurry(server, id, until):
-    """Brings what waits for its next try forward, again and again: the last try is three days away."""
+    """Brings the next try of waiting events forward, again and again, because the last try is three days away."""
     def claim():
         with harness.RedisClient(server.redis_socket) as r:
             for member in r("ZRANGE", f"pn:{{g}}:hr:{id}", 0, -1):

@@ -88,7 +88,7 @@ class Actors:
                 self.done[f"{command.name}={status}"] += 1
 
     def before_words(self, command):
-        """Chunks are written before the accept that names them, and would be gone after a while."""
+        """Chunks are written before the accept that names them, and expire after a while."""
         for m in command.messages:
             if m.id not in self.world.messages:
                 for k, text in list(m.chunks.items())[int(m.is_missing_chunks):]:
@@ -290,7 +290,7 @@ class Actors:
         self.remember(Command("settle", args, results=results))
 
     def transcript(self):
-        """What was said, once the store took the result; perhaps of a message that is gone."""
+        """Stores the transcript after the store took the result; the message may be gone."""
         ids = sorted(self.before.transcripts) if self.rnd.random() < .5 else sorted(self.before.records)
         me = self.rnd.choice(ids[:3] + ids[-10:] or ["msg_none"]) if self.rnd.random() < .9 else "msg_none"
         name = f"{self.rnd.randint(0, 3)} {self.rnd.randint(1, 12)} "

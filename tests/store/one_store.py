@@ -1,4 +1,4 @@
-"""A store with short calls, for tests of one thing at a time; and what runs such tests."""
+"""A store with short calls, for tests of single cases, and the runner of such tests."""
 import random
 import signal
 import sys
@@ -38,7 +38,7 @@ class Store:
             self.accept(*[self.message(**what) for _ in range(min(100, n - i))])
 
     def take(self, n=64, owner="w", free=0, limit=1000, sites=(), max_bytes=1 << 20, lease=60_000, shares=(100, 200), only=None):
-        """sites: (name, jobs wanted, connections wanted); only: {site: connections}, all that the owner has; gives ({site: connections}, [(ref, epoch, site, record, content)])."""
+        """sites: (name, jobs wanted, connections wanted); only: {site: connections}, all that the owner has; returns ({site: connections}, [(ref, epoch, site, record, content)])."""
         self.n_requests += 1
         known = {site: (want, grow) for site, want, grow in sites} | {site: (0, 0) for site in only or {} if site not in {s[0] for s in sites}}
         _, slots, jobs, _, _ = self.scripts("take", owner, f"r{self.n_requests}", n, max_bytes, lease, 120_000, limit, free, *shares, RETENTION,
@@ -85,7 +85,7 @@ def project_of(job):
 
 
 def run_tests(module):
-    """Runs the test functions of a module, each on an empty store; gives how many failed."""
+    """Runs the test functions of a module, each on an empty store; returns the number of failures."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     failed = 0
     with Server() as server:

@@ -18,7 +18,7 @@ from snapshot import Violation
 
 
 def run(seed, steps, bug=None):
-    """Gives (steps done, violation or None, what was done)."""
+    """Returns (steps done, violation or None, the actions)."""
     rnd, done, n = random.Random(seed), Counter(), 0
     with Server() as server:
         client = server.client()
@@ -38,7 +38,7 @@ def run(seed, steps, bug=None):
 
 
 def find_bugs(names, steps=60_000):
-    """Each of them must turn the test red; gives how many stayed green."""
+    """Each of them must fail the test; returns how many did not."""
     green = 0
     for name in names:
         start = time.monotonic()

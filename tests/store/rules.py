@@ -171,7 +171,7 @@ def suppressed(before, after, command):
 # ---- turns ----
 
 def stands(before, after, command):
-    """A destination keeps its turn where it is; a new turn is at its site; what giveback learned moves it."""
+    """A destination keeps its turn at its place; a new turn is at its site; a site that giveback learned moves it."""
     learned = {}
     if command.name == "giveback":
         for (ref, _), given, site in zip(command.jobs, command.answer, command.learned):

@@ -87,7 +87,7 @@ class Record:
         return (int(words[0]), words[1], None if words[2] == "-" else int(words[2]), int(words[3]), int(words[4]), words[5], words[6])
 
     def attempt(self, line):
-        """(job, epoch, numbers of the events that it led to, what the relay says)"""
+        """(job, epoch, numbers of the events that it caused, the relay's line)"""
         words = line.split(" ", 4)
         need(len(words) == 5 and words[4], "attempt line", line)
         job, epoch, n = map(int, words[1:4])

@@ -271,7 +271,7 @@ def test_a_slot_whose_grant_was_lost_is_removed_by_the_next_report(store):
 # ---- wake-ups ----
 
 class Ear:
-    """Counts what is published on `wake`."""
+    """Counts the publications on `wake`."""
 
     def __init__(self, store):
         self.client = Client(store.client.socket.getpeername())

@@ -15,7 +15,7 @@ DAY = 86_400_000
 
 
 class Race:
-    """One address; who does something is a generator, which yields after each call. Steps as in server/store/projects/suppressions.c and suppression_sync.c."""
+    """One address. Each actor is a generator, which yields after each call. Steps as in server/store/projects/suppressions.c and suppression_sync.c."""
 
     def __init__(self, store, rnd):
         self.store, self.rnd = store, rnd

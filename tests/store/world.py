@@ -115,7 +115,7 @@ class World:
             need((status, stands, at, stopped) == (*want, listed), "accept answered", status, stands, at, stopped, "not", want, listed)
 
     def check_accepted(self, message_id, after, now):
-        """A new record is what was asked for, in the right places."""
+        """Checks that a new record has the requested fields in the right places."""
         m, message = after.records[message_id], self.messages[message_id]
         start = message.start if message.start > now else 0
         facts = message.facts[:-1] + f',"suppressed":{message.suppressed}' + "}" if message.suppressed else message.facts

@@ -22,7 +22,7 @@ def call(*words, go="go", **more):
 
 
 def toolchain():
-    """A Go that is new enough, and what it wants in its environment."""
+    """A Go that is new enough, and the environment that it needs."""
     version = re.match(r"go(\d+)\.(\d+)", call("env", "GOVERSION"))
     if version and tuple(map(int, version.groups())) >= NEEDED:
         return {"go": "go"}

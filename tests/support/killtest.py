@@ -103,7 +103,7 @@ class Mail:
 
 
 class Injector:
-    """Sends at a steady rate from threads, and writes down what it knows of each message."""
+    """Sends at a steady rate from threads, and records all it knows of each message."""
 
     def __init__(self, server, key, journal, rate, seed, threads=24):
         self.server, self.key, self.journal, self.rate, self.seed = server, key, journal, rate, seed
@@ -225,7 +225,7 @@ def cut_tail(directory, n):
 
 
 def drain(server, key, ids, timeout, threads=8):
-    """Asks for every message until it is terminal or time is over. {id: what GET said last}."""
+    """Reads every message until it is final or time is over. {id: the last response of GET}."""
     finals, end = {}, time.monotonic() + timeout
     pending = list(ids)
     while pending:
@@ -376,7 +376,7 @@ class Run:
 
 
 def run(options, directory):
-    """Everything; gives the Run with its report. Ledgers stay in directory."""
+    """Runs everything; returns the Run with its report. Ledgers stay in directory."""
     r = Run(options, directory)
     try:
         r.start()

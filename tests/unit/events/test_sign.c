@@ -14,7 +14,7 @@
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define OTHER_KEY "HxwdHhscGRoYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
 
-static void a_signature_is_what_others_compute(void **state)
+static void a_signature_equals_that_of_openssl(void **state)
 {
 	/* printf 'evt_1.1700000000.{"a":1}' | openssl dgst -sha256 -mac HMAC -macopt
 	 * hexkey:000102...1f -binary | base64 */
@@ -51,7 +51,7 @@ static void a_new_secret_signs_and_is_never_the_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_signature_is_what_others_compute),
+		cmocka_unit_test(a_signature_equals_that_of_openssl),
 		cmocka_unit_test(a_new_secret_signs_and_is_never_the_same),
 	};
 

@@ -229,7 +229,7 @@ static void five_hundred_recipients_are_folded_at_commas(void **state)
 	buf_deinit(&out);
 }
 
-static void the_longest_address_stays_behind_the_colon(void **state)
+static void the_longest_address_stays_on_the_line_of_the_field_name(void **state)
 {
 	struct address a = {0};
 	struct buf out = {0};
@@ -310,7 +310,7 @@ int main(void)
 		cmocka_unit_test(a_long_name_and_word_stay_below_998),
 		cmocka_unit_test(display_names_never_leak_into_the_address),
 		cmocka_unit_test(five_hundred_recipients_are_folded_at_commas),
-		cmocka_unit_test(the_longest_address_stays_behind_the_colon),
+		cmocka_unit_test(the_longest_address_stays_on_the_line_of_the_field_name),
 		cmocka_unit_test(file_names_are_plain_where_that_is_safe_and_rfc_2231_elsewhere),
 		cmocka_unit_test(the_longest_file_name_is_folded_too),
 	};

@@ -68,7 +68,7 @@ static const struct view_case {
 	 NULL, NULL},
 };
 
-static void each_mail_shows_what_it_holds(void **state)
+static void each_mail_is_shown_with_its_fields_and_parts(void **state)
 {
 	static const char *const fields[] = {"subject", "text", "html"};
 	size_t i, k;
@@ -244,7 +244,7 @@ static void large_nonsense_is_read_in_linear_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mail_shows_what_it_holds),
+		cmocka_unit_test(each_mail_is_shown_with_its_fields_and_parts),
 		cmocka_unit_test(headers_are_shown_unfolded_in_order),
 		cmocka_unit_test(a_nul_is_shown_and_ends_nothing),
 		cmocka_unit_test(our_own_mail_is_read_back),

@@ -134,7 +134,7 @@ static void a_path_too_long_is_refused(void **state)
 }
 
 /* All processes of a first start remember the store at the same moment, while others read. */
-static void nobody_ever_reads_half_a_file(void **state)
+static void no_process_reads_half_a_file(void **state)
 {
 	struct id id = id_make("ins", 0);
 	struct instance i;
@@ -172,7 +172,7 @@ int main(void)
 		IN_DIR(damaged_ids_are_refused),
 		IN_DIR(an_id_without_a_line_end_is_read),
 		IN_DIR(a_path_too_long_is_refused),
-		IN_DIR(nobody_ever_reads_half_a_file),
+		IN_DIR(no_process_reads_half_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,7 +233,7 @@ static void relaxed_durability_overrides_the_settings_and_says_so(void **state)
 	assert_int_equal(a.status, ACCEPT_COMMITTED);
 }
 
-static void denied_settings_count_as_not_held_unless_asserted(void **state)
+static void denied_settings_count_as_wrong_unless_asserted(void **state)
 {
 	struct fixture *f = *state;
 
@@ -347,7 +347,7 @@ static void ask(struct fixture *f, const char *verb, const char *key, int64_t li
 	assert_int_equal(d->calls, 0);
 }
 
-static void a_call_is_answered_once(void **state)
+static void a_call_gets_one_reply(void **state)
 {
 	struct fixture *f = *state;
 	struct ended d = {0};
@@ -424,7 +424,7 @@ static void a_call_that_never_left_was_never_sent(void **state)
 	assert_int_equal(d.calls, 1);
 }
 
-static void a_call_without_an_answer_is_unknown_and_its_late_answer_is_for_nobody(void **state)
+static void a_call_without_a_reply_is_unknown_and_its_late_reply_is_ignored(void **state)
 {
 	struct fixture *f = *state;
 	struct ended d = {0}, next = {0};
@@ -562,16 +562,16 @@ int main(void)
 		READY(settings_that_lose_mail_make_it_unready),
 		READY(a_setting_that_is_changed_meanwhile_is_noticed),
 		BARE(relaxed_durability_overrides_the_settings_and_says_so),
-		BARE(denied_settings_count_as_not_held_unless_asserted),
+		BARE(denied_settings_count_as_wrong_unless_asserted),
 		BARE(it_connects_over_tcp_with_a_user_and_a_database),
 		BARE(an_invalid_url_is_an_error_at_once),
 		BARE(waiting_for_a_dead_store_ends_with_the_reason),
-		READY(a_call_is_answered_once),
+		READY(a_call_gets_one_reply),
 		READY(a_call_that_redis_refuses_has_failed),
 		READY(a_refused_call_without_a_limit_is_asked_again_but_not_for_ever),
 		READY(a_call_that_could_not_be_written_has_failed),
 		READY(a_call_that_never_left_was_never_sent),
-		READY(a_call_without_an_answer_is_unknown_and_its_late_answer_is_for_nobody),
+		READY(a_call_without_a_reply_is_unknown_and_its_late_reply_is_ignored),
 		READY(a_call_under_way_is_asked_again_on_the_next_connection),
 		READY(calls_that_redis_cannot_run_now_are_sent_again),
 		READY(mail_that_a_replica_refuses_is_not_accepted),

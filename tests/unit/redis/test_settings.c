@@ -138,7 +138,7 @@ static void settings_of_config_are_checked(void **state)
 	}
 }
 
-static void odd_answers_to_config_count_as_not_held(void **state)
+static void odd_replies_to_config_count_as_wrong_settings(void **state)
 {
 	redisReply nil = {.type = REDIS_REPLY_NIL}, *list[3] = {&nil, &nil, &nil};
 	redisReply odd = {.type = REDIS_REPLY_ARRAY, .elements = 3, .element = list};
@@ -225,7 +225,7 @@ int main(void)
 		cmocka_unit_test(good_settings_hold),
 		cmocka_unit_test(each_setting_that_loses_mail_is_named),
 		cmocka_unit_test(settings_of_config_are_checked),
-		cmocka_unit_test(odd_answers_to_config_count_as_not_held),
+		cmocka_unit_test(odd_replies_to_config_count_as_wrong_settings),
 		cmocka_unit_test(denied_settings_count_only_when_asserted),
 		cmocka_unit_test(the_first_wrong_setting_is_reported),
 		cmocka_unit_test(memory_holds_below_the_mark_and_a_limit_is_no_warning),

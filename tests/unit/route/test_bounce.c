@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-static void only_what_is_about_the_address_counts(void **state)
+static void only_refusals_about_the_address_count(void **state)
 {
 	static const struct {
 		int code;
@@ -74,7 +74,7 @@ static void a_refusal_that_names_the_sender_its_rate_or_reputation_does_not_coun
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_what_is_about_the_address_counts),
+		cmocka_unit_test(only_refusals_about_the_address_count),
 		cmocka_unit_test(
 			a_refusal_that_names_the_sender_its_rate_or_reputation_does_not_count),
 	};

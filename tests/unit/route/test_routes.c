@@ -163,7 +163,7 @@ static void many_hosts_give_five_addresses_of_at_least_two_hosts(void **state)
 	assert_in_range(n_seen, 8, 20);
 }
 
-static void equal_hosts_change_places_from_answer_to_answer(void **state)
+static void equal_hosts_change_places_from_lookup_to_lookup(void **state)
 {
 	struct fixture *f = *state;
 	struct router *r = make_router(f);
@@ -212,7 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_name_gets_its_route_or_its_reason),
 		cmocka_unit_test(many_hosts_give_five_addresses_of_at_least_two_hosts),
-		cmocka_unit_test(equal_hosts_change_places_from_answer_to_answer),
+		cmocka_unit_test(equal_hosts_change_places_from_lookup_to_lookup),
 		cmocka_unit_test(private_addresses_are_used_when_allowed),
 	};
 

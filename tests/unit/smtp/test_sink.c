@@ -176,7 +176,7 @@ static void commands_that_arrive_while_a_mail_is_stored_get_their_replies_after_
 	disconnect_client(&c);
 }
 
-static void commands_out_of_turn_are_answered(void **state)
+static void commands_out_of_order_get_an_error_reply(void **state)
 {
 	static const struct {
 		const char *say, *answer;
@@ -335,7 +335,7 @@ int main(void)
 		READY(a_mail_is_in_the_inbox_when_250_is_sent),
 		READY(bytes_may_arrive_one_by_one_and_mails_one_after_the_other),
 		READY(commands_that_arrive_while_a_mail_is_stored_get_their_replies_after_it),
-		READY(commands_out_of_turn_are_answered),
+		READY(commands_out_of_order_get_an_error_reply),
 		READY(too_many_recipients_are_refused),
 		READY(a_line_without_an_end_closes_the_connection),
 		READY(a_large_mail_passes),

@@ -220,7 +220,7 @@ static void a_client_may_hang_up_at_any_time(void **state)
 	assert_true(counted("handled") - before <= 12);
 }
 
-static void pipelined_requests_are_answered_in_order_once(void **state)
+static void pipelined_requests_get_one_response_each_in_order(void **state)
 {
 	enum { N = 300 };
 	static char request[N * 200], answer[4000];
@@ -327,7 +327,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_client_that_is_refused_early_can_read_the_reason),
 		cmocka_unit_test(slow_clients_are_closed_and_others_are_not_affected),
 		cmocka_unit_test(a_client_may_hang_up_at_any_time),
-		cmocka_unit_test(pipelined_requests_are_answered_in_order_once),
+		cmocka_unit_test(pipelined_requests_get_one_response_each_in_order),
 		cmocka_unit_test(a_late_response_is_sent_at_once),
 		cmocka_unit_test(a_suspended_request_delays_no_other),
 		cmocka_unit_test(the_log_has_one_line_a_request_and_no_key),

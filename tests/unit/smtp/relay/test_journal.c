@@ -280,7 +280,7 @@ static void damaged_entries_end_the_reading(void **state)
 	assert_int_equal(read_journal(b).n, 0);
 }
 
-static void a_grown_file_is_rewritten_with_what_is_open(void **state)
+static void a_grown_file_is_rewritten_with_its_open_entries(void **state)
 {
 	struct bench *b = *state;
 	char *results = malloc(100001);
@@ -449,7 +449,7 @@ int main(void)
 		IN_DIR(an_owner_that_still_holds_leases_can_be_found),
 		IN_DIR(a_torn_last_entry_is_dropped),
 		IN_DIR(damaged_entries_end_the_reading),
-		IN_DIR(a_grown_file_is_rewritten_with_what_is_open),
+		IN_DIR(a_grown_file_is_rewritten_with_its_open_entries),
 		IN_DIR(a_file_whose_entries_are_all_open_is_not_rewritten_each_time),
 		IN_DIR(a_rewritten_file_is_still_locked),
 		IN_DIR(entries_confirmed_in_time_are_never_synced),

@@ -101,7 +101,7 @@ static void the_reply_of_a_host_that_passed_the_mail_on_is_read(void **state)
 	assert_int_equal(attempt_parse("0 0 - - - - - - 600 y", scratch, &b), -1);
 }
 
-static void what_is_written_is_read(void **state)
+static void an_attempt_that_is_written_is_read_again(void **state)
 {
 	struct attempt a = full(), b;
 	char line[ATTEMPT_MAX], scratch[ATTEMPT_MAX];
@@ -203,7 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_one_word_a_fact),
-		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(an_attempt_that_is_written_is_read_again),
 		cmocka_unit_test(the_reply_of_a_host_that_passed_the_mail_on_is_read),
 		cmocka_unit_test(hostile_names_cannot_leave_their_word_nor_the_line),
 		cmocka_unit_test(text_that_is_not_an_attempt_line_is_refused),

@@ -9,7 +9,7 @@
 
 #include "server/store/messages/choices.h"
 
-static void what_is_written_is_read_again(void **state)
+static void choices_that_are_written_are_read_again(void **state)
 {
 	char word[CHOICES_WORD_MAX];
 	struct message_choices o;
@@ -45,7 +45,7 @@ static void unknown_names_are_ignored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_written_is_read_again),
+		cmocka_unit_test(choices_that_are_written_are_read_again),
 		cmocka_unit_test(unknown_names_are_ignored),
 	};
 

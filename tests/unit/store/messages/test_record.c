@@ -84,7 +84,7 @@ static void the_last_event_of_a_recipient_gives_its_text_and_any_its_flag(void *
 	record_deinit(&r);
 }
 
-static void what_ends_a_recipient_without_a_reply_leaves_the_last_reply(void **state)
+static void an_end_without_a_reply_keeps_the_last_reply(void **state)
 {
 	static const struct {
 		const char *events, *text;
@@ -332,7 +332,7 @@ int main(void)
 		cmocka_unit_test(the_status_is_the_least_finished_state),
 		cmocka_unit_test(names_and_ends_of_states_agree),
 		cmocka_unit_test(damage_is_refused),
-		cmocka_unit_test(what_ends_a_recipient_without_a_reply_leaves_the_last_reply),
+		cmocka_unit_test(an_end_without_a_reply_keeps_the_last_reply),
 		cmocka_unit_test(a_zero_byte_is_damage),
 		cmocka_unit_test(a_record_cut_anywhere_is_read_or_refused),
 	};

@@ -180,7 +180,7 @@ static void the_store_does_not_hold_the_text_of_a_key(void **state)
 	assert_int_equal(redis_do(f, "HLEN pn:{g}:keys"), 1);
 }
 
-static void a_known_key_is_answered_from_memory_and_then_read_again(void **state)
+static void a_known_key_is_found_in_memory_and_then_read_again(void **state)
 {
 	struct fixture *f = *state;
 	struct made m = create(f, "default", SCOPE_SEND, false);
@@ -381,7 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		READY(a_new_key_is_found_with_all_it_has),
 		READY(the_store_does_not_hold_the_text_of_a_key),
-		READY(a_known_key_is_answered_from_memory_and_then_read_again),
+		READY(a_known_key_is_found_in_memory_and_then_read_again),
 		READY(a_text_that_is_not_a_key_is_not_found),
 		READY(every_key_takes_the_same_way_whatever_is_wrong_with_it),
 		READY(a_revoked_key_is_refused_within_a_second_everywhere),

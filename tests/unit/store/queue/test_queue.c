@@ -194,7 +194,7 @@ static void a_deferred_message_has_the_time_of_its_next_attempt(void **state)
 	job_free(j);
 }
 
-static void results_for_what_is_not_ours_change_nothing(void **state)
+static void results_for_jobs_of_another_lease_change_nothing(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m = plain_message(f);
@@ -657,7 +657,7 @@ static void a_key_always_leads_to_the_same_partition_and_all_are_used(void **sta
 	}
 }
 
-static void asking_before_the_store_answers_does_not_fix_the_partitions(void **state)
+static void reading_partitions_before_the_store_replies_does_not_fix_their_number(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m;
@@ -905,7 +905,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		READY(a_message_goes_from_accept_to_delivered),
 		READY(a_deferred_message_has_the_time_of_its_next_attempt),
-		READY(results_for_what_is_not_ours_change_nothing),
+		READY(results_for_jobs_of_another_lease_change_nothing),
 		READY(a_message_of_another_project_is_not_found),
 		READY(recipients_are_grouped_by_destination),
 		READY(a_scheduled_message_waits_and_a_test_one_goes_to_the_sink),
@@ -922,7 +922,7 @@ int main(void)
 		READY(a_message_that_the_script_refuses_is_not_accepted_and_affects_no_other),
 		FOUR(messages_of_all_partitions_are_taken_and_settled),
 		FOUR(a_key_always_leads_to_the_same_partition_and_all_are_used),
-		BARE(asking_before_the_store_answers_does_not_fix_the_partitions),
+		BARE(reading_partitions_before_the_store_replies_does_not_fix_their_number),
 		READY(during_an_outage_nothing_is_accepted),
 		READY(a_killed_redis_loses_nothing_and_every_call_ends_once),
 		READY(results_and_leases_survive_the_death_of_redis),

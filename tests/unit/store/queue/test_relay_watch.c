@@ -102,7 +102,7 @@ static void ready_mail_with_a_relay_that_lives_may_wait(void **state)
 	}
 }
 
-static void a_relay_that_was_heard_of_long_ago_does_not_count(void **state)
+static void a_relay_that_was_active_long_ago_does_not_count(void **state)
 {
 	struct fixture *f = *state;
 
@@ -135,7 +135,7 @@ int main(void)
 		WATCHED(an_empty_queue_needs_no_relay),
 		WATCHED(ready_mail_without_a_relay_is_reported_until_one_comes),
 		WATCHED(ready_mail_with_a_relay_that_lives_may_wait),
-		WATCHED(a_relay_that_was_heard_of_long_ago_does_not_count),
+		WATCHED(a_relay_that_was_active_long_ago_does_not_count),
 		WATCHED(without_the_store_nothing_is_concluded),
 	};
 

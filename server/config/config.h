@@ -70,7 +70,7 @@ struct config {
 };
 
 /* Reads file (NULL: ./postern.yaml if it exists) and the environment. ERR_INPUT with
- * "postern.yaml:3: listen_addr: unknown key" or "POSTERN_LISTEN: ..." and what is expected.
+ * "postern.yaml:3: listen_addr: unknown key" or "POSTERN_LISTEN: ..." and the expected form.
  * The strings live as long as *c. */
 int config_load(struct config **c, const char *file, struct err *e);
 /* The same, with other defaults, for a command or a test. presets ends with name NULL. */

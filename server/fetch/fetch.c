@@ -209,7 +209,7 @@ static void collect_done(void *arg)
 	}
 }
 
-/* Sets what is the same for all calls of a handle. */
+/* Sets the options that are the same for all calls of a handle. */
 static void set_options(struct call *c)
 {
 	CURL *h = c->curl;

@@ -1,4 +1,4 @@
-/* Which projects' logs have entries that no target has read yet. */
+/* Finds the projects whose log has entries that no target has read. */
 #include "server/hooks/news.h"
 
 #include <stdio.h>

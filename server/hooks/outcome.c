@@ -35,7 +35,7 @@ static struct retry retry_of(const struct post *p, unsigned tries)
 	return r;
 }
 
-/* ---- what is written ---- */
+/* ---- writing ---- */
 
 static void write_delivery(const struct target *t, const struct post *p,
 			   const struct fetch_answer *a, int64_t next_ms, bool has_failed)

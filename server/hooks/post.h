@@ -62,8 +62,8 @@ struct post_target {
 int post_send(struct post *p, struct fetch *fetch, const struct post_target *to, post_fn *fn,
 	      void *arg);
 
-/* How the API shows a delivery (webhook_deliveries.c). next_ms: time of the next try; 0: none.
- * NULL: out of memory. */
+/* A delivery as JSON for the API (webhook_deliveries.c). The caller owns it. next_ms: time of the
+ * next try; 0: none. NULL: out of memory. */
 json_t *post_delivery_json(const struct post *p, const struct fetch_answer *answer,
 			   int64_t next_ms);
 

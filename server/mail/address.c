@@ -332,7 +332,7 @@ static int parse_name(const char *text, size_t len, char *out, struct err *e)
 	return set_name(text, len, out, e);
 }
 
-/* Where the last "<" is; len if there is none. */
+/* The index of the last "<"; len if there is none. */
 static size_t find_angle(const char *text, size_t len)
 {
 	for (size_t i = len; i > 0; i--) {

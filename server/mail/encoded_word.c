@@ -96,7 +96,7 @@ static void write_word(struct header *h, const char *text, size_t len, bool is_q
 	header_token(h, word, n);
 }
 
-/* What the next word holds: what fits on this line, or else on the next one. */
+/* Chooses the text of the next word: as much as fits on this line, or else on the next one. */
 static size_t next_word(const struct header *h, const char *text, size_t len, bool is_q)
 {
 	size_t room = h->col + 1 < HEADER_LINE_MAX ? HEADER_LINE_MAX - h->col - 1 : 0;

@@ -170,8 +170,8 @@ void header_text(struct buf *out, const char *name, const char *value)
 
 enum phrase { PHRASE_ATOMS, PHRASE_QUOTED, PHRASE_ENCODED };
 
-/* How a display name is written (RFC 5322 3.2.5). OpenSMTPD rewrites quoted pairs, which breaks a
- * DKIM signature: names that need them are encoded. */
+/* Chooses the form of a display name (RFC 5322 3.2.5). OpenSMTPD rewrites quoted pairs, which
+ * breaks a DKIM signature: names that need them are encoded. */
 static enum phrase phrase_of(const char *name)
 {
 	enum phrase phrase = strstr(name, "  ") ? PHRASE_QUOTED : PHRASE_ATOMS;

@@ -9,7 +9,7 @@
 #include "server/base/buf.h"
 #include "server/base/hex.h"
 
-#define WORD_MAX 200 /* RFC 2047 2 allows 75; what is longer is no encoded word */
+#define WORD_MAX 200 /* RFC 2047 2 allows 75; longer text is no encoded word */
 
 /* ---- slices ---- */
 

@@ -1,4 +1,4 @@
-/* Which name server is asked for the address of Redis. */
+/* Chooses the name server that is asked for the address of Redis. */
 #include "server/redis/resolver.h"
 
 #include <stddef.h>

@@ -46,7 +46,7 @@ static bool is_repeat(const struct dns_mx *list, size_t n, const char *name)
 	return false;
 }
 
-/* How many records have a better preference than our own; all if none is ours. */
+/* The number of records that are preferred to our own; all if none is ours. */
 static size_t count_before_own(const struct dns_mx *list, size_t n, const char *own_name)
 {
 	size_t own = 0;

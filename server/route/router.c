@@ -66,7 +66,7 @@ struct router {
 	struct sockaddr_storage own_addrs[OWN_ADDRS_MAX];
 };
 
-/* Fills in what is the same for all routes of this router. */
+/* Fills in the members that are the same for all routes of this router. */
 static void complete_route(const struct router *r, struct route *route)
 {
 	route->is_relay = r->ctx.is_relay;

@@ -14,9 +14,9 @@
  * they get SIGKILL. The backend is stopped last. After a second signal they have 2 s.
  *
  * SIGHUP (see hangup_ends) reloads: a new generation of workers starts beside the old one. If all
- * of it live for 3 s, the old ones get SIGUSR1 (relays and API processes: drain with patience) or
- * SIGTERM (all others), and are not started again. If a new one dies before, the new ones are
- * stopped and the old ones stay. */
+ * new workers live for 3 s, the old ones get SIGUSR1 (relays and API processes: drain with
+ * patience) or SIGTERM (all others), and are not restarted. If a new one dies within 3 s, the new
+ * ones are stopped and the old ones continue. */
 
 /* One kind of child. */
 struct supervisor_job {

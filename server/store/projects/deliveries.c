@@ -163,7 +163,7 @@ void deliveries_look(struct redis *redis, unsigned partition,
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_news, news));
 }
 
-/* ---- what is due ---- */
+/* ---- due retries ---- */
 
 struct due {
 	deliveries_due_fn *fn;

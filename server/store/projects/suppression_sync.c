@@ -12,7 +12,7 @@
 /* The entries of the reply are the arguments of the other two transitions. */
 #define WORDS SUPPRESSION_NEWS_ENTRY_WORDS
 
-/* What the first call needs. */
+/* The context of the first call. */
 struct run {
 	struct redis *redis;
 	unsigned home;

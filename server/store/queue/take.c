@@ -14,7 +14,7 @@
 #include "server/store/queue/job_lease.h"
 
 #define MAX_BYTES (1 << 20)
-#define SHARE_BULK 100 /* per mille of what is taken, while bulk waits */
+#define SHARE_BULK 100 /* per mille of the taken jobs while bulk waits */
 #define SHARE_NORMAL 200
 
 struct take {

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- response_claim: claims an Idempotency-Key for a request that is about to make something. A full store takes it, too.
+-- response_claim: claims an Idempotency-Key for a request that will create something. Allowed in a full store.
 -- KEYS 1 the root of the installation. space: a tenant, or "root". token: of this request. lease_ms: the claim's life.
 --@include base
 --@args space hash fingerprint token lease_ms:digits

@@ -179,11 +179,11 @@ static void measure(const struct engine *e)
 /* Ends requests that hang, so that the next process need not wait. It sends these events again. */
 static void end_requests(struct engine *e)
 {
-	if (e->shared.in_flight)
-		LOG(LOG_WARN, "hooks.cut_short", LOG_N("posts", e->shared.in_flight));
+	if (e->shared.shares.in_flight)
+		LOG(LOG_WARN, "hooks.cut_short", LOG_N("posts", e->shared.shares.in_flight));
 	fetch_close(e->shared.fetch);
 	e->shared.fetch = NULL;
-	e->shared.in_flight = 0;
+	e->shared.shares.in_flight = 0;
 }
 
 static void on_tick(void *arg)
@@ -195,7 +195,7 @@ static void on_tick(void *arg)
 	loop_timer_set(&e->tick, TICK_MS);
 	free_gone(e);
 	if (shared->is_stopping && shared->fetch &&
-	    (shared->in_flight == 0 || now >= e->give_up_at))
+	    (shared->shares.in_flight == 0 || now >= e->give_up_at))
 		end_requests(e);
 	if (!redis_is_connected(shared->redis))
 		return;

@@ -140,3 +140,30 @@ json_t *post_delivery_json(const struct post *p, const struct fetch_answer *a, i
 		"error", *a->error ? a->error : NULL, "response_excerpt", json_text(a->body, len),
 		"next_attempt_at", next_ms ? next : NULL);
 }
+
+/* ---- lists ---- */
+
+void post_list_init(struct post_list *list)
+{
+	*list = (struct post_list){.last = &list->first};
+}
+
+void post_list_drop(struct post_list *list)
+{
+	struct post *p;
+
+	while ((p = list->first)) {
+		list->first = p->next;
+		post_free(p);
+	}
+	post_list_init(list);
+}
+
+void post_list_add(struct post_list *list, struct post *take_posts)
+{
+	*list->last = take_posts;
+	for (struct post *p = take_posts; p; p = p->next) {
+		list->last = &p->next;
+		list->n++;
+	}
+}

@@ -43,6 +43,17 @@ struct post {
 	void *arg;
 };
 
+/* Posts in order. */
+struct post_list {
+	struct post *first, **last;
+	size_t n;
+};
+void post_list_init(struct post_list *list);
+/* Frees the posts. The list is empty then. */
+void post_list_drop(struct post_list *list);
+/* Adds one or more linked posts. */
+void post_list_add(struct post_list *list, struct post *take_posts);
+
 struct post_about {
 	const char *message, *project_id;
 	const char *cursor; /* NULL: the event is shown without one */

@@ -7,6 +7,7 @@
 #include "server/config/config.h"
 #include "server/fetch/fetch.h"
 #include "server/hooks/lease.h"
+#include "server/hooks/share.h"
 
 /* State that all parts of the hooks process share, one per process. Pointers are borrowed, except
  * fetch, which the engine owns. */
@@ -15,7 +16,7 @@ struct hooks_shared {
 	struct redis *redis;
 	struct fetch *fetch; /* NULL: the process is stopping and sends no more requests */
 	struct lease lease;
-	size_t in_flight; /* requests of all endpoints that have no result yet */
+	struct shares shares; /* of the requests that have no result yet */
 	bool is_stopping;
 };
 

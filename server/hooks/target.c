@@ -17,7 +17,6 @@
 #define WAITING_MAX 200   /* posts in memory; later ones wait in the log */
 #define RETRIES_MAX 10000 /* with more retries, the log is not read */
 #define RETRIES_AT_ONCE 16
-#define IN_FLIGHT_MAX 512 /* over all endpoints */
 #define WINDOW_FIRST 8
 #define TESTS_AT_ONCE 2
 
@@ -52,7 +51,7 @@ static void land(struct target *t, const struct post *p)
 	*at = p->next;
 	t->in_flight--;
 	t->tests_in_flight -= p->is_test;
-	t->shared->in_flight--;
+	share_end_post(&t->shared->shares, t->share);
 }
 
 static void on_result(struct post *p, enum post_outcome result, const struct fetch_answer *answer,
@@ -84,33 +83,27 @@ static int send_post(struct target *t, struct post *p)
 	t->flying = p;
 	t->in_flight++;
 	t->tests_in_flight += p->is_test;
-	t->shared->in_flight++;
+	share_begin_post(&t->shared->shares, t->share);
 	return 0;
 }
 
-/* If endpoints that hang use all requests of the process, each of the others may still send one at
- * a time. */
+static bool has_room(const struct target *t)
+{
+	return share_has_room(&t->shared->shares, t->share);
+}
+
+/* Without room, each endpoint still has one request at a time. */
 static bool may_send(const struct target *t)
 {
 	size_t n = t->in_flight - t->tests_in_flight;
 
-	return n < t->window && (t->shared->in_flight < IN_FLIGHT_MAX || n == 0);
+	return n < t->window && (has_room(t) || n == 0);
 }
 
 /* Tests do not wait for events, nor do events wait for tests. */
 static bool may_send_test(const struct target *t)
 {
-	return t->tests_in_flight < TESTS_AT_ONCE &&
-	       (t->shared->in_flight < IN_FLIGHT_MAX || t->tests_in_flight == 0);
-}
-
-static void list_add(struct post_list *list, struct post *take_posts)
-{
-	*list->last = take_posts;
-	for (struct post *p = take_posts; p; p = p->next) {
-		list->last = &p->next;
-		list->n++;
-	}
+	return t->tests_in_flight < TESTS_AT_ONCE && (has_room(t) || t->tests_in_flight == 0);
 }
 
 static void send_waiting(struct target *t, struct post_list *list,
@@ -141,7 +134,7 @@ void target_send_test(struct target *t, const char *event_id, const char *projec
 		deliveries_refuse_test(&t->shared->lease.batch, t->endpoint.id, event_id);
 		return;
 	}
-	list_add(&t->tests, p);
+	post_list_add(&t->tests, p);
 	send_waiting(t, &t->tests, may_send_test);
 }
 
@@ -194,7 +187,7 @@ static void enqueue(struct feed *f, struct post *take_posts)
 {
 	struct target *t = f->arg;
 
-	list_add(&t->waiting, take_posts);
+	post_list_add(&t->waiting, take_posts);
 }
 
 static void on_lost(struct feed *f, int64_t from_ms, int64_t until_ms)
@@ -209,7 +202,7 @@ static void on_rest(struct feed *f)
 
 static const struct feed_handler feed_handler = {make_wanted, enqueue, on_lost, on_rest};
 
-static bool has_room(const struct target *t)
+static bool may_read(const struct target *t)
 {
 	return t->waiting.n < WAITING_MAX && t->retries.n < RETRIES_MAX;
 }
@@ -221,7 +214,7 @@ static void read_on(struct target *t)
 
 	for (size_t i = 0; i < t->n_feeds; i++)
 		n_reading += t->feeds[i].is_reading;
-	for (size_t i = 0; i < t->n_feeds && n_reading < READS_AT_ONCE && has_room(t); i++) {
+	for (size_t i = 0; i < t->n_feeds && n_reading < READS_AT_ONCE && may_read(t); i++) {
 		struct feed *f = &t->feeds[(first + i) % t->n_feeds];
 
 		if (!f->has_news || f->is_reading)
@@ -270,7 +263,8 @@ static enum retries_verdict on_retry(const struct retry *retry, const struct rec
 	struct target *t = arg;
 	struct post *p;
 
-	if (t->is_gone || t->shared->is_stopping || (!record && why->kind == ERR_RETRY))
+	if (t->is_gone || t->shared->is_stopping || (!record && why->kind == ERR_RETRY) ||
+	    (t->in_flight > 0 && !has_room(t)))
 		return RETRIES_WAIT;
 	p = event ? make_retry(t, retry, record, event) : NULL;
 	if (!p)
@@ -345,15 +339,17 @@ struct target *target_new(struct hooks_shared *shared, struct deliveries_endpoin
 	struct target *t = calloc(1, sizeof(*t));
 	unsigned partitions = redis_partitions(shared->redis);
 
-	if (!t || !(t->feeds = calloc(partitions, sizeof(*t->feeds)))) {
+	if (!t || !(t->feeds = calloc(partitions, sizeof(*t->feeds))) ||
+	    !(t->share = share_join(&shared->shares, take->project_id))) {
+		free(t ? t->feeds : NULL);
 		free(t);
 		return NULL;
 	}
 	t->shared = shared;
 	t->n_feeds = partitions;
 	t->window = WINDOW_FIRST;
-	t->waiting.last = &t->waiting.first;
-	t->tests.last = &t->tests.first;
+	post_list_init(&t->waiting);
+	post_list_init(&t->tests);
 	t->is_failing = take->n_retries > 0;
 	t->delivered_ms = take->good_ms;
 	snprintf(t->project_id, sizeof(t->project_id), "%s", take->project_id);
@@ -367,31 +363,22 @@ struct target *target_new(struct hooks_shared *shared, struct deliveries_endpoin
 	return t;
 }
 
-static void free_all(struct post **list)
-{
-	struct post *p;
-
-	while ((p = *list)) {
-		*list = p->next;
-		post_free(p);
-	}
-}
-
 static void drop_waiting(struct target *t)
 {
-	struct post_list *const lists[] = {&t->waiting, &t->tests};
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-		free_all(&lists[i]->first);
-		lists[i]->last = &lists[i]->first;
-		lists[i]->n = 0;
-	}
+	post_list_drop(&t->waiting);
+	post_list_drop(&t->tests);
 }
 
 void target_free(struct target *t)
 {
 	drop_waiting(t);
-	free_all(&t->flying);
+	while (t->flying) {
+		struct post *p = t->flying;
+
+		t->flying = p->next;
+		post_free(p);
+	}
+	share_leave(&t->shared->shares, t->share);
 	for (size_t i = 0; i < t->n_feeds; i++)
 		feed_deinit(&t->feeds[i]);
 	wipe(t->secret);

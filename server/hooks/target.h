@@ -5,12 +5,6 @@
 #include "server/hooks/retries.h"
 #include "server/hooks/shared.h"
 
-/* Posts in order. */
-struct post_list {
-	struct post *first, **last;
-	size_t n;
-};
-
 /* One endpoint: reads the log of its project, posts the events that match its filters, and moves
  * events that it did not accept to the retries. It has a bounded number of posts in memory; the
  * others wait in the log. */
@@ -20,6 +14,7 @@ struct target {
 	struct hooks_shared *shared;
 	struct endpoint endpoint;
 	char project_id[ID_LEN + 1];
+	struct share *share;       /* of the project */
 	char *secret, *old_secret; /* NULL: cannot be decrypted; none */
 	struct feed *feeds;        /* one a partition */
 	size_t n_feeds, next_feed;

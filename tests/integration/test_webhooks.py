@@ -360,7 +360,7 @@ def test_a_hanging_endpoint_delays_no_other_endpoint(server, receiver):
 
 
 def test_many_hanging_endpoints_do_not_delay_a_working_one(server, receiver):
-    """Sixty-eight times eight are more requests than may be open at a time."""
+    """Sixty-eight times eight are more requests than may be open at a time. Their projects leave places free."""
     r = receiver(lambda path, n: 40.0 if path == "/hangs" else 200)
     keys = []
     for p in range(4):
@@ -373,10 +373,11 @@ def test_many_hanging_endpoints_do_not_delay_a_working_one(server, receiver):
     for key in keys:
         for i in range(8):
             assert server.send(f"hang{i}@hook.test", key=key).status == 202
-    harness.wait_for(lambda: len(r.requests("/hangs")) >= 512, 14, what="all that may be under way hang")
+    harness.wait_for(lambda: len(r.requests("/hangs")) >= 408, 14, what="all that may be under way hang")
     for i in range(5):
         assert server.send(f"fast{i}@hook.test").status == 202
     harness.wait_for(lambda: len(r.requests("/fast")) == 5, 20)
+    assert len(r.requests("/hangs")) < 480
     assert server.metric('postern_webhook_attempts_total{result="failed"}') == 0, "none had to end first"
 
 

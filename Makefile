@@ -88,6 +88,8 @@ test-integration: all asan ## the real binary, redis-server and real SMTP server
 	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
 test-clients: all ## clients and webhook libraries of other languages (needs the npm registry, PyPI, the Go module proxy, Maven Central)
 	/usr/bin/python3 -m pytest -q tests/clients
+test-contract: all ## the server against openapi.yaml, by schemathesis (needs PyPI)
+	/usr/bin/python3 -m pytest -q tests/contract
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
 bench: all ## measure accept, delivery, latency, memory, bytes in Redis
@@ -123,6 +125,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-clients kill-test bench fuzz fmt image image-test \
+.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-clients test-contract kill-test bench fuzz fmt image image-test \
 	fmt-check lint lint-openapi layers install clean help
 .DELETE_ON_ERROR:

@@ -9,6 +9,8 @@
 #include "server/base/percent.h"
 #include "server/store/messages/cursor.h"
 
+#define TAG_MAX 64
+
 static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 				 "._-";
 
@@ -18,6 +20,15 @@ static bool is_one_of(const char *name, const char *const *names)
 		if (strcmp(name, *names) == 0)
 			return true;
 	return false;
+}
+
+int page_tag(const struct request *r, const char **tag, struct err *e)
+{
+	*tag = request_query(r, "tag");
+	if (*tag && (!**tag || strlen(*tag) > TAG_MAX))
+		return err_set(e, ERR_INPUT, "Query parameter tag: must have 1 to %d characters",
+			       TAG_MAX);
+	return 0;
 }
 
 int page_number(const struct request *r, const char *name, long min, long max, long *n,

@@ -28,6 +28,8 @@ int page_bad_cursor(struct err *e);
 /* Reads a whole number from min to max. If it is not given, *n is unchanged. */
 int page_number(const struct request *r, const char *name, long min, long max, long *n,
 		struct err *e);
+/* Reads the query parameter tag, of 1 to 64 characters. *tag: NULL if it is not given. */
+int page_tag(const struct request *r, const char **tag, struct err *e);
 /* For a list of ids that sort by age, newest first. True if id belongs on this page, which has the
  * items of data so far. */
 bool page_shows(const struct page *p, const json_t *data, const char *id);

@@ -104,10 +104,10 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 	static const char *const names[] = {"type", "tag", NULL};
 	struct page page;
 
-	if (page_read(r, names, &page, e) < 0 || read_cursor(page.cursor, l, e) < 0)
+	if (page_read(r, names, &page, e) < 0 || read_cursor(page.cursor, l, e) < 0 ||
+	    page_tag(r, &l->tag, e) < 0)
 		return -1;
 	l->limit = page.limit;
-	l->tag = request_query(r, "tag");
 	l->type = request_query(r, "type");
 	if (l->type && !event_filter_is_known(l->type))
 		return refuse_type(e);

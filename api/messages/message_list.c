@@ -117,10 +117,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 	    read_status(r, l, e) < 0 || read_time(r, "since", &l->query.since_ms, e) < 0 ||
 	    read_time(r, "until", &l->query.until_ms, e) < 0 || read_cursor(r, l, e) < 0)
 		return -1;
-	l->query.tag = request_query(r, "tag");
-	if (l->query.tag && (!*l->query.tag || strlen(l->query.tag) > 64))
-		return err_set(e, ERR_INPUT, "Query parameter tag: must have 1 to 64 characters");
-	return 0;
+	return page_tag(r, &l->query.tag, e);
 }
 
 /* ---- the filters ---- */

@@ -13,7 +13,8 @@
 #include "server/redis/conn.h"
 #include "server/redis/script.h"
 
-#define SCHEMA "1"
+/* The layout of the store. A store with another number is refused: docs/upgrading.md. */
+#define SCHEMA "2"
 
 static void step_failed(struct handshake *h, const char *what, const char *reason)
 {
@@ -146,7 +147,10 @@ static void on_step_meta(redisAsyncContext *context, void *reply, void *arg)
 		}
 	}
 	if (r->elements == 3 && strcmp(r->element[0]->str, SCHEMA) != 0) {
-		step_failed(h, "the store has another schema", r->element[0]->str);
+		step_failed(h,
+			    "the store has another schema than version " POSTERN_VERSION
+			    " reads (" SCHEMA "): see docs/upgrading.md",
+			    r->element[0]->str);
 		return;
 	}
 	if (instance_check(&h->store->instance, r->elements == 3 ? r->element[2]->str : NULL, &e) <

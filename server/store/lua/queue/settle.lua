@@ -125,7 +125,7 @@ local function settle_late(i, message, job, lease, epoch)
 	local ref = refs[i]
 	if apply(i, message, epoch, true) == 0 then return 0 end
 	if job.settled_epoch < epoch then job.settled_epoch = epoch end
-		if lease and not lease.dot then            -- another owner has it, before its dot: without a lease its fence fails
+	if lease and not lease.dot then            -- another owner has it, before its dot: its fence will fail
 		end_lease(ref, job, lease)
 		due_ms[ref] = now_ms
 	end

@@ -47,7 +47,7 @@ static bool is_about_us(const struct session *s, const struct reply *r)
 {
 	switch (r->code) {
 	case 503: /* bad sequence of commands */
-	case 504: /* parameter not implemented: our name in EHLO */
+	case 504: /* a parameter is refused: our name in EHLO */
 	case 534: /* RFC 4954: logins */
 	case 535:
 	case 538:

@@ -78,6 +78,7 @@ asan: ## build/asan/postern, with ASan and UBSan
 	@$(MAKE) B=build/asan MODE="$(SAN)" all
 test: deps-test ## install what is missing, then all unit, property and integration tests
 	@$(MAKE) -s test-unit test-property test-integration
+	@$(MAKE) -s test-hostile HOSTILE_S=3
 test-unit: ## cmocka tests under ASan and UBSan
 	@$(MAKE) B=build/asan MODE="$(SAN)" units
 	sh tests/support/run-units.sh build/asan/unit
@@ -86,6 +87,8 @@ test-property: ## random sequences of the transitions on a real Redis
 	sh tests/store/run.sh
 test-integration: all asan ## the real binary, redis-server and real SMTP servers
 	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
+test-hostile: all asan ## attacks beside a victim, HOSTILE_S seconds a phase (default 20); nothing else should run on the machine
+	HOSTILE_S=$(or $(HOSTILE_S),20) /usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning tests/hostile
 test-clients: all ## clients and webhook libraries of other languages (needs the npm registry, PyPI, the Go module proxy, Maven Central)
 	/usr/bin/python3 -m pytest -q tests/clients
 test-contract: all ## the server against openapi.yaml, by schemathesis (needs PyPI)
@@ -125,6 +128,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-clients test-contract kill-test bench fuzz fmt image image-test \
+.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-hostile test-clients test-contract kill-test bench fuzz fmt image image-test \
 	fmt-check lint lint-openapi layers install clean help
 .DELETE_ON_ERROR:

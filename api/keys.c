@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/body.h"
 #include "api/json/check.h"
 #include "api/once.h"
@@ -65,14 +65,14 @@ static json_t *project_json(const struct project *p)
 			 time_or_null(p->created_ms));
 }
 
-static void answer_made(struct request *r, json_t *take_body)
+static void respond_made(struct request *r, json_t *take_body)
 {
 	if (!take_body) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
-	answer_header(r, "Cache-Control", "no-store");
-	answer_json(r, 201, take_body);
+	response_header(r, "Cache-Control", "no-store");
+	response_json(r, 201, take_body);
 }
 
 /* ---- create a key ---- */
@@ -176,14 +176,14 @@ static void on_made(const struct key *key, const char *text, const struct err *w
 	struct request *r = arg;
 
 	if (!key && why->kind == ERR_REFUSED) {
-		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+		response_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
 	} else if (!key) {
-		answer_err(r, why);
+		response_err(r, why);
 	} else {
 		LOG(LOG_INFO, "key.created", LOG_S("key", key->id),
 		    LOG_S("project", key->project_id), LOG_S("by", request_key(r)->id),
 		    LOG_S("request", request_id(r)));
-		answer_made(r, key_json(key, text));
+		respond_made(r, key_json(key, text));
 	}
 }
 
@@ -200,7 +200,7 @@ static void make_key(struct request *r)
 	reason = why_not(r, &b);
 	is_test = b.mode ? strcmp(b.mode, "test") == 0 : own->is_test;
 	if (reason)
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", reason);
+		response_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", reason);
 	else
 		keys_create(request_api(r)->redis,
 			    !is_root(r) ? own->project_id
@@ -228,13 +228,13 @@ static int read_page(struct request *r, struct listing *l, const char *prefix,
 	struct err e;
 
 	if (page_read(r, names, &l->page, &e) < 0) {
-		answer_err(r, &e);
+		response_err(r, &e);
 		return -1;
 	}
 	if (!l->page.cursor || id_valid(prefix, l->page.cursor))
 		return 0;
 	page_bad_cursor(&e);
-	answer_err(r, &e);
+	response_err(r, &e);
 	return -1;
 }
 
@@ -245,7 +245,7 @@ static struct listing *listing_new(struct request *r)
 	if (l)
 		request_set_state(r, l, free);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 	return l;
 }
 
@@ -256,7 +256,7 @@ static void on_keys(const struct key *list, size_t n, const struct err *why, voi
 	json_t *data;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	data = json_array();
@@ -266,7 +266,7 @@ static void on_keys(const struct key *list, size_t n, const struct err *why, voi
 		json_array_append_new(data, key_json(&list[i], NULL));
 		snprintf(l->last, sizeof(l->last), "%s", list[i].id);
 	}
-	page_answer(r, data, json_array_size(data) == l->page.limit ? l->last : NULL);
+	page_respond(r, data, json_array_size(data) == l->page.limit ? l->last : NULL);
 }
 
 void keys_list_get(struct request *r)
@@ -289,12 +289,12 @@ static void on_revoked(const struct err *why, void *arg)
 	struct request *r = arg;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	LOG(LOG_INFO, "key.revoked", LOG_S("key", request_param(r, 0)),
 	    LOG_S("by", request_key(r)->id), LOG_S("request", request_id(r)));
-	answer_text(r, 204, "", "", 0);
+	response_text(r, 204, "", "", 0);
 }
 
 void keys_delete(struct request *r)
@@ -313,7 +313,7 @@ static void on_projects(const struct project *list, size_t n, const struct err *
 	json_t *data;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	data = json_array();
@@ -323,7 +323,7 @@ static void on_projects(const struct project *list, size_t n, const struct err *
 		json_array_append_new(data, project_json(&list[i]));
 		snprintf(l->last, sizeof(l->last), "%s", list[i].id);
 	}
-	page_answer(r, data, json_array_size(data) == l->page.limit ? l->last : NULL);
+	page_respond(r, data, json_array_size(data) == l->page.limit ? l->last : NULL);
 }
 
 void projects_list_get(struct request *r)
@@ -341,11 +341,11 @@ static void on_project(const struct project *list, size_t n, const struct err *w
 
 	(void)n;
 	if (why && why->kind == ERR_INPUT)
-		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+		response_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
 	else if (why)
-		answer_err(r, why);
+		response_err(r, why);
 	else
-		answer_made(r, project_json(list));
+		respond_made(r, project_json(list));
 }
 
 static const struct rule project_rules[] = {

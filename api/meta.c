@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/canary.h"
 #include "openapi_text.h"
 #include "server/base/buf.h"
@@ -15,16 +15,16 @@
 /* Alive even if the store is down, because a restart would not help. */
 void meta_healthz(struct request *r)
 {
-	answer_json(r, 200, json_pack("{s:s}", "status", "ok"));
+	response_json(r, 200, json_pack("{s:s}", "status", "ok"));
 }
 
-static void answer_ready(struct request *r)
+static void respond_ready(struct request *r)
 {
 	const char *warning = helo_name_warning(request_api(r)->config);
 
-	answer_json(r, 200,
-		    warning ? json_pack("{s:s, s:[s]}", "status", "ready", "warnings", warning)
-			    : json_pack("{s:s}", "status", "ready"));
+	response_json(r, 200,
+		      warning ? json_pack("{s:s, s:[s]}", "status", "ready", "warnings", warning)
+			      : json_pack("{s:s}", "status", "ready"));
 }
 
 void meta_readyz(struct request *r)
@@ -40,11 +40,11 @@ void meta_readyz(struct request *r)
 	if (!why && canary_holds(&why))
 		relay_watch_holds(request_api(r)->redis, &why);
 	if (!why) {
-		answer_ready(r);
+		respond_ready(r);
 		return;
 	}
-	answer_header(r, "Retry-After", "1");
-	answer_json(r, 503, json_pack("{s:s, s:s}", "status", "not ready", "reason", why));
+	response_header(r, "Retry-After", "1");
+	response_json(r, 503, json_pack("{s:s, s:s}", "status", "not ready", "reason", why));
 }
 
 void meta_metrics(struct request *r)
@@ -52,16 +52,17 @@ void meta_metrics(struct request *r)
 	struct buf text = {0};
 
 	metrics_render(&text);
-	answer_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_text(&text), text.len);
+	response_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_text(&text),
+		      text.len);
 	buf_deinit(&text);
 }
 
 void meta_openapi_json(struct request *r)
 {
-	answer_text(r, 200, "application/json", openapi_json, sizeof(openapi_json) - 1);
+	response_text(r, 200, "application/json", openapi_json, sizeof(openapi_json) - 1);
 }
 
 void meta_openapi_yaml(struct request *r)
 {
-	answer_text(r, 200, "application/yaml", openapi_yaml, sizeof(openapi_yaml) - 1);
+	response_text(r, 200, "application/yaml", openapi_yaml, sizeof(openapi_yaml) - 1);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/send/idempotency.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
@@ -45,7 +45,7 @@ static void on_finished(const struct err *why, void *arg)
 	if (why)
 		LOG(LOG_WARN, "idempotency.not_kept", LOG_S("request", request_id(r)),
 		    LOG_S("reason", why->text));
-	answer_release(r);
+	response_release(r);
 }
 
 /* Appends the response as it is kept. */
@@ -88,24 +88,24 @@ static void replay(const struct once *o, unsigned status, const char *text)
 	if (!o->has_secret) {
 		buf_str(&body, text);
 	} else if (seal_open(secret_of(r), o->seal_name, text, &body, &e) < 0) {
-		answer_err(r, &e);
+		response_err(r, &e);
 		buf_deinit(&body);
 		return;
 	}
-	answer_header(r, "Idempotent-Replayed", "true");
-	answer_header(r, "Cache-Control", "no-store");
-	answer_text(r, status, "application/json", buf_text(&body), body.len);
+	response_header(r, "Idempotent-Replayed", "true");
+	response_header(r, "Cache-Control", "no-store");
+	response_text(r, status, "application/json", buf_text(&body), body.len);
 	if (o->has_secret)
 		explicit_bzero(body.data, body.len);
 	buf_deinit(&body);
 }
 
-static void answer_in_hand(struct request *r)
+static void respond_in_hand(struct request *r)
 {
-	answer_header(r, "Retry-After", "1");
-	answer_problem(r, PROBLEM_CONFLICT, NULL,
-		       "A request with this Idempotency-Key is being processed. Repeat the "
-		       "request after the seconds in Retry-After.");
+	response_header(r, "Retry-After", "1");
+	response_problem(r, PROBLEM_CONFLICT, NULL,
+			 "A request with this Idempotency-Key is being processed. Repeat the "
+			 "request after the seconds in Retry-After.");
 }
 
 static void on_claimed(enum responses_outcome outcome, unsigned status, const char *text,
@@ -115,20 +115,20 @@ static void on_claimed(enum responses_outcome outcome, unsigned status, const ch
 	struct request *r = o->request;
 
 	if (outcome == RESPONSES_CLAIMED) {
-		answer_hold(r, on_response, o);
+		response_hold(r, on_response, o);
 		o->make(r);
 		return;
 	}
 	if (outcome == RESPONSES_REPLAYED)
 		replay(o, status, text);
 	else if (outcome == RESPONSES_CONFLICT)
-		answer_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
-			       "The first request with this Idempotency-Key was another one, or "
-			       "its API key had other scopes. Nothing was made.");
+		response_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
+				 "The first request with this Idempotency-Key was another one, or "
+				 "its API key had other scopes. Nothing was made.");
 	else if (outcome == RESPONSES_IN_HAND)
-		answer_in_hand(r);
+		respond_in_hand(r);
 	else
-		answer_err(r, why);
+		response_err(r, why);
 	free(o);
 }
 
@@ -172,13 +172,13 @@ static void start(struct request *r, const char *header, bool has_secret, reques
 	struct err e;
 
 	if (!o) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 		return;
 	}
 	*o = (struct once){.request = r, .make = make, .has_secret = has_secret};
 	if (read_once(r, header, o, &e) < 0) {
 		free(o);
-		answer_err(r, &e);
+		response_err(r, &e);
 		return;
 	}
 	claim = claim_of(o);
@@ -192,7 +192,7 @@ void once_run(struct request *r, bool has_secret, request_fn *make)
 	if (!header)
 		make(r);
 	else if (has_secret && !*secret_of(r))
-		answer_problem(
+		response_problem(
 			r, PROBLEM_NOT_CONFIGURED, NULL,
 			"Without POSTERN_SECRET a response with a secret cannot be kept. Set "
 			"POSTERN_SECRET to 32 bytes in base64 (openssl rand -base64 32), or "

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "server/base/buf.h"
 #include "server/base/number.h"
 #include "server/base/percent.h"
@@ -113,20 +113,20 @@ static void add_link(struct request *r, const char *next)
 			put_pair(&link, '&', name, request_query(r, name));
 	buf_str(&link, ">; rel=\"next\"");
 	if (!link.failed)
-		answer_header(r, "Link", buf_text(&link));
+		response_header(r, "Link", buf_text(&link));
 	buf_deinit(&link);
 }
 
-void page_answer(struct request *r, json_t *take_data, const char *next)
+void page_respond(struct request *r, json_t *take_data, const char *next)
 {
 	json_t *body =
 		take_data ? json_pack("{s:o, s:s?}", "data", take_data, "next_cursor", next) : NULL;
 
 	if (!body) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	if (next)
 		add_link(r, next);
-	answer_json(r, 200, body);
+	response_json(r, 200, body);
 }

@@ -35,6 +35,6 @@ int page_tag(const struct request *r, const char **tag, struct err *e);
 bool page_shows(const struct page *p, const json_t *data, const char *id);
 /* Responds with the page. next: the cursor of the next page; NULL on the last page. Takes
  * take_data; NULL: 500. */
-void page_answer(struct request *r, json_t *take_data, const char *next);
+void page_respond(struct request *r, json_t *take_data, const char *next);
 
 #endif

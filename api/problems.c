@@ -1,7 +1,7 @@
 /* Pages of the problem types. */
 #include "api/problems.h"
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/wire/problem.h"
 #include "server/base/buf.h"
 
@@ -11,7 +11,7 @@ void problems_show(struct request *r)
 	struct buf page = {0};
 
 	if (problem_find(request_param(r, 0), &problem) < 0) {
-		answer_problem(r, PROBLEM_NOT_FOUND, NULL, "No problem type has this name.");
+		response_problem(r, PROBLEM_NOT_FOUND, NULL, "No problem type has this name.");
 		return;
 	}
 	buf_fmt(&page,
@@ -20,6 +20,6 @@ void problems_show(struct request *r)
 		"%u.</p>\n<p>%s</p>\n",
 		problem_title(problem), problem_title(problem), problem_slug(problem),
 		problem_status(problem), problem_meaning(problem));
-	answer_text(r, 200, "text/html; charset=utf-8", buf_text(&page), page.len);
+	response_text(r, 200, "text/html; charset=utf-8", buf_text(&page), page.len);
 	buf_deinit(&page);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/body.h"
 #include "server/base/json_text.h"
 #include "api/once.h"
@@ -29,22 +29,22 @@ static json_t *entry_json(const struct suppression *s)
 
 /* ---- one address ---- */
 
-static void answer_entry(struct request *r, unsigned status, const struct suppression *entry)
+static void respond_entry(struct request *r, unsigned status, const struct suppression *entry)
 {
 	json_t *body = entry_json(entry);
 
 	if (body)
-		answer_json(r, status, body);
+		response_json(r, status, body);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 }
 
 static void on_entry(const struct suppression *entry, bool is_new, const struct err *why, void *arg)
 {
 	if (entry)
-		answer_entry(arg, is_new ? 201 : 200, entry);
+		respond_entry(arg, is_new ? 201 : 200, entry);
 	else
-		answer_err(arg, why);
+		response_err(arg, why);
 }
 
 static void on_removed(const struct suppression *entry, bool is_new, const struct err *why,
@@ -53,9 +53,9 @@ static void on_removed(const struct suppression *entry, bool is_new, const struc
 	(void)entry;
 	(void)is_new;
 	if (why)
-		answer_err(arg, why);
+		response_err(arg, why);
 	else
-		answer_text(arg, 204, "", "", 0);
+		response_text(arg, 204, "", "", 0);
 }
 
 struct body {
@@ -101,7 +101,7 @@ static int read_address(struct request *r, struct address *out)
 
 	if (address_make(text, strlen(text), NULL, 0, out, &e) == 0)
 		return 0;
-	answer_problem(r, PROBLEM_NOT_FOUND, NULL, "The address is not on the suppression list.");
+	response_problem(r, PROBLEM_NOT_FOUND, NULL, "The address is not on the suppression list.");
 	return -1;
 }
 
@@ -139,7 +139,7 @@ static void on_list(const struct suppression *entries, size_t n, const struct er
 
 	if (why) {
 		json_decref(data);
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -152,7 +152,7 @@ static void on_list(const struct suppression *entries, size_t n, const struct er
 		data = NULL;
 	}
 	snprintf(cursor, sizeof(cursor), "%" PRId64 ".%zu", next.at_ms, next.skip);
-	page_answer(r, data, n == l->page.limit ? cursor : NULL);
+	page_respond(r, data, n == l->page.limit ? cursor : NULL);
 }
 
 static int read_list(const struct request *r, struct listing *l, struct err *e)
@@ -175,12 +175,12 @@ void suppressions_list_get(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, free);
 	if (read_list(r, l, &e) < 0)
-		answer_err(r, &e);
+		response_err(r, &e);
 	else
 		suppressions_list(request_api(r)->redis, tenant_of(r), &l->from, l->page.limit,
 				  on_list, r);

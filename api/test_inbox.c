@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/json/duration.h"
 #include "api/page.h"
 #include "server/base/clock.h"
@@ -20,7 +20,7 @@
 #define LIMIT_DEFAULT 10
 #define LIMIT_MAX 100
 /* Decoding mail blocks the loop, so a response has the newest mails up to this many bytes. */
-#define ANSWER_MAX_BYTES ((size_t)4 << 20)
+#define RESPONSE_MAX_BYTES ((size_t)4 << 20)
 
 struct query {
 	struct address to;
@@ -86,7 +86,7 @@ static json_t *mails_json(const struct inbox_mail *mails, size_t n)
 
 	for (i = 0; i < n; i++) {
 		bytes += mails[i].mail_len;
-		if (i > 0 && bytes > ANSWER_MAX_BYTES)
+		if (i > 0 && bytes > RESPONSE_MAX_BYTES)
 			break;
 		if (json_array_append_new(list, mail_json(&mails[i])) < 0) {
 			json_decref(list);
@@ -101,10 +101,10 @@ static void on_mails(const struct inbox_mail *mails, size_t n, const struct err 
 	struct request *r = arg;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
-	page_answer(r, mails_json(mails, n), NULL);
+	page_respond(r, mails_json(mails, n), NULL);
 }
 
 static int read_since(const char *text, struct query *q, struct err *e)
@@ -120,8 +120,8 @@ static int check_mode(struct request *r)
 {
 	if (request_key(r)->is_test)
 		return 0;
-	answer_problem(r, PROBLEM_FORBIDDEN, NULL,
-		       "The test inbox is for test keys (pn_test_...) only.");
+	response_problem(r, PROBLEM_FORBIDDEN, NULL,
+			 "The test inbox is for test keys (pn_test_...) only.");
 	return -1;
 }
 
@@ -137,7 +137,7 @@ void test_inbox_show(struct request *r)
 	    read_limit(request_query(r, "limit"), &q, &e) < 0 ||
 	    read_since(request_query(r, "since"), &q, &e) < 0 ||
 	    read_wait(request_query(r, "wait"), &q, &e) < 0) {
-		answer_err(r, &e);
+		response_err(r, &e);
 		return;
 	}
 	if (q.wait_ms)
@@ -149,9 +149,9 @@ void test_inbox_show(struct request *r)
 static void on_deleted(const struct err *why, void *arg)
 {
 	if (why)
-		answer_err(arg, why);
+		response_err(arg, why);
 	else
-		answer_text(arg, 204, "", "", 0);
+		response_text(arg, 204, "", "", 0);
 }
 
 void test_inbox_delete(struct request *r)
@@ -162,7 +162,7 @@ void test_inbox_delete(struct request *r)
 	if (check_mode(r) < 0)
 		return;
 	if (read_to(request_query(r, "to"), &q, &e) < 0)
-		answer_err(r, &e);
+		response_err(r, &e);
 	else
 		inbox_delete(request_api(r)->redis, request_key(r)->tenant, q.inbox.recipient,
 			     on_deleted, r);

@@ -1,6 +1,6 @@
 /* Deliveries of a webhook: list, send an event again, test. */
 #include "api/webhook_deliveries.h"
-#include "api/http/answer.h"
+#include "api/http/response.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void on_log(json_t *list, const struct err *why, void *arg)
 	json_t *data;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	data = json_array();
@@ -60,7 +60,7 @@ static void on_log(json_t *list, const struct err *why, void *arg)
 		json_array_append(data, json_array_get(list, i));
 		next = id_of(json_array_get(list, i));
 	}
-	page_answer(r, data, i < n ? next : NULL);
+	page_respond(r, data, i < n ? next : NULL);
 }
 
 static void on_found(const struct endpoint *list, size_t n, const struct err *why, void *arg)
@@ -70,7 +70,7 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 
 	(void)n;
 	if (why)
-		answer_err(r, why);
+		response_err(r, why);
 	else
 		endpoints_deliveries(request_api(r)->redis, list->id, l->failed_only, on_log, r);
 }
@@ -96,12 +96,12 @@ void webhook_deliveries_list(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, free);
 	if (read_query(r, l, &e) < 0)
-		answer_err(r, &e);
+		response_err(r, &e);
 	else
 		endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 			      on_found, r);
@@ -114,22 +114,22 @@ static void on_redelivered(const struct err *why, void *arg)
 	struct request *r = arg;
 
 	if (why && why->kind == ERR_REFUSED) {
-		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+		response_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
 	} else if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 	} else {
 		LOG(LOG_INFO, "webhook.redelivered", LOG_S("webhook", request_param(r, 0)),
 		    LOG_S("event", request_param(r, 1)), LOG_S("request", request_id(r)));
-		answer_json(r, 202,
-			    json_pack("{s:s, s:s}", "webhook_id", request_param(r, 0), "event_id",
-				      request_param(r, 1)));
+		response_json(r, 202,
+			      json_pack("{s:s, s:s}", "webhook_id", request_param(r, 0), "event_id",
+					request_param(r, 1)));
 	}
 }
 
-static void answer_no_event(struct request *r)
+static void respond_no_event(struct request *r)
 {
-	answer_problem(r, PROBLEM_NOT_FOUND, NULL,
-		       "No event has this id, or its retention is over.");
+	response_problem(r, PROBLEM_NOT_FOUND, NULL,
+			 "No event has this id, or its retention is over.");
 }
 
 static void on_record(const struct record *record, const struct err *why, void *arg)
@@ -139,10 +139,10 @@ static void on_record(const struct record *record, const struct err *why, void *
 	unsigned n;
 
 	if (!record && why->kind != ERR_NOT_FOUND)
-		answer_err(r, why);
+		response_err(r, why);
 	else if (!record || event_read_id(request_param(r, 1), message, &n) < 0 ||
 		 !record_find_event(record, n))
-		answer_no_event(r);
+		respond_no_event(r);
 	else
 		endpoints_redeliver(request_api(r)->redis, request_key(r)->tenant,
 				    request_param(r, 0), message, n, on_redelivered, r);
@@ -154,7 +154,7 @@ void webhook_deliveries_redeliver(struct request *r)
 	unsigned n;
 
 	if (event_read_id(request_param(r, 1), message, &n) < 0)
-		answer_no_event(r);
+		respond_no_event(r);
 	else
 		messages_get(request_api(r)->redis, request_key(r)->tenant, message, on_record, r);
 }
@@ -181,13 +181,13 @@ static void on_result(json_t *result, const struct err *why, void *arg)
 	struct test *t = request_state(r);
 
 	if (why)
-		answer_err(r, why);
+		response_err(r, why);
 	else if (result && endpoint_test_refusal(result))
-		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", endpoint_test_refusal(result));
+		response_problem(r, PROBLEM_CONFLICT, NULL, "%s", endpoint_test_refusal(result));
 	else if (result)
-		answer_json(r, 200, json_incref(result));
+		response_json(r, 200, json_incref(result));
 	else if (clock_mono_ms() > t->until_ms || request_api(r)->is_draining)
-		answer_problem(
+		response_problem(
 			r, PROBLEM_UNAVAILABLE, NULL,
 			"The test event was not posted in time. Check that a process with the "
 			"role hooks runs, and that no earlier tests of this webhook are under "
@@ -209,9 +209,9 @@ static void on_asked(const struct err *why, void *arg)
 	struct test *t = request_state(arg);
 
 	if (why && why->kind == ERR_REFUSED)
-		answer_problem(arg, PROBLEM_CONFLICT, NULL, "%s", why->text);
+		response_problem(arg, PROBLEM_CONFLICT, NULL, "%s", why->text);
 	else if (why)
-		answer_err(arg, why);
+		response_err(arg, why);
 	else
 		loop_timer_set(&t->timer, TEST_POLL_MS);
 }
@@ -224,10 +224,10 @@ static void on_found_to_test(const struct endpoint *list, size_t n, const struct
 
 	(void)n;
 	if (why)
-		answer_err(r, why);
+		response_err(r, why);
 	else if (!list->is_enabled)
-		answer_problem(r, PROBLEM_CONFLICT, NULL,
-			       "The webhook is disabled. Enable it first.");
+		response_problem(r, PROBLEM_CONFLICT, NULL,
+				 "The webhook is disabled. Enable it first.");
 	else
 		endpoints_ask_test(request_api(r)->redis, list, t->event,
 				   request_key(r)->project_id, on_asked, r);
@@ -240,7 +240,7 @@ void webhook_deliveries_test(struct request *r)
 
 	if (!t || loop_timer_init(&t->timer, request_api(r)->loop, poll, r) < 0) {
 		free(t);
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	snprintf(t->event, sizeof(t->event), "%s", id.text);

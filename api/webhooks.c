@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/body.h"
 #include "api/json/check.h"
 #include "api/once.h"
@@ -43,18 +43,18 @@ static json_t *endpoint_json(const struct endpoint *e, const char *secret)
 		"created_at", render_time(e->created_ms), "secret", secret);
 }
 
-static void answer_endpoint(struct request *r, unsigned status, const struct endpoint *e,
-			    const char *secret)
+static void respond_endpoint(struct request *r, unsigned status, const struct endpoint *e,
+			     const char *secret)
 {
 	json_t *body = endpoint_json(e, secret);
 
 	if (!body) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	if (secret)
-		answer_header(r, "Cache-Control", "no-store");
-	answer_json(r, status, body);
+		response_header(r, "Cache-Control", "no-store");
+	response_json(r, status, body);
 }
 
 /* ---- the body ---- */
@@ -169,7 +169,7 @@ static struct change *change_new(struct request *r, unsigned status)
 	struct change *c = calloc(1, sizeof(*c));
 
 	if (!c) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return NULL;
 	}
 	c->status = status;
@@ -194,13 +194,13 @@ static void on_written(const struct err *why, void *arg)
 		return;
 	}
 	if (why && why->kind == ERR_REFUSED) {
-		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+		response_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
 	} else if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 	} else {
 		LOG(LOG_INFO, "webhook.saved", LOG_S("webhook", c->endpoint.id),
 		    LOG_S("request", request_id(r)), LOG_N("enabled", c->endpoint.is_enabled));
-		answer_endpoint(r, c->status, &c->endpoint, *c->secret ? c->secret : NULL);
+		respond_endpoint(r, c->status, &c->endpoint, *c->secret ? c->secret : NULL);
 	}
 }
 
@@ -214,9 +214,9 @@ static int make_secret(struct request *r, struct change *c)
 	endpoint_seal_name(c->endpoint.id, name);
 	if (seal_text(request_api(r)->config->secret, name, c->secret, &c->sealed, &e) < 0) {
 		if (e.kind == ERR_REFUSED)
-			answer_problem(r, PROBLEM_NOT_CONFIGURED, NULL, "%s", e.text);
+			response_problem(r, PROBLEM_NOT_CONFIGURED, NULL, "%s", e.text);
 		else
-			answer_err(r, &e);
+			response_err(r, &e);
 		return -1;
 	}
 	c->endpoint.secret = buf_text(&c->sealed);
@@ -251,7 +251,7 @@ static void make_endpoint(struct request *r)
 	e->created_ms = clock_real_ms();
 	set_disabled_time(e);
 	if (!c->events)
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
 	else if (make_secret(r, c) == 0)
 		endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
 }
@@ -268,14 +268,14 @@ static int copy_before(struct request *r, struct change *c, const struct endpoin
 		       const struct err *why)
 {
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return -1;
 	}
 	endpoint_deinit(&c->before);
 	buf_reset(&c->sealed);
 	if (endpoint_parse(there->id, there->project, there->text, strlen(there->text),
 			   &c->before) < 0) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return -1;
 	}
 	c->endpoint = c->before;
@@ -357,9 +357,9 @@ static void on_shown(const struct endpoint *list, size_t n, const struct err *wh
 {
 	(void)n;
 	if (why)
-		answer_err(arg, why);
+		response_err(arg, why);
 	else
-		answer_endpoint(arg, 200, list, NULL);
+		respond_endpoint(arg, 200, list, NULL);
 }
 
 void webhooks_show(struct request *r)
@@ -375,7 +375,7 @@ static void on_list(const struct endpoint *list, size_t n, const struct err *why
 	json_t *data;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	data = json_array();
@@ -385,7 +385,7 @@ static void on_list(const struct endpoint *list, size_t n, const struct err *why
 		json_array_append_new(data, endpoint_json(&list[i], NULL));
 		last = list[i].id;
 	}
-	page_answer(r, data, json_array_size(data) == p->limit ? last : NULL);
+	page_respond(r, data, json_array_size(data) == p->limit ? last : NULL);
 }
 
 static int read_page(const struct request *r, struct page *p, struct err *e)
@@ -403,12 +403,12 @@ void webhooks_list(struct request *r)
 	struct err e;
 
 	if (!p) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, p, free);
 	if (read_page(r, p, &e) < 0)
-		answer_err(r, &e);
+		response_err(r, &e);
 	else
 		endpoints_list(request_api(r)->redis, request_key(r)->tenant, on_list, r);
 }
@@ -416,9 +416,9 @@ void webhooks_list(struct request *r)
 static void on_deleted(const struct err *why, void *arg)
 {
 	if (why)
-		answer_err(arg, why);
+		response_err(arg, why);
 	else
-		answer_text(arg, 204, "", "", 0);
+		response_text(arg, 204, "", "", 0);
 }
 
 void webhooks_delete(struct request *r)

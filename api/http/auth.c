@@ -6,7 +6,7 @@
 
 #include <openssl/crypto.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "server/base/sha256.h"
 
 #define BEARER_MAX 200
@@ -14,8 +14,8 @@
 /* One text for every kind of invalid key, so that the response does not say what was wrong. */
 static void refuse_key(struct request *r)
 {
-	answer_problem(r, PROBLEM_UNAUTHORIZED, NULL,
-		       "Send a valid API key as \"Authorization: Bearer pn_...\".");
+	response_problem(r, PROBLEM_UNAUTHORIZED, NULL,
+			 "Send a valid API key as \"Authorization: Bearer pn_...\".");
 }
 
 static void on_key(const struct key *key, const struct err *why, void *arg)
@@ -29,10 +29,11 @@ static void on_key(const struct key *key, const struct err *why, void *arg)
 	} else if (!why || why->kind == ERR_NOT_FOUND) {
 		refuse_key(r);
 	} else if (r->route->method == HTTP_GET) {
-		answer_problem(r, PROBLEM_UNAVAILABLE, NULL, "The API key cannot be checked now.");
+		response_problem(r, PROBLEM_UNAVAILABLE, NULL,
+				 "The API key cannot be checked now.");
 	} else {
-		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
-			       "The API key cannot be checked now. Nothing was stored.");
+		response_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
+				 "The API key cannot be checked now. Nothing was stored.");
 	}
 }
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/json/json.h"
 #include "server/base/json_text.h"
 
@@ -17,31 +17,31 @@ int body_parse(struct request *r, json_t **body)
 	if (json_parse_body(text, len, body, &e) == 0)
 		return 0;
 	if (e.kind == ERR_INPUT)
-		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "%s", e.text);
+		response_problem(r, PROBLEM_INVALID_JSON, NULL, "%s", e.text);
 	else if (e.kind == ERR_REFUSED)
-		answer_problem(r, PROBLEM_TOO_LARGE, NULL, "%s", e.text);
+		response_problem(r, PROBLEM_TOO_LARGE, NULL, "%s", e.text);
 	else
-		answer_err(r, &e);
+		response_err(r, &e);
 	return -1;
 }
 
-void body_answer_errors(struct request *r, json_t *take_errors)
+void body_respond_errors(struct request *r, json_t *take_errors)
 {
 	size_t n = json_array_size(take_errors);
 
-	answer_problem(r, PROBLEM_VALIDATION, take_errors, "The request body has %zu error%s.", n,
-		       n == 1 ? "" : "s");
+	response_problem(r, PROBLEM_VALIDATION, take_errors, "The request body has %zu error%s.", n,
+			 n == 1 ? "" : "s");
 }
 
-void body_answer_error(struct request *r, const char *pointer, const char *detail)
+void body_respond_error(struct request *r, const char *pointer, const char *detail)
 {
 	json_t *errors = json_pack("[{s:s, s:s, s:o}]", "pointer", pointer, "code", "invalid",
 				   "detail", json_text(detail, strlen(detail)));
 
 	if (errors)
-		body_answer_errors(r, errors);
+		body_respond_errors(r, errors);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, NULL);
+		response_problem(r, PROBLEM_INTERNAL, NULL, NULL);
 }
 
 int body_read(struct request *r, const struct rule *table, size_t n, void *target, json_t **body)
@@ -53,9 +53,9 @@ int body_read(struct request *r, const struct rule *table, size_t n, void *targe
 		return -1;
 	rules_body(&run, table, n, *body, target);
 	if (run.is_out_of_memory)
-		answer_problem(r, PROBLEM_INTERNAL, NULL, NULL);
+		response_problem(r, PROBLEM_INTERNAL, NULL, NULL);
 	else if (rules_has_errors(&run))
-		body_answer_errors(r, rules_take_errors(&run));
+		body_respond_errors(r, rules_take_errors(&run));
 	else
 		rc = 0;
 	rules_deinit(&run);

@@ -13,8 +13,8 @@ int body_parse(struct request *r, json_t **body);
 int body_read(struct request *r, const struct rule *table, size_t n, void *target, json_t **body);
 
 /* Responds with 422 and an array of {pointer, code, detail}. */
-void body_answer_errors(struct request *r, json_t *take_errors);
+void body_respond_errors(struct request *r, json_t *take_errors);
 /* Responds with 422 and one error; its code is `invalid`. */
-void body_answer_error(struct request *r, const char *pointer, const char *detail);
+void body_respond_error(struct request *r, const char *pointer, const char *detail);
 
 #endif

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/auth.h"
 #include "api/http/head.h"
 #include "api/http/linger.h"
 #include "api/http/request_log.h"
-#include "api/http/response.h"
+#include "api/http/mhd_response.h"
 #include "server/base/clock.h"
 
 /* All bodies of a process together, in octets. Above it, new requests get 503. */
@@ -32,11 +32,11 @@ static void refuse_method(struct request *r, enum router_method kind)
 	char allow[ROUTER_ALLOW_MAX];
 
 	router_allow(r->match.allowed, allow);
-	answer_header(r, "Allow", allow);
+	response_header(r, "Allow", allow);
 	if (kind == ROUTER_METHOD_OPTIONS)
-		answer_text(r, MHD_HTTP_NO_CONTENT, "", "", 0);
+		response_text(r, MHD_HTTP_NO_CONTENT, "", "", 0);
 	else
-		answer_problem(r, PROBLEM_METHOD_NOT_ALLOWED, NULL, "Allowed: %s.", allow);
+		response_problem(r, PROBLEM_METHOD_NOT_ALLOWED, NULL, "Allowed: %s.", allow);
 }
 
 /* All checks that need only the head: framing, target, route, key. */
@@ -52,20 +52,20 @@ static void check_head(struct request *r, const char *url, const char *method, c
 		return;
 	verdict = uri_parse(&r->uri, r->target, r->target + r->target_len + 1, &why);
 	if (verdict == URI_BAD) {
-		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", why);
+		response_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", why);
 		return;
 	}
 	if (verdict == URI_TOO_LONG) {
-		answer_problem(r, PROBLEM_URI_TOO_LONG, NULL, "At most %d octets are allowed.",
-			       URI_MAX);
+		response_problem(r, PROBLEM_URI_TOO_LONG, NULL, "At most %d octets are allowed.",
+				 URI_MAX);
 		return;
 	}
 	if (verdict == URI_OK)
 		router_lookup(r->server->routes, &r->uri, kind, known, &r->match);
 	r->route = r->match.route;
 	if (!r->match.allowed)
-		answer_problem(r, PROBLEM_NOT_FOUND, NULL,
-			       "The path does not exist, or an id in it has the wrong form.");
+		response_problem(r, PROBLEM_NOT_FOUND, NULL,
+				 "The path does not exist, or an id in it has the wrong form.");
 	else if (!r->route)
 		refuse_method(r, kind);
 	else if (r->route->scope)
@@ -94,16 +94,16 @@ static void refuse_scope(struct request *r)
 	put_scopes(&needed, r->route->scope, " or ");
 	put_scopes(&had, r->key.scopes, ", ");
 	if (r->key.scopes & SCOPE_ROOT)
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
-			       "The root key is only for projects and keys. Create a key with "
-			       "POST /v1/keys and use that key.");
+		response_problem(r, PROBLEM_FORBIDDEN, NULL,
+				 "The root key is only for projects and keys. Create a key with "
+				 "POST /v1/keys and use that key.");
 	else if (r->route->scope == SCOPE_ROOT)
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
-			       "This needs the root key (POSTERN_ROOT_KEY).");
+		response_problem(r, PROBLEM_FORBIDDEN, NULL,
+				 "This needs the root key (POSTERN_ROOT_KEY).");
 	else
-		answer_problem(r, PROBLEM_FORBIDDEN, NULL,
-			       "This needs the scope %s. The key has %s.", buf_text(&needed),
-			       had.len ? buf_text(&had) : "none");
+		response_problem(r, PROBLEM_FORBIDDEN, NULL,
+				 "This needs the scope %s. The key has %s.", buf_text(&needed),
+				 had.len ? buf_text(&had) : "none");
 	buf_deinit(&needed);
 	buf_deinit(&had);
 }
@@ -115,33 +115,33 @@ static void check_scope_and_body(struct request *r)
 	if (r->route->scope && !(r->key.scopes & r->route->scope))
 		refuse_scope(r);
 	else if (r->is_encoded)
-		answer_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
-			       "Content-Encoding is not supported.");
+		response_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
+				 "Content-Encoding is not supported.");
 	else if (wants_json(r) && !head_is_json(request_header(r, "Content-Type")))
-		answer_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
-			       "Send Content-Type: application/json, in UTF-8.");
+		response_problem(r, PROBLEM_UNSUPPORTED_TYPE, NULL,
+				 "Send Content-Type: application/json, in UTF-8.");
 	else if (r->content_length != UINT64_MAX && r->content_length > most)
-		answer_problem(r, PROBLEM_TOO_LARGE, NULL, "At most %llu octets are allowed.",
-			       (unsigned long long)most);
+		response_problem(r, PROBLEM_TOO_LARGE, NULL, "At most %llu octets are allowed.",
+				 (unsigned long long)most);
 	else if (r->has_body && r->server->body_bytes > BODY_TOTAL_MAX)
-		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
-			       "Too many large requests at once. Nothing was stored.");
+		response_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
+				 "Too many large requests at once. Nothing was stored.");
 }
 
 static enum MHD_Result enter_body(struct request *r)
 {
-	if (!r->is_answered && !r->is_admitted) {
+	if (!r->is_response_ready && !r->is_admitted) {
 		request_suspend(r);
 		return MHD_YES;
 	}
-	if (!r->is_answered)
+	if (!r->is_response_ready)
 		check_scope_and_body(r);
 	r->step = STEP_BODY;
 	peer_enter(r->peer, PEER_BODY, r->began_us / 1000);
-	if (!r->is_answered || (!r->has_body && !r->must_close))
+	if (!r->is_response_ready || (!r->has_body && !r->must_close))
 		return MHD_YES;
 	r->peer->is_left_early = true;
-	return response_send(r);
+	return mhd_response_queue(r);
 }
 
 /* A handler with a body does much work (it builds a mail). It runs after MHD has sent all ready
@@ -185,14 +185,14 @@ static enum MHD_Result enter_work(struct request *r)
 {
 	r->step = STEP_WORK;
 	peer_enter(r->peer, PEER_WORK, r->began_us / 1000);
-	if (!r->is_answered && wants_json(r) && r->body.len == 0)
-		answer_problem(r, PROBLEM_INVALID_JSON, NULL, "The request body is empty.");
-	if (!r->is_answered && wants_json(r))
+	if (!r->is_response_ready && wants_json(r) && r->body.len == 0)
+		response_problem(r, PROBLEM_INVALID_JSON, NULL, "The request body is empty.");
+	if (!r->is_response_ready && wants_json(r))
 		join_queue(r);
-	else if (!r->is_answered)
+	else if (!r->is_response_ready)
 		r->route->handle(r);
-	if (r->is_answered)
-		return response_send(r);
+	if (r->is_response_ready)
+		return mhd_response_queue(r);
 	request_suspend(r);
 	return MHD_YES;
 }
@@ -212,8 +212,8 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 		return enter_work(r);
 	case STEP_WAIT:
 	case STEP_WORK:
-		if (r->is_answered)
-			return response_send(r);
+		if (r->is_response_ready)
+			return mhd_response_queue(r);
 		request_suspend(r);
 		return MHD_YES;
 	case STEP_SENT:
@@ -226,7 +226,7 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 static enum MHD_Result cut_body(struct request *r, enum problem problem, const char *detail)
 {
 	r->status = problem_status(problem);
-	r->answered_us = clock_mono_us();
+	r->responded_us = clock_mono_us();
 	r->peer->is_left_early = true;
 	linger_last_words(r->server, r->peer->fd, problem, r->id, detail);
 	return MHD_NO;
@@ -236,7 +236,7 @@ enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len)
 {
 	r->received += len;
 	r->peer->bytes += len;
-	if (r->is_answered)
+	if (r->is_response_ready)
 		return MHD_YES;
 	if (r->received > body_max(r))
 		return cut_body(r, PROBLEM_TOO_LARGE, "The request body is over the limit.");
@@ -257,7 +257,7 @@ enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len)
 /* True while the lookup of the key or the handler still uses the request. */
 static bool is_held(const struct request *r)
 {
-	if (r->is_answered)
+	if (r->is_response_ready)
 		return false;
 	return r->step == STEP_WORK || (r->step == STEP_AUTHORISE && !r->is_admitted);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/wire/scan.h"
 #include "server/base/number.h"
 
@@ -195,12 +195,12 @@ bool head_check(struct request *r, const char *url, const char *method, const ch
 		error = check_host(r, &h);
 	if (error) {
 		r->must_close = true;
-		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", error);
+		response_problem(r, PROBLEM_BAD_REQUEST, NULL, "%s", error);
 		return false;
 	}
 	if (is_too_large(r)) {
-		answer_problem(r, PROBLEM_HEAD_TOO_LARGE, NULL, "At most %d octets are allowed.",
-			       SCAN_HEAD_MAX);
+		response_problem(r, PROBLEM_HEAD_TOO_LARGE, NULL, "At most %d octets are allowed.",
+				 SCAN_HEAD_MAX);
 		return false;
 	}
 	r->is_encoded =

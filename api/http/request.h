@@ -13,9 +13,9 @@ struct redis;
 struct request;
 
 /* One HTTP request, as its handler sees it: read, within the size limits; authorised; routed. A
- * handler responds now or later (from a callback of the store) by one of the functions of answer.h.
- * Until then the connection is suspended and the request stays valid, even if the client has closed
- * the connection. All returned pointers are valid as long as the request. */
+ * handler responds now or later (from a callback of the store) by one of the functions of
+ * response.h. Until then the connection is suspended and the request stays valid, even if the
+ * client has closed the connection. All returned pointers are valid as long as the request. */
 
 /* Shared by all handlers of a process. */
 struct api {

@@ -53,7 +53,7 @@ static void log_request(const struct request *r, enum log_level level)
 		LOG_S("method", r->method),
 		LOG_S("route", r->route ? r->route->path : "-"),
 		LOG_N("status", r->status),
-		LOG_N("ms", r->answered_us ? (r->answered_us - r->began_us) / 1000 : 0),
+		LOG_N("ms", r->responded_us ? (r->responded_us - r->began_us) / 1000 : 0),
 		LOG_N("bytes", r->text_len),
 	};
 	size_t n = 6;

@@ -1,7 +1,7 @@
 #ifndef API_HTTP_REQUEST_STATE_H
 #define API_HTTP_REQUEST_STATE_H
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/peer.h"
 #include "api/http/engine.h"
 #include "api/http/request.h"
@@ -31,14 +31,14 @@ struct request {
 	enum request_step step;
 	bool is_suspended;
 	bool is_admitted;  /* the key is valid */
-	bool has_response; /* it waits for answer_release, or is_answered */
-	bool is_answered;
+	bool has_response; /* it waits for response_release, or is_response_ready */
+	bool is_response_ready;
 	bool is_http_1_0;
 	bool is_encoded; /* a Content-Encoding that is not identity */
 	bool has_body;
 	bool must_close; /* the framing cannot be trusted */
 	int64_t began_us;
-	int64_t answered_us;
+	int64_t responded_us;
 	uint64_t content_length; /* UINT64_MAX: chunked */
 	uint64_t received;
 	const struct route *route;
@@ -56,8 +56,8 @@ struct request {
 	const char *problem; /* slug; NULL = none */
 	char *text;          /* malloc */
 	size_t text_len;
-	struct buf headers;   /* name NUL value NUL ... */
-	answer_hold_fn *hold; /* NULL: the response goes out at once */
+	struct buf headers;     /* name NUL value NUL ... */
+	response_hold_fn *hold; /* NULL: the response goes out at once */
 	void *hold_arg;
 
 	size_t target_len;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/request.h"
 #include "api/messages/render.h"
 #include "api/page.h"
@@ -168,7 +168,7 @@ static void on_attempts(const struct record *record, const struct transcripts_on
 	json_t *list;
 
 	if (!record) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	list = json_array();
@@ -179,9 +179,9 @@ static void on_attempts(const struct record *record, const struct transcripts_on
 		}
 	}
 	if (list)
-		page_answer(r, list, NULL);
+		page_respond(r, list, NULL);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "The attempts cannot be shown.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "The attempts cannot be shown.");
 }
 
 void attempts_show(struct request *r)

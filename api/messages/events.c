@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/page.h"
 #include "api/messages/render.h"
 #include "server/events/event.h"
@@ -25,7 +25,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 	json_t *data;
 
 	if (!record) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	data = json_array();
@@ -37,9 +37,9 @@ static void on_record(const struct record *record, const struct err *why, void *
 		}
 	}
 	if (data)
-		page_answer(r, data, NULL);
+		page_respond(r, data, NULL);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
 }
 
 void events_of_message(struct request *r)
@@ -138,8 +138,8 @@ static void finish(struct request *r, struct listing *l)
 	struct buf cursor = {0};
 
 	event_cursor_write(&l->seen, &cursor);
-	answer_json(r, 200,
-		    json_pack("{s:O, s:s}", "data", l->data, "next_cursor", buf_text(&cursor)));
+	response_json(r, 200,
+		      json_pack("{s:O, s:s}", "data", l->data, "next_cursor", buf_text(&cursor)));
 	buf_deinit(&cursor);
 }
 
@@ -159,7 +159,7 @@ static void on_page(const struct event_log_page *page, const struct err *why, vo
 	struct listing *l = request_state(r);
 
 	if (!page) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	for (size_t i = 0; i < page->n_events; i++) {
@@ -168,7 +168,7 @@ static void on_page(const struct event_log_page *page, const struct err *why, vo
 		if (!see(l, &page->entries[ev->entry], ev->line + 1) || !is_wanted(l, ev))
 			continue;
 		if (show(r, l, ev) < 0) {
-			answer_problem(r, PROBLEM_INTERNAL, NULL, "A record cannot be shown.");
+			response_problem(r, PROBLEM_INTERNAL, NULL, "A record cannot be shown.");
 			return;
 		}
 		if (json_array_size(l->data) == l->limit) {
@@ -189,7 +189,7 @@ static void look(struct request *r, struct listing *l)
 	struct event_log_from *from = calloc(l->partitions, sizeof(*from));
 
 	if (!from) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	for (unsigned p = 0; p < l->partitions; p++)
@@ -205,12 +205,12 @@ void events_list(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, listing_free);
 	if (read_query(r, l, &e) < 0)
-		answer_err(r, &e);
+		response_err(r, &e);
 	else
 		look(r, l);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "api/messages/messages.h"
-#include "api/http/answer.h"
+#include "api/http/response.h"
 
 #include "server/base/log.h"
 #include "server/store/messages/messages.h"
@@ -26,13 +26,13 @@ static void on_canceled(const struct messages_done *done, const struct err *why,
 	struct request *r = arg;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 	} else if (done->done == 0) {
-		answer_problem(r, PROBLEM_CONFLICT, NULL, "%s",
-			       done->taken
-				       ? "It is too late: Postern is sending the mail to the mail "
-					 "server now."
-				       : "All recipients have reached a final state.");
+		response_problem(
+			r, PROBLEM_CONFLICT, NULL, "%s",
+			done->taken ? "It is too late: Postern is sending the mail to the mail "
+				      "server now."
+				    : "All recipients have reached a final state.");
 	} else {
 		log_order(r, "message.canceled", done->done);
 		messages_show(r);
@@ -46,7 +46,7 @@ static void cancel_found(const struct record *record, const struct err *why, voi
 	if (record)
 		messages_cancel(request_api(r)->redis, request_param(r, 0), on_canceled, r);
 	else
-		answer_err(r, why);
+		response_err(r, why);
 }
 
 void message_actions_cancel(struct request *r)
@@ -65,15 +65,15 @@ static bool is_over(const struct record *record)
 	return true;
 }
 
-static void answer_too_early(struct request *r, int64_t wait_ms)
+static void respond_too_early(struct request *r, int64_t wait_ms)
 {
 	char seconds[24];
 
 	snprintf(seconds, sizeof(seconds), "%" PRId64, (wait_ms + 999) / 1000);
-	answer_header(r, "Retry-After", seconds);
-	answer_problem(r, PROBLEM_CONFLICT, NULL,
-		       "this message was retried by request a moment ago: retry it again in %s s",
-		       seconds);
+	response_header(r, "Retry-After", seconds);
+	response_problem(r, PROBLEM_CONFLICT, NULL,
+			 "this message was retried by request a moment ago: retry it again in %s s",
+			 seconds);
 }
 
 static void on_retried(const struct messages_done *done, const struct err *why, void *arg)
@@ -81,11 +81,11 @@ static void on_retried(const struct messages_done *done, const struct err *why, 
 	struct request *r = arg;
 
 	if (why) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	if (done->wait_ms > 0) {
-		answer_too_early(r, done->wait_ms);
+		respond_too_early(r, done->wait_ms);
 		return;
 	}
 	log_order(r, "message.retried", done->done);
@@ -97,9 +97,9 @@ static void retry_found(const struct record *record, const struct err *why, void
 	struct request *r = arg;
 
 	if (!record)
-		answer_err(r, why);
+		response_err(r, why);
 	else if (is_over(record))
-		answer_problem(
+		response_problem(
 			r, PROBLEM_CONFLICT, NULL,
 			"All recipients have reached a final state. Send the message again.");
 	else

@@ -1,6 +1,6 @@
 /* GET /v1/messages: messages of the project, newest first, by recipient, tag, status and time. */
 #include "api/messages/message_list.h"
-#include "api/http/answer.h"
+#include "api/http/response.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +161,7 @@ static void finish(struct request *r, struct listing *l)
 
 	if (!is_over)
 		list_cursor_write(l->at, l->partitions, &cursor);
-	page_answer(r, json_incref(l->data), is_over ? NULL : buf_text(&cursor));
+	page_respond(r, json_incref(l->data), is_over ? NULL : buf_text(&cursor));
 	buf_deinit(&cursor);
 }
 
@@ -171,7 +171,7 @@ static void on_list(const struct list_page *page, const struct err *why, void *a
 	struct listing *l = request_state(r);
 
 	if (!page) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	memcpy(l->at, page->begin, l->partitions * sizeof(*l->at));
@@ -182,7 +182,7 @@ static void on_list(const struct list_page *page, const struct err *why, void *a
 		if (!is_wanted(&item->record, &l->query))
 			continue;
 		if (json_array_append_new(l->data, render_message(item->id, &item->record)) < 0) {
-			answer_problem(r, PROBLEM_INTERNAL, NULL, "A record cannot be shown.");
+			response_problem(r, PROBLEM_INTERNAL, NULL, "A record cannot be shown.");
 			return;
 		}
 		if (json_array_size(l->data) == l->page.limit) {
@@ -209,12 +209,12 @@ void message_list_get(struct request *r)
 	struct err e;
 
 	if (!l) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, l, listing_free);
 	if (read_query(r, l, &e) < 0)
-		answer_err(r, &e);
+		response_err(r, &e);
 	else
 		look(r, l);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/body.h"
 #include "api/send/idempotency.h"
 #include "api/messages/render.h"
@@ -55,13 +55,13 @@ static void creation_free(void *state)
 
 /* ---- responses ---- */
 
-static void answer_accepted(struct request *r, const char *id, struct buf *take_body)
+static void respond_accepted(struct request *r, const char *id, struct buf *take_body)
 {
 	char location[64];
 
 	snprintf(location, sizeof(location), "/v1/messages/%s", id);
-	answer_header(r, "Location", location);
-	answer_json_text(r, 202, take_body);
+	response_header(r, "Location", location);
+	response_json_text(r, 202, take_body);
 }
 
 static void log_accepted(struct request *r, const struct creation *c, const char *id)
@@ -80,19 +80,20 @@ static void on_replay_read(const struct record *record, const struct err *why, v
 	if (!record) {
 		/* The message was accepted, so NOT_FOUND is as temporary as an unreachable store.
 		 */
-		answer_problem(r, PROBLEM_UNAVAILABLE, NULL,
-			       "This request was accepted before. Its response cannot be read now: "
-			       "%s",
-			       why->text);
+		response_problem(
+			r, PROBLEM_UNAVAILABLE, NULL,
+			"This request was accepted before. Its response cannot be read now: "
+			"%s",
+			why->text);
 		return;
 	}
 	if (render_replay(c->accept.id.text, record, &body) < 0) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
 		return;
 	}
 	metric_add(METRIC_REPLAYED, 1);
-	answer_header(r, "Idempotent-Replayed", "true");
-	answer_accepted(r, c->accept.id.text, &body);
+	response_header(r, "Idempotent-Replayed", "true");
+	respond_accepted(r, c->accept.id.text, &body);
 }
 
 static void read_replayed(struct request *r, struct creation *c, const char *id)
@@ -100,15 +101,15 @@ static void read_replayed(struct request *r, struct creation *c, const char *id)
 	const struct api *api = request_api(r);
 
 	if (!api || !id || !id_valid("msg", id)) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "The accepted message cannot be read.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "The accepted message cannot be read.");
 		return;
 	}
 	snprintf(c->accept.id.text, sizeof(c->accept.id.text), "%s", id);
 	messages_get(api->redis, request_key(r)->tenant, c->accept.id.text, on_replay_read, r);
 }
 
-static void answer_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
-		       const char *suppressed)
+static void respond_new(struct request *r, struct creation *c, const char *id, int64_t at_ms,
+			const char *suppressed)
 {
 	struct buf body = {0};
 
@@ -126,7 +127,7 @@ static void answer_new(struct request *r, struct creation *c, const char *id, in
 	metric_add(METRIC_ACCEPTED, 1);
 	metric_observe(METRIC_ACCEPT_MS, clock_mono_ms() - c->began_ms);
 	log_accepted(r, c, id);
-	answer_accepted(r, id, &body);
+	respond_accepted(r, id, &body);
 }
 
 static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
@@ -137,25 +138,26 @@ static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 
 	switch (status) {
 	case ACCEPT_COMMITTED:
-		answer_new(r, c, id, at_ms, suppressed);
+		respond_new(r, c, id, at_ms, suppressed);
 		return;
 	case ACCEPT_REPLAYED:
 		read_replayed(r, c, id);
 		return;
 	case ACCEPT_CONFLICT:
-		answer_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
-			       "The body of the first request with this Idempotency-Key had other "
-			       "bytes. Repeat it byte by byte, or use another key.");
+		response_problem(
+			r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
+			"The body of the first request with this Idempotency-Key had other "
+			"bytes. Repeat it byte by byte, or use another key.");
 		return;
 	case ACCEPT_NOT_ACCEPTED:
-		answer_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "Nothing was stored: %s",
-			       why ? why->text : "the store cannot take it now");
+		response_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "Nothing was stored: %s",
+				 why ? why->text : "the store cannot take it now");
 		return;
 	case ACCEPT_OUTCOME_UNKNOWN:
-		answer_problem(r, PROBLEM_OUTCOME_UNKNOWN, NULL,
-			       "The connection to the store was lost. The message may have been "
-			       "accepted. Repeat the request with the same Idempotency-Key to "
-			       "find out. Without a key, a repetition may send it twice.");
+		response_problem(r, PROBLEM_OUTCOME_UNKNOWN, NULL,
+				 "The connection to the store was lost. The message may have been "
+				 "accepted. Repeat the request with the same Idempotency-Key to "
+				 "find out. Without a key, a repetition may send it twice.");
 		return;
 	}
 }
@@ -175,9 +177,9 @@ static int read_send(struct request *r, struct creation *c)
 	if (rc == 0)
 		return 0;
 	if (errors)
-		body_answer_errors(r, errors);
+		body_respond_errors(r, errors);
 	else
-		answer_err(r, &e);
+		response_err(r, &e);
 	return -1;
 }
 
@@ -192,7 +194,7 @@ static int read_idempotency(struct request *r, struct creation *c)
 		return 0;
 	body = request_body(r, &len);
 	if (idempotency_key(header, request_key(r)->is_test, c->idempotency, &e) < 0) {
-		answer_err(r, &e);
+		response_err(r, &e);
 		return -1;
 	}
 	idempotency_fingerprint(request_method_text(r), request_path(r), body, len, c->fingerprint);
@@ -215,9 +217,9 @@ static int build_mail(struct request *r, struct creation *c)
 	c->send.message.date_ms = clock_real_ms();
 	if (message_build(&c->send.message, &c->mail, &e) < 0) {
 		if (e.kind == ERR_INPUT)
-			body_answer_error(r, "", e.text);
+			body_respond_error(r, "", e.text);
 		else
-			answer_err(r, &e);
+			response_err(r, &e);
 		return -1;
 	}
 	c->mail_bytes = c->mail.len;
@@ -226,7 +228,7 @@ static int build_mail(struct request *r, struct creation *c)
 	snprintf(detail, sizeof(detail),
 		 "the mail has %zu bytes after encoding; at most %zu are allowed", c->mail_bytes,
 		 max);
-	body_answer_error(r, "", detail);
+	body_respond_error(r, "", detail);
 	return -1;
 }
 
@@ -244,7 +246,7 @@ static int make_facts(struct request *r, struct creation *c)
 	for (size_t i = 0; i < c->send.n_emails; i++)
 		buf_append(&c->recipients, c->send.emails[i], strlen(c->send.emails[i]) + 1);
 	if (c->facts.failed || c->recipients.failed) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return -1;
 	}
 	if (c->facts.len <= FACTS_MAX_BYTES)
@@ -253,7 +255,7 @@ static int make_facts(struct request *r, struct creation *c)
 		 "addresses, subject, tags and metadata take %zu bytes together; at most %d are "
 		 "allowed",
 		 c->facts.len, FACTS_MAX_BYTES);
-	body_answer_error(r, "", detail);
+	body_respond_error(r, "", detail);
 	return -1;
 }
 
@@ -297,13 +299,13 @@ void messages_create(struct request *r)
 	const char *name = request_query_name(r, 0);
 
 	if (!c) {
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;
 	}
 	request_set_state(r, c, creation_free);
 	if (name) { /* the client may have meant "do not send" */
-		answer_problem(r, PROBLEM_BAD_REQUEST, NULL, "Unknown query parameter `%.60s`.",
-			       name);
+		response_problem(r, PROBLEM_BAD_REQUEST, NULL, "Unknown query parameter `%.60s`.",
+				 name);
 		return;
 	}
 	c->began_ms = clock_mono_ms();
@@ -325,14 +327,14 @@ static void on_shown(const struct record *record, const struct err *why, void *a
 	json_t *body;
 
 	if (!record) {
-		answer_err(r, why);
+		response_err(r, why);
 		return;
 	}
 	body = render_message(request_param(r, 0), record);
 	if (body)
-		answer_json(r, 200, body);
+		response_json(r, 200, body);
 	else
-		answer_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
+		response_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
 }
 
 void messages_show(struct request *r)

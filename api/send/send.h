@@ -49,7 +49,7 @@ struct send {
 };
 
 /* Checks body and fills in *s, which holds a reference to body. Call send_deinit also after a
- * failure. On ERR_INPUT *errors is the array for answer_problem; the caller owns it. */
+ * failure. On ERR_INPUT *errors is the array for response_problem; the caller owns it. */
 int send_read(struct send *s, json_t *body, const struct config *config, json_t **errors,
 	      struct err *e);
 void send_deinit(struct send *s);

@@ -71,7 +71,8 @@ static void read_record(struct retries *r, const char *member)
 	}
 	reading->retries = r;
 	if (retry_read(member, &reading->retry) < 0) { /* damaged */
-		deliveries_over(&r->shared->lease.batch, r->endpoint->id, member, r->seen_ms);
+		deliveries_remove_retry(&r->shared->lease.batch, r->endpoint->id, member,
+					r->seen_ms);
 		free(reading);
 		return;
 	}
@@ -111,7 +112,7 @@ void retries_add(struct retries *r, int64_t due_ms, const struct retry *retry)
 	char member[RETRY_MEMBER_MAX];
 
 	retry_write(retry, member);
-	deliveries_again(&r->shared->lease.batch, r->endpoint->id, due_ms, member);
+	deliveries_put_retry(&r->shared->lease.batch, r->endpoint->id, due_ms, member);
 	r->n++;
 	r->changed_in = r->shared->lease.filling;
 }
@@ -123,9 +124,9 @@ void retries_remove(struct retries *r, const struct retry *retry, bool is_delive
 
 	retry_write(retry, member);
 	if (is_delivered)
-		deliveries_told(batch, r->endpoint->id, member, r->seen_ms);
+		deliveries_remove_delivered(batch, r->endpoint->id, member, r->seen_ms);
 	else
-		deliveries_over(batch, r->endpoint->id, member, r->seen_ms);
+		deliveries_remove_retry(batch, r->endpoint->id, member, r->seen_ms);
 }
 
 void retries_count(struct retries *r, size_t n, uint64_t loaded_after)

@@ -252,24 +252,24 @@ void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned part
 	add(b, "cursor", id, number_text(partition, number), place);
 }
 
-void deliveries_again(struct deliveries_batch *b, const char *id, int64_t due_ms,
-		      const char *member)
+void deliveries_put_retry(struct deliveries_batch *b, const char *id, int64_t due_ms,
+			  const char *member)
 {
 	char due[NUMBER_TEXT];
 
 	add(b, "retry", id, number_text(due_ms, due), member);
 }
 
-void deliveries_over(struct deliveries_batch *b, const char *id, const char *member,
-		     int64_t seen_ms)
+void deliveries_remove_retry(struct deliveries_batch *b, const char *id, const char *member,
+			     int64_t seen_ms)
 {
 	char seen[NUMBER_TEXT];
 
 	add(b, "over", id, member, number_text(seen_ms, seen));
 }
 
-void deliveries_told(struct deliveries_batch *b, const char *id, const char *member,
-		     int64_t seen_ms)
+void deliveries_remove_delivered(struct deliveries_batch *b, const char *id, const char *member,
+				 int64_t seen_ms)
 {
 	char seen[NUMBER_TEXT];
 

@@ -35,7 +35,7 @@ void deliveries_look(struct redis *redis, unsigned partition,
 		     const struct deliveries_read_position *list, size_t n, deliveries_news_fn *fn,
 		     void *arg);
 
-/* Reads the retries of an endpoint that are due: members as deliveries_again wrote them. */
+/* Reads the retries of an endpoint that are due: members as deliveries_put_retry wrote them. */
 typedef void deliveries_due_fn(const char *const *members, size_t n, void *arg);
 void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t max,
 		    deliveries_due_fn *fn, void *arg);
@@ -51,15 +51,15 @@ struct deliveries_batch {
 };
 void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned partition,
 		       const struct event_log_place *at);
-void deliveries_again(struct deliveries_batch *b, const char *id, int64_t due_ms,
-		      const char *member);
+void deliveries_put_retry(struct deliveries_batch *b, const char *id, int64_t due_ms,
+			  const char *member);
 /* The member needs no more tries. seen_ms: now_ms of the deliveries_due call that returned it. */
-void deliveries_over(struct deliveries_batch *b, const char *id, const char *member,
-		     int64_t seen_ms);
-/* The event was delivered: as deliveries_over, and all other retries of the same event are removed.
- */
-void deliveries_told(struct deliveries_batch *b, const char *id, const char *member,
-		     int64_t seen_ms);
+void deliveries_remove_retry(struct deliveries_batch *b, const char *id, const char *member,
+			     int64_t seen_ms);
+/* The event was delivered: as deliveries_remove_retry, and all other retries of the same
+ * event are removed. */
+void deliveries_remove_delivered(struct deliveries_batch *b, const char *id, const char *member,
+				 int64_t seen_ms);
 void deliveries_soon(struct deliveries_batch *b, const char *id, int64_t ms);
 void deliveries_log(struct deliveries_batch *b, const char *id, const char *json, bool has_failed);
 void deliveries_tested(struct deliveries_batch *b, const char *id, const char *event_id,

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "api/http/answer.h"
+#include "api/http/response.h"
 #include "api/http/server.h"
 #include <event2/event.h>
 
@@ -40,22 +40,22 @@ static struct api api;
 #ifndef REAL_ROUTES
 static int handled;
 
-static inline void answer_length(struct request *r)
+static inline void respond_length(struct request *r)
 {
 	size_t len;
 
 	request_body(r, &len);
-	answer_header(r, "Location", "/v1/somewhere");
-	answer_header(r, "X-Bad", "a\r\nInjected: yes");
-	answer_json(r, 202,
-		    json_pack("{s:I, s:s, s:s}", "len", (json_int_t)len, "method",
-			      request_method_text(r), "path", request_path(r)));
+	response_header(r, "Location", "/v1/somewhere");
+	response_header(r, "X-Bad", "a\r\nInjected: yes");
+	response_json(r, 202,
+		      json_pack("{s:I, s:s, s:s}", "len", (json_int_t)len, "method",
+				request_method_text(r), "path", request_path(r)));
 }
 
 static inline void echo(struct request *r)
 {
 	handled++;
-	answer_length(r);
+	respond_length(r);
 }
 
 /* Called even if the client has closed, like a reply of the store. */
@@ -64,12 +64,12 @@ struct delay {
 	struct request *request;
 };
 
-static inline void answer_later(void *arg)
+static inline void respond_later(void *arg)
 {
 	struct delay *d = arg;
 
 	request_header(d->request, "Content-Type");
-	answer_length(d->request);
+	respond_length(d->request);
 	loop_timer_deinit(&d->timer);
 	free(d);
 }
@@ -81,7 +81,7 @@ static inline void delay(struct request *r, int64_t ms)
 	handled++;
 	d->request = r;
 	request_set_state(r, malloc(10), free);
-	loop_timer_init(&d->timer, request_api(r)->loop, answer_later, d);
+	loop_timer_init(&d->timer, request_api(r)->loop, respond_later, d);
 	loop_timer_set(&d->timer, ms);
 }
 
@@ -109,30 +109,30 @@ static inline void hold(struct request *r)
 
 static inline void release(struct request *r)
 {
-	answer_length(held);
-	answer_text(r, 200, "text/plain", "ok\n", 3);
+	respond_length(held);
+	response_text(r, 200, "text/plain", "ok\n", 3);
 }
 
 static inline void thing(struct request *r)
 {
 	const char *q = request_query(r, "q");
 
-	answer_json(r, 200,
-		    json_pack("{s:s, s:s, s:s}", "id", request_param(r, 0), "q", q ? q : "-",
-			      "project", request_key(r)->project_id));
+	response_json(r, 200,
+		      json_pack("{s:s, s:s, s:s}", "id", request_param(r, 0), "q", q ? q : "-",
+				"project", request_key(r)->project_id));
 }
 
-static inline void answer_much(struct request *r)
+static inline void respond_much(struct request *r)
 {
 	static char text[6000000];
 
 	memset(text, 'x', sizeof(text));
-	answer_text(r, 200, "text/plain", text, sizeof(text));
+	response_text(r, 200, "text/plain", text, sizeof(text));
 }
 
 static inline void health(struct request *r)
 {
-	answer_text(r, 200, "text/plain", "ok\n", 3);
+	response_text(r, 200, "text/plain", "ok\n", 3);
 }
 
 static inline void show_counts(struct request *r)
@@ -140,7 +140,7 @@ static inline void show_counts(struct request *r)
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
-	answer_json(
+	response_json(
 		r, 200,
 		json_pack(
 			"{s:i, s:I, s:I, s:I}", "handled", handled, "cpu_ms",
@@ -155,7 +155,7 @@ static inline void break_down(struct request *r)
 	struct err e;
 
 	err_set(&e, ERR_INTERNAL, "a secret of the machine");
-	answer_err(r, &e);
+	response_err(r, &e);
 }
 
 static const struct route rows_of_test[] = {
@@ -170,7 +170,7 @@ static const struct route rows_of_test[] = {
 	{HTTP_POST, "/v1/small", SCOPE_SEND, echo, NULL, BODY_SMALL},
 	{HTTP_GET, "/v1/names/{name}", SCOPE_READ, thing, NULL, BODY_NONE},
 	{HTTP_GET, "/healthz", 0, health, NULL, BODY_NONE},
-	{HTTP_GET, "/much", 0, answer_much, NULL, BODY_NONE},
+	{HTTP_GET, "/much", 0, respond_much, NULL, BODY_NONE},
 	{HTTP_GET, "/counts", 0, show_counts, NULL, BODY_NONE},
 	{HTTP_GET, "/fail", 0, break_down, NULL, BODY_NONE},
 };

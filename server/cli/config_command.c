@@ -34,6 +34,18 @@ static int load_config(const struct command *c, int argc, char **argv, struct co
 	return CLI_DONE;
 }
 
+static int print_records(const struct config *config)
+{
+	struct buf out = {0};
+	struct err e;
+
+	if (preflight_records(config, &out, &e) < 0) {
+		buf_deinit(&out);
+		return cli_report_error(&command_config_check, &e);
+	}
+	return print_text(&command_config_check, &out);
+}
+
 static int run_check(int argc, char **argv)
 {
 	struct config *config = NULL;
@@ -46,6 +58,8 @@ static int run_check(int argc, char **argv)
 		status = cli_report_error(&command_config_check, &e);
 	else
 		puts("The configuration is usable.");
+	if (status == CLI_DONE)
+		status = print_records(config);
 	if (status == CLI_DONE)
 		preflight_warn(config);
 	config_free(config);
@@ -83,7 +97,7 @@ const struct command command_config_check = {
 	.help = "Usage: postern config check [--config FILE]\n\n"
 		"Exit status 0: usable; 1: not usable, with the reason. Warnings name settings "
 		"that\n"
-		"have no effect.\n\n"
+		"have no effect. With DKIM keys, the TXT records to publish are printed.\n\n"
 		"Example:\n  postern config check --config /etc/postern/postern.yaml\n",
 	.run = run_check,
 };

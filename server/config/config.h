@@ -35,11 +35,11 @@ struct config {
 	int64_t smtp_port;         /* port of mail servers found by MX; 25 */
 	const char *helo_name;     /* "" = see helo_name.h */
 	int64_t tls_policy;        /* enum config_tls, for MX delivery and smtp:// relay */
-	const char *dkim_key;      /* file: PEM RSA or Ed25519 private key */
+	const char *dkim_key;      /* files: PEM RSA or Ed25519 private keys, comma-separated */
 	const char *dkim_domain;
-	const char *dkim_selector;
-	int64_t roles;       /* bits of enum config_role */
-	int64_t workers_api; /* 0 = one per core */
+	const char *dkim_selector; /* one for each key, comma-separated */
+	int64_t roles;             /* bits of enum config_role */
+	int64_t workers_api;       /* 0 = one per core */
 	int64_t workers_relay;
 	int64_t durability;         /* enum config_durability */
 	bool assert_redis_settings; /* do not check them: Redis denies CONFIG */

@@ -220,25 +220,38 @@ static void write_signature(const unsigned char *bytes, size_t len, struct buf *
 	}
 }
 
-int dkim_sign(const struct dkim_key *key, const char *mail, size_t len, int64_t t_s,
-	      struct buf *out, struct err *e)
+/* Appends the field of one key. */
+static int sign_with(const struct dkim_key *key, const struct fields *f, int64_t t_s,
+		     const unsigned char body_hash[DKIM_HASH_LEN], struct buf *out, struct err *e)
 {
 	struct buf *field = &key->work->field;
-	struct fields f = {0};
 	unsigned char hash[DKIM_HASH_LEN], signature[DKIM_SIGNATURE_MAX];
 	size_t signature_len = sizeof(signature);
 
-	if (split_header(&f, mail, len, e) ||
-	    hash_body(key, mail + f.header_len, len - f.header_len, hash, e))
-		return -1;
 	buf_reset(field);
-	write_tags(key, &f, t_s, hash, field);
+	write_tags(key, f, t_s, body_hash, field);
 	if (field->failed)
 		return err_oom(e);
-	if (hash_header(key, &f, field, hash, e) ||
+	if (hash_header(key, f, field, hash, e) ||
 	    dkim_key_sign(key, hash, signature, &signature_len, e))
 		return -1;
 	write_signature(signature, signature_len, field);
 	buf_append(out, field->data, field->len);
 	return field->failed || out->failed ? err_oom(e) : 0;
+}
+
+int dkim_sign(const struct dkim_keys *keys, const char *mail, size_t len, int64_t t_s,
+	      struct buf *out, struct err *e)
+{
+	struct fields f = {0};
+	unsigned char body_hash[DKIM_HASH_LEN];
+
+	if (split_header(&f, mail, len, e) ||
+	    hash_body(keys->key[0], mail + f.header_len, len - f.header_len, body_hash, e))
+		return -1;
+	for (size_t i = 0; i < keys->n; i++) {
+		if (sign_with(keys->key[i], &f, t_s, body_hash, out, e))
+			return -1;
+	}
+	return 0;
 }

@@ -26,12 +26,32 @@ bool dkim_key_covers(const struct dkim_key *key, const char *from_domain);
 /* The TXT record for <selector>._domainkey.<domain>: "v=DKIM1; k=...; p=...". */
 int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *e);
 
-/* Appends "DKIM-Signature: ...\r\n", folded, to out. mail is complete, with CRLF line ends; t_s is
- * the t= tag, fixed at accept, so that a second signing of the same mail gives the same bytes (RSA
- * PKCS#1 v1.5 and Ed25519 are deterministic). ERR_INPUT: a bare CR or LF, no From, a broken header
- * line, more than four fields of one signed name. Only one thread may use a key at a time, because
- * the key has the working memory. */
-int dkim_sign(const struct dkim_key *key, const char *mail, size_t len, int64_t t_s,
+#define DKIM_KEYS_MAX 4
+#define DKIM_ITEM_MAX 1024
+
+/* The keys of one domain. Each signs every mail. */
+struct dkim_keys {
+	size_t n;
+	struct dkim_key *key[DKIM_KEYS_MAX]; /* RSA first */
+};
+
+/* files and selectors are comma-separated lists of the same length, at most DKIM_KEYS_MAX, each
+ * selector once. Errors as dkim_key_load. */
+int dkim_keys_init(struct dkim_keys *keys, const char *files, const char *domain,
+		   const char *selectors, struct err *e);
+void dkim_keys_deinit(struct dkim_keys *keys);
+/* The next item of a comma-separated list, without the blanks around it, cut to DKIM_ITEM_MAX - 1
+ * octets. Moves *list on. False at the end. */
+bool dkim_keys_item(const char **list, char item[DKIM_ITEM_MAX]);
+/* Two lines for each key: the name of its TXT record, and "  " and the record. */
+int dkim_keys_records(const struct dkim_keys *keys, struct buf *out, struct err *e);
+
+/* Appends one field "DKIM-Signature: ...\r\n", folded, for each key to out. mail is complete, with
+ * CRLF line ends; t_s is the t= tag, fixed at accept, so that a second signing of the same mail
+ * gives the same bytes (RSA PKCS#1 v1.5 and Ed25519 are deterministic). out is unchanged on
+ * ERR_INPUT: a bare CR or LF, no From, a broken header line, more than four fields of one signed
+ * name. Only one thread may use a key at a time, because the key has the working memory. */
+int dkim_sign(const struct dkim_keys *keys, const char *mail, size_t len, int64_t t_s,
 	      struct buf *out, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "api/http/certificate.h"
+#include "server/base/buf.h"
 #include "server/base/log.h"
 #include "server/config/helo_name.h"
 #include "server/supervisor/data_dir.h"
@@ -13,16 +14,23 @@
 #include "server/route/router.h"
 #include "server/redis/url.h"
 
+/* No keys without dkim_key. */
+static int load_dkim(const struct config *config, struct dkim_keys *keys, struct err *e)
+{
+	keys->n = 0;
+	if (*config->dkim_key && dkim_keys_init(keys, config->dkim_key, config->dkim_domain,
+						config->dkim_selector, e) < 0)
+		return err_prefix(e, "dkim_key");
+	return 0;
+}
+
 static int check_dkim(const struct config *config, struct err *e)
 {
-	struct dkim_key *key;
+	struct dkim_keys keys;
 
-	if (!*config->dkim_key)
-		return 0;
-	if (dkim_key_load(&key, config->dkim_key, config->dkim_domain, config->dkim_selector, e) <
-	    0)
-		return err_prefix(e, "dkim_key");
-	dkim_key_free(key);
+	if (load_dkim(config, &keys, e) < 0)
+		return -1;
+	dkim_keys_deinit(&keys);
 	return 0;
 }
 
@@ -42,6 +50,20 @@ int preflight_check(const struct config *config, struct err *e)
 	    check_dkim(config, e) < 0 || check_tls(config, e) < 0)
 		return -1;
 	return 0;
+}
+
+int preflight_records(const struct config *config, struct buf *out, struct err *e)
+{
+	struct dkim_keys keys;
+	int status;
+
+	if (load_dkim(config, &keys, e) < 0)
+		return -1;
+	if (keys.n)
+		buf_str(out, "TXT records for DKIM:\n");
+	status = dkim_keys_records(&keys, out, e);
+	dkim_keys_deinit(&keys);
+	return status;
 }
 
 /* ---- warnings ---- */
@@ -131,7 +153,11 @@ static void warn_idle(const struct config *config)
 
 void preflight_warn(const struct config *config)
 {
-	warn_readable("dkim_key", config->dkim_key);
+	const char *dkim_keys = config->dkim_key;
+	char file[DKIM_ITEM_MAX];
+
+	while (dkim_keys_item(&dkim_keys, file))
+		warn_readable("dkim_key", file);
 	warn_readable("tls_key", config->tls_key);
 	warn_idle(config);
 	if (helo_name_warning(config))

@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/mail/dkim.h"
+
 struct config;
-struct dkim_key;
 struct journal;
 struct loop;
 struct redis;
@@ -26,7 +27,7 @@ struct relay_context {
 	struct redis *redis;
 	const char *owner; /* of leases, slots and the journal */
 	struct router *router;
-	struct dkim_key *dkim; /* NULL = do not sign */
+	struct dkim_keys dkim; /* none = do not sign */
 	struct tls_context *tls;
 	struct journal *journal;
 	struct sink *sink;

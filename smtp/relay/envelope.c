@@ -9,7 +9,6 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/config/config.h"
-#include "server/mail/dkim.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
 
@@ -80,15 +79,15 @@ static void report_unsigned(const struct delivery *d)
 
 int envelope_sign(struct delivery *d, struct err *e)
 {
-	const struct dkim_key *key = d->set->context->dkim;
+	const struct dkim_keys *keys = &d->set->context->dkim;
 
-	if (!key || d->dkim.len)
+	if (!keys->n || d->dkim.len)
 		return 0;
-	if (!dkim_key_covers(key, domain_of(d->job->record.sender))) {
+	if (!dkim_key_covers(keys->key[0], domain_of(d->job->record.sender))) {
 		report_unsigned(d);
 		return 0;
 	}
-	return dkim_sign(key, d->job->mail, d->job->mail_len, d->job->record.accepted_ms / 1000,
+	return dkim_sign(keys, d->job->mail, d->job->mail_len, d->job->record.accepted_ms / 1000,
 			 &d->dkim, e);
 }
 

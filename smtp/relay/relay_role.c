@@ -3,7 +3,6 @@
 
 #include "server/base/log.h"
 #include "server/config/helo_name.h"
-#include "server/mail/dkim.h"
 #include "server/redis/redis.h"
 #include "server/route/router.h"
 #include "server/store/messages/transcripts.h"
@@ -66,8 +65,8 @@ static int load_dkim(struct relay_context *c, struct err *e)
 {
 	const struct config *config = c->config;
 
-	return *config->dkim_key ? dkim_key_load(&c->dkim, config->dkim_key, config->dkim_domain,
-						 config->dkim_selector, e)
+	return *config->dkim_key ? dkim_keys_init(&c->dkim, config->dkim_key, config->dkim_domain,
+						  config->dkim_selector, e)
 				 : 0;
 }
 
@@ -130,7 +129,7 @@ static void stop_role(struct role *role)
 	sink_free(c->sink);
 	journal_close(c->journal, p->holds_leases);
 	router_free(c->router);
-	dkim_key_free(c->dkim);
+	dkim_keys_deinit(&c->dkim);
 	tls_context_free(c->tls);
 }
 

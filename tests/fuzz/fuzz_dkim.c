@@ -16,7 +16,7 @@ static void require(int claim)
 }
 
 /* The key of RFC 8463, appendix A.2. */
-static struct dkim_key *load_key(void)
+static void load_key(struct dkim_keys *keys)
 {
 	static const char pem[] =
 		"-----BEGIN PRIVATE KEY-----\n"
@@ -24,13 +24,11 @@ static struct dkim_key *load_key(void)
 		"-----END PRIVATE KEY-----\n";
 	char file[] = "/tmp/postern-fuzz-dkim-XXXXXX";
 	int fd = mkstemp(file);
-	struct dkim_key *key = NULL;
 
 	require(fd >= 0 && write(fd, pem, sizeof(pem) - 1) == (ssize_t)sizeof(pem) - 1);
 	close(fd);
-	require(dkim_key_load(&key, file, "x.test", "s", NULL) == 0);
+	require(dkim_keys_init(keys, file, "x.test", "s", NULL) == 0);
 	unlink(file);
-	return key;
 }
 
 static void check(const struct buf *out)
@@ -47,15 +45,15 @@ static void check(const struct buf *out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct dkim_key *key;
+	static struct dkim_keys keys;
 	struct buf one = {0}, two = {0};
 	struct err e;
 
-	if (!key)
-		key = load_key();
-	if (dkim_sign(key, (const char *)data, size, 1, &one, &e) == 0) {
+	if (!keys.n)
+		load_key(&keys);
+	if (dkim_sign(&keys, (const char *)data, size, 1, &one, &e) == 0) {
 		check(&one);
-		require(dkim_sign(key, (const char *)data, size, 1, &two, &e) == 0);
+		require(dkim_sign(&keys, (const char *)data, size, 1, &two, &e) == 0);
 		require(one.len == two.len && memcmp(one.data, two.data, one.len) == 0);
 	}
 	buf_deinit(&one);

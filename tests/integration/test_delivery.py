@@ -294,6 +294,27 @@ def test_an_independent_verifier_accepts_the_signature(make_postern, world, tmp_
     assert not dkim.verify(data.replace(b"orders@shop.example", b"orders@evil.example"), dnsfunc=dns_txt)
 
 
+def test_with_two_keys_both_sign_and_config_check_prints_their_records(make_postern, world, tmp_path):
+    ed25519, rsa = (make_dkim_key(tmp_path, kind)[0] for kind in ("ed25519", "rsa"))
+    server = make_postern({**world.settings, "dkim_key": f"{ed25519}, {rsa}", "dkim_domain": "shop.example",
+                           "dkim_selector": "e1, r1", "retry_first_s": 2, "retry_first_otp_s": 2})
+    printed = server.cli("config", "check").stdout.splitlines()
+    printed = printed[printed.index("TXT records for DKIM:") + 1:]
+    records = {name + ".": value.strip() for name, value in zip(printed[::2], printed[1::2], strict=True)}
+    assert list(records) == ["r1._domainkey.shop.example.", "e1._domainkey.shop.example."]
+    server.deliver("firstlost1-twokeys@d20.test", key=server.live_key)
+    rows = world.sink.taken("firstlost1-twokeys@d20.test")
+    assert len(rows) == 2 and rows[0]["sha"] == rows[1]["sha"]
+    data = world.sink.mail("firstlost1-twokeys@d20.test")
+    fields = [str(f) for f in parse(data).get_all("DKIM-Signature")]
+    assert ["a=rsa-sha256" in f for f in fields] == [True, False]
+    for index in range(2):
+        verifier = dkim.DKIM(data)
+        assert verifier.verify(index, dnsfunc=lambda name, timeout=5: records[name.decode()].encode())
+        assert not dkim.DKIM(data.replace(b"Subject: ", b"Subject: x")).verify(
+            index, dnsfunc=lambda name, timeout=5: records[name.decode()].encode())
+
+
 def test_mail_from_a_domain_that_the_key_does_not_cover_is_sent_unsigned(make_postern, world, tmp_path):
     path, _ = make_dkim_key(tmp_path, "ed25519")
     server = make_postern({**world.settings, "dkim_key": path, "dkim_domain": "shop.example", "dkim_selector": "s1",

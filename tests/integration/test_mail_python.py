@@ -125,7 +125,9 @@ def program():
 def key(request, program, tmp_path_factory):
     file = tmp_path_factory.mktemp("keys") / f"{request.param}.pem"
     subprocess.check_call(["openssl", "genpkey", "-out", str(file), *KEYS[request.param]], stderr=subprocess.DEVNULL)
-    record = subprocess.check_output([str(program), "record", str(file), DOMAIN, SELECTOR]).strip()
+    name, record = subprocess.check_output([str(program), "records", str(file), DOMAIN, SELECTOR]).splitlines()
+    assert name.decode() == f"{SELECTOR}._domainkey.{DOMAIN}"
+    record = record.strip()
     return [str(file), DOMAIN, SELECTOR], record
 
 

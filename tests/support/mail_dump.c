@@ -1,8 +1,8 @@
 /* Builds mails from JSON lines on stdin, so that other programs can read what Postern writes.
  *
- *   mail_dump [key-file domain selector]          per line: "ok <octets>\n" and the mail, or
+ *   mail_dump [key-files domain selectors]        per line: "ok <octets>\n" and the mail, or
  *                                                 "refused <reason>\n"
- *   mail_dump record key-file domain selector     the DNS record of the key
+ *   mail_dump records key-files domain selectors  the DNS records of the keys
  *
  * A line: {"from", "to": [], "cc": [], "reply_to": [] (each {"email", "name"?}), "subject", "text",
  * "html", "parts": [{"filename", "content_type", "content_id", "inline" or
@@ -131,13 +131,13 @@ static int read_mail(json_t *json, struct mail *mail, struct err *e)
 	return 0;
 }
 
-static int build(json_t *json, const struct dkim_key *key, struct mail *mail, struct err *e)
+static int build(json_t *json, const struct dkim_keys *keys, struct mail *mail, struct err *e)
 {
 	struct buf body = {0}, signature = {0};
 	int rc = read_mail(json, mail, e) || message_build(&mail->m, &body, e) ? -1 : 0;
 
-	if (!rc && key)
-		rc = dkim_sign(key, body.data, body.len,
+	if (!rc && keys->n)
+		rc = dkim_sign(keys, body.data, body.len,
 			       json_integer_value(json_object_get(json, "t")), &signature, e);
 	if (!rc) {
 		printf("ok %zu\n", signature.len + body.len);
@@ -149,7 +149,7 @@ static int build(json_t *json, const struct dkim_key *key, struct mail *mail, st
 	return rc;
 }
 
-static void one(const char *line, const struct dkim_key *key)
+static void one(const char *line, const struct dkim_keys *keys)
 {
 	json_t *json = json_loads(line, 0, NULL);
 	struct mail *mail = calloc(1, sizeof(*mail));
@@ -157,7 +157,7 @@ static void one(const char *line, const struct dkim_key *key)
 
 	if (!json || !mail)
 		exit(2);
-	if (build(json, key, mail, &e))
+	if (build(json, keys, mail, &e))
 		printf("refused %s\n", e.text);
 	for (size_t i = 0; i < mail->m.n_parts; i++)
 		free(mail->bytes[i]);
@@ -165,34 +165,35 @@ static void one(const char *line, const struct dkim_key *key)
 	json_decref(json);
 }
 
-static int print_record(const struct dkim_key *key)
+static int print_records(const struct dkim_keys *keys)
 {
-	struct buf record = {0};
-	int rc = dkim_key_record(key, &record, NULL);
+	struct buf records = {0};
+	int rc = dkim_keys_records(keys, &records, NULL);
 
-	puts(buf_text(&record));
-	buf_deinit(&record);
+	fputs(buf_text(&records), stdout);
+	buf_deinit(&records);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	int is_record = argc == 5 && strcmp(argv[1], "record") == 0;
-	struct dkim_key *key = NULL;
+	int is_records = argc == 5 && strcmp(argv[1], "records") == 0;
+	struct dkim_keys keys = {0};
 	struct err e = {0};
 	char *line = NULL;
 	size_t cap = 0;
 	int rc = 0;
 
-	if (argc >= 4 && dkim_key_load(&key, argv[argc - 3], argv[argc - 2], argv[argc - 1], &e)) {
+	if (argc >= 4 &&
+	    dkim_keys_init(&keys, argv[argc - 3], argv[argc - 2], argv[argc - 1], &e)) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}
-	if (is_record)
-		rc = print_record(key);
-	while (!is_record && getline(&line, &cap, stdin) > 0)
-		one(line, key);
+	if (is_records)
+		rc = print_records(&keys);
+	while (!is_records && getline(&line, &cap, stdin) > 0)
+		one(line, &keys);
 	free(line);
-	dkim_key_free(key);
+	dkim_keys_deinit(&keys);
 	return rc ? 1 : 0;
 }

@@ -197,12 +197,12 @@ static void the_record_carries_the_public_key(void **state)
 	buf_deinit(&record);
 }
 
-static void sign(const struct dkim_key *key, const char *text, struct buf *out)
+static void sign(struct dkim_key *key, const char *text, struct buf *out)
 {
 	struct err e = {0};
 
 	buf_reset(out);
-	if (dkim_sign(key, text, strlen(text), 1528637909, out, &e))
+	if (dkim_sign(&(struct dkim_keys){1, {key}}, text, strlen(text), 1528637909, out, &e))
 		fail_msg("%s", e.text);
 }
 
@@ -231,6 +231,88 @@ static void a_known_mail_and_key_give_the_known_signature(void **state)
 					 "cojZ3Kjg8J+Bc6H2HmGsKlC\r\n  1haPey5Ok3XJCw=="));
 	dkim_key_free(key);
 	buf_deinit(&out);
+}
+
+static void list_of_keys(char *list, size_t size, const char *const order)
+{
+	*list = 0;
+	for (size_t i = 0; order[i]; i++)
+		snprintf(list + strlen(list), size - strlen(list), "%s %s%s ,", i ? "" : " ", file,
+			 order[i] == 'r' ? ".rsa" : "");
+}
+
+/* In the given order: "r" an RSA key, "e" the Ed25519 key. Selectors s0, s1, ... */
+static void every_key_signs_and_rsa_keys_go_first(void **state)
+{
+	static const struct {
+		const char *order, *selectors, *found[4];
+	} rows[] = {
+		{"re", "s0,s1", {"s0", "s1"}},
+		{"er", "s0, s1", {"s1", "s0"}},
+		{"erer", "s0,s1,s2,s3", {"s1", "s3", "s0", "s2"}},
+	};
+	char own[] = "/tmp/postern-test-dkim-XXXXXX.rsa", files[400];
+
+	(void)state;
+	snprintf(own, sizeof(own), "%s.rsa", file);
+	write_key(EVP_RSA_gen(2048), NULL);
+	assert_int_equal(rename(file, own), 0);
+	write_bytes(rfc8463_pem, sizeof(rfc8463_pem) - 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dkim_keys keys;
+		struct buf out = {0};
+		struct err e = {0};
+		const char *p;
+
+		list_of_keys(files, sizeof(files), rows[i].order);
+		if (dkim_keys_init(&keys, files, "x.test", rows[i].selectors, &e))
+			fail_msg("%s", e.text);
+		assert_int_equal(keys.n, strlen(rows[i].order));
+		assert_int_equal(dkim_sign(&keys, mail, strlen(mail), 1, &out, &e), 0);
+		p = out.data;
+		for (size_t k = 0; k < keys.n; k++) {
+			char wanted[40];
+
+			snprintf(wanted, sizeof(wanted), "s=%s;", rows[i].found[k]);
+			assert_memory_equal(p, "DKIM-Signature: v=1; a=", 23);
+			p = strstr(p, wanted);
+			assert_non_null(p);
+			p = strstr(p, "DKIM-Signature:");
+			assert_true((p == NULL) == (k + 1 == keys.n));
+		}
+		dkim_keys_deinit(&keys);
+		buf_deinit(&out);
+	}
+	unlink(own);
+}
+
+static void lists_of_keys_and_selectors_must_fit_together(void **state)
+{
+	static const struct {
+		const char *order, *selectors, *reason;
+	} rows[] = {
+		{"ee", "s1", "2 files, but dkim_selector has 1 selectors"},
+		{"e", "s1,s2", "1 files, but dkim_selector has 2 selectors"},
+		{"ee", "s1,S1", "two keys have the selector"},
+		{"eeeee", "a,b,c,d,e", "1 to 4 keys"},
+		{"", "", "1 to 4 keys"},
+		{"ee", "s1,a b", "DKIM selector"},
+	};
+	char files[400];
+
+	(void)state;
+	write_bytes(rfc8463_pem, sizeof(rfc8463_pem) - 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dkim_keys keys = {0};
+		struct err e = {0};
+
+		list_of_keys(files, sizeof(files), rows[i].order);
+		assert_int_equal(dkim_keys_init(&keys, files, "x.test", rows[i].selectors, &e), -1);
+		assert_int_equal(keys.n, 0);
+		assert_int_equal(e.kind, ERR_INPUT);
+		if (!strstr(e.text, rows[i].reason))
+			fail_msg("expected \"%s\", got \"%s\"", rows[i].reason, e.text);
+	}
 }
 
 /* The determinism that a retry needs */
@@ -337,19 +419,19 @@ static void a_mail_that_is_not_in_whole_lines_is_not_signed(void **state)
 		"From: a\r\nFrom: b\r\nFrom: c\r\nFrom: d\r\nFrom: e\r\n\r\n",
 	};
 	static const char with_nul[] = "From\0: a@x.test\r\n\r\n";
-	struct dkim_key *key = load_rfc8463();
+	struct dkim_keys keys = {1, {load_rfc8463()}};
 	struct buf out = {0};
 
 	(void)state;
-	assert_int_equal(dkim_sign(key, with_nul, sizeof(with_nul) - 1, 1, &out, NULL), -1);
+	assert_int_equal(dkim_sign(&keys, with_nul, sizeof(with_nul) - 1, 1, &out, NULL), -1);
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
 		struct err e = {0};
 
-		assert_int_equal(dkim_sign(key, broken[i], strlen(broken[i]), 1, &out, &e), -1);
+		assert_int_equal(dkim_sign(&keys, broken[i], strlen(broken[i]), 1, &out, &e), -1);
 		assert_int_equal(e.kind, ERR_INPUT);
 		assert_int_equal(out.len, 0);
 	}
-	dkim_key_free(key);
+	dkim_keys_deinit(&keys);
 	buf_deinit(&out);
 }
 
@@ -362,6 +444,8 @@ int main(void)
 		cmocka_unit_test(a_key_covers_its_domain_and_those_below_it),
 		cmocka_unit_test(the_record_carries_the_public_key),
 		cmocka_unit_test(a_known_mail_and_key_give_the_known_signature),
+		cmocka_unit_test(every_key_signs_and_rsa_keys_go_first),
+		cmocka_unit_test(lists_of_keys_and_selectors_must_fit_together),
 		cmocka_unit_test(signing_again_gives_the_same_bytes_and_no_length_or_expiry),
 		cmocka_unit_test(body_hashes_are_the_published_ones),
 		cmocka_unit_test(each_field_is_named_once_more_than_it_is_there),

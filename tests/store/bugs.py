@@ -76,7 +76,7 @@ BUGS = {
     "a message is in a list twice": ("settle", "and not had_state(message, state) then", "then"),
     "retry leaves it due": ("retry", "call('ZREM', key_due(), ref) == 1", "call('EXISTS', key_due()) == 1"),
     "a mixed message is in no list": ("settle", "return enlist_state(id, message, 'mixed')", "return"),
-    "a tag is not listed": ("accept", "enlist(key_list_tag(project, hour, tag)", "enlist(key_list_tag(project, hour, 'x')"),
+    "a tag is not listed": ("accept", "enlist(key_list_tag(project, hour, prefix)", "enlist(key_list_tag(project, hour, 'x')"),
     "test mail to a real site": ("accept promote giveback release", "if sub(destination, 1, 5) == 'sink/' then", "if false then"),
     "sweep forgets to cut its list": ("sweep", "call('LTRIM', key_retention(cursor), #ids, -1)", "call('ECHO', '')"),
     "sweep too early": ("sweep", "cursor < hour and passed", "cursor < hour + 2 and passed"),

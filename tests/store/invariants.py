@@ -130,7 +130,8 @@ def check_lists(s, world):
         m, at = s.records.get(message_id), f"{message.project}:{message.accepted // 3_600_000}"
         want[at, message_id] += 1
         for tag in message.tags:
-            want[f"{at}:t:{tag}", message_id] += 1
+            digest = sha1(tag.encode()).hexdigest()
+            want[f"{at}:t:{digest[:2]}", message_id + digest[2:6]] += 1
         for email in message.emails:
             digest = sha1(email.lower().encode()).hexdigest()
             want[f"{at}:r:{digest[:2]}", message_id + digest[2:6]] += 1

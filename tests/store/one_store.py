@@ -25,8 +25,8 @@ class Store:
         self.n_ids += 1
         mode, state = "test" if dest.startswith("sink/") else "live", "scheduled" if start else "queued"
         return [f"msg_{self.n_ids:026d}", f"{lane} {mode} {unknown} {project} {within} {start} {bytes} {chunks} s@x.ex", "", "fp",
-                f"1 0 0 0 {dest}\n", f"{state} 0 0 0 0 0 u@{dest}\n", "{}", "",
-                sha1(f"u@{dest}".encode()).hexdigest()[:6], content]
+                f"1 0 0 0 {dest}\n", f"{state} 0 0 0 0 0 u@{dest}\n", "{}",
+                sha1(f"u@{dest}".encode()).hexdigest()[:6], "", content]
 
     def accept(self, *messages):
         answer = self.scripts("accept", 0, 86_400_000, RETENTION, *[w for m in messages for w in m])

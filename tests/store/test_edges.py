@@ -127,7 +127,7 @@ def test_the_last_twenty_attempts_are_kept(store):
     message = store.message(within=10 ** 9)
     message[4] += "".join(f"1 0 0 0 d{i}.ex\n" for i in range(24))
     message[5] += "".join(f"queued {i + 1} 0 0 0 0 u@d{i}.ex\n" for i in range(24))
-    message[8] += "000000" * 24
+    message[7] += "000000" * 24
     me, = store.accept(message)
     sites = [("a.ex", 1, 0)] + [(f"d{i}.ex", 1, 0) for i in range(24)]
 
@@ -153,7 +153,7 @@ def test_final_results_of_some_recipients_keep_the_lease_for_the_others(store):
     message = store.message()
     message[4] = "2 0 0 0 a.ex\n"
     message[5] += "queued 0 0 0 0 0 v@a.ex\n"
-    message[8] += "000000"
+    message[7] += "000000"
     me, = store.accept(message)
     _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
     ref, epoch = jobs[0][:2]

@@ -33,6 +33,7 @@ class Message:
         self.marks = "".join(sha1(e.lower().encode()).hexdigest()[:6] for e in emails)
         self.suppressed = ""
         self.tags = rnd.sample(("order", "reset", "x:y"), rnd.choice((0, 0, 1, 2)))
+        self.tag_marks = "".join(sha1(t.encode()).hexdigest()[:6] for t in self.tags)
         self.is_malformed = self.is_swept = self.is_missing_chunks = False
         if rnd.random() < .1:
             self.chunks, self.content = {k: f"part {k} of {self.id}" for k in range(rnd.randint(1, 3))}, ""
@@ -47,7 +48,7 @@ class Message:
                                  ("job_lines", self.job_lines + "1 0 0 0 z.ex\n"), ("recipient_lines", ""),
                                  ("recipient_lines", self.recipient_lines * 2), ("recipient_lines", self.recipient_lines.replace(" 0 0 0 0 ", " 0 0 0 0 u ", 1)),
                                  ("recipient_lines", self.recipient_lines[:-1]), ("facts", ""), ("facts", "{}\n"),
-                                 ("marks", self.marks[:-1]), ("marks", self.marks + "0" * 6), ("marks", "g" + self.marks[1:]),
+                                 ("marks", self.marks[:-1]), ("marks", self.marks + "0" * 6), ("marks", "g" + self.marks[1:]), ("tag_marks", self.tag_marks + "0"), ("tag_marks", "x" * 6),
                                  ("recipient_lines", self.recipient_lines.replace("queued 0", "queued 7", 1).replace("scheduled 0", "scheduled 7", 1)),
                                  ("head", self.head.replace(" live ", " test ") if self.mode == "live" else self.head.replace(" test ", " live "))))
         setattr(self, name, text)
@@ -61,7 +62,7 @@ class Message:
         return self.suppressed
 
     def words(self):
-        return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, "".join(t + "\n" for t in self.tags), self.marks,
+        return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, self.marks, self.tag_marks,
                 self.content]
 
 

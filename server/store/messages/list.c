@@ -10,7 +10,7 @@
 #include "server/base/clock.h"
 #include "server/config/config.h"
 #include "server/redis/command.h"
-#include "server/store/messages/recipient_mark.h"
+#include "server/store/messages/list_mark.h"
 #include "server/redis/redis.h"
 
 #define LIMIT_MS 5000
@@ -46,23 +46,31 @@ static bool has_list(const char *state)
 	       strcmp(state, "delivered") != 0;
 }
 
-/* Finds the part of the list's key after the hour, and the end of its entries. -1: out of memory.
- */
-static int choose_list(const struct list_query *q, char which[96], char mark[5])
+/* Writes the part of the list's key after the hour, and the end of its entries. */
+static void choose_marked(char kind, const char mark[LIST_MARK_LEN + 1], char which[96],
+			  char end[5])
 {
-	char digits[RECIPIENT_MARK_LEN + 1];
+	snprintf(which, 96, ":%c:%.*s", kind, LIST_MARK_IN_NAME, mark);
+	memcpy(end, mark + LIST_MARK_IN_NAME, 5);
+}
+
+/* Chooses the list of the query. -1: out of memory. */
+static int choose_list(const struct list_query *q, char which[96], char end[5])
+{
+	char mark[LIST_MARK_LEN + 1];
 
 	*which = 0;
-	*mark = 0;
+	*end = 0;
 	if (q->to) {
-		if (recipient_mark(q->to, digits) < 0)
+		if (list_mark_recipient(q->to, mark) < 0)
 			return -1;
-		snprintf(which, 96, ":r:%.*s", RECIPIENT_LIST_LEN, digits);
-		memcpy(mark, digits + RECIPIENT_LIST_LEN, 5);
+		choose_marked('r', mark, which, end);
 	} else if (has_list(q->state)) {
 		snprintf(which, 96, ":s:%s", q->state);
 	} else if (q->tag) {
-		snprintf(which, 96, ":t:%s", q->tag);
+		if (list_mark(q->tag, strlen(q->tag), mark) < 0)
+			return -1;
+		choose_marked('t', mark, which, end);
 	}
 	return 0;
 }

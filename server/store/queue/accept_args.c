@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lua_calls.h"
-#include "server/store/messages/recipient_mark.h"
+#include "server/store/messages/list_mark.h"
 
 #define JOBS_MAX 4096
 #define ARGS_USUAL 1500 /* bytes beside the content */
@@ -51,12 +51,27 @@ static int put_jobs(const struct accept_request *m, struct buf *jobs, struct buf
 
 static int put_marks(const struct accept_request *m, struct buf *marks)
 {
-	char mark[RECIPIENT_MARK_LEN + 1];
+	char mark[LIST_MARK_LEN + 1];
 
 	for (size_t i = 0; i < m->n_emails; i++) {
-		if (recipient_mark(m->emails[i], mark) < 0)
+		if (list_mark_recipient(m->emails[i], mark) < 0)
 			return -1;
-		buf_append(marks, mark, RECIPIENT_MARK_LEN);
+		buf_append(marks, mark, LIST_MARK_LEN);
+	}
+	return marks->failed ? -1 : 0;
+}
+
+static int put_tag_marks(const struct accept_request *m, struct buf *marks)
+{
+	char mark[LIST_MARK_LEN + 1];
+
+	for (const char *tag = m->tags ? m->tags : ""; *tag;) {
+		size_t len = strcspn(tag, "\n");
+
+		if (list_mark(tag, len, mark) < 0)
+			return -1;
+		buf_append(marks, mark, LIST_MARK_LEN);
+		tag += len + (tag[len] == '\n');
 	}
 	return marks->failed ? -1 : 0;
 }
@@ -77,14 +92,14 @@ static int put_head(const struct accept_request *m, size_t bytes, size_t chunks,
 int accept_args_write(struct command *args, const struct accept_request *m,
 		      const struct buf *packed, size_t chunks)
 {
-	struct buf jobs = {0}, recipients = {0}, marks = {0};
+	struct buf jobs = {0}, recipients = {0}, marks = {0}, tag_marks = {0};
 	char head[512];
 	int rc = -1;
 
 	command_args(args);
 	command_reserve(args, ARGS_USUAL + packed->len);
 	if (put_head(m, packed->len, chunks, head) < 0 || put_jobs(m, &jobs, &recipients) < 0 ||
-	    put_marks(m, &marks) < 0)
+	    put_marks(m, &marks) < 0 || put_tag_marks(m, &tag_marks) < 0)
 		goto out;
 	script_accept_item(args, &(struct script_accept_item){
 					 .id = m->id.text,
@@ -94,8 +109,8 @@ int accept_args_write(struct command *args, const struct accept_request *m,
 					 .jobs = buf_text(&jobs),
 					 .recipients = buf_text(&recipients),
 					 .facts = m->facts,
-					 .tags = m->tags,
 					 .marks = buf_text(&marks),
+					 .tag_marks = buf_text(&tag_marks),
 					 .content = packed->data,
 					 .content_len = chunks ? 0 : packed->len,
 				 });
@@ -104,5 +119,6 @@ out:
 	buf_deinit(&jobs);
 	buf_deinit(&recipients);
 	buf_deinit(&marks);
+	buf_deinit(&tag_marks);
 	return rc;
 }

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- list: messages of a project, from one of the lists by hour, newest first.
 -- KEYS 1 partition root. which: the part of the list's key after the hour. hour, place: where to begin; place -1 = at
--- the end. last_hour: where to stop. mark: only entries that end in these digits (of a recipient); '' = all.
+-- the end. last_hour: where to stop. mark: only entries that end in these digits (of a recipient or a tag); '' = all.
 -- A place counts from the front, and lists only grow at their end, so a place stays valid.
 --@include base
 --@args project which hour:number place:number last_hour:number most:number mark

@@ -3,10 +3,10 @@
 -- KEYS 1 partition root. latest_ms: refuse after this Redis time, 0 = never. key_life_ms: life of an Idempotency-Key.
 --@include base record change ready
 --@args latest_ms:number key_life_ms:digits retention_ms:number
---@item id head idempotency fingerprint jobs recipients facts tags marks content:bytes
+--@item id head idempotency fingerprint jobs recipients facts marks tag_marks content:bytes
 -- head: "lane mode choices project within_ms not_before_ms bytes chunks sender". idempotency: a hash, '' = no key.
--- jobs, recipients, facts: lines as in the record. tags: a line each. marks: 6 hex digits for each recipient
--- (recipient_mark.h). content: '' when it is in chunks.
+-- jobs, recipients, facts: lines as in the record. marks, tag_marks: 6 hex digits for each recipient and each tag
+-- (list_mark.h). content: '' when it is in chunks.
 -- returns the row of each message. suppressed: recipients on the suppression list, as JSON: "[0,2]", '' = none.
 --@row message status id accepted_ms suppressed
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], so that a repeated
@@ -57,12 +57,13 @@ end
 -- Returns message i with its record; nil: malformed.
 local function read_message(i)
 	local front, lane, mode, project, within_ms, not_before_ms, sizes, chunks = match(item_head(i), HEAD_ARGUMENT)
-	local facts, marks = item_facts(i), item_marks(i)
+	local facts, marks, tag_marks = item_facts(i), item_marks(i), item_tag_marks(i)
 	if not front or not IS_LANE[lane] or not IS_MODE[mode] then return nil end
 	if #facts == 0 or find(facts, '\n', 1, true) then return nil end
 	local open, destinations = read_jobs(item_jobs(i), mode == 'test')
 	local emails = open and read_recipients(item_recipients(i), open)
 	if not emails or #marks ~= #emails * 6 or find(marks, '[^0-9a-f]') then return nil end
+	if #tag_marks % 6 ~= 0 or find(tag_marks, '[^0-9a-f]') then return nil end
 	local start_ms = tonumber(not_before_ms)
 	if start_ms <= now_ms then start_ms = 0 end
 	local deadline_ms = max(start_ms, now_ms) + tonumber(within_ms)
@@ -173,13 +174,12 @@ local hour = digits(floor(now_ms / HOUR_MS))
 
 -- Adds a message to the lists for searches.
 local function enlist_message(message)
-	local id, project, deadline_ms, marks = message.id, message.project, message.deadline_ms, item_marks(message.i)
+	local id, project, deadline_ms = message.id, message.project, message.deadline_ms
 	enlist(key_list(project, hour), id, deadline_ms, true)
-	for tag in gmatch(item_tags(message.i), '[^\n]+') do
-		enlist(key_list_tag(project, hour, tag), id, deadline_ms, true)
+	for prefix, rest in gmatch(item_tag_marks(message.i), '(..)(....)') do
+		enlist(key_list_tag(project, hour, prefix), id .. rest, deadline_ms, true)
 	end
-	for r = 1, #message.emails do
-		local prefix, rest = sub(marks, r * 6 - 5, r * 6 - 4), sub(marks, r * 6 - 3, r * 6)
+	for prefix, rest in gmatch(item_marks(message.i), '(..)(....)') do
 		enlist(key_list_recipient(project, hour, prefix), id .. rest, deadline_ms, true)
 	end
 end

@@ -7,8 +7,5 @@
 request_fn keys_list_get;
 request_fn keys_post;
 request_fn keys_delete;
-/* /v1/projects: only with the root key. */
-request_fn projects_list_get;
-request_fn projects_post;
 
 #endif

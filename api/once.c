@@ -93,7 +93,6 @@ static void replay(const struct once *o, unsigned status, const char *text)
 		return;
 	}
 	response_header(r, "Idempotent-Replayed", "true");
-	response_header(r, "Cache-Control", "no-store");
 	response_text(r, status, "application/json", buf_text(&body), body.len);
 	if (o->has_secret)
 		explicit_bzero(body.data, body.len);

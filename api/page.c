@@ -5,6 +5,7 @@
 
 #include "api/http/response.h"
 #include "server/base/buf.h"
+#include "server/base/id.h"
 #include "server/base/number.h"
 #include "server/base/percent.h"
 #include "server/store/messages/cursor.h"
@@ -28,6 +29,19 @@ int page_tag(const struct request *r, const char **tag, struct err *e)
 	if (*tag && (!**tag || strlen(*tag) > TAG_MAX))
 		return err_set(e, ERR_INPUT, "Query parameter tag: must have 1 to %d characters",
 			       TAG_MAX);
+	return 0;
+}
+
+int page_to(const struct request *r, struct address *a, const char **email, struct err *e)
+{
+	const char *text = request_query(r, "to");
+
+	if (!text)
+		return 0;
+	if (address_make(text, strlen(text), NULL, 0, a, e) < 0)
+		return err_prefix(e, "Query parameter to%s",
+				  strchr(text, ' ') ? " (write a + as %2B)" : "");
+	*email = a->email;
 	return 0;
 }
 
@@ -73,9 +87,40 @@ int page_read(const struct request *r, const char *const *names, struct page *p,
 	return 0;
 }
 
+int page_read_ids(const struct request *r, const char *prefix, const char *const *names,
+		  struct page *p, struct err *e)
+{
+	if (page_read(r, names, p, e) < 0)
+		return -1;
+	return p->cursor && !id_valid(prefix, p->cursor) ? page_bad_cursor(e) : 0;
+}
+
+void *page_begin(struct request *r, void *take_state, void (*free_fn)(void *), page_query_fn *read)
+{
+	struct err e;
+
+	if (!take_state) {
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		return NULL;
+	}
+	request_set_state(r, take_state, free_fn);
+	if (read(r, take_state, &e) == 0)
+		return take_state;
+	response_err(r, &e);
+	return NULL;
+}
+
 bool page_shows(const struct page *p, const json_t *data, const char *id)
 {
 	return json_array_size(data) < p->limit && (!p->cursor || strcmp(id, p->cursor) < 0);
+}
+
+void page_add(json_t **data, json_t *take_item)
+{
+	if (json_array_append_new(*data, take_item) == 0)
+		return;
+	json_decref(*data);
+	*data = NULL;
 }
 
 /* RFC 3986 2.1 */
@@ -129,4 +174,12 @@ void page_respond(struct request *r, json_t *take_data, const char *next)
 	if (next)
 		add_link(r, next);
 	response_json(r, 200, body);
+}
+
+void page_respond_ids(struct request *r, const struct page *p, json_t *take_data)
+{
+	size_t n = json_array_size(take_data);
+	const json_t *last = n == p->limit ? json_array_get(take_data, n - 1) : NULL;
+
+	page_respond(r, take_data, last ? json_string_value(json_object_get(last, "id")) : NULL);
 }

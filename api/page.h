@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "api/http/request.h"
+#include "server/mail/address.h"
 
 /* Pages of a list: ?limit=1-100 (default 20) and ?cursor=; the response is {data, next_cursor} with
  * `Link: <...>; rel="next"`. Only the resource knows the format of a cursor. */
@@ -23,6 +24,14 @@ struct page {
 /* names: the other query parameters of the route, ended by NULL; all others are refused. ERR_INPUT:
  * the text for the user. */
 int page_read(const struct request *r, const char *const *names, struct page *p, struct err *e);
+/* As page_read, for a list whose cursors are ids: `<prefix>_...`. */
+int page_read_ids(const struct request *r, const char *prefix, const char *const *names,
+		  struct page *p, struct err *e);
+/* Begins a list: take_state becomes the state of the request, to be freed with free_fn, and read
+ * fills it from the query. If that fails, or take_state is NULL (out of memory), it responds and
+ * returns NULL. */
+typedef int page_query_fn(const struct request *r, void *state, struct err *e);
+void *page_begin(struct request *r, void *take_state, void (*free_fn)(void *), page_query_fn *read);
 /* Returns -1 and sets the error for a cursor that Postern did not make. */
 int page_bad_cursor(struct err *e);
 /* Reads a whole number from min to max. If it is not given, *n is unchanged. */
@@ -30,11 +39,19 @@ int page_number(const struct request *r, const char *name, long min, long max, l
 		struct err *e);
 /* Reads the query parameter tag, of 1 to 64 characters. *tag: NULL if it is not given. */
 int page_tag(const struct request *r, const char **tag, struct err *e);
+/* Reads the query parameter to, an address, into a. *email: its text in a; unchanged if it is not
+ * given. */
+int page_to(const struct request *r, struct address *a, const char **email, struct err *e);
 /* For a list of ids that sort by age, newest first. True if id belongs on this page, which has the
  * items of data so far. */
 bool page_shows(const struct page *p, const json_t *data, const char *id);
+/* Appends to the items of a page. On failure *data becomes NULL, which page_respond reports. */
+void page_add(json_t **data, json_t *take_item);
 /* Responds with the page. next: the cursor of the next page; NULL on the last page. Takes
  * take_data; NULL: 500. */
 void page_respond(struct request *r, json_t *take_data, const char *next);
+/* The same for a list whose cursors are ids: the next page begins after the last item, if this page
+ * is full. */
+void page_respond_ids(struct request *r, const struct page *p, json_t *take_data);
 
 #endif

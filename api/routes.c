@@ -9,6 +9,7 @@
 #include "api/messages/messages.h"
 #include "api/meta.h"
 #include "api/problems.h"
+#include "api/projects.h"
 #include "api/suppressions.h"
 #include "api/test_inbox.h"
 #include "api/webhook_deliveries.h"

@@ -143,21 +143,18 @@ static void on_list(const struct suppression *entries, size_t n, const struct er
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		json_array_append_new(data, entry_json(&entries[i]));
+		page_add(&data, entry_json(&entries[i]));
 		next.skip = entries[i].at_ms == next.at_ms ? next.skip + 1 : 1;
 		next.at_ms = entries[i].at_ms;
-	}
-	if (json_array_size(data) != n) {
-		json_decref(data);
-		data = NULL;
 	}
 	snprintf(cursor, sizeof(cursor), "%" PRId64 ".%zu", next.at_ms, next.skip);
 	page_respond(r, data, n == l->page.limit ? cursor : NULL);
 }
 
-static int read_list(const struct request *r, struct listing *l, struct err *e)
+static int read_list(const struct request *r, void *state, struct err *e)
 {
 	static const char *const names[] = {NULL};
+	struct listing *l = state;
 	char rest;
 
 	if (page_read(r, names, &l->page, e) < 0)
@@ -171,17 +168,9 @@ static int read_list(const struct request *r, struct listing *l, struct err *e)
 
 void suppressions_list_get(struct request *r)
 {
-	struct listing *l = calloc(1, sizeof(*l));
-	struct err e;
+	const struct listing *l = page_begin(r, calloc(1, sizeof(*l)), free, read_list);
 
-	if (!l) {
-		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
-		return;
-	}
-	request_set_state(r, l, free);
-	if (read_list(r, l, &e) < 0)
-		response_err(r, &e);
-	else
+	if (l)
 		suppressions_list(request_api(r)->redis, tenant_of(r), &l->from, l->page.limit,
 				  on_list, r);
 }

@@ -10,7 +10,6 @@
 #include "api/page.h"
 #include "server/base/clock.h"
 #include "server/base/json_text.h"
-#include "server/base/number.h"
 #include "server/mail/mail_view.h"
 #include "api/messages/render.h"
 #include "server/mail/address.h"
@@ -28,27 +27,12 @@ struct query {
 	int64_t wait_ms;
 };
 
-static int read_to(const char *text, struct query *q, struct err *e)
+static int read_limit(const struct request *r, struct query *q, struct err *e)
 {
-	if (!text)
-		return 0;
-	if (address_make(text, strlen(text), NULL, 0, &q->to, e) < 0)
-		return err_prefix(e, "Query parameter to%s",
-				  strchr(text, ' ') ? " (write a + as %2B)" : "");
-	q->inbox.recipient = q->to.email;
-	return 0;
-}
+	long n = LIMIT_DEFAULT;
 
-static int read_limit(const char *text, struct query *q, struct err *e)
-{
-	int64_t n;
-
-	q->inbox.limit = LIMIT_DEFAULT;
-	if (!text)
-		return 0;
-	if (number_parse(text, strlen(text), 1, LIMIT_MAX, &n) < 0)
-		return err_set(e, ERR_INPUT,
-			       "Query parameter limit: must be a number from 1 to %d.", LIMIT_MAX);
+	if (page_number(r, "limit", 1, LIMIT_MAX, &n, e) < 0)
+		return -1;
 	q->inbox.limit = (size_t)n;
 	return 0;
 }
@@ -133,8 +117,7 @@ void test_inbox_show(struct request *r)
 
 	if (check_mode(r) < 0)
 		return;
-	if (read_to(request_query(r, "to"), &q, &e) < 0 ||
-	    read_limit(request_query(r, "limit"), &q, &e) < 0 ||
+	if (page_to(r, &q.to, &q.inbox.recipient, &e) < 0 || read_limit(r, &q, &e) < 0 ||
 	    read_since(request_query(r, "since"), &q, &e) < 0 ||
 	    read_wait(request_query(r, "wait"), &q, &e) < 0) {
 		response_err(r, &e);
@@ -146,14 +129,6 @@ void test_inbox_show(struct request *r)
 		inbox_list(redis, &q.inbox, on_mails, r);
 }
 
-static void on_deleted(const struct err *why, void *arg)
-{
-	if (why)
-		response_err(arg, why);
-	else
-		response_text(arg, 204, "", "", 0);
-}
-
 void test_inbox_delete(struct request *r)
 {
 	struct query q = {0};
@@ -161,9 +136,9 @@ void test_inbox_delete(struct request *r)
 
 	if (check_mode(r) < 0)
 		return;
-	if (read_to(request_query(r, "to"), &q, &e) < 0)
+	if (page_to(r, &q.to, &q.inbox.recipient, &e) < 0)
 		response_err(r, &e);
 	else
 		inbox_delete(request_api(r)->redis, request_key(r)->tenant, q.inbox.recipient,
-			     on_deleted, r);
+			     response_no_content, r);
 }

@@ -75,15 +75,14 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 		endpoints_deliveries(request_api(r)->redis, list->id, l->failed_only, on_log, r);
 }
 
-static int read_query(const struct request *r, struct listing *l, struct err *e)
+static int read_query(const struct request *r, void *state, struct err *e)
 {
+	struct listing *l = state;
 	static const char *const names[] = {"failed", NULL};
 	const char *failed = request_query(r, "failed");
 
-	if (page_read(r, names, &l->page, e) < 0)
+	if (page_read_ids(r, "dlv", names, &l->page, e) < 0)
 		return -1;
-	if (l->page.cursor && !id_valid("dlv", l->page.cursor))
-		return page_bad_cursor(e);
 	if (failed && strcmp(failed, "true") != 0 && strcmp(failed, "false") != 0)
 		return err_set(e, ERR_INPUT, "Query parameter failed: must be true or false");
 	l->failed_only = failed && strcmp(failed, "true") == 0;
@@ -92,17 +91,7 @@ static int read_query(const struct request *r, struct listing *l, struct err *e)
 
 void webhook_deliveries_list(struct request *r)
 {
-	struct listing *l = calloc(1, sizeof(*l));
-	struct err e;
-
-	if (!l) {
-		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
-		return;
-	}
-	request_set_state(r, l, free);
-	if (read_query(r, l, &e) < 0)
-		response_err(r, &e);
-	else
+	if (page_begin(r, calloc(1, sizeof(struct listing)), free, read_query))
 		endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
 			      on_found, r);
 }

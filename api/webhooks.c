@@ -46,15 +46,7 @@ static json_t *endpoint_json(const struct endpoint *e, const char *secret)
 static void respond_endpoint(struct request *r, unsigned status, const struct endpoint *e,
 			     const char *secret)
 {
-	json_t *body = endpoint_json(e, secret);
-
-	if (!body) {
-		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
-		return;
-	}
-	if (secret)
-		response_header(r, "Cache-Control", "no-store");
-	response_json(r, status, body);
+	response_json(r, status, endpoint_json(e, secret));
 }
 
 /* ---- the body ---- */
@@ -371,7 +363,6 @@ static void on_list(const struct endpoint *list, size_t n, const struct err *why
 {
 	struct request *r = arg;
 	const struct page *p = request_state(r);
-	const char *last = NULL;
 	json_t *data;
 
 	if (why) {
@@ -380,49 +371,27 @@ static void on_list(const struct endpoint *list, size_t n, const struct err *why
 	}
 	data = json_array();
 	for (size_t i = n; i-- > 0;) { /* newest first */
-		if (!page_shows(p, data, list[i].id))
-			continue;
-		json_array_append_new(data, endpoint_json(&list[i], NULL));
-		last = list[i].id;
+		if (page_shows(p, data, list[i].id))
+			page_add(&data, endpoint_json(&list[i], NULL));
 	}
-	page_respond(r, data, json_array_size(data) == p->limit ? last : NULL);
+	page_respond_ids(r, p, data);
 }
 
-static int read_page(const struct request *r, struct page *p, struct err *e)
+static int read_page(const struct request *r, void *page, struct err *e)
 {
 	static const char *const names[] = {NULL};
 
-	if (page_read(r, names, p, e) < 0)
-		return -1;
-	return p->cursor && !id_valid("whk", p->cursor) ? page_bad_cursor(e) : 0;
+	return page_read_ids(r, "whk", names, page, e);
 }
 
 void webhooks_list(struct request *r)
 {
-	struct page *p = calloc(1, sizeof(*p));
-	struct err e;
-
-	if (!p) {
-		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
-		return;
-	}
-	request_set_state(r, p, free);
-	if (read_page(r, p, &e) < 0)
-		response_err(r, &e);
-	else
+	if (page_begin(r, calloc(1, sizeof(struct page)), free, read_page))
 		endpoints_list(request_api(r)->redis, request_key(r)->tenant, on_list, r);
-}
-
-static void on_deleted(const struct err *why, void *arg)
-{
-	if (why)
-		response_err(arg, why);
-	else
-		response_text(arg, 204, "", "", 0);
 }
 
 void webhooks_delete(struct request *r)
 {
 	endpoints_delete(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
-			 on_deleted, r);
+			 response_no_content, r);
 }

@@ -162,3 +162,11 @@ void response_err(struct request *r, const struct err *e)
 	LOG(LOG_ERROR, "http.internal", LOG_S("request", r->id), LOG_S("reason", e->text));
 	response_problem(r, problem, NULL, NULL);
 }
+
+void response_no_content(const struct err *why, void *request)
+{
+	if (why)
+		response_err(request, why);
+	else
+		response_text(request, 204, "", "", 0);
+}

@@ -29,6 +29,9 @@ void response_problem(struct request *r, enum problem problem, json_t *take_erro
  * for all others 500, and the text goes only to the log. */
 void response_err(struct request *r, const struct err *e);
 
+/* 204, or the error: a callback for changes that return nothing. request: struct request. */
+void response_no_content(const struct err *why, void *request);
+
 /* Lets fn see the response before it is sent. Call it before the handler responds. fn is called
  * once, within the function that responds, and may add headers. The response waits until fn or a
  * later callback calls response_release. */

@@ -10,6 +10,13 @@ int check_line(const struct rule_value *v, struct err *e)
 	return utf8_check_line(v->text, v->len, "the value", e);
 }
 
+int check_take_line(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
+{
+	(void)run;
+	*(const char **)at = v->text;
+	return check_line(v, e);
+}
+
 int check_text_line(const struct rule_value *v, const char **text, struct err *e)
 {
 	struct rule_value blanks = *v;

@@ -10,7 +10,10 @@
 
 /* For text in a header of a mail: valid UTF-8, no control characters, no line ends. */
 int check_line(const struct rule_value *v, struct err *e);
-/* The same, but a TAB is allowed and becomes a space. *text is valid as long as v->json. */
+/* The `take` of a rule with this check: stores v->text at `at`, a const char *. */
+int check_take_line(struct rules_run *run, const struct rule_value *v, void *at, struct err *e);
+/* The same as check_line, but a TAB is allowed and becomes a space. *text is valid as long as
+ * v->json. */
 int check_text_line(const struct rule_value *v, const char **text, struct err *e);
 
 /* The value must be one of the words (ended by NULL). *which: its index. */

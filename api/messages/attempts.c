@@ -172,16 +172,9 @@ static void on_attempts(const struct record *record, const struct transcripts_on
 		return;
 	}
 	list = json_array();
-	for (size_t i = 0; list && i < n; i++) {
-		if (json_array_append_new(list, attempt(record, &attempts[i])) < 0) {
-			json_decref(list);
-			list = NULL;
-		}
-	}
-	if (list)
-		page_respond(r, list, NULL);
-	else
-		response_problem(r, PROBLEM_INTERNAL, NULL, "The attempts cannot be shown.");
+	for (size_t i = 0; i < n; i++)
+		page_add(&list, attempt(record, &attempts[i]));
+	page_respond(r, list, NULL);
 }
 
 void attempts_show(struct request *r)

@@ -29,17 +29,9 @@ static void on_record(const struct record *record, const struct err *why, void *
 		return;
 	}
 	data = json_array();
-	for (size_t i = 0; data && i < record->n_events; i++) {
-		if (json_array_append_new(data, event_json(&about, record, &record->events[i])) <
-		    0) {
-			json_decref(data);
-			data = NULL;
-		}
-	}
-	if (data)
-		page_respond(r, data, NULL);
-	else
-		response_problem(r, PROBLEM_INTERNAL, NULL, "The record cannot be shown.");
+	for (size_t i = 0; i < record->n_events; i++)
+		page_add(&data, event_json(&about, record, &record->events[i]));
+	page_respond(r, data, NULL);
 }
 
 void events_of_message(struct request *r)
@@ -99,9 +91,10 @@ static int refuse_type(struct err *e)
 		       types);
 }
 
-static int read_query(const struct request *r, struct listing *l, struct err *e)
+static int read_query(const struct request *r, void *state, struct err *e)
 {
 	static const char *const names[] = {"type", "tag", NULL};
+	struct listing *l = state;
 	struct page page;
 
 	if (page_read(r, names, &page, e) < 0 || read_cursor(page.cursor, l, e) < 0 ||
@@ -202,15 +195,7 @@ static void look(struct request *r, struct listing *l)
 void events_list(struct request *r)
 {
 	struct listing *l = listing_new(redis_partitions(request_api(r)->redis));
-	struct err e;
 
-	if (!l) {
-		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
-		return;
-	}
-	request_set_state(r, l, listing_free);
-	if (read_query(r, l, &e) < 0)
-		response_err(r, &e);
-	else
+	if (page_begin(r, l, listing_free, read_query))
 		look(r, l);
 }

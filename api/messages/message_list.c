@@ -53,19 +53,6 @@ static struct listing *listing_new(unsigned partitions)
 
 /* ---- the query ---- */
 
-static int read_to(const struct request *r, struct listing *l, struct err *e)
-{
-	const char *text = request_query(r, "to");
-
-	if (!text)
-		return 0;
-	if (address_make(text, strlen(text), NULL, 0, &l->to, e) < 0)
-		return err_prefix(e, "Query parameter to%s",
-				  strchr(text, ' ') ? " (write a + as %2B)" : "");
-	l->query.to = l->to.email;
-	return 0;
-}
-
 static int read_status(const struct request *r, struct listing *l, struct err *e)
 {
 	const char *text = request_query(r, "status");
@@ -108,12 +95,13 @@ static int read_cursor(const struct request *r, struct listing *l, struct err *e
 	return 0;
 }
 
-static int read_query(const struct request *r, struct listing *l, struct err *e)
+static int read_query(const struct request *r, void *state, struct err *e)
 {
 	static const char *const names[] = {"to", "tag", "status", "since", "until", NULL};
+	struct listing *l = state;
 
 	l->query.project = request_key(r)->tenant;
-	if (page_read(r, names, &l->page, e) < 0 || read_to(r, l, e) < 0 ||
+	if (page_read(r, names, &l->page, e) < 0 || page_to(r, &l->to, &l->query.to, e) < 0 ||
 	    read_status(r, l, e) < 0 || read_time(r, "since", &l->query.since_ms, e) < 0 ||
 	    read_time(r, "until", &l->query.until_ms, e) < 0 || read_cursor(r, l, e) < 0)
 		return -1;
@@ -206,15 +194,7 @@ static void look(struct request *r, struct listing *l)
 void message_list_get(struct request *r)
 {
 	struct listing *l = listing_new(redis_partitions(request_api(r)->redis));
-	struct err e;
 
-	if (!l) {
-		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
-		return;
-	}
-	request_set_state(r, l, listing_free);
-	if (read_query(r, l, &e) < 0)
-		response_err(r, &e);
-	else
+	if (page_begin(r, l, listing_free, read_query))
 		look(r, l);
 }

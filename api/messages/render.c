@@ -19,6 +19,11 @@ json_t *render_time(int64_t real_ms)
 	return json_string(text);
 }
 
+json_t *render_time_or_null(int64_t real_ms)
+{
+	return real_ms ? render_time(real_ms) : json_null();
+}
+
 json_t *render_facts(const struct record *record)
 {
 	return json_loads(record->facts, JSON_REJECT_DUPLICATES, NULL);

@@ -39,5 +39,7 @@ bool render_has_tag(const struct record *record, const char *tag);
 
 /* "2026-11-23T08:15:00.123Z" */
 json_t *render_time(int64_t real_ms);
+/* The same; 0 (not known) is null. */
+json_t *render_time_or_null(int64_t real_ms);
 
 #endif

@@ -9,15 +9,10 @@
 #include "server/cli/client.h"
 #include "server/cli/options.h"
 #include "server/cli/output.h"
+#include "server/store/projects/key_scopes.h"
 #include "server/store/projects/keys.h"
 
 #define NAME_MAX_BYTES 100
-
-static const struct {
-	const char *name;
-	unsigned scope;
-} scope_names[] = {{"send", SCOPE_SEND}, {"read", SCOPE_READ}, {"manage", SCOPE_MANAGE}};
-#define SCOPES (sizeof(scope_names) / sizeof(*scope_names))
 
 struct key_request {
 	const char *project, *name, *id;
@@ -33,13 +28,13 @@ static int parse_scopes(const char *text, unsigned *scopes, struct err *e)
 	while (*text) {
 		size_t len = strcspn(text, ","), i = 0;
 
-		while (i < SCOPES && (strlen(scope_names[i].name) != len ||
-				      strncmp(scope_names[i].name, text, len) != 0))
+		while (i < KEY_SCOPES && (strlen(key_scope_names[i].name) != len ||
+					  strncmp(key_scope_names[i].name, text, len) != 0))
 			i++;
-		if (i == SCOPES)
+		if (i == KEY_SCOPES)
 			return err_set(e, ERR_INPUT,
 				       "--scopes: some of send,read,manage are expected");
-		all |= scope_names[i].scope;
+		all |= key_scope_names[i].scope;
 		text += len + (text[len] == ',');
 	}
 	if (!all)
@@ -48,23 +43,13 @@ static int parse_scopes(const char *text, unsigned *scopes, struct err *e)
 	return 0;
 }
 
-static json_t *scopes_json(unsigned all)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < SCOPES; i++)
-		if (all & scope_names[i].scope)
-			json_array_append_new(list, json_string(scope_names[i].name));
-	return list;
-}
-
 /* text: the key itself, NULL except when it was just created. */
 static json_t *key_json(const struct key *key, const char *text)
 {
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:s*}", "id", key->id, "name", key->name,
-			 "mode", key->is_test ? "test" : "live", "scopes", scopes_json(key->scopes),
-			 "project_id", key->project_id, "created_at", output_time(key->created_ms),
-			 "key", text);
+			 "mode", key->is_test ? "test" : "live", "scopes",
+			 key_scopes_json(key->scopes), "project_id", key->project_id, "created_at",
+			 output_time(key->created_ms), "key", text);
 }
 
 /* ---- create ---- */
@@ -150,10 +135,10 @@ static void print_key(const struct key *key)
 
 	if (key->created_ms)
 		clock_rfc3339(key->created_ms, created_at);
-	for (size_t i = 0; i < SCOPES; i++)
-		if (key->scopes & scope_names[i].scope)
+	for (size_t i = 0; i < KEY_SCOPES; i++)
+		if (key->scopes & key_scope_names[i].scope)
 			len += (size_t)snprintf(scopes + len, sizeof(scopes) - len, "%s%s",
-						len ? "," : "", scope_names[i].name);
+						len ? "," : "", key_scope_names[i].name);
 	printf("%s  %s  %-16s  %s  %s\n", key->id, key->is_test ? "test" : "live", scopes,
 	       created_at, key->name);
 }

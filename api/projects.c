@@ -1,0 +1,96 @@
+/* /v1/projects: projects over the API. */
+#include "api/projects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/http/body.h"
+#include "api/http/response.h"
+#include "api/json/check.h"
+#include "api/messages/render.h"
+#include "api/once.h"
+#include "api/page.h"
+#include "server/base/json_text.h"
+
+#define NAME_MAX_CHARS 100
+
+static json_t *project_json(const struct project *p)
+{
+	return json_pack("{s:s, s:o, s:o}", "id", p->id, "name",
+			 json_text(p->name, strlen(p->name)), "created_at",
+			 render_time_or_null(p->created_ms));
+}
+
+struct body {
+	const char *name;
+};
+
+static void on_projects(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	const struct page *p = request_state(r);
+	json_t *data;
+
+	if (why) {
+		response_err(r, why);
+		return;
+	}
+	data = json_array();
+	for (size_t i = 0; i < n; i++) {
+		if (page_shows(p, data, list[i].id))
+			page_add(&data, project_json(&list[i]));
+	}
+	page_respond_ids(r, p, data);
+}
+
+static int read_page(const struct request *r, void *page, struct err *e)
+{
+	static const char *const names[] = {NULL};
+
+	return page_read_ids(r, "prj", names, page, e);
+}
+
+void projects_list_get(struct request *r)
+{
+	if (page_begin(r, calloc(1, sizeof(struct page)), free, read_page))
+		projects_list(request_api(r)->redis, on_projects, r);
+}
+
+static void on_project(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+
+	(void)n;
+	if (why && why->kind == ERR_INPUT)
+		response_problem(r, PROBLEM_CONFLICT, NULL, "%s", why->text);
+	else if (why)
+		response_err(r, why);
+	else
+		response_json(r, 201, project_json(list));
+}
+
+static const struct rule project_rules[] = {
+	{.field = "name",
+	 .types = RULE_STRING,
+	 .is_required = true,
+	 .min = 1,
+	 .max = NAME_MAX_CHARS,
+	 .at = offsetof(struct body, name),
+	 .take = check_take_line},
+};
+
+static void make_project(struct request *r)
+{
+	struct body b = {0};
+	json_t *json = NULL;
+
+	if (body_read(r, project_rules, 1, &b, &json) < 0)
+		return;
+	projects_create(request_api(r)->redis, b.name, on_project, r);
+	json_decref(json);
+}
+
+void projects_post(struct request *r)
+{
+	once_run(r, false, make_project);
+}

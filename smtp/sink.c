@@ -35,7 +35,9 @@ struct sink_peer {
 	char sender[320];
 	char *recipients[RECIPIENTS_MAX];
 	size_t n_recipients;
-	bool is_in_data, is_gone;
+	bool is_in_data;
+	bool is_gone;     /* the descriptor is closed */
+	bool is_released; /* the caller of sink_connect has forgotten it */
 	size_t n_storing;
 	bool has_failed;
 };
@@ -68,16 +70,26 @@ static void peer_free(struct sink_peer *p)
 	free(p);
 }
 
-/* Closes the descriptor now; frees the peer when the store has replied. */
-static void hang_up(struct sink_peer *p)
+static void close_peer(struct sink_peer *p)
 {
 	if (!p->is_gone) {
 		loop_fd_deinit(&p->watch);
 		close(p->fd);
 	}
 	p->is_gone = true;
-	if (p->n_storing == 0)
+}
+
+/* Frees the peer when nobody needs it any more. */
+static void free_if_over(struct sink_peer *p)
+{
+	if (p->is_gone && p->is_released && p->n_storing == 0)
 		peer_free(p);
+}
+
+static void hang_up(struct sink_peer *p)
+{
+	close_peer(p);
+	free_if_over(p);
 }
 
 static bool flush(struct sink_peer *p)
@@ -108,7 +120,7 @@ static void on_stored(const struct err *why, void *arg)
 	if (--p->n_storing)
 		return;
 	if (p->is_gone) {
-		peer_free(p);
+		free_if_over(p);
 		return;
 	}
 	add_reply(p, p->has_failed ? "451 4.3.0 the test inbox could not be written"
@@ -293,9 +305,10 @@ void sink_free(struct sink *s)
 	if (!s)
 		return;
 	while (s->peers) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): unlinked first */
-		s->peers->n_storing = 0;
-		hang_up(s->peers);
+		struct sink_peer *p = s->peers;
+
+		close_peer(p);
+		peer_free(p); /* NOLINT(clang-analyzer-unix.Malloc): unlinks p */
 	}
 	free(s);
 }
@@ -320,6 +333,14 @@ int sink_connect(struct sink *s, struct sink_peer **peer, struct err *e)
 	loop_fd_want(&p->watch, LOOP_READ | LOOP_WRITE);
 	*peer = p;
 	return fds[1];
+}
+
+void sink_release(struct sink_peer *p)
+{
+	if (!p)
+		return;
+	p->is_released = true;
+	free_if_over(p);
 }
 
 void sink_announce(struct sink_peer *p, const char *project, const char *message)

@@ -75,7 +75,7 @@ static void finish_connect(struct stream *s)
 		mark_broken(s, strerror(error));
 	else
 		mark_open(s);
-	s->fn(error ? STREAM_FAILED : STREAM_CONNECTED, s->arg);
+	s->fn(s->stage == BROKEN ? STREAM_FAILED : STREAM_CONNECTED, s->arg);
 }
 
 static void continue_handshake(struct stream *s)

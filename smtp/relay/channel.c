@@ -31,6 +31,7 @@ struct channel {
 	struct delivery *delivery;
 	unsigned partition; /* whose slot it is */
 	struct host_walk hosts;
+	bool is_partial;        /* hosts are missing from the route */
 	struct sink_peer *sink; /* the other end, when the channel leads to the sink */
 	struct transcript transcript;
 	struct buf tried;             /* lines of the hosts that failed before this one */
@@ -105,6 +106,7 @@ static struct attempt_source source_of(const struct channel *c)
 static void free_channel(struct channel *c)
 {
 	move_channel(c, NO_LIST);
+	sink_release(c->sink);
 	loop_timer_deinit(&c->idle);
 	transcript_deinit(&c->transcript);
 	buf_deinit(&c->tried);
@@ -175,9 +177,10 @@ static void fail_channel(struct channel *c, const struct connection_result *resu
 	struct connection_facts facts = c->last; /* used after the channel is freed */
 	struct transcript transcript = c->transcript;
 	struct buf tried = c->tried;
+	struct route route = c->hosts.route;
 	struct attempt_source source = {
 		.facts = &facts, .transcript = &transcript, .hosts = &tried};
-	struct channel_failure failure = {c->partition, result, &source};
+	struct channel_failure failure = {c->partition, &route, c->is_partial, result, &source};
 	bool is_login = c->hosts.route.is_relay && result->code >= 500 && facts.phase == PHASE_AUTH;
 
 	c->transcript = (struct transcript){0};
@@ -219,7 +222,7 @@ static void try_hosts(struct channel *c, struct connection_result *result)
 	fail_channel(c, result);
 }
 
-int channel_open(struct channel_pool *pool, unsigned partition, const struct route *route,
+int channel_open(struct channel_pool *pool, unsigned partition, const struct delivery *d,
 		 struct err *e)
 {
 	struct connection_result result = {.outcome = OUTCOME_DEFERRED, .text = "cannot connect"};
@@ -232,7 +235,8 @@ int channel_open(struct channel_pool *pool, unsigned partition, const struct rou
 	c->pool = pool;
 	c->state = NO_LIST;
 	c->partition = partition;
-	c->hosts.route = *route;
+	c->hosts.route = d->route;
+	c->is_partial = d->n_avoided > 0;
 	c->opened_ms = clock_mono_ms();
 	move_channel(c, CHANNEL_CONNECTING);
 	try_hosts(c, &result);
@@ -282,7 +286,6 @@ int channel_carry(struct channel *c, struct delivery *d)
 	char message[31];
 	struct err e;
 
-	c->n_mails++;
 	if (delivery_prepare(d, &mail) < 0)
 		return -1;
 	if (c->sink)
@@ -291,6 +294,7 @@ int channel_carry(struct channel *c, struct delivery *d)
 		delivery_refuse(d, &e);
 		return -1;
 	}
+	c->n_mails++;
 	c->delivery = d;
 	loop_timer_cancel(&c->idle);
 	move_channel(c, CHANNEL_BUSY);

@@ -30,7 +30,9 @@ struct channel_list {
 
 /* No session with any host of the route became ready. Borrowed for the call. */
 struct channel_failure {
-	unsigned partition; /* the slot of this partition is free now */
+	unsigned partition;        /* the slot of this partition is free now */
+	const struct route *route; /* of the delivery that it was opened for */
+	bool is_partial;           /* hosts that failed for that delivery were not tried */
 	const struct connection_result *result;
 	const struct attempt_source *source; /* the last host */
 };
@@ -66,9 +68,9 @@ struct channel_pool {
 unsigned channel_count(const struct channel_pool *pool);       /* all */
 unsigned channel_count_ready(const struct channel_pool *pool); /* idle and busy */
 
-/* Opens a channel under a slot of the partition. ERR_INTERNAL: out of memory; the slot is unused.
- */
-int channel_open(struct channel_pool *pool, unsigned partition, const struct route *route,
+/* Opens a channel on the route of d under a slot of the partition. ERR_INTERNAL: out of memory; the
+ * slot is unused. */
+int channel_open(struct channel_pool *pool, unsigned partition, const struct delivery *d,
 		 struct err *e) __attribute__((warn_unused_result));
 /* An idle channel to a host that d does not avoid, or NULL. */
 struct channel *channel_find_idle(const struct channel_pool *pool, const struct delivery *d);

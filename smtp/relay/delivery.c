@@ -279,6 +279,17 @@ bool delivery_avoids(const struct delivery *d, const char *host)
 	return false;
 }
 
+bool delivery_has_hosts(const struct delivery *d, const struct route *route)
+{
+	if (d->route.n_hosts != route->n_hosts)
+		return false;
+	for (size_t i = 0; i < route->n_hosts; i++)
+		if (memcmp(&d->route.hosts[i].addr, &route->hosts[i].addr,
+			   sizeof(route->hosts[i].addr)) != 0)
+			return false;
+	return true;
+}
+
 static bool has_outcome(const struct delivery *d, enum connection_outcome outcome, size_t n)
 {
 	size_t count = 0;

@@ -76,6 +76,8 @@ void delivery_fail(struct delivery *d, const struct connection_result *result,
 void delivery_give_back(struct delivery *d, const char *site);
 /* True if this host failed for this mail. */
 bool delivery_avoids(const struct delivery *d, const char *host);
+/* True if the route has exactly the hosts that are left for this mail. */
+bool delivery_has_hosts(const struct delivery *d, const struct route *route);
 /* Frees d; no callback is called. */
 void delivery_free(struct delivery *d);
 

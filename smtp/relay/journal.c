@@ -1,7 +1,6 @@
 /* Keeps the results of final dots on disk until the store has them. */
 #include "smtp/relay/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,20 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
+#include "smtp/relay/journal_file.h"
 
 /* An entry: "ref epoch retry_ms length\n", then length bytes of results, then "\n". */
 
 #define GROWN_BYTES (4 << 20)
 #define SYNC_AFTER_MS 1000
-#define FILE_LIMIT ((size_t)64 << 20)
 #define HEAD_MAX 128
 #define ROOM_BYTES (256 << 10) /* free space needed after a failed write */
 
@@ -48,33 +45,6 @@ struct journal {
 	uint64_t n_synced;  /* entries up to this number are on disk, or fdatasync runs */
 	atomic_int sync_fd; /* descriptor of the running helper thread; -1 = none */
 };
-
-static int format_path(char *out, size_t cap, const char *data_dir, const char *owner,
-		       struct err *e)
-{
-	char dir[480];
-
-	if (snprintf(dir, sizeof(dir), "%s/journal", data_dir) >= (int)sizeof(dir) ||
-	    snprintf(out, cap, "%s/%s", dir, owner) >= (int)cap)
-		return err_set(e, ERR_INPUT, "POSTERN_DATA_DIR: the path is too long");
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return err_set(e, ERR_INPUT, "%s: %s", dir, strerror(errno));
-	return 0;
-}
-
-static int open_locked(const char *path, int flags, struct err *e)
-{
-	int fd = open(path, flags | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, "%s: %s", path,
-			       strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		close(fd);
-		return err_set(e, ERR_RETRY, "%s is locked: its owner is alive", path);
-	}
-	return fd;
-}
 
 /* ---- the helper thread ---- */
 
@@ -152,9 +122,9 @@ int journal_open(struct journal **out, struct loop *loop, const char *data_dir, 
 	j->rewrite_at = GROWN_BYTES;
 	atomic_init(&j->sync_fd, -1);
 	j->fd = -1;
-	if (format_path(j->path, sizeof(j->path), data_dir, owner, e) < 0)
+	if (journal_file_path(j->path, sizeof(j->path), data_dir, owner, e) < 0)
 		goto fail;
-	j->fd = open_locked(j->path, O_RDWR | O_CREAT | O_APPEND, e);
+	j->fd = journal_file_open(j->path, O_RDWR | O_CREAT | O_APPEND, e);
 	if (j->fd < 0 || loop_timer_init(&j->sync, loop, check_sync, j) < 0)
 		goto fail;
 	loop_timer_set(&j->sync, SYNC_AFTER_MS);
@@ -175,9 +145,9 @@ static void rewrite_file(struct journal *j)
 	struct err e;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s.new", j->path);
+	snprintf(path, sizeof(path), "%s" JOURNAL_NEW, j->path);
 	unlink(path);
-	fd = open_locked(path, O_RDWR | O_CREAT | O_APPEND, &e);
+	fd = journal_file_open(path, O_RDWR | O_CREAT | O_APPEND, &e);
 	for (struct entry *it = j->first; it; it = it->next)
 		buf_append(&all, it->text, it->len);
 	if (fd < 0 || all.failed || write(fd, all.data, all.len) != (ssize_t)all.len ||
@@ -287,7 +257,7 @@ static int read_all(int fd, struct buf *out)
 		n = to ? read(fd, to, 65536) : -1;
 		if (n > 0)
 			out->len += (size_t)n;
-	} while (n > 0 && out->len < FILE_LIMIT);
+	} while (n > 0);
 	if (out->data)
 		out->data[out->len] = 0;
 	return n < 0 ? -1 : 0;
@@ -314,16 +284,47 @@ static char *next_entry(char *p, const char *end, struct journal_entry *out)
 	return p + len + 1;
 }
 
+/* Skips lines until one begins an entry. Adds the skipped octets. NULL: there is no further entry.
+ */
+static char *find_entry(char *p, const char *end, struct journal_entry *out, size_t *skipped)
+{
+	while (p < end) {
+		char *after = next_entry(p, end, out), *line_end;
+
+		if (after)
+			return after;
+		line_end = memchr(p, '\n', (size_t)(end - p));
+		after = line_end ? line_end + 1 : p + (end - p);
+		*skipped += (size_t)(after - p);
+		p = after;
+	}
+	return NULL;
+}
+
+static void keep_damaged(const char *path, size_t skipped)
+{
+	const char *kept = path;
+	char copy[528];
+
+	snprintf(copy, sizeof(copy), "%s" JOURNAL_DAMAGED, path);
+	unlink(copy);
+	if (link(path, copy) == 0)
+		kept = copy;
+	LOG(LOG_ERROR, "journal.damaged", LOG_S("file", kept),
+	    LOG_N("unreadable_bytes", (int64_t)skipped));
+}
+
 int journal_read(const char *data_dir, const char *owner, journal_fn *fn, void *arg, struct err *e)
 {
 	struct journal_entry entry;
-	struct buf all = {0};
+	struct buf all = {.limit = SIZE_MAX / 2};
 	char path[512], *p;
+	size_t skipped = 0;
 	int fd;
 
-	if (format_path(path, sizeof(path), data_dir, owner, e) < 0)
+	if (journal_file_path(path, sizeof(path), data_dir, owner, e) < 0)
 		return -1;
-	fd = open_locked(path, O_RDWR, e);
+	fd = journal_file_open(path, O_RDWR, e);
 	if (fd < 0)
 		return -1;
 	if (read_all(fd, &all) < 0) {
@@ -333,47 +334,11 @@ int journal_read(const char *data_dir, const char *owner, journal_fn *fn, void *
 		return -1;
 	}
 	p = all.data;
-	while (p && p < all.data + all.len) {
-		p = next_entry(p, all.data + all.len, &entry);
-		if (p)
-			fn(&entry, arg);
-	}
+	while (p && (p = find_entry(p, all.data + all.len, &entry, &skipped)))
+		fn(&entry, arg);
+	if (skipped)
+		keep_damaged(path, skipped);
 	close(fd);
 	buf_deinit(&all);
 	return 0;
-}
-
-void journal_remove(const char *data_dir, const char *owner)
-{
-	char path[512];
-
-	if (format_path(path, sizeof(path), data_dir, owner, NULL) == 0)
-		unlink(path);
-}
-
-static bool is_owner(const char *name)
-{
-	size_t len = strlen(name);
-
-	return name[0] != '.' && len < 96 && !(len > 4 && strcmp(name + len - 4, ".new") == 0);
-}
-
-size_t journal_owners(const char *data_dir, char **owners, size_t max)
-{
-	const struct dirent *entry;
-	char path[480];
-	size_t n = 0;
-	DIR *dir;
-
-	if (snprintf(path, sizeof(path), "%s/journal", data_dir) >= (int)sizeof(path))
-		return 0;
-	dir = opendir(path);
-	while (dir && n < max && (entry = readdir(dir))) {
-		owners[n] = is_owner(entry->d_name) ? strdup(entry->d_name) : NULL;
-		if (owners[n])
-			n++;
-	}
-	if (dir)
-		closedir(dir);
-	return n;
 }

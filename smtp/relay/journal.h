@@ -39,9 +39,10 @@ struct journal_entry {
 	const char *results;
 };
 
-/* Reads the journal of a dead owner, under its lock. Calls fn for each entry; drops an incomplete
- * last one. The file stays until journal_remove. ERR_RETRY: the owner is alive and holds the lock;
- * ERR_NOT_FOUND: no file. */
+/* Reads the journal of a dead owner, under its lock. Calls fn for each entry. Skips what cannot be
+ * read, such as an incomplete last entry; then it logs that, and keeps the file also as
+ * "<owner>.damaged". The file stays until journal_remove. ERR_RETRY: the owner is alive and holds
+ * the lock; ERR_NOT_FOUND: no file. */
 typedef void journal_fn(const struct journal_entry *entry, void *arg);
 int journal_read(const char *data_dir, const char *owner, journal_fn *fn, void *arg, struct err *e);
 /* Fills in the owners that have a journal, at most max. Free each. Returns how many. */

@@ -267,11 +267,21 @@ static void make_room(struct site *s)
 		channel_end(idle);
 }
 
+/* The first waiting delivery for which no channel is being opened. There is one. */
+static const struct delivery *next_without_channel(const struct site *s)
+{
+	const struct delivery *d = s->waiting.first;
+
+	for (unsigned n = s->channels.lists[CHANNEL_CONNECTING].n; n; n--)
+		d = d->queue_next;
+	return d;
+}
+
 static void open_channel(struct site *s, unsigned partition)
 {
 	struct err e;
 
-	if (channel_open(&s->channels, partition, &s->waiting.first->route, &e) == 0)
+	if (channel_open(&s->channels, partition, next_without_channel(s), &e) == 0)
 		return;
 	LOG(LOG_ERROR, "channel.no_memory", LOG_S("site", s->name));
 	return_slots(s, partition, 1);
@@ -345,18 +355,28 @@ static void on_done(const struct channel_done *done, void *arg)
 		leave_alone(s, channel_count_ready(&s->channels) - 1, done->refusal);
 }
 
+/* The delivery that a channel to only some hosts of the site was opened for, if it still waits. */
+static struct delivery *find_waiting_for(const struct site *s, const struct route *route)
+{
+	struct delivery *d = s->waiting.first;
+
+	while (d && !(d->n_avoided && delivery_has_hosts(d, route)))
+		d = d->queue_next;
+	return d;
+}
+
 static void on_failed(const struct channel_failure *failure, void *arg)
 {
 	struct site *s = arg;
+	struct delivery *d = failure->is_partial ? find_waiting_for(s, failure->route) : NULL;
 
-	if (s->waiting.first && s->waiting.first->n_avoided)
-		delivery_fail(s->waiting.first, failure->result,
-			      failure->source); /* its hosts alone */
-	else if (failure->result->outcome == OUTCOME_DEFERRED)
+	if (d)
+		delivery_fail(d, failure->result, failure->source);
+	if (!failure->is_partial && failure->result->outcome == OUTCOME_DEFERRED)
 		leave_alone(s, channel_count_ready(&s->channels), failure->result);
 	return_slots(s, failure->partition,
 		     1); /* after the rest call, so that no relay takes the slot before it */
-	if (channel_count(&s->channels) == 0) {
+	if (channel_count(&s->channels) == 0 && !failure->is_partial) {
 		return_free_slots(s);
 		while (s->waiting.first)
 			delivery_fail(s->waiting.first, failure->result, failure->source);

@@ -224,7 +224,7 @@ static void too_many_recipients_are_refused(void **state)
 	disconnect_client(&c);
 }
 
-static void a_line_without_an_end_closes_the_connection(void **state)
+static void a_line_without_an_end_closes_the_connection_but_not_the_peer_in_use(void **state)
 {
 	struct fixture *f = *state;
 	struct client c;
@@ -237,6 +237,8 @@ static void a_line_without_an_end_closes_the_connection(void **state)
 	c.awaited = NULL;
 	assert_true(becomes_within(f, has_heard, &c, 2000));
 	assert_true(c.is_closed);
+	sink_announce(c.peer, PROJECT, "msg_00000000000000000000000001");
+	sink_release(c.peer);
 	disconnect_client(&c);
 }
 
@@ -337,7 +339,7 @@ int main(void)
 		READY(commands_that_arrive_while_a_mail_is_stored_get_their_replies_after_it),
 		READY(commands_out_of_order_get_an_error_reply),
 		READY(too_many_recipients_are_refused),
-		READY(a_line_without_an_end_closes_the_connection),
+		READY(a_line_without_an_end_closes_the_connection_but_not_the_peer_in_use),
 		READY(a_large_mail_passes),
 		READY(without_the_store_the_reply_is_451),
 		READY(a_client_that_closes_while_a_mail_is_stored_does_no_harm),

@@ -79,6 +79,8 @@ static int teardown(void **state)
 	journal_remove(b->dir, OWNER);
 	snprintf(path, sizeof(path), "%s.new", b->path);
 	unlink(path);
+	snprintf(path, sizeof(path), "%s.damaged", b->path);
+	unlink(path);
 	snprintf(path, sizeof(path), "%s/journal", b->dir);
 	rmdir(path);
 	rmdir(b->dir);
@@ -253,7 +255,7 @@ static void a_torn_last_entry_is_dropped(void **state)
 	}
 }
 
-static void damaged_entries_end_the_reading(void **state)
+static void damaged_entries_are_not_read(void **state)
 {
 	static const char *const rows[] = {
 		"nonsense\n",
@@ -278,6 +280,56 @@ static void damaged_entries_end_the_reading(void **state)
 	}
 	write_file(b, "\0\0\0\0", 4);
 	assert_int_equal(read_journal(b).n, 0);
+}
+
+static void entries_after_a_damaged_one_are_read_and_the_file_is_kept(void **state)
+{
+	static const char *const damaged[] = {
+		"nonsense\n",
+		"\n",
+		REF " 9 5 23\n" RESULT "\n",               /* the length is wrong */
+		REF " 9 5 2100\n" RESULT "\n",             /* longer than the file */
+		REF " 9 5 60\n0 delivered 250 - " REF " ", /* cut, then the next entry */
+	};
+	struct bench *b = *state;
+	char all[1024], copy[160];
+	struct heard h;
+
+	open_journal(b);
+	close_journal(b);
+	snprintf(copy, sizeof(copy), "%s.damaged", b->path);
+	for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
+		char *owners[4];
+
+		snprintf(all, sizeof(all), "%s%s%s", REF " 1 5 21\n" RESULT "\n", damaged[i],
+			 "\n" REF " 2 5 21\n" RESULT "\n");
+		write_file(b, all, strlen(all));
+		h = read_journal(b);
+		if (h.n != 2 || h.epochs[0] != 1 || h.epochs[1] != 2)
+			fail_msg("row %zu: %d entries", i, h.n);
+		assert_int_equal(journal_owners(b->dir, owners, 4), 1);
+		free(owners[0]);
+		journal_remove(b->dir, OWNER);
+		assert_int_equal(size_of(b), -1);
+		assert_int_equal(unlink(copy), 0);
+	}
+}
+
+static void a_journal_of_more_than_64_mb_is_read_to_its_end(void **state)
+{
+	static char results[2 << 20];
+	struct bench *b = *state;
+	FILE *f;
+
+	open_journal(b);
+	close_journal(b);
+	memset(results, 'x', sizeof(results) - 1);
+	f = fopen(b->path, "we");
+	assert_non_null(f);
+	for (int i = 0; i < 33; i++)
+		fprintf(f, REF " %d 5 %zu\n%s\n", i, strlen(results), results);
+	fclose(f);
+	assert_int_equal(read_journal(b).n, 33);
 }
 
 static void a_grown_file_is_rewritten_with_its_open_entries(void **state)
@@ -448,7 +500,9 @@ int main(void)
 		IN_DIR(a_journal_without_open_entries_is_removed),
 		IN_DIR(an_owner_that_still_holds_leases_can_be_found),
 		IN_DIR(a_torn_last_entry_is_dropped),
-		IN_DIR(damaged_entries_end_the_reading),
+		IN_DIR(damaged_entries_are_not_read),
+		IN_DIR(entries_after_a_damaged_one_are_read_and_the_file_is_kept),
+		IN_DIR(a_journal_of_more_than_64_mb_is_read_to_its_end),
 		IN_DIR(a_grown_file_is_rewritten_with_its_open_entries),
 		IN_DIR(a_file_whose_entries_are_all_open_is_not_rewritten_each_time),
 		IN_DIR(a_rewritten_file_is_still_locked),

@@ -210,6 +210,8 @@ static void fill_round(struct relay *r, struct round *round, unsigned room)
 	round->request = (struct take_request){
 		.max_jobs = part_of(r, least(HELD_MAX - r->deliveries.n, TAKE_MAX)),
 		.free_connections = part_of(r, free),
+		.otp_connections = 0,
+		.capped = "",
 		.sites = round->list,
 		.n_sites = n,
 		.is_complete = is_complete,

@@ -206,7 +206,7 @@ class Actors:
         rnd, relay = self.rnd, relay or self.rnd.choice(self.relays)
         relay.request += 1
         args = [relay.name, f"{relay.name}-{relay.request}", n or rnd.randint(1, 12), rnd.choice((1000, 5000, 1 << 20)),
-                rnd.choice((500, 5000, 60_000)), rnd.choice((3000, 60_000)), self.limit, rnd.randint(0, 4), 100, 200, RETENTION, int(rnd.random() < .2)]
+                rnd.choice((500, 5000, 60_000)), rnd.choice((3000, 60_000)), self.limit, rnd.randint(0, 4), 0, "", 100, 200, RETENTION, int(rnd.random() < .2)]
         for site, count in self.world.owned.get(relay.name, {}).items():
             if rnd.random() < .8:
                 args += [site, rnd.randint(0, count), rnd.randint(0, 2), rnd.choice((count, count, count + 1, rnd.randint(0, count)))]

@@ -4,12 +4,21 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from hashlib import sha1
 
 from redis_server import RedisError, Server
 from scripts import ROOT, Clock, Scripts
 from snapshot import Reader
 from world import RETENTION
+
+
+def granted_sites(slots):
+    """site -> connections, of the rows of a reply of take."""
+    sites = Counter()
+    for site, n, _ in zip(*[iter(slots)] * 3):
+        sites[site] += n
+    return dict(sites)
 
 
 class Store:
@@ -37,13 +46,17 @@ class Store:
         for i in range(0, n, 100):
             self.accept(*[self.message(**what) for _ in range(min(100, n - i))])
 
-    def take(self, n=64, owner="w", free=0, limit=1000, sites=(), max_bytes=1 << 20, lease=60_000, shares=(100, 200), only=None):
-        """sites: (name, jobs wanted, connections wanted); only: {site: connections}, all that the owner has; returns ({site: connections}, [(ref, epoch, site, record, content)])."""
+    def take(self, n=64, owner="w", free=0, limit=1000, sites=(), max_bytes=1 << 20, lease=60_000, shares=(100, 200), only=None, otp_free=0, capped=""):
+        """sites: (name, jobs wanted, connections wanted); only: {site: connections}, all that the owner has.
+
+        Returns ({site: connections}, [(ref, epoch, site, record, content)]). Sets granted, {(site, project): connections}, and waiting.
+        """
         self.n_requests += 1
         known = {site: (want, grow) for site, want, grow in sites} | {site: (0, 0) for site in only or {} if site not in {s[0] for s in sites}}
-        _, slots, jobs, _, _ = self.scripts("take", owner, f"r{self.n_requests}", n, max_bytes, lease, 120_000, limit, free, *shares, RETENTION,
+        _, slots, jobs, _, _, self.waiting = self.scripts("take", owner, f"r{self.n_requests}", n, max_bytes, lease, 120_000, limit, free, otp_free, capped, *shares, RETENTION,
                                             int(only is not None), *[w for site, two in known.items() for w in (site, *two, (only or {}).get(site, 0))])
-        return dict(zip(slots[::2], slots[1::2])), list(zip(*[iter(jobs)] * 5))
+        self.granted = {(site, project): n for site, n, project in zip(*[iter(slots)] * 3)}
+        return granted_sites(slots), list(zip(*[iter(jobs)] * 5))
 
     def settle(self, jobs, owner="w", outcome="delivered"):
         return self.scripts("settle", owner, RETENTION, *[w for ref, epoch, *_ in jobs for w in (ref, epoch, 0, f"0 {outcome} 250 - ok\n")])

@@ -1,6 +1,7 @@
 """The changes that one command may make. Input: the snapshots before and after it, its arguments and its reply."""
 import math
 
+from one_store import granted_sites
 from snapshot import OPEN, TERMINAL, need
 
 NEVER_CHANGES = ("fixed", "sender", "facts", "unknown")
@@ -193,14 +194,14 @@ def stands(before, after, command):
 # ---- the commands ----
 
 def take(before, after, command, world):
-    owner, _, n, max_bytes, lease, silent, limit, free = command.args[:8]
-    now, slots, jobs, n_expired, n_deferred = command.answer
+    owner, _, n, max_bytes, lease, silent, limit, free, otp_free = command.args[:9]
+    now, slots, jobs, n_expired, n_deferred, _ = command.answer
     need(now == command.now, "time of take")
     lists = [(before.stand[key[0], key[2]], r) for key, refs in before.queues.items() for r in refs]
-    wants = {site: (want, grow) for site, want, grow in zip(command.args[12::4], command.args[13::4], command.args[14::4])}
+    wants = {site: (want, grow) for site, want, grow in zip(command.args[14::4], command.args[15::4], command.args[16::4])}
     slots_then, owned_then = forgotten(before, command, world)
-    granted, per_site, got_bytes, last_lane = dict(zip(slots[::2], slots[1::2])), {}, 0, 0
-    need(len(granted) * 2 == len(slots), "a site granted twice", slots)
+    granted, per_site, got_bytes, last_lane = granted_sites(slots), {}, 0, 0
+    need(len({(site, project) for site, _, project in zip(*[iter(slots)] * 3)}) * 3 == len(slots), "a site granted twice", slots)
     sites = {ref: site for site, ref in lists}
     for ref, epoch, site, text, content in zip(*[iter(jobs)] * 5):
         m, message = after.records[ref[:-3]], world.messages[ref[:-3]]
@@ -225,7 +226,7 @@ def take(before, after, command, world):
     need(n_expired == n_past, "expired", n_expired, n_past)
     known = owned_then.keys() | wants.keys()
     rested(before, after, command, slots_then, n_deferred)
-    need(sum(granted.values()) <= free, "more connections than free", granted, free)
+    need(sum(granted.values()) <= free + otp_free, "more connections than free", granted, free)
     for site, c in granted.items():
         need(slots_then.get(site, 0) + c <= limit, "slots above the limit", site, slots_then.get(site, 0), c, limit)
         rest = before.rests.get(site)
@@ -255,9 +256,9 @@ def take(before, after, command, world):
 
 def forgotten(before, command, world):
     """The slots when take begins, less those that the owner says it has not; (of all, of the owner)."""
-    owner, told = command.args[0], dict(zip(command.args[12::4], command.args[15::4]))
+    owner, told = command.args[0], dict(zip(command.args[14::4], command.args[17::4]))
     slots, owned = dict(before.slots), dict(before.owned.get(owner, {}))
-    for site, c in list(owned.items()) if command.args[11] else ():
+    for site, c in list(owned.items()) if command.args[13] else ():
         gone = max(0, c - told.get(site, 0))
         world.close(owner, site, gone)
         for counts in (slots, owned):
@@ -283,7 +284,7 @@ def rested(before, after, command, slots, n_deferred):
         m = after.records[ref[:-3]]
         site = before.stand[m.lane, m.jobs[int(ref[-3:], 16)].dest]
         need(ref in before.place and after.due[ref] == min(before.rests[site][0], m.deadline), "due after a rest", ref, after.due[ref])
-    asked = {site for site, want, grow in zip(command.args[12::4], command.args[13::4], command.args[14::4]) if want + grow > 0}
+    asked = {site for site, want, grow in zip(command.args[14::4], command.args[15::4], command.args[16::4]) if want + grow > 0}
     want = {site: rest for site, rest in before.rests.items() if rest[0] > command.now or site not in asked}
     need(after.rests == want, "rests after take", after.rests, want)
 

@@ -249,7 +249,7 @@ def test_a_take_that_only_cleaned_up_returns_the_same_when_repeated(store):
     ids = [i for _ in range(30) for i in store.accept(*[store.message() for _ in range(100)])]
     for i in range(0, len(ids), 500):
         store.scripts("cancel", RETENTION, *ids[i:i + 500])
-    words = ["w", "again", 8, 1 << 20, 60_000, 60_000, 4, 8, 100, 200, RETENTION, 0]
+    words = ["w", "again", 8, 1 << 20, 60_000, 60_000, 4, 8, 0, "", 100, 200, RETENTION, 0]
     first, digest = store.scripts("take", *words), store.client("DEBUG", "DIGEST")
     assert first[1:3] == [[], []]
     assert store.scripts("take", *words)[:3] == first[:3] and store.client("DEBUG", "DIGEST") == digest

@@ -30,7 +30,8 @@ static int read_slots(const struct resp *array, size_t at, void *out, void *cont
 	(void)context;
 	*(struct take_slots *)out =
 		(struct take_slots){resp_text(resp_item(array, at + TAKE_SLOT_SITE)),
-				    (unsigned)resp_number_at(array, at + TAKE_SLOT_CONNECTIONS)};
+				    (unsigned)resp_number_at(array, at + TAKE_SLOT_CONNECTIONS),
+				    resp_text(resp_item(array, at + TAKE_SLOT_PROJECT))};
 	return 0;
 }
 
@@ -69,7 +70,11 @@ static int give(struct take *t, const struct resp *reply, struct err *e)
 		return -1;
 	}
 	taken = (struct take_result){
-		.jobs = jobs.list, .n_jobs = jobs.n, .slots = slots.list, .n_slots = slots.n};
+		.jobs = jobs.list,
+		.n_jobs = jobs.n,
+		.slots = slots.list,
+		.n_slots = slots.n,
+		.waiting = (enum take_waiting)resp_number_at(reply, TAKE_WAITING)};
 	taken.is_full = taken.n_jobs >= t->max_jobs || mail_bytes(&taken) >= MAX_BYTES;
 	metric_add(METRIC_TAKEN, (int64_t)taken.n_jobs);
 	t->fn(&taken, t->arg);
@@ -120,6 +125,8 @@ void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 			    .silence_ms = JOB_LEASE_OWNER_MS,
 			    .site_limit = site_limit(redis),
 			    .free = request->free_connections,
+			    .otp_free = request->otp_connections,
+			    .capped = request->capped,
 			    .bulk_share = SHARE_BULK,
 			    .normal_share = SHARE_NORMAL,
 			    .retention_ms = redis_config(redis)->retention_s * 1000,

@@ -19,7 +19,9 @@ struct take_site {
 
 struct take_request {
 	unsigned max_jobs;
-	unsigned free_connections;
+	unsigned free_connections; /* that we may open for any job */
+	unsigned otp_connections;  /* that we may open besides, for jobs of lane otp alone */
+	const char *capped;        /* tenants, with blanks between them, for which we open none */
 	const struct take_site *sites; /* borrowed for the call */
 	size_t n_sites;
 	bool is_complete; /* sites has all our connections: the store drops our other slots */
@@ -27,15 +29,24 @@ struct take_request {
 
 struct take_slots {
 	const char *site;
-	unsigned count; /* connections that may be opened now */
+	unsigned count;      /* connections that may be opened now */
+	const char *project; /* the tenant for which they are granted */
 };
 
+enum take_waiting {
+	TAKE_NONE_WAITS,
+	TAKE_JOBS_WAIT, /* ready jobs have no connection, because no free one is left */
+	TAKE_OTP_WAITS, /* among them are jobs of lane otp */
+};
+
+/* A site has one entry in slots for each tenant. */
 struct take_result {
 	struct job **jobs; /* the callback takes the jobs, not the array */
 	size_t n_jobs;
 	const struct take_slots *slots; /* borrowed for the callback */
 	size_t n_slots;
 	bool is_full; /* a limit of jobs or bytes was reached: there may be more */
+	enum take_waiting waiting;
 };
 
 /* owner: one incarnation of a relay process. One call at a time for each partition. result NULL:

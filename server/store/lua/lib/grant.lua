@@ -1,5 +1,10 @@
 -- grant.lua: grants slots, the right to open connections, up to the limit of each site.
-local granted = {}                             -- site, connections, site, connections ...
+local granted = {}                             -- rows: site, connections, project
+
+local function add_granted(site, count, project)
+	local n = #granted
+	granted[n + 1], granted[n + 2], granted[n + 3] = site, count, project
+end
 
 local function slots_used(site) return tonumber(call('HGET', key_slots(), site) or '0') end
 
@@ -13,6 +18,4 @@ end
 local function grant(owner, site, count, limit)
 	call('HINCRBY', key_slots_of(owner), site, count)
 	if call('HINCRBY', key_slots(), site, count) >= limit then set_full(site) end
-	granted[#granted + 1] = site
-	granted[#granted + 1] = count
 end

@@ -5,19 +5,25 @@
 -- KEYS 1 partition root
 --@include base record change ready slots pop site_rest grant
 --@args owner request:digits max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number
---@args free:number bulk_share:number normal_share:number retention_ms:number is_complete:flag
+--@args free:number otp_free:number capped bulk_share:number normal_share:number retention_ms:number is_complete:flag
 --@item site wanted:number more:number connections:number
 -- request: with the same number again, the reply has the same jobs and slots. silence_ms: an owner without a sign of
--- life for this time counts as dead. free: connections that the owner may open. shares: per mille. is_complete: the
--- items are all connections of the owner; other slots that count as its own were granted in a reply that was lost.
+-- life for this time counts as dead. free: connections that the owner may open. otp_free: further ones, only for jobs
+-- of lane otp. capped: tenants, with blanks between them, for which no connection is opened. shares: per mille.
+-- is_complete: the items are all connections of the owner; other slots that count as its own were granted in a reply
+-- that was lost.
 -- One item for each site with connections: jobs wanted for them, more connections wanted, connections it has.
---@returns now_ms granted jobs expired deferred
+--@returns now_ms granted jobs expired deferred waiting
 -- granted: rows of slots. jobs: rows of jobs. expired: jobs. deferred: recipients. content: '' = in chunks, or gone.
---@row slot site connections
+-- waiting: 1 = a tenant that is not capped has ready work at a site without a connection, and free ran out; 2 = this is
+-- also so in lane otp. project: the tenant for which the connections are granted.
+--@row slot site connections project
 --@row job ref epoch site record content
 local LAST_TAKE_MS = '86400000'
 local picked = { otp = {}, normal = {}, bulk = {} }    -- lane -> {ref, epoch, site, id}
 local job_count, byte_count, turn = 0, 0, nil
+local waiting = 0
+local picked_for = {}                          -- tenants of the picked jobs, one entry for each job
 
 local function may_go_on() return job_count < max_jobs and byte_count < max_bytes and looks_left > 0 end
 
@@ -38,10 +44,7 @@ end
 local function take_again(last_take)
 	local slot_list, ref_list = match(last_take, '^%S+\n([^\n]*)\n([^\n]*)$')
 	local refs, sites, keys, rows = {}, {}, {}, {}
-	for site, count in gmatch(slot_list, '(%S+) (%d+)') do
-		granted[#granted + 1] = site
-		granted[#granted + 1] = tonumber(count)
-	end
+	for site, count, project in gmatch(slot_list, '(%S+) (%d+) (%S+)') do add_granted(site, tonumber(count), project) end
 	for ref, site in gmatch(ref_list, '(%S+) (%S+)') do
 		refs[#refs + 1], sites[#sites + 1], keys[#keys + 1] = ref, site, key_message(sub(ref, 1, -4))
 	end
@@ -53,7 +56,7 @@ local function take_again(last_take)
 		end
 	end
 	local jobs = with_contents(rows)
-	return { now_ms, granted, jobs, expired, deferred }
+	return { now_ms, granted, jobs, expired, deferred, waiting }
 end
 
 local last_take = call('GET', key_last_take(owner))
@@ -67,6 +70,7 @@ local function pick(lane, site, ref)
 	list[#list + 1] = { ref, message.jobs[job_number].epoch + 1, site, id }
 	if message.chunks == 0 then byte_count = byte_count + message.bytes end
 	job_count = job_count + 1
+	picked_for[job_count] = message.project
 	return true
 end
 
@@ -121,7 +125,17 @@ local is_known, connections_of = {}, {}        -- site -> true: the owner has co
 local function open_first(site)
 	is_known[site] = true
 	grant(owner, site, 1, site_limit)
-	free = free - 1
+	add_granted(site, 1, picked_for[job_count])
+	if free > 0 then free = free - 1 else otp_free = otp_free - 1 end
+end
+
+local is_capped = {}
+for tenant in gmatch(capped, '%S+') do is_capped[tenant] = true end
+
+-- The tenant of the next job of a site; nil: none.
+local function next_tenant(lane, site)
+	local destination = call('LINDEX', key_queue_destinations(lane, site), 0)
+	return destination and call('LINDEX', key_queue_projects(lane, destination), 0)
 end
 
 -- Defers the ready jobs of a resting site. Returns true if one job that a request made ready is tried, on a new
@@ -140,7 +154,7 @@ end
 -- Looks at a site that waits in a lane. Returns two booleans: it got a first connection; it keeps its place.
 local function open_site(lane, site)
 	local rest = not is_known[site] and rest_of(site)
-	if is_known[site] then return false, true
+	if is_known[site] or capped ~= '' and is_capped[next_tenant(lane, site)] then return false, true
 	elseif slots_used(site) >= site_limit then
 		set_full(site)
 		return false, false
@@ -160,10 +174,11 @@ local PAGE = 32
 -- Grants up to `count` first connections to sites that wait in a lane, each with one job.
 local function open_sites(lane, count)
 	local start = 0
-	while count > 0 and free > 0 and may_go_on() do
+	local others = lane == 'otp' and 0 or otp_free
+	while count > 0 and free + otp_free > others and may_go_on() do
 		local sites = call('ZRANGE', key_queue_sites(lane), start, start + PAGE - 1)
 		for i = 1, #sites do
-			if count <= 0 or free <= 0 or not may_go_on() then return end
+			if count <= 0 or free + otp_free <= others or not may_go_on() then return end
 			local is_open_now, keeps_place = open_site(lane, sites[i])
 			if is_open_now then count = count - 1 end
 			if keeps_place then start = start + 1 end
@@ -178,9 +193,12 @@ local function serve_connections(i)
 	local got = serve_site(site, wanted)
 	local rests_now = wanted + more > 0 and is_resting(site)
 	if got < wanted or more == 0 or free == 0 or rests_now then return end
+	local first, projects = job_count + 1, {}
 	local count = serve_site(site, min(more, free, site_limit - slots_used(site)))
 	if count == 0 then return end
 	grant(owner, site, count, site_limit)
+	for n = first, job_count do projects[picked_for[n]] = (projects[picked_for[n]] or 0) + 1 end
+	for project, connections in pairs(projects) do add_granted(site, connections, project) end
 	free = free - count
 end
 
@@ -216,7 +234,7 @@ open_sites('bulk', bulk_due)
 for i = 1, item_count do serve_connections(i) end
 open_sites('normal', free)
 open_sites('bulk', free)
-open_sites('otp', free)
+open_sites('otp', free + otp_free)
 
 local rows, leases, lease_ends, refs = {}, {}, {}, {}    -- refs: "ref site" of each job
 local lease_end, before_dot = digits(now_ms + lease_ms), ' 0 ' .. owner
@@ -254,4 +272,4 @@ for i = 1, #rows do                            -- read it now: another job of th
 	rows[i][4] = changed[id] and call('GET', key_message(id)) or texts[id]
 end
 local jobs = with_contents(rows)
-return { now_ms, granted, jobs, expired, deferred }
+return { now_ms, granted, jobs, expired, deferred, waiting }

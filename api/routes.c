@@ -45,7 +45,7 @@ static const struct route rows[] = {
 	 BODY_NONE},
 	{HTTP_GET, "/v1/webhooks/{id}/deliveries", SCOPE_READ, webhook_deliveries_list, "whk",
 	 BODY_NONE},
-	{HTTP_POST, "/v1/webhooks/{id}/deliveries/{event}/redeliver", SCOPE_MANAGE,
+	{HTTP_POST, "/v1/webhooks/{id}/deliveries/{delivery}/redeliver", SCOPE_MANAGE,
 	 webhook_deliveries_redeliver, "whk", BODY_NONE},
 	{HTTP_GET, "/v1/test/inbox", SCOPE_READ, test_inbox_show, NULL, BODY_NONE},
 	{HTTP_DELETE, "/v1/test/inbox", SCOPE_READ, test_inbox_delete, NULL, BODY_NONE},

@@ -98,6 +98,16 @@ void webhook_deliveries_list(struct request *r)
 
 /* ---- send an event again ---- */
 
+struct redelivery {
+	char event[EVENT_ID_LEN + 1];
+	bool in_failed; /* the lookup is in the list of failed deliveries */
+};
+
+static const char *event_of(const struct request *r)
+{
+	return ((const struct redelivery *)request_state(r))->event;
+}
+
 static void on_redelivered(const struct err *why, void *arg)
 {
 	struct request *r = arg;
@@ -108,10 +118,10 @@ static void on_redelivered(const struct err *why, void *arg)
 		response_err(r, why);
 	} else {
 		LOG(LOG_INFO, "webhook.redelivered", LOG_S("webhook", request_param(r, 0)),
-		    LOG_S("event", request_param(r, 1)), LOG_S("request", request_id(r)));
+		    LOG_S("event", event_of(r)), LOG_S("request", request_id(r)));
 		response_json(r, 202,
 			      json_pack("{s:s, s:s}", "webhook_id", request_param(r, 0), "event_id",
-					request_param(r, 1)));
+					event_of(r)));
 	}
 }
 
@@ -129,7 +139,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 
 	if (!record && why->kind != ERR_NOT_FOUND)
 		response_err(r, why);
-	else if (!record || event_read_id(request_param(r, 1), message, &n) < 0 ||
+	else if (!record || event_read_id(event_of(r), message, &n) < 0 ||
 		 !record_find_event(record, n))
 		respond_no_event(r);
 	else
@@ -137,15 +147,81 @@ static void on_record(const struct record *record, const struct err *why, void *
 				    request_param(r, 0), message, n, on_redelivered, r);
 }
 
-void webhook_deliveries_redeliver(struct request *r)
+static void redeliver_event(struct request *r)
 {
 	char message[ID_LEN + 1];
 	unsigned n;
 
-	if (event_read_id(request_param(r, 1), message, &n) < 0)
+	if (event_read_id(event_of(r), message, &n) < 0)
 		respond_no_event(r);
 	else
 		messages_get(request_api(r)->redis, request_key(r)->tenant, message, on_record, r);
+}
+
+static const char *find_event(const json_t *list, const char *delivery)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		if (strcmp(id_of(item), delivery) == 0)
+			return json_string_value(json_object_get(item, "event_id"));
+	}
+	return NULL;
+}
+
+/* First the list of all deliveries, then the list of failed ones, which goes back further. */
+static void on_deliveries(json_t *list, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	struct redelivery *d = request_state(r);
+	const char *event = find_event(list, request_param(r, 1));
+
+	if (why) {
+		response_err(r, why);
+	} else if (event) {
+		snprintf(d->event, sizeof(d->event), "%s", event);
+		redeliver_event(r);
+	} else if (!d->in_failed) {
+		d->in_failed = true;
+		endpoints_deliveries(request_api(r)->redis, request_param(r, 0), true,
+				     on_deliveries, r);
+	} else {
+		response_problem(r, PROBLEM_NOT_FOUND, NULL,
+				 "The list of deliveries of this webhook has no delivery with this "
+				 "id. Use the id of the event.");
+	}
+}
+
+static void on_found_to_search(const struct endpoint *list, size_t n, const struct err *why,
+			       void *arg)
+{
+	struct request *r = arg;
+
+	(void)n;
+	if (why)
+		response_err(r, why);
+	else
+		endpoints_deliveries(request_api(r)->redis, list->id, false, on_deliveries, r);
+}
+
+void webhook_deliveries_redeliver(struct request *r)
+{
+	struct redelivery *d = calloc(1, sizeof(*d));
+	const char *id = request_param(r, 1);
+
+	if (!d) {
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+		return;
+	}
+	request_set_state(r, d, free);
+	if (id_valid("dlv", id)) {
+		endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0),
+			      on_found_to_search, r);
+		return;
+	}
+	snprintf(d->event, sizeof(d->event), "%s", strlen(id) < sizeof(d->event) ? id : "");
+	redeliver_event(r);
 }
 
 /* ---- test ---- */

@@ -3,7 +3,7 @@
 
 #include "api/http/request.h"
 
-/* GET /v1/webhooks/{id}/deliveries, POST .../deliveries/{event}/redeliver, POST .../test */
+/* GET /v1/webhooks/{id}/deliveries, POST .../deliveries/{delivery}/redeliver, POST .../test */
 request_fn webhook_deliveries_list;
 request_fn webhook_deliveries_redeliver;
 request_fn webhook_deliveries_test;

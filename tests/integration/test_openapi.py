@@ -173,7 +173,7 @@ def hook_out_of_reach(p):
     return p.request("POST", f"{WEBHOOKS}/{id}/test")
 
 
-REDELIVER = WEBHOOK + "/deliveries/{event}/redeliver"
+REDELIVER = WEBHOOK + "/deliveries/{delivery}/redeliver"
 NO_EVENT = f"{WEBHOOKS}/{NO_HOOK}/deliveries/evt_{'0' * 30}/redeliver"
 
 
@@ -551,7 +551,7 @@ def test_every_problem_type_is_explained():
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_head_options_and_other_methods(postern, path):
-    target = path.replace("{id}", NO_HOOK if "webhooks" in path else NO_KEY if "keys" in path else MISSING).replace("{email}", "nobody@inbox.example").replace("{problem}", "validation").replace("{event}", "evt_" + "0" * 30) + ("?to=a@b.example" if path == INBOX else "")
+    target = path.replace("{id}", NO_HOOK if "webhooks" in path else NO_KEY if "keys" in path else MISSING).replace("{email}", "nobody@inbox.example").replace("{problem}", "validation").replace("{delivery}", "evt_" + "0" * 30) + ("?to=a@b.example" if path == INBOX else "")
     known = {m.upper() for m in DOCUMENT["paths"][path]} | {"OPTIONS"}
     known |= {"HEAD"} if "GET" in known else set()
     options = postern.request("OPTIONS", target, key=None)

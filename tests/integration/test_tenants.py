@@ -65,7 +65,7 @@ def test_objects_of_another_project_or_mode_are_not_found(postern, routes, owner
             continue
         kind = path.split("/")[2]
         assert kind in MAKERS, f"{path}: say in MAKERS how to make one"
-        fill = lambda value: (path[:path.index("{")] + value + path[path.index("}") + 1:]).replace("{event}", event)
+        fill = lambda value: (path[:path.index("{")] + value + path[path.index("}") + 1:]).replace("{delivery}", event)
         foreign = postern.request(method, fill(made[kind]), key=stranger, json=body(method))
         absent = postern.request(method, fill(NOT_THERE[kind]), key=stranger, json=body(method))
         assert foreign.status == 404 and same(foreign, absent), (method, path, foreign, absent)
@@ -130,7 +130,7 @@ def test_the_keys_of_a_project_that_does_not_exist_are_404(postern):
 
 def test_no_route_responds_without_a_key(postern, routes):
     for method, path in routes:
-        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example").replace("{event}", "evt_" + "0" * 30)
+        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example").replace("{delivery}", "evt_" + "0" * 30)
         answers = [postern.request(method, path, key=key, json=body(method))
                    for key in (None, "pn_test_" + "x" * 40, postern.revoked_key, "pn_root_" + "x" * 40)]
         for answer in answers:
@@ -139,7 +139,7 @@ def test_no_route_responds_without_a_key(postern, routes):
 
 def test_the_root_key_makes_projects_and_keys_and_nothing_else(postern, routes):
     for method, path in routes:
-        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example").replace("{event}", "evt_" + "0" * 30)
+        path = path.replace("{id}", NOT_THERE.get(path.split("/")[2], "x")).replace("{email}", "a@b.example").replace("{delivery}", "evt_" + "0" * 30)
         answer = postern.request(method, path, key=harness.ROOT_KEY, json=body(method))
         if path.startswith(("/v1/keys", "/v1/projects")):
             assert answer.status in (200, 404, 422), (method, path, answer)

@@ -284,6 +284,32 @@ def test_only_existing_events_can_be_redelivered(server, receiver):
     harness.wait_for(lambda: [e["id"] for e in r.events()] == [event], 10)
 
 
+def test_a_delivery_is_redelivered_by_its_own_id_while_it_is_listed(server, receiver):
+    r = receiver(lambda path, n: 410 if n == 1 else 200)
+    id, other = (hook(server, r.url(), events=["message.bounced"], enabled=on)["id"] for on in (True, False))
+    listed = lambda of: server.request("GET", f"/v1/webhooks/{of}/deliveries").json()["data"]
+    again = lambda of, delivery, **key: server.request("POST", f"/v1/webhooks/{of}/deliveries/{delivery}/redeliver", **key)
+    event = server.request("GET", f"/v1/messages/{server.deliver('hand@hook.test')['id']}/events").json()["data"][0]["id"]
+    assert again(id, event).status == 202
+    first, = harness.wait_for(lambda: listed(id), 10)
+    answer = again(id, first["id"])
+    assert answer.status == 409 and "disabled" in answer.json()["detail"]
+    assert server.request("PATCH", f"/v1/webhooks/{id}", json={"enabled": True}).status == 200
+    harness.wait_for(lambda: len(r.requests()) == 2, 10)
+    answer = again(id, first["id"])
+    assert answer.status == 202 and answer.json() == {"webhook_id": id, "event_id": first["event_id"]}
+    harness.wait_for(lambda: [e["id"] for e in r.events()] == [event] * 3, 10)
+    for of, delivery in ((id, "dlv_" + "0" * 26), (other, first["id"]), ("whk_" + "0" * 26, first["id"])):
+        assert again(of, delivery).status == 404, (of, delivery)
+    live = server.create_key("other-mode", test=False)
+    assert again(id, first["id"], key=live).status == 404, "the webhook is of the test mode"
+    with harness.RedisClient(server.redis_socket) as redis:
+        redis("DEL", f"pn:{{g}}:hd:{id}")
+        assert again(id, first["id"]).status == 202, "it is still among the failed ones"
+        redis("DEL", f"pn:{{g}}:hf:{id}")
+    assert again(id, first["id"]).status == 404
+
+
 def test_a_dead_endpoint_is_disabled_when_its_waiting_events_are_swept(server, receiver):
     r = receiver(lambda path, n: 500)
     id = hook(server, r.url(), events=["message.delivered"])["id"]

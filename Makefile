@@ -24,6 +24,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 ARCHIVES := $(foreach d,$(dirs),$(call archive,$(d)))
 FRONT := $(B)/server/main.o
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
+comma := ,
 SOURCES := $(shell find server smtp api tests -name '*.[ch]')
 
 all: $(B)/postern ## build build/postern
@@ -59,6 +60,7 @@ $(B)/unit/api/http/test_auth $(B)/unit/store/projects/test_keys: LDFLAGS += -Wl,
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS) -lcmocka
+$(B)/fuzz/fuzz_store_reads: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=redis_%,call partitions part config clock_offset_ms saw_time is_connected)
 $(B)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS)

@@ -130,10 +130,10 @@ void health_judge(struct health *h, const redisReply *config)
 
 void health_keep_time(struct health *h, const redisReply *r)
 {
-	if (r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
-	    r->element[1]->str)
-		h->offset_ms = strtoll(r->element[0]->str, NULL, 10) * 1000 +
-			       strtoll(r->element[1]->str, NULL, 10) / 1000 - clock_real_ms();
+	int64_t now = resp_time_ms((const struct resp *)r);
+
+	if (now)
+		h->offset_ms = now - clock_real_ms();
 }
 
 void health_keep_info(struct health *h, const redisReply *r)

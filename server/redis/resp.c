@@ -67,6 +67,14 @@ int64_t resp_number_at(const struct resp *r, size_t i)
 	return resp_number(resp_item(r, i));
 }
 
+int64_t resp_time_ms(const struct resp *r)
+{
+	int64_t s = strtoll(resp_text(resp_item(r, 0)), NULL, 10);
+	int64_t us = strtoll(resp_text(resp_item(r, 1)), NULL, 10);
+
+	return s > 0 && s <= UINT32_MAX && us >= 0 && us < 1000000 ? s * 1000 + us / 1000 : 0;
+}
+
 int resp_unexpected(struct err *e)
 {
 	return err_set(e, ERR_INTERNAL, "Redis sent an unexpected reply");

@@ -31,6 +31,9 @@ int64_t resp_number(const struct resp *r);
 /* resp_number(resp_item(r, i)) */
 int64_t resp_number_at(const struct resp *r, size_t i);
 
+/* The reply of TIME, {s, us}, in ms since 1970. 0: another reply, or not a time. */
+int64_t resp_time_ms(const struct resp *r);
+
 /* Fills e with "Redis sent an unexpected reply" (ERR_INTERNAL); returns -1. */
 int resp_unexpected(struct err *e);
 

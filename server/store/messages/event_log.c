@@ -326,15 +326,16 @@ static void ask_all(struct reading *r)
 static void on_time(const struct call_result *result, void *context)
 {
 	struct reading *r = context;
-	int64_t s = strtoll(resp_text(resp_item(result->reply, 0)), NULL, 10);
-	int64_t us = strtoll(resp_text(resp_item(result->reply, 1)), NULL, 10);
+	int64_t now = resp_time_ms(result->reply);
 
 	call_group_end(&r->calls, result);
+	if (!r->calls.has_failed && !now)
+		r->calls.has_failed = resp_unexpected(&r->calls.why) < 0;
 	if (r->calls.has_failed) {
 		end_reading(r);
 		return;
 	}
-	snprintf(r->until, sizeof(r->until), "%" PRId64, s * 1000 + us / 1000 - 1);
+	snprintf(r->until, sizeof(r->until), "%" PRId64, now - 1);
 	ask_all(r);
 }
 

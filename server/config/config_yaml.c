@@ -36,19 +36,28 @@ static int next_event(struct walk *w, yaml_event_t *event, struct err *e)
 		       w->parser.problem ? w->parser.problem : "unreadable");
 }
 
+/* Reads an event of which only the type matters. */
+static int skip_event(struct walk *w, yaml_event_type_t *type, unsigned *line, struct err *e)
+{
+	yaml_event_t event;
+
+	if (next_event(w, &event, e) < 0)
+		return -1;
+	*type = event.type;
+	*line = line_of(&event);
+	yaml_event_delete(&event);
+	return 0;
+}
+
 /* Skips to the mapping of settings. 1 = found, 0 = the file is empty. */
 static int find_mapping(struct walk *w, struct err *e)
 {
 	for (;;) {
-		yaml_event_t event;
 		yaml_event_type_t type;
 		unsigned line;
 
-		if (next_event(w, &event, e) < 0)
+		if (skip_event(w, &type, &line, e) < 0)
 			return -1;
-		type = event.type;
-		line = line_of(&event);
-		yaml_event_delete(&event);
 		if (type == YAML_MAPPING_START_EVENT || type == YAML_STREAM_END_EVENT)
 			return type == YAML_MAPPING_START_EVENT;
 		if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT)
@@ -135,15 +144,11 @@ static int walk_pair(struct walk *w, struct err *e)
 static int walk_end(struct walk *w, struct err *e)
 {
 	for (;;) {
-		yaml_event_t event;
 		yaml_event_type_t type;
 		unsigned line;
 
-		if (next_event(w, &event, e) < 0)
+		if (skip_event(w, &type, &line, e) < 0)
 			return -1;
-		type = event.type;
-		line = line_of(&event);
-		yaml_event_delete(&event);
 		if (type == YAML_STREAM_END_EVENT)
 			return 0;
 		if (type != YAML_DOCUMENT_END_EVENT)

@@ -14,8 +14,8 @@
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
-#include "server/base/loop.h"
 #include "server/base/number.h"
+#include "server/fetch/curl_loop.h"
 #include "server/route/netblock.h"
 
 #define CONNECT_MS 10000L
@@ -30,8 +30,8 @@ struct call {
 	struct curl_slist *headers;
 	char *request;
 	struct buf body;
-	size_t answer_max, header_bytes;
-	bool is_cut;   /* answer_max was reached, and we ended the transfer */
+	size_t response_max, header_bytes;
+	bool is_cut;   /* response_max was reached, and we ended the transfer */
 	bool has_head; /* the header of the response is complete */
 	bool is_forbidden;
 	int64_t retry_after_ms, began_ms;
@@ -40,18 +40,9 @@ struct call {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* A socket that libcurl wants watched. */
-struct watch {
-	struct fetch *fetch;
-	struct loop_fd fd;
-};
-
 struct fetch {
-	struct loop *loop;
 	struct fetch_options options;
-	CURLM *multi;
-	struct loop_timer timer;
-	struct loop_post done;
+	struct curl_loop curl;
 	struct call *calls;
 	struct call *spare; /* handles of ended calls; their common options stay set */
 	size_t n_spare;
@@ -113,14 +104,14 @@ static void call_end(struct call *c)
 		f->calls = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
-	curl_multi_remove_handle(f->multi, c->curl);
+	curl_multi_remove_handle(f->curl.multi, c->curl);
 	call_put_back(c);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct call *c = arg;
-	size_t len = size * n, room = c->answer_max - c->body.len;
+	size_t len = size * n, room = c->response_max - c->body.len;
 
 	buf_append(&c->body, bytes, len < room ? len : room);
 	if (len <= room && !c->body.failed)
@@ -171,12 +162,15 @@ static const char *explain_failure(const struct call *c, CURLcode code)
 	return c->error[0] ? c->error : curl_easy_strerror(code);
 }
 
-static void call_finish(struct call *c, CURLcode code)
+static void call_finish(CURL *curl, CURLcode code)
 {
-	struct fetch_answer a = {.error = "", .retry_after_ms = c->retry_after_ms};
+	struct fetch_response a = {.error = ""};
+	struct call *c;
 	long status = 0;
 
-	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&c);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	a.retry_after_ms = c->retry_after_ms;
 	a.ms = clock_mono_ms() - c->began_ms;
 	a.is_timeout = code == CURLE_OPERATION_TIMEDOUT;
 	/* A complete header is a response, whatever happened to the body after it. */
@@ -190,23 +184,6 @@ static void call_finish(struct call *c, CURLcode code)
 	a.body_len = c->body.len;
 	c->fn(&a, c->arg);
 	call_end(c);
-}
-
-static void collect_done(void *arg)
-{
-	struct fetch *f = arg;
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(f->multi, &left))) {
-		CURLcode code = message->data.result;
-		struct call *c;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-		call_finish(c, code);
-	}
 }
 
 /* Sets the options that are the same for all calls of a handle. */
@@ -270,7 +247,7 @@ static void call_begin(struct call *c)
 	if (f->calls)
 		f->calls->prev = c;
 	f->calls = c;
-	curl_multi_add_handle(f->multi, c->curl);
+	curl_multi_add_handle(f->curl.multi, c->curl);
 }
 
 static int add_headers(struct call *c, const char *const *headers)
@@ -299,7 +276,7 @@ int fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, voi
 		return err_oom(e);
 	c->fn = fn;
 	c->arg = arg;
-	c->answer_max = q->answer_max;
+	c->response_max = q->response_max;
 	c->retry_after_ms = -1;
 	c->began_ms = clock_mono_ms();
 	c->request = malloc(q->body_len + 1);
@@ -317,72 +294,7 @@ int fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, voi
 	return 0;
 }
 
-/* ---- libcurl in the loop ---- */
-
-static void on_ready(int fd, unsigned what, void *arg)
-{
-	struct fetch *f = ((struct watch *)arg)->fetch;
-	int flags = (what & LOOP_READ ? CURL_CSELECT_IN : 0) |
-		    (what & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
-	int running;
-
-	curl_multi_socket_action(f->multi, fd, flags, &running);
-	loop_post(&f->done);
-}
-
-static void on_time(void *arg)
-{
-	struct fetch *f = arg;
-	int running;
-
-	curl_multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	loop_post(&f->done);
-}
-
-static int want_timer(CURLM *multi, long ms, void *arg)
-{
-	struct fetch *f = arg;
-
-	(void)multi;
-	if (ms < 0)
-		loop_timer_cancel(&f->timer);
-	else
-		loop_timer_set(&f->timer, ms);
-	return 0;
-}
-
-static struct watch *watch_new(struct fetch *f, int fd)
-{
-	struct watch *w = calloc(1, sizeof(*w));
-
-	if (!w)
-		return NULL;
-	w->fetch = f;
-	loop_fd_init(&w->fd, f->loop, fd, on_ready, w);
-	curl_multi_assign(f->multi, fd, w);
-	return w;
-}
-
-/* -1 (out of memory): libcurl fails all open calls, each with its callback. */
-static int want_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct fetch *f = arg;
-	struct watch *w = socket_arg;
-
-	(void)curl;
-	if (what == CURL_POLL_REMOVE) {
-		if (w)
-			loop_fd_deinit(&w->fd);
-		free(w);
-		return 0;
-	}
-	if (!w)
-		w = watch_new(f, fd);
-	if (!w)
-		return -1;
-	return loop_fd_want(&w->fd, (what & CURL_POLL_IN ? LOOP_READ : 0) |
-					    (what & CURL_POLL_OUT ? LOOP_WRITE : 0));
-}
+/* ---- open and close ---- */
 
 static int check_authorities(const char *file, struct err *e)
 {
@@ -404,19 +316,12 @@ int fetch_open(struct fetch **out, struct loop *loop, const struct fetch_options
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return err_oom(e);
-	f->loop = loop;
 	f->options = *o;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(f->multi = curl_multi_init()) ||
-	    loop_timer_init(&f->timer, loop, on_time, f) < 0 ||
-	    loop_post_init(&f->done, loop, collect_done, f) < 0) {
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
+	    curl_loop_init(&f->curl, loop, o->max_connections, call_finish) < 0) {
 		fetch_close(f);
 		return err_oom(e);
 	}
-	curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-	curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
-	curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-	curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
-	curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)o->max_connections);
 	*out = f;
 	return 0;
 }
@@ -434,10 +339,7 @@ void fetch_close(struct fetch *f)
 		f->spare = c->next;
 		call_free(c);
 	}
-	if (f->multi)
-		curl_multi_cleanup(f->multi);
-	loop_timer_deinit(&f->timer);
-	loop_post_deinit(&f->done);
+	curl_loop_deinit(&f->curl);
 	free(f);
 	curl_global_cleanup();
 }

@@ -35,22 +35,22 @@ struct fetch_request {
 	const char *const *headers; /* "Name: value", ended by NULL */
 	const void *body;
 	size_t body_len;
-	int64_t timeout_ms; /* for the whole call */
-	size_t answer_max;  /* most octets of the response body; the rest is not read */
+	int64_t timeout_ms;  /* for the whole call */
+	size_t response_max; /* most octets of the response body; the rest is not read */
 };
 
-struct fetch_answer {
+struct fetch_response {
 	int status;        /* 0 = no response came; error says why */
 	const char *error; /* a sentence; "" if there is a status */
-	const char *body;  /* the received part, at most answer_max; any octets */
+	const char *body;  /* the received part, at most response_max; any octets */
 	size_t body_len;
 	int64_t retry_after_ms; /* Retry-After, at most a day; -1 = none */
 	int64_t ms;             /* how long the call took */
 	bool is_timeout;
 };
 
-/* answer is borrowed for the call. */
-typedef void fetch_fn(const struct fetch_answer *answer, void *arg);
+/* response is borrowed for the call. */
+typedef void fetch_fn(const struct fetch_response *response, void *arg);
 /* Copies the request. fn fires exactly once, after this function has returned. ERR_INTERNAL: out of
  * memory; fn does not fire. */
 int fetch_post(struct fetch *f, const struct fetch_request *q, fetch_fn *fn, void *arg,

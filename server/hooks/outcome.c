@@ -38,7 +38,7 @@ static struct retry retry_of(const struct post *p, unsigned tries)
 /* ---- writing ---- */
 
 static void write_delivery(const struct target *t, const struct post *p,
-			   const struct fetch_answer *a, int64_t next_ms, bool has_failed)
+			   const struct fetch_response *a, int64_t next_ms, bool has_failed)
 {
 	json_t *json = post_delivery_json(p, a, next_ms);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -54,7 +54,7 @@ static void write_delivery(const struct target *t, const struct post *p,
 }
 
 static void log_failure(enum log_level level, const char *event, const struct target *t,
-			const struct post *p, const struct fetch_answer *a)
+			const struct post *p, const struct fetch_response *a)
 {
 	const char *reason = a->status ? "the status of the response is not 2xx" : a->error;
 
@@ -80,7 +80,7 @@ void outcome_note_loss(struct target *t, int64_t from_ms, int64_t until_ms)
 
 /* Delay until the next try: as scheduled, 20 % more or less, or longer if the endpoint requests it
  * (Retry-After). */
-static int64_t wait_ms(const struct target *t, const struct post *p, const struct fetch_answer *a)
+static int64_t wait_ms(const struct target *t, const struct post *p, const struct fetch_response *a)
 {
 	int64_t first_ms = t->shared->config->webhook_retry_s * 1000;
 	int64_t ms = random_jitter(schedule_s[p->tries] * first_ms / schedule_s[0], 20);
@@ -90,7 +90,7 @@ static int64_t wait_ms(const struct target *t, const struct post *p, const struc
 
 /* After the last try: if another event was delivered since this one happened, only this event is
  * given up. Else the endpoint is disabled, and the event waits with the others. */
-static void end_tries(const struct target *t, const struct post *p, const struct fetch_answer *a,
+static void end_tries(const struct target *t, const struct post *p, const struct fetch_response *a,
 		      struct outcome *out)
 {
 	log_failure(LOG_ERROR, "webhook.given_up", t, p, a);
@@ -107,7 +107,7 @@ static void end_tries(const struct target *t, const struct post *p, const struct
 			 a->error);
 }
 
-static void set_aside(struct target *t, const struct post *p, const struct fetch_answer *a)
+static void set_aside(struct target *t, const struct post *p, const struct fetch_response *a)
 {
 	int64_t next_ms = redis_now_ms(t) + wait_ms(t, p, a);
 	struct retry retry = retry_of(p, p->tries + 1);
@@ -118,7 +118,7 @@ static void set_aside(struct target *t, const struct post *p, const struct fetch
 }
 
 static void take_failure(struct target *t, const struct post *p, enum post_outcome result,
-			 const struct fetch_answer *a, struct outcome *out)
+			 const struct fetch_response *a, struct outcome *out)
 {
 	bool is_last = p->tries + 1 >= TRIES;
 
@@ -141,7 +141,7 @@ static void take_failure(struct target *t, const struct post *p, enum post_outco
 
 /* ---- success ---- */
 
-static void take_success(struct target *t, const struct post *p, const struct fetch_answer *a)
+static void take_success(struct target *t, const struct post *p, const struct fetch_response *a)
 {
 	metric_add(METRIC_WEBHOOKS_DELIVERED, 1);
 	metric_observe(METRIC_WEBHOOK_MS, clock_real_ms() - p->at_ms);
@@ -154,7 +154,7 @@ static void take_success(struct target *t, const struct post *p, const struct fe
 
 /* ---- both ---- */
 
-static void set_window(struct target *t, enum post_outcome result, const struct fetch_answer *a)
+static void set_window(struct target *t, enum post_outcome result, const struct fetch_response *a)
 {
 	if (a->is_timeout)
 		t->window = t->window > 1 ? t->window / 2 : 1;
@@ -163,7 +163,7 @@ static void set_window(struct target *t, enum post_outcome result, const struct 
 }
 
 struct outcome outcome_judge(struct target *t, const struct post *p, enum post_outcome result,
-			     const struct fetch_answer *a)
+			     const struct fetch_response *a)
 {
 	struct outcome out = {.is_over = true};
 	struct retry retry;

@@ -16,7 +16,7 @@ struct outcome {
 };
 
 struct outcome outcome_judge(struct target *t, const struct post *p, enum post_outcome result,
-			     const struct fetch_answer *answer);
+			     const struct fetch_response *response);
 /* A retry whose event can no longer be read. */
 struct outcome outcome_give_up(struct target *t, const struct retry *retry, const char *reason);
 /* The retention removed the events of this time before they were delivered. */

@@ -69,7 +69,7 @@ void post_free(struct post *p)
 
 /* ---- sending ---- */
 
-static void on_answer(const struct fetch_answer *a, void *arg)
+static void on_response(const struct fetch_response *a, void *arg)
 {
 	struct post *p = arg;
 	enum post_outcome outcome = a->status >= 200 && a->status < 300 ? POST_DELIVERED
@@ -115,7 +115,7 @@ int post_send(struct post *p, struct fetch *fetch, const struct post_target *to,
 		headers[3] = buf_text(&signature);
 		p->fn = fn;
 		p->arg = arg;
-		rc = fetch_post(fetch, &q, on_answer, p, NULL);
+		rc = fetch_post(fetch, &q, on_response, p, NULL);
 	}
 	buf_deinit(&signature);
 	return rc;
@@ -123,7 +123,7 @@ int post_send(struct post *p, struct fetch *fetch, const struct post_target *to,
 
 /* ---- how a delivery is shown ---- */
 
-json_t *post_delivery_json(const struct post *p, const struct fetch_answer *a, int64_t next_ms)
+json_t *post_delivery_json(const struct post *p, const struct fetch_response *a, int64_t next_ms)
 {
 	size_t len = a->body_len < EXCERPT_MAX ? a->body_len : EXCERPT_MAX;
 	char now[CLOCK_RFC3339_LEN], next[CLOCK_RFC3339_LEN];

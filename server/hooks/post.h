@@ -22,10 +22,10 @@ enum post_outcome {
 	POST_FAILED,    /* another status, or no response */
 };
 
-/* answer is borrowed for the call. Fires exactly once, never inside post_send, and may free the
+/* response is borrowed for the call. Fires exactly once, never inside post_send, and may free the
  * post. Does not fire if the HTTP client is closed first. */
-typedef void post_fn(struct post *p, enum post_outcome outcome, const struct fetch_answer *answer,
-		     void *arg);
+typedef void post_fn(struct post *p, enum post_outcome outcome,
+		     const struct fetch_response *response, void *arg);
 
 struct post {
 	struct post *next;   /* of the list that its target keeps it in */
@@ -75,7 +75,7 @@ int post_send(struct post *p, struct fetch *fetch, const struct post_target *to,
 
 /* A delivery as JSON for the API (webhook_deliveries.c). The caller owns it. next_ms: time of the
  * next try; 0: none. NULL: out of memory. */
-json_t *post_delivery_json(const struct post *p, const struct fetch_answer *answer,
+json_t *post_delivery_json(const struct post *p, const struct fetch_response *response,
 			   int64_t next_ms);
 
 #endif

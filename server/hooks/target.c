@@ -54,14 +54,14 @@ static void land(struct target *t, const struct post *p)
 	share_end_post(&t->shared->shares, t->share);
 }
 
-static void on_result(struct post *p, enum post_outcome result, const struct fetch_answer *answer,
-		      void *arg)
+static void on_result(struct post *p, enum post_outcome result,
+		      const struct fetch_response *response, void *arg)
 {
 	struct target *t = arg;
 	struct outcome outcome;
 
 	land(t, p);
-	outcome = outcome_judge(t, p, result, answer);
+	outcome = outcome_judge(t, p, result, response);
 	take_outcome(t, &outcome);
 	if (outcome.is_over)
 		feed_end_post(&t->feeds[p->partition], p->entry);

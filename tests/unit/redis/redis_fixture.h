@@ -23,22 +23,12 @@
 #include "server/config/config.h"
 #include "server/base/id.h"
 #include "server/base/loop.h"
-#include "server/store/queue/job.h"
-#include "server/store/queue/job_lease.h"
-#include "server/store/queue/release.h"
-#include "server/store/queue/settle.h"
-#include "server/store/queue/slots.h"
-#include "server/store/queue/take.h"
-#include "server/store/messages/messages.h"
-#include "server/store/queue/accept.h"
 #include "server/redis/redis.h"
 
 /* For tests against a real Redis: a private one in a temporary directory, which can be killed and
  * brought back, a store on it, and the asking. A test may close the store and open it anew. */
 
 #define PATIENCE_MS 20000
-#define OWNER "own_1"
-#define PROJECT "1"
 
 struct fixture {
 	char dir[64];
@@ -227,6 +217,34 @@ static inline bool was_called(struct fixture *f, void *arg)
 	return *(int *)arg > 0;
 }
 
+/* Runs the loop until the callback that counts in *calls has fired, once and not before. */
+static inline void wait_call(struct fixture *f, int *calls)
+{
+	assert_int_equal(*calls, 0);
+	assert_true(becomes(f, was_called, calls));
+	assert_int_equal(*calls, 1);
+}
+
+/* For callbacks that report only success or an error. */
+struct finished {
+	int calls;
+	struct err why;
+};
+
+static inline void on_finished(const struct err *why, void *arg)
+{
+	struct finished *d = arg;
+
+	d->calls++;
+	d->why = why ? *why : (struct err){0};
+}
+
+static inline enum err_kind wait_finished(struct fixture *f, struct finished *d)
+{
+	wait_call(f, &d->calls);
+	return d->why.kind;
+}
+
 /* ---- set up and tear down ---- */
 
 static inline struct fixture *fixture_new(void)
@@ -302,106 +320,6 @@ static inline int fixture_teardown(void **state)
 {
 	fixture_free(*state);
 	return 0;
-}
-
-/* ---- messages ---- */
-
-#define FINGERPRINT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define MAIL "Subject: hello\r\n\r\nA short mail that is long enough to be worth packing.\r\n"
-
-struct accepted {
-	int calls;
-	enum accept_status status;
-	char id[ID_LEN + 1];
-	char suppressed[32];
-	int64_t at_ms;
-	struct err why;
-};
-
-static void on_accepted(enum accept_status status, const char *id, int64_t at_ms,
-			const char *suppressed, const struct err *why, void *arg)
-{
-	struct accepted *a = arg;
-
-	snprintf(a->suppressed, sizeof(a->suppressed), "%s", suppressed);
-
-	a->calls++;
-	a->status = status;
-	a->at_ms = at_ms;
-	snprintf(a->id, sizeof(a->id), "%s", id);
-	a->why = why ? *why : (struct err){0};
-}
-
-static const char *const one_recipient[] = {"ann@example.test"};
-
-/* A plain live message to one recipient. */
-static inline struct accept_request plain_message(const struct fixture *f)
-{
-	unsigned partition = accept_partition(f->store, PROJECT, NULL);
-
-	return (struct accept_request){.id = id_make("msg", partition),
-				       .project = PROJECT,
-				       .lane = LANE_NORMAL,
-				       .sender = "shop@example.test",
-				       .emails = one_recipient,
-				       .n_emails = 1,
-				       .within_ms = 3600000,
-				       .fingerprint = FINGERPRINT,
-				       .facts = "{\"subject\":\"hello\"}",
-				       .mail = MAIL,
-				       .mail_len = sizeof(MAIL) - 1};
-}
-
-static inline void accept_one(struct fixture *f, const struct accept_request *m, struct accepted *a)
-{
-	*a = (struct accepted){0};
-	accept_message(f->store, m, on_accepted, a);
-	assert_int_equal(a->calls, 0);
-	assert_true(becomes(f, was_called, &a->calls));
-	assert_int_equal(a->calls, 1);
-}
-
-struct looked_at {
-	int calls;
-	bool is_found;
-	enum err_kind kind;
-	char status[16], state[16], text[200], project[12], facts[200];
-	unsigned attempts;
-	bool possible_duplicate;
-	int64_t next_attempt_ms;
-	size_t n_recipients;
-};
-
-static void on_message(const struct record *record, const struct err *why, void *arg)
-{
-	struct looked_at *l = arg;
-
-	l->calls++;
-	l->is_found = record;
-	l->kind = why ? why->kind : ERR_NONE;
-	if (!record)
-		return;
-	snprintf(l->status, sizeof(l->status), "%s", record_status(record));
-	snprintf(l->state, sizeof(l->state), "%s",
-		 recipient_state_name(record->recipients[0].state));
-	snprintf(l->text, sizeof(l->text), "%s", record->recipients[0].text);
-	snprintf(l->project, sizeof(l->project), "%s", record->project);
-	snprintf(l->facts, sizeof(l->facts), "%s", record->facts);
-	l->attempts = record->recipients[0].attempts;
-	l->possible_duplicate = record->recipients[0].possible_duplicate;
-	l->next_attempt_ms = record->jobs[0].next_attempt_ms;
-	l->n_recipients = record->n_recipients;
-}
-
-static inline struct looked_at look_at(struct fixture *f, const char *project, const char *id)
-{
-	struct looked_at l = {0};
-
-	messages_get(f->store, project, id, on_message, &l);
-	assert_int_equal(l.calls, 0);
-	assert_true(becomes(f, was_called, &l.calls));
-	assert_int_equal(l.calls, 1);
-	return l;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* The built-in sink as a client on its socketpair sees it, with a real Redis behind it. */
-#include "tests/unit/redis/redis_fixture.h"
+#include "tests/unit/store/store_fixture.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,50 +1,6 @@
 /* The lines of results for the store. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "server/config/config.h"
-#include "smtp/relay/context.h"
-#include "smtp/relay/delivery.h"
 #include "smtp/relay/results.h"
-
-#define RECIPIENTS 4
-
-struct bench {
-	struct config config;
-	struct relay_context context;
-	struct delivery_set set;
-	struct job job;
-	struct record_recipient recipients[RECIPIENTS];
-	unsigned numbers[RECIPIENTS];
-	struct connection_result results[RECIPIENTS];
-	struct delivery delivery;
-};
-
-/* A delivery to recipients 0 and 2 of a message. */
-static void make(struct bench *b)
-{
-	*b = (struct bench){0};
-	snprintf(b->delivery.sender, sizeof(b->delivery.sender), "orders@shop.example");
-	b->context.config = &b->config;
-	b->set.context = &b->context;
-	b->job.record.lane = LANE_NORMAL;
-	b->job.record.recipients = b->recipients;
-	b->job.record.sender = "orders@shop.example";
-	b->job.record.n_recipients = RECIPIENTS;
-	b->numbers[0] = 0;
-	b->numbers[1] = 2;
-	b->delivery.set = &b->set;
-	b->delivery.job = &b->job;
-	b->delivery.numbers = b->numbers;
-	b->delivery.n_recipients = 2;
-	b->delivery.results = b->results;
-}
+#include "tests/unit/smtp/relay/bench.h"
 
 static void write_results(struct bench *b, const struct connection_result *results, struct buf *out)
 {
@@ -97,7 +53,7 @@ static void each_outcome_has_its_line(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf out = {0};
 
-		make(&b);
+		bench_init(&b);
 		b.delivery.n_recipients = 1;
 		b.job.record.choices.fail_on_unknown = rows[i].fail_on_unknown;
 		write_results(&b, &rows[i].result, &out);
@@ -115,7 +71,7 @@ static void recipients_keep_their_number_in_the_message(void **state)
 	struct bench b;
 
 	(void)state;
-	make(&b);
+	bench_init(&b);
 	write_results(&b, results, &out);
 	assert_string_equal(buf_text(&out), "0 delivered 250 - ok\n2 bounced 550 - no\n");
 	buf_deinit(&out);
@@ -132,7 +88,7 @@ static void no_reply_can_add_a_line(void **state)
 	struct bench b;
 
 	(void)state;
-	make(&b);
+	bench_init(&b);
 	write_results(&b, results, &out);
 	assert_string_equal(buf_text(&out), "0 deferred 451 - a 1 delivered 250 - ok     \xc3\xbc\n"
 					    "2 delivered 250 - ok\n");
@@ -150,7 +106,7 @@ static bool is_suppressed(enum connection_phase phase, const char *text,
 	struct bench b;
 	bool is;
 
-	make(&b);
+	bench_init(&b);
 	snprintf(results[0].text, sizeof(results[0].text), "%s", text);
 	write_results(&b, results, &out);
 	is = strncmp(buf_text(&out), "0 bounced 550 sup ", 18) == 0;

@@ -1,49 +1,6 @@
 /* When deferred recipients are tried again. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "server/config/config.h"
-#include "smtp/relay/context.h"
-#include "smtp/relay/delivery.h"
 #include "smtp/relay/retry.h"
-
-#define RECIPIENTS 4
-
-struct bench {
-	struct config config;
-	struct relay_context context;
-	struct delivery_set set;
-	struct job job;
-	struct record_recipient recipients[RECIPIENTS];
-	unsigned numbers[RECIPIENTS];
-	struct connection_result results[RECIPIENTS];
-	struct delivery delivery;
-};
-
-/* A delivery to recipients 0 and 2 of a message. */
-static void make(struct bench *b)
-{
-	*b = (struct bench){
-		.config = {.retry_first_otp_s = 60, .retry_first_s = 300, .retry_max_s = 14400}};
-	b->context.config = &b->config;
-	b->set.context = &b->context;
-	b->job.record.lane = LANE_NORMAL;
-	b->job.record.recipients = b->recipients;
-	b->job.record.n_recipients = RECIPIENTS;
-	b->numbers[0] = 0;
-	b->numbers[1] = 2;
-	b->delivery.set = &b->set;
-	b->delivery.job = &b->job;
-	b->delivery.numbers = b->numbers;
-	b->delivery.n_recipients = 2;
-	b->delivery.results = b->results;
-}
+#include "tests/unit/smtp/relay/bench.h"
 
 static void retries_double_to_the_limit_and_are_never_early(void **state)
 {
@@ -63,7 +20,7 @@ static void retries_double_to_the_limit_and_are_never_early(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int64_t least = INT64_MAX, most = 0;
 
-		make(&b);
+		bench_init(&b);
 		b.job.record.lane = rows[i].lane;
 		b.recipients[2].attempts = rows[i].attempts;
 		for (int n = 0; n < 500; n++) {
@@ -82,7 +39,7 @@ static void attempts_of_other_jobs_do_not_count(void **state)
 	struct bench b;
 
 	(void)state;
-	make(&b);
+	bench_init(&b);
 	b.recipients[1].attempts = 9;
 	b.recipients[3].attempts = 9;
 	assert_in_range(retry_delay_ms(&b.delivery), 300 * 1000, 300 * 1200);
@@ -93,7 +50,7 @@ static void a_first_retry_above_the_limit_is_cut(void **state)
 	struct bench b;
 
 	(void)state;
-	make(&b);
+	bench_init(&b);
 	b.config.retry_max_s = 10;
 	assert_in_range(retry_delay_ms(&b.delivery), 10 * 1000, 10 * 1200);
 }
@@ -154,7 +111,7 @@ static void the_time_that_the_server_names_takes_precedence(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		make(&b);
+		bench_init(&b);
 		b.recipients[0].attempts = 2;
 		b.results[1].outcome = rows[i].outcome;
 		b.results[1].source = rows[i].source;

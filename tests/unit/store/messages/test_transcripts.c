@@ -1,6 +1,6 @@
 /* Attempts in the store: lines and transcripts are kept, cut, shown to their project alone, and go
  * with the message. */
-#include "tests/unit/redis/redis_fixture.h"
+#include "tests/unit/store/store_fixture.h"
 
 #include "server/base/buf.h"
 #include "server/base/metrics.h"
@@ -36,28 +36,6 @@ static struct job *take(struct fixture *f)
 	take_jobs(f->store, OWNER, 0, &ask, on_taken, NULL);
 	assert_true(becomes(f, was_called, &taken.calls));
 	return taken.job;
-}
-
-struct settled {
-	int calls;
-	enum settle_end how;
-};
-
-static void on_settled(enum settle_end how, void *arg)
-{
-	struct settled *s = arg;
-
-	s->calls++;
-	s->how = how;
-}
-
-static enum settle_end settle(struct fixture *f, const struct job *j, const char *results)
-{
-	struct settled s = {0};
-
-	settle_results(f->store, OWNER, j->ref, j->epoch, 0, results, on_settled, &s);
-	assert_true(becomes(f, was_called, &s.calls));
-	return s.how;
 }
 
 static bool nothing_is_on_its_way(struct fixture *f, void *arg)
@@ -123,20 +101,8 @@ static struct seen look(struct fixture *f, const char *project, const char *id)
 	struct seen s = {0};
 
 	transcripts_get(f->store, project, id, on_attempts, &s);
-	assert_int_equal(s.calls, 0);
-	assert_true(becomes(f, was_called, &s.calls));
-	assert_int_equal(s.calls, 1);
+	wait_call(f, &s.calls);
 	return s;
-}
-
-static struct accepted accept_plain(struct fixture *f)
-{
-	struct accept_request m = plain_message(f);
-	struct accepted a;
-
-	accept_one(f, &m, &a);
-	assert_int_equal(a.status, ACCEPT_COMMITTED);
-	return a;
 }
 
 /* ---- tests ---- */
@@ -150,9 +116,11 @@ static void an_attempt_is_shown_with_its_results_and_its_transcript(void **state
 
 	assert_true(s.is_found);
 	assert_int_equal(s.n, 0);
-	assert_int_equal(settle(f, j, LINE "0 bounced 550 - no\n"), SETTLED_APPLIED);
+	assert_int_equal(settle_retry(f, j->ref, j->epoch, 0, LINE "0 bounced 550 - no\n"),
+			 SETTLED_APPLIED);
 	keep(f, j->ref, j->epoch, "0 S: 550 no\n", 12);
-	assert_int_equal(settle(f, j, LINE "0 bounced 550 - no\n"), SETTLED_BEFORE);
+	assert_int_equal(settle_retry(f, j->ref, j->epoch, 0, LINE "0 bounced 550 - no\n"),
+			 SETTLED_BEFORE);
 	keep(f, j->ref, j->epoch, "0 S: 550 no\n", 12); /* run again */
 	assert_int_equal(redis_do(f, "LLEN pn:{p0}:t:%s", a.id), 1);
 	s = look(f, PROJECT, a.id);
@@ -174,7 +142,8 @@ static void another_project_sees_no_attempts(void **state)
 	struct job *j = take(f);
 	struct seen s;
 
-	assert_int_equal(settle(f, j, LINE "0 bounced 550 - no\n"), SETTLED_APPLIED);
+	assert_int_equal(settle_retry(f, j->ref, j->epoch, 0, LINE "0 bounced 550 - no\n"),
+			 SETTLED_APPLIED);
 	keep(f, j->ref, j->epoch, "0 S: 550 no\n", 12);
 	s = look(f, "2", a.id);
 	assert_false(s.is_found);
@@ -193,7 +162,8 @@ static void a_line_that_is_none_is_shown_without_facts(void **state)
 	struct job *j = take(f);
 	struct seen s;
 
-	assert_int_equal(settle(f, j, "a of a later version\n0 delivered 250 - ok\n"),
+	assert_int_equal(settle_retry(f, j->ref, j->epoch, 0,
+				      "a of a later version\n0 delivered 250 - ok\n"),
 			 SETTLED_APPLIED);
 	s = look(f, PROJECT, a.id);
 	assert_int_equal(s.n, 1);
@@ -215,7 +185,9 @@ static void the_last_twenty_of_both_are_kept_and_counted_on(void **state)
 		if (i > 1)
 			redis_do(f, "EVALSHA %s 1 pn:{p0}: 10", script_sha(SCRIPT_PROMOTE));
 		j = take(f);
-		assert_int_equal(settle(f, j, LINE "0 deferred 451 - later\n"), SETTLED_APPLIED);
+		assert_int_equal(
+			settle_retry(f, j->ref, j->epoch, 0, LINE "0 deferred 451 - later\n"),
+			SETTLED_APPLIED);
 		snprintf(text, sizeof(text), "%d S: 451 later\n", i);
 		keep(f, j->ref, j->epoch, text, strlen(text));
 		job_free(j);
@@ -254,7 +226,8 @@ static void a_full_store_takes_results_but_no_transcripts(void **state)
 	struct seen s;
 
 	redis_do(f, "CONFIG SET maxmemory 1");
-	assert_int_equal(settle(f, j, LINE "0 deferred 451 - later\n"), SETTLED_APPLIED);
+	assert_int_equal(settle_retry(f, j->ref, j->epoch, 0, LINE "0 deferred 451 - later\n"),
+			 SETTLED_APPLIED);
 	keep(f, j->ref, j->epoch, "x\n", 2);
 	assert_int_equal(metric_sum(METRIC_TRANSCRIPTS_DROPPED), before + 1);
 	for (int i = 0; i < 600; i++)

@@ -1,5 +1,5 @@
 /* The test inbox against a real Redis: what is put in is listed, newest first, and awaited. */
-#include "tests/unit/redis/redis_fixture.h"
+#include "tests/unit/store/store_fixture.h"
 
 #include "server/base/log.h"
 #include "server/store/projects/inbox.h"
@@ -41,23 +41,8 @@ static struct listed list(struct fixture *f, const char *project, const char *re
 		f->store,
 		&(struct inbox_query){.project = project, .recipient = recipient, .limit = limit},
 		on_listed, &l);
-	assert_int_equal(l.calls, 0);
-	assert_true(becomes(f, was_called, &l.calls));
-	assert_int_equal(l.calls, 1);
+	wait_call(f, &l.calls);
 	return l;
-}
-
-struct stored {
-	int calls;
-	struct err why;
-};
-
-static void on_stored(const struct err *why, void *arg)
-{
-	struct stored *s = arg;
-
-	s->calls++;
-	s->why = why ? *why : (struct err){0};
 }
 
 static void put_bytes(struct fixture *f, const char *recipient, const char *mail, size_t len)
@@ -67,12 +52,11 @@ static void put_bytes(struct fixture *f, const char *recipient, const char *mail
 			       .received_ms = 1700000000123,
 			       .mail = mail,
 			       .mail_len = len};
-	struct stored s = {0};
+	struct finished s = {0};
 
 	memcpy(m.message, id_make("msg", 0).text, sizeof(m.message));
-	inbox_put(f->store, PROJECT, &m, on_stored, &s);
-	assert_int_equal(s.calls, 0);
-	assert_true(becomes(f, was_called, &s.calls));
+	inbox_put(f->store, PROJECT, &m, on_finished, &s);
+	wait_call(f, &s.calls);
 	assert_int_equal(s.why.kind, ERR_NONE);
 }
 
@@ -140,9 +124,9 @@ static void mails_before_a_given_time_are_left_out(void **state)
 
 static void delete_mails(struct fixture *f, const char *recipient)
 {
-	struct stored s = {0};
+	struct finished s = {0};
 
-	inbox_delete(f->store, PROJECT, recipient, on_stored, &s);
+	inbox_delete(f->store, PROJECT, recipient, on_finished, &s);
 	assert_true(becomes(f, was_called, &s.calls));
 	assert_int_equal(s.why.kind, ERR_NONE);
 }
@@ -333,8 +317,7 @@ static void waiting_ends_when_its_time_is_up(void **state)
 		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10}, 0,
 		   on_listed, &none);
 	assert_true(becomes(f, was_called, &none.calls));
-	assert_int_equal(l.calls, 0);
-	assert_true(becomes(f, was_called, &l.calls));
+	wait_call(f, &l.calls);
 	assert_in_range(clock_mono_ms() - began, 295, 900);
 	assert_int_equal(l.n, 0);
 	assert_int_equal(l.why.kind, ERR_NONE);
@@ -386,7 +369,7 @@ static void waiting_requests_fail_when_the_process_ends(void **state)
 {
 	struct fixture *f = *state;
 	struct listed waits = {0}, lists = {0};
-	struct stored s = {0};
+	struct finished s = {0};
 	struct inbox_mail m = {.recipient = ANN, .sender = "x", .mail = "y", .mail_len = 1};
 
 	inbox_wait(f->store,
@@ -397,7 +380,7 @@ static void waiting_requests_fail_when_the_process_ends(void **state)
 	inbox_list(f->store,
 		   &(struct inbox_query){.project = PROJECT, .recipient = ANN, .limit = 10},
 		   on_listed, &lists);
-	inbox_put(f->store, PROJECT, &m, on_stored, &s);
+	inbox_put(f->store, PROJECT, &m, on_finished, &s);
 	redis_abandon(f->store);
 	assert_int_equal(waits.calls, 1);
 	assert_int_equal(waits.why.kind, ERR_RETRY);

@@ -57,8 +57,7 @@ static struct made create(struct fixture *f, const char *project, unsigned scope
 	struct made m = {0};
 
 	keys_create(f->store, project, "a name", scopes, is_test, on_made, &m);
-	assert_int_equal(m.calls, 0);
-	assert_true(becomes(f, was_called, &m.calls));
+	wait_call(f, &m.calls);
 	return m;
 }
 
@@ -98,27 +97,12 @@ static struct found find(struct fixture *f, const char *text)
 	return d;
 }
 
-struct done {
-	int calls;
-	struct err why;
-};
-
-static void on_done(const struct err *why, void *arg)
-{
-	struct done *d = arg;
-
-	d->calls++;
-	d->why = why ? *why : (struct err){0};
-}
-
 static enum err_kind revoke_key(struct fixture *f, const char *id)
 {
-	struct done d = {0};
+	struct finished d = {0};
 
-	keys_revoke(f->store, &(struct keys_of){0}, id, on_done, &d);
-	assert_int_equal(d.calls, 0);
-	assert_true(becomes(f, was_called, &d.calls));
-	return d.why.kind;
+	keys_revoke(f->store, &(struct keys_of){0}, id, on_finished, &d);
+	return wait_finished(f, &d);
 }
 
 static void on_projects(const struct project *list, size_t n, const struct err *why, void *arg)
@@ -126,12 +110,12 @@ static void on_projects(const struct project *list, size_t n, const struct err *
 	assert_int_equal(n, why ? 0 : 1);
 	if (n)
 		assert_true(id_valid("prj", list->id));
-	on_done(why, arg);
+	on_finished(why, arg);
 }
 
 static enum err_kind make_project(struct fixture *f, const char *name)
 {
-	struct done d = {0};
+	struct finished d = {0};
 
 	projects_create(f->store, name, on_projects, &d);
 	assert_true(becomes(f, was_called, &d.calls));
@@ -193,8 +177,7 @@ static void a_known_key_is_found_in_memory_and_then_read_again(void **state)
 	usleep(1100000);
 	d = (struct found){0};
 	keys_find(f->store, m.text, strlen(m.text), on_found, &d);
-	assert_int_equal(d.calls, 0);
-	assert_true(becomes(f, was_called, &d.calls));
+	wait_call(f, &d.calls);
 	assert_true(d.is_found);
 }
 
@@ -359,12 +342,12 @@ static void questions_about_keys_end_with_the_process(void **state)
 	struct fixture *f = *state;
 	struct found d = {0};
 	struct made m = {0};
-	struct done r = {0};
+	struct finished r = {0};
 
 	kill(f->redis, SIGSTOP);
 	keys_find(f->store, "x", 1, on_found, &d);
 	keys_create(f->store, "default", "n", SCOPE_SEND, false, on_made, &m);
-	keys_revoke(f->store, &(struct keys_of){0}, "key_x", on_done, &r);
+	keys_revoke(f->store, &(struct keys_of){0}, "key_x", on_finished, &r);
 	redis_abandon(f->store);
 	assert_int_equal(d.calls, 1);
 	assert_int_equal(d.why.kind, ERR_RETRY);

@@ -34,23 +34,8 @@ static struct claimed claim(struct fixture *f, const struct responses_claim *wha
 	struct claimed c = {0};
 
 	responses_claim(f->store, what, on_claimed, &c);
-	assert_int_equal(c.calls, 0);
-	assert_true(becomes(f, was_called, &c.calls));
-	assert_int_equal(c.calls, 1);
+	wait_call(f, &c.calls);
 	return c;
-}
-
-struct finished {
-	int calls;
-	struct err why;
-};
-
-static void on_finished(const struct err *why, void *arg)
-{
-	struct finished *d = arg;
-
-	d->calls++;
-	d->why = why ? *why : (struct err){0};
 }
 
 static enum err_kind finish(struct fixture *f, const struct responses_claim *what, unsigned status,
@@ -59,10 +44,7 @@ static enum err_kind finish(struct fixture *f, const struct responses_claim *wha
 	struct finished d = {0};
 
 	responses_finish(f->store, what, status, text, LIFE_MS, on_finished, &d);
-	assert_int_equal(d.calls, 0);
-	assert_true(becomes(f, was_called, &d.calls));
-	assert_int_equal(d.calls, 1);
-	return d.why.kind;
+	return wait_finished(f, &d);
 }
 
 static void a_kept_response_comes_back_with_its_status(void **state)

@@ -1,5 +1,5 @@
 /* JSON that Postern stores comes back from a real Redis with every character it had. */
-#include "tests/unit/redis/redis_fixture.h"
+#include "tests/unit/store/store_fixture.h"
 
 #include "server/base/log.h"
 #include "server/store/projects/deliveries.h"

@@ -1,5 +1,5 @@
 /* The queue against a real Redis: accept, take, fence, settle, read; and Redis dying meanwhile. */
-#include "tests/unit/redis/redis_fixture.h"
+#include "tests/unit/store/store_fixture.h"
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -46,9 +46,7 @@ static struct taken take_from(struct fixture *f, unsigned partition, unsigned ma
 	struct taken t = {0};
 
 	take_jobs(f->store, OWNER, partition, &ask, on_taken, &t);
-	assert_int_equal(t.calls, 0);
-	assert_true(becomes(f, was_called, &t.calls));
-	assert_int_equal(t.calls, 1);
+	wait_call(f, &t.calls);
 	return t;
 }
 
@@ -87,47 +85,8 @@ static struct fenced ask_fence(struct fixture *f, const struct job *j)
 	struct fenced d = {0};
 
 	job_lease_fence(f->store, OWNER, j, on_fence, &d);
-	assert_int_equal(d.calls, 0);
-	assert_true(becomes(f, was_called, &d.calls));
+	wait_call(f, &d.calls);
 	return d;
-}
-
-struct settled {
-	int calls;
-	enum settle_end how;
-};
-
-static void on_settled(enum settle_end how, void *arg)
-{
-	struct settled *s = arg;
-
-	s->calls++;
-	s->how = how;
-}
-
-static enum settle_end settle(struct fixture *f, const char *ref, int64_t epoch,
-			      const char *results)
-{
-	struct settled s = {0};
-
-	settle_results(f->store, OWNER, ref, epoch, 60000, results, on_settled, &s);
-	assert_int_equal(s.calls, 0);
-	assert_true(becomes(f, was_called, &s.calls));
-	assert_int_equal(s.calls, 1);
-	return s.how;
-}
-
-struct finished {
-	int calls;
-	struct err why;
-};
-
-static void on_finished(const struct err *why, void *arg)
-{
-	struct finished *d = arg;
-
-	d->calls++;
-	d->why = why ? *why : (struct err){0};
 }
 
 /* ---- the way of a message ---- */

@@ -1,5 +1,5 @@
 /* Mail that is ready, with and without a relay, against a real Redis. */
-#include "tests/unit/redis/redis_fixture.h"
+#include "tests/unit/store/store_fixture.h"
 
 #include "server/base/log.h"
 #include "server/base/metrics.h"
@@ -35,16 +35,6 @@ static bool fails(struct fixture *f, void *arg)
 	return !holds(f, arg);
 }
 
-static struct accepted accept_some(struct fixture *f)
-{
-	struct accept_request m = plain_message(f);
-	struct accepted a;
-
-	accept_one(f, &m, &a);
-	assert_int_equal(a.status, ACCEPT_COMMITTED);
-	return a;
-}
-
 static void on_taken(const struct take_result *taken, void *arg)
 {
 	for (size_t i = 0; taken && i < taken->n_jobs; i++)
@@ -77,7 +67,7 @@ static void ready_mail_without_a_relay_is_reported_until_one_comes(void **state)
 {
 	struct fixture *f = *state;
 
-	accept_some(f);
+	accept_plain(f);
 	assert_true(becomes(f, fails, NULL));
 	assert_true(metric_sum(METRIC_QUEUE_UNATTENDED_MS) > ENOUGH_MS);
 	take_all(f);
@@ -92,7 +82,7 @@ static void ready_mail_with_a_relay_that_lives_may_wait(void **state)
 {
 	struct fixture *f = *state;
 
-	accept_some(f);
+	accept_plain(f);
 	for (int i = 0; i < 20; i++) {
 		for (unsigned p = 0; p < redis_partitions(f->store); p++)
 			redis_do(f, "ZADD pn:{p%u}:owners %lld own_busy", p,
@@ -108,7 +98,7 @@ static void a_relay_that_was_active_long_ago_does_not_count(void **state)
 
 	for (unsigned p = 0; p < redis_partitions(f->store); p++)
 		redis_do(f, "ZADD pn:{p%u}:owners 1 own_gone", p);
-	accept_some(f);
+	accept_plain(f);
 	assert_true(becomes(f, fails, NULL));
 }
 
@@ -116,7 +106,7 @@ static void without_the_store_nothing_is_concluded(void **state)
 {
 	struct fixture *f = *state;
 
-	accept_some(f);
+	accept_plain(f);
 	kill_redis(f);
 	assert_true(becomes(f, is_unready, NULL));
 	run_for(f, LONG_MS);

@@ -16,7 +16,9 @@
 	1500             /* after a replica refused: time for a new connection to find the master  \
 			  */
 #define REFUSALS_MAX 5   /* of a call without a time limit; 6 s in all, with growing delays */
-#define SILENCE_MS 10000 /* a sent call without a reply for this long: the connection is dead */
+#define SILENCE_MS 10000 /* no octet for this long while a call waits: the connection is dead */
+#define BULK_CALLS 16
+#define BULK_BYTES ((size_t)512 << 10)
 
 struct call {
 	struct call *next, *prev;
@@ -24,7 +26,8 @@ struct call {
 	struct command command;
 	call_fn *fn; /* NULL: the call has ended early; its reply is dropped */
 	void *context;
-	int64_t limit_at, retry_at, sent_at; /* monotonic ms; 0 = none */
+	int64_t limit_at, retry_at; /* monotonic ms; 0 = none */
+	size_t sent_bytes;
 	int refusals;
 	bool is_sent;       /* on the current connection */
 	bool was_refused;   /* the last reply was "not now" */
@@ -160,18 +163,8 @@ static void on_error(struct call *c, const redisReply *r)
 	end_call(c, CALL_FAILED, NULL, &why);
 }
 
-static void on_reply(redisAsyncContext *redis, void *reply, void *arg)
+static void take_reply(struct call *c, const redisReply *r)
 {
-	struct call *c = arg;
-	const redisReply *r = reply;
-
-	(void)redis;
-	c->is_sent = false;
-	if (!r) {
-		c->was_lost = true;
-		metric_add(METRIC_STORE_RERUNS, 1);
-		return; /* the connection is lost; sent again on the next one */
-	}
 	c->retry_at = clock_mono_ms() + RETRY_MS;
 	if (r->type == REDIS_REPLY_ERROR) {
 		on_error(c, r);
@@ -181,6 +174,26 @@ static void on_reply(redisAsyncContext *redis, void *reply, void *arg)
 	end_call(c, CALL_ANSWERED, r, NULL);
 }
 
+static void on_reply(redisAsyncContext *redis, void *reply, void *arg)
+{
+	struct call *c = arg;
+	struct calls *l = c->calls;
+
+	(void)redis;
+	c->is_sent = false;
+	l->n_sent--;
+	l->sent_bytes -= c->sent_bytes;
+	if (!reply) {
+		c->was_lost = true;
+		metric_add(METRIC_STORE_RERUNS, 1);
+		return; /* the connection is lost; sent again on the next one */
+	}
+	l->moved_at = clock_mono_ms();
+	take_reply(c, reply);
+	if (l->is_bulk)
+		send_waiting(l);
+}
+
 static void send_call(struct calls *l, struct call *c)
 {
 	size_t len;
@@ -188,9 +201,18 @@ static void send_call(struct calls *l, struct call *c)
 
 	if (!bytes || !conn_send(l->conn, bytes, len, on_reply, c))
 		return;
+	if (l->n_sent++ == 0)
+		l->moved_at = clock_mono_ms();
+	l->sent_bytes += len;
+	c->sent_bytes = len;
 	c->is_sent = true;
 	c->was_refused = false;
-	c->sent_at = clock_mono_ms();
+}
+
+static bool has_room(const struct calls *l, const struct call *c)
+{
+	return !l->is_bulk || l->n_sent == 0 ||
+	       (l->n_sent < BULK_CALLS && l->sent_bytes + c->command.bytes.len <= BULK_BYTES);
 }
 
 static void send_waiting(struct calls *l)
@@ -199,9 +221,13 @@ static void send_waiting(struct calls *l)
 
 	if (!l->is_up)
 		return;
-	for (struct call *c = l->first; c; c = c->next)
-		if (!c->is_sent && c->retry_at <= now)
-			send_call(l, c);
+	for (struct call *c = l->first; c; c = c->next) {
+		if (c->is_sent || c->retry_at > now)
+			continue;
+		if (!has_room(l, c))
+			return;
+		send_call(l, c);
+	}
 }
 
 /* Aborts when memory runs out: without the call its callback could never fire. */
@@ -233,7 +259,9 @@ void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct c
 	else
 		l->first = c;
 	l->last = c;
-	if (l->is_up)
+	if (l->is_bulk)
+		send_waiting(l);
+	else if (l->is_up)
 		send_call(l, c);
 }
 
@@ -273,6 +301,13 @@ static struct call *first_over(struct calls *l, int64_t now)
 	return NULL;
 }
 
+static bool is_silent(struct calls *l, int64_t now)
+{
+	if (conn_has_moved(l->conn))
+		l->moved_at = now;
+	return l->n_sent && now - l->moved_at > SILENCE_MS;
+}
+
 void calls_tick(struct calls *l)
 {
 	int64_t now = clock_mono_ms();
@@ -293,13 +328,10 @@ void calls_tick(struct calls *l)
 			end_early(c, c->was_refused ? l->not_now : "Redis did not reply in time");
 		}
 	}
-	for (c = l->first; c; c = c->next) {
-		if (c->is_sent && now - c->sent_at > SILENCE_MS) {
-			conn_drop(l->conn, "Redis has not replied for 10 s");
-			return;
-		}
-	}
-	send_waiting(l);
+	if (is_silent(l, now))
+		conn_drop(l->conn, "Redis has neither sent nor taken an octet for 10 s");
+	else
+		send_waiting(l);
 }
 
 static struct call *first_awaited(const struct calls *l)

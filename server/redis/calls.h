@@ -12,14 +12,20 @@
 
 /* A connection that carries calls. A call ends in exactly one way (callback.h). Until then it is
  * sent again after each lost connection and each "not now" of Redis (LOADING, BUSY, READONLY, OOM
- * ...). */
+ * ...). A connection is silent, and dropped, if a call waits for its reply and no octet has moved
+ * for 10 s: none was received, and no output that waited was written. */
 
 struct call;
 
 struct calls {
 	struct conn *conn;
-	bool is_up; /* the handshake is done: calls are sent */
+	bool is_up;   /* the handshake is done: calls are sent */
+	bool is_bulk; /* at most 16 calls and 512 KB are without a reply; the others wait in order
+		       */
 	struct call *first, *last;
+	unsigned n_sent;   /* without a reply */
+	size_t sent_bytes; /* of these */
+	int64_t moved_at;  /* monotonic ms; the last octet, while n_sent > 0 */
 	char not_now[200]; /* the last "not now" of Redis, as a sentence */
 	bool is_stale;     /* READONLY, NOAUTH: the next tick connects anew */
 };

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,11 @@ struct conn {
 	bool is_connecting;
 	bool is_closing; /* conn_free is under way */
 	long delay_ms;
+	uint64_t queued; /* octets given to hiredis on this connection */
+	struct {
+		uint64_t queued, written;
+		size_t reader_len, reader_at;
+	} seen; /* by conn_has_moved */
 	char why[CONN_WHY_MAX - REDIS_URL_ADDRESS_MAX - 16];
 };
 
@@ -85,12 +91,20 @@ static void on_hello(redisAsyncContext *redis, void *reply, void *arg)
 		conn_drop(c, r->str);
 }
 
+static bool add_output(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn,
+		       void *arg)
+{
+	if (redisAsyncFormattedCommand(c->redis, fn, arg, bytes, len) != REDIS_OK)
+		return false;
+	c->queued += len;
+	return true;
+}
+
 static bool send_hello(struct conn *c, struct command *take)
 {
 	size_t len;
 	const char *bytes = command_finish(take, &len);
-	bool is_sent = bytes &&
-		       redisAsyncFormattedCommand(c->redis, on_hello, NULL, bytes, len) == REDIS_OK;
+	bool is_sent = bytes && add_output(c, bytes, len, on_hello, NULL);
 
 	buf_wipe(&take->bytes);
 	return is_sent;
@@ -149,6 +163,8 @@ static void start(struct conn *c, const char *address)
 		return;
 	}
 	c->redis = redis;
+	c->queued = 0;
+	memset(&c->seen, 0, sizeof(c->seen));
 	c->why[0] = 0;
 	redis->data = c;
 	redisLibeventAttach(redis, loop_base(c->loop));
@@ -253,8 +269,26 @@ void conn_free(struct conn *c)
 
 bool conn_send(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn, void *arg)
 {
-	return c->redis && !c->is_connecting &&
-	       redisAsyncFormattedCommand(c->redis, fn, arg, bytes, len) == REDIS_OK;
+	return c->redis && !c->is_connecting && add_output(c, bytes, len, fn, arg);
+}
+
+bool conn_has_moved(struct conn *c)
+{
+	const redisContext *redis = c && c->redis ? &c->redis->c : NULL;
+	uint64_t written;
+	bool has_moved;
+
+	if (!redis)
+		return false;
+	written = c->queued - sdslen(redis->obuf);
+	has_moved = redis->reader->len != c->seen.reader_len ||
+		    redis->reader->pos != c->seen.reader_at ||
+		    (written > c->seen.written && written < c->seen.queued);
+	c->seen.reader_len = redis->reader->len;
+	c->seen.reader_at = redis->reader->pos;
+	c->seen.written = written;
+	c->seen.queued = c->queued;
+	return has_moved;
 }
 
 void conn_drop(struct conn *c, const char *why)

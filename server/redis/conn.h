@@ -29,6 +29,10 @@ void conn_free(struct conn *c); /* pending callbacks get NULL */
 /* Sends a command as RESP; the bytes are copied. False: there is no connection, and fn does not
  * fire. fn gets the reply, or NULL when the connection is lost first. */
 bool conn_send(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn, void *arg);
+/* True if octets have moved since the last call of this function, which belongs into a timer: some
+ * of a reply were received, or some of the output that waited then was written and some still
+ * waits. Output that was written at once does not count: it may be in a buffer of the kernel. */
+bool conn_has_moved(struct conn *c);
 /* Closes this connection; on_lost gets the reason, and a new connection follows. */
 void conn_drop(struct conn *c, const char *why);
 /* The handshake succeeded: the next reconnect starts with the shortest delay again. */

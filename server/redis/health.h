@@ -14,12 +14,12 @@ struct config;
 /* Decides whether this Redis can accept mail now, from the connections, the settings and the disk.
  * Logs each change. Keeps the offset of Redis's clock. */
 
-#define HEALTH_CONNECTIONS 2
+#define HEALTH_CONNECTIONS 2 /* all must be up */
 
 struct health {
 	const struct config *config;
 	const struct instance *instance;
-	struct calls *calls; /* HEALTH_CONNECTIONS of them; the first one carries the checks */
+	struct calls *calls; /* the first one carries the checks; bulk calls are not among them */
 	struct redis_settings check;
 	char *info; /* the last INFO */
 	size_t info_len;

@@ -14,7 +14,8 @@
 #include "server/redis/url.h"
 
 #define TICK_MS 200
-#define CONNECTIONS HEALTH_CONNECTIONS
+#define BULK HEALTH_CONNECTIONS /* opened by the first bulk call; readiness ignores it */
+#define CONNECTIONS (BULK + 1)
 #define PARTS_MAX 16
 
 struct redis {
@@ -47,7 +48,7 @@ static void tick(void *arg)
 void redis_call(struct redis *redis, struct command *take, unsigned connection, int64_t limit_ms,
 		struct callback back)
 {
-	calls_add(&redis->calls[connection % CONNECTIONS], take, limit_ms, back);
+	calls_add(&redis->calls[connection % BULK], take, limit_ms, back);
 }
 
 void redis_call_oom(struct redis *redis, struct callback back)
@@ -70,14 +71,23 @@ static int open_connection(struct redis *redis, unsigned i)
 	struct handshake *h = &redis->handshakes[i];
 
 	*h = (struct handshake){.store = &redis->store, .calls = &redis->calls[i], .number = i};
+	h->calls->is_bulk = i == BULK;
 	h->calls->conn = conn_new(redis->loop, &redis->url,
 				  &(struct conn_events){handshake_connected, handshake_lost, h});
 	return h->calls->conn ? 0 : -1;
 }
 
+void redis_call_bulk(struct redis *redis, struct command *take, int64_t limit_ms,
+		     struct callback back)
+{
+	if (!redis->calls[BULK].conn)
+		(void)open_connection(redis, BULK); /* out of memory: the next call tries again */
+	calls_add(&redis->calls[BULK], take, limit_ms, back);
+}
+
 static int open_all(struct redis *redis, unsigned needs)
 {
-	for (unsigned i = 0; i < CONNECTIONS; i++)
+	for (unsigned i = 0; i < HEALTH_CONNECTIONS; i++)
 		if (open_connection(redis, i) < 0)
 			return -1;
 	if (needs & REDIS_SUBSCRIBER) {

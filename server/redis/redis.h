@@ -20,7 +20,7 @@ struct command;
 struct redis;
 
 enum redis_need {
-	REDIS_SCRIPTS = 1,    /* calls (two connections) */
+	REDIS_SCRIPTS = 1, /* calls (two connections, and one for redis_call_bulk on first use) */
 	REDIS_SUBSCRIBER = 2, /* publications (one more) */
 };
 
@@ -60,6 +60,11 @@ int redis_wait_ready(struct redis *redis, int64_t ms, struct err *e);
  * (ERR_INTERNAL). */
 void redis_call(struct redis *redis, struct command *take, unsigned connection, int64_t limit_ms,
 		struct callback back);
+/* As redis_call, for calls that carry up to some 100 KB in the command or in the reply. They have a
+ * connection of their own, so that fences, leases and results do not wait for them. At most 16 of
+ * them and 512 KB of commands are without a reply; the others wait in order. */
+void redis_call_bulk(struct redis *redis, struct command *take, int64_t limit_ms,
+		     struct callback back);
 /* Fires back.fn as for a call that ran out of memory. For callers that could not allocate their own
  * context. */
 void redis_call_oom(struct redis *redis, struct callback back);

@@ -231,8 +231,7 @@ static void write_chunks(struct accept_item *it, const struct buf *packed, size_
 		command_arg(&c, packed->data + from, len);
 		command_str(&c, "EX");
 		command_str(&c, CHUNK_LIFE_S);
-		redis_call(it->accepts->redis, &c, (unsigned)k, ACCEPT_WITHIN_MS,
-			   CALLBACK(on_chunk, it));
+		redis_call_bulk(it->accepts->redis, &c, ACCEPT_WITHIN_MS, CALLBACK(on_chunk, it));
 	}
 }
 

@@ -147,7 +147,7 @@ static void ask_chunk(const struct fetch *f)
 	command_start(&c, "GET");
 	job_message(f->job, id);
 	command_key(&c, id_partition(id), KEY_CONTENT_CHUNK, id, f->next);
-	redis_call(f->redis, &c, 1, 0, CALLBACK_COPY(on_chunk, *f));
+	redis_call_bulk(f->redis, &c, 0, CALLBACK_COPY(on_chunk, *f));
 }
 
 void job_fetch(struct redis *redis, struct job *j, job_fetch_fn *fn, void *arg)

@@ -1,6 +1,8 @@
 """Rules that openapi.yaml says in words only, as generators of clients make code that does not compile from their schemas."""
 import schemathesis
 
+from support import openapi
+
 LABEL = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?"
 EMAIL = {"type": "string", "pattern": f"^[A-Za-z0-9_+-]{{1,30}}@({LABEL}\\.){{1,3}}[a-z]{{2,10}}$"}
 LINE = "^[ -~]*$"
@@ -15,6 +17,7 @@ def null_is_not_given(schema):
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
+    raw_schema.update(openapi.closed(raw_schema))
     schemas = raw_schema["components"]["schemas"]
     schemas["AddressObject"]["properties"] = {"email": EMAIL, "name": {"type": "string", "maxLength": 320, "pattern": LINE}}
     schemas["Address"]["oneOf"][0] = EMAIL

@@ -17,7 +17,7 @@ def test_the_server_does_what_openapi_says(make_redis, make_postern):
     server = make_postern(redis=make_redis(), keys=False)
     server.cli("project", "create", "contract")
     key = server.create_key("contract", project="contract", test=True)
-    env = {**os.environ, "POSTERN_KEY": key, "POSTERN_ROOT_KEY": harness.ROOT_KEY, "PYTHONPATH": str(CONFIG.parent)}
+    env = {**os.environ, "POSTERN_KEY": key, "POSTERN_ROOT_KEY": harness.ROOT_KEY, "PYTHONPATH": f"{CONFIG.parent}:{CONFIG.parent.parent}"}
     command = [VENV / "bin" / "schemathesis", "--no-color", "--config-file", CONFIG, "run", "--url", server.url, harness.ROOT / "openapi" / "openapi.yaml"]
     done = subprocess.run(command, cwd=server.directory, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from support import harness
+from support import harness, openapi
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,8 @@ Loader.yaml_implicit_resolvers = {
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 DOCUMENT = yaml.load((ROOT / "openapi/openapi.yaml").read_text(), Loader)
-RESOLVER = jsonschema.RefResolver.from_schema(DOCUMENT)
+STRICT = openapi.closed(DOCUMENT)
+RESOLVER = jsonschema.RefResolver.from_schema(STRICT)
 OPERATIONS = [(m, p) for p, item in DOCUMENT["paths"].items() for m in item]
 POST_EXAMPLES = DOCUMENT["paths"]["/v1/messages"]["post"]["requestBody"]["content"]["application/json"]["examples"]
 LEAST = POST_EXAMPLES["least"]["value"]
@@ -38,7 +39,7 @@ def validate(value, schema):
 
 
 def response_of(method, path, status):
-    responses = DOCUMENT["paths"][path][method]["responses"]
+    responses = STRICT["paths"][path][method]["responses"]
     return resolve(responses.get(str(status), responses["default"]))
 
 
@@ -493,6 +494,14 @@ def test_responses_without_a_store_are_as_documented(make_redis, make_postern):
 def test_the_served_document_is_this_document(postern):
     assert postern.request("GET", "/openapi.yaml", key=None).body == (ROOT / "openapi/openapi.yaml").read_bytes()
     assert postern.request("GET", "/openapi.json", key=None).json() == DOCUMENT
+
+
+def test_requests_refuse_unknown_fields_and_responses_may_get_new_ones():
+    reads, writes = openapi.bodies(DOCUMENT)
+    requests, responses = (openapi.schemas_below(DOCUMENT, bodies) for bodies in (reads, writes))
+    assert len(requests) >= 8 and len(responses) >= 20
+    assert [s for s in requests if s.get("additionalProperties") is not False] == []
+    assert [s for s in responses if s.get("additionalProperties") is False] == []
 
 
 def test_schemas_are_schemas_and_examples_fit_them():

@@ -9,8 +9,8 @@
 
 #include "server/base/loop.h"
 #include "server/supervisor/listen.h"
-#include "smtp/client/stream.h"
-#include "smtp/client/tls.h"
+#include "server/stream/stream.h"
+#include "server/stream/tls.h"
 
 #define HEAD_MAX 2048
 

@@ -9,7 +9,7 @@
 #include "server/base/clock.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
-#include "smtp/client/stream.h"
+#include "server/stream/stream.h"
 #include "smtp/client/session.h"
 #include "smtp/client/transcript.h"
 

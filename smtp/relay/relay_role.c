@@ -9,7 +9,7 @@
 #include "server/store/queue/job_lease.h"
 #include "server/store/queue/settle.h"
 #include "server/store/queue/slots.h"
-#include "smtp/client/tls.h"
+#include "server/stream/tls.h"
 #include "smtp/relay/journal.h"
 #include "smtp/relay/relay.h"
 #include "smtp/sink.h"

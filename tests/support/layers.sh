@@ -37,7 +37,8 @@ done <<'RULES'
 server/base:
 server/config:
 server/mail:
-server/redis: server/config
+server/stream:
+server/redis: server/stream server/config
 server/store/messages: server/redis server/config
 server/store/queue: server/store/messages server/redis server/config
 server/store/projects: server/store/messages server/redis server/config
@@ -48,10 +49,10 @@ server/hooks: server/events server/fetch server/store/projects server/store/mess
 server/keeper: server/store/queue server/store/projects server/redis server/config server/role
 server/role: server/redis server/config
 server/supervisor: api api/http smtp/relay server/hooks server/keeper server/role server/mail server/route server/redis server/config
-server/cli: server/supervisor server/role server/store/projects server/redis server/config smtp/client
-smtp/client: server/route
+server/cli: server/supervisor server/role server/store/projects server/redis server/stream server/config
+smtp/client: server/route server/stream
 smtp: server/store/projects
-smtp/relay: smtp/client smtp server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
+smtp/relay: smtp/client smtp server/stream server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
 api/json:
 api/wire: api/json
 api/http: api/wire api/json server/store/projects server/mail server/config
@@ -69,8 +70,8 @@ forbid_except '\bredisAsync|<hiredis/async' "Redis connections stay in server/re
 forbid_except '\bMHD_|<microhttpd\.h>' "libmicrohttpd stays in api/http" 'api/http/'
 forbid_except '\bub_[a-z]|<unbound' "libunbound stays in server/route" 'server/route/'
 forbid_except '\bCURL|<curl/' "libcurl stays in server/fetch" 'server/fetch/'
-forbid_except '\bSSL_[a-z]|<openssl/ssl\.h>' "TLS sockets stay in smtp" \
-	'smtp/client/(stream|tls|connection)[a-z_]*\.[ch]|api/http/'
+forbid_except '\bSSL_[a-z]|<openssl/ssl\.h>' "TLS sockets stay in server/stream" \
+	'server/stream/|api/http/'
 find server smtp api -name '*.[ch]' -exec grep -nHE "${own}[^\"/]*\"" {} + |
 	grep -vE "$generated" |
 	sed 's|$|    <- includes are relative to the root|' >>"$found" || true

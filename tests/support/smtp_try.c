@@ -9,7 +9,7 @@
 #include "server/base/clock.h"
 #include "server/base/loop.h"
 #include "smtp/client/connection.h"
-#include "smtp/client/stream.h"
+#include "server/stream/stream.h"
 
 struct options {
 	struct connection_options connection;

@@ -20,7 +20,7 @@
 
 #include "server/base/loop.h"
 #include "smtp/client/connection.h"
-#include "smtp/client/stream.h"
+#include "server/stream/stream.h"
 
 #define BODY_BYTES 300000
 

@@ -1,5 +1,5 @@
-#ifndef SMTP_CLIENT_STREAM_H
-#define SMTP_CLIENT_STREAM_H
+#ifndef SERVER_STREAM_STREAM_H
+#define SERVER_STREAM_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,12 +8,12 @@
 #include <sys/uio.h>
 
 #include "server/base/err.h"
-#include "smtp/client/tls.h"
+#include "server/stream/tls.h"
 
 struct loop;
 
-/* The transport of one SMTP connection: a non-blocking stream socket (TCP or AF_UNIX), with TLS
- * after stream_secure. It has no buffer and no deadline: the owner reads, writes and sets timers.
+/* A non-blocking stream socket of a client (TCP or AF_UNIX), with TLS after stream_secure. It has
+ * no buffer and no deadline: the owner reads, writes and sets timers.
  */
 
 struct stream;

@@ -1,5 +1,5 @@
-/* The transport of an SMTP connection: socket and TLS, non-blocking. */
-#include "smtp/client/stream.h"
+/* A socket of a client, with or without TLS, non-blocking. */
+#include "server/stream/stream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,13 +1,12 @@
-#ifndef SMTP_CLIENT_TLS_H
-#define SMTP_CLIENT_TLS_H
+#ifndef SERVER_STREAM_TLS_H
+#define SERVER_STREAM_TLS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "server/base/err.h"
 
-/* TLS for mail clients on non-blocking sockets (TLS >= 1.2, RFC 8314, 9525). In smtp/ only tls.c
- * sees OpenSSL.
+/* TLS for clients on non-blocking sockets (TLS >= 1.2, RFC 8314, 9525).
  *
  * OpenSSL writes into a buffer, and tls.c writes the buffer to the socket. There are two reasons.
  * While a record is half written, OpenSSL cannot respond to a KeyUpdate ("bad length"). And after a

@@ -1,5 +1,5 @@
-/* TLS to mail servers: the wrapper around OpenSSL. */
-#include "smtp/client/tls.h"
+/* TLS for clients: the wrapper around OpenSSL. */
+#include "server/stream/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/http/linger.h"
+#include "api/http/room.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 
@@ -46,11 +47,13 @@ static void back_off(struct listener *l, int error)
 
 static void take_client(struct http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
 {
-	if (s->n_peers < (size_t)s->api->config->http_connections) {
+	const char *refusal = room_make(s, peer);
+
+	if (!refusal) {
 		MHD_add_connection(s->daemon, fd, peer, len);
 		return;
 	}
-	linger_last_words(s, fd, PROBLEM_NOT_ACCEPTED, NULL, "Too many connections.");
+	linger_last_words(s, fd, PROBLEM_NOT_ACCEPTED, NULL, refusal);
 	linger_take(s, fd);
 }
 

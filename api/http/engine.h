@@ -17,6 +17,7 @@
 struct peer;
 struct lingering;
 struct listener;
+struct room;
 
 struct http_server {
 	const struct api *api;
@@ -32,6 +33,9 @@ struct http_server {
 	struct loop_timer tick;
 	struct peer *peers;
 	size_t n_peers;
+	struct room *room; /* of room.c */
+	size_t connections_max;
+	size_t connections_per_address;
 	struct request *requests;
 	size_t body_bytes;     /* held in bodies now */
 	size_t response_bytes; /* held in responses now */

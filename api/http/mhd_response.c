@@ -37,6 +37,7 @@ enum MHD_Result mhd_response_queue(struct request *r)
 	r->text = NULL;
 	add_headers(r, response);
 	r->step = STEP_SENT;
+	r->peer->has_key = r->is_admitted && r->route->scope;
 	peer_enter(r->peer, PEER_SENDING, r->responded_us / 1000);
 	r->peer->bytes = r->text_len;
 	queued = MHD_queue_response(r->mhd, r->status, response);

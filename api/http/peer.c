@@ -7,10 +7,11 @@
 
 #include "api/http/guard.h"
 #include "api/http/linger.h"
+#include "api/http/room.h"
 #include "server/base/clock.h"
 #include "server/base/metrics.h"
 
-struct peer *peer_new(struct http_server *s, int fd)
+struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from)
 {
 	struct peer *p = calloc(1, sizeof(*p));
 
@@ -19,6 +20,10 @@ struct peer *peer_new(struct http_server *s, int fd)
 	p->server = s;
 	p->fd = fd;
 	p->since_ms = clock_mono_ms();
+	if (room_enter(p, from) < 0) {
+		free(p);
+		return NULL;
+	}
 	p->next = s->peers;
 	if (p->next)
 		p->next->prev = p;
@@ -39,6 +44,7 @@ void peer_free(struct peer *p)
 		return;
 	s = p->server;
 	guard_remove(p);
+	room_leave(p);
 	/* MHD closes its descriptor after this; a copy keeps the socket. */
 	if (p->is_left_early && !s->is_stopping && (copy = fcntl(p->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
 		linger_take(s, copy);
@@ -60,6 +66,10 @@ void peer_enter(struct peer *p, enum peer_phase phase, int64_t since_ms)
 		return;
 	p->phase = phase;
 	p->since_ms = since_ms;
+	if (phase == PEER_DOOMED)
+		room_leave(p);
+	else
+		room_update(p);
 }
 
 void peer_shut(struct peer *p)

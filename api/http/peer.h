@@ -21,6 +21,9 @@ enum peer_phase {
 	PEER_DOOMED, /* shut down or refused by us; MHD has not noticed yet */
 };
 
+struct client;
+struct sockaddr;
+
 struct peer {
 	struct http_server *server;
 	struct peer *prev, *next;
@@ -29,6 +32,12 @@ struct peer {
 	int64_t since_ms;   /* monotonic: the phase began; BODY: the request began */
 	uint64_t bytes;     /* of the body so far, or of the response */
 	bool is_left_early; /* the response was sent before the body was read: linger */
+	bool has_key;       /* SENDING: the request had a valid key */
+
+	/* For room.c: */
+	struct client *client;
+	struct peer *older, *newer; /* of the client's connections that wait */
+	bool is_waiting;
 
 	/* For guard.c: */
 	uint64_t octets;   /* of the requests that ended */
@@ -41,7 +50,7 @@ struct peer {
 };
 
 /* NULL: out of memory. */
-struct peer *peer_new(struct http_server *s, int fd);
+struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from);
 /* Call before MHD closes its descriptor. NULL is allowed. */
 void peer_free(struct peer *p);
 void peer_enter(struct peer *p, enum peer_phase phase, int64_t since_ms);

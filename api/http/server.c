@@ -12,12 +12,14 @@
 #include "api/http/exchange.h"
 #include "api/http/guard.h"
 #include "api/http/linger.h"
+#include "api/http/room.h"
 #include "api/wire/scan.h"
 #include "api/http/sweep.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
 
 #define BACKSTOP_S 300u /* MHD's idle timeout; sweep.c is stricter */
+#define ENDING_MAX 1024
 
 static const struct http_limits default_limits = {
 	.tick_ms = 1000,
@@ -38,13 +40,15 @@ static const struct http_limits default_limits = {
 static void on_connection(void *server, struct MHD_Connection *mhd, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *fd, *from;
 
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		*context = peer_new(server, info->connect_fd);
-	else
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+		from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		*context = peer_new(server, fd->connect_fd, from->client_addr);
+	} else {
 		peer_free(*context);
+	}
 }
 
 /* The request line has arrived, not yet parsed: the request begins. */
@@ -113,15 +117,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
 
 /* ---- start and stop ---- */
 
-static unsigned per_ip(unsigned connections)
-{
-	/* One address cannot use all connections, but a proxy may use most. */
-	return connections > 10 ? connections - connections / 10 : connections;
-}
-
 static int start_daemon(struct http_server *s, char *cert, char *key, struct err *e)
 {
-	unsigned connections = (unsigned)s->api->config->http_connections;
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
 	struct MHD_OptionItem options[] = {
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s},
@@ -129,8 +126,8 @@ static int start_daemon(struct http_server *s, char *cert, char *key, struct err
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, s},
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, s},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, SCAN_POOL_BYTES, NULL},
-		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL},
-		{MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)per_ip(connections), NULL},
+		/* room.c has the real limit; connections that it ended are still open here. */
+		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)(s->connections_max + ENDING_MAX), NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, BACKSTOP_S, NULL},
 		{MHD_OPTION_END, 0, NULL},
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, key},
@@ -142,8 +139,8 @@ static int start_daemon(struct http_server *s, char *cert, char *key, struct err
 		static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 		flags |= MHD_USE_TLS;
-		options[8] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, cert};
-		options[10].ptr_value = priorities;
+		options[7] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, cert};
+		options[9].ptr_value = priorities;
 	}
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_ARRAY, options,
 				     MHD_OPTION_END);
@@ -178,10 +175,16 @@ int http_server_start(struct http_server **out, const struct api *api, const str
 	s->last_waiting = &s->waiting;
 	s->guard_fd = -1;
 	s->limits = default_limits;
+	s->connections_max = (size_t)api->config->http_connections;
+	s->connections_per_address = (size_t)api->config->http_connections_per_address;
 	id_random(s->id_prefix, sizeof(s->id_prefix) - 1);
 	if (certificate_load(api->config, &cert, &key, e) < 0)
 		goto out;
 	s->is_tls = cert != NULL;
+	if (room_init(s) < 0) {
+		err_oom(e);
+		goto out;
+	}
 	if (guard_init(s) < 0) {
 		err_set(e, ERR_INTERNAL, "epoll_create1: %s", strerror(errno));
 		goto out;
@@ -215,6 +218,7 @@ void http_server_free(struct http_server *s)
 	loop_timer_deinit(&s->tick);
 	loop_timer_deinit(&s->work);
 	guard_deinit(s);
+	room_deinit(s);
 	free(s);
 }
 

@@ -6,6 +6,7 @@
 
 #include "api/http/peer.h"
 #include "api/http/linger.h"
+#include "api/http/room.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
@@ -68,6 +69,7 @@ void sweep_run(void *server)
 
 	for (struct peer *p = s->peers; p; p = p->next)
 		check_peer(s, p, now_ms);
+	room_report(s);
 	metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 	loop_timer_set(&s->tick, s->limits.tick_ms);
 	/* For MHD's own timeouts; nothing else wakes MHD for them. */

@@ -15,7 +15,9 @@ enum metric {
 	METRIC_REQUESTS_4XX,
 	METRIC_REQUESTS_5XX,
 	METRIC_HTTP_CONNECTIONS, /* gauge */
-	METRIC_API_PROCESSES,    /* gauge: 1 while this one takes connections */
+	METRIC_HTTP_ENDED,
+	METRIC_HTTP_REFUSED,
+	METRIC_API_PROCESSES, /* gauge: 1 while this one takes connections */
 	METRIC_ACCEPTED,
 	METRIC_REPLAYED,
 	METRIC_ACCEPT_BATCHES,

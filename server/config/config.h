@@ -57,16 +57,18 @@ struct config {
 	int64_t idempotency_s;     /* how long an Idempotency-Key is kept; 24 h */
 	int64_t retention_s; /* how long states and events are kept after a message is finished; 3
 				days */
-	int64_t default_deadline_s; /* of a message without deliver_within; 48 h */
-	int64_t site_connections;   /* to one site, over all relays; 20 */
-	int64_t relay_connections;  /* of one relay process; 200 */
-	int64_t drain_s;            /* SIGTERM: how long open transactions may take; 30 */
-	int64_t http_connections;   /* of one API process; 2000 */
-	int64_t partitions;         /* of the store; fixed at its first use; 1 */
-	int64_t retry_first_otp_s;  /* first retry in lane otp; 60 */
-	int64_t retry_first_s;      /* first retry in the other lanes; 300 */
-	int64_t webhook_retry_s;    /* second try of a webhook; 5 */
-	int64_t retry_max_s;        /* 4 h */
+	int64_t default_deadline_s;           /* of a message without deliver_within; 48 h */
+	int64_t site_connections;             /* to one site, over all relays; 20 */
+	int64_t relay_connections;            /* of one relay process; 200 */
+	int64_t drain_s;                      /* SIGTERM: how long open transactions may take; 30 */
+	int64_t http_connections;             /* of one API process; 2000 */
+	int64_t http_connections_per_address; /* of them; 1000 */
+	const char *trusted_proxies;          /* list for networks_have */
+	int64_t partitions;                   /* of the store; fixed at its first use; 1 */
+	int64_t retry_first_otp_s;            /* first retry in lane otp; 60 */
+	int64_t retry_first_s;                /* first retry in the other lanes; 300 */
+	int64_t webhook_retry_s;              /* second try of a webhook; 5 */
+	int64_t retry_max_s;                  /* 4 h */
 };
 
 /* Reads file (NULL: ./postern.yaml if it exists) and the environment. ERR_INPUT with

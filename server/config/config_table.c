@@ -6,6 +6,7 @@
 #include "server/base/log.h"
 #include "server/base/spelling.h"
 #include "server/config/helo_name.h"
+#include "server/config/networks.h"
 
 #define HOUR INT64_C(3600)
 #define DAY (24 * HOUR)
@@ -197,6 +198,11 @@ const struct config_row config_rows[] = {
 	 .help = "How long open SMTP transactions and requests may take to finish after SIGTERM."},
 	{ROW(http_connections, CONFIG_NUMBER, "2000"), .min = 1, .max = 100000,
 	 .help = "Most HTTP connections of one API process."},
+	{ROW(http_connections_per_address, CONFIG_NUMBER, "1000"), .min = 1, .max = 100000,
+	 .help = "Most of these connections from one client: one IPv4 address, or one IPv6 /64."},
+	{ROW(trusted_proxies, CONFIG_TEXT, ""), .check = networks_check,
+	 .help = "Comma-separated list of addresses and networks of your reverse proxies, like "
+		 "10.0.0.0/8. They have no limit of connections per address."},
 	{ROW(partitions, CONFIG_NUMBER, "1"), .min = 1, .max = 1024,
 	 .help = "Number of partitions in Redis. It cannot be changed after the first start."},
 	{ROW(retry_first_otp_s, CONFIG_SECONDS, "60s"), .min = 1, .max = DAY, .is_reloadable = true,

@@ -123,6 +123,8 @@ static const struct idle_setting {
 	{"tls_cert", lacks_api, "the role api is not among POSTERN_ROLES"},
 	{"workers_api", lacks_api, "the role api is not among POSTERN_ROLES"},
 	{"http_connections", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"http_connections_per_address", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"trusted_proxies", lacks_api, "the role api is not among POSTERN_ROLES"},
 	{"root_key", lacks_api, "the role api is not among POSTERN_ROLES"},
 	{"workers_relay", lacks_relay, "the role relay is not among POSTERN_ROLES"},
 	{"relay_url", lacks_relay, "the role relay is not among POSTERN_ROLES"},

@@ -35,7 +35,7 @@ DOMAINS = 100
 LOAD_BEFORE = os.getloadavg()[0]
 DELIVERED = 'postern_recipients_total{state="delivered"}'
 SETTINGS = {"log_level": "warn", "workers_api": 0, "workers_relay": 0, "site_connections": 40,
-            "http_connections": 4000}
+            "http_connections": 4000, "http_connections_per_address": 4000}
 
 
 # ---- the mail ----

@@ -50,16 +50,8 @@ def test_health_works_with_each_form_of_the_listen_setting(make_postern, listen)
     wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready")
 
 
-def make_certificate(directory):
-    files = str(directory / "cert.pem"), str(directory / "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-subj", "/CN=elsewhere.example", "-days", "2", "-out", files[0], "-keyout", files[1]],
-                   capture_output=True, check=True, timeout=30)
-    return files
-
-
 def test_health_accepts_a_certificate_for_another_name(make_postern, tmp_path):
-    cert, key = make_certificate(tmp_path)
+    cert, key = harness.make_certificate(tmp_path)
     server = make_postern({"tls_cert": cert, "tls_key": key}, start=False).launch()
     wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready")
     status, said, error = answer_of(server, tls_cert="", tls_key="")  # asked in clear what speaks TLS only

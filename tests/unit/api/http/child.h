@@ -264,6 +264,8 @@ static inline int serve(int fd, const char *cert, const char *key)
 	struct config config = {.max_body_bytes = BODY_LIMIT,
 				.root_key = ROOT_KEY,
 				.http_connections = 50,
+				.http_connections_per_address = 50,
+				.trusted_proxies = "",
 				.tls_cert = cert,
 				.tls_key = key};
 	struct err e = {0};

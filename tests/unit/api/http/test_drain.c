@@ -1,27 +1,51 @@
 /* The HTTP server at its limits, and how it ends. */
 #include "tests/unit/api/http/client.h"
 
-static void connections_above_the_limit_get_503(void **state)
+static void above_the_limit_the_connections_that_waited_longest_end(void **state)
 {
-	int fds[60], refused = 0, served = 0;
+	int fds[60];
 	char answer[4000];
 
 	(void)state;
-	usleep(100000);
-	for (int i = 0; i < 60; i++)
-		fds[i] = dial(&shared);
-	for (int i = 0; i < 60; i++)
-		say(fds[i], GET("/healthz"), sizeof(GET("/healthz")) - 1);
 	for (int i = 0; i < 60; i++) {
-		int status = hear(fds[i], answer, sizeof(answer), true);
-
-		served += status == 200;
-		refused += status == 503 || status == 0;
+		fds[i] = dial(&shared);
+		if (i % 2)
+			say(fds[i], GET("/healthz"), 20);
 	}
-	assert_true(served >= 40 && served <= 50);
-	assert_int_equal(served + refused, 60);
+	for (int i = 0; i < 10; i++)
+		assert_true(closes(fds[i], 2000));
+	for (int i = 10; i < 60; i++) {
+		say(fds[i], GET("/healthz") + (i % 2 ? 20 : 0),
+		    sizeof(GET("/healthz")) - 1 - (i % 2 ? 20 : 0));
+		assert_int_equal(hear(fds[i], answer, sizeof(answer), true), 200);
+	}
 	for (int i = 0; i < 60; i++)
 		close(fds[i]);
+	for (int i = 0; i < 50 && !strstr(child_log(&shared), "http.crowded"); i++)
+		usleep(100000);
+	assert_non_null(strstr(child_log(&shared), "http.crowded"));
+}
+
+static void without_a_waiting_connection_a_new_one_gets_503(void **state)
+{
+	static const char slow[] = POST("/v1/much-later", "Content-Length: 2\r\n") "{}";
+	int fds[50], late;
+	char answer[4000];
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		fds[i] = dial(&shared);
+		say(fds[i], slow, sizeof(slow) - 1);
+	}
+	usleep(200000);
+	late = dial(&shared);
+	assert_int_equal(hear(late, answer, sizeof(answer), true), 503);
+	assert_non_null(strstr(answer, "Too many connections"));
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(hear(fds[i], answer, sizeof(answer), true), 202);
+		close(fds[i]);
+	}
+	close(late);
 	usleep(100000);
 	counted("handled");
 }
@@ -118,7 +142,8 @@ static void a_second_sigterm_stops_at_once_with_requests_open(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(connections_above_the_limit_get_503),
+		cmocka_unit_test(above_the_limit_the_connections_that_waited_longest_end),
+		cmocka_unit_test(without_a_waiting_connection_a_new_one_gets_503),
 		cmocka_unit_test(the_server_waits_and_recovers_when_out_of_descriptors),
 		cmocka_unit_test(a_drain_finishes_open_requests_and_closes_the_other_connections),
 		cmocka_unit_test(a_second_sigterm_stops_at_once_with_requests_open),

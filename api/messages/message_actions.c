@@ -72,8 +72,7 @@ static void respond_too_early(struct request *r, int64_t wait_ms)
 	snprintf(seconds, sizeof(seconds), "%" PRId64, (wait_ms + 999) / 1000);
 	response_header(r, "Retry-After", seconds);
 	response_problem(r, PROBLEM_CONFLICT, NULL,
-			 "this message was retried by request a moment ago: retry it again in %s s",
-			 seconds);
+			 "This message was retried a moment ago. Retry it again in %s s.", seconds);
 }
 
 static void on_retried(const struct messages_done *done, const struct err *why, void *arg)

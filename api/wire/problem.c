@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/json/json.h"
+#include "server/base/buf.h"
 #include "server/base/json_text.h"
 
 static const struct {
@@ -118,6 +119,32 @@ static void write_code(enum problem problem, char out[PROBLEM_CODE_MAX])
 			*p = '_';
 }
 
+/* The first word is left as it is if it is a name: `cursor`, redis://, 2026. */
+static bool begins_with_word(const char *text)
+{
+	size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+
+	return len > 0 && (text[len] == ' ' || text[len] == ',' || text[len] == 0);
+}
+
+static json_t *sentence(const char *detail)
+{
+	size_t len = detail ? strlen(detail) : 0;
+	struct buf text = {0};
+	json_t *json;
+
+	if (len == 0)
+		return NULL;
+	buf_append(&text, detail, len);
+	if (!strchr(".!?", detail[len - 1]))
+		buf_char(&text, '.');
+	if (!text.failed && begins_with_word(detail))
+		text.data[0] = (char)(detail[0] - 'a' + 'A');
+	json = text.failed ? NULL : json_text(text.data, text.len);
+	buf_deinit(&text);
+	return json;
+}
+
 char *problem_text(enum problem problem, const char *request_id, const char *detail,
 		   json_t *take_errors, size_t *len)
 {
@@ -129,8 +156,8 @@ char *problem_text(enum problem problem, const char *request_id, const char *det
 	write_code(problem, code);
 	body = json_pack("{s:s, s:s, s:s, s:i, s:o*, s:s, s:o*}", "type", type, "code", code,
 			 "title", table[problem].title, "status", (int)table[problem].status,
-			 "detail", detail && *detail ? json_text(detail, strlen(detail)) : NULL,
-			 "request_id", request_id, "errors", take_errors);
+			 "detail", sentence(detail), "request_id", request_id, "errors",
+			 take_errors);
 	if (!body)
 		return NULL;
 	text = json_line(body);

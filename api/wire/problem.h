@@ -39,7 +39,8 @@ int problem_find(const char *slug, enum problem *problem);
 #define PROBLEM_CODE_MAX 32
 
 /* The JSON body, malloc; NULL: out of memory. request_id: as in X-Request-Id. detail: NULL or ""
- * for none. take_errors: array of {pointer, code, detail}, may be NULL. */
+ * for none; the reason of an error becomes a sentence: a capital letter, a point. take_errors:
+ * array of {pointer, code, detail}, may be NULL. */
 char *problem_text(enum problem problem, const char *request_id, const char *detail,
 		   json_t *take_errors, size_t *len);
 

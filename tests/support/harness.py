@@ -359,9 +359,13 @@ class Postern:
         try:
             connection.request(method, path, body=data, headers=headers)
             answer = connection.getresponse()
-            return Response(answer.status, answer.headers, answer.read())
+            response = Response(answer.status, answer.headers, answer.read())
         finally:
             connection.close()
+        if answer.headers["Content-Type"] == "application/problem+json" and method != "HEAD":
+            detail = response.json().get("detail", "A problem without detail.")
+            assert not re.match("[a-z]+ ", detail) and detail[-1] in ".!?", f"not a sentence: {detail}"
+        return response
 
     def send(self, to, key=DEFAULT, http_headers=None, query="", **fields):
         """POST /v1/messages; fields as in the body. Required fields that the test omits have a default."""

@@ -84,7 +84,7 @@ static void refuse(struct accept_item *it, enum err_kind kind, const char *reaso
 {
 	struct err why;
 
-	err_set(&why, kind, "%s: nothing was stored", reason);
+	err_set(&why, kind, "%s", reason);
 	end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, &why);
 }
 

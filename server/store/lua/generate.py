@@ -15,6 +15,7 @@ A transition is a file NAME.lua in one of the folders. These lines in its head d
 --@item ref epoch:number     arguments that repeat after those: item_ref(i), item_epoch(i), item_count
 --@returns moved wait_ms     the reply: `return { moved, wait_ms }` must stand in the text
 --@row job ref epoch         the words of each element of a list in the reply (for C alone)
+local LATE = 4 --@status     a number in the reply, for C, too: enum { TAKE_STATUS_LATE = 4 }
 
 key_NAME(...) is a key of lib/keys.txt. key_...(), item_...() and constants (local NAME = 'text' or number) are written out in
 place: calls and closures cost Redis more than all else in a short script.
@@ -28,6 +29,7 @@ LUA = Path(__file__).resolve().parent
 BODY = "--@body\n"
 WORD = re.compile(r"(?<![.:])\b[A-Za-z_]\w*")
 CONSTANT = re.compile(r"^local ([A-Z][A-Z_]*) = ('[^'\n]*'|\d+)(?= *$| +--)", re.M)
+STATUS = re.compile(r"^local ([A-Z][A-Z_]*) = (\d+) +--@status", re.M)
 C_FIELD = {"text": "const char *{0};", "bytes": "const void *{0};\n\tsize_t {0}_len;", "flag": "bool {0};"}
 C_PUT = {"text": 'command_str(c, a->{0} ? a->{0} : "");', "bytes": "command_arg(c, a->{0}, a->{0}_len);"}
 IN_LUA = {"number": "tonumber({0})", "flag": "{0} == '1'"}
@@ -166,6 +168,8 @@ def print_calls():
             print_places(name, words)
         for (row, _), *words in described(text, "row"):
             print_places(f"{name}_{row}", words)
+        if STATUS.search(text):
+            print("enum {" + "".join(f" {name.upper()}_STATUS_{status} = {n}," for status, n in STATUS.findall(text)) + " };")
     for (line, _), *words in described((LUA / "lib" / "record.lua").read_text(), "row"):
         print_places(f"record_{line}", words)
 
@@ -175,8 +179,24 @@ def print_keys():
         print(f'#define KEY_{name.upper()} "' + re.sub(r"<\w+>", "%s", re.sub(r"<\w+:(\w+)>", r"%\1", pattern)) + '"')
 
 
+def unset_arguments():
+    """The arguments that a C initializer of them does not name: the compiler would pass 0 or "" without a word."""
+    for path in sorted(LUA.parents[1].rglob("*.c")):
+        text = path.read_text()
+        for found in re.finditer(r"\(struct script_(\w+)\)\{", text):
+            end, depth = found.end(), 1
+            while depth:
+                depth += {"{": 1, "}": -1}.get(text[end], 0)
+                end += 1
+            name, is_item, _ = found[1].partition("_item") if found[1] not in files() else (found[1], "", "")
+            words = layout(files()[name].read_text())[bool(is_item)]
+            unset = [n for n, _ in words if not re.search(rf"\.{n}\b", text[found.end():end])]
+            if unset:
+                yield f"{path}:{text.count(chr(10), 0, end) + 1}: script_{found[1]} without {', '.join(unset)}"
+
+
 def check(folder):
-    faults, texts = [], "".join(compiled(source(name)) for name in names())
+    faults, texts = [*unset_arguments()], "".join(compiled(source(name)) for name in names())
     for name in names():
         (Path(folder) / f"{name}.lua").write_text(compiled(source(name)))
     for path in [*LUA.rglob("*.lua"), *LUA.glob("lib/*.txt")]:

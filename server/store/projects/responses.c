@@ -15,6 +15,13 @@ struct claiming {
 	void *arg;
 };
 
+static const enum responses_outcome outcomes[] = {
+	[RESPONSE_CLAIM_STATUS_CLAIMED] = RESPONSES_CLAIMED,
+	[RESPONSE_CLAIM_STATUS_REPLAYED] = RESPONSES_REPLAYED,
+	[RESPONSE_CLAIM_STATUS_CONFLICT] = RESPONSES_CONFLICT,
+	[RESPONSE_CLAIM_STATUS_IN_HAND] = RESPONSES_IN_HAND,
+};
+
 static void on_claimed(const struct call_result *result, void *context)
 {
 	const struct claiming *c = context;
@@ -24,12 +31,12 @@ static void on_claimed(const struct call_result *result, void *context)
 
 	if (result->end != CALL_ANSWERED) {
 		c->fn(RESPONSES_FAILED, 0, "", result->why, c->arg);
-	} else if (outcome < RESPONSES_CLAIMED || outcome > RESPONSES_IN_HAND) {
+	} else if (outcome < RESPONSE_CLAIM_STATUS_CLAIMED ||
+		   outcome > RESPONSE_CLAIM_STATUS_IN_HAND) {
 		resp_unexpected(&e);
 		c->fn(RESPONSES_FAILED, 0, "", &e, c->arg);
 	} else {
-		c->fn((enum responses_outcome)outcome,
-		      (unsigned)resp_number_at(reply, RESPONSE_CLAIM_STATUS),
+		c->fn(outcomes[outcome], (unsigned)resp_number_at(reply, RESPONSE_CLAIM_STATUS),
 		      resp_text(resp_item(reply, RESPONSE_CLAIM_RESPONSE)), NULL, c->arg);
 	}
 }

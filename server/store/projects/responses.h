@@ -21,7 +21,6 @@ struct responses_claim {
 	const char *token;       /* of this request, no blank in it */
 };
 
-/* Numbers as in lua/projects/response_claim.lua. */
 enum responses_outcome {
 	RESPONSES_FAILED,   /* why is set: ERR_RETRY, ERR_INTERNAL */
 	RESPONSES_CLAIMED,  /* the caller creates the object, then calls responses_finish */

@@ -25,16 +25,6 @@
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define CHUNK_LIFE_S "3600" /* of a chunk without a message */
 
-/* A message's status in the reply, as in lua/queue/accept.lua. */
-enum {
-	STATUS_ACCEPTED = 1,
-	STATUS_REPLAYED,
-	STATUS_CONFLICT,
-	STATUS_LATE,
-	STATUS_MALFORMED,
-	STATUS_NO_CHUNKS
-};
-
 struct accepts {
 	struct redis *redis;
 	struct batch *batch;
@@ -94,19 +84,19 @@ static void end_answered(struct accept_item *it, const struct resp *reply, size_
 	const char *id = resp_text(resp_item(reply, at + ACCEPT_MESSAGE_ID));
 
 	switch (status) {
-	case STATUS_ACCEPTED:
+	case ACCEPT_STATUS_COMMITTED:
 		it->fn(ACCEPT_COMMITTED, it->id.text,
 		       resp_number_at(reply, at + ACCEPT_MESSAGE_ACCEPTED_MS),
 		       resp_text(resp_item(reply, at + ACCEPT_MESSAGE_SUPPRESSED)), NULL, it->arg);
 		free(it);
 		break;
-	case STATUS_REPLAYED:
+	case ACCEPT_STATUS_REPLAYED:
 		end_item(it, ACCEPT_REPLAYED, id, NULL);
 		break;
-	case STATUS_CONFLICT:
+	case ACCEPT_STATUS_CONFLICT:
 		end_item(it, ACCEPT_CONFLICT, id, NULL);
 		break;
-	case STATUS_LATE:
+	case ACCEPT_STATUS_LATE:
 		redis_was_late(it->accepts->redis);
 		refuse(it, ERR_RETRY, "Redis did not reply in time");
 		break;

@@ -36,13 +36,17 @@ static void start_call(struct command *c, unsigned partition, void *arg)
 static void on_settled(struct batch_item *item, const struct call_result *result, size_t at,
 		       void *arg)
 {
-	static const enum settle_end how[] = {SETTLED_LOST, SETTLED_APPLIED, SETTLED_BEFORE,
-					      SETTLED_LATE, SETTLED_GONE};
+	static const enum settle_end how[] = {[SETTLE_STATUS_LOST] = SETTLED_LOST,
+					      [SETTLE_STATUS_APPLIED] = SETTLED_APPLIED,
+					      [SETTLE_STATUS_BEFORE] = SETTLED_BEFORE,
+					      [SETTLE_STATUS_LATE] = SETTLED_LATE,
+					      [SETTLE_STATUS_GONE] = SETTLED_GONE};
 	struct settle_item *it = (struct settle_item *)item;
 	int64_t n = resp_number_at(result->reply, at);
 
 	(void)arg;
-	it->fn(result->end == CALL_ANSWERED && n >= 0 && n <= 4 ? how[n] : SETTLED_UNKNOWN,
+	it->fn(result->end == CALL_ANSWERED && n >= 0 && n <= SETTLE_STATUS_GONE ? how[n]
+										 : SETTLED_UNKNOWN,
 	       it->arg);
 	free(it);
 }

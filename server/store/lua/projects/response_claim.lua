@@ -5,10 +5,10 @@
 --@args space hash fingerprint token lease_ms:digits
 --@returns outcome status response
 -- Run again: the same.
-local CLAIMED = 1
-local REPLAYED = 2                             -- status and response are those of the first request
-local CONFLICT = 3                             -- the same key with another fingerprint
-local IN_HAND = 4                              -- another request with the same key and fingerprint is not finished
+local CLAIMED = 1  --@status
+local REPLAYED = 2 --@status  status and response are those of the first request
+local CONFLICT = 3 --@status  the same key with another fingerprint
+local IN_HAND = 4  --@status  another request with the same key and fingerprint is not finished
 local outcome, status, response = CLAIMED, 0, ''
 local known = call('GET', key_response(space, hash))
 if known then

@@ -12,12 +12,12 @@
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], so that a repeated
 -- reply is the same. Run again: the same reply, except for a MALFORMED or NO_CHUNKS message whose key another message
 -- of the batch took.
-local ACCEPTED = 1
-local REPLAYED = 2                             -- id is of the first message with the Idempotency-Key
-local CONFLICT = 3                             -- the same key with another fingerprint
-local LATE = 4
-local MALFORMED = 5
-local NO_CHUNKS = 6
+local COMMITTED = 1 --@status
+local REPLAYED = 2  --@status  id is of the first message with the Idempotency-Key
+local CONFLICT = 3  --@status  the same key with another fingerprint
+local LATE = 4      --@status
+local MALFORMED = 5 --@status
+local NO_CHUNKS = 6 --@status
 local HEAD_ARGUMENT = '^((%l+) (%l+) %S+ (%d+t?)) (%d+) (%d+) (%d+ (%d+) %S+)$'
 local PROJECT_OF_HEAD = '^%l+ %l+ %S+ (%d+t?) '
 -- Matches the end of the facts and the beginning of the first event in a record.
@@ -93,7 +93,7 @@ local function accept(i, key)
 		message.idempotency = key
 		seen[key] = item_fingerprint(i) .. ' ' .. message.id
 	end
-	return ACCEPTED
+	return COMMITTED
 end
 
 -- For each message: the Redis key of its Idempotency-Key (false for none), the value of that key, and its record.
@@ -116,7 +116,7 @@ local function decide()
 	for i = 1, item_count do
 		local id, key, record = item_id(i), key_of[i], records[i]
 		local value = key and (seen[key] or values[key])
-		local status, accepted_ms, suppressed, replied_id = ACCEPTED, 0, '', id
+		local status, accepted_ms, suppressed, replied_id = COMMITTED, 0, '', id
 		if record or seen[id] then
 			local head = parse_head(record)
 			accepted_ms = head and head.accepted_ms or now_ms
@@ -127,9 +127,9 @@ local function decide()
 		elseif latest_ms > 0 and now_ms > latest_ms then status = LATE
 		else
 			status = accept(i, key)
-			if status == ACCEPTED then accepted_ms = now_ms end
+			if status == COMMITTED then accepted_ms = now_ms end
 		end
-		if status == ACCEPTED and seen[id] then table.insert(seen[id].replies, i * 4) end
+		if status == COMMITTED and seen[id] then table.insert(seen[id].replies, i * 4) end
 		local n = i * 4 - 3
 		reply[n], reply[n + 1], reply[n + 2], reply[n + 3] = status, replied_id, accepted_ms, suppressed
 	end

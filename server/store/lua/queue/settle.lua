@@ -10,11 +10,15 @@
 --   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
 -- retry_ms: delay of deferred recipients. -1: these are final results of some recipients; the lease stays, in the
 --   state before its dot.
--- returns for each job 1: applied, 2: applied before, 3: the lease was lost, but what was delivered is applied,
---   0: the lease was lost, 4: no such job.
--- Run again: 2 instead of 1 or 3 (0 if a later attempt was settled in between); nothing changes.
+-- returns a status for each job.
+-- Run again: BEFORE instead of APPLIED or LATE (LOST if a later attempt was settled in between); nothing changes.
 -- A late "delivered" is applied, because it is true. If another relay has the job before its dot, it loses the lease.
 -- Other late results are dropped.
+local LOST = 0    --@status  another relay had the job
+local APPLIED = 1 --@status
+local BEFORE = 2  --@status  the same results were applied before
+local LATE = 3    --@status  the lease was lost, but what was delivered is applied
+local GONE = 4    --@status  no such job
 local OUTCOMES = { delivered = true, bounced = true, deferred = true, failed = true }
 local ATTEMPT_MAX = 800                        -- octets of an attempt line, as in attempt.h
 local refs, ids, job_numbers, results, hosts, attempts = {}, {}, {}, {}, {}, {}
@@ -98,17 +102,17 @@ end
 -- The owner continues with the other recipients of the job. A repeated run applies nothing, and must not clear a dot
 -- that was set in between.
 local function settle_part(i, message, job, lease, epoch)
-	if apply(i, message, epoch, false) == 0 then return 1 end
+	if apply(i, message, epoch, false) == 0 then return APPLIED end
 	changed[ids[i]] = message
 	job.epoch = epoch                      -- the epoch of an attempt is at most that of its job
 	if job.open > 0 then
 		leases_kept[#leases_kept + 1] = refs[i]
 		leases_kept[#leases_kept + 1] = digits(epoch) .. ' 0 ' .. owner
-		return 1
+		return APPLIED
 	end
 	end_lease(refs[i], job, lease)
 	job.settled_epoch = epoch
-	return 1
+	return APPLIED
 end
 
 local function settle_leased(i, message, job, lease, epoch)
@@ -118,30 +122,30 @@ local function settle_leased(i, message, job, lease, epoch)
 	job.settled_epoch, job.crashes = epoch, 0
 	changed[ids[i]] = message
 	due_ms[refs[i]] = max(min(now_ms + item_retry_ms(i), message.deadline_ms), now_ms)
-	return 1
+	return APPLIED
 end
 
 local function settle_late(i, message, job, lease, epoch)
 	local ref = refs[i]
-	if apply(i, message, epoch, true) == 0 then return 0 end
+	if apply(i, message, epoch, true) == 0 then return LOST end
 	if job.settled_epoch < epoch then job.settled_epoch = epoch end
 	if lease and not lease.dot then            -- another owner has it, before its dot: its fence will fail
 		end_lease(ref, job, lease)
 		due_ms[ref] = now_ms
 	end
 	if job.open == 0 then due_over[#due_over + 1] = ref end
-	return 3
+	return LATE
 end
 
 local function settle(i)
 	local ref, epoch, message = refs[i], item_epoch(i), found[ids[i]]
 	local job, lease = message and message.jobs[job_numbers[i]], leases[ref]
 	local status
-	if not job then return 4
+	if not job then return GONE
 	elseif lease and lease.owner == owner and lease.epoch == epoch then
 		status = settle_leased(i, message, job, lease, epoch)
-	elseif job.settled_epoch == epoch then status = 2
-	elseif epoch > job.epoch then status = 0   -- never granted, or to another owner
+	elseif job.settled_epoch == epoch then status = BEFORE
+	elseif epoch > job.epoch then status = LOST -- never granted, or to another owner
 	else status = settle_late(i, message, job, lease, epoch) end
 	if job.open == 0 then due_ms[ref] = nil end
 	return status

@@ -44,7 +44,9 @@ end
 local function take_again(last_take)
 	local slot_list, ref_list = match(last_take, '^%S+\n([^\n]*)\n([^\n]*)$')
 	local refs, sites, keys, rows = {}, {}, {}, {}
-	for site, count, project in gmatch(slot_list, '(%S+) (%d+) (%S+)') do add_granted(site, tonumber(count), project) end
+	for site, count, project in gmatch(slot_list, '(%S+) (%d+) (%S+)') do
+		add_granted(site, tonumber(count), project)
+	end
 	for ref, site in gmatch(ref_list, '(%S+) (%S+)') do
 		refs[#refs + 1], sites[#sites + 1], keys[#keys + 1] = ref, site, key_message(sub(ref, 1, -4))
 	end

@@ -7,16 +7,18 @@ struct row {
 	const char *name;
 	const char *request;
 	int status;
-	const char *has; /* in the answer */
+	const char *has; /* in the response */
 	int after;
 };
 
+#define BAD_REQUEST 400, "bad-request", CLOSED
+#define CHUNKED POST("/v1/echo", "Transfer-Encoding: chunked\r\n")
+
 static const struct row rows[] = {
 	/* valid requests */
-	{"a POST is answered", POST("/v1/echo", "Content-Length: 2\r\n") "{}", 202, "\"len\":2",
+	{"a POST gets a response", POST("/v1/echo", "Content-Length: 2\r\n") "{}", 202, "\"len\":2",
 	 OPEN},
-	{"a chunked POST is answered",
-	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n3\r\n   \r\n0\r\n\r\n", 202,
+	{"a chunked POST gets a response", CHUNKED "2\r\n{}\r\n3\r\n   \r\n0\r\n\r\n", 202,
 	 "\"len\":5", OPEN},
 	{"a slow handler", POST("/v1/later", "Content-Length: 2\r\n") "{}", 202, "\"len\":2", OPEN},
 	{"a slow key",
@@ -27,7 +29,8 @@ static const struct row rows[] = {
 	 "POST /v1/echo HTTP/1.1\r\n" HOST JSON
 	 "Authorization: Bearer pn_live_slow_not\r\nContent-Length: 2\r\n\r\n{}",
 	 401, "unauthorized", CLOSED},
-	{"HTTP/1.0 gets an answer and a close", "GET /healthz HTTP/1.0\r\n\r\n", 200, "ok", CLOSED},
+	{"HTTP/1.0 gets a response and a close", "GET /healthz HTTP/1.0\r\n\r\n", 200, "ok",
+	 CLOSED},
 	{"absolute form", "GET http://h/healthz HTTP/1.1\r\n" HOST "\r\n", 200, "ok", OPEN},
 	{"a query is decoded", GET("/v1/things/msg_01arz3ndektsv4rrffq69g5fav?q=a%20b+c%C3%BC&"),
 	 200, "\"q\":\"a b cü\"", OPEN},
@@ -68,93 +71,71 @@ static const struct row rows[] = {
 
 	/* framing */
 	{"two equal Content-Length",
-	 POST("/v1/echo", "Content-Length: 2\r\nContent-Length: 2\r\n") "{}", 400, "bad-request",
-	 CLOSED},
+	 POST("/v1/echo", "Content-Length: 2\r\nContent-Length: 2\r\n") "{}", BAD_REQUEST},
 	{"two different Content-Length",
-	 POST("/v1/echo", "Content-Length: 2\r\ncontent-length: 3\r\n") "{} ", 400, "bad-request",
-	 CLOSED},
+	 POST("/v1/echo", "Content-Length: 2\r\ncontent-length: 3\r\n") "{} ", BAD_REQUEST},
 	{"Content-Length and chunked",
 	 POST("/v1/echo",
 	      "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n",
-	 400, "bad-request", CLOSED},
+	 BAD_REQUEST},
 	{"chunked and Content-Length",
 	 POST("/v1/echo",
 	      "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n") "2\r\n{}\r\n0\r\n\r\n",
-	 400, "bad-request", CLOSED},
-	{"chunked, identity", POST("/v1/echo", "Transfer-Encoding: chunked, identity\r\n"), 400,
-	 "bad-request", CLOSED},
-	{"identity", POST("/v1/echo", "Transfer-Encoding: identity\r\n"), 400, "bad-request",
-	 CLOSED},
+	 BAD_REQUEST},
+	{"chunked, identity", POST("/v1/echo", "Transfer-Encoding: chunked, identity\r\n"),
+	 BAD_REQUEST},
+	{"identity", POST("/v1/echo", "Transfer-Encoding: identity\r\n"), BAD_REQUEST},
 	{"two Transfer-Encoding",
-	 POST("/v1/echo", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400,
-	 "bad-request", CLOSED},
+	 POST("/v1/echo", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+	 BAD_REQUEST},
 	{"a blank before the colon",
-	 POST("/v1/echo", "Transfer-Encoding : chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", 400,
-	 "bad-request", CLOSED},
+	 POST("/v1/echo", "Transfer-Encoding : chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", BAD_REQUEST},
 	{"a folded Transfer-Encoding",
-	 POST("/v1/echo", "Transfer-Encoding:\r\n chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", 400,
-	 "bad-request", CLOSED},
-	{"a folded header", POST("/v1/echo", "X: a\r\n b\r\nContent-Length: 2\r\n") "{}", 400,
-	 "bad-request", CLOSED},
+	 POST("/v1/echo", "Transfer-Encoding:\r\n chunked\r\n") "2\r\n{}\r\n0\r\n\r\n",
+	 BAD_REQUEST},
+	{"a folded header", POST("/v1/echo", "X: a\r\n b\r\nContent-Length: 2\r\n") "{}",
+	 BAD_REQUEST},
 	{"a header folded by a tab at the end",
-	 POST("/v1/echo", "Content-Length: 2\r\n\t1\r\n") "{}", 400, "bad-request", CLOSED},
+	 POST("/v1/echo", "Content-Length: 2\r\n\t1\r\n") "{}", BAD_REQUEST},
 	{"chunked with HTTP/1.0",
 	 "POST /v1/echo HTTP/1.0\r\n" HOST KEY JSON "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-	 400, "bad-request", CLOSED},
-	{"a bare LF after a header", "GET /healthz HTTP/1.1\r\nHost: h\nX: y\r\n\r\n", 400,
-	 "bad-request", CLOSED},
-	{"a bare LF after the request line", "GET /healthz HTTP/1.1\nHost: h\r\n\r\n", 400,
-	 "bad-request", CLOSED},
-	{"a bare LF at the end of the head", "GET /healthz HTTP/1.1\r\nHost: h\r\n\n", 400,
-	 "bad-request", CLOSED},
-	{"a bare CR", "GET /healthz HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n", 400, "bad-request",
-	 CLOSED},
-	{"an empty header name", "GET /healthz HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n", 400,
-	 "bad-request", CLOSED},
+	 BAD_REQUEST},
+	{"a bare LF after a header", "GET /healthz HTTP/1.1\r\nHost: h\nX: y\r\n\r\n", BAD_REQUEST},
+	{"a bare LF after the request line", "GET /healthz HTTP/1.1\nHost: h\r\n\r\n", BAD_REQUEST},
+	{"a bare LF at the end of the head", "GET /healthz HTTP/1.1\r\nHost: h\r\n\n", BAD_REQUEST},
+	{"a bare CR", "GET /healthz HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n", BAD_REQUEST},
+	{"an empty header name", "GET /healthz HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n", BAD_REQUEST},
 	{"two blanks in the request line", "GET  /healthz HTTP/1.1\r\nHost: h\r\n\r\n", 400, "",
 	 CLOSED},
-	{"a Content-Length that is no number", POST("/v1/echo", "Content-Length: 2x\r\n") "{}", 400,
-	 "bad-request", CLOSED},
-	{"a negative Content-Length", POST("/v1/echo", "Content-Length: -2\r\n") "{}", 400,
-	 "bad-request", CLOSED},
+	{"a Content-Length that is no number", POST("/v1/echo", "Content-Length: 2x\r\n") "{}",
+	 BAD_REQUEST},
+	{"a negative Content-Length", POST("/v1/echo", "Content-Length: -2\r\n") "{}", BAD_REQUEST},
 	{"a Content-Length that is too large for any reader",
-	 POST("/v1/echo", "Content-Length: 99999999999999999999999\r\n"), 400, "bad-request",
-	 CLOSED},
+	 POST("/v1/echo", "Content-Length: 99999999999999999999999\r\n"), BAD_REQUEST},
 	{"another version of HTTP", "GET /healthz HTTP/2.0\r\n" HOST "\r\n", 505, "http-version",
 	 CLOSED},
-	{"no version of HTTP", "GET /healthz\r\n\r\n", 400, "bad-request", CLOSED},
-	{"a header without a colon", "GET /healthz HTTP/1.1\r\n" HOST "nothing\r\n\r\n", 400,
-	 "bad-request", CLOSED},
-	{"a bad chunk", POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "zz\r\n{}\r\n", 400,
-	 "bad-request", CLOSED},
-	{"a chunk size that ends in LF",
-	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\n{}\r\n0\r\n\r\n", 400,
-	 "bad-request", CLOSED},
-	{"a chunk that ends in LF",
-	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\n0\r\n\r\n", 400,
-	 "bad-request", CLOSED},
-	{"a chunk extension",
-	 POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2;a=b\r\n{}\r\n0\r\n\r\n", 400,
-	 "bad-request", CLOSED},
-	{"chunks", POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n", 202,
-	 "", OPEN},
+	{"no version of HTTP", "GET /healthz\r\n\r\n", BAD_REQUEST},
+	{"a header without a colon", "GET /healthz HTTP/1.1\r\n" HOST "nothing\r\n\r\n",
+	 BAD_REQUEST},
+	{"a bad chunk", CHUNKED "zz\r\n{}\r\n", BAD_REQUEST},
+	{"a chunk size that ends in LF", CHUNKED "2\n{}\r\n0\r\n\r\n", BAD_REQUEST},
+	{"a chunk that ends in LF", CHUNKED "2\r\n{}\n0\r\n\r\n", BAD_REQUEST},
+	{"a chunk extension", CHUNKED "2;a=b\r\n{}\r\n0\r\n\r\n", BAD_REQUEST},
+	{"chunks", CHUNKED "2\r\n{}\r\n0\r\n\r\n", 202, "", OPEN},
 
 	/* headers that must occur once */
 	{"no Host", "GET /healthz HTTP/1.1\r\n\r\n", 400, "Host", CLOSED},
-	{"two Host", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "bad-request",
-	 CLOSED},
+	{"two Host", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", BAD_REQUEST},
 	{"a Host with a path", "GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "Host", CLOSED},
-	{"two Authorization", POST("/v1/echo", KEY "Content-Length: 2\r\n") "{}", 400,
-	 "bad-request", CLOSED},
-	{"two Content-Type", POST("/v1/echo", JSON "Content-Length: 2\r\n") "{}", 400,
-	 "bad-request", CLOSED},
+	{"two Authorization", POST("/v1/echo", KEY "Content-Length: 2\r\n") "{}", BAD_REQUEST},
+	{"two Content-Type", POST("/v1/echo", JSON "Content-Length: 2\r\n") "{}", BAD_REQUEST},
 	{"two Idempotency-Key",
 	 POST("/v1/echo", "Idempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 2\r\n") "{}",
-	 400, "bad-request", CLOSED},
+	 BAD_REQUEST},
 	{"two Content-Encoding",
 	 POST("/v1/echo",
 	      "Content-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n") "{}",
-	 400, "bad-request", CLOSED},
+	 BAD_REQUEST},
 
 	/* keys */
 	{"no key", "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST "\r\n", 401,
@@ -392,7 +373,7 @@ static void a_bad_head_is_refused_whatever_came_before_it(void **state)
 	static const char *const before[] = {
 		GET("/healthz"),
 		POST("/v1/echo", "Content-Length: 2\r\n") "{}",
-		POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "2\r\n{}\r\n0\r\n\r\n",
+		CHUNKED "2\r\n{}\r\n0\r\n\r\n",
 	};
 	static const char bad[] = POST("/v1/echo", "Content-Length: 2x\r\n");
 	static const size_t pieces[] = {sizeof(bad) - 1, 7};
@@ -419,7 +400,7 @@ static void a_bad_head_is_refused_whatever_came_before_it(void **state)
 
 static void a_chunked_body_in_pieces_is_taken(void **state)
 {
-	static const char head[] = POST("/v1/echo", "Transfer-Encoding: chunked\r\n");
+	static const char head[] = CHUNKED;
 	static const char body[] = "A\r\n0123456789\r\n1\r\nx\r\n0\r\nX: y\r\n\r\n";
 	char answer[4000];
 	int fd = dial(&shared);
@@ -440,7 +421,7 @@ static void a_chunked_body_in_pieces_is_taken(void **state)
 /* The head and the first chunk are more than the guard looks at in search of a head. */
 static void a_bad_chunk_far_after_the_head_is_refused(void **state)
 {
-	static const char head[] = POST("/v1/echo", "Transfer-Encoding: chunked\r\n") "4E20\r\n";
+	static const char head[] = CHUNKED "4E20\r\n";
 	static const char bad[] = "\r\n2\n{}\r\n0\r\n\r\n";
 	static char request[sizeof(head) - 1 + 20000 + sizeof(bad) - 1];
 	char answer[4000];

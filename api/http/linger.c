@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/base/buf.h"
+#include "server/base/links.h"
 
 #define LINGERING_MAX 256
 
@@ -30,12 +31,7 @@ static void end_linger(void *arg)
 	loop_fd_deinit(&l->watch);
 	loop_timer_deinit(&l->timer);
 	close(l->fd);
-	if (l->prev)
-		l->prev->next = l->next;
-	else
-		s->lingering = l->next;
-	if (l->next)
-		l->next->prev = l->prev;
+	LINKS_REMOVE(s->lingering, l);
 	s->n_lingering--;
 	free(l);
 	engine_check_drained(s);
@@ -63,10 +59,7 @@ void linger_take(struct http_server *s, int fd)
 	}
 	l->server = s;
 	l->fd = fd;
-	l->next = s->lingering;
-	if (l->next)
-		l->next->prev = l;
-	s->lingering = l;
+	LINKS_ADD(s->lingering, l);
 	s->n_lingering++;
 	loop_fd_init(&l->watch, s->api->loop, fd, on_readable, l);
 	loop_timer_set(&l->timer, s->limits.linger_ms);

@@ -9,6 +9,7 @@
 #include "api/http/linger.h"
 #include "api/http/room.h"
 #include "server/base/clock.h"
+#include "server/base/links.h"
 #include "server/base/metrics.h"
 
 struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from)
@@ -24,10 +25,7 @@ struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from
 		free(p);
 		return NULL;
 	}
-	p->next = s->peers;
-	if (p->next)
-		p->next->prev = p;
-	s->peers = p;
+	LINKS_ADD(s->peers, p);
 	s->n_peers++;
 	metric_add(METRIC_HTTP_CONNECTIONS, 1);
 	p->is_counted = true;
@@ -48,12 +46,7 @@ void peer_free(struct peer *p)
 	/* MHD closes its descriptor after this; a copy keeps the socket. */
 	if (p->is_left_early && !s->is_stopping && (copy = fcntl(p->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
 		linger_take(s, copy);
-	if (p->prev)
-		p->prev->next = p->next;
-	else
-		s->peers = p->next;
-	if (p->next)
-		p->next->prev = p->prev;
+	LINKS_REMOVE(s->peers, p);
 	s->n_peers--;
 	metric_add(METRIC_HTTP_CONNECTIONS, -1);
 	free(p);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/base/clock.h"
+#include "server/base/links.h"
 
 struct request *request_new(struct http_server *s, const char *target)
 {
@@ -21,10 +22,7 @@ struct request *request_new(struct http_server *s, const char *target)
 	memcpy(r->target, target, len + 1);
 	r->uri.path = "";
 	engine_new_id(s, r->id);
-	r->next = s->requests;
-	if (r->next)
-		r->next->prev = r;
-	s->requests = r;
+	LINKS_ADD(s->requests, r);
 	return r;
 }
 
@@ -36,12 +34,7 @@ void request_leave(struct request *r)
 		return;
 	s->body_bytes -= r->body.len;
 	s->response_bytes -= r->text_len;
-	if (r->prev)
-		r->prev->next = r->next;
-	else
-		s->requests = r->next;
-	if (r->next)
-		r->next->prev = r->prev;
+	LINKS_REMOVE(s->requests, r);
 	r->server = NULL;
 	r->peer = NULL;
 	r->mhd = NULL;

@@ -14,6 +14,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
+#include "server/base/links.h"
 #include "server/base/number.h"
 #include "server/fetch/curl_loop.h"
 #include "server/route/netblock.h"
@@ -98,12 +99,7 @@ static void call_end(struct call *c)
 {
 	struct fetch *f = c->fetch;
 
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		f->calls = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	LINKS_REMOVE(f->calls, c);
 	curl_multi_remove_handle(f->curl.multi, c->curl);
 	call_put_back(c);
 }
@@ -243,10 +239,7 @@ static void call_begin(struct call *c)
 {
 	struct fetch *f = c->fetch;
 
-	c->next = f->calls;
-	if (f->calls)
-		f->calls->prev = c;
-	f->calls = c;
+	LINKS_ADD(f->calls, c);
 	curl_multi_add_handle(f->curl.multi, c->curl);
 }
 

@@ -7,6 +7,7 @@
 #include <unbound.h>
 #include <unbound-event.h>
 
+#include "server/base/links.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/base/number.h"
@@ -24,7 +25,7 @@ struct dns_question {
 	void *arg;
 	enum dns_type type;
 	struct dns_answer answer;
-	struct dns_question *previous, *next; /* in dns->open, or (next alone) dns->done */
+	struct dns_question *prev, *next; /* in dns->open, or (next alone) dns->done */
 };
 
 struct dns {
@@ -85,12 +86,7 @@ static void on_answer(void *arg, int code, void *packet, int len, int security, 
 
 	(void)why_bogus;
 	(void)was_ratelimited;
-	if (q->previous)
-		q->previous->next = q->next;
-	else
-		d->open = q->next;
-	if (q->next)
-		q->next->previous = q->previous;
+	LINKS_REMOVE(d->open, q);
 	d->n_open--;
 	q->answer.status = code == RCODE_NXDOMAIN && !is_bogus ? DNS_NO_NAME : DNS_FAILED;
 	if (code == 0 && !is_bogus && packet && len > 0 &&
@@ -112,10 +108,8 @@ struct dns_question *dns_ask(struct dns *d, const char *name, enum dns_type type
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return NULL;
-	*q = (struct dns_question){.dns = d, .fn = fn, .arg = arg, .type = type, .next = d->open};
-	if (d->open)
-		d->open->previous = q;
-	d->open = q;
+	*q = (struct dns_question){.dns = d, .fn = fn, .arg = arg, .type = type};
+	LINKS_ADD(d->open, q);
 	d->n_open++;
 	/* on_answer may run before this returns: with a cached answer. */
 	if (ub_resolve_event(d->ub, name, (int)type, CLASS_IN, q, on_answer, NULL) != 0)

@@ -1,6 +1,7 @@
 /* Lists of deliveries, and their counts. */
 #include "smtp/relay/delivery_set.h"
 
+#include "server/base/links.h"
 #include "server/base/metrics.h"
 #include "smtp/relay/delivery.h"
 
@@ -46,10 +47,7 @@ void delivery_set_move(struct delivery *d, enum delivery_stage stage, struct del
 void delivery_set_add(struct delivery_set *set, struct delivery *d)
 {
 	d->set = set;
-	d->next = set->first;
-	if (d->next)
-		d->next->prev = d;
-	set->first = d;
+	LINKS_ADD(set->first, d);
 	set->n++;
 	metric_set(METRIC_JOBS_LEASED, set->n);
 }
@@ -59,12 +57,7 @@ void delivery_set_remove(struct delivery *d)
 	struct delivery_set *set = d->set;
 
 	unlink_from_queue(d);
-	if (d->prev)
-		d->prev->next = d->next;
-	else
-		set->first = d->next;
-	if (d->next)
-		d->next->prev = d->prev;
+	LINKS_REMOVE(set->first, d);
 	set->n--;
 	set->bytes -= d->bytes;
 	metric_set(METRIC_JOBS_LEASED, set->n);

@@ -237,3 +237,28 @@ void batch_free(struct batch *b)
 			free_queue(b->queues[p]);
 	free(b);
 }
+
+void *batch_part_make(struct redis *redis, const struct batch_kind *kind, size_t size)
+{
+	struct batch_part *part = calloc(1, size);
+
+	if (!part)
+		return NULL;
+	part->redis = redis;
+	part->batch = batch_new(redis, kind, part);
+	if (part->batch)
+		return part;
+	free(part);
+	return NULL;
+}
+
+void batch_part_abandon(void *part)
+{
+	batch_abandon(((struct batch_part *)part)->batch);
+}
+
+void batch_part_free(void *part)
+{
+	batch_free(((struct batch_part *)part)->batch);
+	free(part);
+}

@@ -51,4 +51,15 @@ size_t batch_unanswered_in(const struct batch *b, unsigned partition);
 /* Ends all items that wait as CALL_NEVER_SENT. */
 void batch_abandon(struct batch *b);
 
+/* A part of the client (redis_part) that has one batch: the first member of the part's own struct,
+ * which is the arg of the batch's callbacks. These are the functions of its redis_part_kind. */
+struct batch_part {
+	struct redis *redis;
+	struct batch *batch;
+};
+/* size: of the own struct, which is zeroed. NULL: out of memory. */
+void *batch_part_make(struct redis *redis, const struct batch_kind *kind, size_t size);
+void batch_part_abandon(void *part);
+void batch_part_free(void *part);
+
 #endif

@@ -26,8 +26,7 @@
 #define CHUNK_LIFE_S "3600" /* of a chunk without a message */
 
 struct accepts {
-	struct redis *redis;
-	struct batch *batch;
+	struct batch_part part;
 	struct buf packed;
 };
 
@@ -97,7 +96,7 @@ static void end_answered(struct accept_item *it, const struct resp *reply, size_
 		end_item(it, ACCEPT_CONFLICT, id, NULL);
 		break;
 	case ACCEPT_STATUS_LATE:
-		redis_was_late(it->accepts->redis);
+		redis_was_late(it->accepts->part.redis);
 		refuse(it, ERR_RETRY, "Redis did not reply in time");
 		break;
 	default:
@@ -125,11 +124,11 @@ static void on_accepted(struct batch_item *item, const struct call_result *resul
 static void start_call(struct command *c, unsigned partition, void *arg)
 {
 	struct accepts *a = arg;
-	const struct config *config = redis_config(a->redis);
+	const struct config *config = redis_config(a->part.redis);
 
 	script_accept(c, partition,
 		      &(struct script_accept){
-			      .latest_ms = clock_real_ms() + redis_clock_offset_ms(a->redis) +
+			      .latest_ms = clock_real_ms() + redis_clock_offset_ms(a->part.redis) +
 					   ACCEPT_WITHIN_MS,
 			      .key_life_ms = config->idempotency_s * 1000,
 			      .retention_ms = config->retention_s * 1000,
@@ -148,37 +147,19 @@ static const struct batch_kind kind = {.max_items = BATCH_MAX,
 
 static void *accepts_make(struct redis *redis)
 {
-	struct accepts *a = calloc(1, sizeof(*a));
-
-	if (!a)
-		return NULL;
-	a->redis = redis;
-	a->batch = batch_new(redis, &kind, a);
-	if (!a->batch) {
-		free(a);
-		return NULL;
-	}
-	return a;
-}
-
-static void accepts_abandon(void *state)
-{
-	struct accepts *a = state;
-
-	batch_abandon(a->batch);
+	return batch_part_make(redis, &kind, sizeof(struct accepts));
 }
 
 static void accepts_free(void *state)
 {
 	struct accepts *a = state;
 
-	batch_free(a->batch);
 	buf_deinit(&a->packed);
-	free(a);
+	batch_part_free(a);
 }
 
 static const struct redis_part_kind accepts_kind = {
-	.make = accepts_make, .abandon = accepts_abandon, .free_fn = accepts_free};
+	.make = accepts_make, .abandon = batch_part_abandon, .free_fn = accepts_free};
 
 static void on_oom(const struct call_result *result, void *context)
 {
@@ -189,8 +170,8 @@ static void on_oom(const struct call_result *result, void *context)
 
 static void add(struct accept_item *it)
 {
-	if (batch_add(it->accepts->batch, id_partition(it->id.text), &it->item) < 0)
-		redis_call_oom(it->accepts->redis, CALLBACK(on_oom, it));
+	if (batch_add(it->accepts->part.batch, id_partition(it->id.text), &it->item) < 0)
+		redis_call_oom(it->accepts->part.redis, CALLBACK(on_oom, it));
 }
 
 /* ---- large contents: chunks first, then the message that refers to them ---- */
@@ -221,7 +202,8 @@ static void write_chunks(struct accept_item *it, const struct buf *packed, size_
 		command_arg(&c, packed->data + from, len);
 		command_str(&c, "EX");
 		command_str(&c, CHUNK_LIFE_S);
-		redis_call_bulk(it->accepts->redis, &c, ACCEPT_WITHIN_MS, CALLBACK(on_chunk, it));
+		redis_call_bulk(it->accepts->part.redis, &c, ACCEPT_WITHIN_MS,
+				CALLBACK(on_chunk, it));
 	}
 }
 

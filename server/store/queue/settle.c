@@ -11,9 +11,8 @@
 #include "server/store/queue/job.h"
 
 struct settle {
-	struct redis *redis;
+	struct batch_part part;
 	char owner[96];
-	struct batch *batch;
 };
 
 struct settle_item {
@@ -29,7 +28,7 @@ static void start_call(struct command *c, unsigned partition, void *arg)
 	script_settle(c, partition,
 		      &(struct script_settle){
 			      .owner = s->owner,
-			      .retention_ms = redis_config(s->redis)->retention_s * 1000,
+			      .retention_ms = redis_config(s->part.redis)->retention_s * 1000,
 		      });
 }
 
@@ -60,36 +59,11 @@ static const struct batch_kind kind = {.connection = 0,
 
 static void *settle_make(struct redis *redis)
 {
-	struct settle *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->redis = redis;
-	s->batch = batch_new(redis, &kind, s);
-	if (!s->batch) {
-		free(s);
-		return NULL;
-	}
-	return s;
-}
-
-static void settle_abandon(void *state)
-{
-	struct settle *s = state;
-
-	batch_abandon(s->batch);
-}
-
-static void settle_free(void *state)
-{
-	struct settle *s = state;
-
-	batch_free(s->batch);
-	free(s);
+	return batch_part_make(redis, &kind, sizeof(struct settle));
 }
 
 static const struct redis_part_kind settle_kind = {
-	.make = settle_make, .abandon = settle_abandon, .free_fn = settle_free};
+	.make = settle_make, .abandon = batch_part_abandon, .free_fn = batch_part_free};
 
 /* NULL: out of memory. */
 static struct settle_item *add_item(struct redis *redis, const char *owner, const char *ref,
@@ -103,7 +77,7 @@ static struct settle_item *add_item(struct redis *redis, const char *owner, cons
 	if (!*s->owner)
 		snprintf(s->owner, sizeof(s->owner), "%s", owner);
 	it->item.args = *args;
-	if (batch_add(s->batch, job_partition(ref), &it->item) == 0)
+	if (batch_add(s->part.batch, job_partition(ref), &it->item) == 0)
 		return it;
 	free(it);
 	return NULL;
@@ -148,5 +122,5 @@ size_t settle_unanswered(struct redis *redis)
 {
 	const struct settle *s = redis_part(redis, &settle_kind);
 
-	return s ? batch_unanswered(s->batch) : 0;
+	return s ? batch_unanswered(s->part.batch) : 0;
 }

@@ -9,9 +9,9 @@
 #include "server/redis/redis.h"
 
 struct slots {
+	struct batch_part part;
 	char owner[96];
 	unsigned request; /* a call that is repeated keeps its number */
-	struct batch *batch;
 };
 
 struct slots_item {
@@ -48,35 +48,11 @@ static const struct batch_kind kind = {.connection = 1,
 
 static void *slots_make(struct redis *redis)
 {
-	struct slots *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->batch = batch_new(redis, &kind, s);
-	if (!s->batch) {
-		free(s);
-		return NULL;
-	}
-	return s;
-}
-
-static void slots_abandon(void *state)
-{
-	struct slots *s = state;
-
-	batch_abandon(s->batch);
-}
-
-static void slots_free(void *state)
-{
-	struct slots *s = state;
-
-	batch_free(s->batch);
-	free(s);
+	return batch_part_make(redis, &kind, sizeof(struct slots));
 }
 
 static const struct redis_part_kind slots_kind = {
-	.make = slots_make, .abandon = slots_abandon, .free_fn = slots_free};
+	.make = slots_make, .abandon = batch_part_abandon, .free_fn = batch_part_free};
 
 struct refused {
 	slots_fn *fn;
@@ -105,7 +81,7 @@ void slots_give_back(struct redis *redis, const char *owner, unsigned partition,
 		command_args(&it->item.args);
 		script_slot_item(&it->item.args,
 				 &(struct script_slot_item){.site = site, .connections = count});
-		if (batch_add(s->batch, partition, &it->item) == 0)
+		if (batch_add(s->part.batch, partition, &it->item) == 0)
 			return;
 		command_deinit(&it->item.args);
 		free(it);
@@ -117,5 +93,5 @@ size_t slots_unanswered(struct redis *redis)
 {
 	const struct slots *s = redis_part(redis, &slots_kind);
 
-	return s ? batch_unanswered(s->batch) : 0;
+	return s ? batch_unanswered(s->part.batch) : 0;
 }

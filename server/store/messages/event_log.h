@@ -2,6 +2,7 @@
 #define SERVER_STORE_MESSAGES_EVENT_LOG_H
 
 #include "server/base/id.h"
+#include "server/store/messages/event_log_place.h"
 #include "server/store/messages/record.h"
 
 struct redis;
@@ -9,17 +10,6 @@ struct redis;
 /* The event log of a project: one stream for each partition, `ev:<project>`. Its entries name
  * messages and the numbers of their events; the events are in the records. Entries are removed
  * after the retention. */
-
-/* The id of an entry, "<ms>-<seq>" in Redis. Ordered by ms, then seq. */
-struct event_log_place {
-	int64_t ms, seq;
-};
-/* Below 0, 0, above 0, as strcmp. */
-int event_log_place_compare(const struct event_log_place *a, const struct event_log_place *b);
-#define EVENT_LOG_PLACE_TEXT 48
-void event_log_place_write(const struct event_log_place *at, char out[EVENT_LOG_PLACE_TEXT]);
-/* -1: text is no place; *at is unchanged. */
-int event_log_place_read(const char *text, struct event_log_place *at);
 
 struct event_log_entry {
 	unsigned partition;

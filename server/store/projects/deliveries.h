@@ -3,7 +3,7 @@
 
 #include "server/redis/command.h"
 #include "server/store/projects/endpoints.h"
-#include "server/store/messages/event_log.h"
+#include "server/store/messages/event_log_place.h"
 
 struct redis;
 

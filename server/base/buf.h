@@ -18,9 +18,11 @@ struct buf {
 	bool failed;
 };
 
+/* Frees the bytes and empties b; the limit stays. */
 void buf_deinit(struct buf *b);
 void buf_wipe(struct buf *b);  /* overwrites the bytes, then buf_deinit; for secrets */
 void buf_reset(struct buf *b); /* len = 0, failed = false; keeps the memory */
+/* bytes may contain NUL; they must not be in b itself. */
 void buf_append(struct buf *b, const void *bytes, size_t len);
 void buf_str(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);

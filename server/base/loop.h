@@ -18,6 +18,7 @@ typedef void loop_fd_fn(int fd, unsigned what, void *arg);
 #define LOOP_WRITE 2u
 
 struct loop *loop_new(void); /* NULL: out of memory */
+/* NULL does nothing. Timers, posts and descriptors must be deinited before it. */
 void loop_free(struct loop *loop);
 int loop_run(struct loop *loop); /* until loop_stop */
 void loop_stop(struct loop *loop);
@@ -29,8 +30,10 @@ struct event_base *loop_base(struct loop *loop);
 struct loop_timer {
 	void *event;
 };
+/* Does not start the timer. */
 int loop_timer_init(struct loop_timer *t, struct loop *loop, loop_fn *fn, void *arg);
 void loop_timer_set(struct loop_timer *t, int64_t ms); /* from now; replaces the last set */
+/* Both do nothing on a zeroed timer. deinit also cancels. */
 void loop_timer_cancel(struct loop_timer *t);
 void loop_timer_deinit(struct loop_timer *t);
 
@@ -42,6 +45,7 @@ struct loop_post {
 	loop_fn *fn;
 	void *arg;
 };
+/* Does not post. deinit cancels; it does nothing on a zeroed value. */
 int loop_post_init(struct loop_post *p, struct loop *loop, loop_fn *fn, void *arg);
 void loop_post(struct loop_post *p);
 void loop_post_deinit(struct loop_post *p);
@@ -55,6 +59,7 @@ struct loop_fd {
 	int fd;
 	unsigned want;
 };
+/* Watches nothing yet. The caller owns fd, and closes it after deinit. */
 void loop_fd_init(struct loop_fd *w, struct loop *loop, int fd, loop_fd_fn *fn, void *arg);
 int loop_fd_want(struct loop_fd *w, unsigned what); /* bits to watch from now on; 0 = none */
 void loop_fd_deinit(struct loop_fd *w);             /* does not close fd */

@@ -27,7 +27,9 @@ struct shares {
 struct share *share_join(struct shares *all, const char *project_id);
 /* The last endpoint that leaves frees the share. */
 void share_leave(struct shares *all, struct share *share);
+/* May the project begin one more post? */
 bool share_has_room(const struct shares *all, const struct share *share);
+/* Count a post of the project; each begin has one end, also if the post fails. */
 void share_begin_post(struct shares *all, struct share *share);
 void share_end_post(struct shares *all, struct share *share);
 

@@ -21,6 +21,7 @@ struct header {
 	bool has_token;
 };
 
+/* Writes "<name>:". Tokens follow, then header_end. */
 void header_begin(struct header *h, struct buf *out, const char *name);
 /* Writes a space, or a fold and a space, and the token, which is never broken. The first token is
  * on the line of the field name unless that is very long: some readers take a field that begins
@@ -28,6 +29,7 @@ void header_begin(struct header *h, struct buf *out, const char *name);
 void header_token(struct header *h, const char *token, size_t len);
 /* Appends text without a space. */
 void header_glue(struct header *h, const char *text);
+/* Writes CRLF. */
 void header_end(struct header *h);
 
 /* A word of a structured value: it ends at a blank, after a comma outside angle brackets, and
@@ -39,6 +41,7 @@ size_t header_word(const char **text);
  * look like encoded words become encoded words (RFC 2047). Blanks at its ends are dropped. */
 void header_structured(struct buf *out, const char *name, const char *value);
 void header_text(struct buf *out, const char *name, const char *value);
+/* Display names that are not ASCII become encoded words. */
 void header_addresses(struct buf *out, const char *name, const struct address *list, size_t n);
 
 #endif

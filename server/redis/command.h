@@ -19,6 +19,7 @@ void command_start(struct command *c, const char *name); /* "GET" ... */
 /* EVALSHA of a transition on the partition (or REDIS_GLOBAL). */
 #define REDIS_GLOBAL 0xffffu
 void command_script(struct command *c, enum script script, unsigned partition);
+/* One argument each: any octets, a text without its NUL, a number in decimal digits. */
 void command_arg(struct command *c, const void *bytes, size_t len);
 void command_str(struct command *c, const char *text);
 void command_num(struct command *c, int64_t n);
@@ -34,6 +35,7 @@ void command_args(struct command *c);
 void command_reserve(struct command *c, size_t len);
 /* The finished bytes, owned by c; NULL: out of memory. */
 const char *command_finish(struct command *c, size_t *len);
+/* A zeroed command does nothing. */
 void command_deinit(struct command *c);
 
 #endif

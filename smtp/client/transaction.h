@@ -44,9 +44,12 @@ struct transaction {
  * CRLF (it could fake the end of the mail). */
 int transaction_start(struct transaction *t, const struct connection_mail *mail, struct err *e)
 	__attribute__((warn_unused_result));
+/* Frees the memory; the mail is borrowed and stays. */
 void transaction_deinit(struct transaction *t);
 
+/* RCPT i got 2xx: MARK_ACCEPTED. i counts from 0, in the order of mail->recipients. */
 void transaction_accept(struct transaction *t, size_t i);
+/* Copies the result of recipient i: MARK_SETTLED. */
 void transaction_settle(struct transaction *t, size_t i, const struct connection_result *result);
 /* Settles all recipients with one of these marks; MARK_SETTLED replaces earlier results. */
 void transaction_settle_all(struct transaction *t, unsigned marks,
@@ -55,6 +58,7 @@ void transaction_settle_all(struct transaction *t, unsigned marks,
 /* The next pieces of head and body, at most max; 0 = everything is written. The result stays the
  * same until transaction_wrote. */
 size_t transaction_pieces(const struct transaction *t, struct iovec *pieces, size_t max);
+/* len octets of the pieces were sent. */
 void transaction_wrote(struct transaction *t, size_t len);
 
 #endif

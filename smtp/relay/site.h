@@ -66,8 +66,11 @@ void site_wait(struct site *s, struct delivery *d, bool is_first);
 /* Gives deliveries to channels at the end of this loop turn. */
 void site_pump(struct site *s);
 
+/* Of one partition: all that the store counts as ours, with those that are being given back. */
 unsigned site_slots_held(const struct site *s, unsigned partition);
+/* Of all partitions: slots without a channel. */
 unsigned site_slots_free(const struct site *s);
+/* True if the store counts any slot as ours. */
 bool site_has_slots(const struct site *s);
 /* How many jobs, and how many further slots, the site could use now. */
 unsigned site_wanted_jobs(const struct site *s);

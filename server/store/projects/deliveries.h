@@ -22,6 +22,7 @@ struct deliveries_endpoint {
 /* Loads all endpoints. list NULL and why NULL: nothing has changed since `version`. */
 typedef void deliveries_load_fn(struct deliveries_endpoint *list, size_t n, int64_t version,
 				const struct err *why, void *arg);
+/* version: as the last load gave it. list is borrowed for the callback. */
 void deliveries_load(struct redis *redis, int64_t version, deliveries_load_fn *fn, void *arg);
 
 /* Finds the projects in list whose log has entries after the reader's position. Calls fn once for
@@ -37,6 +38,7 @@ void deliveries_look(struct redis *redis, unsigned partition,
 
 /* Reads the retries of an endpoint that are due: members as deliveries_put_retry wrote them. */
 typedef void deliveries_due_fn(const char *const *members, size_t n, void *arg);
+/* The first `max` of them, earliest first. n is 0 also after an error. */
 void deliveries_due(struct redis *redis, const char *id, int64_t now_ms, size_t max,
 		    deliveries_due_fn *fn, void *arg);
 
@@ -49,8 +51,11 @@ struct deliveries_batch {
 	struct command words; /* zeroed: empty */
 	size_t n;
 };
+/* The position in the partition's log: all events before it are delivered or wait for another try.
+ */
 void deliveries_cursor(struct deliveries_batch *b, const char *id, unsigned partition,
 		       const struct event_log_place *at);
+/* Tries the member again at due_ms (real time). Replaces an earlier time of the same member. */
 void deliveries_put_retry(struct deliveries_batch *b, const char *id, int64_t due_ms,
 			  const char *member);
 /* The member needs no more tries. seen_ms: now_ms of the deliveries_due call that returned it. */
@@ -60,13 +65,20 @@ void deliveries_remove_retry(struct deliveries_batch *b, const char *id, const c
  * event are removed. */
 void deliveries_remove_delivered(struct deliveries_batch *b, const char *id, const char *member,
 				 int64_t seen_ms);
+/* Retries that are due after ms and have at most 3 tries so far become due from ms on, 20 ms apart;
+ * at most 1000 of them. */
 void deliveries_soon(struct deliveries_batch *b, const char *id, int64_t ms);
+/* Adds a delivery to the endpoint's list; the last 100 are kept, of failed ones another 100. */
 void deliveries_log(struct deliveries_batch *b, const char *id, const char *json, bool has_failed);
+/* The outcome of a test delivery, for the request that waits for it. */
 void deliveries_tested(struct deliveries_batch *b, const char *id, const char *event_id,
 		       const char *json);
 /* The test was not posted: ENDPOINT_TESTS_REFUSAL. */
 void deliveries_refuse_test(struct deliveries_batch *b, const char *id, const char *event_id);
+/* The retention removed events of this period before their delivery. The endpoint keeps the whole
+ * period from the first loss to the last. */
 void deliveries_lost(struct deliveries_batch *b, const char *id, int64_t from_ms, int64_t until_ms);
+/* reason: as GET shows it. The endpoint keeps its cursor and its retries. */
 void deliveries_disable(struct deliveries_batch *b, const char *id, const char *reason);
 
 /* Commits the batch and empties it. Also takes or renews the lease: only its owner delivers

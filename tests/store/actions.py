@@ -63,7 +63,8 @@ class Actors:
         command.answer = self.scripts(command.name, *command.args)
         self.trace.append(command)
         self.count(command)
-        if command.name not in PROGRESS and self.rnd.random() < .12:
+        is_full = command.name == "accept" and 7 in command.answer[::4]    # run again, there may be room
+        if command.name not in PROGRESS and not is_full and self.rnd.random() < .12:
             self.again(command)
         after = self.reader.read()
         if command.name == "accept":

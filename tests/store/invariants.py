@@ -13,6 +13,7 @@ def check(s, world):
     check_wheels(s)
     check_log(s, world)
     check_lists(s, world)
+    check_usage(s, world)
     need({t: set(e) for t, e in s.suppressed.items()} == s.suppressed_at, "suppressions by time", s.suppressed_at, s.suppressed)
     need(s.suppressed_new <= {f"{tenant} {email}" for tenant, emails in s.suppressed.items() for email in emails},
          "news of what is not suppressed", s.suppressed_new)
@@ -93,6 +94,7 @@ def check_messages(s, world):
         else:
             need(s.contents.get(message_id) == (message.content if m.open else None), "content", message_id, m.open)
     need(s.records.keys() <= world.messages.keys(), "records of nobody")
+    need(s.chunks.keys() <= world.messages.keys() | world.malformed, "chunks of messages that were refused", s.chunks.keys() - world.messages.keys())
 
 
 def check_wheels(s):
@@ -118,6 +120,28 @@ def check_log(s, world):
         logged[message_id] = n
     for message_id, m in s.records.items():
         need(logged.get(message_id) == m.n, "events not in the log", message_id, logged.get(message_id), m.n)
+
+
+def check_usage(s, world):
+    """Each project's messages that are not finished and the bytes of all its messages are counted exactly."""
+    for hour in world.kept.keys() - s.kept.keys():
+        need(all(i not in s.records for i in world.kept.pop(hour)), "bytes of messages that are not swept are not counted", hour)
+    for hour, ids in s.retention.items():
+        for i in ids:
+            if i in s.records:
+                world.kept.setdefault(hour, {}).setdefault(i, (s.records[i].project, s.records[i].kept_bytes()))
+    used, kept = Counter(), {}
+    for hour, ended in world.kept.items():
+        kept[hour] = Counter()
+        for tenant, size in ended.values():
+            kept[hour][tenant] += size
+            used[tenant] += size
+    need(s.kept == kept, "bytes of finished messages", s.kept, kept)
+    queued = Counter(m.project for m in s.records.values() if m.open)
+    for m in s.records.values():
+        if m.open:
+            used[m.project] += m.queued_bytes()
+    need(s.usage == {tenant: (queued[tenant], size) for tenant, size in used.items()}, "usage", s.usage, queued, used)
 
 
 def check_lists(s, world):

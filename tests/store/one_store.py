@@ -29,13 +29,13 @@ class Store:
         scripts("init_partition")
         self.n_ids = self.n_requests = 0
 
-    def message(self, dest="a.ex", lane="normal", project="1", within=3_600_000, unknown="-", chunks=0, content="C", start=0, bytes=100):
-        """The ten words of accept for one recipient."""
+    def message(self, dest="a.ex", lane="normal", project="1", within=3_600_000, unknown="-", chunks=0, content="C", start=0, bytes=100, limits=(0, 0)):
+        """The words of accept for one recipient."""
         self.n_ids += 1
         mode, state = "test" if dest.startswith("sink/") else "live", "scheduled" if start else "queued"
         return [f"msg_{self.n_ids:026d}", f"{lane} {mode} {unknown} {project} {within} {start} {bytes} {chunks} s@x.ex", "", "fp",
                 f"1 0 0 0 {dest}\n", f"{state} 0 0 0 0 0 u@{dest}\n", "{}",
-                sha1(f"u@{dest}".encode()).hexdigest()[:6], "", content]
+                sha1(f"u@{dest}".encode()).hexdigest()[:6], "", *limits, content]
 
     def accept(self, *messages):
         answer = self.scripts("accept", 0, 86_400_000, RETENTION, *[w for m in messages for w in m])

@@ -135,6 +135,14 @@ class Record:
         need(total == self.open, me, "open count", self.open, total)
 
 
+    def kept_bytes(self):
+        """What it takes after its end: as in lib/change.lua."""
+        return len(self.text) + 1000 + 100 * len(self.recipients)
+
+    def queued_bytes(self):
+        return self.kept_bytes() + self.bytes + 900 * len(self.jobs)
+
+
 def pairs(flat):
     return zip(flat[::2], flat[1::2])
 
@@ -152,7 +160,7 @@ class Snapshot:
         self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
         self.damaged, self.hungry = [], False
         self.lists, self.suppressed, self.suppressed_at, self.suppressed_new, self.suppressed_gone = {}, {}, {}, set(), set()
-        self.cut = {}
+        self.cut, self.usage, self.kept = {}, {}, {}
 
     def index(self):
         """What the rules ask for often."""
@@ -176,7 +184,7 @@ class Reader:
 
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "rest": "string", "asked": "set", "retried": "string", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
-             "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "damaged": "list", "x_cursor": "string",
+             "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "usage": "hash", "kept": "hash", "damaged": "list", "x_cursor": "string",
              "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "ready": "string", "hungry": "string"}
 
     def __init__(self, client):
@@ -295,6 +303,14 @@ class Reader:
     @staticmethod
     def key_cut(s, _, value):
         s.cut = dict(pairs(value))
+
+    @staticmethod
+    def key_usage(s, _, value):
+        s.usage = {tenant: tuple(map(int, text.split(" "))) for tenant, text in pairs(value)}
+
+    @staticmethod
+    def key_kept(s, rest, value):
+        s.kept[int(rest)] = {tenant: int(b) for tenant, b in pairs(value)}
 
     @staticmethod
     def key_l(s, rest, value):

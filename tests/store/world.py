@@ -1,7 +1,7 @@
 """The state that the test expects: messages, idempotency records, owners and their connections. Also makes messages."""
 from hashlib import sha1
 
-from snapshot import LANES, need
+from snapshot import LANES, Record, need
 
 DESTS = ("a.ex", "b.ex", "c.ex", "d.ex")
 SITES = ("", "", "mx.one", "mx.two", "a.ex", "b.ex")
@@ -32,6 +32,7 @@ class Message:
         self.bytes, self.emails = rnd.choice((100, 1000, 3000)), emails
         self.marks = "".join(sha1(e.lower().encode()).hexdigest()[:6] for e in emails)
         self.suppressed = ""
+        self.max_messages, self.max_bytes = rnd.choice((0, 0, 0, 5, 20)), rnd.choice((0, 0, 0, 20_000, 60_000))
         self.tags = rnd.sample(("order", "reset", "x:y"), rnd.choice((0, 0, 1, 2)))
         self.tag_marks = "".join(sha1(t.encode()).hexdigest()[:6] for t in self.tags)
         self.is_malformed = self.is_swept = self.is_missing_chunks = False
@@ -54,6 +55,12 @@ class Message:
         setattr(self, name, text)
         return self
 
+    def find_excess(self, n, size, now):
+        """The limit that the message would exceed if its project has n messages of this size; "": none."""
+        if 0 < self.max_messages <= n:
+            return f"messages {n}"
+        return f"bytes {size}" if 0 < self.max_bytes < size + self.new_record(now).queued_bytes() else ""
+
     def find_suppressed(self, lists):
         """The suppressed recipients that accept must return and write into the facts."""
         listed = lists.get(self.project, {})
@@ -61,8 +68,16 @@ class Message:
         self.suppressed = str(numbers).replace(" ", "") if numbers else ""
         return self.suppressed
 
+    def new_record(self, now):
+        """The record that accept must write, before it ends suppressed recipients."""
+        deadline = (self.start if self.start > now else now) + self.within
+        n = len(self.emails)
+        return Record(self.id, f"1 {self.lane} {self.mode} {self.unknown} {self.project} {now} {deadline} {n} 1 {len(self.dests)} {n} {self.bytes} {len(self.chunks)} "
+                               f"s@x.ex\n{self.job_lines}{self.recipient_lines}{self.facts}\n1 queued - {now} 0 - \n")
+
     def words(self):
         return [self.id, self.head, self.idempotency, self.fingerprint, self.job_lines, self.recipient_lines, self.facts, self.marks, self.tag_marks,
+                self.max_messages, self.max_bytes,
                 self.content]
 
 
@@ -70,6 +85,8 @@ class World:
     def __init__(self):
         self.messages, self.idempotency, self.sites = {}, {}, {}
         self.owned, self.silent, self.granted, self.logged = {}, set(), {}, {}
+        self.malformed = set()
+        self.kept = {}                         # hour of the end of their retention -> finished messages -> (tenant, bytes)
         self.retries = set()
         self.n_granted = self.stepped_back = self.looks = 0
         self.min_retention = RETENTION
@@ -93,7 +110,7 @@ class World:
 
     def expect_accept(self, before, late, messages, answer, now):
         """Checks the reply of accept, and adds the accepted messages."""
-        chunks = before.chunks
+        chunks, used = before.chunks, dict(before.usage)
         for m, (status, stands, at, stopped) in zip(messages, zip(*[iter(answer)] * 4), strict=True):
             key, listed = (m.project, m.idempotency), ""
             known = self.messages.get(m.id)
@@ -106,11 +123,16 @@ class World:
                 want = (4, m.id, 0)
             elif m.is_malformed:
                 want = (5, m.id, 0)
+                self.malformed.add(m.id)
             elif chunks.get(m.id, {}).keys() != m.chunks.keys():
                 want = (6, m.id, 0)
+            elif full := m.find_excess(*used.get(m.project, (0, 0)), now):
+                want, listed = (7, m.id, 0), full
             else:
                 want, listed = (1, m.id, now), m.find_suppressed(before.suppressed)
                 self.messages[m.id] = m
+                n, size = used.get(m.project, (0, 0))
+                used[m.project] = (n + 1, size + m.new_record(now).queued_bytes())
                 if m.idempotency:
                     self.idempotency[key] = (m.fingerprint, m.id)
             need((status, stands, at, stopped) == (*want, listed), "accept answered", status, stands, at, stopped, "not", want, listed)

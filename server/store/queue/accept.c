@@ -86,7 +86,7 @@ static void end_answered(struct accept_item *it, const struct resp *reply, size_
 	case ACCEPT_STATUS_COMMITTED:
 		it->fn(ACCEPT_COMMITTED, it->id.text,
 		       resp_number_at(reply, at + ACCEPT_MESSAGE_ACCEPTED_MS),
-		       resp_text(resp_item(reply, at + ACCEPT_MESSAGE_SUPPRESSED)), NULL, it->arg);
+		       resp_text(resp_item(reply, at + ACCEPT_MESSAGE_NOTE)), NULL, it->arg);
 		free(it);
 		break;
 	case ACCEPT_STATUS_REPLAYED:

@@ -1,4 +1,5 @@
--- change.lua: events and states of messages. Collects them; write_changes writes all of them at the end.
+-- change.lua: events and states of messages, and what the messages of a tenant take. Collects the changes;
+-- write_changes writes all of them at the end.
 local changed = {}                             -- id -> message whose record is to be written
 local log_lines = {}                           -- project -> "id event" lines for its log
 local ended = {}                               -- ids of messages whose last recipient is done
@@ -129,16 +130,67 @@ local function add_attempt(id, message, job_number, epoch, events, text)
 	drop_oldest_attempt(message)
 end
 
+-- What a message takes, in bytes: its record and
+--   MESSAGE_BYTES for its keys, its entries in lists and log, ten tags, and an Idempotency-Key;
+--   RECIPIENT_BYTES for each recipient: its entries in lists and log;
+--   until it is finished, also its content, and JOB_BYTES for each job: the lists that lead to the job.
+-- These sums are a little more than Redis needs.
+local MESSAGE_BYTES = 1000
+local RECIPIENT_BYTES = 100
+local JOB_BYTES = 900
+local usage = {}                               -- tenant -> {messages, bytes} with the changes of this call
+
+local function usage_of(tenant)
+	local used = usage[tenant]
+	if not used then
+		local count, bytes = match(call('HGET', key_usage(), tenant) or '0 0', '^(%d+) (%d+)$')
+		used = { messages = tonumber(count), bytes = tonumber(bytes) }
+		usage[tenant] = used
+	end
+	return used
+end
+
+local function kept_bytes(record_bytes, recipient_count)
+	return record_bytes + MESSAGE_BYTES + RECIPIENT_BYTES * recipient_count
+end
+
+local function queued_bytes(content_bytes, job_count) return content_bytes + JOB_BYTES * job_count end
+
+-- The record of an open message has grown to so many bytes.
+local function count_growth(message, record_bytes)
+	local used = usage_of(message.project)
+	used.bytes = used.bytes + record_bytes - message.size
+	message.size = record_bytes
+end
+
+-- A message has ended. Returns the bytes that it takes until the end of its retention.
+local function count_end(message)
+	local used = usage_of(message.project)
+	used.messages = used.messages - 1
+	used.bytes = used.bytes - queued_bytes(message.bytes, message.job_count)
+	return kept_bytes(message.size, message.recipient_count)
+end
+
+local function write_usage()
+	for tenant, used in pairs(usage) do
+		local count, bytes = max(used.messages, 0), max(used.bytes, 0)
+		if count + bytes == 0 then call('HDEL', key_usage(), tenant)
+		else call('HSET', key_usage(), tenant, digits(count) .. ' ' .. digits(bytes)) end
+	end
+end
+
 -- Content goes when the last recipient is done; the record stays until the end of its retention.
 local function drop_contents(retention_ms)
-	local keys = {}
+	local keys, kept = {}, {}
 	for i = 1, #ended do
-		local id = ended[i]
+		local id, message = ended[i], changed[ended[i]]
 		keys[#keys + 1] = key_content(id)
-		for chunk = 0, changed[id].chunks - 1 do keys[#keys + 1] = key_content_chunk(id, chunk) end
+		for chunk = 0, message.chunks - 1 do keys[#keys + 1] = key_content_chunk(id, chunk) end
+		kept[message.project] = (kept[message.project] or 0) + count_end(message)
 	end
 	call_in_pieces('DEL', nil, keys)
 	local hour = floor((now_ms + retention_ms) / HOUR_MS)
+	for tenant, bytes in pairs(kept) do call('HINCRBY', key_kept(hour), tenant, digits(bytes)) end
 	local cursor = tonumber(call('GET', key_retention_cursor()) or '0')
 	if hour < cursor then call('SET', key_retention_cursor(), hour) end    -- Redis's clock was set back
 	call_in_pieces('RPUSH', key_retention(hour), ended)
@@ -147,11 +199,14 @@ end
 local function write_changes(retention_ms)
 	local records = {}
 	for id, message in pairs(changed) do
+		local text = format_record(message)
 		records[#records + 1] = key_message(id)
-		records[#records + 1] = format_record(message)
+		records[#records + 1] = text
+		if message.size then count_growth(message, #text) end
 	end
 	call_in_pieces('MSET', nil, records)
 	for project, lines in pairs(log_lines) do call('XADD', key_log(project), '*', 'e', concat(lines)) end
 	write_lists(retention_ms)
 	if #ended > 0 then drop_contents(retention_ms) end
+	write_usage()
 end

@@ -58,6 +58,7 @@ local function parse_record(text)
 	message.jobs, message.recipients = jobs, recipients
 	message.tail = sub(text, position)     -- the facts, and the events and attempts before this call
 	message.added = {}                     -- lines of this call
+	message.size = message.open > 0 and #text    -- false: it has ended
 	return message
 end
 

@@ -3,22 +3,27 @@
 -- KEYS 1 partition root. latest_ms: refuse after this Redis time, 0 = never. key_life_ms: life of an Idempotency-Key.
 --@include base record change ready
 --@args latest_ms:number key_life_ms:digits retention_ms:number
---@item id head idempotency fingerprint jobs recipients facts marks tag_marks content:bytes
+--@item id head idempotency fingerprint jobs recipients facts marks tag_marks
+--@item max_messages:number max_bytes:number content:bytes
 -- head: "lane mode choices project within_ms not_before_ms bytes chunks sender". idempotency: a hash, '' = no key.
 -- jobs, recipients, facts: lines as in the record. marks, tag_marks: 6 hex digits for each recipient and each tag
--- (list_mark.h). content: '' when it is in chunks.
--- returns the row of each message. suppressed: recipients on the suppression list, as JSON: "[0,2]", '' = none.
---@row message status id accepted_ms suppressed
+-- (list_mark.h). max_messages, max_bytes: what the project may have in this partition, with this message; 0 = no limit.
+-- content: '' when it is in chunks.
+-- returns the row of each message. note: of an accepted message, its recipients on the suppression list as JSON,
+-- "[0,2]", '' = none. FULL: the limit that it would exceed and what the project has now: "messages 100", "bytes 2000".
+--@row message status id accepted_ms note
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], so that a repeated
--- reply is the same. Run again: the same reply, except for a MALFORMED or NO_CHUNKS message whose key another message
--- of the batch took.
+-- reply is the same. Run again: the same reply, except for a MALFORMED, FULL or NO_CHUNKS message whose key another
+-- message of the batch took, and for a FULL one if there is room now.
+-- The chunks of a message that is not accepted are deleted.
 local COMMITTED = 1 --@status
 local REPLAYED = 2  --@status  id is of the first message with the Idempotency-Key
 local CONFLICT = 3  --@status  the same key with another fingerprint
 local LATE = 4      --@status
 local MALFORMED = 5 --@status
 local NO_CHUNKS = 6 --@status
-local HEAD_ARGUMENT = '^((%l+) (%l+) %S+ (%d+t?)) (%d+) (%d+) (%d+ (%d+) %S+)$'
+local FULL = 7      --@status
+local HEAD_ARGUMENT = '^((%l+) (%l+) %S+ (%d+t?)) (%d+) (%d+) ((%d+) (%d+) %S+)$'
 local PROJECT_OF_HEAD = '^%l+ %l+ %S+ (%d+t?) '
 -- Matches the end of the facts and the beginning of the first event in a record.
 local SUPPRESSED_FACT = ',"suppressed":(%[[%d,]+%])}\n1 queued %- '
@@ -56,7 +61,8 @@ end
 
 -- Returns message i with its record; nil: malformed.
 local function read_message(i)
-	local front, lane, mode, project, within_ms, not_before_ms, sizes, chunks = match(item_head(i), HEAD_ARGUMENT)
+	local front, lane, mode, project, within_ms, not_before_ms, sizes, bytes, chunks =
+		match(item_head(i), HEAD_ARGUMENT)
 	local facts, marks, tag_marks = item_facts(i), item_marks(i), item_tag_marks(i)
 	if not front or not IS_LANE[lane] or not IS_MODE[mode] then return nil end
 	if #facts == 0 or find(facts, '\n', 1, true) then return nil end
@@ -71,8 +77,9 @@ local function read_message(i)
 		#destinations .. ' ' .. #emails .. ' ' .. sizes)
 	return { i = i, id = item_id(i), lane = lane, project = project, chunks = tonumber(chunks),
 		destinations = destinations, emails = emails, start_ms = start_ms,
-		deadline_ms = deadline_ms, replies = {}, record = head .. item_jobs(i) .. item_recipients(i) .. facts ..
-		'\n1 queued - ' .. now_digits .. ' 0 - \n' }
+		deadline_ms = deadline_ms, bytes = tonumber(bytes), replies = {},
+		record = head .. item_jobs(i) .. item_recipients(i) .. facts ..
+			'\n1 queued - ' .. now_digits .. ' 0 - \n' }
 end
 
 local function has_chunks(message)
@@ -82,18 +89,30 @@ local function has_chunks(message)
 	return true
 end
 
--- Accepts message i, which is new. key: the Redis key of its Idempotency-Key, false for none.
+-- Counts the message for its project. Returns nothing; if it would exceed a limit: the limit and what is used.
+local function count_message(message, i)
+	local used, limit = usage_of(message.project), item_max_messages(i)
+	if limit > 0 and used.messages >= limit then return 'messages ' .. digits(used.messages) end
+	local bytes = kept_bytes(#message.record, #message.emails) + queued_bytes(message.bytes, #message.destinations)
+	limit = item_max_bytes(i)
+	if limit > 0 and used.bytes + bytes > limit then return 'bytes ' .. digits(used.bytes) end
+	used.messages, used.bytes = used.messages + 1, used.bytes + bytes
+end
+
+-- Accepts message i, which is new. key: the Redis key of its Idempotency-Key, false for none. Returns status and note.
 local function accept(i, key)
 	local message = read_message(i)
-	if not message then return MALFORMED end
-	if not has_chunks(message) then return NO_CHUNKS end
+	if not message then return MALFORMED, '' end
+	if not has_chunks(message) then return NO_CHUNKS, '' end
+	local excess = count_message(message, i)
+	if excess then return FULL, excess end
 	accepted[#accepted + 1] = message
 	seen[message.id] = message
 	if key then
 		message.idempotency = key
 		seen[key] = item_fingerprint(i) .. ' ' .. message.id
 	end
-	return COMMITTED
+	return COMMITTED, ''
 end
 
 -- For each message: the Redis key of its Idempotency-Key (false for none), the value of that key, and its record.
@@ -110,28 +129,36 @@ local function read_known()
 	return key_of, values, read_in_pieces('MGET', nil, record_keys)
 end
 
+local chunks_over = {}
+
+local function drop_chunks(i)
+	local chunks = tonumber(match(item_head(i), ' (%d+) %S+$') or '0')
+	for chunk = 0, chunks - 1 do chunks_over[#chunks_over + 1] = key_content_chunk(item_id(i), chunk) end
+end
+
 -- Checks each message and decides its status. Writes nothing.
 local function decide()
 	local key_of, values, records = read_known()
 	for i = 1, item_count do
 		local id, key, record = item_id(i), key_of[i], records[i]
 		local value = key and (seen[key] or values[key])
-		local status, accepted_ms, suppressed, replied_id = COMMITTED, 0, '', id
+		local status, accepted_ms, note, replied_id = COMMITTED, 0, '', id
 		if record or seen[id] then
 			local head = parse_head(record)
 			accepted_ms = head and head.accepted_ms or now_ms
-			suppressed = record and match(record, SUPPRESSED_FACT) or ''
+			note = record and match(record, SUPPRESSED_FACT) or ''
 		elseif value then
 			local fingerprint, first_id = match(value, '^(%S+) (%S+)$')
 			status, replied_id = fingerprint == item_fingerprint(i) and REPLAYED or CONFLICT, first_id
 		elseif latest_ms > 0 and now_ms > latest_ms then status = LATE
 		else
-			status = accept(i, key)
+			status, note = accept(i, key)
 			if status == COMMITTED then accepted_ms = now_ms end
 		end
-		if status == COMMITTED and seen[id] then table.insert(seen[id].replies, i * 4) end
+		if status ~= COMMITTED then drop_chunks(i)
+		elseif seen[id] then table.insert(seen[id].replies, i * 4) end
 		local n = i * 4 - 3
-		reply[n], reply[n + 1], reply[n + 2], reply[n + 3] = status, replied_id, accepted_ms, suppressed
+		reply[n], reply[n + 1], reply[n + 2], reply[n + 3] = status, replied_id, accepted_ms, note
 	end
 end
 
@@ -236,6 +263,7 @@ for n = 1, #accepted do
 	append(log, message.project, message.id .. ' 1\n')
 end
 call_in_pieces('MSET', nil, sets)              -- the largest write comes first: it fails before others are made
+call_in_pieces('DEL', nil, chunks_over)
 for n = 1, #accepted do
 	local message = accepted[n]
 	for chunk = 0, message.chunks - 1 do call('PERSIST', key_content_chunk(message.id, chunk)) end

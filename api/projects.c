@@ -11,6 +11,7 @@
 #include "api/once.h"
 #include "api/page.h"
 #include "server/base/json_text.h"
+#include "server/store/projects/projects.h"
 
 #define NAME_MAX_CHARS 100
 

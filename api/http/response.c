@@ -13,6 +13,7 @@
 
 #define HEADERS_MAX 4096
 #define RETRY_AFTER_S "5"
+#define RETRY_AFTER_FULL_S "30" /* a queue needs time to drain */
 #define LARGE_BYTES 65536
 
 static bool is_field(const char *name, const char *value)
@@ -139,6 +140,8 @@ void response_problem(struct request *r, enum problem problem, json_t *take_erro
 	text = problem_text(problem, r->id, detail, take_errors, &len);
 	if (problem_status(problem) == 503 && problem != PROBLEM_NOT_CONFIGURED)
 		response_header(r, "Retry-After", RETRY_AFTER_S);
+	if (problem == PROBLEM_QUEUE_FULL)
+		response_header(r, "Retry-After", RETRY_AFTER_FULL_S);
 	if (problem == PROBLEM_UNAUTHORIZED)
 		response_header(r, "WWW-Authenticate", "Bearer");
 	if (!r->problem)

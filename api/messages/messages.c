@@ -130,6 +130,14 @@ static void respond_new(struct request *r, struct creation *c, const char *id, i
 	respond_accepted(r, id, &body);
 }
 
+static void refuse_full(struct request *r, const struct err *why)
+{
+	metric_add(METRIC_QUEUE_FULL, 1);
+	LOG_ONCE(LOG_WARN, "project.queue_full", LOG_S("project", request_key(r)->project_id),
+		 LOG_S("mode", request_key(r)->is_test ? "test" : "live"));
+	response_problem(r, PROBLEM_QUEUE_FULL, NULL, "%s Nothing was stored.", why->text);
+}
+
 static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 		      const char *suppressed, const struct err *why, void *arg)
 {
@@ -148,6 +156,9 @@ static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 			r, PROBLEM_IDEMPOTENCY_MISMATCH, NULL,
 			"The body of the first request with this Idempotency-Key had other "
 			"bytes. Repeat it byte by byte, or use another key.");
+		return;
+	case ACCEPT_QUEUE_FULL:
+		refuse_full(r, why);
 		return;
 	case ACCEPT_NOT_ACCEPTED:
 		response_problem(r, PROBLEM_NOT_ACCEPTED, NULL, "Nothing was stored: %s",
@@ -274,10 +285,13 @@ static const char *tag_lines(struct creation *c)
 static void accept_send(struct request *r, struct creation *c)
 {
 	const struct key *key = request_key(r);
+	struct quota quota = quota_of(request_api(r)->redis, key);
 
 	c->n_recipients = c->send.n_emails;
 	c->accept.project = key->tenant;
 	c->accept.is_test = key->is_test;
+	c->accept.max_messages = quota.queued_messages;
+	c->accept.max_bytes = quota.stored_bytes;
 	c->accept.lane = c->send.lane;
 	c->accept.choices = c->send.choices;
 	c->accept.sender = c->send.from.email;

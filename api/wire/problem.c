@@ -57,6 +57,12 @@ static const struct {
 		{422, "idempotency-mismatch", "The Idempotency-Key was used with another request",
 		 "The Idempotency-Key was used before, with other bytes or another "
 		 "path. Use a new key for a new request. Nothing was done."},
+	[PROBLEM_QUEUE_FULL] =
+		{429, "queue-full", "The project has too much mail in the store",
+		 "The project has reached its limit of messages that are not finished, or of bytes "
+		 "that its messages take in the store. The detail says which, and how much it "
+		 "has. Nothing was stored. Send the request again after the seconds in "
+		 "Retry-After, or ask the operator for a higher limit."},
 	[PROBLEM_HEAD_TOO_LARGE] = {431, "head-too-large", "The request headers are too large",
 				    "Request line and headers have more than 16,384 octets."},
 	[PROBLEM_INTERNAL] =

@@ -19,6 +19,7 @@ enum problem {
 	PROBLEM_UNSUPPORTED_TYPE,     /* 415 */
 	PROBLEM_VALIDATION,           /* 422 + errors[] */
 	PROBLEM_IDEMPOTENCY_MISMATCH, /* 422 */
+	PROBLEM_QUEUE_FULL,           /* 429 + Retry-After */
 	PROBLEM_INTERNAL,             /* 500 */
 	PROBLEM_NOT_ACCEPTED,         /* 503 + Retry-After */
 	PROBLEM_OUTCOME_UNKNOWN,      /* 503 + Retry-After */

@@ -48,6 +48,8 @@ static const struct {
 			     "Messages written to Redis and accepted with 202"},
 	[METRIC_REPLAYED] = {"postern_messages_replayed_total", "", "counter",
 			     "Requests whose response was repeated for their Idempotency-Key"},
+	[METRIC_QUEUE_FULL] = {"postern_messages_queue_full_total", "", "counter",
+			       "Messages refused with 429 because their project reached a limit"},
 	[METRIC_ACCEPT_BATCHES] =
 		{"postern_accept_batches_total", "", "counter",
 		 "Calls of the accept script; accepted / batches is the mean batch size"},
@@ -100,6 +102,10 @@ static const struct {
 	[METRIC_QUEUE_OLDEST_DUE_MS] =
 		{"postern_queue_oldest_due_ms", "", "gauge",
 		 "How long the oldest waiting job is past its due time, in ms"},
+	[METRIC_QUEUE_MESSAGES] = {"postern_queue_messages", "", "gauge",
+				   "Messages that are not finished"},
+	[METRIC_STORED_BYTES] = {"postern_stored_bytes", "", "gauge",
+				 "Bytes of all messages, as counted for the limits of projects"},
 	[METRIC_STORE_BYTES] = {"postern_store_memory_bytes", "", "gauge", "used_memory of Redis"},
 	[METRIC_QUEUE_UNATTENDED_MS] = {"postern_queue_unattended_ms", "", "gauge",
 					"How long mail has been ready while no relay was active, "

@@ -1,4 +1,4 @@
-/* postern project create, list and delete. */
+/* postern project create, list, set and delete. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,19 +8,30 @@
 #include "server/cli/client.h"
 #include "server/cli/options.h"
 #include "server/cli/output.h"
-#include "server/store/projects/keys.h"
+#include "server/store/projects/projects.h"
 
 #define NAME_MAX_BYTES 100
+#define SETTINGS 2
 
 struct project_request {
 	const char *name;
 	bool is_json;
+	struct project_setting settings[SETTINGS];
+	size_t n_settings;
 };
+
+/* A setting that has its default is null. */
+static json_t *setting_json(int64_t value)
+{
+	return value ? json_integer(value) : json_null();
+}
 
 static json_t *project_json(const struct project *p)
 {
-	return json_pack("{s:s, s:s, s:o}", "id", p->id, "name", p->name, "created_at",
-			 output_time(p->created_ms));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", p->id, "name", p->name, "created_at",
+			 output_time(p->created_ms), "queued_messages",
+			 setting_json(p->quota.queued_messages), "stored_bytes",
+			 setting_json(p->quota.stored_bytes));
 }
 
 /* Reads "[NAME] [--json] [--config FILE]". n_names: how many names are expected. -1: ERR_INPUT. */
@@ -138,6 +149,93 @@ static int list(int argc, char **argv)
 		       : CLI_DONE;
 }
 
+/* ---- set ---- */
+
+static void print_setting(const char *name, int64_t value)
+{
+	if (value)
+		printf("  %s: %lld\n", name, (long long)value);
+	else
+		printf("  %s: default\n", name);
+}
+
+static int print_settings(const struct project *p, bool is_json, struct err *e)
+{
+	if (is_json)
+		return output_json(project_json(p), e);
+	printf("The project %s (%s) now has:\n", p->name, p->id);
+	print_setting("queued messages", p->quota.queued_messages);
+	print_setting("stored bytes", p->quota.stored_bytes);
+	return output_flush(e);
+}
+
+static void on_set(const struct project *list, size_t n, const struct err *why, void *arg)
+{
+	struct client *c = arg;
+	const struct project_request *r = c->arg;
+	struct err e;
+
+	if (!why && n == 1 && print_settings(list, r->is_json, &e) < 0)
+		why = &e;
+	client_end(c, why);
+}
+
+static void ask_set(struct client *c)
+{
+	const struct project_request *r = c->arg;
+
+	projects_set(c->redis, r->name, r->settings, r->n_settings, on_set, c);
+}
+
+/* Adds a setting that the command line gives. text: as in the configuration, or "default". */
+static int add_setting(struct project_request *r, const char *name, const char *text,
+		       const char *config_name, struct err *e)
+{
+	int64_t value = 0;
+
+	if (!text)
+		return 0;
+	if (strcmp(text, "default") != 0 && config_read_number(config_name, text, &value, e) < 0)
+		return -1;
+	r->settings[r->n_settings++] = (struct project_setting){name, value};
+	return 0;
+}
+
+static int read_settings(int argc, char **argv, struct project_request *r, const char **file,
+			 struct err *e)
+{
+	const char *messages = NULL, *bytes = NULL;
+	const struct option_row rows[] = {{"--queued-messages", &messages, NULL},
+					  {"--stored-bytes", &bytes, NULL},
+					  {"--config", file, NULL},
+					  {"--json", NULL, &r->is_json},
+					  {NULL, NULL, NULL}};
+	int n = options_read(argc, argv, rows, &r->name, 1, e);
+
+	if (n < 0)
+		return -1;
+	if (n != 1 || !*r->name)
+		return err_set(e, ERR_INPUT, "the name of a project is expected");
+	if (add_setting(r, "queued_messages", messages, "project_queued_messages", e) < 0)
+		return err_prefix(e, "--queued-messages");
+	if (add_setting(r, "stored_bytes", bytes, "project_stored_bytes", e) < 0)
+		return err_prefix(e, "--stored-bytes");
+	return r->n_settings ? 0 : err_set(e, ERR_INPUT, "a setting is expected");
+}
+
+static int set(int argc, char **argv)
+{
+	struct project_request r = {0};
+	const char *file = NULL;
+	struct err e;
+
+	if (read_settings(argc, argv, &r, &file, &e) < 0)
+		return cli_report_usage(&command_project_set, &e);
+	return client_run(file, client_open, ask_set, &r, &e) < 0
+		       ? report_named(&command_project_set, r.name, &e)
+		       : CLI_DONE;
+}
+
 /* ---- delete ---- */
 
 static int print_deleted(const struct project_request *r, struct err *e)
@@ -197,6 +295,25 @@ const struct command command_project_list = {
 		"Prints one project a line: id, time of creation, name.\n\n"
 		"Example:\n  postern project list\n",
 	.run = list,
+};
+
+const struct command command_project_set = {
+	.name = "project set",
+	.summary = "change the limits of a project",
+	.help = "Usage: postern project set NAME [OPTIONS]\n\n"
+		"  NAME                 name or prj_ id of the project\n"
+		"  --queued-messages N  most messages that are not finished\n"
+		"  --stored-bytes SIZE  most bytes that its messages take in Redis, like 2GB\n"
+		"  --json               as JSON\n"
+		"  --config FILE        instead of ./postern.yaml\n\n"
+		"`default` as a value: the setting of the installation, "
+		"POSTERN_PROJECT_QUEUED_MESSAGES\n"
+		"or POSTERN_PROJECT_STORED_BYTES. Test mode has a tenth of each limit. A change "
+		"has\n"
+		"effect within a second.\n\n"
+		"Example:\n  postern project set shop --queued-messages 200000 --stored-bytes "
+		"1GB\n",
+	.run = set,
 };
 
 const struct command command_project_delete = {

@@ -51,10 +51,12 @@ struct config {
 	int64_t log_level;           /* enum log_level */
 	int64_t log_format;          /* enum log_format */
 
-	int64_t max_recipients;    /* of one message; 50 */
-	int64_t max_message_bytes; /* after encoding; 10 MB */
-	int64_t max_body_bytes;    /* request body; 16 MB */
-	int64_t idempotency_s;     /* how long an Idempotency-Key is kept; 24 h */
+	int64_t max_recipients;          /* of one message; 50 */
+	int64_t max_message_bytes;       /* after encoding; 10 MB */
+	int64_t max_body_bytes;          /* request body; 16 MB */
+	int64_t project_queued_messages; /* of a project, not finished; 1,000,000 */
+	int64_t project_stored_bytes;    /* of a project; 0 = 60 % of Redis's memory */
+	int64_t idempotency_s;           /* how long an Idempotency-Key is kept; 24 h */
 	int64_t retention_s; /* how long states and events are kept after a message is finished; 3
 				days */
 	int64_t default_deadline_s;           /* of a message without deliver_within; 48 h */
@@ -89,6 +91,8 @@ int config_reload(const struct config *c, struct config **fresh, struct buf *ign
 /* Sets a value; text is copied. config_show prints source as its origin. */
 int config_set(struct config *c, const char *name, const char *text, const char *source,
 	       struct err *e);
+/* Reads a value as for the setting of this name, which is a number, a size or a time. */
+int config_read_number(const char *name, const char *text, int64_t *value, struct err *e);
 /* Wipes the secrets in the environment of this process, also in /proc/PID/environ. */
 void config_forget_environment(void);
 void config_free(struct config *c); /* wipes secrets */

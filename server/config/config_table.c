@@ -180,6 +180,15 @@ const struct config_row config_rows[] = {
 	 .is_reloadable = true, .help = "Largest size of a message after encoding."},
 	{ROW(max_body_bytes, CONFIG_BYTES, "16MB"), .min = 4 * KB, .max = 64 * MB,
 	 .is_reloadable = true, .help = "Largest size of a request body."},
+	{ROW(project_queued_messages, CONFIG_NUMBER, "1000000"), .min = 1,
+	 .max = INT64_C(1000000000000), .is_reloadable = true,
+	 .help = "Most messages of one project that are not finished. Test mode: a tenth. "
+		 "`postern project set` changes it for a project."},
+	{ROW(project_stored_bytes, CONFIG_BYTES, "0"), .max = INT64_C(1) << 50,
+	 .is_reloadable = true,
+	 .help = "Most bytes that the messages of one project take in Redis, finished ones until "
+		 "the end of retention_s. Test mode: a tenth. 0: 60 % of Redis's maxmemory. "
+		 "`postern project set` changes it for a project."},
 	{ROW(idempotency_s, CONFIG_SECONDS, "24h"), .min = 1, .max = 7 * DAY,
 	 .help = "How long an Idempotency-Key is kept."},
 	{ROW(retention_s, CONFIG_SECONDS, "3d"), .min = 1, .max = 365 * DAY, .is_reloadable = true,

@@ -198,3 +198,14 @@ int config_value_set(const struct config_row *row, const char *text, struct conf
 	memcpy(field, &number, sizeof(number));
 	return 0;
 }
+
+int config_read_number(const char *name, const char *text, int64_t *value, struct err *e)
+{
+	const struct config_row *row = config_row_find(name);
+	struct config scratch;
+
+	if (config_value_set(row, text, &scratch, e) < 0)
+		return -1;
+	memcpy(value, (const char *)&scratch + row->offset, sizeof(*value));
+	return 0;
+}

@@ -182,7 +182,8 @@ static void end_gauge(struct keeper *k, const struct call_result *result)
 {
 	static const enum metric shown[] = {METRIC_QUEUE_READY,       METRIC_QUEUE_DUE,
 					    METRIC_QUEUE_LEASED,      METRIC_QUEUE_DAMAGED,
-					    METRIC_QUEUE_READY_SITES, METRIC_QUEUE_OLDEST_DUE_MS};
+					    METRIC_QUEUE_READY_SITES, METRIC_QUEUE_OLDEST_DUE_MS,
+					    METRIC_QUEUE_MESSAGES,    METRIC_STORED_BYTES};
 
 	if (!call_group_end(&k->census_calls, result) || k->census_calls.has_failed)
 		return;
@@ -229,6 +230,22 @@ static void on_oldest(const struct call_result *result, void *context)
 	end_gauge(k, result);
 }
 
+/* Adds up what the projects have: "messages bytes" of each. */
+static void on_usage(const struct call_result *result, void *context)
+{
+	struct keeper *k = context;
+	long long messages, bytes;
+
+	for (size_t i = 0; i < resp_count(result->reply); i++) {
+		if (sscanf(resp_text(resp_item(result->reply, i)), "%lld %lld", &messages,
+			   &bytes) != 2)
+			continue;
+		k->found[METRIC_QUEUE_MESSAGES] += messages;
+		k->found[METRIC_STORED_BYTES] += bytes;
+	}
+	end_gauge(k, result);
+}
+
 static void on_projects(const struct call_result *result, void *context)
 {
 	struct keeper *k = context;
@@ -271,6 +288,10 @@ static void ask_partition(struct keeper *k, unsigned p)
 	command_str(&c, "WITHSCORES");
 	k->census_calls.n_open++;
 	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK(on_oldest, k));
+	command_start(&c, "HVALS");
+	command_key(&c, p, KEY_USAGE);
+	k->census_calls.n_open++;
+	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK(on_usage, k));
 }
 
 static void run_census(void *arg)

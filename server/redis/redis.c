@@ -177,6 +177,11 @@ const char *redis_durability(const struct redis *redis)
 	return health_durability(&redis->health);
 }
 
+int64_t redis_memory_max(const struct redis *redis)
+{
+	return redis->health.check.memory_max_bytes;
+}
+
 int64_t redis_clock_offset_ms(const struct redis *redis)
 {
 	return redis->health.offset_ms;

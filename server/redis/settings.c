@@ -110,6 +110,7 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 	c.memory_bytes = number(info, "used_memory");
 	max = number(info, "maxmemory");
 	c.is_unlimited = max == 0;
+	c.memory_max_bytes = max > 0 ? max : number(info, "total_system_memory") / 2;
 	if (max > 0 && c.memory_bytes / (max / 100 + 1) >= HIGH_WATER_PERCENT)
 		fail(&c, "Redis uses %lld of %lld bytes: no new mail above %d %%",
 		     (long long)c.memory_bytes, (long long)max, HIGH_WATER_PERCENT);

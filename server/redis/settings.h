@@ -14,9 +14,11 @@ struct redis_settings {
 	bool holds;           /* and it keeps stored mail after a crash: appendfsync always ... */
 	char why[200];        /* the first check that failed, as a sentence for an operator */
 	int64_t memory_bytes; /* used_memory */
-	bool is_unlimited;    /* maxmemory 0: a warning, not a refusal */
-	bool loads_halves;    /* aof-load-truncated yes: a warning too, see
-				 server/supervisor/redis_log.h */
+	int64_t memory_max_bytes; /* maxmemory; if it is not set, half of the machine's memory; 0:
+				   * not known */
+	bool is_unlimited;        /* maxmemory 0: a warning, not a refusal */
+	bool loads_halves;        /* aof-load-truncated yes: a warning too, see
+				     server/supervisor/redis_log.h */
 };
 
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite

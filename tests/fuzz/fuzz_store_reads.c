@@ -21,6 +21,7 @@
 #include "server/store/projects/deliveries.h"
 #include "server/store/projects/inbox.h"
 #include "server/store/projects/keys.h"
+#include "server/store/projects/projects.h"
 #include "server/store/projects/suppressions.h"
 #include "server/store/queue/take.h"
 

@@ -13,7 +13,7 @@ import pytest
 from support import harness
 
 CANARY = "canary7canary7canary7canary7"
-COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "project list",
+COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "project list", "project set",
             "project delete", "config check", "config show", "config table", "health", "redis mend"]
 
 
@@ -217,6 +217,31 @@ def test_a_project_without_keys_and_webhooks_can_be_deleted(make_redis, run):
     assert "cannot be deleted" in do("project", "delete", "default").stderr
 
 
+def test_the_limits_of_a_project_can_be_set_and_reset(make_redis, run):
+    redis = make_redis()
+
+    def do(*words):
+        return run("project", *words, redis_url=redis.url)
+
+    def limits(name="shop"):
+        project = next(p for p in json.loads(do("list", "--json").stdout)["data"] if p["name"] == name)
+        return project["queued_messages"], project["stored_bytes"]
+    id = json.loads(do("create", "shop", "--json").stdout)["id"]
+    assert limits() == (None, None)
+    changed = do("set", "shop", "--queued-messages", "200000", "--stored-bytes", "1GB")
+    assert changed.returncode == 0 and "queued messages: 200000\n  stored bytes: 1073741824\n" in changed.stdout
+    assert limits() == (200_000, 1 << 30) and limits("default") == (None, None)
+    again = json.loads(do("set", id, "--queued-messages", "default", "--json").stdout)
+    assert (again["queued_messages"], again["stored_bytes"]) == (None, 1 << 30) and limits() == (None, 1 << 30)
+    for words, status, said in ((["nobody", "--stored-bytes", "1"], 1, "nobody: no such project"), (["shop"], 2, "a setting is expected"),
+                                (["--stored-bytes", "1"], 2, "the name of a project is expected"),
+                                (["shop", "--queued-messages", "0"], 2, "--queued-messages: \"0\" is refused: a whole number from 1 to"),
+                                (["shop", "--stored-bytes", "much"], 2, "--stored-bytes: \"much\" is refused: a size like")):
+        refused = do("set", *words)
+        assert refused.returncode == status and said in refused.stderr, refused
+    assert limits() == (None, 1 << 30)
+
+
 def test_json_output_can_be_parsed(make_redis, run):
     redis = make_redis()
 
@@ -225,7 +250,7 @@ def test_json_output_can_be_parsed(make_redis, run):
         assert done.returncode == 0 and done.stdout.count("\n") == 1, done
         return json.loads(done.stdout)
     project = do("project", "create", "shop")
-    assert sorted(project) == ["created_at", "id", "name"] and project["created_at"].endswith("Z")
+    assert sorted(project) == ["created_at", "id", "name", "queued_messages", "stored_bytes"] and project["created_at"].endswith("Z")
     made = do("key", "create", "--project", "shop", "--name", "web", "--test")
     text = made.pop("key")
     assert re.fullmatch(r"pn_test_\S{40}", text)

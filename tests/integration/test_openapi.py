@@ -268,6 +268,12 @@ def rotated_with_a_used_key(p):
 SUPPRESSIONS, SUPPRESSION = "/v1/suppressions", "/v1/suppressions/{email}"
 NOBODY = SUPPRESSIONS + "/nobody@inbox.example"
 CANCEL, RETRY = "/v1/messages/{id}/cancel", "/v1/messages/{id}/retry"
+def above_a_limit(p):
+    p.cli("project", "create", "limited", check=False)
+    p.cli("project", "set", "limited", "--stored-bytes", "1")
+    return post(key=p.create_key("limited", project="limited", test=True))(p)
+
+
 def tried(p):
     location = post()(p).headers["Location"]
     p.wait_terminal(location.rpartition("/")[2])
@@ -290,6 +296,7 @@ PROBES = [
     ("post", MESSAGES, 415, lambda p: p.request("POST", MESSAGES, {"Content-Type": "text/plain"}, data=b"{}")),
     ("post", MESSAGES, 422, post({"unknown": 1})),
     ("post", MESSAGES, 422, mismatch),
+    ("post", MESSAGES, 429, above_a_limit),
     ("get", MESSAGE, 200, sent),
     ("get", MESSAGE, 400, get(f"/v1/messages/{MISSING}?a=%00")),
     ("get", MESSAGE, 401, get(f"/v1/messages/{MISSING}", key="pn_test_" + "x" * 40)),

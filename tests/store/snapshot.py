@@ -137,10 +137,10 @@ class Record:
 
     def kept_bytes(self):
         """What it takes after its end: as in lib/change.lua."""
-        return len(self.text) + 1000 + 100 * len(self.recipients)
+        return len(self.text) + 1000 + 100 * len(self.recipients) + 200 * len(self.jobs)
 
     def queued_bytes(self):
-        return self.kept_bytes() + self.bytes + 900 * len(self.jobs)
+        return self.kept_bytes() + self.bytes + 700 * len(self.jobs)
 
 
 def pairs(flat):

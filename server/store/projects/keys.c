@@ -1,4 +1,4 @@
-/* API keys, found by hash and cached for a second, and projects. */
+/* API keys, found by hash and cached for a second. */
 #include "server/store/projects/keys.h"
 
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "server/base/sha256.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
+#include "server/store/projects/projects.h"
 #include "server/store/projects/stored_json.h"
 
 #define CACHE_MS 1000
@@ -61,8 +62,8 @@ static int read_key(const struct resp *text, struct key *key)
 	stored_json_copy(root, "name", key->name, sizeof(key->name));
 	key->is_test = strcmp(stored_json_text(root, "mode"), "test") == 0;
 	tenant_name(number, key->is_test, key->tenant);
-	key->scopes = (unsigned)json_integer_value(json_object_get(root, "scopes"));
-	key->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
+	key->scopes = (unsigned)stored_json_number(root, "scopes");
+	key->created_ms = stored_json_number(root, "created");
 	json_decref(root);
 	return *number && *key->id ? 0 : -1;
 }
@@ -93,6 +94,18 @@ static bool is_of(const struct entry *kept, const unsigned char digest[DIGEST])
 	return kept->until_ms && CRYPTO_memcmp(kept->digest, digest, DIGEST) == 0;
 }
 
+/* True if there is such a key. A damaged project has the default limits. */
+static bool read_found(const struct resp *reply, struct key *key)
+{
+	struct project project;
+
+	if (read_key(resp_item(reply, KEY_FIND_KEY), key) < 0)
+		return false;
+	if (project_read(resp_item(reply, KEY_FIND_PROJECT), &project) == 0)
+		key->quota = project.quota;
+	return true;
+}
+
 static void on_found(const struct call_result *result, void *context)
 {
 	struct find *f = context;
@@ -102,8 +115,7 @@ static void on_found(const struct call_result *result, void *context)
 
 	memcpy(entry.digest, f->digest, DIGEST);
 	if (result->end == CALL_ANSWERED) {
-		entry.is_known =
-			resp_is_text(result->reply) && read_key(result->reply, &entry.key) == 0;
+		entry.is_known = read_found(result->reply, &entry.key);
 		if (kept)
 			*kept = entry;
 	} else if (kept && is_of(kept, f->digest)) {
@@ -134,9 +146,7 @@ void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, vo
 		return;
 	}
 	hex_encode(f.digest, DIGEST, hex);
-	command_start(&c, "HGET");
-	command_key(&c, REDIS_GLOBAL, KEY_API_KEYS);
-	command_str(&c, hex);
+	script_key_find(&c, REDIS_GLOBAL, &(struct script_key_find){.hash = hex});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_found, f));
 }
 
@@ -289,111 +299,4 @@ void keys_list(struct redis *redis, const struct keys_of *of, keys_fn *fn, void 
 	script_key_list(&c, REDIS_GLOBAL,
 			&(struct script_key_list){.project = of->project, .mode = of->mode});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_keys, l));
-}
-
-/* ---- projects ---- */
-
-struct projects_call {
-	projects_fn *fn;
-	void *arg;
-};
-
-static int read_project(const struct resp *text, struct project *p)
-{
-	json_t *root = stored_json_read(text);
-
-	if (!root)
-		return -1;
-	*p = (struct project){0};
-	stored_json_copy(root, "id", p->id, sizeof(p->id));
-	stored_json_copy(root, "name", p->name, sizeof(p->name));
-	p->created_ms = (int64_t)json_number_value(json_object_get(root, "created"));
-	if (json_object_get(root, "deleted"))
-		p->id[0] = 0;
-	json_decref(root);
-	return *p->id ? 0 : -1;
-}
-
-static int read_project_row(const struct resp *array, size_t at, void *out, void *context)
-{
-	(void)context;
-	return read_project(resp_item(array, at), out);
-}
-
-static int newest_project_first(const void *a, const void *b)
-{
-	return strcmp(((const struct project *)b)->id, ((const struct project *)a)->id);
-}
-
-static void on_project_made(const struct call_result *result, void *context)
-{
-	const struct projects_call *c = context;
-	struct project project;
-	struct err why;
-
-	if (result->end == CALL_ANSWERED && read_project(result->reply, &project) == 0) {
-		c->fn(&project, 1, NULL, c->arg);
-		return;
-	}
-	err_set(&why, ERR_INPUT, "a project with this name exists");
-	c->fn(NULL, 0, result->why ? result->why : &why, c->arg);
-}
-
-static void on_projects(const struct call_result *result, void *context)
-{
-	static const struct resp_shape shape = {0, 1, sizeof(struct project), read_project_row};
-	const struct projects_call *c = context;
-	struct resp_rows rows;
-	struct err e;
-
-	if (resp_read_result(result, &shape, NULL, &rows, &e) < 0) {
-		c->fn(NULL, 0, &e, c->arg);
-		return;
-	}
-	qsort(rows.list, rows.n, sizeof(struct project), newest_project_first);
-	c->fn(rows.list, rows.n, NULL, c->arg);
-	free(rows.list);
-}
-
-void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg)
-{
-	struct projects_call call = {fn, arg};
-	struct id id = id_make("prj", 0);
-	struct command c = {0};
-
-	script_project_make(&c, REDIS_GLOBAL,
-			    &(struct script_project_make){.id = id.text, .name = name});
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_project_made, call));
-}
-
-static void on_deleted(const struct call_result *result, void *context)
-{
-	const struct key_done *d = context;
-	struct err why;
-
-	if (resp_is_text(result->reply))
-		err_set(&why, ERR_REFUSED, "%.100s", resp_text(result->reply));
-	else
-		err_set(&why, ERR_NOT_FOUND, "no such project");
-	if (result->end != CALL_ANSWERED)
-		why = *result->why;
-	d->fn(resp_number(result->reply) == 1 ? NULL : &why, d->arg);
-}
-
-void projects_delete(struct redis *redis, const char *project, key_done_fn *fn, void *arg)
-{
-	struct key_done d = {fn, arg};
-	struct command c = {0};
-
-	script_project_delete(&c, REDIS_GLOBAL, &(struct script_project_delete){.name = project});
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_deleted, d));
-}
-
-void projects_list(struct redis *redis, projects_fn *fn, void *arg)
-{
-	struct projects_call call = {fn, arg};
-	struct command c = {0};
-
-	script_project_list(&c, REDIS_GLOBAL);
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_projects, call));
 }

@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 #include "server/base/err.h"
+#include "server/store/projects/quota.h"
 #include "server/store/projects/tenant.h"
 
 struct redis;
 
-/* Projects and their API keys. A key is shown once; the store has only its SHA-256. */
+/* The API keys of projects. A key is shown once; the store has only its SHA-256. */
 
 /* SCOPE_ROOT: only of the root key in the configuration, which is not in the store. */
 enum key_scope { SCOPE_SEND = 1, SCOPE_READ = 2, SCOPE_MANAGE = 4, SCOPE_ROOT = 8 };
@@ -25,12 +26,7 @@ struct key {
 	unsigned scopes;
 	char name[101];
 	int64_t created_ms; /* 0: not known */
-};
-
-struct project {
-	char id[31]; /* prj_... */
-	char name[101];
-	int64_t created_ms; /* 0: not known */
+	struct quota quota; /* settings of the project; only keys_find() fills it */
 };
 
 /* key NULL: no such key, or it was revoked (ERR_NOT_FOUND); ERR_RETRY; ERR_INTERNAL. Borrowed for
@@ -62,16 +58,5 @@ void keys_revoke(struct redis *redis, const struct keys_of *of, const char *id, 
  */
 typedef void keys_fn(const struct key *list, size_t n, const struct err *why, void *arg);
 void keys_list(struct redis *redis, const struct keys_of *of, keys_fn *fn, void *arg);
-
-/* Borrowed for the callback. list NULL: ERR_INPUT (a project with this name exists), ERR_RETRY,
- * ERR_INTERNAL. */
-typedef void projects_fn(const struct project *list, size_t n, const struct err *why, void *arg);
-/* Makes a project; fn gets a list of one. "default" exists from the first start on. */
-void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg);
-/* project: name or id. ERR_NOT_FOUND; ERR_REFUSED: it still has keys or webhooks, or it is
- * "default". Its messages stay until retention removes them. */
-void projects_delete(struct redis *redis, const char *project, key_done_fn *fn, void *arg);
-/* All of them, newest first. */
-void projects_list(struct redis *redis, projects_fn *fn, void *arg);
 
 #endif

@@ -26,3 +26,13 @@ void stored_json_copy(const json_t *object, const char *name, char *out, size_t 
 {
 	snprintf(out, cap, "%s", stored_json_text(object, name));
 }
+
+int64_t stored_json_number(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+	double real = json_real_value(value);
+
+	if (json_is_integer(value))
+		return json_integer_value(value);
+	return real > -9e18 && real < 9e18 ? (int64_t)real : 0; /* Lua wrote it as 1e+15 */
+}

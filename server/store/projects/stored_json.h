@@ -2,6 +2,7 @@
 #define SERVER_STORE_PROJECTS_STORED_JSON_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -19,5 +20,7 @@ json_t *stored_json_read(const struct resp *reply);
 const char *stored_json_text(const json_t *object, const char *name);
 /* Copies such a member, truncated to cap bytes with the NUL. */
 void stored_json_copy(const json_t *object, const char *name, char *out, size_t cap);
+/* A member as a whole number; 0 when it is no number. */
+int64_t stored_json_number(const json_t *object, const char *name);
 
 #endif

@@ -34,6 +34,7 @@ struct accept_item {
 	struct batch_item item;
 	struct accepts *accepts;
 	struct id id;
+	int64_t max_messages, max_bytes;
 	accept_fn *fn;
 	void *arg;
 	unsigned chunks_open;
@@ -77,16 +78,37 @@ static void refuse(struct accept_item *it, enum err_kind kind, const char *reaso
 	end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, &why);
 }
 
+/* note: what is used in this partition, "messages 100" or "bytes 2000". The project is taken to
+ * use as much in all others. */
+static void refuse_full(struct accept_item *it, const char *note)
+{
+	unsigned partitions = redis_partitions(it->accepts->part.redis);
+	const char *used = strchr(note, ' ');
+	int64_t total = used ? strtoll(used, NULL, 10) * partitions : 0;
+	struct err why;
+
+	if (strncmp(note, "messages", 8) == 0)
+		err_set(&why, ERR_RETRY,
+			"The project has %lld messages that are not finished. Its limit is %lld.",
+			(long long)total, (long long)it->max_messages);
+	else
+		err_set(&why, ERR_RETRY,
+			"The messages of the project take %lld bytes in the store. Its limit is "
+			"%lld.",
+			(long long)total, (long long)it->max_bytes);
+	end_item(it, ACCEPT_QUEUE_FULL, it->id.text, &why);
+}
+
 static void end_answered(struct accept_item *it, const struct resp *reply, size_t at)
 {
 	int64_t status = resp_number_at(reply, at + ACCEPT_MESSAGE_STATUS);
 	const char *id = resp_text(resp_item(reply, at + ACCEPT_MESSAGE_ID));
+	const char *note = resp_text(resp_item(reply, at + ACCEPT_MESSAGE_NOTE));
 
 	switch (status) {
 	case ACCEPT_STATUS_COMMITTED:
 		it->fn(ACCEPT_COMMITTED, it->id.text,
-		       resp_number_at(reply, at + ACCEPT_MESSAGE_ACCEPTED_MS),
-		       resp_text(resp_item(reply, at + ACCEPT_MESSAGE_NOTE)), NULL, it->arg);
+		       resp_number_at(reply, at + ACCEPT_MESSAGE_ACCEPTED_MS), note, NULL, it->arg);
 		free(it);
 		break;
 	case ACCEPT_STATUS_REPLAYED:
@@ -98,6 +120,12 @@ static void end_answered(struct accept_item *it, const struct resp *reply, size_
 	case ACCEPT_STATUS_LATE:
 		redis_was_late(it->accepts->part.redis);
 		refuse(it, ERR_RETRY, "Redis did not reply in time");
+		break;
+	case ACCEPT_STATUS_FULL:
+		refuse_full(it, note);
+		break;
+	case ACCEPT_STATUS_NO_CHUNKS:
+		refuse(it, ERR_RETRY, "Redis does not have the content any more");
 		break;
 	default:
 		refuse(it, ERR_INTERNAL, "the accept script refused the message");
@@ -230,6 +258,8 @@ static struct accept_item *new_item(struct redis *redis, const struct accept_req
 		return NULL;
 	it->accepts = a;
 	it->id = m->id;
+	it->max_messages = m->max_messages;
+	it->max_bytes = m->max_bytes;
 	it->fn = fn;
 	it->arg = arg;
 	return it;
@@ -253,7 +283,8 @@ void accept_message(struct redis *redis, const struct accept_request *m, accept_
 	is_packed = content_pack(m->mail, m->mail_len, packed, &e) == 0;
 	if (packed->len > CHUNK_BYTES)
 		chunks = (packed->len + CHUNK_BYTES - 1) / CHUNK_BYTES;
-	if (!is_packed || accept_args_write(&it->item.args, m, packed, chunks) < 0)
+	if (!is_packed ||
+	    accept_args_write(&it->item.args, m, packed, chunks, redis_partitions(redis)) < 0)
 		it->item.args.bytes.failed = true; /* the batch ends it as failed */
 	if (chunks && !it->item.args.bytes.failed && redis_is_ready(redis, NULL))
 		write_chunks(it, packed, chunks);

@@ -23,6 +23,8 @@ struct accept_request {
 	struct id id;        /* id_make("msg", accept_partition(...)) */
 	const char *project; /* the tenant, as in struct key */
 	bool is_test;
+	int64_t max_messages; /* that the project may have unfinished; 0: no limit */
+	int64_t max_bytes;    /* that its messages may take: lua/lib/change.lua */
 	enum lane lane;
 	struct message_choices choices;
 	const char *sender;        /* envelope sender, never empty */
@@ -43,6 +45,7 @@ enum accept_status {
 	ACCEPT_COMMITTED,       /* committed and, with durability fsync, on disk */
 	ACCEPT_REPLAYED,        /* key and fingerprint are those of an earlier message: id */
 	ACCEPT_CONFLICT,        /* the key was used with another fingerprint */
+	ACCEPT_QUEUE_FULL,      /* it would exceed max_messages or max_bytes; why has the figures */
 	ACCEPT_NOT_ACCEPTED,    /* nothing was stored; why has the reason */
 	ACCEPT_OUTCOME_UNKNOWN, /* Redis was lost during the call and has not come back */
 };

@@ -133,28 +133,30 @@ end
 -- What a message takes, in bytes: its record and
 --   MESSAGE_BYTES for its keys, its entries in lists and log, ten tags, and an Idempotency-Key;
 --   RECIPIENT_BYTES for each recipient: its entries in lists and log;
---   until it is finished, also its content, and JOB_BYTES for each job: the lists that lead to the job.
+--   JOB_BYTES for each job: the site of its destination;
+--   until it is finished, also its content, and QUEUE_BYTES for each job: the lists that lead to the job.
 -- These sums are a little more than Redis needs.
 local MESSAGE_BYTES = 1000
 local RECIPIENT_BYTES = 100
-local JOB_BYTES = 900
+local JOB_BYTES = 200
+local QUEUE_BYTES = 700
 local usage = {}                               -- tenant -> {messages, bytes} with the changes of this call
 
 local function usage_of(tenant)
 	local used = usage[tenant]
 	if not used then
 		local count, bytes = match(call('HGET', key_usage(), tenant) or '0 0', '^(%d+) (%d+)$')
-		used = { messages = tonumber(count), bytes = tonumber(bytes) }
+		used = { count = tonumber(count), bytes = tonumber(bytes) }
 		usage[tenant] = used
 	end
 	return used
 end
 
-local function kept_bytes(record_bytes, recipient_count)
-	return record_bytes + MESSAGE_BYTES + RECIPIENT_BYTES * recipient_count
+local function kept_bytes(record_bytes, recipient_count, job_count)
+	return record_bytes + MESSAGE_BYTES + RECIPIENT_BYTES * recipient_count + JOB_BYTES * job_count
 end
 
-local function queued_bytes(content_bytes, job_count) return content_bytes + JOB_BYTES * job_count end
+local function queued_bytes(content_bytes, job_count) return content_bytes + QUEUE_BYTES * job_count end
 
 -- The record of an open message has grown to so many bytes.
 local function count_growth(message, record_bytes)
@@ -166,14 +168,14 @@ end
 -- A message has ended. Returns the bytes that it takes until the end of its retention.
 local function count_end(message)
 	local used = usage_of(message.project)
-	used.messages = used.messages - 1
+	used.count = used.count - 1
 	used.bytes = used.bytes - queued_bytes(message.bytes, message.job_count)
-	return kept_bytes(message.size, message.recipient_count)
+	return kept_bytes(message.size, message.recipient_count, message.job_count)
 end
 
 local function write_usage()
 	for tenant, used in pairs(usage) do
-		local count, bytes = max(used.messages, 0), max(used.bytes, 0)
+		local count, bytes = max(used.count, 0), max(used.bytes, 0)
 		if count + bytes == 0 then call('HDEL', key_usage(), tenant)
 		else call('HSET', key_usage(), tenant, digits(count) .. ' ' .. digits(bytes)) end
 	end

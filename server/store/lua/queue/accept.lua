@@ -92,11 +92,12 @@ end
 -- Counts the message for its project. Returns nothing; if it would exceed a limit: the limit and what is used.
 local function count_message(message, i)
 	local used, limit = usage_of(message.project), item_max_messages(i)
-	if limit > 0 and used.messages >= limit then return 'messages ' .. digits(used.messages) end
-	local bytes = kept_bytes(#message.record, #message.emails) + queued_bytes(message.bytes, #message.destinations)
+	if limit > 0 and used.count >= limit then return 'messages ' .. digits(used.count) end
+	local job_count = #message.destinations
+	local bytes = kept_bytes(#message.record, #message.emails, job_count) + queued_bytes(message.bytes, job_count)
 	limit = item_max_bytes(i)
 	if limit > 0 and used.bytes + bytes > limit then return 'bytes ' .. digits(used.bytes) end
-	used.messages, used.bytes = used.messages + 1, used.bytes + bytes
+	used.count, used.bytes = used.count + 1, used.bytes + bytes
 end
 
 -- Accepts message i, which is new. key: the Redis key of its Idempotency-Key, false for none. Returns status and note.

@@ -72,6 +72,22 @@ static const struct {
 				       "SMTP connections opened"},
 	[METRIC_CONNECTIONS_OPEN] = {"postern_smtp_connections", "", "gauge",
 				     "SMTP connections open now"},
+	[METRIC_CONNECTIONS_CONNECTING] = {"postern_smtp_connections_by_state",
+					   "state=\"connecting\"", "gauge",
+					   "SMTP connections open now, by state"},
+	[METRIC_CONNECTIONS_IDLE] = {"postern_smtp_connections_by_state", "state=\"idle\"", "gauge",
+				     NULL},
+	[METRIC_CONNECTIONS_BUSY] = {"postern_smtp_connections_by_state", "state=\"busy\"", "gauge",
+				     NULL},
+	[METRIC_CONNECTIONS_ENDING] = {"postern_smtp_connections_by_state", "state=\"ending\"",
+				       "gauge", NULL},
+	[METRIC_CONNECTIONS_YIELDED] = {"postern_smtp_connections_yielded_total", "", "counter",
+					"SMTP connections that were idle or not ready, and ended "
+					"because other mail waited for a connection"},
+	[METRIC_ADDRESSES_SILENT] =
+		{"postern_smtp_silent_addresses_total", "", "counter",
+		 "Connections not opened because as many as allowed to the same "
+		 "address had no greeting"},
 	[METRIC_JOBS_LEASED] = {"postern_jobs_leased", "", "gauge", "Jobs leased by relays now"},
 	[METRIC_TLS_SESSIONS] = {"postern_smtp_tls_sessions_total", "", "counter",
 				 "SMTP sessions with TLS"},

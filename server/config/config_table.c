@@ -203,6 +203,9 @@ const struct config_row config_rows[] = {
 		 "relays."},
 	{ROW(relay_connections, CONFIG_NUMBER, "200"), .min = 1, .max = 10000,
 	 .help = "Most SMTP connections of one relay process."},
+	{ROW(connecting_per_address, CONFIG_NUMBER, "20"), .min = 1, .max = 10000,
+	 .help = "Most SMTP connections of one relay process to one address (IPv6: one /64) that "
+		 "are not ready for mail yet. Not for the hosts of relay_url."},
 	{ROW(drain_s, CONFIG_SECONDS, "30s"), .max = HOUR, .is_reloadable = true,
 	 .help = "How long open SMTP transactions and requests may take to finish after SIGTERM."},
 	{ROW(http_connections, CONFIG_NUMBER, "2000"), .min = 1, .max = 100000,

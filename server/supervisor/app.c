@@ -22,7 +22,7 @@
 #include "server/hooks/hooks_role.h"
 #include "server/keeper/keeper.h"
 #include "server/redis/url.h"
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 #include "smtp/relay/recover.h"
 #include "smtp/relay/relay_role.h"
 

@@ -381,6 +381,13 @@ void connection_drop(struct connection *c)
 	wake(c);
 }
 
+void connection_give_up(struct connection *c, const char *why)
+{
+	transcript_tick(c->transcript);
+	session_give_up(c->session, why);
+	wake(c);
+}
+
 void connection_quit(struct connection *c)
 {
 	session_quit(c->session);

@@ -143,6 +143,10 @@ void connection_drop(struct connection *c); /* after on_fence: closes without th
 					       are OUTCOME_UNTRIED */
 void connection_quit(struct connection *c); /* QUIT when idle, then on_closed; a transaction is cut
 					       off */
+/* Ends a connection that is not ready yet: on_closed follows, with `why` as the text of the
+ * failure.
+ */
+void connection_give_up(struct connection *c, const char *why);
 void connection_free(struct connection *c); /* at once; no callback is called */
 const struct connection_facts *connection_facts(const struct connection *c);
 /* Fills in the facts of a connection to the host that has not begun. */

@@ -152,6 +152,17 @@ void session_lost(struct session *s, const char *why)
 	session_enter(s, session_done(s, STATE_CLOSED));
 }
 
+void session_give_up(struct session *s, const char *why)
+{
+	struct connection_result result = session_local(s, OUTCOME_DEFERRED, why);
+
+	if (s->was_ready || s->state == STATE_CLOSED)
+		return;
+	note_in_transcript(s, &result);
+	note_failure(s, &result);
+	session_enter(s, STATE_CLOSED);
+}
+
 void session_quit(struct session *s)
 {
 	struct connection_result result =

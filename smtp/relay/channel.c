@@ -3,19 +3,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
-#include "server/config/config.h"
-#include "smtp/client/transcript.h"
 #include "smtp/relay/attempt_report.h"
+#include "smtp/relay/channel_connect.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
 #include "smtp/relay/followup.h"
-#include "smtp/relay/host_walk.h"
+#include "smtp/relay/site_slots.h"
 #include "smtp/sink.h"
 
 #define IDLE_MS 5000   /* before an idle channel ends */
@@ -23,57 +21,55 @@
 #define LIFE_MS 300000
 #define NO_LIST CHANNEL_STATES
 
-struct channel {
-	struct channel *next, *prev; /* of its list */
-	struct channel_pool *pool;
-	enum channel_state state;
-	struct connection *connection;
-	struct delivery *delivery;
-	unsigned partition; /* whose slot it is */
-	struct host_walk hosts;
-	bool is_partial;        /* hosts are missing from the route */
-	struct sink_peer *sink; /* the other end, when the channel leads to the sink */
-	struct transcript transcript;
-	struct buf tried;             /* lines of the hosts that failed before this one */
-	struct connection_facts last; /* of the connection that failed or is being opened */
-	unsigned n_mails;
-	int64_t opened_ms, tried_ms; /* the channel; the host */
-	struct loop_timer idle;
+/* ---- lists ---- */
+
+static const enum metric state_metrics[CHANNEL_STATES] = {
+	[CHANNEL_CONNECTING] = METRIC_CONNECTIONS_CONNECTING,
+	[CHANNEL_IDLE] = METRIC_CONNECTIONS_IDLE,
+	[CHANNEL_BUSY] = METRIC_CONNECTIONS_BUSY,
+	[CHANNEL_ENDING] = METRIC_CONNECTIONS_ENDING,
 };
 
-static const struct connection_callbacks callbacks;
+static void unlink_channel(struct channel *c)
+{
+	struct channel_list *list = &c->pool->lists[c->state];
 
-/* ---- lists ---- */
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		list->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	list->n--;
+	metric_add(state_metrics[c->state], -1);
+}
+
+static void link_channel(struct channel *c)
+{
+	struct channel_list *list = &c->pool->lists[c->state];
+
+	c->prev = NULL;
+	c->next = list->first;
+	if (c->next)
+		c->next->prev = c;
+	list->first = c;
+	list->n++;
+	metric_add(state_metrics[c->state], 1);
+}
 
 /* The only function that changes the state of a channel, the lists of its pool, and the counts.
  * NO_LIST: a channel before its first state, and after its last. */
 static void move_channel(struct channel *c, enum channel_state to)
 {
-	struct channel_list *lists = c->pool->lists;
-	bool was_open = c->state != NO_LIST;
-
-	if (was_open) {
-		if (c->prev)
-			c->prev->next = c->next;
-		else
-			lists[c->state].first = c->next;
-		if (c->next)
-			c->next->prev = c->prev;
-		lists[c->state].n--;
-	}
-	c->state = to;
-	if (!was_open)
+	if (c->state == NO_LIST)
 		metric_set(METRIC_CONNECTIONS_OPEN, ++*c->pool->n_open);
-	if (to == NO_LIST) {
+	else
+		unlink_channel(c);
+	c->state = to;
+	if (to == NO_LIST)
 		metric_set(METRIC_CONNECTIONS_OPEN, --*c->pool->n_open);
-		return;
-	}
-	c->prev = NULL;
-	c->next = lists[to].first;
-	if (c->next)
-		c->next->prev = c;
-	lists[to].first = c;
-	lists[to].n++;
+	else
+		link_channel(c);
 }
 
 unsigned channel_count_ready(const struct channel_pool *pool)
@@ -103,161 +99,126 @@ static struct attempt_source source_of(const struct channel *c)
 	};
 }
 
-static void free_channel(struct channel *c)
+struct slot *channel_free(struct channel *c)
 {
+	struct slot *slot = c->slot;
+
 	move_channel(c, NO_LIST);
+	address_limit_leave(&c->call);
 	sink_release(c->sink);
-	loop_timer_deinit(&c->idle);
+	loop_timer_deinit(&c->timer);
 	transcript_deinit(&c->transcript);
 	buf_deinit(&c->tried);
 	free(c);
+	return slot;
+}
+
+static void close_channel(struct channel *c)
+{
+	struct channel_pool *pool = c->pool;
+	struct slot *slot = channel_free(c);
+
+	pool->callbacks->on_closed(slot, pool->arg);
 }
 
 void channel_end(struct channel *c)
 {
-	loop_timer_cancel(&c->idle);
+	if (!c->connection) { /* it waits for its address */
+		close_channel(c);
+		return;
+	}
+	loop_timer_cancel(&c->timer);
 	move_channel(c, CHANNEL_ENDING);
 	connection_quit(c->connection);
 }
 
-static void on_idle_timeout(void *arg)
+static void on_timer(void *arg)
 {
 	struct channel *c = arg;
 
 	if (c->state == CHANNEL_IDLE)
 		channel_end(c);
+	else if (channel_waits_for_address(c))
+		channel_try_hosts(c);
 }
 
-/* ---- connecting ---- */
+/* ---- for others that want its connection ---- */
 
-static int connect_to_sink(struct channel *c, struct connection_options *options, struct err *e)
+bool channel_waits_for_address(const struct channel *c)
 {
-	struct loop *loop = c->pool->context->loop;
-	int fd = sink_connect(c->pool->context->sink, &c->sink, e);
-
-	if (fd < 0)
-		return -1;
-	options->tls_context = NULL;
-	options->tls = ROUTE_TLS_OPPORTUNISTIC;
-	return connection_adopt(&c->connection, loop, fd, options, &callbacks, c, e);
+	return c->state == CHANNEL_CONNECTING && !c->connection;
 }
 
-static int connect_to_host(struct channel *c, struct err *e)
+int64_t channel_since_ms(const struct channel *c)
 {
-	struct relay_context *context = c->pool->context;
-	const struct route_host *host = host_walk_host(&c->hosts);
-	const struct route *route = &c->hosts.route;
-	struct connection_options options = {
-		.helo_name = context->helo_name,
-		.tls = route->tls,
-		.verify = route->verify,
-		.user = route->user,
-		.password = route->password,
-		.tls_context = context->tls,
-		.transcript = &c->transcript,
-		.is_clear = c->hosts.is_clear,
-		.is_mx = !route->is_relay,
-	};
-
-	metric_add(METRIC_CONNECTIONS_OPENED, 1);
-	connection_describe(host, &c->last);
-	transcript_open(&c->transcript, c->last.host, c->last.address);
-	if (strcmp(c->pool->site, SINK_SITE) == 0)
-		return connect_to_sink(c, &options, e);
-	if (!route->is_relay && !context->config->mx_allow_private &&
-	    netblock_is_private((const struct sockaddr *)&host->addr))
-		return err_set(e, ERR_REFUSED, "%s has a private address", host->name);
-	return connection_open(&c->connection, context->loop, host, &options, &callbacks, c, e);
+	return c->since_ms;
 }
 
-/* No session with any host of the route became ready. */
-static void fail_channel(struct channel *c, const struct connection_result *result)
+unsigned channel_share(const struct channel *c)
 {
-	struct channel_pool *pool = c->pool;
-	struct connection_facts facts = c->last; /* used after the channel is freed */
-	struct transcript transcript = c->transcript;
-	struct buf tried = c->tried;
-	struct route route = c->hosts.route;
-	struct attempt_source source = {
-		.facts = &facts, .transcript = &transcript, .hosts = &tried};
-	struct channel_failure failure = {c->partition, &route, c->is_partial, result, &source};
-	bool is_login = c->hosts.route.is_relay && result->code >= 500 && facts.phase == PHASE_AUTH;
-
-	c->transcript = (struct transcript){0};
-	c->tried = (struct buf){0};
-	LOG(is_login ? LOG_ERROR : LOG_WARN, is_login ? "relay.login_refused" : "site.unreachable",
-	    LOG_S("site", pool->site), LOG_N("code", result->code), LOG_S("reason", result->text));
-	free_channel(c);
-	pool->callbacks->on_failed(&failure, pool->arg);
-	transcript_deinit(&transcript);
-	buf_deinit(&tried);
+	return c->slot->share->n;
 }
 
-/* The host failed. If another host follows, notes this one for the attempts. */
-static void note_host(struct channel *c, const struct route_host *host,
-		      const struct connection_result *result)
+struct channel *channel_next(const struct channel *c)
 {
-	const struct route_host *next = host_walk_host(&c->hosts);
-	struct attempt_source source = {.facts = &c->last, .transcript = &c->transcript};
-
-	if (next && next != host)
-		attempt_report_host(c->pool->context, &source, result, c->tried_ms, &c->tried);
+	return c->next;
 }
 
-/* Connects to the next host that can be tried. result: the failure of the last one. */
-static void try_hosts(struct channel *c, struct connection_result *result)
+static void give_up(struct channel *c)
 {
-	const struct route_host *host;
-	struct err e;
+	const struct connection_facts *facts = connection_facts(c->connection);
+	char why[160];
 
-	while ((host = host_walk_host(&c->hosts))) {
-		c->tried_ms = clock_mono_ms();
-		if (connect_to_host(c, &e) == 0)
-			return;
-		snprintf(result->text, sizeof(result->text), "%.190s", e.text);
-		transcript_note(&c->transcript, "%s", e.text);
-		host_walk_skip(&c->hosts);
-		note_host(c, host, result);
-	}
-	fail_channel(c, result);
+	snprintf(why, sizeof(why), "no %s within %lld s, and other mail waited for a connection",
+		 facts->phase <= PHASE_CONNECT    ? "connection"
+		 : facts->phase == PHASE_GREETING ? "greeting"
+						  : "session",
+		 (long long)(clock_mono_ms() - c->since_ms) / 1000);
+	connection_give_up(c->connection, why);
 }
 
-int channel_open(struct channel_pool *pool, unsigned partition, const struct delivery *d,
+static void yield_unconnected(struct channel *c)
+{
+	c->why = (struct connection_result){.outcome = OUTCOME_DEFERRED,
+					    .text = "other mail waited for a connection"};
+	channel_try_hosts(c);
+}
+
+void channel_yield(struct channel *c)
+{
+	LOG(LOG_INFO, "connection.yielded", LOG_S("site", c->pool->site),
+	    LOG_S("project", c->slot->share->tenant), LOG_S("address", c->last.address),
+	    LOG_S("stage", c->connection ? connection_facts(c->connection)->stage : "waits"),
+	    LOG_N("ms", clock_mono_ms() - c->since_ms));
+	metric_add(METRIC_CONNECTIONS_YIELDED, 1);
+	c->has_yielded = true;
+	if (c->state == CHANNEL_IDLE)
+		channel_end(c);
+	else if (c->connection)
+		give_up(c);
+	else
+		yield_unconnected(c);
+}
+
+int channel_open(struct channel_pool *pool, struct slot *slot, const struct delivery *d,
 		 struct err *e)
 {
-	struct connection_result result = {.outcome = OUTCOME_DEFERRED, .text = "cannot connect"};
 	struct channel *c = calloc(1, sizeof(*c));
 
-	if (!c || loop_timer_init(&c->idle, pool->context->loop, on_idle_timeout, c) < 0) {
+	if (!c || loop_timer_init(&c->timer, pool->context->loop, on_timer, c) < 0) {
 		free(c);
 		return err_oom(e);
 	}
 	c->pool = pool;
 	c->state = NO_LIST;
-	c->partition = partition;
+	c->slot = slot;
 	c->hosts.route = d->route;
 	c->is_partial = d->n_avoided > 0;
-	c->opened_ms = clock_mono_ms();
+	c->opened_ms = c->since_ms = clock_mono_ms();
+	c->why = (struct connection_result){.outcome = OUTCOME_DEFERRED, .text = "cannot connect"};
 	move_channel(c, CHANNEL_CONNECTING);
-	try_hosts(c, &result);
+	channel_try_hosts(c);
 	return 0;
-}
-
-/* The connection failed before it was ready: tries the next host, or the same one without TLS. */
-static void try_next_host(struct channel *c, const struct connection_facts *facts,
-			  const struct connection_result *why)
-{
-	const struct route_host *host = host_walk_host(&c->hosts);
-	struct connection_result result;
-
-	c->last = *facts;
-	c->last.has_tls_failed |= c->hosts.is_clear;
-	LOG(LOG_INFO, "host.failed", LOG_S("site", c->pool->site), LOG_S("host", facts->host),
-	    LOG_S("address", facts->address), LOG_S("stage", facts->stage),
-	    LOG_N("code", why->code), LOG_S("reason", why->text));
-	result = host_walk_fail(&c->hosts, facts, why);
-	note_host(c, host, why);
-	try_hosts(c, &result);
 }
 
 /* ---- carrying ---- */
@@ -296,7 +257,7 @@ int channel_carry(struct channel *c, struct delivery *d)
 	}
 	c->n_mails++;
 	c->delivery = d;
-	loop_timer_cancel(&c->idle);
+	loop_timer_cancel(&c->timer);
 	move_channel(c, CHANNEL_BUSY);
 	return 0;
 }
@@ -312,10 +273,12 @@ static void on_ready(struct connection *connection, void *arg)
 		LOG(LOG_DEBUG, "channel.ready", LOG_S("site", c->pool->site),
 		    LOG_S("host", facts->host), LOG_S("tls", facts->tls_version),
 		    LOG_N("ms", facts->ready_ms));
+	address_limit_leave(&c->call);
+	c->since_ms = clock_mono_ms();
 	move_channel(c, CHANNEL_IDLE);
 	c->pool->callbacks->on_idle(c, c->pool->arg);
 	if (c->state == CHANNEL_IDLE)
-		loop_timer_set(&c->idle, IDLE_MS);
+		loop_timer_set(&c->timer, IDLE_MS);
 }
 
 static void on_fence_reply(bool may_dot, void *arg)
@@ -364,21 +327,19 @@ static void on_closed(struct connection *connection, const struct connection_res
 		.outcome = OUTCOME_DEFERRED,
 		.text = "the server ended the session before the first mail"};
 	struct channel *c = arg;
-	struct channel_pool *pool = c->pool;
 	struct connection_facts facts = *connection_facts(connection);
-	unsigned partition = c->partition;
 
 	c->connection = NULL;
-	if (c->state == CHANNEL_CONNECTING && !pool->context->is_draining) {
+	address_limit_leave(&c->call);
+	if (c->state == CHANNEL_CONNECTING && !c->pool->context->is_draining)
 		/* Without a failure it was ready, and ended before on_ready could fire. */
-		try_next_host(c, &facts, failure ? failure : &ended);
-		return;
-	}
-	free_channel(c);
-	pool->callbacks->on_closed(partition, pool->arg);
+		channel_try_next_host(c, &facts, failure ? failure : &ended);
+	else
+		close_channel(c);
 }
 
-static const struct connection_callbacks callbacks = {on_ready, on_fence, on_done, on_closed};
+const struct connection_callbacks channel_connection_callbacks = {on_ready, on_fence, on_done,
+								  on_closed};
 
 /* ---- the end ---- */
 
@@ -397,7 +358,7 @@ void channel_free_all(struct channel_pool *pool)
 		while (list->first) {
 			/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed was unlinked */
 			connection_free(list->first->connection);
-			free_channel(list->first);
+			site_slots_forget(&pool->context->shares, channel_free(list->first));
 		}
 	}
 }

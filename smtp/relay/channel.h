@@ -16,7 +16,7 @@ struct delivery;
 struct relay_context;
 
 enum channel_state {
-	CHANNEL_CONNECTING,
+	CHANNEL_CONNECTING, /* no session is ready yet */
 	CHANNEL_IDLE,
 	CHANNEL_BUSY,   /* has a delivery, or its transaction is still ending */
 	CHANNEL_ENDING, /* takes no more deliveries */
@@ -30,9 +30,11 @@ struct channel_list {
 
 /* No session with any host of the route became ready. Borrowed for the call. */
 struct channel_failure {
-	unsigned partition;        /* the slot of this partition is free now */
+	struct slot *slot;         /* the owner takes it */
 	const struct route *route; /* of the delivery that it was opened for */
 	bool is_partial;           /* hosts that failed for that delivery were not tried */
+	bool is_untried;           /* no host was tried: too many connections to their addresses
+				      are not ready */
 	const struct connection_result *result;
 	const struct attempt_source *source; /* the last host */
 };
@@ -51,8 +53,8 @@ struct channel_callbacks {
 	void (*on_done)(const struct channel_done *done, void *arg);
 	/* The channel is gone. May be called within channel_open. */
 	void (*on_failed)(const struct channel_failure *failure, void *arg);
-	/* The channel is gone; the slot of this partition is free. */
-	void (*on_closed)(unsigned partition, void *arg);
+	/* The channel is gone. The owner takes the slot. */
+	void (*on_closed)(struct slot *slot, void *arg);
 };
 
 /* The channels of one site, each on the list of its state. The owner fills in all but lists. */
@@ -68,9 +70,9 @@ struct channel_pool {
 unsigned channel_count(const struct channel_pool *pool);       /* all */
 unsigned channel_count_ready(const struct channel_pool *pool); /* idle and busy */
 
-/* Opens a channel on the route of d under a slot of the partition. ERR_INTERNAL: out of memory; the
- * slot is unused. */
-int channel_open(struct channel_pool *pool, unsigned partition, const struct delivery *d,
+/* Opens a channel on the route of d, and takes the slot. ERR_INTERNAL: out of memory; the slot is
+ * still the caller's. */
+int channel_open(struct channel_pool *pool, struct slot *slot, const struct delivery *d,
 		 struct err *e) __attribute__((warn_unused_result));
 /* An idle channel to a host that d does not avoid, or NULL. */
 struct channel *channel_find_idle(const struct channel_pool *pool, const struct delivery *d);
@@ -82,6 +84,17 @@ const char *channel_host(const struct channel *c);
 bool channel_is_worn(const struct channel *c);
 /* Sends QUIT if idle; a transaction is cut off. on_closed follows. */
 void channel_end(struct channel *c);
+/* Ends a connecting or idle channel, because other mail needs its connection. on_failed or
+ * on_closed follows. */
+void channel_yield(struct channel *c);
+/* Since when it connects to its host, or is idle (monotonic ms). */
+int64_t channel_since_ms(const struct channel *c);
+/* True if it waits until fewer connections to its host are connecting. */
+bool channel_waits_for_address(const struct channel *c);
+/* The connections of the tenant that it counts for. */
+unsigned channel_share(const struct channel *c);
+/* The next one of its list. */
+struct channel *channel_next(const struct channel *c);
 /* Ends all channels without a delivery. */
 void channel_end_unused(struct channel_pool *pool);
 /* Frees all channels at once; no callback is called. */

@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "smtp/limits/address_limit.h"
+#include "smtp/limits/shares.h"
+
 #include "server/mail/dkim.h"
 
 struct config;
@@ -31,9 +34,11 @@ struct relay_context {
 	struct tls_context *tls;
 	struct journal *journal;
 	struct sink *sink;
-	const char *helo_name;        /* "" = an address literal is sent */
-	int64_t next_unsigned_log_ms; /* written by envelope_sign alone */
-	bool is_draining;             /* start nothing new; written by relay_drain alone */
+	struct shares shares;           /* of the connections */
+	struct address_limit addresses; /* of hosts; not of the relays in POSTERN_RELAY_URL */
+	const char *helo_name;          /* "" = an address literal is sent */
+	int64_t next_unsigned_log_ms;   /* written by envelope_sign alone */
+	bool is_draining;               /* start nothing new; written by relay_drain alone */
 };
 
 #endif

@@ -7,7 +7,7 @@
 #include "server/store/queue/release.h"
 #include "server/store/queue/settle.h"
 #include "server/redis/redis.h"
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 
 #define TRY_AGAIN_MS 200
 #define LOCKED_MS 10000 /* an owner that still has the lock after this time is alive */

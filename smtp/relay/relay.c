@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/buf.h"
 #include "server/base/log.h"
 #include "server/config/config.h"
 #include "server/redis/redis.h"
@@ -11,7 +12,7 @@
 #include "server/store/queue/job_lease.h"
 #include "server/store/queue/slots.h"
 #include "server/store/queue/take.h"
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 
 #define TAKE_MAX 64  /* jobs a call */
 #define HELD_MAX 512 /* jobs a relay */
@@ -89,17 +90,20 @@ struct open_take {
 /* Notes which sites have more jobs or slots than the reply of one partition contained. */
 static void note_response(struct relay *r, const struct take_result *t)
 {
-	r->has_found |= t->n_slots > 0 || t->is_full;
-	for (struct site *s = r->sites.first; s; s = s->next) {
-		struct site_round *round = &s->round;
-		unsigned got = 0;
+	struct site *s;
 
-		for (size_t j = 0; round->want && j < t->n_jobs; j++)
-			got += strcmp(t->jobs[j]->site, s->name) == 0;
-		round->has_more |= t->is_full || (round->want && got >= round->want);
-		for (size_t i = 0; round->grow && i < t->n_slots; i++)
-			round->has_more |= strcmp(t->slots[i].site, s->name) == 0;
-	}
+	r->has_found |= t->n_slots > 0 || t->is_full;
+	shortage_hear(&r->shortage, t->waiting);
+	for (s = r->sites.first; s; s = s->next)
+		s->round.got = 0;
+	for (size_t i = 0; i < t->n_jobs; i++)
+		if ((s = site_find(&r->sites, t->jobs[i]->site)))
+			s->round.got++;
+	for (size_t i = 0; i < t->n_slots; i++)
+		if ((s = site_find(&r->sites, t->slots[i].site)) && s->round.grow)
+			s->round.has_more = true;
+	for (s = r->sites.first; s; s = s->next)
+		s->round.has_more |= t->is_full || (s->round.want && s->round.got >= s->round.want);
 }
 
 /* If a site had fewer jobs than asked for, it is not asked again before a wake-up. A wake-up during
@@ -112,7 +116,9 @@ static void end_round(struct relay *r)
 		else if (s->round.grow)
 			s->round.is_at_limit = !s->round.has_more;
 	}
-	if (r->has_asked_new && !r->has_found && !r->is_woken)
+	if (r->has_asked_new)
+		shortage_end_round(&r->shortage);
+	if (r->has_asked_new && !r->has_found && !r->is_woken && !r->shortage.is_short)
 		r->wants_new = false;
 	if (r->looks_again)
 		look_for_work(r);
@@ -127,8 +133,7 @@ static void grant_slots(struct relay *r, unsigned partition, const struct take_s
 				granted->count, NULL, NULL);
 		return;
 	}
-	site_grant(s, partition, granted->count);
-	site_pump(s);
+	site_grant(s, partition, granted->project, granted->count);
 }
 
 static void on_taken(const struct take_result *t, void *arg)
@@ -152,15 +157,6 @@ static void on_taken(const struct take_result *t, void *arg)
 	check_drained(r);
 }
 
-static unsigned count_free_slots(const struct relay *r)
-{
-	unsigned n = 0;
-
-	for (const struct site *s = r->sites.first; s; s = s->next)
-		n += site_slots_free(s);
-	return n;
-}
-
 /* Each partition is asked for its part. If it returns all of it, it is asked again. */
 static unsigned part_of(const struct relay *r, unsigned n)
 {
@@ -174,6 +170,7 @@ struct round {
 	struct take_request request;
 	struct take_site list[SITES_MAX];
 	struct site *sites[SITES_MAX]; /* those of the list */
+	struct buf capped;
 };
 
 static unsigned least(unsigned a, unsigned b)
@@ -181,41 +178,46 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Fills in how much each site with channels would take from each partition. room: connections that
- * may still be opened; the last quarter is for sites without a connection. */
-static void fill_round(struct relay *r, struct round *round, unsigned room)
+/* Fills in how much each site with channels would take from each partition. The last three eighths
+ * of the connections are for sites without one: at most three quarters are for one tenant. */
+static void fill_sites(struct relay *r, struct round *round)
 {
-	unsigned free = r->has_asked_new ? room : 0;
-	unsigned reserve = (unsigned)r->context.config->relay_connections / 4;
+	unsigned room = shares_room(&r->context.shares);
+	unsigned reserve = (r->context.shares.limit * 3 + 7) / 8;
 	unsigned spare = room > reserve ? room - reserve : 0;
-	bool is_complete = r->reports_all;
-	size_t n = 0;
+	struct take_request *request = &round->request;
 
+	request->is_complete = r->reports_all;
 	for (struct site *s = r->sites.first; s; s = s->next) {
-		bool fits = n < SITES_MAX;
+		bool fits = request->n_sites < SITES_MAX;
 
 		s->round.has_more = false;
 		s->round.want = fits ? part_of(r, site_wanted_jobs(s)) : 0;
 		s->round.grow = fits ? part_of(r, least(site_wanted_slots(s), spare)) : 0;
-		if (s->round.grow)
-			free = room;
-		if (!s->round.want && !s->round.grow && !(r->reports_all && site_has_slots(s)))
+		if (!s->round.want && !s->round.grow && !(r->reports_all && site_slots_any(s)))
 			continue;
-		is_complete = is_complete && fits;
+		request->is_complete = request->is_complete && fits;
 		if (!fits)
 			continue;
-		round->sites[n] = s;
-		round->list[n++] = (struct take_site){s->name, s->round.want, s->round.grow, 0};
+		r->has_grown |= s->round.grow > 0;
+		round->sites[request->n_sites] = s;
+		round->list[request->n_sites++] =
+			(struct take_site){s->name, s->round.want, s->round.grow, 0};
 	}
-	round->request = (struct take_request){
-		.max_jobs = part_of(r, least(HELD_MAX - r->deliveries.n, TAKE_MAX)),
-		.free_connections = part_of(r, free),
-		.otp_connections = 0,
-		.capped = "",
-		.sites = round->list,
-		.n_sites = n,
-		.is_complete = is_complete,
-	};
+}
+
+/* Fills in how many connections may be opened, and for whom none. */
+static void fill_shares(struct relay *r, struct round *round)
+{
+	struct shares_step step = shares_step(&r->context.shares);
+
+	if (r->has_asked_new || r->has_grown)
+		round->request.free_connections = part_of(r, step.any);
+	if (r->has_asked_new)
+		round->request.otp_connections = part_of(r, step.otp);
+	shares_write_capped(&r->context.shares, &round->capped);
+	round->request.capped = buf_text(&round->capped);
+	shortage_start_round(&r->shortage, round->capped.len > 0);
 }
 
 static void take_from(struct relay *r, unsigned partition, struct round *round)
@@ -244,20 +246,25 @@ static void take_round(void *arg)
 {
 	struct relay *r = arg;
 	struct round round;
-	unsigned used = r->sites.n_channels + count_free_slots(r);
-	unsigned limit = (unsigned)r->context.config->relay_connections;
-	unsigned room = used < limit ? limit - used : 0;
 
 	r->looks_again = r->n_open_takes > 0;
 	if (!may_take(r))
 		return;
-	r->has_asked_new = r->wants_new && room;
-	fill_round(r, &round, room);
+	r->has_asked_new = r->wants_new && shortage_may_ask(&r->shortage);
+	r->has_grown = false;
+	round.capped = (struct buf){0};
+	round.request = (struct take_request){
+		.max_jobs = part_of(r, least(HELD_MAX - r->deliveries.n, TAKE_MAX)),
+		.sites = round.list,
+	};
+	fill_sites(r, &round);
 	if (round.request.n_sites == 0 && !r->has_asked_new)
 		return;
+	fill_shares(r, &round);
 	r->is_woken = r->has_found = r->reports_all = false;
 	for (unsigned p = 0; p < redis_partitions(r->context.redis); p++)
 		take_from(r, p, &round);
+	buf_deinit(&round.capped);
 }
 
 /* The store published that work is ready. */
@@ -326,8 +333,11 @@ int relay_start(struct relay *r, struct err *e)
 	struct loop *loop = r->context.loop;
 
 	r->sites = (struct sites){.context = &r->context, .on_change = on_change, .arg = r};
+	r->shortage.sites = &r->sites;
 	r->deliveries = (struct delivery_set){
 		.context = &r->context, .callbacks = &delivery_callbacks, .arg = r};
+	r->context.shares.limit = (unsigned)r->context.config->relay_connections;
+	r->context.addresses.most = (unsigned)r->context.config->connecting_per_address;
 	r->wants_new = true;
 	if (loop_post_init(&r->take_post, loop, take_round, r) < 0 ||
 	    loop_timer_init(&r->poll, loop, poll_queue, r) < 0 ||

@@ -6,6 +6,7 @@
 #include "server/base/loop.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
+#include "smtp/relay/shortage.h"
 #include "smtp/relay/site.h"
 
 /* A relay: decides what to take from the queue and when, renews the leases of its jobs, and
@@ -26,10 +27,13 @@ struct relay {
 	unsigned n_open_takes; /* calls of this round without a reply */
 	bool wants_new;        /* sites without a channel may have work */
 	bool has_asked_new;    /* in this round */
+	bool has_grown;        /* sites with channels asked for more, in this round */
+	bool has_capped;       /* some tenants may open no connection, in this round */
 	bool has_found;        /* slots, or as many jobs as allowed, in this round */
 	bool is_woken;         /* work became ready since the round began */
 	bool looks_again;      /* start another round when this one is over */
 	bool reports_all;      /* the next round reports all slots of this relay */
+	struct shortage shortage;
 };
 
 int relay_start(struct relay *r, struct err *e) __attribute__((warn_unused_result));

@@ -10,7 +10,7 @@
 #include "server/store/queue/settle.h"
 #include "server/store/queue/slots.h"
 #include "server/stream/tls.h"
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 #include "smtp/relay/relay.h"
 #include "smtp/sink.h"
 

@@ -10,7 +10,7 @@
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 #include "smtp/relay/results.h"
 #include "smtp/relay/retry.h"
 

@@ -8,7 +8,6 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/store/queue/rest.h"
-#include "server/store/queue/slots.h"
 #include "smtp/relay/context.h"
 #include "smtp/sink.h"
 
@@ -21,13 +20,53 @@ static void run_pump(void *arg);
 
 /* ---- life ---- */
 
+static unsigned list_of(const char *name)
+{
+	unsigned hash = 5381;
+
+	for (; *name; name++)
+		hash = hash * 33 + (unsigned char)*name;
+	return (hash ^ hash >> 8) % SITE_LISTS;
+}
+
+struct site *site_find(const struct sites *sites, const char *name)
+{
+	struct site *s = sites->lists[list_of(name)];
+
+	while (s && strcmp(s->name, name) != 0)
+		s = s->next_in_list;
+	return s;
+}
+
+static void link_site(struct sites *sites, struct site *s)
+{
+	unsigned list = list_of(s->name);
+
+	s->next = sites->first;
+	sites->first = s;
+	s->next_in_list = sites->lists[list];
+	sites->lists[list] = s;
+}
+
+static void unlink_site(struct site *s)
+{
+	struct site **p = &s->sites->first;
+
+	while (*p != s)
+		p = &(*p)->next;
+	*p = s->next;
+	p = &s->sites->lists[list_of(s->name)];
+	while (*p != s)
+		p = &(*p)->next_in_list;
+	*p = s->next_in_list;
+}
+
 struct site *site_get(struct sites *sites, const char *name)
 {
-	struct site *s;
+	struct site *s = site_find(sites, name);
 
-	for (s = sites->first; s; s = s->next)
-		if (strcmp(s->name, name) == 0)
-			return s;
+	if (s)
+		return s;
 	s = calloc(1, sizeof(*s));
 	if (!s || loop_post_init(&s->pump, sites->context->loop, run_pump, s) < 0) {
 		LOG(LOG_ERROR, "site.no_memory", LOG_S("site", name));
@@ -41,18 +80,13 @@ struct site *site_get(struct sites *sites, const char *name)
 					    .callbacks = &callbacks,
 					    .arg = s,
 					    .n_open = &sites->n_channels};
-	s->next = sites->first;
-	sites->first = s;
+	link_site(sites, s);
 	return s;
 }
 
 static void free_site(struct site *s)
 {
-	struct site **p = &s->sites->first;
-
-	while (*p != s)
-		p = &(*p)->next;
-	*p = s->next;
+	unlink_site(s);
 	loop_post_deinit(&s->pump);
 	free(s);
 }
@@ -62,140 +96,11 @@ void site_pump(struct site *s)
 	loop_post(&s->pump);
 }
 
-/* ---- slots ---- */
-
-/* The entry of the partition, or an empty one. NULL: all are taken by other partitions. */
-static struct site_slots *slots_for(struct site *s, unsigned partition)
+void site_grant(struct site *s, unsigned partition, const char *tenant, unsigned count)
 {
-	struct site_slots *empty = NULL;
-
-	for (int i = 0; i < SITE_PARTITIONS; i++) {
-		struct site_slots *slots = &s->slots[i];
-
-		if (slots->n_held && slots->partition == partition)
-			return slots;
-		if (!slots->n_held && !empty)
-			empty = slots;
-	}
-	if (empty)
-		empty->partition = partition;
-	return empty;
-}
-
-unsigned site_slots_held(const struct site *s, unsigned partition)
-{
-	unsigned n = 0;
-
-	for (int i = 0; i < SITE_PARTITIONS; i++)
-		n += s->slots[i].partition == partition ? s->slots[i].n_held : 0;
-	return n;
-}
-
-unsigned site_slots_free(const struct site *s)
-{
-	unsigned n = 0;
-
-	for (int i = 0; i < SITE_PARTITIONS; i++)
-		n += s->slots[i].n_free;
-	return n;
-}
-
-bool site_has_slots(const struct site *s)
-{
-	unsigned n = 0;
-
-	for (int i = 0; i < SITE_PARTITIONS; i++)
-		n += s->slots[i].n_held;
-	return n > 0;
-}
-
-static struct site_slots *find_free_slots(struct site *s)
-{
-	for (int i = 0; i < SITE_PARTITIONS; i++)
-		if (s->slots[i].n_free)
-			return &s->slots[i];
-	return NULL;
-}
-
-/* Slots that are being given back to the store. */
-struct return_trip {
-	struct sites *sites;
-	char site[ROUTE_SITE_MAX];
-	unsigned partition, count;
-};
-
-static void forget_slots(struct site *s, unsigned partition, unsigned count)
-{
-	struct site_slots *slots = slots_for(s, partition);
-
-	if (slots)
-		slots->n_held -= count < slots->n_held ? count : slots->n_held;
-	site_pump(s);
-}
-
-static void on_slots_returned(const struct err *why, void *arg)
-{
-	struct return_trip *trip = arg;
-	struct sites *sites = trip->sites;
-
-	(void)why;
-	for (struct site *s = sites->first; s; s = s->next)
-		if (strcmp(s->name, trip->site) == 0)
-			forget_slots(s, trip->partition, trip->count);
-	free(trip);
-	sites->on_change(sites->arg);
-}
-
-/* They count as held until the store has replied. */
-static void return_slots(struct site *s, unsigned partition, unsigned count)
-{
-	struct relay_context *c = s->sites->context;
-	struct return_trip *trip = calloc(1, sizeof(*trip));
-
-	if (!trip) { /* the count is too low until the next full report to the store */
-		slots_give_back(c->redis, c->owner, partition, s->name, count, NULL, NULL);
-		forget_slots(s, partition, count);
-		return;
-	}
-	trip->sites = s->sites;
-	trip->partition = partition;
-	trip->count = count;
-	snprintf(trip->site, sizeof(trip->site), "%s", s->name);
-	slots_give_back(c->redis, c->owner, partition, s->name, count, on_slots_returned, trip);
-}
-
-static void return_free_slots(struct site *s)
-{
-	struct site_slots *slots;
-
-	while ((slots = find_free_slots(s))) {
-		unsigned count = slots->n_free;
-
-		slots->n_free = 0;
-		return_slots(s, slots->partition, count);
-	}
-}
-
-void site_grant(struct site *s, unsigned partition, unsigned count)
-{
-	struct site_slots *slots = slots_for(s, partition);
-
 	s->has_moved = false;
-	if (!slots) {
-		return_slots(s, partition, count);
-		return;
-	}
-	slots->n_held += count;
-	slots->n_free += count;
-}
-
-/* A channel ended: its slot is free for waiting deliveries. */
-static void free_slot(struct site *s, unsigned partition)
-{
-	struct site_slots *slots = slots_for(s, partition);
-
-	if (slots && slots->n_held)
-		slots->n_free++;
+	site_slots_grant(s, partition, tenant, count);
+	site_pump(s);
 }
 
 /* ---- how much it could use ---- */
@@ -222,7 +127,7 @@ unsigned site_wanted_jobs(const struct site *s)
 unsigned site_wanted_slots(const struct site *s)
 {
 	if (s->round.is_dry || s->round.is_at_limit || !s->has_moved ||
-	    s->channels.lists[CHANNEL_CONNECTING].n || site_slots_free(s) ||
+	    s->channels.lists[CHANNEL_CONNECTING].n || s->slots.n_free ||
 	    clock_mono_ms() < s->hold_until)
 		return 0;
 	return channel_count_ready(&s->channels);
@@ -261,7 +166,7 @@ static void make_room(struct site *s)
 {
 	struct channel *idle = s->channels.lists[CHANNEL_IDLE].first;
 
-	if (s->waiting.first && s->waiting.first->n_avoided && idle && !find_free_slots(s) &&
+	if (s->waiting.first && s->waiting.first->n_avoided && idle && !s->slots.n_free &&
 	    !s->channels.lists[CHANNEL_CONNECTING].n &&
 	    !channel_find_idle(&s->channels, s->waiting.first))
 		channel_end(idle);
@@ -277,32 +182,25 @@ static const struct delivery *next_without_channel(const struct site *s)
 	return d;
 }
 
-static void open_channel(struct site *s, unsigned partition)
-{
-	struct err e;
-
-	if (channel_open(&s->channels, partition, next_without_channel(s), &e) == 0)
-		return;
-	LOG(LOG_ERROR, "channel.no_memory", LOG_S("site", s->name));
-	return_slots(s, partition, 1);
-}
-
 /* Opens channels: one for each waiting delivery, as far as slots are free. */
 static void open_channels(struct site *s)
 {
-	struct site_slots *slots;
+	struct slot *slot;
+	struct err e;
 
 	while (s->waiting.n > s->channels.lists[CHANNEL_CONNECTING].n &&
-	       (slots = find_free_slots(s))) {
-		slots->n_free--;
-		open_channel(s, slots->partition);
+	       (slot = site_slots_take(s))) {
+		if (channel_open(&s->channels, slot, next_without_channel(s), &e) == 0)
+			continue;
+		LOG(LOG_ERROR, "channel.no_memory", LOG_S("site", s->name));
+		site_slots_return(s, slot);
 	}
 }
 
 static bool is_unused(const struct site *s)
 {
 	return !s->waiting.n && !s->coming.n && channel_count(&s->channels) == 0 &&
-	       !site_has_slots(s) && clock_mono_ms() >= s->hold_until;
+	       !site_slots_any(s) && clock_mono_ms() >= s->hold_until;
 }
 
 static void run_pump(void *arg)
@@ -316,8 +214,8 @@ static void run_pump(void *arg)
 	make_room(s);
 	open_channels(s);
 	if (s->waiting.n + s->coming.n <= s->channels.lists[CHANNEL_CONNECTING].n)
-		return_free_slots(s);
-	if (s->waiting.n && channel_count(&s->channels) == 0 && site_slots_free(s) == 0)
+		site_slots_return_free(s);
+	if (s->waiting.n && channel_count(&s->channels) == 0 && s->slots.n_free == 0)
 		give_back_waiting(s); /* the channel that they waited for has ended */
 	if (is_unused(s))
 		free_site(s);
@@ -374,24 +272,26 @@ static void on_failed(const struct channel_failure *failure, void *arg)
 		delivery_fail(d, failure->result, failure->source);
 	if (!failure->is_partial && failure->result->outcome == OUTCOME_DEFERRED)
 		leave_alone(s, channel_count_ready(&s->channels), failure->result);
-	return_slots(s, failure->partition,
-		     1); /* after the rest call, so that no relay takes the slot before it */
+	/* After the rest call, so that no relay takes the slot before it. */
+	site_slots_return(s, failure->slot);
 	if (channel_count(&s->channels) == 0 && !failure->is_partial) {
-		return_free_slots(s);
+		site_slots_return_free(s);
+		if (failure->is_untried)
+			give_back_waiting(s);
 		while (s->waiting.first)
 			delivery_fail(s->waiting.first, failure->result, failure->source);
 	}
 	site_pump(s);
 }
 
-static void on_closed(unsigned partition, void *arg)
+static void on_closed(struct slot *slot, void *arg)
 {
 	struct site *s = arg;
 
 	if (s->waiting.n && !s->sites->context->is_draining)
-		free_slot(s, partition);
+		site_slots_free(s, slot);
 	else
-		return_slots(s, partition, 1);
+		site_slots_return(s, slot);
 	s->sites->on_change(s->sites->arg);
 	site_pump(s);
 }
@@ -403,14 +303,19 @@ static const struct channel_callbacks callbacks = {on_idle, on_done, on_failed, 
 void site_drain(struct site *s)
 {
 	give_back_waiting(s);
-	return_free_slots(s);
+	site_slots_return_free(s);
 	channel_end_unused(&s->channels);
 }
 
 void site_free_all(struct sites *sites)
 {
-	for (struct site *s = sites->first; s; s = s->next)
+	struct slot *slot;
+
+	for (struct site *s = sites->first; s; s = s->next) {
 		channel_free_all(&s->channels);
+		while ((slot = site_slots_take(s)))
+			site_slots_forget(&sites->context->shares, slot);
+	}
 	while (sites->first)
 		free_site(sites->first); /* NOLINT(clang-analyzer-unix.Malloc): unlinked first */
 }

@@ -8,6 +8,7 @@
 #include "server/route/route.h"
 #include "smtp/relay/channel.h"
 #include "smtp/relay/delivery.h"
+#include "smtp/relay/site_slots.h"
 
 /* A site: its waiting deliveries, the slots that the store granted, and the channels that use them.
  * At the end of each loop turn it gives deliveries to channels. It is freed when it has none of
@@ -16,17 +17,12 @@
 struct relay_context;
 struct sites;
 
-#define SITE_PARTITIONS 8 /* at most so many partitions can grant slots to a site */
-
-struct site_slots {
-	unsigned partition;
-	unsigned n_free; /* no channel uses them yet */
-	unsigned n_held; /* all that the store counts as ours, also those being given back */
-};
+#define SITE_LISTS 256
 
 /* The last round of takes. Written only by relay.c. */
 struct site_round {
 	unsigned want, grow; /* asked of each partition: jobs, further slots */
+	unsigned got;        /* jobs of one partition */
 	bool has_more;       /* some partition returned all that was asked for */
 	bool is_dry;         /* the queue had fewer jobs than asked for */
 	bool is_at_limit;    /* the store granted no further slot */
@@ -34,12 +30,13 @@ struct site_round {
 
 struct site {
 	struct site *next;
+	struct site *next_in_list; /* of the hash */
 	struct sites *sites;
 	char name[ROUTE_SITE_MAX];
 	struct delivery_queue coming;  /* they look up their route or content */
 	struct delivery_queue waiting; /* for a channel */
 	struct channel_pool channels;
-	struct site_slots slots[SITE_PARTITIONS];
+	struct site_slots slots;
 	struct site_round round;
 	bool has_moved;     /* a transaction ended since slots were granted */
 	int64_t hold_until; /* open no further channel before this time (monotonic ms) */
@@ -54,24 +51,21 @@ struct sites {
 	void (*on_change)(void *arg);
 	void *arg;
 	struct site *first;
+	struct site *lists[SITE_LISTS]; /* by a hash of the name */
 	unsigned n_channels;
 };
 
+/* NULL: there is no site of this name. */
+struct site *site_find(const struct sites *sites, const char *name);
 /* Finds the site of this name, or makes it. NULL: out of memory. */
 struct site *site_get(struct sites *sites, const char *name);
-/* The store granted slots. */
-void site_grant(struct site *s, unsigned partition, unsigned count);
+/* The store granted slots for jobs of the tenant. */
+void site_grant(struct site *s, unsigned partition, const char *tenant, unsigned count);
 /* Queues d for a channel; is_first: before the others. */
 void site_wait(struct site *s, struct delivery *d, bool is_first);
 /* Gives deliveries to channels at the end of this loop turn. */
 void site_pump(struct site *s);
 
-/* Of one partition: all that the store counts as ours, with those that are being given back. */
-unsigned site_slots_held(const struct site *s, unsigned partition);
-/* Of all partitions: slots without a channel. */
-unsigned site_slots_free(const struct site *s);
-/* True if the store counts any slot as ours. */
-bool site_has_slots(const struct site *s);
 /* How many jobs, and how many further slots, the site could use now. */
 unsigned site_wanted_jobs(const struct site *s);
 unsigned site_wanted_slots(const struct site *s);

@@ -76,7 +76,7 @@ def test_a_tar_pit_and_a_dead_site_delay_no_other_site(make_postern, outside, st
 
 
 def test_a_busy_site_leaves_connections_for_sites_without_one(make_postern, outside):
-    server = make_postern({**outside.settings, "workers_relay": 1, "relay_connections": 4})
+    server = make_postern({**outside.settings, "workers_relay": 1, "relay_connections": 8})
     slow = [server.send(f"slow_dot_1000-{i}@g0.test", key=server.live_key).json()["id"] for i in range(60)]
     outside.name("other.test", "127.0.0.1")
     harness.wait_for(lambda: server.metric("postern_smtp_connections") >= 3, 30, what="more connections")

@@ -48,11 +48,13 @@ server/events: server/route server/store/messages server/mail
 server/hooks: server/events server/fetch server/store/projects server/store/messages server/redis server/mail server/config server/role
 server/keeper: server/store/queue server/store/projects server/redis server/config server/role
 server/role: server/redis server/config
-server/supervisor: api api/http smtp/relay server/hooks server/keeper server/role server/mail server/route server/redis server/config
+server/supervisor: api api/http smtp/relay smtp/journal server/hooks server/keeper server/role server/mail server/route server/redis server/config
 server/cli: server/supervisor server/role server/store/projects server/redis server/stream server/config
 smtp/client: server/route server/stream
 smtp: server/store/projects
-smtp/relay: smtp/client smtp server/stream server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
+smtp/journal:
+smtp/limits:
+smtp/relay: smtp/journal smtp/limits smtp/client smtp server/stream server/route server/mail server/store/queue server/store/messages server/redis server/config server/role
 api/json:
 api/wire: api/json
 api/http: api/wire api/json server/store/projects server/mail server/config

@@ -15,10 +15,14 @@
 #define EVERY_MS 5000
 #define PATIENCE_MS 60000
 #define LIMIT_MS 3000
+#define REPORT_MS 15000 /* how long the report of a relay counts */
 
 static const char *const REASON =
 	"no relay takes mail, and mail has been ready for more than a minute: start a postern "
 	"with the role relay on this Redis";
+static const char *const OTP_REASON =
+	"mail of lane otp has waited for a free SMTP connection for more than 10 seconds: see "
+	"postern_smtp_connections_by_state in the metrics";
 
 struct relay_watch {
 	struct redis *redis;
@@ -26,10 +30,10 @@ struct relay_watch {
 	int64_t every_ms, patience_ms;
 	int64_t ready_since_ms; /* monotonic; 0 = nothing is ready */
 	int64_t waited_ms;      /* mail is ready, and no relay gave a sign of life */
-	bool is_reported;
+	const char *reason;     /* that was reported; NULL = all is well */
 	/* of the check under way */
 	struct call_group calls;
-	bool is_ready;
+	bool is_ready, otp_waits;
 	int64_t heard_ms_ago; /* of any relay */
 };
 
@@ -64,14 +68,16 @@ static const struct redis_part_kind relay_watch_kind = {.make = relay_watch_new,
 
 static void report(struct relay_watch *w)
 {
-	bool is_bad = w->waited_ms > w->patience_ms;
+	const char *reason = w->waited_ms > w->patience_ms ? REASON
+			     : w->otp_waits                ? OTP_REASON
+							   : NULL;
 
 	metric_set(METRIC_QUEUE_UNATTENDED_MS, w->waited_ms);
-	if (is_bad == w->is_reported)
+	if (reason == w->reason)
 		return;
-	w->is_reported = is_bad;
-	if (is_bad)
-		LOG(LOG_ERROR, "queue.unattended", LOG_S("reason", REASON));
+	w->reason = reason;
+	if (reason)
+		LOG(LOG_ERROR, "queue.unattended", LOG_S("reason", reason));
 	else
 		LOG(LOG_INFO, "queue.attended", LOG_N("waited_ms", w->waited_ms));
 }
@@ -122,6 +128,42 @@ static void on_owner(const struct call_result *result, void *context)
 	end_call(w, result);
 }
 
+static void on_report(const struct call_result *result, void *context)
+{
+	struct relay_watch *w = context;
+
+	w->otp_waits = resp_number(result->reply) > 0;
+	end_call(w, result);
+}
+
+static void ask_report(struct relay_watch *w)
+{
+	struct command c = {0};
+
+	command_start(&c, "EXISTS");
+	command_key(&c, 0, KEY_OTP_WAITS);
+	redis_call(w->redis, &c, 1, LIMIT_MS, CALLBACK(on_report, w));
+}
+
+/* If it fails, the next report follows in seconds. */
+static void on_reported(const struct call_result *result, void *context)
+{
+	(void)result;
+	(void)context;
+}
+
+void relay_watch_report(struct redis *redis)
+{
+	struct command c = {0};
+
+	command_start(&c, "SET");
+	command_key(&c, 0, KEY_OTP_WAITS);
+	command_str(&c, "1");
+	command_str(&c, "PX");
+	command_num(&c, REPORT_MS);
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK(on_reported, NULL));
+}
+
 static void ask(struct relay_watch *w, unsigned partition)
 {
 	struct command c = {0};
@@ -149,11 +191,12 @@ static void check(void *arg)
 		loop_timer_set(&w->timer, w->every_ms);
 		return;
 	}
-	w->calls = (struct call_group){.n_open = n * 2};
+	w->calls = (struct call_group){.n_open = n * 2 + 1};
 	w->is_ready = false;
 	w->heard_ms_ago = INT64_MAX;
 	for (unsigned p = 0; p < n; p++)
 		ask(w, p);
+	ask_report(w);
 }
 
 int relay_watch_start(struct redis *redis)
@@ -181,8 +224,8 @@ bool relay_watch_holds(struct redis *redis, const char **why)
 {
 	const struct relay_watch *w = redis_part(redis, &relay_watch_kind);
 
-	if (!w || !w->is_reported)
+	if (!w || !w->reason)
 		return true;
-	*why = REASON;
+	*why = w->reason;
 	return false;
 }

@@ -26,7 +26,7 @@ static bool holds(struct fixture *f, void *arg)
 	bool does = relay_watch_holds(f->store, &why);
 
 	(void)arg;
-	assert_true(does || strstr(why, "role relay"));
+	assert_true(does || strstr(why, "role relay") || strstr(why, "lane otp"));
 	return does;
 }
 
@@ -102,6 +102,19 @@ static void a_relay_that_was_active_long_ago_does_not_count(void **state)
 	assert_true(becomes(f, fails, NULL));
 }
 
+static void a_relay_without_a_connection_for_lane_otp_is_reported(void **state)
+{
+	struct fixture *f = *state;
+	const char *why = "";
+
+	relay_watch_report(f->store);
+	assert_true(becomes(f, fails, NULL));
+	assert_false(relay_watch_holds(f->store, &why));
+	assert_non_null(strstr(why, "lane otp"));
+	redis_do(f, "DEL pn:{p0}:otp_waits"); /* as when it expires */
+	assert_true(becomes(f, holds, NULL));
+}
+
 static void without_the_store_nothing_is_concluded(void **state)
 {
 	struct fixture *f = *state;
@@ -126,6 +139,7 @@ int main(void)
 		WATCHED(ready_mail_without_a_relay_is_reported_until_one_comes),
 		WATCHED(ready_mail_with_a_relay_that_lives_may_wait),
 		WATCHED(a_relay_that_was_active_long_ago_does_not_count),
+		WATCHED(a_relay_without_a_connection_for_lane_otp_is_reported),
 		WATCHED(without_the_store_nothing_is_concluded),
 	};
 

@@ -1,5 +1,5 @@
 /* The files of the journals: their names, their lock, and which owners have one. */
-#include "smtp/relay/journal_file.h"
+#include "smtp/journal/journal_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 
 int journal_file_path(char *out, size_t cap, const char *data_dir, const char *owner, struct err *e)
 {

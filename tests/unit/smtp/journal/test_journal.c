@@ -1,5 +1,5 @@
 /* The journal: entries are there for the recovery, whatever is torn, full or unconfirmed. */
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Keeps the results of final dots on disk until the store has them. */
-#include "smtp/relay/journal.h"
+#include "smtp/journal/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
-#include "smtp/relay/journal_file.h"
+#include "smtp/journal/journal_file.h"
 
 /* An entry: "ref epoch retry_ms length\n", then length bytes of results, then "\n". */
 

@@ -1,5 +1,5 @@
-#ifndef SMTP_RELAY_JOURNAL_FILE_H
-#define SMTP_RELAY_JOURNAL_FILE_H
+#ifndef SMTP_JOURNAL_JOURNAL_FILE_H
+#define SMTP_JOURNAL_JOURNAL_FILE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
-#ifndef SMTP_RELAY_JOURNAL_H
-#define SMTP_RELAY_JOURNAL_H
+#ifndef SMTP_JOURNAL_JOURNAL_H
+#define SMTP_JOURNAL_JOURNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,40 @@
+#ifndef SMTP_LIMITS_ADDRESS_LIMIT_H
+#define SMTP_LIMITS_ADDRESS_LIMIT_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* Limits the connections to one address that are not ready for mail yet: a host that accepts
+ * connections and says nothing holds no more. IPv6 addresses count by /64. Pure. */
+
+#define ADDRESS_LIMIT_LISTS 256
+/* If the oldest connection of a full address has waited so long, the address is silent. */
+#define ADDRESS_LIMIT_SILENT_MS 10000
+
+/* A connection that counts for its address. Zeroed: it counts for none. */
+struct address_call {
+	struct address_call *next;
+	struct address_call **at; /* what points to this one; NULL = on no list */
+	unsigned char network[16];
+	int64_t since_ms;
+};
+
+/* Zeroed; then the owner fills in most. */
+struct address_limit {
+	unsigned most; /* for one address */
+	struct address_call *lists[ADDRESS_LIMIT_LISTS];
+};
+
+enum address_verdict {
+	ADDRESS_FREE,   /* the call counts from now on */
+	ADDRESS_BUSY,   /* the limit is reached: ask again soon */
+	ADDRESS_SILENT, /* the limit is reached, and the host has been silent for a while */
+};
+
+/* call must count for no address. now_ms: monotonic. */
+enum address_verdict address_limit_enter(struct address_limit *l, struct address_call *call,
+					 const struct sockaddr *addr, int64_t now_ms);
+/* The connection is ready or over. Does nothing if the call counts for no address. */
+void address_limit_leave(struct address_call *call);
+
+#endif

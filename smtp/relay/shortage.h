@@ -1,0 +1,37 @@
+#ifndef SMTP_RELAY_SHORTAGE_H
+#define SMTP_RELAY_SHORTAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/store/queue/take.h"
+
+/* What a relay does when it has too few connections for the ready mail: connections that do nothing
+ * yield, and the store is not asked all the time. It knows it from the replies of the rounds that
+ * asked for new connections. */
+
+struct sites;
+
+/* Zeroed; then the owner fills in sites. Read is_short only. */
+struct shortage {
+	struct sites *sites;
+	bool is_short; /* the last round got too few connections */
+
+	bool has_capped;           /* this round: some tenants may open no connection */
+	enum take_waiting waiting; /* the most that a reply of this round said */
+	unsigned room;             /* connections that were left after the last round */
+	int64_t until_ms;          /* monotonic: then the store is asked again */
+	int64_t otp_since_ms;      /* monotonic; 0 = lane otp does not wait */
+	int64_t otp_report_ms;     /* the next report is due */
+};
+
+void shortage_start_round(struct shortage *s, bool has_capped);
+/* A reply of the round. */
+void shortage_hear(struct shortage *s, enum take_waiting waiting);
+/* All replies have arrived, and their slots are counted. Connections may end within it. */
+void shortage_end_round(struct shortage *s);
+/* True if a round may ask for new connections: there are more than after the last one, or some time
+ * has passed. */
+bool shortage_may_ask(const struct shortage *s);
+
+#endif

@@ -1,0 +1,14 @@
+#ifndef SMTP_RELAY_YIELD_H
+#define SMTP_RELAY_YIELD_H
+
+#include <stdint.h>
+
+struct sites;
+
+/* Ends connections that do nothing, because mail waits for a connection: at most `most`. First idle
+ * ones, then those that wait for their address, then those that have had no session for silent_ms,
+ * the oldest first. Within each kind, the tenant with the most connections comes first. Returns how
+ * many. */
+unsigned yield_connections(struct sites *sites, unsigned most, int64_t silent_ms);
+
+#endif

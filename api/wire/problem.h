@@ -31,7 +31,9 @@ enum problem {
 	PROBLEM_NOT_CONFIGURED,       /* 503, no Retry-After: the operator must set something */
 };
 
+/* HTTP status code. */
 unsigned problem_status(enum problem problem);
+/* A short phrase without a point, the same in all problems of the type. */
 const char *problem_title(enum problem problem);
 const char *problem_slug(enum problem problem);    /* "not-found" */
 const char *problem_meaning(enum problem problem); /* the text of its page: whole sentences */

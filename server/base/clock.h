@@ -7,8 +7,11 @@
 /* Clocks. Measure intervals by the monotonic clock. Store and show times in UTC, as ms since 1970
  * (clock_real_ms). */
 
+/* Not changed when the time is set. Never stored: after a restart of the machine it begins again.
+ */
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
+/* May jump when the time is set. */
 int64_t clock_real_ms(void);
 
 #define CLOCK_RFC3339_LEN 25

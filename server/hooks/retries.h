@@ -42,6 +42,7 @@ struct retries {
 	uint64_t changed_in; /* number of the batch with the last change */
 };
 
+/* shared and endpoint are borrowed. fn fires after retries_go_on has returned. */
 void retries_init(struct retries *r, struct hooks_shared *shared, const struct endpoint *endpoint,
 		  retries_fn *fn, void *arg);
 /* Reads at most `max` due retries, unless some are open; fn fires once for each. */

@@ -27,6 +27,7 @@ struct child {
 	char owner[CHILD_OWNER_MAX];
 };
 
+/* For a role or the embedded Redis; it may start at once. */
 void child_init(struct child *c, const struct supervisor_job *job);
 /* A recovery of the work of a dead owner, by job->recover. */
 void child_init_recovery(struct child *c, const struct supervisor_job *job, const char *owner);

@@ -16,8 +16,7 @@ struct transcript;
 /* One SMTP client connection: a session (session.h: the protocol) on a stream (stream.h: socket and
  * TLS). It carries any number of transactions, one after the other.
  *
- *	open -> on_ready -> send -> on_fence -> dot | drop -> on_done -> on_ready -> ... -> quit ->
- *on_closed
+ *	open, on_ready, send, on_fence, dot or drop, on_done, on_ready, ..., quit, on_closed
  *
  * Each stage has the deadline of RFC 5321 4.5.3.2 (connect: 30 s). Octets do not extend it. */
 

@@ -27,6 +27,7 @@ uint64_t journal_add(struct journal *j, const char *ref, int64_t epoch, int64_t 
 void journal_confirm(struct journal *j, uint64_t entry);
 /* False after a failed write, until there is room again. Meanwhile take no jobs. */
 bool journal_can_write(const struct journal *j);
+/* Entries that are not confirmed yet. */
 size_t journal_n_open(const struct journal *j);
 /* Removes the file when no entry is open and the owner holds no leases. Otherwise it stays: the
  * next start releases the leases of each owner that has a file. */
@@ -47,6 +48,7 @@ typedef void journal_fn(const struct journal_entry *entry, void *arg);
 int journal_read(const char *data_dir, const char *owner, journal_fn *fn, void *arg, struct err *e);
 /* Fills in the owners that have a journal, at most max. Free each. Returns how many. */
 size_t journal_owners(const char *data_dir, char **owners, size_t max);
+/* Call it after all entries of journal_read are in the store. */
 void journal_remove(const char *data_dir, const char *owner);
 
 #endif

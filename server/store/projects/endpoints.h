@@ -52,12 +52,15 @@ void endpoints_list(struct redis *redis, const char *project, endpoints_fn *fn, 
 void endpoints_get(struct redis *redis, const char *project, const char *id, endpoints_fn *fn,
 		   void *arg);
 
-/* why NULL: done. */
+/* why NULL: done. fn fires exactly once, after the call has returned. */
 typedef void endpoints_done_fn(const struct err *why, void *arg);
 /* Replaces `before` by *e (before NULL: a new endpoint). ERR_REFUSED: the project has
  * ENDPOINTS_MAX. ERR_NOT_FOUND: the stored endpoint differs from `before`. */
 void endpoints_put(struct redis *redis, const struct endpoint *e, const struct endpoint *before,
 		   endpoints_done_fn *fn, void *arg);
+/* With its cursors, retries and lists of deliveries. ERR_NOT_FOUND: the project has no such
+ * endpoint.
+ */
 void endpoints_delete(struct redis *redis, const char *project, const char *id,
 		      endpoints_done_fn *fn, void *arg);
 
@@ -68,6 +71,7 @@ void endpoints_redeliver(struct redis *redis, const char *project, const char *i
 
 /* The last deliveries, newest first: an array of objects. NULL: why is set, or out of memory. */
 typedef void endpoints_log_fn(json_t *list, const struct err *why, void *arg);
+/* failed_only: the list that has only failed deliveries, so they stay longer. */
 void endpoints_deliveries(struct redis *redis, const char *id, bool failed_only,
 			  endpoints_log_fn *fn, void *arg);
 

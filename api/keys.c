@@ -143,26 +143,40 @@ static void on_made(const struct key *key, const char *text, const struct err *w
 	}
 }
 
-static void make_key(struct request *r)
+static void create_key(struct request *r, const struct body *b, const struct once_seed *seed)
 {
 	const struct key *own = request_key(r);
+	struct id id = once_id(seed, "key");
+	char text[KEY_TEXT_MAX];
+	struct key_draft draft = {
+		.project = !is_root(r)  ? own->project_id
+			   : b->project ? b->project
+					: "default",
+		.name = b->name,
+		.scopes = b->scopes,
+		.is_test = b->mode ? strcmp(b->mode, "test") == 0 : own->is_test,
+		.id = id.text,
+		.text = text,
+	};
+
+	keys_write_text(draft.is_test, seed->secret, text);
+	keys_create(request_api(r)->redis, &draft, on_made, r);
+	explicit_bzero(text, sizeof(text));
+}
+
+static void make_key(struct request *r, const struct once_seed *seed)
+{
 	struct body b = {0};
 	const char *reason;
 	json_t *json = NULL;
-	bool is_test;
 
 	if (body_read(r, key_rules, sizeof(key_rules) / sizeof(*key_rules), &b, &json) < 0)
 		return;
 	reason = why_not(r, &b);
-	is_test = b.mode ? strcmp(b.mode, "test") == 0 : own->is_test;
 	if (reason)
 		response_problem(r, PROBLEM_FORBIDDEN, NULL, "%s", reason);
 	else
-		keys_create(request_api(r)->redis,
-			    !is_root(r) ? own->project_id
-			    : b.project ? b.project
-					: "default",
-			    b.name, b.scopes, is_test, on_made, r);
+		create_key(r, &b, seed);
 	json_decref(json);
 }
 

@@ -9,6 +9,7 @@
 #include "api/send/idempotency.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
+#include "server/base/random.h"
 #include "server/base/seal.h"
 #include "server/store/projects/responses.h"
 
@@ -16,22 +17,67 @@
 
 struct once {
 	struct request *request;
-	request_fn *make;
+	once_fn *make;
 	bool has_secret;
 	char space[TENANT_MAX];
 	char key[IDEMPOTENCY_HEX], fingerprint[IDEMPOTENCY_HEX];
 	char token[TOKEN_LEN + 1];
+	struct once_seed seed;
 	char seal_name[sizeof("response ") + TENANT_MAX + IDEMPOTENCY_HEX + IDEMPOTENCY_HEX];
 };
 
 static struct responses_claim claim_of(const struct once *o)
 {
-	return (struct responses_claim){o->space, o->key, o->fingerprint, o->token};
+	return (struct responses_claim){
+		.space = o->space,
+		.key = o->key,
+		.fingerprint = o->fingerprint,
+		.token = o->token,
+		.seed = o->seed.body,
+		.life_ms = request_api(o->request)->config->idempotency_s * 1000,
+	};
 }
 
 static const char *secret_of(const struct request *r)
 {
 	return request_api(r)->config->secret;
+}
+
+/* ---- the seed ---- */
+
+static void make_seed(struct once_seed *seed)
+{
+	struct id id = id_make("one", 0);
+
+	snprintf(seed->body, sizeof(seed->body), "%s", id.text + 4);
+	random_bytes(seed->secret, sizeof(seed->secret));
+}
+
+/* Takes the seed of the claim. It is in Redis, so the secret is made from it with POSTERN_SECRET.
+ */
+static int take_seed(struct once *o, const char *body, struct err *e)
+{
+	char what[sizeof(o->seal_name) + ID_LEN + 8];
+
+	snprintf(o->seed.body, sizeof(o->seed.body), "%s", body);
+	if (!o->has_secret)
+		return 0;
+	snprintf(what, sizeof(what), "%s seed %s", o->seal_name, body);
+	return seal_derive(secret_of(o->request), what, o->seed.secret, e);
+}
+
+struct id once_id(const struct once_seed *seed, const char *prefix)
+{
+	struct id id;
+
+	snprintf(id.text, sizeof(id.text), "%.3s_%s", prefix, seed->body);
+	return id;
+}
+
+static void once_free(struct once *o)
+{
+	explicit_bzero(&o->seed, sizeof(o->seed));
+	free(o);
 }
 
 /* ---- the first request with a key ---- */
@@ -41,7 +87,7 @@ static void on_finished(const struct err *why, void *arg)
 	struct once *o = arg;
 	struct request *r = o->request;
 
-	free(o);
+	once_free(o);
 	if (why)
 		LOG(LOG_WARN, "idempotency.not_kept", LOG_S("request", request_id(r)),
 		    LOG_S("reason", why->text));
@@ -62,6 +108,7 @@ static void on_response(struct request *r, unsigned status, const char *body, si
 	struct once *o = arg;
 	struct responses_claim claim = claim_of(o);
 	bool is_kept = status >= 200 && status < 300;
+	unsigned end = status >= 400 && status < 500 ? RESPONSES_FORGET : RESPONSES_RELEASE;
 	struct buf kept = {0};
 	struct err e;
 
@@ -71,9 +118,8 @@ static void on_response(struct request *r, unsigned status, const char *body, si
 		    LOG_S("reason", e.text));
 		is_kept = false;
 	}
-	responses_finish(request_api(r)->redis, &claim, is_kept ? status : 0,
-			 is_kept ? buf_text(&kept) : "",
-			 request_api(r)->config->idempotency_s * 1000, on_finished, o);
+	responses_finish(request_api(r)->redis, &claim, is_kept ? status : end,
+			 is_kept ? buf_text(&kept) : "", on_finished, o);
 	buf_deinit(&kept);
 }
 
@@ -112,10 +158,14 @@ static void on_claimed(enum responses_outcome outcome, unsigned status, const ch
 {
 	struct once *o = arg;
 	struct request *r = o->request;
+	struct err e;
 
 	if (outcome == RESPONSES_CLAIMED) {
 		response_hold(r, on_response, o);
-		o->make(r);
+		if (take_seed(o, text, &e) < 0)
+			response_err(r, &e);
+		else
+			o->make(r, &o->seed);
 		return;
 	}
 	if (outcome == RESPONSES_REPLAYED)
@@ -128,7 +178,7 @@ static void on_claimed(enum responses_outcome outcome, unsigned status, const ch
 		respond_in_hand(r);
 	else
 		response_err(r, why);
-	free(o);
+	once_free(o);
 }
 
 /* ---- start ---- */
@@ -161,10 +211,11 @@ static int read_once(const struct request *r, const char *header, struct once *o
 	snprintf(o->seal_name, sizeof(o->seal_name), "response %s %s %s", o->space, o->key,
 		 o->fingerprint);
 	id_random(o->token, TOKEN_LEN);
+	make_seed(&o->seed);
 	return 0;
 }
 
-static void start(struct request *r, const char *header, bool has_secret, request_fn *make)
+static void start(struct request *r, const char *header, bool has_secret, once_fn *make)
 {
 	struct once *o = calloc(1, sizeof(*o));
 	struct responses_claim claim;
@@ -176,7 +227,7 @@ static void start(struct request *r, const char *header, bool has_secret, reques
 	}
 	*o = (struct once){.request = r, .make = make, .has_secret = has_secret};
 	if (read_once(r, header, o, &e) < 0) {
-		free(o);
+		once_free(o);
 		response_err(r, &e);
 		return;
 	}
@@ -184,12 +235,21 @@ static void start(struct request *r, const char *header, bool has_secret, reques
 	responses_claim(request_api(r)->redis, &claim, on_claimed, o);
 }
 
-void once_run(struct request *r, bool has_secret, request_fn *make)
+static void run_without_key(struct request *r, once_fn *make)
+{
+	struct once_seed seed;
+
+	make_seed(&seed);
+	make(r, &seed);
+	explicit_bzero(&seed, sizeof(seed));
+}
+
+void once_run(struct request *r, bool has_secret, once_fn *make)
 {
 	const char *header = request_header(r, "Idempotency-Key");
 
 	if (!header)
-		make(r);
+		run_without_key(r, make);
 	else if (has_secret && !*secret_of(r))
 		response_problem(
 			r, PROBLEM_NOT_CONFIGURED, NULL,

@@ -80,14 +80,15 @@ static const struct rule project_rules[] = {
 	 .take = check_take_line},
 };
 
-static void make_project(struct request *r)
+static void make_project(struct request *r, const struct once_seed *seed)
 {
+	struct id id = once_id(seed, "prj");
 	struct body b = {0};
 	json_t *json = NULL;
 
 	if (body_read(r, project_rules, 1, &b, &json) < 0)
 		return;
-	projects_create(request_api(r)->redis, b.name, on_project, r);
+	projects_create(request_api(r)->redis, id.text, b.name, on_project, r);
 	json_decref(json);
 }
 

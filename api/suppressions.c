@@ -77,11 +77,12 @@ static const struct rule rules[] = {
 	 .take = take_email},
 };
 
-static void make_suppression(struct request *r)
+static void make_suppression(struct request *r, const struct once_seed *seed)
 {
 	struct body body = {0};
 	json_t *json = NULL;
 
+	(void)seed; /* an address is on the list once */
 	if (body_read(r, rules, sizeof(rules) / sizeof(*rules), &body, &json) < 0)
 		return;
 	suppressions_add(request_api(r)->redis, tenant_of(r), body.email.email, on_entry, r);

@@ -137,7 +137,7 @@ struct change {
 	struct endpoint before;
 	json_t *body, *events;
 	struct buf sealed;
-	char secret[SIGN_SECRET_TEXT]; /* "": not shown */
+	char secret[SIGN_SECRET_TEXT]; /* the new one, shown. "": none */
 	struct body fields;
 	unsigned status;
 	endpoints_fn *found; /* NULL: it is new */
@@ -175,12 +175,30 @@ static void get_endpoint(struct request *r, endpoints_fn *fn)
 	endpoints_get(request_api(r)->redis, request_key(r)->tenant, request_param(r, 0), fn, r);
 }
 
+/* An earlier try with the same Idempotency-Key made the endpoint. */
+static void on_made_before(const struct endpoint *list, size_t n, const struct err *why, void *arg)
+{
+	struct request *r = arg;
+	const struct change *c = request_state(r);
+
+	(void)n;
+	if (why)
+		response_err(r, why);
+	else
+		respond_endpoint(r, c->status, list, c->secret);
+}
+
 static void on_written(const struct err *why, void *arg)
 {
 	struct request *r = arg;
 	struct change *c = request_state(r);
 
-	if (why && why->kind == ERR_NOT_FOUND && c->found && c->rounds++ < ROUNDS_MAX) {
+	if (why && why->kind == ERR_NOT_FOUND && !c->found) {
+		endpoints_get(request_api(r)->redis, c->endpoint.project, c->endpoint.id,
+			      on_made_before, r);
+		return;
+	}
+	if (why && why->kind == ERR_NOT_FOUND && c->rounds++ < ROUNDS_MAX) {
 		/* It was deleted or changed meanwhile, perhaps by the hooks process. */
 		get_endpoint(r, c->found);
 		return;
@@ -196,13 +214,12 @@ static void on_written(const struct err *why, void *arg)
 	}
 }
 
-/* -1: it has responded. */
-static int make_secret(struct request *r, struct change *c)
+/* Seals the new secret. -1: it has responded. */
+static int set_secret(struct request *r, struct change *c)
 {
 	char name[64];
 	struct err e;
 
-	sign_make_secret(c->secret);
 	endpoint_seal_name(c->endpoint.id, name);
 	if (seal_text(request_api(r)->config->secret, name, c->secret, &c->sealed, &e) < 0) {
 		if (e.kind == ERR_REFUSED)
@@ -223,15 +240,16 @@ static void set_disabled_time(struct endpoint *e)
 		e->disabled_ms = clock_real_ms();
 }
 
-static void make_endpoint(struct request *r)
+static void make_endpoint(struct request *r, const struct once_seed *seed)
 {
 	struct change *c = change_new(r, 201);
-	struct id id = id_make("whk", 0);
+	struct id id = once_id(seed, "whk");
 	struct endpoint *e;
 
 	if (!c || body_read(r, create_rules, RULES_COUNT, &c->fields, &c->body) < 0)
 		return;
 	e = &c->endpoint;
+	sign_write_secret(seed->secret, c->secret);
 	snprintf(e->id, sizeof(e->id), "%s", id.text);
 	snprintf(e->project, sizeof(e->project), "%s", request_key(r)->tenant);
 	c->events = c->fields.events ? json_incref(c->fields.events) : json_pack("[s]", "*");
@@ -244,7 +262,7 @@ static void make_endpoint(struct request *r)
 	set_disabled_time(e);
 	if (!c->events)
 		response_problem(r, PROBLEM_INTERNAL, NULL, "out of memory");
-	else if (make_secret(r, c) == 0)
+	else if (set_secret(r, c) == 0)
 		endpoints_put(request_api(r)->redis, e, NULL, on_written, r);
 }
 
@@ -315,6 +333,22 @@ void webhooks_update(struct request *r)
 		start_change(r, c, on_found);
 }
 
+/* True if an earlier try with the same Idempotency-Key rotated the secret. */
+static bool has_new_secret(struct request *r, const struct change *c)
+{
+	struct buf text = {0};
+	char name[64];
+	struct err e;
+	bool is_new;
+
+	endpoint_seal_name(c->before.id, name);
+	is_new =
+		seal_open(request_api(r)->config->secret, name, c->before.secret, &text, &e) == 0 &&
+		strcmp(buf_text(&text), c->secret) == 0;
+	buf_wipe(&text);
+	return is_new;
+}
+
 static void on_found_to_rotate(const struct endpoint *list, size_t n, const struct err *why,
 			       void *arg)
 {
@@ -324,18 +358,24 @@ static void on_found_to_rotate(const struct endpoint *list, size_t n, const stru
 	(void)n;
 	if (copy_before(r, c, list, why) < 0)
 		return;
+	if (has_new_secret(r, c)) {
+		respond_endpoint(r, c->status, &c->endpoint, c->secret);
+		return;
+	}
 	c->endpoint.old_secret = c->before.secret;
 	c->endpoint.old_until_ms = clock_real_ms() + OVERLAP_MS;
-	if (make_secret(r, c) == 0)
+	if (set_secret(r, c) == 0)
 		endpoints_put(request_api(r)->redis, &c->endpoint, &c->before, on_written, r);
 }
 
-static void rotate_secret(struct request *r)
+static void rotate_secret(struct request *r, const struct once_seed *seed)
 {
 	struct change *c = change_new(r, 200);
 
-	if (c)
-		start_change(r, c, on_found_to_rotate);
+	if (!c)
+		return;
+	sign_write_secret(seed->secret, c->secret);
+	start_change(r, c, on_found_to_rotate);
 }
 
 void webhooks_rotate(struct request *r)

@@ -11,12 +11,19 @@ static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 #define RANDOM_LEN 14
 #define BODY_LEN (ID_LEN - 4)
 
+void id_write(char *out, const void *bytes, size_t len)
+{
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = alphabet[p[i] & 31];
+	out[len] = 0;
+}
+
 void id_random(char *out, size_t len)
 {
 	random_bytes(out, len);
-	for (size_t i = 0; i < len; i++)
-		out[i] = alphabet[out[i] & 31];
-	out[len] = 0;
+	id_write(out, out, len);
 }
 
 struct id id_make(const char *prefix, unsigned partition)

@@ -27,6 +27,9 @@ unsigned id_partition(const char *id);
 /* The time in a valid id, ms since 1970. */
 int64_t id_ms(const char *id);
 
+/* Writes len characters of this alphabet, one for the low 5 bits of each octet, and a NUL; out has
+ * len + 1 bytes. out and bytes may be the same. */
+void id_write(char *out, const void *bytes, size_t len);
 /* Writes len random characters of this alphabet (5 bits each) and a NUL; out has len + 1 bytes. */
 void id_random(char *out, size_t len);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "server/base/random.h"
 
@@ -126,4 +127,18 @@ int seal_open(const char *key_text, const char *what, const char *sealed, struct
 			       "a secret cannot be decrypted: it was encrypted with another "
 			       "POSTERN_SECRET");
 	return out->failed ? err_oom(e) : 0;
+}
+
+int seal_derive(const char *key_text, const char *what, unsigned char out[SEAL_DERIVED],
+		struct err *e)
+{
+	unsigned char key[KEY_BYTES + 1];
+	const unsigned char *made;
+
+	if (read_key(key_text, key, e) < 0)
+		return -1;
+	made = HMAC(EVP_sha512(), key, KEY_BYTES, (const unsigned char *)what, strlen(what), out,
+		    NULL);
+	explicit_bzero(key, sizeof(key));
+	return made ? 0 : err_set(e, ERR_INTERNAL, "HMAC failed");
 }

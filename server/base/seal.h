@@ -19,4 +19,9 @@ int seal_text(const char *key, const char *what, const char *text, struct buf *o
 int seal_open(const char *key, const char *what, const char *sealed, struct buf *out,
 	      struct err *e);
 
+#define SEAL_DERIVED 64
+/* Octets that only depend on key and `what` (HMAC-SHA512), and that nobody can compute without the
+ * key. ERR_REFUSED: key is empty. */
+int seal_derive(const char *key, const char *what, unsigned char out[SEAL_DERIVED], struct err *e);
+
 #endif

@@ -43,7 +43,14 @@ static int import_key(const struct config *config, const char *key, struct err *
 
 	if (client_open(&c, config, e) < 0)
 		return -1;
-	keys_import(c.redis, "default", "dev", SCOPE_SEND | SCOPE_READ | SCOPE_MANAGE, true, key,
+	keys_create(c.redis,
+		    &(struct key_draft){
+			    .project = "default",
+			    .name = "dev",
+			    .scopes = SCOPE_SEND | SCOPE_READ | SCOPE_MANAGE,
+			    .is_test = true,
+			    .text = key,
+		    },
 		    on_imported, &c);
 	status = client_wait(&c, e);
 	client_close(&c);

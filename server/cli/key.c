@@ -94,7 +94,14 @@ static void ask_create(struct client *c)
 {
 	const struct key_request *r = c->arg;
 
-	keys_create(c->redis, r->project, r->name, r->scopes, r->is_test, on_created, c);
+	keys_create(c->redis,
+		    &(struct key_draft){
+			    .project = r->project,
+			    .name = r->name,
+			    .scopes = r->scopes,
+			    .is_test = r->is_test,
+		    },
+		    on_created, c);
 }
 
 static int check_name(const char *name, struct err *e)

@@ -81,7 +81,7 @@ static void ask_create(struct client *c)
 {
 	const struct project_request *r = c->arg;
 
-	projects_create(c->redis, r->name, on_created, c);
+	projects_create(c->redis, NULL, r->name, on_created, c);
 }
 
 static int create(int argc, char **argv)

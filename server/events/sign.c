@@ -9,21 +9,17 @@
 #include <openssl/hmac.h>
 
 #include "server/base/base64.h"
-#include "server/base/random.h"
 
 #define PREFIX "whsec_"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
 
-void sign_make_secret(char text[SIGN_SECRET_TEXT])
+void sign_write_secret(const unsigned char random[SIGN_SECRET_BYTES], char text[SIGN_SECRET_TEXT])
 {
-	unsigned char random[SIGN_SECRET_BYTES];
 	size_t len;
 
-	random_bytes(random, sizeof(random));
 	memcpy(text, PREFIX, PREFIX_LEN);
-	len = base64_encode(text + PREFIX_LEN, random, sizeof(random));
+	len = base64_encode(text + PREFIX_LEN, random, SIGN_SECRET_BYTES);
 	text[PREFIX_LEN + len] = 0;
-	explicit_bzero(random, sizeof(random));
 }
 
 static int read_secret(const char *text, unsigned char out[SIGN_SECRET_BYTES + 1])

@@ -12,8 +12,8 @@
 #define SIGN_SECRET_BYTES 32
 #define SIGN_SECRET_TEXT 52 /* "whsec_", 44 characters of base64, NUL (and one to spare) */
 
-/* Makes a new random secret in the form for its owner. */
-void sign_make_secret(char text[SIGN_SECRET_TEXT]);
+/* Writes a secret in the form for its owner. random: secret octets, never used for another one. */
+void sign_write_secret(const unsigned char random[SIGN_SECRET_BYTES], char text[SIGN_SECRET_TEXT]);
 
 struct sign_input {
 	const char *id;

@@ -1,6 +1,7 @@
 """Idempotency-Key on what makes a key, project, webhook or suppression: one thing, and the first response again."""
 import itertools
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -49,8 +50,21 @@ def is_replay(answer):
 
 
 def how_many(server, path, field, value):
+    return len(things(server, path, {field: value}))
+
+
+def things(server, path, body):
+    """The listed things that have the fields of the body."""
     page = server.request("GET", path + "?limit=100", key=auth(server, path)).json()
-    return sum(item[field] == value for item in page["data"])
+    return [item for item in page["data"] if body.items() <= item.items()]
+
+
+def end_lease(stalled):
+    """The time of the one claim passes."""
+    claim, = stalled.redis("KEYS", KEPT)
+    fingerprint, status, until, *rest = stalled.redis("GET", claim).decode().split()
+    assert status == "0" and time.time() * 1000 - 5000 < int(until) < time.time() * 1000 + 35_000, until
+    stalled.redis("SET", claim, " ".join([fingerprint, status, "1", *rest]), "KEEPTTL")
 
 
 def new(path):
@@ -173,7 +187,7 @@ def test_without_a_sealing_secret_the_header_is_refused_where_the_response_has_a
 
 
 class Stalled:
-    """A Postern for which Redis does not run key_make, until it may."""
+    """A Postern for which Redis does not run a transition, until it may."""
 
     def __init__(self, make_postern, make_redis, stack, tmp_path):
         self.redis = make_redis()
@@ -181,8 +195,8 @@ class Stalled:
         self.server = make_postern({"redis_url": self.proxy.url, "workers_api": 1}, redis=self.redis)
         self.proxy.seen.clear()
 
-    def stall(self):
-        self.proxy.faults = [Fault("error", "key_make", error=LOADING) for _ in range(100_000)]
+    def stall(self, transition="key_make"):
+        self.proxy.faults = [Fault("error", transition, error=LOADING) for _ in range(100_000)]
 
 
 @pytest.fixture
@@ -204,9 +218,7 @@ def test_a_request_that_is_in_hand_is_not_started_again_and_a_crash_frees_its_ke
     stalled.proxy.faults = []
     server.start()
     problem(make(server, "/v1/keys", body, "crash"), 409, "conflict")
-    claim, = stalled.redis("KEYS", KEPT)
-    assert 0 < stalled.redis("PTTL", claim) <= 30_000
-    stalled.redis("PEXPIRE", claim, 1)  # the time of the claim passes
+    end_lease(stalled)
     answers = [wait_for(lambda: (a := make(server, "/v1/keys", body, "crash")).status != 409 and a) for _ in range(2)]
     assert [a.status for a in answers] == [201, 201] and answers[0].body == answers[1].body and is_replay(answers[1])
     assert how_many(server, "/v1/keys", "name", body["name"]) == 1
@@ -229,3 +241,57 @@ def test_a_response_that_cannot_be_kept_is_sent_and_logged(stalled):
     assert [a.status for a in answers] == [201, 409], answers
     line, = [line for line in stalled.server.log_lines() if line["fact"] == "idempotency.not_kept"]
     assert line["request"] == answers[0].headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("path", [p for p in ROUTES if p != "/v1/suppressions"])
+def test_a_crash_after_the_thing_was_made_does_not_make_a_second_one(stalled, path):
+    server, (name, body) = stalled.server, new(path)
+    stalled.stall("response_finish")
+    with ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(make, server, path, body, name)
+        wait_for(lambda: stalled.proxy.seen["response_finish"])
+        server.crash()
+        assert lost.exception()
+    stalled.proxy.faults = []
+    server.start()
+    made, = things(server, path, body)
+    end_lease(stalled)
+    answers = [make(server, path, body, name) for _ in range(2)]
+    assert [a.status for a in answers] == [201, 201] and answers[0].body == answers[1].body and is_replay(answers[1])
+    assert answers[0].json()["id"] == made["id"] and things(server, path, body) == [made]
+    if path == "/v1/keys":
+        assert server.request("GET", "/v1/messages", key=answers[0].json()["key"]).status == 200
+
+
+def test_a_secret_is_rotated_once_although_the_first_try_crashed(stalled):
+    server, body = stalled.server, webhook_body("rotated")
+    first = make(server, "/v1/webhooks", body, "hook").json()
+    stalled.redis("DEL", *stalled.redis("KEYS", KEPT))
+    path = f"/v1/webhooks/{first['id']}/rotate"
+    stalled.stall("response_finish")
+    with ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(make, server, path, None, "turn")
+        wait_for(lambda: stalled.proxy.seen["response_finish"] > 1)
+        server.crash()
+        assert lost.exception()
+    stalled.proxy.faults = []
+    server.start()
+    stored = lambda: stalled.redis("HGET", "pn:{g}:hook:1t", first["id"])
+    rotated = stored()
+    end_lease(stalled)
+    answers = [make(server, path, None, "turn") for _ in range(2)]
+    assert [a.status for a in answers] == [200, 200] and answers[0].body == answers[1].body and is_replay(answers[1])
+    assert answers[0].json()["secret"] != first["secret"] and stored() == rotated
+
+
+@pytest.mark.parametrize("path", [p for p in ROUTES if p != "/v1/suppressions"])
+def test_after_a_5xx_the_same_key_makes_the_thing_once(stalled, path):
+    server, (name, body) = stalled.server, new(path)
+    transition = {"/v1/keys": "key_make", "/v1/webhooks": "endpoint_put", "/v1/projects": "project_make"}[path]
+    stalled.proxy.faults = [Fault("unanswered", transition) for _ in range(1000)]
+    answer = make(server, path, body, name)
+    assert answer.status == 503, answer
+    stalled.proxy.faults = []
+    made, = wait_for(lambda: things(server, path, body))
+    answer = wait_for(lambda: (a := make(server, path, body, name)).status == 201 and a)
+    assert answer.json()["id"] == made["id"] and len(things(server, path, body)) == 1

@@ -283,17 +283,22 @@ def test_an_idempotency_key_is_kept_for_its_time(store):
 
 
 def test_an_idempotency_key_is_claimed_once_and_keeps_one_response(store):
-    claim = lambda token, fingerprint="f": store.scripts("response_claim", "1", "hash", fingerprint, token, 30_000)
+    claim = lambda token, fingerprint="f": store.scripts("response_claim", "1", "hash", fingerprint, token, "seed-" + token, 30_000, 86_400_000)
     finish = lambda token, status=201, text="a b\0": store.scripts("response_finish", "1", "hash", "f", token, status, text, 86_400_000)
     key = f"{ROOT}rsp:1:hash"
-    assert [claim("one"), claim("one"), claim("two"), claim("two", "g")] == [[1, 0, ""], [1, 0, ""], [4, 0, ""], [3, 0, ""]]
-    assert 0 < store.client("PTTL", key) <= 30_000
-    assert finish("two") == 0 and finish("two", 0) == 0 and claim("two")[0] == 4, "it has no claim"
-    assert [finish("one", 0), finish("one", 0), claim("two")] == [1, 1, [1, 0, ""]], "the key was given back"
-    assert [finish("one", 202), finish("two"), finish("two"), finish("one", 202), finish("one", 0)] == [0, 1, 1, 0, 0]
-    assert [claim("one"), claim("two"), claim("two", "g")] == [[2, 201, "a b\0"], [2, 201, "a b\0"], [3, 0, ""]]
+    mine, in_hand, conflict = [1, 0, "seed-one"], [4, 0, ""], [3, 0, ""]
+    assert [claim("one"), claim("one"), claim("two"), claim("two", "g")] == [mine, mine, in_hand, conflict]
     assert 86_000_000 < store.client("PTTL", key) <= 86_400_000
-    assert store.scripts("response_claim", "1t", "hash", "f", "one", 30_000)[0] == 1, "another space"
+    assert finish("two") == 0 and finish("two", 0) == 0 and claim("two")[0] == 4, "it has no claim"
+    assert [finish("one", 0), claim("two")] == [1, [1, 0, "seed-two"]], "the key was given back"
+    assert [finish("one", 202), finish("one", 0), finish("one", 1)] == [0, 0, 0]
+    assert [finish("two", 1), finish("two", 1), claim("one"), claim("two"), finish("two")] == [1, 1, [1, 0, "seed-two"], in_hand, 0], "released"
+    store.clock.move(30_000)
+    assert [claim("three"), claim("one"), finish("one"), claim("three")] == [[1, 0, "seed-two"], in_hand, 0, [1, 0, "seed-two"]], "its lease is over"
+    assert [finish("three"), finish("three"), finish("one", 0)] == [1, 1, 0]
+    assert [claim("one"), claim("two"), claim("two", "g")] == [[2, 201, "a b\0"], [2, 201, "a b\0"], conflict]
+    assert 86_000_000 < store.client("PTTL", key) <= 86_400_000
+    assert store.scripts("response_claim", "1t", "hash", "f", "one", "s", 30_000, 1)[0] == 1, "another space"
 
 
 def test_the_clock_may_jump_a_year_and_back(store):

@@ -12,6 +12,7 @@
 #include "server/base/clock.h"
 #include "server/base/hex.h"
 #include "server/base/id.h"
+#include "server/base/random.h"
 #include "server/base/sha256.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
@@ -22,7 +23,6 @@
 #define CACHE_SLOTS 1024
 #define LIMIT_MS 3000
 #define DIGEST SHA256_BYTES
-#define SECRET_LEN 40
 
 struct entry {
 	unsigned char digest[DIGEST];
@@ -186,8 +186,26 @@ static void on_made(const struct call_result *result, void *context)
 	explicit_bzero(m->text, sizeof(m->text));
 }
 
-void keys_import(struct redis *redis, const char *project, const char *name, unsigned scopes,
-		 bool is_test, const char *text, key_created_fn *fn, void *arg)
+void keys_write_text(bool is_test, const unsigned char random[KEY_RANDOM], char text[KEY_TEXT_MAX])
+{
+	snprintf(text, KEY_TEXT_MAX, "pn_%s_", is_test ? "test" : "live");
+	id_write(text + 8, random, KEY_RANDOM); /* 200 bits */
+}
+
+static void set_text(const struct key_draft *draft, char text[KEY_TEXT_MAX])
+{
+	unsigned char random[KEY_RANDOM];
+
+	if (draft->text) {
+		snprintf(text, KEY_TEXT_MAX, "%s", draft->text);
+		return;
+	}
+	random_bytes(random, sizeof(random));
+	keys_write_text(draft->is_test, random, text);
+	explicit_bzero(random, sizeof(random));
+}
+
+void keys_create(struct redis *redis, const struct key_draft *draft, key_created_fn *fn, void *arg)
 {
 	struct make m = {.fn = fn, .arg = arg};
 	unsigned char digest[DIGEST];
@@ -195,32 +213,21 @@ void keys_import(struct redis *redis, const char *project, const char *name, uns
 	struct id id = id_make("key", 0);
 	struct command c = {0};
 
-	snprintf(m.text, sizeof(m.text), "%s", text);
-	sha256(text, strlen(text), digest);
+	set_text(draft, m.text);
+	sha256(m.text, strlen(m.text), digest);
 	hex_encode(digest, DIGEST, hex);
 	script_key_make(&c, REDIS_GLOBAL,
 			&(struct script_key_make){
-				.project = project,
-				.id = id.text,
+				.project = draft->project,
+				.id = draft->id ? draft->id : id.text,
 				.hash = hex,
-				.name = name,
-				.mode = is_test ? "test" : "live",
-				.scopes = scopes,
+				.name = draft->name,
+				.mode = draft->is_test ? "test" : "live",
+				.scopes = draft->scopes,
 				.most = KEYS_MAX,
 			});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_made, m));
 	explicit_bzero(m.text, sizeof(m.text));
-}
-
-void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
-		 bool is_test, key_created_fn *fn, void *arg)
-{
-	char text[KEY_TEXT_MAX];
-
-	snprintf(text, sizeof(text), "pn_%s_", is_test ? "test" : "live");
-	id_random(text + 8, SECRET_LEN); /* 200 bits */
-	keys_import(redis, project, name, scopes, is_test, text, fn, arg);
-	explicit_bzero(text, sizeof(text));
 }
 
 struct key_done {

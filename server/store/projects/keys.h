@@ -37,15 +37,24 @@ typedef void key_fn(const struct key *key, const struct err *why, void *arg);
  * refused everywhere after 1 s. fn may fire before this function returns. */
 void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, void *arg);
 
-/* Makes a key. text, the key itself, is available only in this callback. project: name or prj_ id.
+struct key_draft {
+	const char *project; /* name or prj_ id */
+	const char *name;
+	unsigned scopes;
+	bool is_test;
+	const char *id;   /* NULL: a new one */
+	const char *text; /* the key itself. NULL: a random one */
+};
+
+#define KEY_RANDOM 40
+/* The text of a key from secret octets. */
+void keys_write_text(bool is_test, const unsigned char random[KEY_RANDOM], char text[KEY_TEXT_MAX]);
+
+/* Makes a key, unless one with this text exists. The text is available only in this callback.
  * ERR_NOT_FOUND: no such project; ERR_REFUSED: it has KEYS_MAX. */
 typedef void key_created_fn(const struct key *key, const char *text, const struct err *why,
 			    void *arg);
-void keys_create(struct redis *redis, const char *project, const char *name, unsigned scopes,
-		 bool is_test, key_created_fn *fn, void *arg);
-/* Makes a key with the given text (for postern dev) unless it exists. */
-void keys_import(struct redis *redis, const char *project, const char *name, unsigned scopes,
-		 bool is_test, const char *text, key_created_fn *fn, void *arg);
+void keys_create(struct redis *redis, const struct key_draft *draft, key_created_fn *fn, void *arg);
 struct keys_of {
 	const char *project; /* name or prj_ id; NULL: any (keys_revoke only) */
 	const char *mode;    /* "live" or "test"; NULL: both */

@@ -97,14 +97,16 @@ static void on_projects(const struct call_result *result, void *context)
 	free(rows.list);
 }
 
-void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg)
+void projects_create(struct redis *redis, const char *id, const char *name, projects_fn *fn,
+		     void *arg)
 {
 	struct projects_call call = {fn, arg};
-	struct id id = id_make("prj", 0);
+	struct id fresh = id_make("prj", 0);
 	struct command c = {0};
 
-	script_project_make(&c, REDIS_GLOBAL,
-			    &(struct script_project_make){.id = id.text, .name = name});
+	script_project_make(
+		&c, REDIS_GLOBAL,
+		&(struct script_project_make){.id = id ? id : fresh.text, .name = name});
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_project_made, call));
 }
 

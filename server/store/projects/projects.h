@@ -25,8 +25,10 @@ int project_read(const struct resp *text, struct project *project);
 /* Borrowed for the callback. list NULL: ERR_NOT_FOUND, ERR_INPUT (a project with this name exists),
  * ERR_RETRY, ERR_INTERNAL. */
 typedef void projects_fn(const struct project *list, size_t n, const struct err *why, void *arg);
-/* Makes a project; fn gets a list of one. "default" exists from the first start on. */
-void projects_create(struct redis *redis, const char *name, projects_fn *fn, void *arg);
+/* Makes a project; fn gets a list of one. id NULL: a new one; a project that has this id already is
+ * returned as it is. "default" exists from the first start on. */
+void projects_create(struct redis *redis, const char *id, const char *name, projects_fn *fn,
+		     void *arg);
 /* Changes settings: names as in struct quota, value 0 = the default. fn gets a list of one.
  * ERR_NOT_FOUND: no such project. project: name or id. */
 struct project_setting {

@@ -53,6 +53,8 @@ void responses_claim(struct redis *redis, const struct responses_claim *claim,
 				      .hash = claim->key,
 				      .fingerprint = claim->fingerprint,
 				      .token = claim->token,
+				      .seed = claim->seed,
+				      .life_ms = claim->life_ms,
 				      .lease_ms = RESPONSES_LEASE_MS,
 			      });
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_claimed, claiming));
@@ -68,14 +70,14 @@ static void on_finished(const struct call_result *result, void *context)
 	const struct finishing *f = context;
 	struct err why;
 
-	err_set(&why, ERR_NOT_FOUND, "the request took longer than its claim");
+	err_set(&why, ERR_NOT_FOUND, "another request has taken over the claim");
 	if (result->end != CALL_ANSWERED)
 		why = *result->why;
 	f->fn(resp_number(result->reply) == 1 ? NULL : &why, f->arg);
 }
 
 void responses_finish(struct redis *redis, const struct responses_claim *claim, unsigned status,
-		      const char *text, int64_t life_ms, responses_finish_fn *fn, void *arg)
+		      const char *text, responses_finish_fn *fn, void *arg)
 {
 	struct finishing finishing = {fn, arg};
 	struct command c = {0};
@@ -89,7 +91,7 @@ void responses_finish(struct redis *redis, const struct responses_claim *claim, 
 				       .status = status,
 				       .response = text,
 				       .response_len = strlen(text),
-				       .life_ms = life_ms,
+				       .life_ms = claim->life_ms,
 			       });
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_finished, finishing));
 }

@@ -57,7 +57,8 @@ static struct made create(struct fixture *f, const char *project, unsigned scope
 {
 	struct made m = {0};
 
-	keys_create(f->store, project, "a name", scopes, is_test, on_made, &m);
+	keys_create(f->store, &(struct key_draft){project, "a name", scopes, is_test, NULL, NULL},
+		    on_made, &m);
 	wait_call(f, &m.calls);
 	return m;
 }
@@ -66,7 +67,8 @@ static struct made import(struct fixture *f, const char *project, const char *te
 {
 	struct made m = {0};
 
-	keys_import(f->store, project, "kept", SCOPE_SEND, true, text, on_made, &m);
+	keys_create(f->store, &(struct key_draft){project, "kept", SCOPE_SEND, true, NULL, text},
+		    on_made, &m);
 	assert_true(becomes(f, was_called, &m.calls));
 	return m;
 }
@@ -118,7 +120,7 @@ static enum err_kind make_project(struct fixture *f, const char *name)
 {
 	struct finished d = {0};
 
-	projects_create(f->store, name, on_projects, &d);
+	projects_create(f->store, NULL, name, on_projects, &d);
 	assert_true(becomes(f, was_called, &d.calls));
 	return d.why.kind;
 }
@@ -347,7 +349,8 @@ static void questions_about_keys_end_with_the_process(void **state)
 
 	kill(f->redis, SIGSTOP);
 	keys_find(f->store, "x", 1, on_found, &d);
-	keys_create(f->store, "default", "n", SCOPE_SEND, false, on_made, &m);
+	keys_create(f->store, &(struct key_draft){"default", "n", SCOPE_SEND, false, NULL, NULL},
+		    on_made, &m);
 	keys_revoke(f->store, &(struct keys_of){0}, "key_x", on_finished, &r);
 	redis_abandon(f->store);
 	assert_int_equal(d.calls, 1);

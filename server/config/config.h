@@ -21,11 +21,13 @@ enum config_durability { DURABILITY_FSYNC, DURABILITY_RELAXED };
 enum config_tls { TLS_OPPORTUNISTIC, TLS_REQUIRED }; /* to mail servers; smtps:// always uses TLS */
 
 struct config {
-	const char *listen;    /* POSTERN_LISTEN "127.0.0.1:8080"; "[::]:8080" */
-	const char *redis_url; /* redis://[user:password@]host[:port][/db] or unix:///path; "" =
-				  embedded */
-	const char *data_dir;  /* journals, embedded Redis */
-	const char *tls_cert;  /* PEM, API side */
+	const char *listen;        /* POSTERN_LISTEN "127.0.0.1:8080"; "[::]:8080" */
+	const char *redis_url;     /* redis://[user:password@]host[:port][/db] or unix:///path; "" =
+				      embedded */
+	const char *redis_ca_file; /* PEM; "" = the CAs of the system */
+	const char *redis_cert_file, *redis_key_file; /* PEM; "" = no client certificate */
+	const char *data_dir;                         /* journals, embedded Redis */
+	const char *tls_cert;                         /* PEM, API side */
 	const char *tls_key;
 	const char *bounce_domain; /* "" = MAIL FROM is the From address */
 	const char *root_key;

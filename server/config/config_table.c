@@ -38,9 +38,12 @@ static const char *check_redis_url(const char *text)
 
 	if (strncmp(text, "redis://", 8) == 0 && text[8])
 		return NULL;
+	if (strncmp(text, "rediss://", 9) == 0 && text[9])
+		return NULL;
 	if (path && (path == text + 7 || path[-1] == '@'))
 		return NULL;
-	return "redis://[user:password@]host[:port][/db] or unix:///path[?db=number]";
+	return "redis://[user:password@]host[:port][/db], rediss://... for TLS, or "
+	       "unix:///path[?db=number]";
 }
 
 static const char *check_relay_url(const char *text)
@@ -99,9 +102,18 @@ const struct config_row config_rows[] = {
 	{ROW(listen, CONFIG_TEXT, "127.0.0.1:8080"),
 	 .help = "Addresses of the API: comma-separated list of address:port or [IPv6]:port."},
 	{ROW(redis_url, CONFIG_TEXT, ""), .check = check_redis_url, .secrecy = CONFIG_SECRET_URL,
-	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db] or "
+	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db], "
+		 "rediss://... for TLS, or "
 		 "unix://[user:password@]/path[?db=number]. "
 		 "Empty: an embedded Redis in the data directory."},
+	{ROW(redis_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM file with the CA certificates that verify a rediss:// server. Empty: the CAs "
+		 "of the system."},
+	{ROW(redis_cert_file, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM file with the client certificate chain for a rediss:// server that asks for "
+		 "one."},
+	{ROW(redis_key_file, CONFIG_TEXT, ""), .is_reloadable = true,
+	 .help = "PEM file with the private key of redis_cert_file."},
 	{ROW(data_dir, CONFIG_TEXT, "./postern-data"),
 	 .help = "Directory for the journals of the relays and the files of the embedded Redis."},
 	{ROW(tls_cert, CONFIG_TEXT, ""), .is_reloadable = true,

@@ -83,10 +83,9 @@ static bool is_from_script(const char *text)
 	return strstr(text, "user_script") != NULL;
 }
 
-static void ignore_reply(redisAsyncContext *redis, void *reply, void *arg)
+static void ignore_reply(const redisReply *r, void *arg)
 {
-	(void)redis;
-	(void)reply;
+	(void)r;
 	(void)arg;
 }
 
@@ -96,7 +95,7 @@ void calls_reconnect(struct calls *l, const char *why)
 	l->is_stale = true;
 }
 
-bool calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg)
+bool calls_load_scripts(struct calls *l, reply_fn *fn, void *arg)
 {
 	struct command c = {0};
 	const char *bytes;
@@ -174,22 +173,21 @@ static void take_reply(struct call *c, const redisReply *r)
 	end_call(c, CALL_ANSWERED, r, NULL);
 }
 
-static void on_reply(redisAsyncContext *redis, void *reply, void *arg)
+static void on_reply(const redisReply *r, void *arg)
 {
 	struct call *c = arg;
 	struct calls *l = c->calls;
 
-	(void)redis;
 	c->is_sent = false;
 	l->n_sent--;
 	l->sent_bytes -= c->sent_bytes;
-	if (!reply) {
+	if (!r) {
 		c->was_lost = true;
 		metric_add(METRIC_STORE_RERUNS, 1);
 		return; /* the connection is lost; sent again on the next one */
 	}
 	l->moved_at = clock_mono_ms();
-	take_reply(c, reply);
+	take_reply(c, r);
 	if (l->is_bulk)
 		send_waiting(l);
 }
@@ -273,7 +271,7 @@ void calls_went_up(struct calls *l)
 	send_waiting(l);
 }
 
-/* A sent call stays until its reply or the loss comes: hiredis still points to it. */
+/* A sent call stays until its reply or the loss comes: the connection still points to it. */
 static void end_early(struct call *c, const char *text)
 {
 	call_fn *fn = c->fn;

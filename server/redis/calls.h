@@ -4,8 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hiredis/async.h>
-
 #include "server/redis/callback.h"
 #include "server/redis/command.h"
 #include "server/redis/conn.h"
@@ -40,11 +38,11 @@ void calls_went_up(struct calls *l);
 /* Every 200 ms: ends calls whose time is up, sends those that are due, drops a silent connection.
  */
 void calls_tick(struct calls *l);
-/* The next tick connects anew. Not at once: hiredis does not allow that in all of its callbacks. */
+/* The next tick connects anew. Not at once: other replies may still be to be read. */
 void calls_reconnect(struct calls *l, const char *why);
 /* Sends SCRIPT LOAD of all scripts; fn gets each reply, and arg. False: out of memory, some were
  * not sent. */
-bool calls_load_scripts(struct calls *l, redisCallbackFn *fn, void *arg);
+bool calls_load_scripts(struct calls *l, reply_fn *fn, void *arg);
 /* Ends all calls as CALL_UNKNOWN (ERR_RETRY). */
 void calls_abandon(struct calls *l);
 /* Frees the connection and the calls; no callback fires. */

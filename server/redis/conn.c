@@ -2,109 +2,132 @@
 #include "server/redis/conn.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
-#include <stdint.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include <event2/dns.h>
-#include <event2/event.h>
 #include <event2/util.h>
-#include <hiredis/adapters/libevent.h>
 
-#include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/redis/command.h"
 #include "server/redis/resolver.h"
 #include "server/redis/url.h"
+#include "server/stream/stream.h"
 
 #define CONNECT_MS 5000
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 3000
+#define KEEP_ALIVE_S 15
 #define CONN_WHY_MAX 480
 
 struct conn {
 	struct loop *loop;
-	const struct redis_url *url;
+	struct conn_target target;
 	struct conn_events events;
 	struct evdns_base *dns;
-	unsigned resolver_turn;   /* which name server is asked; the next one after each failure */
-	redisAsyncContext *redis; /* NULL = none */
-	struct loop_timer timer;  /* the next attempt, or the limit of this one */
+	unsigned resolver_turn;    /* which name server is asked; the next one after each failure */
+	struct stream *stream;     /* NULL = none */
+	struct pipeline *pipeline; /* NULL = the stream is not open yet */
+	struct loop_timer timer;   /* the next attempt, or the limit of this one */
 	bool is_connecting;
-	bool is_closing; /* conn_free is under way */
+	bool is_securing; /* the TLS handshake has begun */
 	long delay_ms;
-	uint64_t queued; /* octets given to hiredis on this connection */
-	struct {
-		uint64_t queued, written;
-		size_t reader_len, reader_at;
-	} seen; /* by conn_has_moved */
 	char why[CONN_WHY_MAX - REDIS_URL_ADDRESS_MAX - 16];
 };
 
-static void try_connect(void *arg);
+/* ---- the end of a connection ---- */
 
 static void plan_retry(struct conn *c)
 {
 	c->is_connecting = false;
-	if (c->is_closing)
-		return;
 	loop_timer_set(&c->timer, c->delay_ms);
 	c->delay_ms = c->delay_ms * 2 > DELAY_MAX_MS ? DELAY_MAX_MS : c->delay_ms * 2;
 }
 
-static void lost(struct conn *c, const char *why)
+/* What an operator can do about a reason that a library gave. */
+static const char *hint_for(const struct conn *c, bool has_replied)
+{
+	static const struct {
+		const char *part, *hint;
+	} hints[] = {
+		{"wrong version number", "this port does not speak TLS: use redis://"},
+		{"no TLS handshake", "if this port does not speak TLS, use redis://"},
+		{"signature failure", "set POSTERN_REDIS_CA_FILE to the CA that signed the server"},
+		{"self-signed", "set POSTERN_REDIS_CA_FILE to the CA that signed the server"},
+		{"unable to get", "set POSTERN_REDIS_CA_FILE to the CA that signed the server"},
+		{"ostname mismatch", "the certificate must have the host of POSTERN_REDIS_URL"},
+		{"IP address mismatch", "the certificate must have the host of POSTERN_REDIS_URL"},
+		{"certificate required", "set POSTERN_REDIS_CERT_FILE and POSTERN_REDIS_KEY_FILE"},
+	};
+	bool is_closed = strstr(c->why, "closed") || strstr(c->why, "reset");
+
+	for (size_t i = 0; c->target.tls && i < sizeof(hints) / sizeof(hints[0]); i++)
+		if (strstr(c->why, hints[i].part))
+			return hints[i].hint;
+	if (!c->target.tls && !*c->target.url->path && !has_replied &&
+	    (is_closed || strstr(c->why, "Protocol error")))
+		return "if this port speaks TLS, use rediss://";
+	return NULL;
+}
+
+/* Frees what there is of a connection: the callbacks of its commands get NULL. */
+static bool close_stream(struct conn *c)
+{
+	struct pipeline *pipeline = c->pipeline;
+	struct stream *stream = c->stream;
+	bool has_replied = pipeline && pipeline_has_replied(pipeline);
+
+	c->pipeline = NULL;
+	c->stream = NULL;
+	pipeline_free(pipeline);
+	stream_free(stream);
+	return has_replied;
+}
+
+/* Ends the connection, or the attempt to make one; the next attempt follows. */
+static void fail(struct conn *c, const char *why)
 {
 	char address[REDIS_URL_ADDRESS_MAX], text[CONN_WHY_MAX];
+	const char *hint;
+	bool has_replied;
 
-	c->redis = NULL;
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	has_replied = close_stream(c);
 	plan_retry(c);
-	if (c->is_closing)
-		return;
-	redis_url_address(c->url, address);
-	snprintf(text, sizeof(text), "Redis at %s: %s", address, why);
+	hint = hint_for(c, has_replied);
+	redis_url_address(c->target.url, address);
+	snprintf(text, sizeof(text), "Redis at %s: %s%s%s%s", address, c->why, hint ? " (" : "",
+		 hint ? hint : "", hint ? ")" : "");
 	c->events.on_lost(c, text, c->events.arg);
 }
 
-static void on_disconnect(const redisAsyncContext *redis, int status)
+void conn_drop(struct conn *c, const char *why)
 {
-	struct conn *c = redis->data;
-	const char *why = status == REDIS_OK ? "closed" : redis->errstr;
-
-	if (!c || c->redis != redis)
-		return;
-	if (!*c->why)
-		snprintf(c->why, sizeof(c->why), "%s", why);
-	lost(c, c->why);
+	if (c->stream)
+		fail(c, why);
 }
 
-static void on_hello(redisAsyncContext *redis, void *reply, void *arg)
+static void on_broken(const char *why, void *arg)
 {
-	const redisReply *r = reply;
-	struct conn *c = redis->data;
-
-	(void)arg;
-	if (!r || !c)
-		return;
-	if (r->type == REDIS_REPLY_ERROR)
-		conn_drop(c, r->str);
+	fail(arg, why);
 }
 
-static bool add_output(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn,
-		       void *arg)
+/* ---- hello ---- */
+
+static void on_hello(const redisReply *r, void *arg)
 {
-	if (redisAsyncFormattedCommand(c->redis, fn, arg, bytes, len) != REDIS_OK)
-		return false;
-	c->queued += len;
-	return true;
+	if (r && r->type == REDIS_REPLY_ERROR)
+		fail(arg, r->str);
 }
 
 static bool send_hello(struct conn *c, struct command *take)
 {
 	size_t len;
 	const char *bytes = command_finish(take, &len);
-	bool is_sent = bytes && add_output(c, bytes, len, on_hello, NULL);
+	bool is_sent = bytes && pipeline_send(c->pipeline, bytes, len, on_hello, c);
 
 	buf_wipe(&take->bytes);
 	return is_sent;
@@ -113,125 +136,169 @@ static bool send_hello(struct conn *c, struct command *take)
 /* AUTH and SELECT. False: out of memory. */
 static bool say_hello(struct conn *c)
 {
+	const struct redis_url *url = c->target.url;
 	struct command auth = {0}, select = {0};
 
-	if (*c->url->password) {
+	if (*url->password) {
 		command_start(&auth, "AUTH");
-		if (*c->url->user)
-			command_str(&auth, c->url->user);
-		command_str(&auth, c->url->password);
+		if (*url->user)
+			command_str(&auth, url->user);
+		command_str(&auth, url->password);
 		if (!send_hello(c, &auth))
 			return false;
 	}
-	if (!c->url->db)
+	if (!url->db)
 		return true;
 	command_start(&select, "SELECT");
-	command_num(&select, c->url->db);
+	command_num(&select, url->db);
 	return send_hello(c, &select);
 }
 
-static void on_connect(const redisAsyncContext *redis, int status)
+static void start_talking(struct conn *c)
 {
-	struct conn *c = redis->data;
-
-	if (!c)
-		return;
-	if (status != REDIS_OK) {
-		snprintf(c->why, sizeof(c->why), "%s", redis->errstr);
-		lost(c, c->why); /* hiredis frees the context */
+	c->pipeline = pipeline_new(c->loop, c->stream, on_broken, c);
+	if (!c->pipeline || !say_hello(c)) { /* without SELECT it would be another database */
+		fail(c, "out of memory");
 		return;
 	}
-	/* Without SELECT it would be another database. The limit of this try ends it: hiredis does
-	 * not allow that here. */
-	if (!say_hello(c))
-		return;
 	c->is_connecting = false;
 	loop_timer_cancel(&c->timer);
 	c->events.on_connected(c, c->events.arg);
 }
 
-static void start(struct conn *c, const char *address)
-{
-	redisAsyncContext *redis = *c->url->path ? redisAsyncConnectUnix(c->url->path)
-						 : redisAsyncConnect(address, c->url->port);
+/* ---- connecting ---- */
 
-	if (!redis || redis->err) {
-		snprintf(c->why, sizeof(c->why), "%s", redis ? redis->errstr : "out of memory");
-		if (redis)
-			redisAsyncFree(redis);
-		lost(c, c->why);
+static void secure(struct conn *c)
+{
+	struct err e;
+
+	c->is_securing = true;
+	if (stream_secure(c->stream, c->target.tls, c->target.url->host, true, &e) < 0)
+		fail(c, e.text);
+}
+
+static void on_stream(enum stream_event event, void *arg)
+{
+	struct conn *c = arg;
+
+	switch (event) {
+	case STREAM_CONNECTED:
+		if (c->target.tls)
+			secure(c);
+		else
+			start_talking(c);
+		break;
+	case STREAM_SECURED:
+		start_talking(c);
+		break;
+	case STREAM_MOVED:
+		if (c->pipeline)
+			pipeline_move(c->pipeline);
+		break;
+	case STREAM_FAILED:
+		fail(c, stream_why(c->stream));
+		break;
+	}
+}
+
+static void start(struct conn *c, const struct sockaddr_storage *address)
+{
+	struct err e;
+
+	c->is_securing = false;
+	loop_timer_set(&c->timer, CONNECT_MS);
+	if (stream_open(&c->stream, c->loop, address, on_stream, c, &e) < 0) {
+		fail(c, e.text);
 		return;
 	}
-	c->redis = redis;
-	c->queued = 0;
-	memset(&c->seen, 0, sizeof(c->seen));
-	c->why[0] = 0;
-	redis->data = c;
-	redisLibeventAttach(redis, loop_base(c->loop));
-	redisAsyncSetConnectCallback(redis, on_connect);
-	redisAsyncSetDisconnectCallback(redis, on_disconnect);
-	if (!*c->url->path)
-		redisEnableKeepAlive(&redis->c);
-	loop_timer_set(&c->timer, CONNECT_MS);
+	if (address->ss_family != AF_UNIX)
+		stream_keep_alive(c->stream, KEEP_ALIVE_S);
 }
 
 static void on_address(int result, struct evutil_addrinfo *list, void *arg)
 {
+	struct sockaddr_storage address = {0};
 	struct conn *c = arg;
-	char address[INET6_ADDRSTRLEN] = "";
+	char why[160];
 
-	if (result == EVUTIL_EAI_CANCEL) {
+	if (result == EVUTIL_EAI_CANCEL)
 		return; /* conn_free */
-	}
 	if (result == 0 && list)
-		getnameinfo(list->ai_addr, list->ai_addrlen, address, sizeof(address), NULL, 0,
-			    NI_NUMERICHOST);
+		memcpy(&address, list->ai_addr, list->ai_addrlen);
 	if (list)
 		evutil_freeaddrinfo(list);
-	if (*address) {
-		start(c, address);
+	if (address.ss_family) {
+		start(c, &address);
 		return;
 	}
 	c->resolver_turn++;
-	snprintf(c->why, sizeof(c->why), "cannot resolve the name: %s",
-		 evutil_gai_strerror(result));
-	lost(c, c->why);
+	snprintf(why, sizeof(why), "cannot resolve the name: %s", evutil_gai_strerror(result));
+	fail(c, why);
 }
 
 static void resolve(struct conn *c)
 {
 	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	char port[8];
 
 	if (c->dns)
 		evdns_base_free(c->dns, 0);
 	c->dns = resolver_new(loop_base(c->loop), "/etc/resolv.conf", c->resolver_turn);
 	if (!c->dns) {
-		lost(c, "out of memory");
+		fail(c, "out of memory");
 		return;
 	}
-	evdns_getaddrinfo(c->dns, c->url->host, NULL, &hints, on_address, c);
+	snprintf(port, sizeof(port), "%d", c->target.url->port);
+	evdns_getaddrinfo(c->dns, c->target.url->host, port, &hints, on_address, c);
+}
+
+/* Reads the path of a socket, or a numeric address. False: a name. */
+static bool read_address(const struct redis_url *url, struct sockaddr_storage *out)
+{
+	struct sockaddr_un *local = (void *)out;
+	struct sockaddr_in *v4 = (void *)out;
+	struct sockaddr_in6 *v6 = (void *)out;
+
+	*out = (struct sockaddr_storage){0};
+	if (*url->path) {
+		local->sun_family = AF_UNIX;
+		snprintf(local->sun_path, sizeof(local->sun_path), "%s", url->path);
+		return true;
+	}
+	if (inet_pton(AF_INET, url->host, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)url->port);
+		return true;
+	}
+	if (inet_pton(AF_INET6, url->host, &v6->sin6_addr) != 1)
+		return false;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons((uint16_t)url->port);
+	return true;
 }
 
 static void try_connect(void *arg)
 {
 	struct conn *c = arg;
-	unsigned char any[16];
+	struct sockaddr_storage address;
 
-	if (c->redis && c->is_connecting) {
-		conn_drop(c, "no connection within 5 s");
+	if (c->stream && c->is_connecting) {
+		fail(c,
+		     c->is_securing ? "no TLS handshake within 5 s" : "no connection within 5 s");
 		return;
 	}
-	if (c->redis || c->is_connecting)
+	if (c->stream || c->is_connecting)
 		return;
 	c->is_connecting = true;
-	if (*c->url->path || inet_pton(AF_INET, c->url->host, any) == 1 ||
-	    inet_pton(AF_INET6, c->url->host, any) == 1)
-		start(c, c->url->host);
+	if (read_address(c->target.url, &address))
+		start(c, &address);
 	else
 		resolve(c);
 }
 
-struct conn *conn_new(struct loop *loop, const struct redis_url *url,
+/* ---- for the user ---- */
+
+struct conn *conn_new(struct loop *loop, const struct conn_target *target,
 		      const struct conn_events *events)
 {
 	struct conn *c = calloc(1, sizeof(*c));
@@ -239,7 +306,7 @@ struct conn *conn_new(struct loop *loop, const struct redis_url *url,
 	if (!c)
 		return NULL;
 	c->loop = loop;
-	c->url = url;
+	c->target = *target;
 	c->events = *events;
 	c->delay_ms = DELAY_FIRST_MS;
 	if (loop_timer_init(&c->timer, loop, try_connect, c) < 0) {
@@ -254,56 +321,31 @@ void conn_free(struct conn *c)
 {
 	if (!c)
 		return;
-	c->is_closing = true;
+	close_stream(c);
 	loop_timer_deinit(&c->timer);
-	if (c->redis) {
-		redisAsyncContext *redis = c->redis;
-
-		c->redis = NULL;
-		redisAsyncFree(redis);
-	}
 	if (c->dns)
 		evdns_base_free(c->dns, 0);
 	free(c);
 }
 
-bool conn_send(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn, void *arg)
+static bool is_open(const struct conn *c)
 {
-	return c->redis && !c->is_connecting && add_output(c, bytes, len, fn, arg);
+	return c->pipeline && !c->is_connecting;
+}
+
+bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg)
+{
+	return is_open(c) && pipeline_send(c->pipeline, bytes, len, fn, arg);
+}
+
+bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg)
+{
+	return is_open(c) && pipeline_listen(c->pipeline, bytes, len, fn, arg);
 }
 
 bool conn_has_moved(struct conn *c)
 {
-	const redisContext *redis = c && c->redis ? &c->redis->c : NULL;
-	uint64_t written;
-	bool has_moved;
-
-	if (!redis)
-		return false;
-	written = c->queued - sdslen(redis->obuf);
-	has_moved = redis->reader->len != c->seen.reader_len ||
-		    redis->reader->pos != c->seen.reader_at ||
-		    (written > c->seen.written && written < c->seen.queued);
-	c->seen.reader_len = redis->reader->len;
-	c->seen.reader_at = redis->reader->pos;
-	c->seen.written = written;
-	c->seen.queued = c->queued;
-	return has_moved;
-}
-
-void conn_drop(struct conn *c, const char *why)
-{
-	redisAsyncContext *redis = c->redis;
-
-	if (!redis)
-		return;
-	snprintf(c->why, sizeof(c->why), "%s", why);
-	/* Not redisAsyncDisconnect, which waits for replies that may never come. The callback of
-	 * hiredis finds c->redis changed and does nothing, so on_lost is called here, after the
-	 * pending callbacks. */
-	c->redis = NULL;
-	redisAsyncFree(redis);
-	lost(c, c->why);
+	return c && c->pipeline && pipeline_has_moved(c->pipeline);
 }
 
 void conn_is_fit(struct conn *c)

@@ -4,13 +4,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <hiredis/async.h>
+#include "server/redis/pipeline.h"
 
-struct loop;
 struct redis_url;
+struct tls_context;
 
-/* One asynchronous connection to Redis, which reconnects by itself. It resolves the host (evdns,
- * never blocking), connects (within 5 s), authenticates, selects the database, and calls
+/* One connection to Redis, which reconnects by itself. It resolves the host (evdns, never
+ * blocking), connects (within 5 s, with TLS), authenticates, selects the database, and calls
  * on_connected. Its user then makes a handshake and calls conn_is_fit or conn_drop. After a loss it
  * calls on_lost, and connects again after 100 ms, twice as long after each failure, at most 3 s. */
 
@@ -22,16 +22,22 @@ struct conn_events {
 	void *arg;
 };
 
-/* url is borrowed. */
-struct conn *conn_new(struct loop *loop, const struct redis_url *url,
+/* Both are borrowed. */
+struct conn_target {
+	const struct redis_url *url;
+	struct tls_context *tls; /* NULL = without TLS */
+};
+
+struct conn *conn_new(struct loop *loop, const struct conn_target *target,
 		      const struct conn_events *events);
-void conn_free(struct conn *c); /* pending callbacks get NULL */
+/* Pending callbacks get NULL. Not within a callback of the connection. */
+void conn_free(struct conn *c);
 /* Sends a command as RESP; the bytes are copied. False: there is no connection, and fn does not
  * fire. fn gets the reply, or NULL when the connection is lost first. */
-bool conn_send(struct conn *c, const char *bytes, size_t len, redisCallbackFn *fn, void *arg);
-/* True if octets have moved since the last call of this function, which belongs into a timer: some
- * of a reply were received, or some of the output that waited then was written and some still
- * waits. Output that was written at once does not count: it may be in a buffer of the kernel. */
+bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);
+/* Sends SUBSCRIBE; see pipeline_listen. False: as conn_send. */
+bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);
+/* See pipeline_has_moved. */
 bool conn_has_moved(struct conn *c);
 /* Closes this connection; on_lost gets the reason, and a new connection follows. */
 void conn_drop(struct conn *c, const char *why);

@@ -39,12 +39,10 @@ static void step_done(struct handshake *h)
 	health_report(h->store->health);
 }
 
-static void on_step(redisAsyncContext *redis, void *reply, void *arg)
+static void on_step(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
-	const redisReply *r = reply;
 
-	(void)redis;
 	if (!r)
 		return;
 	if (r->type == REDIS_REPLY_ERROR)
@@ -53,37 +51,35 @@ static void on_step(redisAsyncContext *redis, void *reply, void *arg)
 		step_done(h);
 }
 
-static void on_step_info(redisAsyncContext *redis, void *reply, void *arg)
+static void on_step_info(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
-	const redisReply *r = reply;
 
 	if (r && r->type == REDIS_REPLY_STRING)
 		health_keep_info(h->store->health, r);
-	on_step(redis, reply, arg);
+	on_step(r, arg);
 }
 
-static void on_step_config(redisAsyncContext *redis, void *reply, void *arg)
+static void on_step_config(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
 
-	(void)redis;
-	if (!reply)
+	if (!r)
 		return;
-	health_judge(h->store->health, reply); /* an error reply counts: access is denied */
+	health_judge(h->store->health, r); /* an error reply counts: access is denied */
 	step_done(h);
 }
 
-static void on_step_time(redisAsyncContext *redis, void *reply, void *arg)
+static void on_step_time(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
 
-	if (reply)
-		health_keep_time(h->store->health, reply);
-	on_step(redis, reply, arg);
+	if (r)
+		health_keep_time(h->store->health, r);
+	on_step(r, arg);
 }
 
-static void send_step(struct handshake *h, struct command *c, redisCallbackFn *fn)
+static void send_step(struct handshake *h, struct command *c, reply_fn *fn)
 {
 	size_t len;
 	const char *bytes = command_finish(c, &len);
@@ -127,13 +123,11 @@ static int set_partitions(struct handshake_store *store, unsigned long n, struct
 	return 0;
 }
 
-static void on_step_meta(redisAsyncContext *context, void *reply, void *arg)
+static void on_step_meta(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
-	const redisReply *r = reply;
 	struct err e;
 
-	(void)context;
 	if (!r)
 		return;
 	if (r->type != REDIS_REPLY_ARRAY) {

@@ -151,14 +151,13 @@ static void on_check_info(const struct call_result *result, void *context)
 		health_keep_info(context, (const redisReply *)result->reply);
 }
 
-static void on_check_config(redisAsyncContext *redis, void *reply, void *arg)
+static void on_check_config(const redisReply *r, void *arg)
 {
-	(void)redis;
-	if (reply)
-		health_judge(arg, reply);
+	if (r)
+		health_judge(arg, r);
 }
 
-bool health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg)
+bool health_ask_config(struct calls *l, reply_fn *fn, void *arg)
 {
 	struct command c = {0};
 	const char *bytes;

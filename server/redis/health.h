@@ -53,7 +53,7 @@ void health_keep_info(struct health *h, const redisReply *info);
 /* Checks the last INFO and this reply to CONFIG GET. */
 void health_judge(struct health *h, const redisReply *config);
 /* Sends CONFIG GET of the settings that matter. False: out of memory, or not connected. */
-bool health_ask_config(struct calls *l, redisCallbackFn *fn, void *arg);
+bool health_ask_config(struct calls *l, reply_fn *fn, void *arg);
 
 /* ---- on timers ---- */
 

@@ -11,7 +11,9 @@
 #include "server/redis/conn.h"
 #include "server/redis/handshake.h"
 #include "server/redis/health.h"
+#include "server/redis/redis_tls.h"
 #include "server/redis/url.h"
+#include "server/stream/tls.h"
 
 #define TICK_MS 200
 #define BULK HEALTH_CONNECTIONS /* opened by the first bulk call; readiness ignores it */
@@ -22,6 +24,7 @@ struct redis {
 	struct loop *loop;
 	const struct config *config;
 	struct redis_url url;
+	struct conn_target target;
 	struct calls calls[CONNECTIONS];
 	struct handshake handshakes[CONNECTIONS];
 	struct handshake_store store;
@@ -72,7 +75,7 @@ static int open_connection(struct redis *redis, unsigned i)
 
 	*h = (struct handshake){.store = &redis->store, .calls = &redis->calls[i], .number = i};
 	h->calls->is_bulk = i == BULK;
-	h->calls->conn = conn_new(redis->loop, &redis->url,
+	h->calls->conn = conn_new(redis->loop, &redis->target,
 				  &(struct conn_events){handshake_connected, handshake_lost, h});
 	return h->calls->conn ? 0 : -1;
 }
@@ -91,7 +94,7 @@ static int open_all(struct redis *redis, unsigned needs)
 		if (open_connection(redis, i) < 0)
 			return -1;
 	if (needs & REDIS_SUBSCRIBER) {
-		redis->subscriber = subscriber_new(redis->loop, &redis->url);
+		redis->subscriber = subscriber_new(redis->loop, &redis->target);
 		if (!redis->subscriber)
 			return -1;
 	}
@@ -116,8 +119,11 @@ int redis_open(struct redis **out, struct loop *loop, const struct config *confi
 						.on_partitions = on_partitions,
 						.arg = redis};
 	health_init(&redis->health, config, &redis->store.instance, redis->calls);
+	redis->target.url = &redis->url;
 	if (redis_url_parse(config, &redis->url, e) < 0 ||
+	    redis_tls_load(config, &redis->url, &redis->target.tls, e) < 0 ||
 	    instance_load(&redis->store.instance, config->data_dir, e) < 0) {
+		tls_context_free(redis->target.tls);
 		free(redis);
 		return -1;
 	}
@@ -159,6 +165,7 @@ void redis_close(struct redis *redis)
 	for (int i = 0; i < CONNECTIONS; i++)
 		calls_close(&redis->calls[i]);
 	health_deinit(&redis->health);
+	tls_context_free(redis->target.tls);
 	free(redis);
 }
 

@@ -22,13 +22,11 @@ struct subscriber {
 	int n;
 };
 
-static void on_message(redisAsyncContext *redis, void *reply, void *arg)
+static void on_message(const redisReply *r, void *arg)
 {
 	struct subscriber *s = arg;
-	const redisReply *r = reply;
 	const char *name;
 
-	(void)redis;
 	if (r && r->type == REDIS_REPLY_ERROR) {
 		conn_drop(s->conn,
 			  r->str); /* an error such as LOADING: reconnect and subscribe again */
@@ -64,7 +62,7 @@ static void on_connected(struct conn *conn, void *arg)
 			command_key(&c, p, "%s", s->channels[i].name);
 	bytes = command_finish(&c, &len);
 	if (bytes)
-		conn_send(conn, bytes, len, on_message, s);
+		conn_listen(conn, bytes, len, on_message, s);
 	command_deinit(&c);
 }
 
@@ -75,14 +73,14 @@ static void on_lost(struct conn *conn, const char *why, void *arg)
 	(void)arg;
 }
 
-struct subscriber *subscriber_new(struct loop *loop, const struct redis_url *url)
+struct subscriber *subscriber_new(struct loop *loop, const struct conn_target *target)
 {
 	struct subscriber *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->partitions = 1;
-	s->conn = conn_new(loop, url, &(struct conn_events){on_connected, on_lost, s});
+	s->conn = conn_new(loop, target, &(struct conn_events){on_connected, on_lost, s});
 	if (!s->conn) {
 		free(s);
 		return NULL;

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 struct loop;
-struct redis_url;
+struct conn_target;
 
 /* A connection that receives the publications of all partitions, by channel name. Publications are
  * lost while it reconnects. So fn fires with text NULL after each new subscription, and the user
@@ -13,7 +13,7 @@ struct redis_url;
 typedef void channel_fn(const char *text, size_t len, void *arg);
 
 struct subscriber;
-struct subscriber *subscriber_new(struct loop *loop, const struct redis_url *url);
+struct subscriber *subscriber_new(struct loop *loop, const struct conn_target *target);
 void subscriber_free(struct subscriber *s);
 /* Sets the number of partitions and subscribes again. */
 void subscriber_set_partitions(struct subscriber *s, unsigned partitions);

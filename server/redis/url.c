@@ -21,7 +21,8 @@ static int decode(char *out, size_t room, const char *text, size_t len)
 static int bad(struct err *e, const char *what)
 {
 	return err_set(e, ERR_INPUT,
-		       "POSTERN_REDIS_URL: %s; write redis://[user:password@]host[:port][/db] or "
+		       "POSTERN_REDIS_URL: %s; write redis://[user:password@]host[:port][/db], "
+		       "rediss://... for TLS, or "
 		       "unix://[user:password@]/path/to/redis.sock[?db=number]",
 		       what);
 }
@@ -137,9 +138,11 @@ int redis_url_parse(const struct config *config, struct redis_url *url, struct e
 		if (parse_tcp(&u, text + 8, e) < 0)
 			return -1;
 	} else if (strncmp(text, "rediss://", 9) == 0) {
-		return bad(e, "TLS to Redis is not supported: use a private network or a tunnel");
+		u.is_tls = true;
+		if (parse_tcp(&u, text + 9, e) < 0)
+			return -1;
 	} else {
-		return bad(e, "it must begin with redis:// or unix://");
+		return bad(e, "it must begin with redis://, rediss:// or unix://");
 	}
 	*url = u;
 	return 0;

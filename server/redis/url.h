@@ -1,11 +1,13 @@
 #ifndef SERVER_REDIS_URL_H
 #define SERVER_REDIS_URL_H
 
+#include <stdbool.h>
+
 #include "server/base/err.h"
 
 struct config;
 
-/* Where Redis is: redis://[user:password@]host[:port][/db] or
+/* Where Redis is: redis:// or, with TLS, rediss://[user:password@]host[:port][/db], or
  * unix://[user:password@]/path/to/socket[?db=n], all percent-encoded; without POSTERN_REDIS_URL,
  * the socket of the embedded Redis in the data directory. */
 
@@ -16,6 +18,7 @@ struct redis_url {
 	char user[128];
 	char password[256];
 	int db;
+	bool is_tls;
 };
 
 int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e);

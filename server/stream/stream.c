@@ -218,6 +218,16 @@ int stream_adopt(struct stream **out, struct loop *loop, int fd, stream_fn *fn, 
 	return 0;
 }
 
+void stream_keep_alive(struct stream *s, int seconds)
+{
+	int one = 1, probes = 3;
+
+	setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
 void stream_free(struct stream *s)
 {
 	if (!s)

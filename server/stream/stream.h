@@ -35,6 +35,9 @@ int stream_open(struct stream **out, struct loop *loop, const struct sockaddr_st
 /* Takes a connected socket, also on failure. STREAM_CONNECTED follows. */
 int stream_adopt(struct stream **out, struct loop *loop, int fd, stream_fn *fn, void *arg,
 		 struct err *e) __attribute__((warn_unused_result));
+/* TCP only: the kernel probes a silent peer after this time, and reports a dead one after four
+ * times as long. */
+void stream_keep_alive(struct stream *s, int seconds);
 void stream_free(struct stream *s);
 
 /* Starts the handshake; STREAM_SECURED or STREAM_FAILED follows. See tls_new. */

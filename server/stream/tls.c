@@ -70,6 +70,19 @@ struct tls_context *tls_context_new(const char *ca_file, struct err *e)
 	return c;
 }
 
+int tls_context_use_certificate(struct tls_context *c, const char *cert_file, const char *key_file,
+				struct err *e)
+{
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(c->ctx, cert_file) != 1)
+		return err_set(e, ERR_INPUT, "%s: not a PEM file with a certificate", cert_file);
+	if (SSL_CTX_use_PrivateKey_file(c->ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(c->ctx) != 1)
+		return err_set(e, ERR_INPUT, "%s: not a PEM file with the key of the certificate",
+			       key_file);
+	return 0;
+}
+
 void tls_context_free(struct tls_context *c)
 {
 	if (!c)

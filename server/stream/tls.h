@@ -26,7 +26,10 @@ enum tls_status {
 /* ca_file: PEM; NULL = the system's authorities. Returns NULL on failure; ERR_INPUT: ca_file is not
  * usable. */
 struct tls_context *tls_context_new(const char *ca_file, struct err *e);
-void tls_context_free(struct tls_context *ctx);
+/* Our own certificate chain and its key, both PEM, for servers that ask for one. ERR_INPUT. */
+int tls_context_use_certificate(struct tls_context *ctx, const char *cert_file,
+				const char *key_file, struct err *e);
+void tls_context_free(struct tls_context *ctx); /* NULL is allowed */
 
 /* The client side on fd, which the caller keeps. name: of the host; sent as SNI unless it is an
  * address. is_strict: the handshake fails unless the certificate is valid for name; else

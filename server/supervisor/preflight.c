@@ -12,7 +12,9 @@
 #include "server/supervisor/listen.h"
 #include "server/mail/dkim.h"
 #include "server/route/router.h"
+#include "server/redis/redis_tls.h"
 #include "server/redis/url.h"
+#include "server/stream/tls.h"
 
 /* No keys without dkim_key. */
 static int load_dkim(const struct config *config, struct dkim_keys *keys, struct err *e)
@@ -39,13 +41,22 @@ static int check_tls(const struct config *config, struct err *e)
 	return *config->tls_cert ? certificate_check(config, e) : 0;
 }
 
-int preflight_check(const struct config *config, struct err *e)
+static int check_redis(const struct config *config, struct err *e)
 {
+	struct tls_context *tls = NULL;
 	struct redis_url url;
 	int status = redis_url_parse(config, &url, e);
 
+	if (status == 0)
+		status = redis_tls_load(config, &url, &tls, e);
+	tls_context_free(tls);
 	explicit_bzero(&url, sizeof(url));
-	if (status < 0 || listen_check(config->listen, e) < 0 ||
+	return status;
+}
+
+int preflight_check(const struct config *config, struct err *e)
+{
+	if (check_redis(config, e) < 0 || listen_check(config->listen, e) < 0 ||
 	    data_dir_check(config->data_dir, e) < 0 || router_check_config(config, e) < 0 ||
 	    check_dkim(config, e) < 0 || check_tls(config, e) < 0)
 		return -1;
@@ -108,6 +119,11 @@ static bool has_embedded_redis(const struct config *c)
 	return !config_is_given(c, "redis_url");
 }
 
+static bool lacks_redis_tls(const struct config *c)
+{
+	return strncmp(c->redis_url, "rediss://", 9) != 0;
+}
+
 static bool is_wanted(const struct config *c)
 {
 	return c->require_verified_domain;
@@ -137,6 +153,8 @@ static const struct idle_setting {
 	{"tls_policy", has_implicit_tls, "POSTERN_RELAY_URL is smtps://, which is always TLS"},
 	{"webhook_ca_file", lacks_hooks, "the role hooks is not among POSTERN_ROLES"},
 	{"webhook_retry_s", lacks_hooks, "the role hooks is not among POSTERN_ROLES"},
+	{"redis_ca_file", lacks_redis_tls, "POSTERN_REDIS_URL is not rediss://"},
+	{"redis_cert_file", lacks_redis_tls, "POSTERN_REDIS_URL is not rediss://"},
 	{"assert_redis_settings", has_embedded_redis, "the embedded Redis has these settings"},
 	{"require_verified_domain", is_wanted,
 	 "this version cannot verify domains: live keys send from any"},
@@ -161,6 +179,7 @@ void preflight_warn(const struct config *config)
 	while (dkim_keys_item(&dkim_keys, file))
 		warn_readable("dkim_key", file);
 	warn_readable("tls_key", config->tls_key);
+	warn_readable("redis_key_file", config->redis_key_file);
 	warn_idle(config);
 	if (helo_name_warning(config))
 		LOG(LOG_WARN, "config.no_helo_name", LOG_S("hint", helo_name_warning(config)));

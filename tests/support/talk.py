@@ -88,8 +88,8 @@ class Certificates:
         self._leaf("wildcard", [dns("*.sink.test")])
         self._leaf("partial", [dns("m*.sink.test")])
         self._leaf("address", [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        self._leaf("expired", [dns(HOST)], days=-1)
-        self._leaf("future", [dns(HOST)], start=2)
+        self._leaf("expired", [dns(HOST), dns("localhost")], days=-1)
+        self._leaf("future", [dns(HOST), dns("localhost")], start=2)
         self._leaf("cnonly", [])
         self._leaf("self", [dns(HOST)], is_self=True)
 

@@ -37,6 +37,14 @@ static void good_urls_are_read(void **state)
 		 {.host = "h", .port = 7, .user = "app", .password = "a@b:/"}},
 		{"redis://app:p@ss:w@h",
 		 {.host = "h", .port = 6379, .user = "app", .password = "p@ss:w"}},
+		{"rediss://h", {.host = "h", .port = 6379, .is_tls = true}},
+		{"rediss://app:p%25@[::1]:7000/2",
+		 {.host = "::1",
+		  .port = 7000,
+		  .user = "app",
+		  .password = "p%",
+		  .db = 2,
+		  .is_tls = true}},
 		{"unix:///run/redis.sock", {.path = "/run/redis.sock"}},
 		{"unix:///run/redis.sock?db=2", {.path = "/run/redis.sock", .db = 2}},
 		{"unix:///run/a%3Fb%25@c", {.path = "/run/a?b%@c"}},
@@ -59,6 +67,7 @@ static void good_urls_are_read(void **state)
 		assert_string_equal(u.user, rows[i].url.user);
 		assert_string_equal(u.password, rows[i].url.password);
 		assert_int_equal(u.db, rows[i].url.db);
+		assert_int_equal(u.is_tls, rows[i].url.is_tls);
 	}
 }
 
@@ -70,7 +79,8 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 		{"localhost:6379", "must begin with redis"},
 		{"http://h", "must begin with redis"},
 		{"REDIS://h", "must begin with redis"},
-		{"rediss://h", "TLS"},
+		{"rediss://", "the host is missing"},
+		{"rediss://h:0", "port"},
 		{"redis://", "the host is missing"},
 		{"redis://:6379", "the host is missing"},
 		{"redis://:pw@", "the host is missing"},
@@ -123,7 +133,7 @@ static void a_password_is_never_in_the_reason(void **state)
 {
 	static const char *const rows[] = {"redis://u:hunter2@h:0",  "redis://u:hunter2@h/x",
 					   "redis://u:hunter2%zz@h", "redis://u:hunter2@[::1",
-					   "redis://hunter2@h",      "rediss://u:hunter2@h",
+					   "redis://hunter2@h",      "rediss://u:hunter2@h/x",
 					   "unix://u:hunter2@x",     "unix://hunter2@/x"};
 	struct redis_url u;
 	struct err e;

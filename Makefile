@@ -2,8 +2,8 @@
 CC ?= cc
 B ?= build
 VERSION := $(shell cat VERSION)
-PKGS := libcurl libmicrohttpd jansson openssl hiredis libevent libevent_openssl libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
-LIBPKGS := libcurl libmicrohttpd jansson libssl libcrypto hiredis libevent libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
+PKGS := libcurl libmicrohttpd gnutls jansson openssl hiredis libevent libevent_openssl libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
+LIBPKGS := libcurl libmicrohttpd gnutls jansson libssl libcrypto hiredis libevent libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef \
 	-Wformat=2 -Wno-format-truncation -Wvla -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wno-overlength-strings
 CPPFLAGS += -I. -I$(B)/gen -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPOSTERN_VERSION='"$(VERSION)"'

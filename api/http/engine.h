@@ -24,7 +24,10 @@ struct http_server {
 	const struct routes *routes;
 	struct http_limits limits;
 	struct MHD_Daemon *daemon;
-	int guard_fd;            /* epoll of guard.c; -1: none */
+	int guard_fd; /* epoll of guard.c; -1: none */
+	int tls_fd;   /* epoll of tls.c; -1: none */
+	struct loop_fd tls_poll;
+	struct peer *watched;    /* of tls.c */
 	struct loop_fd poll;     /* MHD's epoll */
 	struct loop_post wake;   /* a request was resumed in this turn: run MHD once */
 	struct loop_timer again; /* MHD has work left: run it in the next turn */

@@ -9,6 +9,7 @@
 
 #include "api/http/request.h"
 #include "api/http/server.h"
+#include "api/http/shares.h"
 #include "server/base/loop.h"
 
 /* The state of the server, which the files of this folder share, and libmicrohttpd in our loop. For
@@ -33,6 +34,7 @@ struct http_server {
 	struct loop_timer again; /* MHD has work left: run it in the next turn */
 	struct loop_timer work;  /* runs the handlers of `waiting` */
 	struct request *waiting, **last_waiting;
+	struct shares shares;
 	struct loop_timer tick;
 	struct peer *peers;
 	size_t n_peers;

@@ -218,6 +218,7 @@ void http_server_free(struct http_server *s)
 	guard_deinit(s);
 	tls_deinit(s);
 	room_deinit(s);
+	shares_deinit(&s->shares);
 	free(s);
 }
 

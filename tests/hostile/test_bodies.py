@@ -10,6 +10,9 @@ from support.harness import wait_for
 from support.victim import hold
 
 
+BODIES_TOTAL = 256 << 20     # of each API process
+
+
 def post(server, key, body):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
@@ -54,7 +57,13 @@ def test_large_bodies_that_one_project_holds_leave_room_for_those_of_the_others(
     with a.memory() as memory, Crowd(a.server.port, stalls_after(head, body, 65536), n=60) as crowd:
         wait_for(lambda: crowd.total >= 60, 30)
         time.sleep(3)
-        beside = a.victim.measure("beside 60 bodies that stall", seconds)
+        with a.victim.sending("beside 60 bodies that stall") as beside:
+            time.sleep(seconds)
+            large = [a.server.send("ada@victim.test", key=a.victim.key, text="x" * (5 << 20)).status for _ in range(5)]
     after = a.victim.measure("after", seconds)
-    report(alone, beside, after, memory=memory, statuses=re.findall(rb"HTTP/1.1 (\d+)", crowd.beginning)[:5].__repr__())
+    report(alone, beside, after, memory=memory, large_mail_of_another_project=large)
     hold(beside, alone, after)
+    assert large == [202] * 5
+    # A buffer has up to twice the octets that it holds.
+    assert memory.peak - memory.start < 2 * BODIES_TOTAL * 2
+    assert "http.made_room" in a.server.log()

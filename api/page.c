@@ -164,9 +164,19 @@ static void add_link(struct request *r, const char *next)
 
 void page_respond(struct request *r, json_t *take_data, const char *next)
 {
+	page_respond_with(r, take_data, next, json_object());
+}
+
+void page_respond_with(struct request *r, json_t *take_data, const char *next, json_t *take_more)
+{
 	json_t *body =
 		take_data ? json_pack("{s:o, s:s?}", "data", take_data, "next_cursor", next) : NULL;
 
+	if (json_object_update(body, take_more) < 0) {
+		json_decref(body);
+		body = NULL;
+	}
+	json_decref(take_more);
 	if (!body) {
 		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
 		return;

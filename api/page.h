@@ -50,6 +50,8 @@ void page_add(json_t **data, json_t *take_item);
 /* Responds with the page. next: the cursor of the next page; NULL on the last page. Takes
  * take_data; NULL: 500. */
 void page_respond(struct request *r, json_t *take_data, const char *next);
+/* The same with more members, an object. Takes take_more; NULL: 500. */
+void page_respond_with(struct request *r, json_t *take_data, const char *next, json_t *take_more);
 /* The same for a list whose cursors are ids: the next page begins after the last item, if this page
  * is full. */
 void page_respond_ids(struct request *r, const struct page *p, json_t *take_data);

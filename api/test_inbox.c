@@ -10,6 +10,7 @@
 #include "api/page.h"
 #include "server/base/clock.h"
 #include "server/base/json_text.h"
+#include "server/base/number.h"
 #include "server/mail/mail_view.h"
 #include "api/messages/render.h"
 #include "server/mail/address.h"
@@ -18,8 +19,6 @@
 #define WAIT_MAX_S 60
 #define LIMIT_DEFAULT 10
 #define LIMIT_MAX 100
-/* Decoding mail blocks the loop, so a response has the newest mails up to this many bytes. */
-#define RESPONSE_MAX_BYTES ((size_t)4 << 20)
 
 struct query {
 	struct address to;
@@ -63,32 +62,28 @@ static json_t *mail_json(const struct inbox_mail *m)
 	return json;
 }
 
-static json_t *mails_json(const struct inbox_mail *mails, size_t n)
+static void on_page(const struct inbox_page *page, const struct err *why, void *arg)
 {
-	json_t *list = json_array();
-	size_t i, bytes = 0;
-
-	for (i = 0; i < n; i++) {
-		bytes += mails[i].mail_len;
-		if (i > 0 && bytes > RESPONSE_MAX_BYTES)
-			break;
-		if (json_array_append_new(list, mail_json(&mails[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-static void on_mails(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg)
-{
+	json_t *data = why ? NULL : json_array();
 	struct request *r = arg;
+	char next[24];
 
 	if (why) {
 		response_err(r, why);
 		return;
 	}
-	page_respond(r, mails_json(mails, n), NULL);
+	for (size_t i = 0; data && i < page->n; i++)
+		page_add(&data, mail_json(&page->mails[i]));
+	snprintf(next, sizeof(next), "%lld", (long long)page->next);
+	page_respond_with(r, data, page->next ? next : NULL,
+			  json_pack("{s:I}", "dropped", (json_int_t)page->dropped));
+}
+
+static int read_cursor(const char *text, struct query *q, struct err *e)
+{
+	if (text && number_parse(text, strlen(text), 1, INT64_C(1) << 52, &q->inbox.before) < 0)
+		return page_bad_cursor(e);
+	return 0;
 }
 
 static int read_since(const char *text, struct query *q, struct err *e)
@@ -119,14 +114,15 @@ void test_inbox_show(struct request *r)
 		return;
 	if (page_to(r, &q.to, &q.inbox.recipient, &e) < 0 || read_limit(r, &q, &e) < 0 ||
 	    read_since(request_query(r, "since"), &q, &e) < 0 ||
+	    read_cursor(request_query(r, "cursor"), &q, &e) < 0 ||
 	    read_wait(request_query(r, "wait"), &q, &e) < 0) {
 		response_err(r, &e);
 		return;
 	}
-	if (q.wait_ms)
-		inbox_wait(redis, &q.inbox, q.wait_ms, on_mails, r);
+	if (q.wait_ms && !q.inbox.before)
+		inbox_wait(redis, &q.inbox, q.wait_ms, on_page, r);
 	else
-		inbox_list(redis, &q.inbox, on_mails, r);
+		inbox_list(redis, &q.inbox, on_page, r);
 }
 
 void test_inbox_delete(struct request *r)

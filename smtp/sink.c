@@ -17,11 +17,14 @@
 
 #define LINE_MAX_BYTES 2048
 #define RECIPIENTS_MAX 1000
+#define STORING_BYTES ((size_t)4 << 20) /* of mails that are being stored; the others wait */
 
 struct sink {
 	struct loop *loop;
 	struct redis *redis;
 	struct sink_peer *peers;
+	size_t storing_bytes;
+	uint64_t turns; /* given to peers that wait */
 };
 
 struct sink_peer {
@@ -38,8 +41,8 @@ struct sink_peer {
 	bool is_in_data;
 	bool is_gone;     /* the descriptor is closed */
 	bool is_released; /* the caller of sink_connect has forgotten it */
-	size_t n_storing;
-	bool has_failed;
+	bool is_storing;
+	uint64_t turn; /* waits to store its mail, the lowest first; 0 = does not wait */
 };
 
 static void add_reply(struct sink_peer *p, const char *text)
@@ -82,7 +85,7 @@ static void close_peer(struct sink_peer *p)
 /* Frees the peer when nobody needs it any more. */
 static void free_if_over(struct sink_peer *p)
 {
-	if (p->is_gone && p->is_released && p->n_storing == 0)
+	if (p->is_gone && p->is_released && !p->is_storing)
 		peer_free(p);
 }
 
@@ -111,54 +114,89 @@ static bool flush(struct sink_peer *p)
 
 static void read_lines(struct sink_peer *p);
 
-static void on_stored(const struct err *why, void *arg)
+static void store_next(struct sink *s);
+
+static void on_stored(bool is_kept, const struct err *why, void *arg)
 {
 	struct sink_peer *p = arg;
+	struct sink *s = p->sink;
 
-	if (why)
-		p->has_failed = true;
-	if (--p->n_storing)
-		return;
+	p->is_storing = false;
+	s->storing_bytes -= p->mail.len;
+	forget_mail(p);
 	if (p->is_gone) {
 		free_if_over(p);
-		return;
+	} else {
+		add_reply(p, why       ? "451 4.3.0 the test inbox could not be written"
+			     : is_kept ? "250 2.0.0 kept in the test inbox"
+				       : "250 2.0.0 accepted, but the test inbox has no room");
+		read_lines(p);
+		if (!flush(p))
+			hang_up(p);
 	}
-	add_reply(p, p->has_failed ? "451 4.3.0 the test inbox could not be written"
-				   : "250 2.0.0 kept in the test inbox");
-	forget_mail(p);
-	read_lines(p);
-	if (!flush(p))
-		hang_up(p);
+	store_next(s);
 }
 
 static void store_mail(struct sink_peer *p)
 {
-	struct inbox_mail m = {.sender = p->sender,
-			       .received_ms = clock_real_ms(),
-			       .mail = buf_text(&p->mail),
-			       .mail_len = p->mail.len};
+	const struct inbox_put put = {.project = p->project,
+				      .message = p->message,
+				      .sender = p->sender,
+				      .received_ms = clock_real_ms(),
+				      .mail = buf_text(&p->mail),
+				      .mail_len = p->mail.len,
+				      .recipients = p->recipients,
+				      .n_recipients = p->n_recipients};
 
-	memcpy(m.message, p->message, sizeof(m.message));
-	p->has_failed = p->mail.failed;
-	p->n_storing = p->n_recipients;
-	for (size_t i = 0; i < p->n_recipients; i++) {
-		m.recipient = p->recipients[i];
-		inbox_put(p->sink->redis, p->project, &m, on_stored, p);
+	p->turn = 0;
+	p->is_storing = true;
+	p->sink->storing_bytes += p->mail.len;
+	inbox_put(p->sink->redis, &put, on_stored, p);
+}
+
+static struct sink_peer *find_waiting(const struct sink *s)
+{
+	struct sink_peer *first = NULL;
+
+	for (struct sink_peer *p = s->peers; p; p = p->next)
+		if (p->turn && !p->is_gone && (!first || p->turn < first->turn))
+			first = p;
+	return first;
+}
+
+static void store_next(struct sink *s)
+{
+	struct sink_peer *p;
+
+	while (s->storing_bytes < STORING_BYTES && (p = find_waiting(s)))
+		store_mail(p);
+}
+
+static void end_mail(struct sink_peer *p)
+{
+	p->is_in_data = false;
+	if (p->mail.failed) {
+		add_reply(p, "451 4.3.0 out of memory");
+		forget_mail(p);
+		return;
 	}
+	p->turn = ++p->sink->turns;
+	store_next(p->sink);
 }
 
 /* One line of the body, dots unstuffed (RFC 5321 4.5.2), or the final dot. */
 static void add_body_line(struct sink_peer *p, const char *line, size_t len)
 {
 	if (len == 1 && *line == '.') {
-		p->is_in_data = false;
-		store_mail(p);
+		end_mail(p);
 		return;
 	}
 	if (len && *line == '.') {
 		line++;
 		len--;
 	}
+	if (p->mail.len > INBOX_MAIL_BYTES)
+		return; /* the inbox keeps no more of it */
 	buf_append(&p->mail, line, len);
 	buf_append(&p->mail, "\r\n", 2);
 }
@@ -242,7 +280,7 @@ static void read_lines(struct sink_peer *p)
 {
 	size_t at = 0;
 
-	while (p->n_storing == 0) {
+	while (!p->is_storing && !p->turn) {
 		char *line = p->in.data + at;
 		char *end = at < p->in.len ? memchr(line, '\n', p->in.len - at) : NULL;
 		size_t len;
@@ -278,7 +316,7 @@ static void on_socket(int fd, unsigned what, void *arg)
 		if (n > 0)
 			p->in.len += (size_t)n;
 		read_lines(p);
-		if (!p->is_in_data && p->n_storing == 0 && p->in.len > LINE_MAX_BYTES) {
+		if (!p->is_in_data && !p->is_storing && !p->turn && p->in.len > LINE_MAX_BYTES) {
 			hang_up(p);
 			return;
 		}

@@ -8,25 +8,20 @@
 #include "api/http/guard.h"
 #include "api/http/linger.h"
 #include "api/http/room.h"
-#include "api/http/tls.h"
 #include "server/base/clock.h"
 #include "server/base/links.h"
 #include "server/base/metrics.h"
 
-struct peer *peer_new(struct http_server *s, struct MHD_Connection *mhd)
+struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from)
 {
-	const union MHD_ConnectionInfo *fd, *from;
 	struct peer *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
-	fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	p->server = s;
-	p->mhd = mhd;
-	p->fd = fd->connect_fd;
+	p->fd = fd;
 	p->since_ms = clock_mono_ms();
-	if (room_enter(p, from->client_addr) < 0) {
+	if (room_enter(p, from) < 0) {
 		free(p);
 		return NULL;
 	}
@@ -35,7 +30,6 @@ struct peer *peer_new(struct http_server *s, struct MHD_Connection *mhd)
 	metric_add(METRIC_HTTP_CONNECTIONS, 1);
 	p->is_counted = true;
 	guard_add(p);
-	tls_add(p);
 	return p;
 }
 
@@ -48,7 +42,6 @@ void peer_free(struct peer *p)
 		return;
 	s = p->server;
 	guard_remove(p);
-	tls_remove(p);
 	room_leave(p);
 	/* MHD closes its descriptor after this; a copy keeps the socket. */
 	if (p->is_left_early && !s->is_stopping && (copy = fcntl(p->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
@@ -76,5 +69,4 @@ void peer_shut(struct peer *p)
 {
 	peer_enter(p, PEER_DOOMED, clock_mono_ms());
 	shutdown(p->fd, SHUT_RDWR);
-	tls_resume(p);
 }

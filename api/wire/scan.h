@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "api/wire/problem.h"
 
@@ -32,8 +31,7 @@ struct scan {
 	enum problem problem;
 	const char *detail; /* static */
 	/* SCAN_GOOD */
-	size_t len;        /* of the head */
-	uint64_t body_len; /* 0 if is_chunked */
+	size_t len; /* of the head */
 	bool is_chunked;
 };
 

@@ -58,12 +58,12 @@ struct config {
 	int64_t max_body_bytes;          /* request body; 16 MB */
 	int64_t project_queued_messages; /* of a project, not finished; 1,000,000 */
 	int64_t project_stored_bytes;    /* of a project; 0 = 60 % of Redis's memory */
+	int64_t test_inbox_bytes;        /* of a project; 64 MB */
 	int64_t idempotency_s;           /* how long an Idempotency-Key is kept; 24 h */
 	int64_t retention_s; /* how long states and events are kept after a message is finished; 3
 				days */
 	int64_t default_deadline_s;           /* of a message without deliver_within; 48 h */
 	int64_t site_connections;             /* to one site, over all relays; 20 */
-	int64_t otp_waiting;                  /* ready jobs of a project in lane otp; 1000 */
 	int64_t relay_connections;            /* of one relay process; 200 */
 	int64_t connecting_per_address;       /* of one relay process, not ready for mail yet; 20 */
 	int64_t drain_s;                      /* SIGTERM: how long open transactions may take; 30 */

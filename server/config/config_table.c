@@ -201,6 +201,10 @@ const struct config_row config_rows[] = {
 	 .help = "Most bytes that the messages of one project take in Redis, finished ones until "
 		 "the end of retention_s. Test mode: a tenth. 0: 60 % of Redis's maxmemory. "
 		 "`postern project set` changes it for a project."},
+	{ROW(test_inbox_bytes, CONFIG_BYTES, "64MB"), .min = 4 * MB, .max = 1024 * MB,
+	 .is_reloadable = true,
+	 .help = "Most bytes that the test inbox of a project takes in Redis. The oldest mail is "
+		 "removed first."},
 	{ROW(idempotency_s, CONFIG_SECONDS, "24h"), .min = 1, .max = 7 * DAY,
 	 .help = "How long an Idempotency-Key is kept."},
 	{ROW(retention_s, CONFIG_SECONDS, "3d"), .min = 1, .max = 365 * DAY, .is_reloadable = true,
@@ -213,9 +217,6 @@ const struct config_row config_rows[] = {
 	 .help = "Most connections to one site (the hosts that receive mail for a domain), over "
 		 "all "
 		 "relays."},
-	{ROW(otp_waiting, CONFIG_NUMBER, "1000"), .min = 1, .max = 1000000, .is_reloadable = true,
-	 .help = "Most jobs of one project that wait in lane otp at a time. Its further jobs of "
-		 "this lane queue in lane normal, so they do not delay other projects."},
 	{ROW(relay_connections, CONFIG_NUMBER, "200"), .min = 1, .max = 10000,
 	 .help = "Most SMTP connections of one relay process."},
 	{ROW(connecting_per_address, CONFIG_NUMBER, "20"), .min = 1, .max = 10000,

@@ -189,6 +189,11 @@ int64_t redis_memory_max(const struct redis *redis)
 	return redis->health.check.memory_max_bytes;
 }
 
+int64_t redis_memory_used(const struct redis *redis)
+{
+	return redis->health.check.memory_bytes;
+}
+
 int64_t redis_clock_offset_ms(const struct redis *redis)
 {
 	return redis->health.offset_ms;

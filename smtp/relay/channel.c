@@ -7,7 +7,6 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
-#include "server/base/links.h"
 #include "server/base/metrics.h"
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/channel_connect.h"
@@ -35,7 +34,12 @@ static void unlink_channel(struct channel *c)
 {
 	struct channel_list *list = &c->pool->lists[c->state];
 
-	LINKS_REMOVE(list->first, c);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		list->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
 	list->n--;
 	metric_add(state_metrics[c->state], -1);
 }
@@ -44,7 +48,11 @@ static void link_channel(struct channel *c)
 {
 	struct channel_list *list = &c->pool->lists[c->state];
 
-	LINKS_ADD(list->first, c);
+	c->prev = NULL;
+	c->next = list->first;
+	if (c->next)
+		c->next->prev = c;
+	list->first = c;
 	list->n++;
 	metric_add(state_metrics[c->state], 1);
 }

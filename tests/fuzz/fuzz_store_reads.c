@@ -371,14 +371,14 @@ static void load_endpoints(void)
 	deliveries_load(redis, 0, on_loaded, NULL);
 }
 
-static void on_inbox(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg)
+static void on_inbox(const struct inbox_page *page, const struct err *why, void *arg)
 {
 	(void)arg;
-	end(mails != NULL, why);
-	for (size_t i = 0; mails && i < n; i++) {
-		use_text(mails[i].recipient);
-		use_text(mails[i].sender);
-		use(mails[i].mail, mails[i].mail_len);
+	end(page != NULL, why);
+	for (size_t i = 0; page && i < page->n; i++) {
+		use_text(page->mails[i].recipient);
+		use_text(page->mails[i].sender);
+		use(page->mails[i].mail, page->mails[i].mail_len);
 	}
 }
 

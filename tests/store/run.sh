@@ -16,6 +16,7 @@ bugs=4
 	$python prop.py "$seed" "$steps"
 	$python test_edges.py
 	$python test_suppression_sync.py
+	$python test_inbox.py
 } >"$out/1" 2>&1 &
 one=$!
 {

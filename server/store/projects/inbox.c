@@ -1,369 +1,255 @@
-/* The test inbox: what the built-in sink received. */
+/* The test inbox: keeps what the built-in sink received, and deletes it. */
 #include "server/store/projects/inbox.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "lua_calls.h"
 #include "lua_keys.h"
-#include "server/base/clock.h"
-#include "server/base/loop.h"
+#include "server/base/buf.h"
+#include "server/base/metrics.h"
+#include "server/config/config.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
-#include "server/store/projects/stored_json.h"
+#include "server/store/messages/content.h"
+#include "server/store/messages/content_chunks.h"
 
-#define PARTITION 0
-#define MAILS_MAX 100
+#define MAILS_MAX 100 /* of a recipient */
 #define LIFE_S 86400
-#define MAIL_BYTES ((size_t)1 << 20)
-#define LIMIT_MS 5000
-#define WAITERS_MAX 1000
-#define WAIT_MAX_MS 60000
-#define POLL_MS 1000
+#define RECIPIENTS_MAX 100 /* a call */
+#define DELETED_MAX 500    /* a call */
 
-#define RECIPIENT_MAX 256
-#define ALL_RECIPIENTS "*"
+#define PERCENT_OF_REDIS 5
+#define FULL_PERCENT 70 /* of Redis's memory: no mail is kept */
 
-/* The name of a recipient's list: the address in lower case. */
-static void write_name(const char *recipient, char out[RECIPIENT_MAX])
+void inbox_write_name(const char *recipient, char out[INBOX_RECIPIENT_MAX])
 {
 	size_t i = 0;
 
-	for (; recipient && recipient[i] && i < RECIPIENT_MAX - 1; i++)
+	for (; recipient && recipient[i] && i < INBOX_RECIPIENT_MAX - 1; i++)
 		out[i] = (char)tolower((unsigned char)recipient[i]);
 	out[i] = 0;
 	if (!recipient)
-		snprintf(out, RECIPIENT_MAX, ALL_RECIPIENTS);
+		snprintf(out, INBOX_RECIPIENT_MAX, "*");
 }
 
-/* ---- list ---- */
+/* ---- put ---- */
 
-struct list {
-	int64_t since_ms;
-	inbox_fn *fn;
+struct putting {
+	struct redis *redis;
+	struct inbox_put put;
+	struct buf packed;
+	size_t next, n;   /* recipients of the call: the first one, how many */
+	bool is_large;    /* the content is in chunks */
+	bool has_content; /* the call says where the content is */
+	bool is_kept;
+	inbox_put_fn *fn;
 	void *arg;
 };
 
-struct row {
-	struct inbox_mail mail;
-	json_t *head;
-};
-
-/* A line of JSON, then the mail's octets as they were received. */
-static int read_mail(const struct resp *array, size_t at, void *out, void *context)
+/* The bytes that all test inboxes may take. 0: Redis is nearly full. */
+static int64_t total_cap(const struct redis *redis)
 {
-	const char *text = resp_text(resp_item(array, at));
-	size_t len = resp_len(resp_item(array, at));
-	const char *line_end = memchr(text, '\n', len);
-	struct row *row = out;
-	struct inbox_mail *m = &row->mail;
+	int64_t percent = redis_memory_max(redis) / 100;
 
-	(void)context;
-	row->head = line_end ? stored_json_load(text, (size_t)(line_end - text)) : NULL;
-	if (!row->head)
-		return -1;
-	stored_json_copy(row->head, "message", m->message, sizeof(m->message));
-	m->recipient = stored_json_text(row->head, "recipient");
-	m->sender = stored_json_text(row->head, "sender");
-	m->received_ms = json_integer_value(json_object_get(row->head, "received_ms"));
-	m->mail = line_end + 1;
-	m->mail_len = len - (size_t)(m->mail - text);
-	return 0;
+	if (percent == 0)
+		return redis_config(redis)->test_inbox_bytes; /* not known */
+	return redis_memory_used(redis) / percent >= FULL_PERCENT ? 0 : percent * PERCENT_OF_REDIS;
 }
 
-static void on_list(const struct call_result *result, void *context)
+static void end_put(struct putting *p, const struct err *why)
 {
-	static const struct resp_shape shape = {0, 1, sizeof(struct row), read_mail};
-	const struct list *l = context;
-	struct inbox_mail *mails = NULL;
-	struct resp_rows rows = {0};
-	struct row *list;
-	struct err e;
-	size_t n = 0;
-
-	if (resp_read_result(result, &shape, NULL, &rows, &e) == 0) {
-		mails = calloc(rows.n + 1, sizeof(*mails));
-		if (!mails)
-			err_oom(&e);
-	}
-	list = rows.list;
-	for (size_t i = 0; mails && i < rows.n; i++)
-		if (list[i].mail.received_ms >= l->since_ms)
-			mails[n++] = list[i].mail;
-	l->fn(mails, n, mails ? NULL : &e, l->arg);
-	for (size_t i = 0; i < rows.n; i++)
-		json_decref(list[i].head);
-	free(list);
-	free(mails);
+	p->fn(p->is_kept, why, p->arg);
+	buf_deinit(&p->packed);
+	free(p);
 }
 
-void inbox_list(struct redis *redis, const struct inbox_query *q, inbox_fn *fn, void *arg)
+static void add_recipient(struct command *c, const struct putting *p, const char *recipient)
 {
-	struct list l = {q->since_ms, fn, arg};
-	char name[RECIPIENT_MAX];
+	char name[INBOX_RECIPIENT_MAX];
+	json_t *json = json_pack("{s:s, s:s, s:I}", "recipient", recipient, "sender", p->put.sender,
+				 "received_ms", (json_int_t)p->put.received_ms);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	inbox_write_name(recipient, name);
+	script_inbox_item(c, &(struct script_inbox_item){.recipient = name, .json = text});
+	c->bytes.failed |= !text;
+	free(text);
+	json_decref(json);
+}
+
+static void on_put(const struct call_result *result, void *context);
+
+/* Adds up to RECIPIENTS_MAX recipients. */
+static void put_some(struct putting *p)
+{
+	size_t left = p->put.n_recipients - p->next;
+	bool is_inline = p->has_content && !p->is_large;
 	struct command c = {0};
 
-	write_name(q->recipient, name);
-	command_start(&c, "LRANGE");
-	command_key(&c, PARTITION, KEY_INBOX, q->project, name);
-	command_num(&c, 0);
-	command_num(&c, (int64_t)q->limit - 1);
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_list, l));
+	p->n = left > RECIPIENTS_MAX ? RECIPIENTS_MAX : left;
+	script_inbox(&c, INBOX_PARTITION,
+		     &(struct script_inbox){
+			     .project = p->put.project,
+			     .message = p->put.message,
+			     .content = is_inline ? p->packed.data : NULL,
+			     .content_len = is_inline ? p->packed.len : 0,
+			     .chunks = p->has_content && p->is_large
+					       ? (int64_t)content_chunks_count(p->packed.len)
+					       : 0,
+			     .packed_bytes = (int64_t)p->packed.len,
+			     .bytes = (int64_t)p->put.mail_len,
+			     .life_s = LIFE_S,
+			     .most = MAILS_MAX,
+			     .cap = redis_config(p->redis)->test_inbox_bytes,
+			     .total_cap = total_cap(p->redis),
+		     });
+	for (size_t i = 0; i < p->n; i++)
+		add_recipient(&c, p, p->put.recipients[p->next + i]);
+	redis_call_bulk(p->redis, &c, INBOX_LIMIT_MS, CALLBACK(on_put, p));
 }
 
-/* ---- wait ---- */
+static void on_chunks(const struct err *why, void *arg)
+{
+	struct putting *p = arg;
 
-struct waiter {
-	struct waiter *next;
-	struct waits *all;
-	char project[12];
-	char name[RECIPIENT_MAX]; /* of its list */
-	bool is_of_all;
-	size_t limit;
-	int64_t since_ms, until_ms;
-	bool is_asking;
-	bool ask_again; /* a mail was received while it was reading */
-	inbox_fn *fn;
+	if (why)
+		end_put(p, why);
+	else
+		put_some(p);
+}
+
+/* The store does not have the content: it is the message's first mail. */
+static void put_content(struct putting *p)
+{
+	char name[96];
+	struct err e;
+
+	if (p->has_content) {
+		err_set(&e, ERR_RETRY, "Redis did not keep the content");
+		end_put(p, &e);
+		return;
+	}
+	p->has_content = true;
+	if (!p->is_large) {
+		put_some(p);
+		return;
+	}
+	snprintf(name, sizeof(name), KEY_INBOX_CONTENT, p->put.project, p->put.message);
+	content_chunks_write(p->redis, INBOX_PARTITION, name, &p->packed, INBOX_LIMIT_MS, on_chunks,
+			     p);
+}
+
+static void on_put(const struct call_result *result, void *context)
+{
+	int64_t status = resp_number_at(result->reply, INBOX_STATUS);
+	struct putting *p = context;
+	struct err e;
+
+	if (result->end != CALL_ANSWERED) {
+		end_put(p, result->why);
+		return;
+	}
+	if (status == INBOX_STATUS_NEEDS_CONTENT) {
+		put_content(p);
+		return;
+	}
+	if (status != INBOX_STATUS_KEPT && status != INBOX_STATUS_NOT_KEPT) {
+		resp_unexpected(&e);
+		end_put(p, &e);
+		return;
+	}
+	metric_add(METRIC_INBOX_DROPPED, resp_number_at(result->reply, INBOX_DROPPED));
+	p->is_kept &= status == INBOX_STATUS_KEPT;
+	p->has_content = false; /* the other recipients refer to it */
+	p->next += p->n;
+	if (p->next < p->put.n_recipients)
+		put_some(p);
+	else
+		end_put(p, NULL);
+}
+
+struct unput {
+	inbox_put_fn *fn;
 	void *arg;
 };
 
-struct waits {
+static void on_put_oom(const struct call_result *result, void *context)
+{
+	const struct unput *u = context;
+
+	u->fn(false, result->why, u->arg);
+}
+
+void inbox_put(struct redis *redis, const struct inbox_put *put, inbox_put_fn *fn, void *arg)
+{
+	struct unput unput = {fn, arg};
+	struct putting *p = calloc(1, sizeof(*p));
+	struct err e;
+
+	if (p) {
+		*p = (struct putting){
+			.redis = redis, .put = *put, .is_kept = true, .fn = fn, .arg = arg};
+		if (p->put.mail_len > INBOX_MAIL_BYTES)
+			p->put.mail_len = INBOX_MAIL_BYTES;
+	}
+	if (!p || content_pack(p->put.mail, p->put.mail_len, &p->packed, &e) < 0) {
+		if (p)
+			buf_deinit(&p->packed);
+		free(p);
+		redis_call_oom(redis, CALLBACK_COPY(on_put_oom, unput));
+		return;
+	}
+	p->is_large = p->packed.len > CONTENT_CHUNK_BYTES;
+	p->has_content = !p->is_large; /* large: only if the store asks for it */
+	put_some(p);
+}
+
+/* ---- delete ---- */
+
+struct deleting {
 	struct redis *redis;
-	struct waiter *first;
-	size_t n;
-	struct loop_timer poll;
-	int64_t poll_at; /* monotonic ms; 0 = not planned */
-};
-
-static void ask(struct waiter *w);
-
-/* The next poll is within POLL_MS, and not later than the end of the first waiter. A planned poll
- * stays when waiters are added. */
-static void plan_poll(struct waits *all)
-{
-	int64_t now = clock_mono_ms(), at = now + POLL_MS;
-
-	for (const struct waiter *w = all->first; w; w = w->next)
-		if (w->until_ms > now && w->until_ms < at)
-			at = w->until_ms;
-	if (!all->first || (all->poll_at && all->poll_at <= at))
-		return;
-	all->poll_at = at;
-	loop_timer_set(&all->poll, at - now);
-}
-
-static void poll_all(void *arg)
-{
-	struct waits *all = arg;
-
-	for (struct waiter *w = all->first; w; w = w->next)
-		ask(w);
-	all->poll_at = 0;
-	plan_poll(all);
-}
-
-/* text: "<project> <name>", the list that has a new mail. */
-static bool waits_for(const struct waiter *w, const char *text, size_t len)
-{
-	char line[300];
-	int n = snprintf(line, sizeof(line), "%s %s", w->project, w->is_of_all ? "" : w->name);
-
-	if (n < 0 || (size_t)n > len || memcmp(line, text, (size_t)n) != 0)
-		return false;
-	return w->is_of_all || (size_t)n == len;
-}
-
-/* text NULL: poll all. */
-static void on_publish(const char *text, size_t len, void *arg)
-{
-	struct waits *all = arg;
-
-	for (struct waiter *w = all->first; w; w = w->next)
-		if (!text || waits_for(w, text, len))
-			ask(w);
-}
-
-static void *waits_new(struct redis *redis)
-{
-	struct waits *all = calloc(1, sizeof(*all));
-
-	if (!all)
-		return NULL;
-	all->redis = redis;
-	if (loop_timer_init(&all->poll, redis_loop(redis), poll_all, all) < 0) {
-		free(all);
-		return NULL;
-	}
-	redis_subscribe(redis, KEY_INBOX_NEWS, on_publish, all);
-	return all;
-}
-
-static void waits_free(void *state)
-{
-	struct waits *all = state;
-
-	while (all->first) {
-		struct waiter *w = all->first;
-
-		all->first = w->next;
-		free(w);
-	}
-	loop_timer_deinit(&all->poll);
-	free(all);
-}
-
-static void end_wait(struct waiter *w, const struct inbox_mail *mails, size_t n,
-		     const struct err *why)
-{
-	struct waiter **p = &w->all->first;
-
-	while (*p != w)
-		p = &(*p)->next;
-	*p = w->next;
-	w->all->n--;
-	w->fn(mails, n, why, w->arg);
-	free(w);
-}
-
-static void waits_abandon(void *state)
-{
-	struct waits *all = state;
-	struct err why;
-
-	err_set(&why, ERR_RETRY, "the process is stopping");
-	while (all->first)
-		end_wait(all->first, NULL, 0, &why);
-}
-
-static const struct redis_part_kind waits_kind = {
-	.make = waits_new, .abandon = waits_abandon, .free_fn = waits_free};
-
-static void on_looked(const struct inbox_mail *mails, size_t n, const struct err *why, void *arg)
-{
-	struct waiter *w = arg;
-
-	w->is_asking = false;
-	if (n == 0 && clock_mono_ms() < w->until_ms && (!why || why->kind == ERR_RETRY)) {
-		if (w->ask_again)
-			ask(w);
-		return;
-	}
-	end_wait(w, mails, n, why);
-}
-
-static void ask(struct waiter *w)
-{
-	w->ask_again = w->is_asking;
-	if (w->is_asking)
-		return;
-	w->is_asking = true;
-	inbox_list(w->all->redis,
-		   &(struct inbox_query){.project = w->project,
-					 .recipient = w->is_of_all ? NULL : w->name,
-					 .limit = w->limit,
-					 .since_ms = w->since_ms},
-		   on_looked, w);
-}
-
-static void waiter_init(struct waiter *w, const struct inbox_query *q, int64_t wait_ms)
-{
-	snprintf(w->project, sizeof(w->project), "%s", q->project);
-	write_name(q->recipient, w->name);
-	w->is_of_all = !q->recipient;
-	w->limit = q->limit;
-	w->since_ms = q->since_ms;
-	w->until_ms = clock_mono_ms() + (wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms);
-}
-
-void inbox_wait(struct redis *redis, const struct inbox_query *q, int64_t wait_ms, inbox_fn *fn,
-		void *arg)
-{
-	struct waits *all = redis_part(redis, &waits_kind);
-	struct waiter *w;
-
-	w = all && wait_ms > 0 && all->n < WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
-	if (!w) {
-		inbox_list(redis, q, fn, arg);
-		return;
-	}
-	waiter_init(w, q, wait_ms);
-	w->all = all;
-	w->fn = fn;
-	w->arg = arg;
-	w->next = all->first;
-	all->first = w;
-	all->n++;
-	ask(w);
-	plan_poll(all);
-}
-
-/* ---- put, delete ---- */
-
-struct done {
+	char project[12], name[INBOX_RECIPIENT_MAX];
+	int64_t upto; /* the last entry to delete; 0: that of now */
 	inbox_done_fn *fn;
 	void *arg;
 };
 
-static void on_done(const struct call_result *result, void *context)
-{
-	const struct done *p = context;
+static void delete_some(const struct deleting *d);
 
-	p->fn(result->why, p->arg);
+static void on_deleted(const struct call_result *result, void *context)
+{
+	struct deleting *d = context;
+
+	d->upto = resp_number_at(result->reply, INBOX_DELETE_NEXT_UPTO);
+	if (d->upto)
+		delete_some(d);
+	else
+		d->fn(result->why, d->arg);
 }
 
-/* A line of JSON, then the mail. */
-static void write_entry(const struct inbox_mail *m, struct buf *entry)
+static void delete_some(const struct deleting *d)
 {
-	size_t len = m->mail_len > MAIL_BYTES ? MAIL_BYTES : m->mail_len;
-	json_t *head =
-		json_pack("{s:s, s:s, s:s, s:I}", "message", m->message, "recipient", m->recipient,
-			  "sender", m->sender, "received_ms", (json_int_t)m->received_ms);
-	char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
-
-	buf_fmt(entry, "%s\n", text ? text : "");
-	buf_append(entry, m->mail, len);
-	entry->failed |= !text;
-	free(text);
-	json_decref(head);
-}
-
-void inbox_put(struct redis *redis, const char *project, const struct inbox_mail *m,
-	       inbox_done_fn *fn, void *arg)
-{
-	struct done p = {fn, arg};
-	char name[RECIPIENT_MAX];
 	struct command c = {0};
-	struct buf entry = {0};
 
-	write_name(m->recipient, name);
-	write_entry(m, &entry);
-	script_inbox(&c, PARTITION,
-		     &(struct script_inbox){
-			     .project = project,
-			     .recipient = name,
-			     .entry = entry.data,
-			     .entry_len = entry.len,
-			     .most = MAILS_MAX,
-			     .life_s = LIFE_S,
-		     });
-	c.bytes.failed |= entry.failed; /* out of memory: ends as such */
-	buf_deinit(&entry);
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_done, p));
+	script_inbox_delete(&c, INBOX_PARTITION,
+			    &(struct script_inbox_delete){.project = d->project,
+							  .recipient = d->name,
+							  .upto = d->upto,
+							  .most = DELETED_MAX});
+	redis_call_bulk(d->redis, &c, INBOX_LIMIT_MS, CALLBACK_COPY(on_deleted, *d));
 }
 
 void inbox_delete(struct redis *redis, const char *project, const char *recipient,
 		  inbox_done_fn *fn, void *arg)
 {
-	struct done d = {fn, arg};
-	char name[RECIPIENT_MAX] = "";
-	struct command c = {0};
+	struct deleting d = {.redis = redis, .fn = fn, .arg = arg};
 
-	if (recipient)
-		write_name(recipient, name);
-	script_inbox_delete(&c, PARTITION,
-			    &(struct script_inbox_delete){.project = project, .recipient = name});
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_done, d));
+	snprintf(d.project, sizeof(d.project), "%s", project);
+	inbox_write_name(recipient, d.name);
+	delete_some(&d);
 }

@@ -15,6 +15,7 @@
 #include "server/redis/batch.h"
 #include "server/redis/redis.h"
 #include "server/store/messages/content.h"
+#include "server/store/messages/content_chunks.h"
 #include "server/store/queue/accept_args.h"
 
 #define BATCH_MAX 64
@@ -22,8 +23,6 @@
 #define IN_FLIGHT_MAX 2        /* for each partition: one on each connection */
 #define ACCEPT_WITHIN_MS 5000  /* in Redis time: the script refuses later ones */
 #define ANSWER_WITHIN_MS 12000 /* then the outcome is unknown */
-#define CHUNK_BYTES ((size_t)64 << 10)
-#define CHUNK_LIFE_S "3600" /* of a chunk without a message */
 
 struct accepts {
 	struct batch_part part;
@@ -37,8 +36,6 @@ struct accept_item {
 	int64_t max_messages, max_bytes;
 	accept_fn *fn;
 	void *arg;
-	unsigned chunks_open;
-	bool has_failed; /* some chunk could not be written */
 };
 
 unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency)
@@ -204,35 +201,23 @@ static void add(struct accept_item *it)
 
 /* ---- large contents: chunks first, then the message that refers to them ---- */
 
-static void on_chunk(const struct call_result *result, void *context)
+static void on_chunks(const struct err *why, void *arg)
 {
-	struct accept_item *it = context;
+	struct accept_item *it = arg;
 
-	it->has_failed |= result->end != CALL_ANSWERED;
-	if (--it->chunks_open)
-		return;
-	if (it->has_failed)
+	if (why)
 		refuse(it, ERR_RETRY, "Redis did not store the content");
 	else
 		add(it);
 }
 
-static void write_chunks(struct accept_item *it, const struct buf *packed, size_t chunks)
+static void write_chunks(struct accept_item *it, const struct buf *packed)
 {
-	it->chunks_open = (unsigned)chunks;
-	for (size_t k = 0; k < chunks; k++) {
-		size_t from = k * CHUNK_BYTES;
-		size_t len = packed->len - from > CHUNK_BYTES ? CHUNK_BYTES : packed->len - from;
-		struct command c = {0};
+	char name[64];
 
-		command_start(&c, "SET");
-		command_key(&c, id_partition(it->id.text), KEY_CONTENT_CHUNK, it->id.text, k);
-		command_arg(&c, packed->data + from, len);
-		command_str(&c, "EX");
-		command_str(&c, CHUNK_LIFE_S);
-		redis_call_bulk(it->accepts->part.redis, &c, ACCEPT_WITHIN_MS,
-				CALLBACK(on_chunk, it));
-	}
+	snprintf(name, sizeof(name), KEY_CONTENT, it->id.text);
+	content_chunks_write(it->accepts->part.redis, id_partition(it->id.text), name, packed,
+			     ACCEPT_WITHIN_MS, on_chunks, it);
 }
 
 struct refused {
@@ -281,13 +266,13 @@ void accept_message(struct redis *redis, const struct accept_request *m, accept_
 	packed = &it->accepts->packed;
 	buf_reset(packed);
 	is_packed = content_pack(m->mail, m->mail_len, packed, &e) == 0;
-	if (packed->len > CHUNK_BYTES)
-		chunks = (packed->len + CHUNK_BYTES - 1) / CHUNK_BYTES;
+	if (packed->len > CONTENT_CHUNK_BYTES)
+		chunks = content_chunks_count(packed->len);
 	if (!is_packed ||
 	    accept_args_write(&it->item.args, m, packed, chunks, redis_partitions(redis)) < 0)
 		it->item.args.bytes.failed = true; /* the batch ends it as failed */
 	if (chunks && !it->item.args.bytes.failed && redis_is_ready(redis, NULL))
-		write_chunks(it, packed, chunks);
+		write_chunks(it, packed);
 	else
 		add(it);
 }

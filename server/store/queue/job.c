@@ -13,6 +13,7 @@
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
 #include "server/store/messages/content.h"
+#include "server/store/messages/content_chunks.h"
 
 #define MAIL_LIMIT ((size_t)64 << 20)
 
@@ -96,63 +97,50 @@ struct job *job_read(const struct resp *array, size_t at, int64_t lease_until_ms
 /* ---- contents in chunks, one after the other ---- */
 
 struct fetch {
-	struct redis *redis;
 	struct job *job;
-	size_t next;
 	struct buf packed;
 	job_fetch_fn *fn;
 	void *arg;
 };
 
-static void ask_chunk(const struct fetch *f);
-
 static void end_fetch(struct fetch *f, const struct err *why)
 {
 	f->fn(why, f->arg);
 	buf_deinit(&f->packed);
+	free(f);
 }
 
-static void on_chunk(const struct call_result *result, void *context)
+static void on_packed(const struct err *why, void *arg)
 {
-	struct fetch *f = context;
+	struct fetch *f = arg;
 	struct err e;
 
-	if (result->end != CALL_ANSWERED) {
-		end_fetch(f, result->why);
-		return;
-	}
-	if (!resp_is_text(result->reply)) {
-		err_set(&e, ERR_NOT_FOUND, "a chunk of the content is missing");
-		end_fetch(f, &e);
-		return;
-	}
-	buf_append(&f->packed, resp_text(result->reply), resp_len(result->reply));
-	if (++f->next < f->job->record.chunks) {
-		ask_chunk(f);
-		return;
-	}
-	if (f->packed.failed || unpack(f->job, f->packed.data, f->packed.len) < 0) {
+	if (!why && unpack(f->job, f->packed.data, f->packed.len) < 0) {
 		err_set(&e, ERR_INTERNAL, "the content is damaged");
-		end_fetch(f, &e);
-		return;
+		why = &e;
 	}
-	end_fetch(f, NULL);
+	end_fetch(f, why);
 }
 
-static void ask_chunk(const struct fetch *f)
+static void on_oom(const struct call_result *result, void *context)
 {
-	struct command c = {0};
-	char id[31];
+	struct fetch *f = context;
 
-	command_start(&c, "GET");
-	job_message(f->job, id);
-	command_key(&c, id_partition(id), KEY_CONTENT_CHUNK, id, f->next);
-	redis_call_bulk(f->redis, &c, 0, CALLBACK_COPY(on_chunk, *f));
+	f->fn(result->why, f->arg);
 }
 
 void job_fetch(struct redis *redis, struct job *j, job_fetch_fn *fn, void *arg)
 {
-	struct fetch f = {.redis = redis, .job = j, .fn = fn, .arg = arg};
+	struct fetch new = {.job = j, .fn = fn, .arg = arg}, *f = malloc(sizeof(*f));
+	char id[31], name[64];
 
-	ask_chunk(&f);
+	if (!f) {
+		redis_call_oom(redis, CALLBACK_COPY(on_oom, new));
+		return;
+	}
+	*f = new;
+	job_message(j, id);
+	snprintf(name, sizeof(name), KEY_CONTENT, id);
+	content_chunks_read(redis, id_partition(id), name, j->record.chunks, 0, &f->packed,
+			    on_packed, f);
 }

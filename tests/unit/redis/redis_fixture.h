@@ -264,6 +264,7 @@ static inline struct fixture *fixture_new(void)
 				    .data_dir = f->data_dir,
 				    .durability = DURABILITY_FSYNC,
 				    .partitions = 1,
+				    .test_inbox_bytes = 64 << 20,
 				    .idempotency_s = 86400,
 				    .retention_s = 259200,
 				    .site_connections = 20,

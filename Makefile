@@ -2,8 +2,8 @@
 CC ?= cc
 B ?= build
 VERSION := $(shell cat VERSION)
-PKGS := libcurl libmicrohttpd jansson openssl hiredis libevent libevent_openssl libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
-LIBPKGS := libcurl libmicrohttpd jansson libssl libcrypto hiredis libevent libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
+PKGS := libcurl libmicrohttpd gnutls jansson openssl hiredis libevent libevent_openssl libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
+LIBPKGS := libcurl libmicrohttpd gnutls jansson libssl libcrypto hiredis libevent libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef \
 	-Wformat=2 -Wno-format-truncation -Wvla -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wno-overlength-strings
 CPPFLAGS += -I. -I$(B)/gen -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPOSTERN_VERSION='"$(VERSION)"'
@@ -91,6 +91,8 @@ test-integration: all asan ## the real binary, redis-server and real SMTP server
 	/usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning -n 3 --dist loadfile tests/integration
 test-hostile: all asan ## attacks beside a victim, HOSTILE_S seconds a phase (default 20); nothing else should run on the machine
 	HOSTILE_S=$(or $(HOSTILE_S),20) /usr/bin/python3 -m pytest -q -W error::pytest.PytestUnhandledThreadExceptionWarning tests/hostile
+flood: asan ## FLOOD_N (10,000,000) hostile requests, connections and SMTP replies against the ASan build
+	/usr/bin/python3 tests/hostile/flood.py --items $(or $(FLOOD_N),10000000)
 test-clients: all ## clients and webhook libraries of other languages (needs the npm registry, PyPI, the Go module proxy, Maven Central)
 	/usr/bin/python3 -m pytest -q tests/clients
 test-contract: all ## the server against openapi.yaml, by schemathesis (needs PyPI)
@@ -130,6 +132,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-hostile test-clients test-contract kill-test bench fuzz fmt image image-test \
+.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-hostile flood test-clients test-contract kill-test bench fuzz fmt image image-test \
 	fmt-check lint lint-openapi layers install clean help
 .DELETE_ON_ERROR:

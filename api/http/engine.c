@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/http/guard.h"
+#include "api/http/tls.h"
 
 #define RUNS_A_TURN 16
 
@@ -16,7 +17,9 @@ void engine_run(struct http_server *s)
 
 	for (int i = 0; i < RUNS_A_TURN; i++) {
 		guard_check(s);
+		tls_wake(s);
 		MHD_run(s->daemon);
+		tls_rest(s);
 		if (MHD_get_timeout(s->daemon, &left) != MHD_YES || left > 0)
 			return;
 	}

@@ -9,6 +9,7 @@
 
 #include "api/http/request.h"
 #include "api/http/server.h"
+#include "api/http/shares.h"
 #include "server/base/loop.h"
 
 /* The state of the server, which the files of this folder share, and libmicrohttpd in our loop. For
@@ -24,12 +25,16 @@ struct http_server {
 	const struct routes *routes;
 	struct http_limits limits;
 	struct MHD_Daemon *daemon;
-	int guard_fd;            /* epoll of guard.c; -1: none */
+	int guard_fd; /* epoll of guard.c; -1: none */
+	int tls_fd;   /* epoll of tls.c; -1: none */
+	struct loop_fd tls_poll;
+	struct peer *watched;    /* of tls.c */
 	struct loop_fd poll;     /* MHD's epoll */
 	struct loop_post wake;   /* a request was resumed in this turn: run MHD once */
 	struct loop_timer again; /* MHD has work left: run it in the next turn */
 	struct loop_timer work;  /* runs the handlers of `waiting` */
 	struct request *waiting, **last_waiting;
+	struct shares shares;
 	struct loop_timer tick;
 	struct peer *peers;
 	size_t n_peers;

@@ -15,7 +15,6 @@
 #include "server/base/clock.h"
 
 /* All bodies of a process together, in octets. Above it, new requests get 503. */
-#define BODY_TOTAL_MAX ((size_t)256 << 20)
 
 static uint64_t body_max(const struct request *r)
 {
@@ -24,7 +23,7 @@ static uint64_t body_max(const struct request *r)
 
 static bool wants_json(const struct request *r)
 {
-	return r->route->body != BODY_NONE;
+	return r->route->body == BODY_SMALL || r->route->body == BODY_LARGE;
 }
 
 static void refuse_method(struct request *r, enum router_method kind)
@@ -123,9 +122,6 @@ static void check_scope_and_body(struct request *r)
 	else if (r->content_length != UINT64_MAX && r->content_length > most)
 		response_problem(r, PROBLEM_TOO_LARGE, NULL, "At most %llu octets are allowed.",
 				 (unsigned long long)most);
-	else if (r->has_body && r->server->body_bytes > BODY_TOTAL_MAX)
-		response_problem(r, PROBLEM_NOT_ACCEPTED, NULL,
-				 "Too many large requests at once. Nothing was stored.");
 }
 
 static enum MHD_Result enter_body(struct request *r)
@@ -168,6 +164,14 @@ static void leave_queue(struct request *r)
 		r->server->last_waiting = p;
 }
 
+void exchange_start(struct request *r)
+{
+	if (wants_json(r) || r->shares)
+		join_queue(r);
+	else
+		r->route->handle(r);
+}
+
 void exchange_work(void *server)
 {
 	struct http_server *s = server;
@@ -187,10 +191,8 @@ static enum MHD_Result enter_work(struct request *r)
 	peer_enter(r->peer, PEER_WORK, r->began_us / 1000);
 	if (!r->is_response_ready && wants_json(r) && r->body.len == 0)
 		response_problem(r, PROBLEM_INVALID_JSON, NULL, "The request body is empty.");
-	if (!r->is_response_ready && wants_json(r))
-		join_queue(r);
-	else if (!r->is_response_ready)
-		r->route->handle(r);
+	if (!r->is_response_ready && shares_enter(r))
+		exchange_start(r);
 	if (r->is_response_ready)
 		return mhd_response_queue(r);
 	request_suspend(r);
@@ -210,6 +212,7 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 		return enter_body(r);
 	case STEP_BODY:
 		return enter_work(r);
+	case STEP_TURN:
 	case STEP_WAIT:
 	case STEP_WORK:
 		if (r->is_response_ready)
@@ -236,13 +239,13 @@ enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len)
 {
 	r->received += len;
 	r->peer->bytes += len;
-	if (r->is_response_ready)
+	if (r->is_response_ready || r->peer->phase == PEER_DOOMED)
 		return MHD_YES;
 	if (r->received > body_max(r))
 		return cut_body(r, PROBLEM_TOO_LARGE, "The request body is over the limit.");
 	if (!wants_json(r))
 		return MHD_YES;
-	if (r->server->body_bytes > BODY_TOTAL_MAX)
+	if (!shares_body_fits(r, len))
 		return cut_body(r, PROBLEM_NOT_ACCEPTED,
 				"Too many large requests at once. Nothing was stored.");
 	if (r->body.cap == 0 && r->content_length < ROUTE_SMALL_MAX)
@@ -271,7 +274,9 @@ void exchange_end(struct request *r)
 	if (!r->status && info && r->peer->phase != PEER_DOOMED)
 		r->status = info->http_status;
 	request_log_end(r);
-	if (r->step == STEP_WAIT)
+	if (r->step == STEP_TURN)
+		shares_leave(r);
+	else if (r->step == STEP_WAIT)
 		leave_queue(r);
 	if (is_held(r))
 		request_leave(r);

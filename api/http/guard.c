@@ -18,6 +18,7 @@
 #include "server/base/metrics.h"
 
 #define EVENTS 64
+#define PEEK_MAX (2 * SCAN_POOL_BYTES) /* MHD reads at most SCAN_POOL_BYTES between two looks */
 
 /* In the kernel's headers, whose struct tcp_info is newer than libc's. */
 #define STATE_ESTABLISHED 1
@@ -58,19 +59,12 @@ void guard_remove(struct peer *p)
 {
 	if (p->server->guard_fd >= 0)
 		epoll_ctl(p->server->guard_fd, EPOLL_CTL_DEL, p->fd, NULL);
-	buf_deinit(&p->head);
+	buf_deinit(&p->seen);
 }
 
-void guard_next(struct peer *p, uint64_t octets)
+bool guard_saw_end(const struct peer *p)
 {
-	if (!p->is_chunked)
-		p->octets += octets;
-	else if (p->chunks.step == CHUNKS_DONE)
-		p->octets = p->scanned;
-	else
-		p->is_counted = false;
-	p->is_head_seen = p->is_chunked = false;
-	buf_deinit(&p->head);
+	return p->is_chunked && p->is_counted && p->chunks.step == CHUNKS_DONE;
 }
 
 /* Counts the octets that MHD has read from this connection. false: not known. */
@@ -91,18 +85,48 @@ static bool count_read(const struct peer *p, uint64_t *octets)
 	return true;
 }
 
-/* True if MHD has read exactly the octets that the guard saw. If it read later ones, too, the
- * octets in the socket do not follow p->head. */
-static bool is_in_step(const struct peer *p)
+/* True if MHD has read only octets of the ended requests and the first n after them. If not, the
+ * octets in the socket do not follow p->seen. */
+static bool is_in_step(const struct peer *p, size_t n)
 {
 	uint64_t octets;
 
-	return count_read(p, &octets) && octets == p->octets + p->head.len;
+	return count_read(p, &octets) && octets <= p->octets + n;
+}
+
+/* Peeks at the octets after the first `from` ones of this connection. Returns their number, or -1:
+ * MHD has read some of them. *bytes is valid until the next call. */
+static ssize_t peek(struct peer *p, uint64_t from, const char **bytes)
+{
+	static char buffer[PEEK_MAX];
+	uint64_t octets;
+	ssize_t n;
+
+	if (!count_read(p, &octets) || octets > from)
+		return -1;
+	n = recv(p->fd, buffer, sizeof(buffer), MSG_PEEK | MSG_DONTWAIT);
+	if (n == (ssize_t)sizeof(buffer))
+		look_again(p);
+	if (n <= 0 || (uint64_t)n <= from - octets)
+		return 0;
+	*bytes = buffer + (from - octets);
+	return n - (ssize_t)(from - octets);
+}
+
+/* After this MHD cannot add its own page, and closes. */
+static void end_our_side(struct peer *p)
+{
+	int copy = dup(p->fd);
+
+	peer_enter(p, PEER_DOOMED, clock_mono_ms());
+	if (copy >= 0)
+		linger_take(p->server, copy);
+	else
+		peer_shut(p);
 }
 
 static void refuse_peer(struct peer *p, const struct scan *why)
 {
-	int copy = dup(p->fd);
 	char id[ENGINE_ID_MAX];
 
 	engine_new_id(p->server, id);
@@ -110,15 +134,11 @@ static void refuse_peer(struct peer *p, const struct scan *why)
 	    LOG_N("status", problem_status(why->problem)), LOG_S("reason", why->detail));
 	metric_add(METRIC_REQUESTS_4XX, 1);
 	linger_last_words(p->server, p->fd, why->problem, id, why->detail);
-	peer_enter(p, PEER_DOOMED, clock_mono_ms());
-	/* Ends our side: MHD cannot add its own page, and closes. */
-	if (copy >= 0)
-		linger_take(p->server, copy);
-	else
-		peer_shut(p);
+	end_our_side(p);
 }
 
-static void scan_body(struct peer *p, const char *bytes, size_t len)
+/* Returns how many octets belong to the body. */
+static size_t scan_body(struct peer *p, const char *bytes, size_t len)
 {
 	static const struct scan bad = {.problem = PROBLEM_BAD_REQUEST,
 					.detail = "The framing of the chunks is malformed."};
@@ -127,6 +147,7 @@ static void scan_body(struct peer *p, const char *bytes, size_t len)
 	if (chunks_scan(&p->chunks, bytes, len, &used) == SCAN_BAD)
 		refuse_peer(p, &bad);
 	p->scanned += used;
+	return used;
 }
 
 /* Of a chunked body, octets are to come whose framing has to be looked at. */
@@ -136,68 +157,143 @@ static bool awaits_body(const struct peer *p)
 	       p->phase != PEER_SENDING && p->phase != PEER_DOOMED;
 }
 
-/* MHD reads at most SCAN_POOL_BYTES before the next look. */
-static void look_at_body(struct peer *p)
+/* What does not fit is looked at later. */
+static void keep_seen(struct peer *p, const char *bytes, size_t len)
 {
-	static char bytes[2 * SCAN_POOL_BYTES];
-	uint64_t octets;
-	ssize_t n;
+	const size_t room = PEEK_MAX - p->seen.len;
 
-	/* MHD read octets that the guard did not see: the position in the framing is lost. */
-	if (!count_read(p, &octets) || octets > p->scanned) {
-		p->is_counted = false;
-		return;
-	}
-	n = recv(p->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
-	if (n > 0 && (uint64_t)n > p->scanned - octets)
-		scan_body(p, bytes + (p->scanned - octets),
-			  (size_t)n - (size_t)(p->scanned - octets));
-	if (n == sizeof(bytes) && awaits_body(p))
-		look_again(p);
+	buf_append(&p->seen, bytes, len < room ? len : room);
 }
 
-/* bytes: the head and the octets that came with it. */
-static void begin_body(struct peer *p, const struct scan *head, const char *bytes, size_t len)
+static void look_at_body(struct peer *p)
 {
-	p->is_chunked = true;
-	p->chunks = (struct chunks){.left = 0};
-	p->scanned = p->octets + head->len;
-	if (is_in_step(p))
-		scan_body(p, bytes + head->len, len - head->len);
+	const char *bytes;
+	ssize_t n = peek(p, p->scanned, &bytes);
+	size_t used;
+
+	if (n <= 0) {
+		p->is_counted = n == 0; /* -1: the position in the framing is lost */
+		return;
+	}
+	used = scan_body(p, bytes, (size_t)n);
+	if (!guard_saw_end(p))
+		return;
+	p->is_end_seen = true;
+	p->end = p->scanned;
+	keep_seen(p, bytes + used, (size_t)n - used);
+}
+
+/* Octets that arrive after the end of this request. */
+static void look_ahead(struct peer *p)
+{
+	const char *bytes;
+	ssize_t n = peek(p, p->end + p->seen.len, &bytes);
+
+	if (n > 0)
+		keep_seen(p, bytes, (size_t)n);
+	p->has_news = n < 0 || p->seen.failed;
+}
+
+/* A good head is at the beginning of text, which is p->seen or was peeked at. */
+static void pass_head(struct peer *p, const struct scan *head, const char *text, size_t len)
+{
+	bool is_kept = p->seen.len > 0;
+	uint64_t size = head->len + head->body_len;
+
+	if (head->is_chunked) {
+		p->is_chunked = true;
+		p->chunks = (struct chunks){.left = 0};
+		p->scanned = p->octets + head->len;
+		scan_body(p, text + head->len, len - head->len);
+		size = p->scanned - p->octets;
+	}
+	p->is_end_seen = size <= len && (!head->is_chunked || guard_saw_end(p));
+	p->end = p->octets + size;
+	if (!p->is_end_seen)
+		buf_reset(&p->seen);
+	else if (is_kept)
+		buf_consume(&p->seen, (size_t)size);
 	else
-		p->is_counted = false;
+		keep_seen(p, text + size, len - (size_t)size);
+}
+
+static void judge_head(struct peer *p, const char *text, size_t len, size_t before)
+{
+	struct scan head;
+	enum scan_verdict verdict = scan_head(text, len, &head);
+
+	if (verdict == SCAN_MORE) {
+		if (p->seen.len == 0)
+			keep_seen(p, text, len);
+		return;
+	}
+	p->is_head_seen = true;
+	if (verdict == SCAN_GOOD && !head.is_chunked)
+		pass_head(p, &head, text, len);
+	else if (!is_in_step(p, before))
+		p->is_counted = p->is_counted && verdict == SCAN_BAD;
+	else if (verdict == SCAN_GOOD)
+		pass_head(p, &head, text, len);
+	else
+		refuse_peer(p, &head);
+}
+
+/* Usually all of the head arrives at once, and nothing was read of it. */
+static void look_at_new_head(struct peer *p)
+{
+	static char bytes[SCAN_HEAD_MAX + 1];
+	ssize_t n = recv(p->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0)
+		judge_head(p, bytes, (size_t)n, 0);
+	if (n < (ssize_t)sizeof(bytes))
+		return;
+	p->has_news = true;
+	if (awaits_body(p) || p->is_end_seen)
+		look_again(p);
 }
 
 static void look_at_head(struct peer *p)
 {
-	static char bytes[SCAN_HEAD_MAX + 1];
-	ssize_t n = recv(p->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
-	const size_t before = p->head.len;
-	size_t len = before + (size_t)n;
-	const char *text = bytes;
-	enum scan_verdict verdict;
-	struct scan head;
+	const size_t before = p->seen.len;
+	const char *bytes;
+	ssize_t n;
 
-	if (n <= 0)
-		return;
-	if (before) {
-		buf_append(&p->head, bytes, (size_t)n);
-		text = buf_text(&p->head);
-	}
-	verdict = p->head.failed ? SCAN_MORE : scan_head(text, len, &head);
-	if (verdict == SCAN_MORE) {
-		if (!before)
-			buf_append(&p->head, bytes, (size_t)n);
+	if (before == 0) {
+		look_at_new_head(p);
 		return;
 	}
-	p->is_head_seen = true;
-	p->head.len = before;
-	if (verdict == SCAN_BAD && is_in_step(p))
-		refuse_peer(p, &head);
-	else if (verdict == SCAN_GOOD && head.is_chunked)
-		begin_body(p, &head, text, len);
-	if (n == sizeof(bytes) && awaits_body(p))
-		look_at_body(p);
+	n = peek(p, p->octets + before, &bytes);
+	if (n > 0)
+		keep_seen(p, bytes, (size_t)n);
+	if (n < 0 || p->seen.failed)
+		p->is_head_seen = p->has_news = true;
+	else
+		judge_head(p, buf_text(&p->seen), p->seen.len, before);
+}
+
+void guard_next(struct peer *p, uint64_t octets)
+{
+	bool has_news = p->has_news || p->seen.len > 0;
+
+	if (!p->is_chunked)
+		p->octets += octets;
+	else if (guard_saw_end(p))
+		p->octets = p->scanned;
+	else
+		p->is_counted = false;
+	if (!p->is_end_seen || p->seen.failed)
+		buf_reset(&p->seen);
+	p->is_head_seen = p->is_chunked = p->is_end_seen = p->has_news = false;
+	if (!has_news || p->server->guard_fd < 0 || !p->is_counted || p->is_left_early)
+		return;
+	if (is_in_step(p, p->seen.len)) {
+		if (p->seen.len > 0)
+			look_again(p);
+		look_at_head(p);
+	} else {
+		end_our_side(p);
+	}
 }
 
 static bool awaits_head(const struct peer *p)
@@ -219,8 +315,12 @@ void guard_check(struct http_server *s)
 
 			if (awaits_body(p))
 				look_at_body(p);
+			else if (p->is_end_seen)
+				look_ahead(p);
 			else if (awaits_head(p) && !p->is_head_seen)
 				look_at_head(p);
+			else
+				p->has_news = true;
 		}
 	}
 }

@@ -3,11 +3,13 @@
 
 #include "api/http/engine.h"
 
-/* Looks at heads and chunks before libmicrohttpd reads them (MSG_PEEK). Responds with
- * a problem where the library would respond with its own HTML page, and to chunk framing that the
- * library would tolerate. It cannot work with TLS, where the octets are encrypted. If MHD has read
- * octets before the guard saw them, the guard refuses nothing until it knows again where a request
- * begins. For this folder only. */
+/* Looks at heads and chunks before libmicrohttpd reads them (MSG_PEEK). Responds with a problem
+ * where the library would respond with its own HTML page, and to chunk framing that the library
+ * would tolerate. It cannot work with TLS, where the octets are encrypted; see tls.h.
+ *
+ * MHD may read octets that the guard did not see: those that arrive between the look and the read,
+ * and those of a request that was sent before the response to the one before it. If such octets
+ * may belong to a later request, the connection ends with the response. For this folder only. */
 
 struct peer;
 
@@ -21,5 +23,7 @@ void guard_remove(struct peer *p);
 void guard_check(struct http_server *s);
 /* Call when a request has ended. octets: of its head and its body, without the chunk framing. */
 void guard_next(struct peer *p, uint64_t octets);
+/* True if the framing of the chunked body that MHD has read was looked at up to its end. */
+bool guard_saw_end(const struct peer *p);
 
 #endif

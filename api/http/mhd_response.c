@@ -3,7 +3,15 @@
 
 #include <string.h>
 
+#include "api/http/guard.h"
 #include "server/base/log.h"
+
+/* Chunks that MHD may have read less strictly than we do: where the body ends is not certain, so no
+ * other request may follow it. */
+static bool has_unseen_chunks(const struct request *r)
+{
+	return r->content_length == UINT64_MAX && !guard_saw_end(r->peer);
+}
 
 static void add_headers(struct request *r, struct MHD_Response *response)
 {
@@ -18,7 +26,7 @@ static void add_headers(struct request *r, struct MHD_Response *response)
 	MHD_add_response_header(response, "X-Request-Id", r->id);
 	if (r->route && r->route->scope)
 		MHD_add_response_header(response, "Cache-Control", "no-store");
-	if (r->must_close || r->server->is_draining)
+	if (r->must_close || r->server->is_draining || has_unseen_chunks(r))
 		MHD_add_response_header(response, "Connection", "close");
 }
 

@@ -8,20 +8,25 @@
 #include "api/http/guard.h"
 #include "api/http/linger.h"
 #include "api/http/room.h"
+#include "api/http/tls.h"
 #include "server/base/clock.h"
 #include "server/base/links.h"
 #include "server/base/metrics.h"
 
-struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from)
+struct peer *peer_new(struct http_server *s, struct MHD_Connection *mhd)
 {
+	const union MHD_ConnectionInfo *fd, *from;
 	struct peer *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
+	fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	p->server = s;
-	p->fd = fd;
+	p->mhd = mhd;
+	p->fd = fd->connect_fd;
 	p->since_ms = clock_mono_ms();
-	if (room_enter(p, from) < 0) {
+	if (room_enter(p, from->client_addr) < 0) {
 		free(p);
 		return NULL;
 	}
@@ -30,6 +35,7 @@ struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from
 	metric_add(METRIC_HTTP_CONNECTIONS, 1);
 	p->is_counted = true;
 	guard_add(p);
+	tls_add(p);
 	return p;
 }
 
@@ -42,6 +48,7 @@ void peer_free(struct peer *p)
 		return;
 	s = p->server;
 	guard_remove(p);
+	tls_remove(p);
 	room_leave(p);
 	/* MHD closes its descriptor after this; a copy keeps the socket. */
 	if (p->is_left_early && !s->is_stopping && (copy = fcntl(p->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
@@ -69,4 +76,5 @@ void peer_shut(struct peer *p)
 {
 	peer_enter(p, PEER_DOOMED, clock_mono_ms());
 	shutdown(p->fd, SHUT_RDWR);
+	tls_resume(p);
 }

@@ -22,11 +22,11 @@ enum peer_phase {
 };
 
 struct client;
-struct sockaddr;
 
 struct peer {
 	struct http_server *server;
 	struct peer *prev, *next;
+	struct MHD_Connection *mhd;
 	int fd;
 	enum peer_phase phase;
 	int64_t since_ms;   /* monotonic: the phase began; BODY: the request began */
@@ -39,18 +39,29 @@ struct peer {
 	struct peer *older, *newer; /* of the client's connections that wait */
 	bool is_waiting;
 
+	/* For tls.c: */
+	bool is_tls_open; /* the client has finished its handshake */
+	bool is_resting;  /* suspended until octets arrive */
+	bool is_watched;  /* in the server's list `watched`: may come to rest */
+	struct peer *prev_watched, *next_watched;
+
 	/* For guard.c: */
 	uint64_t octets;   /* of the requests that ended */
 	bool is_counted;   /* `octets` is known */
 	bool is_head_seen; /* the head of this request has been looked at */
-	struct buf head;   /* the part of an incomplete head that has been looked at */
-	bool is_chunked;   /* the body was looked at up to the octet number `scanned` */
+	bool is_end_seen;  /* all of this request was looked at; its end is at `end` */
+	bool has_news;     /* octets have arrived that were not looked at */
+	uint64_t end;
+	/* Octets that were looked at: of an incomplete head; or, with is_end_seen, after the end.
+	 */
+	struct buf seen;
+	bool is_chunked; /* the body was looked at up to the octet number `scanned` */
 	struct chunks chunks;
 	uint64_t scanned;
 };
 
 /* NULL: out of memory. */
-struct peer *peer_new(struct http_server *s, int fd, const struct sockaddr *from);
+struct peer *peer_new(struct http_server *s, struct MHD_Connection *mhd);
 /* Call before MHD closes its descriptor. NULL is allowed. */
 void peer_free(struct peer *p);
 void peer_enter(struct peer *p, enum peer_phase phase, int64_t since_ms);

@@ -40,10 +40,18 @@ void request_leave(struct request *r)
 	r->mhd = NULL;
 }
 
+void request_free_body(struct request *r)
+{
+	if (r->server)
+		r->server->body_bytes -= r->body.len;
+	buf_deinit(&r->body);
+}
+
 void request_free(struct request *r)
 {
 	if (!r)
 		return;
+	shares_leave(r);
 	request_leave(r);
 	if (r->free_state)
 		r->free_state(r->state);

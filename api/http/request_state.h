@@ -16,6 +16,7 @@ enum request_step {
 	STEP_HEAD,      /* nothing checked yet */
 	STEP_AUTHORISE, /* the key is being looked up, or was */
 	STEP_BODY,      /* the body comes in */
+	STEP_TURN,      /* large: waits for its turn (shares.h) */
 	STEP_WAIT,      /* waits until its handler runs */
 	STEP_WORK,      /* the handler runs, or will respond later */
 	STEP_SENT,
@@ -25,7 +26,11 @@ struct request {
 	struct http_server *server; /* NULL: client or server is gone, no response is needed */
 	const struct api *api;
 	struct request *prev, *next; /* of the server's open requests */
-	struct request *after;       /* in STEP_WAIT: the next in the queue */
+	struct request *after;       /* in STEP_TURN and STEP_WAIT: the next in the queue */
+	struct shares *shares;       /* where it is at work; NULL: it has no turn */
+	struct request *next_working;
+	size_t share_bytes;     /* what it counts while it is at work */
+	int64_t share_since_ms; /* it waits for its turn since then */
 	struct MHD_Connection *mhd;
 	struct peer *peer;
 	enum request_step step;
@@ -70,6 +75,8 @@ struct request *request_new(struct http_server *s, const char *target);
 void request_leave(struct request *r);
 void request_free(struct request *r);
 
+/* Frees the body, which nobody needs any more. */
+void request_free_body(struct request *r);
 /* Stops reading and sending until request_resume. */
 void request_suspend(struct request *r);
 /* Continues in this loop turn. Frees a request whose client is gone. */

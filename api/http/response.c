@@ -14,7 +14,6 @@
 #define HEADERS_MAX 4096
 #define RETRY_AFTER_S "5"
 #define RETRY_AFTER_FULL_S "30" /* a queue needs time to drain */
-#define LARGE_BYTES 65536
 
 static bool is_field(const char *name, const char *value)
 {
@@ -36,10 +35,9 @@ void response_header(struct request *r, const char *name, const char *value)
 }
 
 /* Slow readers must not fill the memory. */
-static bool is_too_much(const struct request *r, size_t len)
+static bool is_too_much(struct request *r, size_t len)
 {
-	return r->server && len > LARGE_BYTES &&
-	       r->server->response_bytes + len > r->server->limits.responses_max;
+	return r->server && len > SHARES_LARGE && !shares_response_fits(r, len);
 }
 
 /* take_text: malloc; NULL: out of memory. */
@@ -81,6 +79,8 @@ void response_release(struct request *r)
 {
 	r->is_response_ready = true;
 	r->responded_us = clock_mono_us();
+	request_free_body(r);
+	shares_leave(r);
 	request_resume(r);
 }
 

@@ -20,9 +20,10 @@ enum http_method {
 
 /* The body that a route expects. */
 enum route_body {
-	BODY_NONE,  /* a small one is read and ignored */
-	BODY_SMALL, /* application/json (else 415 or 400) of at most ROUTE_SMALL_MAX octets */
-	BODY_LARGE, /* the same, of at most POSTERN_MAX_BODY_BYTES octets */
+	BODY_NONE,      /* a small one is read and ignored */
+	BODY_NONE_BULK, /* the same; may read much of the store: takes turns (shares.h) */
+	BODY_SMALL,     /* application/json (else 415 or 400) of at most ROUTE_SMALL_MAX octets */
+	BODY_LARGE,     /* the same, of at most POSTERN_MAX_BODY_BYTES octets */
 };
 #define ROUTE_SMALL_MAX ((size_t)64 << 10)
 

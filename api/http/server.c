@@ -13,6 +13,7 @@
 #include "api/http/guard.h"
 #include "api/http/linger.h"
 #include "api/http/room.h"
+#include "api/http/tls.h"
 #include "api/wire/scan.h"
 #include "api/http/sweep.h"
 #include "server/base/clock.h"
@@ -40,15 +41,10 @@ static const struct http_limits default_limits = {
 static void on_connection(void *server, struct MHD_Connection *mhd, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
-	const union MHD_ConnectionInfo *fd, *from;
-
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-		from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-		*context = peer_new(server, fd->connect_fd, from->client_addr);
-	} else {
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = peer_new(server, mhd);
+	else
 		peer_free(*context);
-	}
 }
 
 /* The request line has arrived, not yet parsed: the request begins. */
@@ -173,7 +169,7 @@ int http_server_start(struct http_server **out, const struct api *api, const str
 	s->api = api;
 	s->routes = routes;
 	s->last_waiting = &s->waiting;
-	s->guard_fd = -1;
+	s->guard_fd = s->tls_fd = -1;
 	s->limits = default_limits;
 	s->connections_max = (size_t)api->config->http_connections;
 	s->connections_per_address = (size_t)api->config->http_connections_per_address;
@@ -185,7 +181,7 @@ int http_server_start(struct http_server **out, const struct api *api, const str
 		err_oom(e);
 		goto out;
 	}
-	if (guard_init(s) < 0) {
+	if (guard_init(s) < 0 || tls_init(s) < 0) {
 		err_set(e, ERR_INTERNAL, "epoll_create1: %s", strerror(errno));
 		goto out;
 	}
@@ -212,13 +208,17 @@ void http_server_free(struct http_server *s)
 	engine_deinit(s);
 	if (s->daemon) {
 		request_resume_all(s);
+		for (struct peer *p = s->peers; p; p = p->next)
+			tls_resume(p);
 		MHD_stop_daemon(s->daemon);
 	}
 	linger_free_all(s);
 	loop_timer_deinit(&s->tick);
 	loop_timer_deinit(&s->work);
 	guard_deinit(s);
+	tls_deinit(s);
 	room_deinit(s);
+	shares_deinit(&s->shares);
 	free(s);
 }
 

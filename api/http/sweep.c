@@ -70,6 +70,7 @@ void sweep_run(void *server)
 	for (struct peer *p = s->peers; p; p = p->next)
 		check_peer(s, p, now_ms);
 	room_report(s);
+	shares_tick(s, now_ms);
 	metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 	loop_timer_set(&s->tick, s->limits.tick_ms);
 	/* For MHD's own timeouts; nothing else wakes MHD for them. */

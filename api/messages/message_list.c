@@ -14,8 +14,9 @@
 #include "server/redis/redis.h"
 
 /* A request reads from the store at most so many times. Then it responds with the messages found
- * and a cursor. */
-#define LOOKS_MAX 20
+ * and a cursor. A read takes few messages, so that large ones do not stop the loop for long. */
+#define LOOKS_MAX 80
+#define LOOK_MESSAGES 25
 
 struct listing {
 	struct page page;
@@ -187,7 +188,7 @@ static void on_list(const struct list_page *page, const struct err *why, void *a
 
 static void look(struct request *r, struct listing *l)
 {
-	l->query.max = l->page.limit;
+	l->query.max = l->page.limit < LOOK_MESSAGES ? l->page.limit : LOOK_MESSAGES;
 	list_read(request_api(r)->redis, &l->query, l->at, on_list, r);
 }
 

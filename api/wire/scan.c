@@ -5,8 +5,9 @@
 #include <strings.h>
 
 #include "api/wire/uri.h"
+#include "server/base/number.h"
 
-#define LENGTH_DIGITS_MAX 18
+#define LENGTH_MAX INT64_C(999999999999999999)
 #define SCAN_SPARE_BYTES 4096 /* other memory that libmicrohttpd needs */
 
 #define TEXT(number) #number
@@ -62,12 +63,14 @@ static struct span value_of(const struct span *line)
 	return value;
 }
 
-static bool is_length(struct span value)
+static bool read_length(struct span value, uint64_t *len)
 {
-	for (size_t i = 0; i < value.len; i++)
-		if (value.text[i] < '0' || value.text[i] > '9')
-			return false;
-	return value.len > 0 && value.len <= LENGTH_DIGITS_MAX;
+	int64_t n;
+
+	if (number_parse(value.text, value.len, 0, LENGTH_MAX, &n) < 0)
+		return false;
+	*len = (uint64_t)n;
+	return true;
 }
 
 static enum scan_verdict check_request_line(const struct span *line, struct scan *out)
@@ -93,7 +96,7 @@ static enum scan_verdict check_field(const struct span *line, size_t *used, stru
 	*used += SCAN_ENTRY_BYTES;
 	if (!memchr(line->text, ':', line->len) && *line->text != ' ' && *line->text != '\t')
 		return refuse_head(out, PROBLEM_BAD_REQUEST, "A header is malformed.");
-	if (is_named(line, "Content-Length") && !is_length(value_of(line)))
+	if (is_named(line, "Content-Length") && !read_length(value_of(line), &out->body_len))
 		return refuse_head(out, PROBLEM_BAD_REQUEST, "Content-Length is not a number.");
 	if (is_named(line, "Transfer-Encoding"))
 		out->is_chunked = true;

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "api/wire/problem.h"
 
@@ -31,7 +32,8 @@ struct scan {
 	enum problem problem;
 	const char *detail; /* static */
 	/* SCAN_GOOD */
-	size_t len; /* of the head */
+	size_t len;        /* of the head */
+	uint64_t body_len; /* 0 if is_chunked */
 	bool is_chunked;
 };
 

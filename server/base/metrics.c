@@ -111,8 +111,13 @@ static const struct {
 			       "Lost connections to Redis"},
 	[METRIC_STORE_READY] = {"postern_store_ready", "", "gauge",
 				"1 while Redis responds and its settings are as required"},
-	[METRIC_QUEUE_READY_SITES] = {"postern_queue_ready_sites", "", "gauge",
-				      "Sites with ready jobs and room for a connection"},
+	[METRIC_QUEUE_READY_PROJECTS] =
+		{"postern_queue_ready_projects", "", "gauge",
+		 "Projects that may get a connection for ready jobs, in each lane"},
+	[METRIC_QUEUE_OTP_LATE] =
+		{"postern_queue_otp_late_total", "", "counter",
+		 "Jobs of lane otp that queued in lane normal, because their project had "
+		 "POSTERN_OTP_WAITING of them waiting"},
 	[METRIC_QUEUE_READY] = {"postern_queue_jobs", "where=\"ready\"", "gauge",
 				"Jobs in the queue by state"},
 	[METRIC_QUEUE_DUE] = {"postern_queue_jobs", "where=\"due\"", "gauge", NULL},

@@ -49,8 +49,9 @@ enum metric {
 	METRIC_STORE_CALLS,
 	METRIC_STORE_RERUNS,
 	METRIC_STORE_LOST,
-	METRIC_STORE_READY,       /* gauge: 1 while Redis responds and its settings are right */
-	METRIC_QUEUE_READY_SITES, /* gauges, keeper only */
+	METRIC_STORE_READY,          /* gauge: 1 while Redis responds and its settings are right */
+	METRIC_QUEUE_READY_PROJECTS, /* gauges, keeper only */
+	METRIC_QUEUE_OTP_LATE,
 	METRIC_QUEUE_READY,
 	METRIC_QUEUE_DUE,
 	METRIC_QUEUE_LEASED,

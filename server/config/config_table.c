@@ -217,6 +217,9 @@ const struct config_row config_rows[] = {
 	 .help = "Most connections to one site (the hosts that receive mail for a domain), over "
 		 "all "
 		 "relays."},
+	{ROW(otp_waiting, CONFIG_NUMBER, "1000"), .min = 1, .max = 1000000, .is_reloadable = true,
+	 .help = "Most jobs of one project that wait in lane otp at a time. Its further jobs of "
+		 "this lane queue in lane normal, so they do not delay other projects."},
 	{ROW(relay_connections, CONFIG_NUMBER, "200"), .min = 1, .max = 10000,
 	 .help = "Most SMTP connections of one relay process."},
 	{ROW(connecting_per_address, CONFIG_NUMBER, "20"), .min = 1, .max = 10000,

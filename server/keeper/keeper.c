@@ -180,10 +180,11 @@ struct gauge {
 /* After the last reply, sets the metrics. If a reply is missing, the metrics stay unchanged. */
 static void end_gauge(struct keeper *k, const struct call_result *result)
 {
-	static const enum metric shown[] = {METRIC_QUEUE_READY,       METRIC_QUEUE_DUE,
-					    METRIC_QUEUE_LEASED,      METRIC_QUEUE_DAMAGED,
-					    METRIC_QUEUE_READY_SITES, METRIC_QUEUE_OLDEST_DUE_MS,
-					    METRIC_QUEUE_MESSAGES,    METRIC_STORED_BYTES};
+	static const enum metric shown[] = {METRIC_QUEUE_READY,          METRIC_QUEUE_DUE,
+					    METRIC_QUEUE_LEASED,         METRIC_QUEUE_DAMAGED,
+					    METRIC_QUEUE_READY_PROJECTS, METRIC_QUEUE_OTP_LATE,
+					    METRIC_QUEUE_OLDEST_DUE_MS,  METRIC_QUEUE_MESSAGES,
+					    METRIC_STORED_BYTES};
 
 	if (!call_group_end(&k->census_calls, result) || k->census_calls.has_failed)
 		return;
@@ -204,14 +205,17 @@ static void on_count(const struct call_result *result, void *context)
 	end_gauge(g->keeper, result);
 }
 
+/* field: of a hash, or NULL. */
 static void ask_count(struct keeper *k, enum metric m, unsigned partition, const char *cmd,
-		      const char *key)
+		      const char *key, const char *field)
 {
 	struct gauge g = {m, k};
 	struct command c = {0};
 
 	command_start(&c, cmd);
 	command_key(&c, partition, "%s", key);
+	if (field)
+		command_str(&c, field);
 	k->census_calls.n_open++;
 	redis_call(k->redis, &c, 1, CENSUS_MS, CALLBACK_COPY(on_count, g));
 }
@@ -273,13 +277,16 @@ static void ask_partition(struct keeper *k, unsigned p)
 	struct command c = {0};
 	char key[16];
 
-	ask_count(k, METRIC_QUEUE_READY, p, "GET", KEY_READY);
-	ask_count(k, METRIC_QUEUE_DUE, p, "ZCARD", KEY_DUE);
-	ask_count(k, METRIC_QUEUE_LEASED, p, "HLEN", KEY_LEASE);
-	ask_count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", KEY_DAMAGED);
+	ask_count(k, METRIC_QUEUE_DUE, p, "ZCARD", KEY_DUE, NULL);
+	ask_count(k, METRIC_QUEUE_LEASED, p, "HLEN", KEY_LEASE, NULL);
+	ask_count(k, METRIC_QUEUE_DAMAGED, p, "LLEN", KEY_DAMAGED, NULL);
+	ask_count(k, METRIC_QUEUE_OTP_LATE, p, "GET", KEY_OTP_LATE, NULL);
 	for (int l = 0; l < LANES; l++) {
-		snprintf(key, sizeof(key), KEY_QUEUE_SITES, lane_name((enum lane)l));
-		ask_count(k, METRIC_QUEUE_READY_SITES, p, "ZCARD", key);
+		const char *lane = lane_name((enum lane)l);
+
+		snprintf(key, sizeof(key), KEY_LANE_PROJECTS, lane);
+		ask_count(k, METRIC_QUEUE_READY_PROJECTS, p, "ZCARD", key, NULL);
+		ask_count(k, METRIC_QUEUE_READY, p, "HGET", KEY_READY, lane);
 	}
 	command_start(&c, "ZRANGE");
 	command_key(&c, p, KEY_DUE);

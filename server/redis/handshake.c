@@ -14,7 +14,7 @@
 #include "server/redis/script.h"
 
 /* The layout of the store. A store with another number is refused: docs/upgrading.md. */
-#define SCHEMA "2"
+#define SCHEMA "3"
 
 static void step_failed(struct handshake *h, const char *what, const char *reason)
 {
@@ -91,10 +91,12 @@ static void send_step(struct handshake *h, struct command *c, reply_fn *fn)
 
 static void ask_partitions(struct handshake *h)
 {
+	int64_t part = h->store->config->otp_waiting / (int64_t)h->store->partitions;
+	int64_t limit = part > 0 ? part : 1;
 	struct command c = {0};
 
 	for (unsigned p = 0; p < h->store->partitions; p++) {
-		script_init_partition(&c, p);
+		script_init_partition(&c, p, &(struct script_init_partition){.otp_limit = limit});
 		send_step(h, &c, on_step);
 	}
 	command_start(&c, "TIME");

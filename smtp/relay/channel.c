@@ -7,6 +7,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
+#include "server/base/links.h"
 #include "server/base/metrics.h"
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/channel_connect.h"
@@ -34,12 +35,7 @@ static void unlink_channel(struct channel *c)
 {
 	struct channel_list *list = &c->pool->lists[c->state];
 
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		list->first = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	LINKS_REMOVE(list->first, c);
 	list->n--;
 	metric_add(state_metrics[c->state], -1);
 }
@@ -48,11 +44,7 @@ static void link_channel(struct channel *c)
 {
 	struct channel_list *list = &c->pool->lists[c->state];
 
-	c->prev = NULL;
-	c->next = list->first;
-	if (c->next)
-		c->next->prev = c;
-	list->first = c;
+	LINKS_ADD(list->first, c);
 	list->n++;
 	metric_add(state_metrics[c->state], 1);
 }

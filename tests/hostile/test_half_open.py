@@ -55,7 +55,7 @@ def get_by_tls(port):
             return s.recv(100).partition(b"\r\n")[0]
 
 
-@pytest.mark.parametrize("octets", [b""], ids=["silent"])
+@pytest.mark.parametrize("octets", [b"", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["silent", "half a ClientHello"])
 def test_handshakes_that_never_end_do_not_shut_the_api(make_postern, tmp_path, octets):
     cert, key = harness.make_certificate(tmp_path)
     server = make_postern({"tls_cert": cert, "tls_key": key}, start=False).launch()

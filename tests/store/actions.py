@@ -37,7 +37,9 @@ class Actors:
         self.client, self.scripts, self.rnd = client, scripts, rnd
         client("FLUSHDB")
         self.clock = Clock(client, 1_600_000_000_000 + rnd.randrange(10 ** 9))
-        scripts("init_partition")
+        scripts("init_partition", rnd.choice((2, 1000)))
+        if rnd.random() < .5:
+            client("HSET", ROOT + "weights", rnd.choice(PROJECTS), rnd.randint(2, 100))
         self.world, self.reader, self.done = World(), Reader(client), Counter()
         self.before = self.reader.read()
         self.relays, self.dead, self.ghosts = [self.relay() for _ in range(3)], [], deque(maxlen=40)
@@ -207,7 +209,8 @@ class Actors:
         rnd, relay = self.rnd, relay or self.rnd.choice(self.relays)
         relay.request += 1
         args = [relay.name, f"{relay.name}-{relay.request}", n or rnd.randint(1, 12), rnd.choice((1000, 5000, 1 << 20)),
-                rnd.choice((500, 5000, 60_000)), rnd.choice((3000, 60_000)), self.limit, rnd.randint(0, 4), 0, "", 100, 200, RETENTION, int(rnd.random() < .2)]
+                rnd.choice((500, 5000, 60_000)), rnd.choice((3000, 60_000)), self.limit, rnd.randint(0, 4), rnd.choice((0, 0, 2)),
+                " ".join(rnd.sample(PROJECTS, rnd.choice((0, 0, 0, 1, 2)))), 100, 200, RETENTION, int(rnd.random() < .2)]
         for site, count in self.world.owned.get(relay.name, {}).items():
             if rnd.random() < .8:
                 args += [site, rnd.randint(0, count), rnd.randint(0, 2), rnd.choice((count, count, count + 1, rnd.randint(0, count)))]
@@ -324,7 +327,7 @@ class Actors:
 
     def rest(self):
         """A relay could not reach a site, or was sent away from it."""
-        known = sorted({site for _, site in self.before.turns} | set(self.before.slots))
+        known = sorted({site for _, _, site in self.before.turns} | set(self.before.slots))
         if known:
             self.remember(Command("rest", [self.rnd.choice(known), 2000, self.rnd.choice((2000, 60_000)), self.rnd.randrange(1000), 421, "not tried: busy"]))
 

@@ -2,7 +2,7 @@
 from snapshot import need
 from world import PROJECTS, RETENTION
 
-MAY_STAY = {"x_cursor", "ret_cursor", "turn", "taken", "ready"}
+MAY_STAY = {"x_cursor", "ret_cursor", "taken", "otp_limit", "otp_late"}
 
 
 def drain(actors):
@@ -88,9 +88,9 @@ def forget(actors):
     if orphans:
         c("DEL", *orphans)
         s = actors.reader.read()
-    left = {k: v for k, v in vars(s).items() if v and k not in ("numbers", "log", "idempotency", "sites", "rests", "asked", "retried", "hungry", "active", "lists", "suppressed", "suppressed_at",
+    left = {k: v for k, v in vars(s).items() if v and k not in ("numbers", "log", "idempotency", "sites", "rests", "asked", "retried", "hungry", "weights", "lane_projects", "last_turns", "lists", "suppressed", "suppressed_at",
                                                            "suppressed_new", "suppressed_gone")}
-    need(not left and not any(s.active.values()), "left over", left)
+    need(not left and not any(s.lane_projects.values()), "left over", left)
     for name in s.lists:                       # they go by themselves, after the last of their messages
         need(c("PTTL", f"pn:{{p0}}:l:{name}") >= RETENTION - 60_000, "a list that stays for ever, or not long enough", name)
     need(set(s.numbers) <= MAY_STAY, "left over", s.numbers)

@@ -18,7 +18,6 @@ def check(s, world):
     need(s.suppressed_new <= {f"{tenant} {email}" for tenant, emails in s.suppressed.items() for email in emails},
          "news of what is not suppressed", s.suppressed_new)
     need(not s.damaged, "damaged refs", s.damaged)
-    need(s.numbers.get("ready", 0) == len(s.place), "ready jobs", s.numbers.get("ready"), len(s.place))
     need(s.numbers.get("taken", 0) == world.n_granted, "jobs taken", s.numbers.get("taken"), world.n_granted)
     need(s.idempotency == world.idempotency, "idempotency records", s.idempotency, world.idempotency)
     need(s.sites == world.sites, "sites learned", s.sites, world.sites)
@@ -42,7 +41,8 @@ def check_jobs(s, world):
                 need(where == 0, "held job is in a queue", ref, place, due, lease)
             else:
                 need(where == 1, "open job is in", where, "places", ref, place, due, lease)
-            need(place is None or place == (m.lane, m.project, job.dest), "job in another's list", ref, place)
+            lanes = (m.lane, "normal") if m.lane == "otp" else (m.lane,)
+            need(place is None or place in [(lane, m.project, job.dest) for lane in lanes], "job in another's list", ref, place)
             need(lease is None or lease[0] == job.epoch + 1, "epoch of the lease", ref, lease, job.epoch)
     for ref in (s.place.keys() | s.due.keys() | s.leases.keys()) - known:
         message = world.messages.get(ref[:-3])
@@ -51,19 +51,25 @@ def check_jobs(s, world):
 
 
 def check_turns(s):
-    """Projects have turns at a destination, destinations at a site, sites in a lane: each where there is work, once."""
-    rotation = {}
-    for lane, project, dest in s.queues:
-        rotation.setdefault((lane, dest), []).append(project)
-    need(rotation.keys() == s.rotation.keys(), "destinations with work", rotation.keys() ^ s.rotation.keys())
-    for key, projects in s.rotation.items():
-        need(sorted(projects) == sorted(rotation[key]), "turns of projects", key, projects, rotation[key])
-    need(s.stand.keys() == rotation.keys(), "turns of destinations", s.stand.keys() ^ rotation.keys())
-    for (_, dest), site in s.stand.items():
+    """Below a site: projects, and below each its destinations. Below a lane: projects, and below each its sites. Each where there is work, once."""
+    need(s.stand.keys() == s.queues.keys(), "turns of destinations", s.stand.keys() ^ s.queues.keys())
+    for (_, _, dest), site in s.stand.items():
         need(dest.startswith("sink/") == (site == "sink"), "only test mail goes to the sink", dest, site)
-    for lane in LANES:
-        want = {site for (at, site) in s.turns if at == lane} - s.full
-        need(want == s.active[lane].keys(), "active sites of", lane, want ^ s.active[lane].keys())
+    turns = {(lane, site, project) for lane, project, site in s.turns}
+    got = {(lane, site, project) for (lane, site), projects in s.site_projects.items() for project in projects}
+    need(got == turns, "turns of projects at sites", got ^ turns)
+    active = {(lane, site, project) for (lane, project), sites in s.active.items() for site in sites}
+    need(active <= turns, "active without work", active - turns)
+    need({t for t in turns - active if t[1] not in s.full} == set(), "work without a turn in its lane", turns - active, s.full)
+    projects = {(lane, project) for lane, scores in s.lane_projects.items() for project in scores}
+    need(projects == s.active.keys(), "projects of the lanes", projects ^ s.active.keys())
+    ready, waiting = Counter(), Counter()
+    for (lane, project, _), refs in s.queues.items():
+        ready[lane] += len(refs)
+        if lane == "otp":
+            waiting[project] += len(refs)
+    need(s.ready == ready, "ready jobs", s.ready, ready)
+    need(s.otp_waiting == waiting, "waiting in lane otp", s.otp_waiting, waiting)
 
 
 def check_slots(s, world):

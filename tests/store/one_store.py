@@ -22,11 +22,11 @@ def granted_sites(slots):
 
 
 class Store:
-    def __init__(self, client, scripts):
+    def __init__(self, client, scripts, otp_limit=100_000):
         self.client, self.scripts, self.rnd = client, scripts, random.Random(1)
         client("FLUSHDB")
         self.clock = Clock(client, 1_700_000_000_000)
-        scripts("init_partition")
+        scripts("init_partition", otp_limit)
         self.n_ids = self.n_requests = 0
 
     def message(self, dest="a.ex", lane="normal", project="1", within=3_600_000, unknown="-", chunks=0, content="C", start=0, bytes=100, limits=(0, 0)):
@@ -77,6 +77,15 @@ class Store:
 
     def release(self, dead=""):
         return self.scripts("release", 100, RETENTION, 3000, 3, dead, 0)
+
+    def commands(self, work):
+        """How many Redis commands the scripts called meanwhile."""
+        def count():
+            info = self.client("INFO", "commandstats")
+            return sum(int(line.split("calls=")[1].split(",")[0]) for line in info.splitlines()[1:])
+        before = count()
+        work()
+        return count() - before
 
     def get(self, key):
         return self.client("GET", ROOT + key)

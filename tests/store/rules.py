@@ -20,8 +20,9 @@ def check(before, after, command, world):
     stands(before, after, command)
     transcripts(before, after, command)
     if command.name != "take":
-        woken = after.place.keys() - before.place.keys() or any(after.active[lane].keys() - before.active[lane].keys() for lane in after.active)
+        woken = after.place.keys() - before.place.keys() or any(after.active[at] - before.active.get(at, set()) for at in after.active)
         need(not (woken and after.hungry), command.name, "made work ready and woke nobody")
+    otp(before, after, command)
     need(after.rests == before.rests or command.name in ("take", "rest"), command.name, "changed a rest")
     need(after.asked == before.asked or command.name in ("take", "retry"), command.name, "changed what was asked for")
     need(after.retried == before.retried or command.name == "retry", command.name, "changed when a retry may follow")
@@ -181,8 +182,8 @@ def stands(before, after, command):
                 learned.setdefault(dest, site)
     for dest, site in learned.items():
         need(after.site_of(dest) == site, "site was not learned", dest, site)
-    for (lane, dest), site in after.stand.items():
-        was = before.stand.get((lane, dest))
+    for (lane, project, dest), site in after.stand.items():
+        was = before.stand.get((lane, project, dest))
         if was is None:
             need(site == after.site_of(dest), "new turn of", dest, "at", site)
         elif dest in learned and was == before.site_of(dest):
@@ -191,16 +192,27 @@ def stands(before, after, command):
             need(site == was, "turn of", dest, "went from", was, "to", site)
 
 
+def otp(before, after, command):
+    """Lane otp takes no job of a tenant above the limit; jobs of lane otp are in lane normal only then."""
+    limit = after.numbers["otp_limit"]
+    for tenant, n in after.otp_waiting.items():
+        need(n <= max(limit, before.otp_waiting.get(tenant, 0)), command.name, "put too many jobs in lane otp", tenant, n)
+    for ref, (lane, tenant, _) in after.place.items():
+        if lane == "normal" and ref not in before.place and after.records[ref[:-3]].lane == "otp":
+            need(after.otp_waiting.get(tenant, 0) >= limit, command.name, "put a job of lane otp in lane normal", ref)
+
+
 # ---- the commands ----
 
 def take(before, after, command, world):
-    owner, _, n, max_bytes, lease, silent, limit, free, otp_free = command.args[:9]
-    now, slots, jobs, n_expired, n_deferred, _ = command.answer
+    owner, _, n, max_bytes, lease, silent, limit, free, otp_free, capped = command.args[:10]
+    now, slots, jobs, n_expired, n_deferred, waiting = command.answer
     need(now == command.now, "time of take")
-    lists = [(before.stand[key[0], key[2]], r) for key, refs in before.queues.items() for r in refs]
+    lists = [(before.stand[key], r) for key, refs in before.queues.items() for r in refs]
     wants = {site: (want, grow) for site, want, grow in zip(command.args[14::4], command.args[15::4], command.args[16::4])}
     slots_then, owned_then = forgotten(before, command, world)
     granted, per_site, got_bytes, last_lane = granted_sites(slots), {}, 0, 0
+    n_otp, capped = 0, capped.split()
     need(len({(site, project) for site, _, project in zip(*[iter(slots)] * 3)}) * 3 == len(slots), "a site granted twice", slots)
     sites = {ref: site for site, ref in lists}
     for ref, epoch, site, text, content in zip(*[iter(jobs)] * 5):
@@ -215,7 +227,8 @@ def take(before, after, command, world):
         need(m.deadline > now, "took a job past its deadline", ref, m.deadline, now)
         need((m.mode == "test") == (site == "sink"), "mode and site", m.mode, site)
         need(text == m.text and content == message.content, "record or content of", ref)
-        lane = ("otp", "normal", "bulk").index(m.lane)
+        lane = ("otp", "normal", "bulk").index(before.place[ref][0])
+        n_otp += lane == 0
         need(lane >= last_lane, "lanes out of order")
         last_lane, got_bytes = lane, got_bytes + (0 if message.chunks else m.bytes)
         per_site[site] = per_site.get(site, 0) + 1
@@ -227,6 +240,11 @@ def take(before, after, command, world):
     known = owned_then.keys() | wants.keys()
     rested(before, after, command, slots_then, n_deferred)
     need(sum(granted.values()) <= free + otp_free, "more connections than free", granted, free)
+    need(sum(granted.values()) - n_otp <= free, "connections of lane otp for other lanes", granted, free, n_otp)
+    for site, c, project in zip(*[iter(slots)] * 3):
+        need(project not in capped, "a connection for a project that is capped", site, project, capped)
+        n = sum(1 for ref, _, at, *_ in zip(*[iter(jobs)] * 5) if at == site and after.records[ref[:-3]].project == project)
+        need(n >= c, "more connections for a project than it has jobs", site, project, c, n)
     for site, c in granted.items():
         need(slots_then.get(site, 0) + c <= limit, "slots above the limit", site, slots_then.get(site, 0), c, limit)
         rest = before.rests.get(site)
@@ -242,16 +260,24 @@ def take(before, after, command, world):
         need(per_site.get(site, 0) >= c, "connections without jobs", site)
     if n_jobs < n and got_bytes < max_bytes:
         need(after.hungry, "a short take that is not hungry")
-        waiting, has_free = {site for _, site in after.turns}, free > sum(granted.values())
+        has_work, has_free = {site for _, _, site in after.turns}, free > sum(granted.values())
+        may_open = {site for _, project, site in after.turns if project not in capped}
         for site, (want, grow) in wants.items():
             c = min(grow, limit - before.slots.get(site, 0))
             no_more = not has_free or before.rests.get(site, (0,))[0] > now
             is_full = per_site.get(site, 0) >= want and (no_more or granted.get(site, 0) >= c)
-            need(is_full or site not in waiting, "work left at", site)
+            need(is_full or site not in (has_work if per_site.get(site, 0) < want else may_open), "work left at", site)
         if has_free:
-            left = {site for active in after.active.values() for site in active} - known - granted.keys()
+            left = {site for (_, project), sites in after.active.items() if project not in capped for site in sites} - known - granted.keys()
             left -= {site for site in left if site in before.rests and site in slots_then}
             need(not left, "work left at new sites", left)
+    none_free = sum(granted.values()) == free + otp_free
+    waits = {lane for (lane, project), sites in after.active.items() if project not in capped for site in sites - known - granted.keys()
+             if after.slots.get(site, 0) < limit and (site not in after.rests or after.rests[site][0] <= now and site not in after.slots)}
+    if none_free:
+        need(waiting == (2 if "otp" in waits else int(bool(waits))), "waiting", waiting, waits)
+    else:
+        need(waiting == 0 or waiting == 1 and waits - {"otp"}, "waiting", waiting, waits)
 
 
 def forgotten(before, command, world):
@@ -275,14 +301,14 @@ def rested(before, after, command, slots, n_deferred):
         for r, o in zip(before.records[message_id].recipients, m.recipients):
             if o.state == "deferred" and r.state != "deferred":
                 said += 1
-                site = before.stand[m.lane, m.jobs[o.job].dest]
+                site = before.stand[before.place[f"{message_id}{o.job:03x}"]]
                 till, _, code, text = before.rests[site]
                 need(till > command.now and site not in slots, "deferred at a site that does not rest", site, before.rests[site])
                 need((str(o.code), m.events[o.n - 1][6]) == (code, text), "why it was deferred", m.events[o.n - 1])
     need(said == n_deferred, "recipients deferred", said, n_deferred)
     for ref in after.due.keys() - before.due.keys():
         m = after.records[ref[:-3]]
-        site = before.stand[m.lane, m.jobs[int(ref[-3:], 16)].dest]
+        site = before.stand[before.place[ref]]
         need(ref in before.place and after.due[ref] == min(before.rests[site][0], m.deadline), "due after a rest", ref, after.due[ref])
     asked = {site for site, want, grow in zip(command.args[14::4], command.args[15::4], command.args[16::4]) if want + grow > 0}
     want = {site: rest for site, rest in before.rests.items() if rest[0] > command.now or site not in asked}

@@ -152,8 +152,9 @@ class Snapshot:
 
     def __init__(self):
         self.records, self.contents, self.chunks, self.idempotency, self.transcripts = {}, {}, {}, {}, {}
-        self.queues, self.rotation, self.turns = {}, {}, {}
-        self.active = {lane: {} for lane in LANES}
+        self.queues, self.turns, self.site_projects, self.active = {}, {}, {}, {}
+        self.lane_projects = {lane: {} for lane in LANES}
+        self.ready, self.otp_waiting, self.last_turns, self.weights = {}, {}, {}, {}
         self.full, self.sites, self.slots, self.owned, self.owners, self.last, self.rests = set(), {}, {}, {}, {}, {}, {}
         self.asked, self.retried = {}, {}
         self.leases, self.ends, self.due = {}, {}, {}
@@ -169,10 +170,10 @@ class Snapshot:
             for ref in refs:
                 need(ref not in self.place, "ref twice in the ready lists", ref)
                 self.place[ref] = key
-        for (lane, site), dests in self.turns.items():
+        for (lane, project, site), dests in self.turns.items():
             for d in dests:
-                need((lane, d) not in self.stand, "destination has two turns", lane, d)
-                self.stand[lane, d] = site
+                need((lane, project, d) not in self.stand, "destination has two turns", lane, project, d)
+                self.stand[lane, project, d] = site
         return self
 
     def site_of(self, dest):
@@ -182,10 +183,10 @@ class Snapshot:
 class Reader:
     """Makes snapshots; keeps parsed records and stream positions."""
 
-    KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "r": "list", "s": "list", "act": "zset", "full": "set",
+    KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "p": "zset", "d": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "rest": "string", "asked": "set", "retried": "string", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "usage": "hash", "kept": "hash", "damaged": "list", "x_cursor": "string",
-             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turn": "string", "taken": "string", "ready": "string", "hungry": "string"}
+             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turns": "hash", "weights": "hash", "otp_waiting": "hash", "otp_limit": "string", "otp_late": "string", "taken": "string", "ready": "hash", "hungry": "string"}
 
     def __init__(self, client):
         self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)
@@ -227,16 +228,36 @@ class Reader:
         s.queues[tuple(rest.split(":", 2))] = value
 
     @staticmethod
-    def key_r(s, rest, value):
-        s.rotation[tuple(rest.split(":", 1))] = value
+    def key_p(s, rest, value):
+        s.site_projects[tuple(rest.split(":", 1))] = {project: float(score) for project, score in pairs(value)}
 
     @staticmethod
-    def key_s(s, rest, value):
-        s.turns[tuple(rest.split(":", 1))] = value
+    def key_d(s, rest, value):
+        s.turns[tuple(rest.split(":", 2))] = value
 
     @staticmethod
     def key_act(s, rest, value):
-        s.active[rest] = {site: float(turn) for site, turn in pairs(value)}
+        lane, _, project = rest.partition(":")
+        if project:
+            s.active[lane, project] = {site for site, _ in pairs(value)}
+        else:
+            s.lane_projects[lane] = {project: float(score) for project, score in pairs(value)}
+
+    @staticmethod
+    def key_ready(s, _, value):
+        s.ready = {lane: int(n) for lane, n in pairs(value) if n != "0"}
+
+    @staticmethod
+    def key_otp_waiting(s, _, value):
+        s.otp_waiting = {tenant: int(n) for tenant, n in pairs(value)}
+
+    @staticmethod
+    def key_turns(s, _, value):
+        s.last_turns = {name: float(n) for name, n in pairs(value)}
+
+    @staticmethod
+    def key_weights(s, _, value):
+        s.weights = {tenant: int(n) for tenant, n in pairs(value)}
 
     @staticmethod
     def key_full(s, _, value):
@@ -351,5 +372,5 @@ def _number(name):
     return staticmethod(read)
 
 
-for _name in ("x_cursor", "ret_cursor", "turn", "taken", "ready"):
+for _name in ("x_cursor", "ret_cursor", "taken", "otp_limit", "otp_late"):
     setattr(Reader, "key_" + _name, _number(_name))

@@ -1,6 +1,5 @@
 """The order of service: lanes, projects, destinations, sites, connections; and wake-ups."""
 import sys
-import time
 from collections import Counter
 
 from one_store import lane_of, project_of, run_tests
@@ -92,7 +91,7 @@ def test_eleven_projects_get_equal_turns(store):
     projects = Counter()
     for _ in range(121):
         projects.update(project_of(j) for j in store.take(10, sites=[("a.ex", 10, 0)])[1])
-    assert set(projects.values()) == {110}, projects
+    assert all(109 <= n <= 111 for n in projects.values()), projects
 
 
 def test_destinations_of_a_site_get_equal_turns(store):
@@ -136,30 +135,162 @@ def test_a_site_is_never_open_above_its_limit(store):
     assert store.client("HGET", ROOT + "slots", "a.ex") == "7"
 
 
-def empty_take_us(store):
-    best = 1e9
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(40):
-            assert store.take(8, owner="other", free=8, limit=1) == ({}, [])
-        best = min(best, (time.perf_counter() - start) / 40 * 1e6)
-    return best
-
-
 def test_full_sites_cost_nothing(store):
-    before = empty_take_us(store)
+    empty = store.commands(lambda: store.take(8, owner="other", free=8, limit=1))
     for i in range(3000):
         store.accept(*[store.message(dest=f"d{i}.ex") for _ in range(2)])
     for i in range(30):
         slots, _ = store.take(200, owner=f"w{i}", free=100, limit=1)
         assert len(slots) == 100
-    after = empty_take_us(store)
-    assert after < before * 2 + 100, (before, after)
+    for _ in range(4):
+        assert store.take(8, owner="other", free=8, limit=1) == ({}, [])
+    assert store.commands(lambda: store.take(8, owner="other", free=8, limit=1)) <= empty + 3
     store.slot("d5.ex", 1, owner="w0")
     freed = [k for k in range(30) if store.client("HEXISTS", f"{ROOT}slots:w{k}", "d7.ex")]
     store.slot("d7.ex", 1, owner=f"w{freed[0]}")
     slots, _ = store.take(8, owner="other", free=8, limit=1)
     assert "d7.ex" in slots
+
+
+def test_sites_that_the_owner_knows_cost_at_most_64_looks_a_take(store):
+    for i in range(300):
+        store.accept(*[store.message(dest=f"d{i}.ex") for _ in range(2)])
+    store.take(300, free=300)
+    few = store.commands(lambda: store.take(8, free=8))
+    store.fill(1, dest="new.ex")
+    assert few < 30, few
+    opened = [slots for slots in (store.take(8, free=8)[0] for _ in range(6)) if slots]
+    assert opened == [{"new.ex": 1}], "after at most 300 / 64 takes"
+
+
+# ---- projects ----
+
+def give_site(store, site, dests):
+    for dest in dests:
+        store.client("SET", f"{ROOT}site:{dest}", site)
+
+
+def projects_of(jobs):
+    return Counter(project_of(j) for j in jobs)
+
+
+def test_six_thousand_destinations_of_a_project_have_one_turn_at_the_site(store):
+    dests = [f"d{i}.ex" for i in range(6000)]
+    give_site(store, "mx.one", dests + ["victim.ex"])
+    for i in range(0, 6000, 100):
+        store.accept(*[store.message(dest=d) for d in dests[i:i + 100]])
+    store.fill(10, dest="victim.ex", project="2")
+    _, jobs = store.take(20, sites=[("mx.one", 20, 0)])
+    assert projects_of(jobs) == {"1": 10, "2": 10}
+
+
+def test_six_thousand_sites_of_a_project_have_one_turn_in_the_lane(store):
+    for lane in ("otp", "normal", "bulk"):
+        for i in range(0, 6000, 100):
+            store.accept(*[store.message(dest=f"{lane}{k}.ex", lane=lane) for k in range(i, i + 100)])
+        for i in range(30):
+            store.accept(store.message(dest=f"victim{lane}{i}.ex", lane=lane, project="2"))
+    slots, jobs = store.take(64, free=50)
+    got = Counter((lane_of(j), project_of(j)) for j in jobs)
+    assert len(slots) == 50 and all(abs(got[lane, "1"] - got[lane, "2"]) <= 1 for lane in ("otp", "normal", "bulk")), got
+
+
+def test_a_weight_of_three_gives_three_turns_at_a_site_and_in_a_lane(store):
+    store.client("HSET", ROOT + "weights", "2", 3)
+    for project in ("1", "2", "3"):
+        store.fill(400, project=project)
+    jobs = [j for _ in range(50) for j in store.take(10, sites=[("a.ex", 10, 0)])[1]]
+    got = projects_of(jobs)
+    assert abs(got["2"] - 300) <= 3 and abs(got["1"] - 100) <= 3, got
+    for project in ("1", "2", "3"):
+        for i in range(300):
+            store.accept(store.message(dest=f"{project}-{i}.ex", project=project))
+    jobs = [j for i in range(10) for j in store.take(64, owner=f"w{i}", free=30)[1] if j[2] != "a.ex"]
+    got = projects_of(jobs)
+    assert abs(got["2"] - 3 * got["1"]) <= 6 and abs(got["1"] - got["3"]) <= 2, got
+
+
+def test_a_project_that_was_idle_has_no_credit(store):
+    for project in ("1", "2"):
+        store.fill(700, project=project)
+    store.take(600, sites=[("a.ex", 600, 0)])
+    for i in range(300):
+        store.accept(*[store.message(dest=f"{project}-{i}.ex", project=project) for project in ("1", "2")])
+    store.take(64, owner="x", free=50)
+    store.fill(300, project="3")
+    got = projects_of(store.take(30, sites=[("a.ex", 30, 0)])[1])
+    assert all(9 <= n <= 11 for n in got.values()), got
+    for i in range(100):
+        store.accept(store.message(dest=f"3-{i}.ex", project="3"))
+    got = projects_of(store.take(30, owner="y", free=30)[1])
+    assert all(9 <= n <= 11 for n in got.values()), got
+
+
+def test_a_project_that_comes_back_each_time_does_not_stop_the_others(store):
+    """It has one job at a time, and a new one as soon as that is taken."""
+    store.fill(100, project="2")
+    got = Counter()
+    for _ in range(40):
+        store.fill(1, project="1") if store.read().ready.get("normal", 0) + got["2"] == 100 else None
+        got += projects_of(store.take(1, sites=[("a.ex", 1, 0)])[1])
+    assert got["2"] >= 19, got
+
+
+def test_a_project_with_too_many_otp_jobs_delays_only_itself(store):
+    store.scripts("init_partition", 100)
+    store.fill(500, lane="otp", project="1")
+    store.fill(20, lane="normal", project="2")
+    store.fill(20, lane="otp", project="3")
+    s = store.read()
+    assert s.otp_waiting == {"1": 100, "3": 20} and s.numbers["otp_late"] == 400 and s.ready == {"otp": 120, "normal": 420}
+    first = [j for _ in range(16) for j in store.take(10, sites=[("a.ex", 10, 0)], shares=(0, 0))[1]]
+    assert projects_of(first) == {"1": 120, "2": 20, "3": 20}, "of 420 jobs of lane normal, projects take turns"
+    assert {lane_of(j) for j in first if project_of(j) == "1"} == {"otp"}, "the record keeps its lane"
+    store.giveback(first)
+    s = store.read()
+    assert s.otp_waiting == {"1": 100, "3": 20}, s.otp_waiting
+
+
+def test_a_capped_project_gets_no_connection_and_its_jobs_go_on(store):
+    store.fill(10, project="1")
+    store.fill(10, project="2")
+    store.fill(1, dest="b.ex", project="1")
+    store.fill(1, dest="c.ex", project="2t")
+    slots, jobs = store.take(64, free=8, capped="1 7")
+    assert slots == {"a.ex": 1, "c.ex": 1} and store.granted == {("a.ex", "2"): 1, ("c.ex", "2t"): 1} and projects_of(jobs) == {"2": 1, "2t": 1}
+    slots, jobs = store.take(64, free=8, capped="1 7", sites=[("a.ex", 2, 3)])
+    assert store.granted == {("a.ex", "2"): 3} and projects_of(jobs)["1"] >= 1, "on a connection that is open"
+    assert store.waiting == 0
+    store.take(64, free=8, capped="2 1", sites=[("a.ex", 0, 5)])
+    assert store.granted == {}
+
+
+def test_the_connections_of_lane_otp_are_for_it_alone(store):
+    for lane in ("otp", "normal", "bulk"):
+        for i in range(5):
+            store.fill(2, dest=f"{lane}{i}.ex", lane=lane)
+    slots, _ = store.take(64, free=0, otp_free=3)
+    assert set(slots) <= {f"otp{i}.ex" for i in range(5)} and len(slots) == 3 and store.waiting == 2
+    slots, jobs = store.take(64, free=0, otp_free=3, sites=[("otp0.ex", 0, 2)])
+    assert sum(slots.values()) == 3 and slots["otp0.ex"] == 1 and store.waiting == 1, "one job of otp0.ex was left"
+    slots, jobs = store.take(64, free=4, otp_free=1)
+    assert len(slots) == 4 and {lane_of(j) for j in jobs} <= {"normal", "bulk"} and store.waiting == 1
+    store.take(64, free=8)
+    assert store.waiting == 0
+
+
+def test_ten_thousand_resting_sites_of_a_project_do_not_stop_the_others(store):
+    for i in range(0, 10_000, 100):
+        store.accept(*[store.message(dest=f"d{k}.ex") for k in range(i, i + 100)])
+    for k in range(10_000):
+        store.rest(f"d{k}.ex")
+    store.fill(1, dest="victim.ex", project="2")
+    n = store.commands(lambda: store.take(64, free=8))
+    assert store.granted == {("victim.ex", "2"): 1}
+    assert len(store.read().due) == 100 and n < 2500, n
+    for _ in range(99):
+        store.take(64, free=8)
+    assert len(store.read().due) == 10_000
 
 
 def test_bytes_bound_a_take(store):

@@ -135,7 +135,7 @@ def race(store, seeds):
             keys = store.client("KEYS", f"pn:{{p{p}}}:*")
             if keys:
                 store.client("DEL", *keys)
-            store.scripts.at(p, "init_partition")
+            store.scripts.at(p, "init_partition", 1000)
         Race(store, random.Random(seed)).run(60)
 
 

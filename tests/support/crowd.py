@@ -1,9 +1,11 @@
-"""Many connections of an attacker, in one thread."""
+"""Many connections of an attacker, in a process of its own, so that they do not slow down the one who measures."""
 import asyncio
 import contextlib
 import itertools
+import multiprocessing
+import os
+import signal
 import socket
-import threading
 
 
 async def silent(crowd, sock):
@@ -29,24 +31,34 @@ def says_and_never_reads(data):
 
 async def read_to_end(crowd, sock):
     while data := await crowd.loop.sock_recv(sock, 65536):
-        crowd.received += len(data)
-        if len(crowd.beginning) < 20_000:
-            crowd.beginning += data
+        crowd.saw(data)
 
 
 class Crowd:
     """n connections to host:port. Each calls `await talk(crowd, sock)`; when that returns or fails, the next one takes its place.
 
     sources: the addresses that the connections come from, in turns. open, most, total, ended (by the server, or by talk) and
-    refused count connections; received counts octets; beginning has the first octets of the responses."""
+    refused count connections; received counts octets, accepted the 2xx responses among them, if talk gives its data to saw()."""
+
+    COUNTS = ("open", "most", "total", "ended", "refused", "received", "accepted")
 
     def __init__(self, port, talk=silent, n=1, host="127.0.0.1", sources=(None,), receive_buffer=None, renews=True):
         self.address, self.talk, self.n, self.renews = (host, port), talk, n, renews
         self.sources, self.receive_buffer = itertools.cycle(sources), receive_buffer
-        self.open = self.most = self.total = self.ended = self.refused = self.received = 0
-        self.beginning = b""
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.shared = multiprocessing.get_context("fork").Array("q", len(self.COUNTS), lock=False)
+
+    def __getattr__(self, name):
+        if name not in self.COUNTS:
+            raise AttributeError(name)
+        return self.shared[self.COUNTS.index(name)]
+
+    def add(self, name, n=1):
+        self.shared[self.COUNTS.index(name)] += n
+
+    def saw(self, data):
+        """For talk: counts data that was received; `accepted` counts the responses among them that begin with 2xx."""
+        self.add("received", len(data))
+        self.add("accepted", data.count(b"HTTP/1.1 2"))
 
     def __enter__(self):
         return self.start()
@@ -55,17 +67,16 @@ class Crowd:
         self.stop()
 
     def start(self):
-        self.thread.start()
+        self.pid = os.fork()
+        if self.pid == 0:
+            with contextlib.suppress(BaseException):
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                self.loop = asyncio.new_event_loop()
+                self.loop.run_until_complete(self.everyone())
+            os._exit(0)
         return self
 
-    def run(self):
-        asyncio.set_event_loop(self.loop)
-        with contextlib.suppress(asyncio.CancelledError):
-            self.loop.run_until_complete(self.everyone())
-        self.loop.close()
-
     async def everyone(self):
-        self.task = asyncio.current_task()
         await asyncio.gather(*(self.member() for _ in range(self.n)))
 
     async def member(self):
@@ -81,16 +92,16 @@ class Crowd:
             try:
                 await self.loop.sock_connect(sock, self.address)
             except OSError:
-                self.refused += 1
+                self.add("refused")
                 raise
-            self.open += 1
-            self.total += 1
-            self.most = max(self.most, self.open)
+            self.add("open")
+            self.add("total")
+            self.shared[self.COUNTS.index("most")] = max(self.most, self.open)
             try:
                 await self.talk(self, sock)
             finally:
-                self.open -= 1
-                self.ended += 1
+                self.add("open", -1)
+                self.add("ended")
 
     def socket(self):
         sock = socket.socket()
@@ -104,7 +115,6 @@ class Crowd:
         return sock
 
     def stop(self):
-        if self.thread.is_alive():
-            with contextlib.suppress(RuntimeError):     # the loop has just ended
-                self.loop.call_soon_threadsafe(self.task.cancel)
-        self.thread.join()
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)

@@ -7,7 +7,7 @@ set -eu
 
 serve="redis-server ca-certificates"
 run="$serve gcc libc6-dev make pkg-config python3 python3-yaml
-	libmicrohttpd-dev libjansson-dev libssl-dev libhiredis-dev libcurl4-openssl-dev
+	libmicrohttpd-dev libgnutls28-dev libjansson-dev libssl-dev libhiredis-dev libcurl4-openssl-dev
 	libevent-dev libunbound-dev
 	libzstd-dev libidn2-dev libcyaml-dev libyaml-dev"
 checks="clang clang-tidy clang-format libclang-rt-14-dev cppcheck lua-check libcmocka-dev postfix curl procps

@@ -69,6 +69,7 @@ forbid "${own}server/(cli|supervisor|main)" "api and smtp include neither cli no
 forbid_except '\bredisReply\b|<hiredis/' "replies of hiredis stay in server/redis: resp.h reads them" \
 	'server/redis/'
 forbid '\bredisAsync|<hiredis/async' "pipeline.c is our connection to Redis: Debian's hiredis has no TLS" server smtp api
+forbid_except '\bgnutls_|<gnutls/' "gnutls stays in api/http" 'api/http/'
 forbid_except '\bMHD_|<microhttpd\.h>' "libmicrohttpd stays in api/http" 'api/http/'
 forbid_except '\bub_[a-z]|<unbound' "libunbound stays in server/route" 'server/route/'
 forbid_except '\bCURL|<curl/' "libcurl stays in server/fetch" 'server/fetch/'

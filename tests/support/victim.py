@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from support.harness import wait_for
 
@@ -46,9 +47,11 @@ class Figures:
 
 
 class Victim:
-    """per_s messages a second to address, in a lane, from a thread of its own, with a new connection for each.
+    """per_s messages a second to address, in a lane, from threads of its own, with a new connection for each.
 
-    All times count from when the message was due: a message that waits for the response to the one before it is late."""
+    All times count from when the message was due."""
+
+    THREADS = 32
 
     def __init__(self, server, sink, address="ada@victim.test", lane="otp", per_s=10, project="victim", source=None, timeout=15):
         self.server, self.sink, self.address, self.lane, self.per_s = server, sink, address, lane, per_s
@@ -77,11 +80,12 @@ class Victim:
 
     def run(self, figures, done):
         started = time.monotonic()
-        for n in itertools.count():
-            due = started + n / self.per_s
-            if done.wait(max(0, due - time.monotonic())):
-                return
-            self.send(figures, due)
+        with ThreadPoolExecutor(self.THREADS) as pool:
+            for n in itertools.count():
+                due = started + n / self.per_s
+                if done.wait(max(0, due - time.monotonic())):
+                    return
+                pool.submit(self.send, figures, due)
 
     def send(self, figures, due):
         token = f"{self.project}-{next(self.tokens)}"
@@ -117,11 +121,15 @@ class Victim:
             wait_for(arrived, within, 0.2)
 
 
+QUIET_S = 0.005     # the median of an accept on a machine that does nothing else
+
+
 def hold(beside, *others, times=2, least_s=1.0):
     """The promise of docs/limits.md for the medians: beside the attack all is accepted and delivered, and neither takes more than
     `times` what it takes without the attack (the slowest of the other phases, such as alone and beside an honest project), or
-    least_s. Medians of one run: they hold on a busy machine too."""
+    least_s. On a machine where an accept is slow without the attack too, least_s is so many times more."""
     assert beside.sent and beside.refused == 0 and beside.lost == 0, (beside, beside.statuses, others)
+    least_s *= max(1, *(percentile(f.accepts, 0.5) / QUIET_S for f in others))
     for what in ("accepts", "deliveries"):
         limit = max(least_s, times * max(percentile(getattr(f, what), 0.5) for f in others))
         assert percentile(getattr(beside, what), 0.5) <= limit, f"{what}: {beside}, without the attack {others}"

@@ -110,6 +110,11 @@ def item_macro(n, first, kind):
     return expand
 
 
+def words_of(code):
+    """The names in it. A word in a string is no name."""
+    return set(WORD.findall(re.sub(r"'(?:\\.|[^'\\\n])*'", "", code)))
+
+
 def compiled(text):
     """What Redis runs: keys, arguments and constants written out, and of the parts only what is used. The title stays."""
     fixed, item = layout(text)
@@ -120,11 +125,11 @@ def compiled(text):
     rest = re.sub(r"(?<!['.])\b(" + "|".join(constants or ["-"]) + r")\b", lambda m: constants[m[1]], rest)
     code = re.sub(r"('(?:\\.|[^'\\\n])*')|[ \t]*--(?!@body)[^\n]*", lambda m: m[1] or "", rest)
     parts, own = written_out(code, macros).split(BODY)
-    needed, kept = set(WORD.findall(own)), [own]
+    needed, kept = words_of(own), [own]
     for chunk in reversed(re.split(r"^(?=local )", parts, flags=re.M)):
         declared = re.match(r"local (?:function )?([\w, ]+)", chunk)
-        if declared and needed & set(WORD.findall(declared[1])):
-            needed |= set(WORD.findall(chunk))
+        if declared and needed & words_of(declared[1]):
+            needed |= words_of(chunk)
             kept.insert(0, chunk)
     return flags + "\n" + title + "\n" + re.sub(r"\n\s*\n", "\n", "".join(kept))
 

@@ -169,9 +169,9 @@ static void ask(struct relay_watch *w, unsigned partition)
 	struct command c = {0};
 
 	command_start(&c, "EXISTS");
-	command_key(&c, partition, KEY_QUEUE_SITES, "otp");
-	command_key(&c, partition, KEY_QUEUE_SITES, "normal");
-	command_key(&c, partition, KEY_QUEUE_SITES, "bulk");
+	command_key(&c, partition, KEY_LANE_PROJECTS, "otp");
+	command_key(&c, partition, KEY_LANE_PROJECTS, "normal");
+	command_key(&c, partition, KEY_LANE_PROJECTS, "bulk");
 	redis_call(w->redis, &c, 1, LIMIT_MS, CALLBACK(on_ready, w));
 	command_start(&c, "ZRANGE");
 	command_key(&c, partition, KEY_OWNERS);

@@ -27,11 +27,13 @@ local now_digits = digits(now_ms)
 -- Lua passes at most about 8,000 arguments to a call. The number is even, so that pairs stay together.
 local PIECE = 4000
 
--- Calls a command that takes any number of values, in pieces. key may be nil: for MSET and DEL.
-local function call_in_pieces(command, key, values)
+-- Calls a command that takes any number of values, in pieces. key may be nil: for MSET and DEL. option: a word before
+-- the values, nil for none.
+local function call_in_pieces(command, key, values, option)
 	for first = 1, #values, PIECE do
 		local last = min(first + PIECE - 1, #values)
-		if key then call(command, key, unpack(values, first, last))
+		if option then call(command, key, option, unpack(values, first, last))
+		elseif key then call(command, key, unpack(values, first, last))
 		else call(command, unpack(values, first, last)) end
 	end
 end

@@ -8,14 +8,9 @@ end
 
 local function slots_used(site) return tonumber(call('HGET', key_slots(), site) or '0') end
 
--- A full site gets no turns until a slot is returned.
-local function set_full(site)
-	call('SADD', key_full(), site)
-	for i = 1, #LANES do call('ZREM', key_queue_sites(LANES[i]), site) end
-end
-
--- limit: most connections to one site.
+-- limit: most connections to one site. A full site gets no new turns until a slot is returned; take removes those that
+-- it has when it meets them.
 local function grant(owner, site, count, limit)
 	call('HINCRBY', key_slots_of(owner), site, count)
-	if call('HINCRBY', key_slots(), site, count) >= limit then set_full(site) end
+	if call('HINCRBY', key_slots(), site, count) >= limit then call('SADD', key_full(), site) end
 end

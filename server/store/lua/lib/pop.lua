@@ -5,35 +5,97 @@ local BATCH = 16                               -- records that are read at once
 local damaged = {}
 local expired = 0                              -- jobs whose deadline passed
 
--- Appends up to `count` refs of a destination to `refs`, from its projects in turn.
--- The numbers for LRANGE and LPOP are strings, because Lua would convert numbers to text as doubles, which is slow.
-local function pop_destination(lane, destination, count, refs)
-	local turns = key_queue_projects(lane, destination)
-	while count > 0 do
-		local projects = call('LRANGE', turns, '0', '1')
-		if #projects == 0 then return end
-		local queue = key_queue(lane, projects[1], destination)
-		local wanted = #projects == 1 and count or 1
-		local popped = call('LPOP', queue, wanted == 1 and '1' or wanted) or {}
-		for i = 1, #popped do refs[#refs + 1] = popped[i] end
-		count = count - #popped
-		if #popped < wanted or call('EXISTS', queue) == 0 then call('LPOP', turns)
-		elseif #projects > 1 then call('LMOVE', turns, turns, 'LEFT', 'RIGHT') end
+local popped = { otp = 0, normal = 0, bulk = 0 }    -- refs taken from the lists of each lane
+local popped_otp = {}                          -- tenant -> refs taken from its lists of lane otp
+local is_capped = {}                           -- tenant -> true: no connection is opened for it
+local capped_count = 0
+local turn_lengths = {}                        -- tenant -> 1 / weight
+
+-- Returns what a turn adds to the score of the tenant.
+local function turn_length(project)
+	local length = turn_lengths[project]
+	if not length then
+		length = 1 / (call('HGET', key_weights(), project) or 1)
+		turn_lengths[project] = length
 	end
+	return length
 end
 
--- Returns up to `count` refs of a site, from its destinations in turn.
-local function pop_site(lane, site, count)
-	local turns, refs = key_queue_destinations(lane, site), {}
-	while #refs < count do
+local function count_popped(lane, project, count)
+	popped[lane] = popped[lane] + count
+	looks_left = looks_left - count
+	if lane == 'otp' then popped_otp[project] = (popped_otp[project] or 0) + count end
+end
+
+-- Appends up to `count` refs of a project at a site to `refs`, from its destinations in turn. Returns true if it has no
+-- more there.
+-- The numbers for LRANGE and LPOP are strings, because Lua would convert numbers to text as doubles, which is slow.
+local function pop_project(lane, project, site, count, refs)
+	local turns = key_queue_destinations(lane, project, site)
+	while count > 0 do
 		local destinations = call('LRANGE', turns, '0', '1')
-		if #destinations == 0 then break end
-		local destination = destinations[1]
-		pop_destination(lane, destination, #destinations == 1 and count - #refs or 1, refs)
-		if call('EXISTS', key_queue_projects(lane, destination)) == 0 then call('LPOP', turns)
+		local queue = key_queue(lane, project, destinations[1] or '')
+		local wanted = #destinations < 2 and count or 1
+		local got = call('LPOP', queue, wanted == 1 and '1' or digits(wanted)) or {}
+		for i = 1, #got do refs[#refs + 1] = got[i] end
+		count_popped(lane, project, #got)
+		count = count - #got
+		if #got < wanted or call('EXISTS', queue) == 0 then
+			call('LPOP', turns)
+			if #destinations < 2 then
+				remove_project(lane, project, site)
+				return true
+			end
 		elseif #destinations > 1 then call('LMOVE', turns, turns, 'LEFT', 'RIGHT') end
 	end
+	return false
+end
+
+-- Appends up to `count` refs to `refs`, one from each project in turn. list: {project, score}, in the order of turns.
+local function pop_in_turn(lane, site, count, refs, list)
+	local changes = {}
+	while #refs < count and #list > 0 do
+		local place = find_least(list)
+		local entry = list[place]
+		local project = entry.project
+		if pop_project(lane, project, site, 1, refs) then
+			changes[project] = nil
+			table.remove(list, place)
+		else
+			entry.score = entry.score + turn_length(project)
+			changes[project] = entry.score
+		end
+	end
+	write_scores(key_queue_projects(lane, site), changes)
+end
+
+-- Returns up to `count` refs of a site, from its projects in turn. is_for_new: they go to new connections, so without
+-- projects that are capped.
+local function pop_site(lane, site, count, is_for_new)
+	local refs, list = {}, {}
+	local last = is_for_new and count + capped_count or count
+	local last_text = last == 1 and '1' or digits(last)
+	local page = call('ZRANGE', key_queue_projects(lane, site), '0', last_text, 'WITHSCORES')
+	for i = 1, #page, 2 do
+		if not is_for_new or not is_capped[page[i]] then
+			list[#list + 1] = { project = page[i], score = tonumber(page[i + 1]) }
+		end
+	end
+	if #page == 2 and list[1] then pop_project(lane, list[1].project, site, count, refs)
+	else pop_in_turn(lane, site, count, refs, list) end
 	return refs
+end
+
+-- Subtracts what was popped from the counters of ready jobs.
+local function write_popped()
+	for lane, count in pairs(popped) do
+		if count > 0 then call('HINCRBY', key_ready(), lane, -count) end
+	end
+	for project, count in pairs(popped_otp) do
+		if call('HINCRBY', key_otp_waiting(), project, -count) <= 0 then
+			call('HDEL', key_otp_waiting(), project)
+		end
+	end
 end
 
 local has_suppressions = {}                    -- tenant -> true if it has a suppression list
@@ -73,14 +135,12 @@ local function suppress_popped(refs)
 	end
 end
 
--- Returns up to `count` refs of a site and loads their records into `messages`.
-local function pop_jobs(lane, site, count)
-	local refs, ids = pop_site(lane, site, count), {}
-	looks_left = looks_left - #refs
+-- Loads the records of popped refs into `messages`.
+local function load_popped(refs)
+	local ids = {}
 	for i = 1, #refs do ids[i] = split_ref(refs[i]) end
 	load_messages(ids)
 	suppress_popped(refs)
-	return refs
 end
 
 -- Returns message, id and number of a job; nil if the job has no open recipients or is past its deadline.

@@ -49,15 +49,13 @@ local function defer_site(site, rest, try_job)
 		local lane = LANES[i]
 		repeat
 			local wanted = min(deferrals_left, looks_left, BATCH)
-			local refs = wanted > 0 and pop_jobs(lane, site, wanted) or {}
+			local refs = wanted > 0 and pop_site(lane, site, wanted) or {}
+			load_popped(refs)
 			deferrals_left = deferrals_left - #refs
 			for n = 1, #refs do
 				local is_asked = has_asked and call('SREM', asked, refs[n]) == 1
 				if not (is_asked and try_job(lane, refs[n])) then defer_job(refs[n], rest) end
 			end
 		until #refs < wanted or wanted <= 0
-		if call('EXISTS', key_queue_destinations(lane, site)) == 0 then
-			call('ZREM', key_queue_sites(lane), site)
-		end
 	end
 end

@@ -1,8 +1,11 @@
 -- slots.lua: returns slots of closed connections, so that the site has room for others.
+
+-- The site was full and has room again: all projects with ready jobs there get it back.
 local function make_room(site)
 	if call('SREM', key_full(), site) == 0 then return end
 	for i = 1, #LANES do
-		if call('EXISTS', key_queue_destinations(LANES[i], site)) == 1 then add_site(LANES[i], site) end
+		local projects = call('ZRANGE', key_queue_projects(LANES[i], site), '0', '-1')
+		for n = 1, #projects do add_site(LANES[i], projects[n], site) end
 	end
 end
 

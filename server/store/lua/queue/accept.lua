@@ -1,7 +1,7 @@
 #!lua
 -- accept: stores a batch of messages, each completely or not at all. No flags: a full store refuses it.
 -- KEYS 1 partition root. latest_ms: refuse after this Redis time, 0 = never. key_life_ms: life of an Idempotency-Key.
---@include base record change ready
+--@include base record change turns ready
 --@args latest_ms:number key_life_ms:digits retention_ms:number
 --@item id head idempotency fingerprint jobs recipients facts marks tag_marks
 --@item max_messages:number max_bytes:number content:bytes

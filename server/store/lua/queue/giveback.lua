@@ -2,7 +2,7 @@
 -- giveback: returns leased jobs that were not tried; this counts no attempt. Stores the site of their destination.
 -- KEYS 1 partition root. site_life_s: how long a site is stored. site: '' = not known. delay_ms: 0 = the job is first
 -- in its list.
---@include base record change ready
+--@include base record change turns ready
 --@args owner site_life_s:digits
 --@item ref epoch:number site delay_ms:number
 -- returns for each job 1, or 0: it is not leased to the owner
@@ -47,12 +47,12 @@ end
 local function move_turns(destination, old_site, site)
 	for i = 1, #LANES do
 		local lane = LANES[i]
-		if call('LREM', key_queue_destinations(lane, old_site), 1, destination) == 1 then
-			if call('EXISTS', key_queue_destinations(lane, old_site)) == 0 then
-				call('ZREM', key_queue_sites(lane), old_site)
-			end
-			if call('RPUSH', key_queue_destinations(lane, site), destination) == 1 then
-				add_site(lane, site)
+		local projects = call('ZRANGE', key_queue_projects(lane, old_site), '0', '-1')
+		for n = 1, #projects do
+			local turns = key_queue_destinations(lane, projects[n], old_site)
+			if call('LREM', turns, '1', destination) == 1 then
+				if call('EXISTS', turns) == 0 then remove_project(lane, projects[n], old_site) end
+				add_destination(lane, projects[n], site, destination)
 			end
 		end
 	end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- promote: makes due jobs ready. They queue after the jobs that are ready already.
 -- KEYS 1 partition root
---@include base record ready
+--@include base record turns ready
 --@args most:digits
 -- wait_ms: time until the next job is due; -1 = no job waits
 --@returns moved wait_ms

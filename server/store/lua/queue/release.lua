@@ -4,7 +4,7 @@
 -- job at its dot is unknown: it fails if its message has the choice "fail", else it is deferred.
 -- KEYS 1 partition root. owner: the dead one, '' = whatever expired. retry_ms: delay after a crash.
 -- spread: a random number 0-999, for the delays.
---@include base record change ready slots
+--@include base record change turns ready slots
 --@args most:number retention_ms:number retry_ms:number crashes_max:number owner spread:number
 -- released: leases. deferred, failed: jobs with an unknown outcome. held: jobs. silent: owners that count as dead.
 -- has_more: 1 = there are more leases, run again.

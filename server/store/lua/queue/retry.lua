@@ -2,7 +2,7 @@
 -- retry: makes the deferred and held jobs of a message ready now. A site that rests continues to rest: take tries one
 -- of these jobs there, and defers the others.
 -- KEYS 1 partition root
---@include base record change ready
+--@include base record change turns ready
 --@args retention_ms:number least_ms:number request id
 -- least_ms: least time between two retries of a message. request: a unique name of this request.
 -- again: jobs that became ready; -1: no such message. leased: jobs that a relay has. other: all other open jobs.

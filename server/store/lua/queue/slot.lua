@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- slot: returns slots of an owner whose connections are closed.
 -- KEYS 1 partition root. request: its number; with the same number again the script does nothing.
---@include base ready slots
+--@include base turns ready slots
 --@args owner request:digits
 --@item site connections:number
 -- returns 1

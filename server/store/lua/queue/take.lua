@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- take: leases jobs to an owner, for its open connections and for new ones that it may open.
--- Lanes have the order otp, normal, bulk, within a site and among new sites. normal and bulk have an exact share over
--- time. Recipients that were suppressed after accept end here. Jobs past their deadline expire here.
+-- Lanes have the order otp, normal, bulk, within a site and among new connections. normal and bulk have an exact share
+-- over time. Within a lane the projects take turns: turns.lua. Recipients that were suppressed after accept end here.
+-- Jobs past their deadline expire here.
 -- KEYS 1 partition root
---@include base record change ready slots pop site_rest grant
+--@include base record change turns ready slots pop line site_rest grant
 --@args owner request:digits max_jobs:number max_bytes:number lease_ms:number silence_ms:number site_limit:number
 --@args free:number otp_free:number capped bulk_share:number normal_share:number retention_ms:number is_complete:flag
 --@item site wanted:number more:number connections:number
@@ -15,15 +16,15 @@
 -- One item for each site with connections: jobs wanted for them, more connections wanted, connections it has.
 --@returns now_ms granted jobs expired deferred waiting
 -- granted: rows of slots. jobs: rows of jobs. expired: jobs. deferred: recipients. content: '' = in chunks, or gone.
--- waiting: 1 = a tenant that is not capped has ready work at a site without a connection, and free ran out; 2 = this is
--- also so in lane otp. project: the tenant for which the connections are granted.
+-- waiting: 1 = a tenant that is not capped has ready jobs at a site without a connection, and free ran out; 2 = such
+-- jobs are in lane otp, and otp_free ran out, too. project: the tenant for which the connections are granted.
 --@row slot site connections project
 --@row job ref epoch site record content
 local LAST_TAKE_MS = '86400000'
 local picked = { otp = {}, normal = {}, bulk = {} }    -- lane -> {ref, epoch, site, id}
-local job_count, byte_count, turn = 0, 0, nil
+local job_count, byte_count = 0, 0
 local waiting = 0
-local picked_for = {}                          -- tenants of the picked jobs, one entry for each job
+local picked_for = {}                          -- the tenant of each picked job
 
 local function may_go_on() return job_count < max_jobs and byte_count < max_bytes and looks_left > 0 end
 
@@ -76,21 +77,26 @@ local function pick(lane, site, ref)
 	return true
 end
 
--- Leases up to `count` jobs of a site in a lane and returns their number. The site goes to the end of the turns.
-local function serve_lane(lane, site, count)
-	local got, popped = 0, 0
-	while got < count and may_go_on() do
+-- Leases the jobs of popped refs and returns their number.
+local function pick_all(lane, site, refs)
+	local got = 0
+	load_popped(refs)
+	for i = 1, #refs do if pick(lane, site, refs[i]) then got = got + 1 end end
+	return got
+end
+
+local has_ready = {}                           -- lane -> true: there are refs in its lists
+local ready_counts = call('HMGET', key_ready(), 'otp', 'normal', 'bulk')
+for i = 1, #LANES do has_ready[LANES[i]] = tonumber(ready_counts[i] or '0') > 0 end
+
+-- Leases up to `count` jobs of a site in a lane and returns their number. is_for_new: they go to new connections.
+local function serve_lane(lane, site, count, is_for_new)
+	local got = 0
+	while has_ready[lane] and got < count and may_go_on() do
 		local wanted = min(count - got, max_jobs - job_count, looks_left, BATCH)
-		local refs = pop_jobs(lane, site, wanted)
-		popped = popped + #refs
-		for i = 1, #refs do if pick(lane, site, refs[i]) then got = got + 1 end end
+		local refs = pop_site(lane, site, wanted, is_for_new)
+		got = got + pick_all(lane, site, refs)
 		if #refs < wanted then break end
-	end
-	if popped > 0 and call('EXISTS', key_queue_destinations(lane, site)) == 0 then
-		call('ZREM', key_queue_sites(lane), site)
-	elseif got > 0 then
-		turn = (turn or tonumber(call('GET', key_turn()) or '0')) + 1
-		call('ZADD', key_queue_sites(lane), 'XX', digits(turn), site)
 	end
 	return got
 end
@@ -110,34 +116,28 @@ local function shares(count)
 end
 
 -- Leases up to `count` jobs of a site from all lanes and returns their number.
-local function serve_site(site, count)
+local function serve_site(site, count, is_for_new)
 	if count <= 0 then return 0 end
 	local got, bulk, normal = 0, shares(count)
-	if bulk > 0 then got = serve_lane('bulk', site, bulk) end
-	if normal > 0 then got = got + serve_lane('normal', site, normal) end
+	if bulk > 0 then got = serve_lane('bulk', site, bulk, is_for_new) end
+	if normal > 0 then got = got + serve_lane('normal', site, normal, is_for_new) end
 	for i = 1, #LANES do
-		if got < count then got = got + serve_lane(LANES[i], site, count - got) end
+		if got < count then got = got + serve_lane(LANES[i], site, count - got, is_for_new) end
 	end
 	return got
 end
 
 local is_known, connections_of = {}, {}        -- site -> true: the owner has connections there; site -> their number
+local free_kept = 0                            -- of free, for the shares of normal and bulk
 
--- Grants the owner its first connection to the site.
+local function has_free(lane) return free > free_kept or lane == 'otp' and otp_free > 0 end
+
+-- Grants the owner its first connection to the site, for the job that was picked last.
 local function open_first(site)
 	is_known[site] = true
 	grant(owner, site, 1, site_limit)
 	add_granted(site, 1, picked_for[job_count])
-	if free > 0 then free = free - 1 else otp_free = otp_free - 1 end
-end
-
-local is_capped = {}
-for tenant in gmatch(capped, '%S+') do is_capped[tenant] = true end
-
--- The tenant of the next job of a site; nil: none.
-local function next_tenant(lane, site)
-	local destination = call('LINDEX', key_queue_destinations(lane, site), 0)
-	return destination and call('LINDEX', key_queue_projects(lane, destination), 0)
+	if free > free_kept then free = free - 1 else otp_free = otp_free - 1 end
 end
 
 -- Defers the ready jobs of a resting site. Returns true if one job that a request made ready is tried, on a new
@@ -145,48 +145,114 @@ end
 local function defer_or_try(site, rest)
 	local has_tried = false
 	defer_site(site, rest, function(lane, ref)
-		if has_tried or not may_go_on() or not pick(lane, site, ref) then return false end
-		has_tried = true
-		return true
+		local message = messages[sub(ref, 1, -4)]
+		if has_tried or not may_go_on() or not has_free(lane) or message and is_capped[message.project] then
+			return false
+		end
+		has_tried = pick(lane, site, ref)
+		return has_tried
 	end)
 	if has_tried then open_first(site) end
 	return has_tried
 end
 
--- Looks at a site that waits in a lane. Returns two booleans: it got a first connection; it keeps its place.
-local function open_site(lane, site)
-	local rest = not is_known[site] and rest_of(site)
-	if is_known[site] or capped ~= '' and is_capped[next_tenant(lane, site)] then return false, true
-	elseif slots_used(site) >= site_limit then
-		set_full(site)
-		return false, false
-	elseif rest and slots_used(site) > 0 then return false, true    -- another connection is tried first
-	elseif rest and rest.until_ms > now_ms then
-		local is_open_now = defer_or_try(site, rest)
-		return is_open_now, slots_used(site) < site_limit and
-			call('EXISTS', key_queue_destinations(lane, site)) == 1
-	elseif serve_lane(lane, site, 1) == 0 then return false, false
-	end
-	open_first(site)
-	return true, false                         -- it is gone from the lane, or after all others
+-- Whether a first connection to the site may be opened: 'open', 'full', 'rests', or 'later'.
+local function judge_site(site)
+	if is_known[site] then return 'later' end
+	local used, rest = slots_used(site), rest_of(site)
+	if used >= site_limit then return 'full'
+	elseif not rest then return 'open'
+	elseif used > 0 then return 'later'        -- another connection is tried first
+	elseif rest.until_ms > now_ms then return 'rests' end
+	return 'open'
 end
 
-local PAGE = 32
+local PROJECT_LOOKS = 64                       -- sites that a project may look at in one turn
+
+-- Opens the first connection to a site for one job of the project. Returns true if there was such a job.
+local function open_site(lane, project, site)
+	local got, is_over = 0, false
+	while got == 0 and not is_over and may_go_on() do
+		local refs = {}
+		is_over = pop_project(lane, project, site, 1, refs)
+		got = pick_all(lane, site, refs)
+	end
+	if got == 0 then return false, not is_over end
+	open_first(site)
+	if not is_over then move_back(lane, project, { site }) end
+	return true, false
+end
+
+-- A full site gets no turns until a slot is returned.
+local function set_full(lane, project, site)
+	call('SADD', key_full(), site)
+	remove_site(lane, project, site)
+end
+
+-- Looks at a site where the project waits. Returns two booleans: it got a first connection; it keeps its place.
+local function look_at_site(lane, project, site)
+	local how = judge_site(site)
+	if how == 'open' then return open_site(lane, project, site)
+	elseif how == 'full' then
+		set_full(lane, project, site)
+		return false, false
+	elseif how == 'rests' and deferrals_left > 0 then
+		local is_open_now = defer_or_try(site, rest_of(site))
+		return is_open_now, call('EXISTS', key_queue_destinations(lane, project, site)) == 1
+	end
+	return false, true
+end
+
+-- Opens a connection for a project, to one of its sites in turn. Returns true if there was one to open.
+local function open_for(lane, entry)
+	local project = entry.project
+	while #entry.passed < PROJECT_LOOKS do
+		local site = looks_in_vain > 0 and may_go_on() and next_site(lane, entry)
+		if not site then return false end
+		local is_open_now, keeps_place = look_at_site(lane, project, site)
+		if keeps_place then entry.passed[#entry.passed + 1] = site end
+		if is_open_now then return true end
+		looks_in_vain = looks_in_vain - 1
+	end
+	move_back(lane, project, entry.passed)     -- the next take looks at others
+	return false
+end
 
 -- Grants up to `count` first connections to sites that wait in a lane, each with one job.
 local function open_sites(lane, count)
-	local start = 0
-	local others = lane == 'otp' and 0 or otp_free
-	while count > 0 and free + otp_free > others and may_go_on() do
-		local sites = call('ZRANGE', key_queue_sites(lane), start, start + PAGE - 1)
-		for i = 1, #sites do
-			if count <= 0 or free + otp_free <= others or not may_go_on() then return end
-			local is_open_now, keeps_place = open_site(lane, sites[i])
-			if is_open_now then count = count - 1 end
-			if keeps_place then start = start + 1 end
+	if not has_ready[lane] or count <= 0 then return end
+	local line, passed = new_line(lane), {}
+	while count > 0 and has_free(lane) and may_go_on() and looks_in_vain > 0 do
+		local place = find_next(line)
+		if not place then break end
+		local entry = line[place]
+		if open_for(lane, entry) then
+			count_turn(line, entry)
+			count = count - 1
+		else
+			looks_in_vain = looks_in_vain - 1
+			passed[#passed + 1] = table.remove(line, place)
 		end
-		if #sites < PAGE then return end
 	end
+	if looks_in_vain <= 0 then                 -- the next take looks at others
+		for i = 1, #passed do count_turn(line, passed[i]) end
+	end
+	write_scores(key_lane_projects(lane), line.changes)
+end
+
+-- Grants more connections to a site where the owner has some, with a job for each.
+local function grow(site, more)
+	local first, room, projects = job_count + 1, min(more, site_limit - slots_used(site)), {}
+	local count = serve_site(site, min(room, free), true)
+	free = free - count
+	if free == 0 and count < room then
+		local otp_count = serve_lane('otp', site, min(room - count, otp_free), true)
+		otp_free, count = otp_free - otp_count, count + otp_count
+	end
+	if count == 0 then return end
+	grant(owner, site, count, site_limit)
+	for n = first, job_count do projects[picked_for[n]] = (projects[picked_for[n]] or 0) + 1 end
+	for project, connections in pairs(projects) do add_granted(site, connections, project) end
 end
 
 -- Leases jobs for the owner's connections to a site, and grants more connections to it.
@@ -194,14 +260,35 @@ local function serve_connections(i)
 	local site, wanted, more = item_site(i), item_wanted(i), item_more(i)
 	local got = serve_site(site, wanted)
 	local rests_now = wanted + more > 0 and is_resting(site)
-	if got < wanted or more == 0 or free == 0 or rests_now then return end
-	local first, projects = job_count + 1, {}
-	local count = serve_site(site, min(more, free, site_limit - slots_used(site)))
-	if count == 0 then return end
-	grant(owner, site, count, site_limit)
-	for n = first, job_count do projects[picked_for[n]] = (projects[picked_for[n]] or 0) + 1 end
-	for project, connections in pairs(projects) do add_granted(site, connections, project) end
-	free = free - count
+	if got == wanted and more > 0 and has_free('otp') and not rests_now then grow(site, more) end
+end
+
+local probes_left = 64                         -- sites to look at, to find out whether a project waits
+
+-- True if the project waits in the lane for a first connection to a site, which could be opened.
+local function waits(lane, entry)
+	while probes_left > 0 do
+		local site = next_site(lane, entry)
+		if not site then return false end
+		local how = judge_site(site)
+		if how == 'open' then return true
+		elseif how == 'full' then set_full(lane, entry.project, site)
+		else entry.passed[#entry.passed + 1] = site end
+		probes_left = probes_left - 1
+	end
+	move_back(lane, entry.project, entry.passed)
+	return false
+end
+
+local function has_waiting(lane)
+	local line = new_line(lane)
+	while has_ready[lane] and probes_left > 0 do
+		local place = find_next(line)
+		if not place then return false end
+		if waits(lane, line[place]) then return true end
+		table.remove(line, place)
+	end
+	return false
 end
 
 -- Counts the connections that the owner reports, even if it counted as dead.
@@ -221,22 +308,31 @@ if is_complete then                            -- free slots that are counted, b
 		local has = connections_of[site] or 0
 		if site ~= '#' and count > has then return_slots(owner, site, count - has) end
 	end
-	write_sites()                              -- these sites have room again
 	if #new_sites > 0 then wake() end
+	write_turns()                              -- these sites have room again
 end
 local counted_sites = call('HKEYS', key_slots_of(owner))
 for i = 1, #counted_sites do is_known[counted_sites[i]] = true end
 
+for tenant in gmatch(capped, '%S+') do
+	is_capped[tenant] = true
+	capped_count = capped_count + 1
+end
+
 -- In this order: first connections to new sites by the shares of lanes, jobs for open connections, what is left.
 local bulk_due, normal_due = shares(free)
-if call('EXISTS', key_queue_sites('bulk')) == 0 then bulk_due = 0 end
-if call('EXISTS', key_queue_sites('normal')) == 0 then normal_due = 0 end
-open_sites('otp', free - bulk_due - normal_due)
-open_sites('bulk', bulk_due)
+if not has_ready.bulk or call('EXISTS', key_lane_projects('bulk')) == 0 then bulk_due = 0 end
+if not has_ready.normal or call('EXISTS', key_lane_projects('normal')) == 0 then normal_due = 0 end
+free_kept = bulk_due + normal_due
+open_sites('otp', free - free_kept + otp_free)
+free_kept = 0
+open_sites('bulk', min(bulk_due, free))
 for i = 1, item_count do serve_connections(i) end
 open_sites('normal', free)
 open_sites('bulk', free)
 open_sites('otp', free + otp_free)
+if not has_free('otp') and has_waiting('otp') then waiting = 2
+elseif free == 0 and (has_waiting('normal') or has_waiting('bulk')) then waiting = 1 end
 
 local rows, leases, lease_ends, refs = {}, {}, {}, {}    -- refs: "ref site" of each job
 local lease_end, before_dot = digits(now_ms + lease_ms), ' 0 ' .. owner
@@ -255,8 +351,9 @@ call_in_pieces('ZADD', key_lease_end(), lease_ends)
 call_in_pieces('RPUSH', key_damaged(), damaged)
 call_in_pieces('ZADD', key_due(), due)
 write_changes(retention_ms)
-if turn then call('SET', key_turn(), digits(turn)) end
-if looks_left < MAX_LOOKS then call('INCRBY', key_ready(), looks_left - MAX_LOOKS) end
+write_popped()
+write_turns()
+write_last_turns()
 
 -- A take without jobs and slots need not be repeated.
 local goes_on_later = looks_left <= 0 or deferrals_left <= 0

@@ -58,7 +58,7 @@ class Message:
     def find_excess(self, n, size, now):
         """The limit that the message would exceed if its project has n messages of this size; "": none."""
         if 0 < self.max_messages <= n:
-            return f"messages {n}"
+            return f"queued {n}"
         return f"bytes {size}" if 0 < self.max_bytes < size + self.new_record(now).queued_bytes() else ""
 
     def find_suppressed(self, lists):

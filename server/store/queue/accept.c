@@ -75,7 +75,7 @@ static void refuse(struct accept_item *it, enum err_kind kind, const char *reaso
 	end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, &why);
 }
 
-/* note: what is used in this partition, "messages 100" or "bytes 2000". The project is taken to
+/* note: what is used in this partition, "queued 100" or "bytes 2000". The project is taken to
  * use as much in all others. */
 static void refuse_full(struct accept_item *it, const char *note)
 {
@@ -84,7 +84,7 @@ static void refuse_full(struct accept_item *it, const char *note)
 	int64_t total = used ? strtoll(used, NULL, 10) * partitions : 0;
 	struct err why;
 
-	if (strncmp(note, "messages", 8) == 0)
+	if (strncmp(note, "queued", 6) == 0)
 		err_set(&why, ERR_RETRY,
 			"The project has %lld messages that are not finished. Its limit is %lld.",
 			(long long)total, (long long)it->max_messages);

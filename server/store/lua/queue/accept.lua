@@ -10,7 +10,7 @@
 -- (list_mark.h). max_messages, max_bytes: what the project may have in this partition, with this message; 0 = no limit.
 -- content: '' when it is in chunks.
 -- returns the row of each message. note: of an accepted message, its recipients on the suppression list as JSON,
--- "[0,2]", '' = none. FULL: the limit that it would exceed and what the project has now: "messages 100", "bytes 2000".
+-- "[0,2]", '' = none. FULL: the limit that it would exceed and what the project has now: "queued 100", "bytes 2000".
 --@row message status id accepted_ms note
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], so that a repeated
 -- reply is the same. Run again: the same reply, except for a MALFORMED, FULL or NO_CHUNKS message whose key another
@@ -92,7 +92,7 @@ end
 -- Counts the message for its project. Returns nothing; if it would exceed a limit: the limit and what is used.
 local function count_message(message, i)
 	local used, limit = usage_of(message.project), item_max_messages(i)
-	if limit > 0 and used.count >= limit then return 'messages ' .. digits(used.count) end
+	if limit > 0 and used.count >= limit then return 'queued ' .. digits(used.count) end
 	local job_count = #message.destinations
 	local bytes = kept_bytes(#message.record, #message.emails, job_count) + queued_bytes(message.bytes, job_count)
 	limit = item_max_bytes(i)

@@ -43,6 +43,8 @@ static void on_entry(const struct suppression *entry, bool is_new, const struct 
 {
 	if (entry)
 		respond_entry(arg, is_new ? 201 : 200, entry);
+	else if (why->kind == ERR_REFUSED)
+		response_problem(arg, PROBLEM_CONFLICT, NULL, "%s", why->text);
 	else
 		response_err(arg, why);
 }

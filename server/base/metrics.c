@@ -50,6 +50,9 @@ static const struct {
 			     "Requests whose response was repeated for their Idempotency-Key"},
 	[METRIC_QUEUE_FULL] = {"postern_messages_queue_full_total", "", "counter",
 			       "Messages refused with 429 because their project reached a limit"},
+	[METRIC_SUPPRESSIONS_DROPPED] =
+		{"postern_suppressions_dropped_total", "", "counter",
+		 "Addresses removed from full suppression lists, counted in each partition"},
 	[METRIC_ACCEPT_BATCHES] =
 		{"postern_accept_batches_total", "", "counter",
 		 "Calls of the accept script; accepted / batches is the mean batch size"},

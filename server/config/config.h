@@ -57,6 +57,8 @@ struct config {
 	int64_t max_message_bytes;       /* after encoding; 10 MB */
 	int64_t max_body_bytes;          /* request body; 16 MB */
 	int64_t project_queued_messages; /* of a project, not finished; 1,000,000 */
+	int64_t project_suppressions;    /* of a mode of a project; 100,000 */
+	int64_t suppression_s;           /* life of an entry by a bounce; 0 = it stays */
 	int64_t project_stored_bytes;    /* of a project; 0 = 60 % of Redis's memory */
 	int64_t test_inbox_bytes;        /* of a project; 64 MB */
 	int64_t idempotency_s;           /* how long an Idempotency-Key is kept; 24 h */

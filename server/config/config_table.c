@@ -205,6 +205,15 @@ const struct config_row config_rows[] = {
 	 .is_reloadable = true,
 	 .help = "Most bytes that the test inbox of a project takes in Redis. The oldest mail is "
 		 "removed first."},
+	{ROW(project_suppressions, CONFIG_NUMBER, "100000"), .min = 1, .max = 100000000,
+	 .is_reloadable = true,
+	 .help = "Most addresses on the suppression list of a project, live and test each. Above "
+		 "it "
+		 "the oldest entries by bounces are removed, and no address can be added by "
+		 "request."},
+	{ROW(suppression_s, CONFIG_SECONDS, "0"), .max = 3650 * DAY, .is_reloadable = true,
+	 .help = "How long an address stays on the suppression list after a bounce. 0: until it is "
+		 "removed by request. Addresses that were added by request always stay."},
 	{ROW(idempotency_s, CONFIG_SECONDS, "24h"), .min = 1, .max = 7 * DAY,
 	 .help = "How long an Idempotency-Key is kept."},
 	{ROW(retention_s, CONFIG_SECONDS, "3d"), .min = 1, .max = 365 * DAY, .is_reloadable = true,

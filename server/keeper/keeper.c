@@ -103,20 +103,37 @@ static bool answer_expire(struct keeper *k, const struct resp *r)
 	       resp_number_at(r, EXPIRE_MINUTES_LEFT) > 0;
 }
 
-static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
+/* Adds the arguments for each tenant. */
+static void each_tenant(const struct keeper *k, struct command *c,
+			void (*add)(struct command *c, const char *tenant))
 {
 	char tenant[TENANT_MAX];
 
+	for (const char *p = k->projects; p && *p; p += strlen(p) + 1) {
+		tenant_name(p, false, tenant);
+		add(c, tenant);
+		tenant_name(p, true, tenant);
+		add(c, tenant);
+	}
+}
+
+static void sweep_tenant(struct command *c, const char *tenant)
+{
+	script_sweep_item(c, &(struct script_sweep_item){.project = tenant});
+}
+
+static void trim_tenant(struct command *c, const char *tenant)
+{
+	script_suppression_trim_item(c, &(struct script_suppression_trim_item){.tenant = tenant});
+}
+
+static void ask_sweep(struct keeper *k, struct command *c, unsigned partition)
+{
 	script_sweep(c, partition,
 		     &(struct script_sweep){.most = STEP_MAX,
 					    .retention_ms = k->config->retention_s * 1000});
-	script_sweep_item(c, &(struct script_sweep_item){.project = ACCEPT_NO_PROJECT});
-	for (const char *p = k->projects; p && *p; p += strlen(p) + 1) {
-		tenant_name(p, false, tenant);
-		script_sweep_item(c, &(struct script_sweep_item){.project = tenant});
-		tenant_name(p, true, tenant);
-		script_sweep_item(c, &(struct script_sweep_item){.project = tenant});
-	}
+	sweep_tenant(c, ACCEPT_NO_PROJECT);
+	each_tenant(k, c, sweep_tenant);
 }
 
 static bool answer_sweep(struct keeper *k, const struct resp *r)
@@ -126,12 +143,33 @@ static bool answer_sweep(struct keeper *k, const struct resp *r)
 	       resp_number_at(r, SWEEP_HOURS_LEFT) > 0;
 }
 
+static void ask_trim(struct keeper *k, struct command *c, unsigned partition)
+{
+	script_suppression_trim(
+		c, partition,
+		&(struct script_suppression_trim){.most = k->config->project_suppressions,
+						  .life_ms = k->config->suppression_s * 1000});
+	each_tenant(k, c, trim_tenant);
+}
+
+static bool answer_trim(struct keeper *k, const struct resp *r)
+{
+	int64_t dropped = resp_number_at(r, SUPPRESSION_TRIM_DROPPED);
+
+	(void)k;
+	metric_add(METRIC_SUPPRESSIONS_DROPPED, dropped);
+	if (dropped)
+		LOG(LOG_WARN, "suppressions.dropped", LOG_N("addresses", dropped));
+	return resp_number_at(r, SUPPRESSION_TRIM_HAS_MORE) == 1;
+}
+
 static const struct chore chores[] = {
 	{"promote", 200, ask_promote, answer_promote},
 	{"release", 1000, ask_release, answer_release},
 	{"expire", 1000, ask_expire, answer_expire},
 	{"sweep", 20000, ask_sweep, answer_sweep},
 	{"suppression_sync", 500, NULL, NULL},
+	{"suppression_trim", 20000, ask_trim, answer_trim},
 };
 #define CHORES (sizeof(chores) / sizeof(chores[0]))
 

@@ -206,6 +206,19 @@ def test_suppressions_are_listed_added_and_removed(server):
     assert [s["email"] for s in suppressions(server, key)] == [f"s{i}@sup.test" for i in (4, 3, 1, 0)]
 
 
+def test_a_full_suppression_list_takes_no_more_by_request_until_one_is_removed(make_postern):
+    server = make_postern({"project_suppressions": 2, "partitions": 3})
+
+    def add(name, key=server.test_key):
+        return server.request("POST", "/v1/suppressions", json={"email": f"{name}@full.example"}, key=key)
+    assert [add(name).status for name in "aba"] == [201, 201, 200]
+    refused = add("c")
+    assert refused.status == 409 and refused.json()["detail"] == "The suppression list has 2 addresses; it may have at most 2. Remove some first."
+    assert add("c", server.create_key("live", scopes="send,read,manage")).status == 201
+    assert server.request("DELETE", "/v1/suppressions/a@full.example").status == 204
+    assert [add(name).status for name in "cd"] == [201, 409]
+
+
 @pytest.mark.parametrize("listed,whole", [(["b"], "queued"), (["a", "c"], "queued"), (["a", "b", "c"], "suppressed")], ids=["one", "two", "all"])
 def test_a_202_and_its_replay_list_suppressed_recipients(postern, listed, whole):
     name = f"truth{len(listed)}"

@@ -179,7 +179,7 @@ class Actors:
         else:
             email = f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
             tenant = rnd.choice(PROJECTS)
-            now, _, gone = self.scripts("suppression_look", tenant, email)
+            now, _, gone, _ = self.scripts("suppression_look", tenant, email)
             self.scripts("suppression_put", tenant, email, json.dumps({"reason": "manual", "at": str(max(now, gone + 1))}))
         self.before = self.reader.read()
 

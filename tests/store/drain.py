@@ -89,7 +89,7 @@ def forget(actors):
         c("DEL", *orphans)
         s = actors.reader.read()
     left = {k: v for k, v in vars(s).items() if v and k not in ("numbers", "log", "idempotency", "sites", "rests", "asked", "retried", "hungry", "weights", "lane_projects", "last_turns", "lists", "suppressed", "suppressed_at",
-                                                           "suppressed_new", "suppressed_gone")}
+                                                           "suppressed_new", "suppressed_gone", "suppressed_bounced")}
     need(not left and not any(s.lane_projects.values()), "left over", left)
     for name in s.lists:                       # they go by themselves, after the last of their messages
         need(c("PTTL", f"pn:{{p0}}:l:{name}") >= RETENTION - 60_000, "a list that stays for ever, or not long enough", name)

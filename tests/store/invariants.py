@@ -1,4 +1,5 @@
 """Rules for every snapshot of the store, whatever happened before."""
+import json
 from collections import Counter
 from hashlib import sha1
 
@@ -15,6 +16,8 @@ def check(s, world):
     check_lists(s, world)
     check_usage(s, world)
     need({t: set(e) for t, e in s.suppressed.items()} == s.suppressed_at, "suppressions by time", s.suppressed_at, s.suppressed)
+    bounced = {t: {a for a, text in e.items() if json.loads(text)["reason"] == "bounce"} for t, e in s.suppressed.items()}
+    need({t: a for t, a in bounced.items() if a} == s.suppressed_bounced, "suppressions by bounces", s.suppressed_bounced, s.suppressed)
     need(s.suppressed_new <= {f"{tenant} {email}" for tenant, emails in s.suppressed.items() for email in emails},
          "news of what is not suppressed", s.suppressed_new)
     need(not s.damaged, "damaged refs", s.damaged)

@@ -161,6 +161,7 @@ class Snapshot:
         self.wheel, self.retention, self.log, self.numbers = {}, {}, [], {}
         self.damaged, self.hungry = [], False
         self.lists, self.suppressed, self.suppressed_at, self.suppressed_new, self.suppressed_gone = {}, {}, {}, set(), set()
+        self.suppressed_bounced = {}
         self.cut, self.usage, self.kept = {}, {}, {}
 
     def index(self):
@@ -186,7 +187,7 @@ class Reader:
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "p": "zset", "d": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "rest": "string", "asked": "set", "retried": "string", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "usage": "hash", "kept": "hash", "damaged": "list", "x_cursor": "string",
-             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_gone": "string", "turns": "hash", "weights": "hash", "otp_waiting": "hash", "otp_limit": "string", "otp_late": "string", "taken": "string", "ready": "hash", "hungry": "string"}
+             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_bounced": "zset", "sup_gone": "string", "turns": "hash", "weights": "hash", "otp_waiting": "hash", "otp_limit": "string", "otp_late": "string", "taken": "string", "ready": "hash", "hungry": "string"}
 
     def __init__(self, client):
         self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)
@@ -344,6 +345,10 @@ class Reader:
     @staticmethod
     def key_sup_at(s, rest, value):
         s.suppressed_at[rest] = {email for email, _ in pairs(value)}
+
+    @staticmethod
+    def key_sup_bounced(s, rest, value):
+        s.suppressed_bounced[rest] = {email for email, _ in pairs(value)}
 
     @staticmethod
     def key_sup_new(s, _, value):

@@ -36,7 +36,7 @@ class Race:
         p, self.n = self.rnd.choice(PARTITIONS), self.n + 1
         self.call(p, "accept", 0, DAY, RETENTION, *self.store.message())
         yield
-        _, _, jobs, _, _ = self.call(p, "take", "w", f"r{self.n}", 1, 1 << 20, 60_000, 120_000, 10, 0, 100, 200, RETENTION, 0, "a.ex", 1, 0, 1)
+        _, _, jobs, *_ = self.call(p, "take", "w", f"r{self.n}", 1, 1 << 20, 60_000, 120_000, 10, 0, 0, "", 100, 200, RETENTION, 0, "a.ex", 1, 0, 1)
         if jobs:
             yield
             was = self.listed()[p]
@@ -46,7 +46,7 @@ class Race:
 
     def look(self, found):
         for p in self.shuffled():
-            now, text, gone = self.call(p, "suppression_look", TENANT, ADDRESS)
+            now, text, gone, _ = self.call(p, "suppression_look", TENANT, ADDRESS)
             entry = text and (int(json.loads(text)["at"]), text)
             found.append((now, entry or (0, ""), gone))
             yield
@@ -141,6 +141,43 @@ def race(store, seeds):
 
 def test_a_bounce_reaches_all_partitions_and_a_removal_wins_in_any_order(store):
     race(store, range(400))
+
+
+def fill(store, tenant, entries):
+    """entries: (address, reason), one a second, the oldest first."""
+    for address, reason in entries:
+        store.clock.move(1000)
+        words = (tenant, address, json.dumps({"reason": reason, "at": str(store.clock.now)}))
+        store.scripts("suppression_put", *words)
+        if reason == "bounce":
+            store.client("ZADD", "pn:{p0}:sup_new", store.clock.now, f"{tenant} {address}")
+
+
+def listed(store, tenant):
+    s = store.read()
+    assert set(s.suppressed.get(tenant, {})) == s.suppressed_at.get(tenant, set()) >= s.suppressed_bounced.get(tenant, set())
+    assert all(name.split(" ")[1] in s.suppressed[name.split(" ")[0]] for name in s.suppressed_new)
+    return " ".join(sorted(s.suppressed.get(tenant, {})))
+
+
+def test_a_list_with_too_many_entries_loses_its_oldest_bounces(store):
+    fill(store, "1", [("a", "manual"), ("b", "bounce"), ("c", "manual"), ("d", "bounce"), ("e", "bounce")])
+    fill(store, "2", [("x", "bounce"), ("y", "bounce")])
+    for most, reply, one, two in ((5, [0, 0, 0], "a b c d e", "x y"), (4, [0, 1, 0], "a c d e", "x y"), (1, [0, 3, 0], "a c", "y"), (1, [0, 0, 0], "a c", "y")):
+        assert store.scripts("suppression_trim", most, 0, "1", "2") == reply
+        assert (listed(store, "1"), listed(store, "2")) == (one, two), most
+    fill(store, "3", [(f"n{i}", "bounce") for i in range(1500)])
+    assert store.scripts("suppression_trim", 100, 0, "3") == [0, 1000, 1] and store.scripts("suppression_trim", 100, 0, "3") == [0, 400, 0]
+
+
+def test_entries_by_bounces_end_after_their_life_and_others_stay(store):
+    fill(store, "1", [("a", "manual"), ("b", "bounce"), ("c", "bounce")])
+    assert store.scripts("suppression_trim", 100, 0, "1") == [0, 0, 0]
+    assert store.scripts("suppression_trim", 100, 1500, "1") == [0, 0, 0] and listed(store, "1") == "a b c"
+    store.clock.move(1000)
+    assert store.scripts("suppression_trim", 100, 1500, "1") == [1, 0, 0] and listed(store, "1") == "a c"
+    store.clock.move(10 ** 9)
+    assert store.scripts("suppression_trim", 100, 1500, "1") == [1, 0, 0] and listed(store, "1") == "a"
 
 
 def test_the_seeded_bugs_are_found(store):

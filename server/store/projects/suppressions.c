@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lua_calls.h"
+#include "server/config/config.h"
 #include "server/redis/command.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/tenant.h"
@@ -23,6 +24,7 @@ struct request {
 	enum { ASK_GET, ASK_ADD, ASK_REMOVE } what;
 	struct call_group calls;
 	int64_t now_ms, gone_ms; /* the latest of all partitions */
+	int64_t entries;         /* of the longest list */
 	char *json;              /* the latest entry; NULL: there is none */
 	json_t *parsed;          /* what entry points into */
 	struct suppression entry;
@@ -120,10 +122,25 @@ static int make_entry(struct request *a)
 	return a->json ? read_entry(text, strlen(text), a->email, &a->entry, &a->parsed) : -1;
 }
 
+static void refuse_excess(struct request *a)
+{
+	int64_t most = redis_config(a->redis)->project_suppressions;
+
+	if (!a->is_new || a->entries < most)
+		return;
+	a->calls.has_failed = true;
+	err_set(&a->calls.why, ERR_REFUSED,
+		"The suppression list has %lld addresses; it may have at most %lld. Remove some "
+		"first.",
+		(long long)a->entries, (long long)most);
+}
+
 static void end_look(struct request *a)
 {
 	if (!a->calls.has_failed && a->what == ASK_ADD && make_entry(a) < 0)
 		fail_oom(a);
+	if (!a->calls.has_failed)
+		refuse_excess(a);
 	if (a->calls.has_failed || a->what == ASK_GET || !a->json)
 		end_request(a);
 	else
@@ -140,6 +157,8 @@ static void take_look(struct request *a, const struct resp *r)
 
 	if (resp_number_at(r, SUPPRESSION_LOOK_NOW_MS) > a->now_ms)
 		a->now_ms = resp_number_at(r, SUPPRESSION_LOOK_NOW_MS);
+	if (resp_number_at(r, SUPPRESSION_LOOK_ENTRIES) > a->entries)
+		a->entries = resp_number_at(r, SUPPRESSION_LOOK_ENTRIES);
 	if (resp_number_at(r, SUPPRESSION_LOOK_REMOVED_MS) > a->gone_ms)
 		a->gone_ms = resp_number_at(r, SUPPRESSION_LOOK_REMOVED_MS);
 	if (read_entry(resp_text(text), resp_len(text), a->email, &entry, &parsed) < 0)

@@ -25,8 +25,8 @@ struct suppression {
 	char message[ID_LEN + 1]; /* the message that bounced, or "" */
 };
 
-/* is_new: it was not on the list before. entry NULL: ERR_NOT_FOUND, ERR_RETRY, ERR_INTERNAL.
- * Borrowed for the callback. */
+/* is_new: it was not on the list before. entry NULL: ERR_NOT_FOUND, ERR_REFUSED (the list is full),
+ * ERR_RETRY, ERR_INTERNAL. Borrowed for the callback. */
 typedef void suppression_fn(const struct suppression *entry, bool is_new, const struct err *why,
 			    void *arg);
 void suppressions_add(struct redis *redis, const char *tenant, const char *email,

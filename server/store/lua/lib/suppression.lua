@@ -14,4 +14,13 @@ local function suppress_address(tenant, address, json)
 	if removed_at(tenant, address) >= tonumber(at) then return end
 	call('HSET', key_suppressed(tenant), address, json)
 	call('ZADD', key_suppressed_at(tenant), at, address)
+	if cjson.decode(json).reason == 'bounce' then call('ZADD', key_suppressed_bounced(tenant), at, address) end
+end
+
+-- Returns 1, or 0: it was not on the list.
+local function forget_suppressed(tenant, address)
+	call('ZREM', key_suppressed_at(tenant), address)
+	call('ZREM', key_suppressed_bounced(tenant), address)
+	call('ZREM', key_suppressed_new(), tenant .. ' ' .. address)
+	return call('HDEL', key_suppressed(tenant), address)
 end

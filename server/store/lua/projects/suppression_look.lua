@@ -3,7 +3,8 @@
 -- KEYS 1 partition root. address: lower case.
 --@include base suppression
 --@args tenant address
--- json: '' = not on the list. removed_ms: when the address was last removed, 0 = not lately.
---@returns now_ms json removed_ms
+-- json: '' = not on the list. removed_ms: when the address was last removed, 0 = not lately. entries: of the list.
+--@returns now_ms json removed_ms entries
 local json, removed_ms = call('HGET', key_suppressed(tenant), address) or '', removed_at(tenant, address)
-return { now_ms, json, removed_ms }
+local entries = call('HLEN', key_suppressed(tenant))
+return { now_ms, json, removed_ms, entries }

@@ -22,6 +22,7 @@
 #define UNTRIED_MAX 3
 /* Above it, jobs go back to the queue, for other relays. */
 #define FETCHED_BYTES ((size_t)256 << 20)
+#define FETCHED_TEST_BYTES ((size_t)32 << 20)
 
 /* ---- life ---- */
 
@@ -125,6 +126,13 @@ static void find_route(struct delivery *d)
 
 /* ---- content ---- */
 
+/* Test mail has a share, so that live mail does not wait for it. */
+static bool is_too_much(const struct delivery *d)
+{
+	return d->set->bytes > FETCHED_BYTES ||
+	       (d->job->record.is_test && d->set->test_bytes > FETCHED_TEST_BYTES);
+}
+
 static void on_mail(const struct err *why, void *arg)
 {
 	static const struct connection_result unreadable = {
@@ -132,7 +140,7 @@ static void on_mail(const struct err *why, void *arg)
 	struct delivery *d = arg;
 
 	delivery_set_weigh(d);
-	if (d->set->bytes > FETCHED_BYTES || (why && why->kind == ERR_RETRY)) {
+	if (is_too_much(d) || (why && why->kind == ERR_RETRY)) {
 		delivery_give_back(d, NULL);
 	} else if (why) {
 		LOG(LOG_ERROR, "job.no_content", LOG_S("job", d->job->ref),
@@ -169,7 +177,7 @@ void delivery_start(struct delivery_set *set, struct job *j, struct delivery_que
 		LOG(LOG_ERROR, "job.no_memory", LOG_S("job", j->ref));
 		delivery_give_back(d, NULL);
 	} else if (d->n_recipients == 0 || set->context->is_draining ||
-		   (!j->mail && set->bytes > FETCHED_BYTES)) {
+		   (!j->mail && is_too_much(d))) {
 		delivery_give_back(d, NULL);
 	} else if (!j->mail) {
 		job_fetch(set->context->redis, j, on_mail, d);

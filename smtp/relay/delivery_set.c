@@ -52,6 +52,16 @@ void delivery_set_add(struct delivery_set *set, struct delivery *d)
 	metric_set(METRIC_JOBS_LEASED, set->n);
 }
 
+static void count_bytes(struct delivery *d, size_t bytes)
+{
+	struct delivery_set *set = d->set;
+
+	set->bytes += bytes - d->bytes;
+	if (d->job->record.is_test)
+		set->test_bytes += bytes - d->bytes;
+	d->bytes = bytes;
+}
+
 void delivery_set_remove(struct delivery *d)
 {
 	struct delivery_set *set = d->set;
@@ -59,13 +69,11 @@ void delivery_set_remove(struct delivery *d)
 	unlink_from_queue(d);
 	LINKS_REMOVE(set->first, d);
 	set->n--;
-	set->bytes -= d->bytes;
+	count_bytes(d, 0);
 	metric_set(METRIC_JOBS_LEASED, set->n);
 }
 
 void delivery_set_weigh(struct delivery *d)
 {
-	d->set->bytes -= d->bytes;
-	d->bytes = d->job->mail ? d->job->mail_len : d->job->record.packed_bytes;
-	d->set->bytes += d->bytes;
+	count_bytes(d, d->job->mail ? d->job->mail_len : d->job->record.packed_bytes);
 }

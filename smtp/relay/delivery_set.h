@@ -40,7 +40,8 @@ struct delivery_set {
 	void *arg;
 	struct delivery *first;
 	unsigned n;
-	size_t bytes; /* of their mails */
+	size_t bytes;      /* of their mails */
+	size_t test_bytes; /* of these, of test mail */
 };
 
 void delivery_set_add(struct delivery_set *set, struct delivery *d);

@@ -13,11 +13,13 @@
 #include "server/store/queue/slots.h"
 #include "server/store/queue/take.h"
 #include "smtp/journal/journal.h"
+#include "smtp/sink.h"
 
 #define TAKE_MAX 64  /* jobs a call */
 #define HELD_MAX 512 /* jobs a relay */
 #define HELD_BYTES ((size_t)64 << 20)
-#define SITES_MAX 512 /* reported in one take */
+#define HELD_TEST_BYTES ((size_t)8 << 20) /* of these, of test mail: live mail has the rest */
+#define SITES_MAX 512                     /* reported in one take */
 #define POLL_MS 1000
 #define POLL_AWAY_MS 100 /* while the store is down: no wake-up arrives */
 #define RENEW_MS 20000   /* a third of the lease */
@@ -178,6 +180,11 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
+static bool is_test_share_full(const struct relay *r, const struct site *s)
+{
+	return r->deliveries.test_bytes >= HELD_TEST_BYTES && strcmp(s->name, SINK_SITE) == 0;
+}
+
 /* Fills in how much each site with channels would take from each partition. The last three eighths
  * of the connections are for sites without one: at most three quarters are for one tenant. */
 static void fill_sites(struct relay *r, struct round *round)
@@ -189,11 +196,12 @@ static void fill_sites(struct relay *r, struct round *round)
 
 	request->is_complete = r->reports_all;
 	for (struct site *s = r->sites.first; s; s = s->next) {
-		bool fits = request->n_sites < SITES_MAX;
+		bool fits = request->n_sites < SITES_MAX, may_want;
 
 		s->round.has_more = false;
-		s->round.want = fits ? part_of(r, site_wanted_jobs(s)) : 0;
-		s->round.grow = fits ? part_of(r, least(site_wanted_slots(s), spare)) : 0;
+		may_want = fits && !is_test_share_full(r, s);
+		s->round.want = may_want ? part_of(r, site_wanted_jobs(s)) : 0;
+		s->round.grow = may_want ? part_of(r, least(site_wanted_slots(s), spare)) : 0;
 		if (!s->round.want && !s->round.grow && !(r->reports_all && site_slots_any(s)))
 			continue;
 		request->is_complete = request->is_complete && fits;

@@ -92,6 +92,31 @@ static enum step skip_annotations(struct reader *r)
 	return r->at < r->end ? STEP_WHOLE : STEP_CUT_OFF;
 }
 
+/* True if the bytes from any line start to the end are whole commands: then a length before them is
+ * damaged, and they are later writes. Users write such text too. But their text ends exactly with
+ * the file only if the power failed at that octet. Then the log is refused, and nothing is lost. */
+static bool has_later_writes(const char *from, const char *end)
+{
+	const char *at = from;
+	struct name name;
+
+	while ((at = memchr(at, '*', (size_t)(end - at)))) {
+		struct reader r = {at, end};
+		enum step step = STEP_WHOLE;
+
+		if (at - from < 2 || at[-1] != '\n' || at[-2] != '\r') {
+			at++;
+			continue;
+		}
+		while (step == STEP_WHOLE && r.at < r.end)
+			step = read_command(&r, &name);
+		if (step == STEP_WHOLE)
+			return true;
+		at = r.at > at ? r.at : at + 1; /* each octet is read about once */
+	}
+	return false;
+}
+
 static bool is_named(const struct name *name, const char *text)
 {
 	return strcasecmp(name->text, text) == 0;
@@ -117,11 +142,13 @@ enum aof_tail aof_tail_check(const char *bytes, size_t len)
 		r.end--;
 	for (size_t number = 0;; number++) {
 		enum step step = skip_annotations(&r);
+		const char *command = r.at;
 
 		if (step == STEP_WHOLE)
 			step = read_command(&r, &name);
 		if (step == STEP_CUT_OFF)
-			return AOF_TAIL_UNFINISHED;
+			return has_later_writes(command, r.end) ? AOF_TAIL_DAMAGED
+								: AOF_TAIL_UNFINISHED;
 		if (step == STEP_MALFORMED || !may_be_unfinished(&name, number))
 			return AOF_TAIL_DAMAGED;
 	}

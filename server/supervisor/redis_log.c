@@ -145,8 +145,14 @@ static int cut_tail(int dir_fd, int fd, const struct verdict *v, struct err *e)
 {
 	size_t len = (size_t)(v->size - v->good);
 	char kept[NAME_BYTES + 32], *name = kept;
-	char *tail = read_tail(fd, v, e);
+	char *tail;
+	struct stat st;
 
+	if (fstat(fd, &st) < 0 || st.st_size != v->size)
+		return err_set(e, ERR_REFUSED,
+			       "%s has changed meanwhile: stop Redis first; nothing was changed",
+			       v->file);
+	tail = read_tail(fd, v, e);
 	if (!tail)
 		return -1;
 	if (aof_tail_check(tail, len) != AOF_TAIL_UNFINISHED) {

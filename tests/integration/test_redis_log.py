@@ -82,6 +82,7 @@ def begins_badly(w):
     lambda w: w[:w.rindex(MULTI) + 60] + w[w.rindex(MULTI):],  # as a Redis does that keeps the half, and goes on
     lambda w: w[:w.rindex(MULTI) + len(MULTI)] + SELECT + SET + MULTI + SET + EXEC,
     lambda w: w + MULTI + SET + SELECT + SET,
+    lambda w: w + MULTI + SET.replace(b"$1\r\ny", b"$9000\r\ny") + EXEC + MULTI + SET + EXEC,    # a damaged length, then whole transactions
     begins_badly,
 ])
 def test_a_log_with_other_damage_is_refused_and_not_changed(log, tmp_path, spoil):
@@ -123,7 +124,8 @@ def test_the_first_transaction_after_a_start_is_removed_wherever_it_was_cut(firs
 
 
 def test_no_text_of_a_mail_prevents_redis_from_starting(make_redis, tmp_path):
-    """Users write these bytes. Cut off within or after them, the transaction is unfinished all the same."""
+    """Users write these bytes. Cut off within or after them, the transaction is unfinished all the same. A file that ends exactly
+    with them is refused, as they may be later writes: the octet of the cut is chance, and mails are stored compressed."""
     redis = make_redis("whole")
     write_some(redis)
     text = EXEC + SELECT + MULTI + EXEC
@@ -132,10 +134,12 @@ def test_no_text_of_a_mail_prevents_redis_from_starting(make_redis, tmp_path):
     log = tmp_path / "whole" / "appendonlydir"
     whole = incr(log).read_bytes()
     start = whole.rindex(MULTI, 0, whole.rindex(text))
-    for end in (whole.rindex(text) + len(text), whole.rindex(text) + len(text) + 7, len(whole) - 5):
+    for end in (whole.rindex(text) + len(text) - 1, whole.rindex(text) + len(text) + 1, whole.rindex(text) + len(text) + 7, len(whole) - 5):
         copy = spoilt(log, tmp_path, lambda w, end=end: w[:end])
         done = mend(copy)
         assert done.returncode == 0 and incr(copy).read_bytes() == whole[:start], done
+    copy = spoilt(log, tmp_path, lambda w: w[:whole.rindex(text) + len(text)])
+    assert mend(copy).returncode == 1 and incr(copy).read_bytes() == whole[:whole.rindex(text) + len(text)]
 
 
 def test_mend_before_the_first_start_of_redis_changes_nothing(tmp_path):

@@ -57,6 +57,14 @@ static const struct row rows[] = {
 	 AOF_TAIL_DAMAGED},
 	{"half a command, then a transaction",
 	 "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100\r\nha" MULTI SET SET SET EXEC, 0, AOF_TAIL_DAMAGED},
+	{"a damaged length, then whole transactions",
+	 MULTI "*3\r\n$3\r\nSET\r\n$1\r\nm\r\n$9000\r\nmail\r\n" EXEC MULTI SET EXEC, 0,
+	 AOF_TAIL_DAMAGED},
+	{"a damaged length, then a whole command",
+	 "*3\r\n$3\r\nSET\r\n$9\r\na\r\n$100\r\nx\r\n" SET, 20, AOF_TAIL_DAMAGED},
+	{"a damaged length, after what looks like a command",
+	 "*2\r\n$3\r\nGET\r\n$900\r\nx\r\n*1\r\n$800\r\n\r\n*1\r\n$3\r\nGET" MULTI "\r\n" SET EXEC,
+	 0, AOF_TAIL_DAMAGED},
 	{"a whole command", SET, 0, AOF_TAIL_DAMAGED},
 	{"EXEC alone", EXEC, 0, AOF_TAIL_DAMAGED},
 	{"a length that is none", "*1\r\n$x\r\n", 0, AOF_TAIL_DAMAGED},
@@ -82,7 +90,7 @@ static void a_tail_is_unfinished_only_when_nothing_was_written_after_it(void **s
 
 static void each_beginning_of_a_transaction_is_unfinished(void **state)
 {
-	static const char whole[] = MULTI SELECT MAIL SET EXEC;
+	static const char whole[] = MULTI SELECT SET SET EXEC;
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(whole) - 1; len++)

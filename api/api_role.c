@@ -18,6 +18,7 @@ struct api_process {
 	struct api api;
 	struct role *role;
 	struct http_server *server;
+	struct http_server *metrics; /* NULL: POSTERN_METRICS_LISTEN is off */
 	struct loop_timer opening;
 	int64_t open_by_ms;
 };
@@ -36,22 +37,38 @@ static void drain(struct role *r, int64_t ms, bool is_patient)
 		return;
 	}
 	p->api.is_draining = true;
+	if (p->metrics)
+		http_server_drain(p->metrics, ms, false, NULL, NULL);
 	http_server_drain(p->server, ms, is_patient, on_drained, r);
+}
+
+static int open_servers(struct api_process *p, struct err *e)
+{
+	const struct role_context *ctx = p->role->ctx;
+	size_t n_api = ctx->n_listen_fds - ctx->n_metrics_fds;
+	const struct http_service api = {
+		.routes = &api_routes, .listen_fds = ctx->listen_fds, .n_listen_fds = n_api};
+	const struct http_service metrics = {.routes = &metrics_routes,
+					     .listen_fds = ctx->listen_fds + n_api,
+					     .n_listen_fds = ctx->n_metrics_fds,
+					     .is_internal = true};
+
+	if (ctx->n_metrics_fds && http_server_start(&p->metrics, &p->api, &metrics, e) < 0)
+		return -1;
+	return http_server_start(&p->server, &p->api, &api, e);
 }
 
 /* Without Redis the server starts after READY_WAIT_MS and responds with 503. */
 static void try_open(void *arg)
 {
 	struct api_process *p = arg;
-	const struct role_context *ctx = p->role->ctx;
 	struct err e;
 
 	if (!redis_is_ready(p->api.redis, NULL) && clock_mono_ms() < p->open_by_ms) {
 		loop_timer_set(&p->opening, READY_POLL_MS);
 		return;
 	}
-	if (http_server_start(&p->server, &p->api, &api_routes, ctx->listen_fds, ctx->n_listen_fds,
-			      &e) == 0)
+	if (open_servers(p, &e) == 0)
 		return;
 	LOG(LOG_ERROR, "role.cannot_start", LOG_S("reason", e.text));
 	role_end(p->role, 1);
@@ -78,6 +95,7 @@ static void stop(struct role *r)
 	struct api_process *p = r->state;
 
 	canary_stop();
+	http_server_free(p->metrics);
 	http_server_free(p->server);
 	loop_timer_deinit(&p->opening);
 }

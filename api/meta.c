@@ -18,33 +18,42 @@ void meta_healthz(struct request *r)
 	response_json(r, 200, json_pack("{s:s}", "status", "ok"));
 }
 
-static void respond_ready(struct request *r)
+/* NULL, or why this server accepts no mail. */
+static const char *find_obstacle(const struct api *api)
 {
-	const char *warning = helo_name_warning(request_api(r)->config);
+	const char *why = NULL;
 
-	response_json(r, 200,
-		      warning ? json_pack("{s:s, s:[s]}", "status", "ready", "warnings", warning)
-			      : json_pack("{s:s}", "status", "ready"));
+	if (api->is_draining)
+		return "shutting down";
+	if (!redis_is_ready(api->redis, &why))
+		return why ? why : "the store is not ready";
+	if (!canary_holds(&why) || !relay_watch_holds(api->redis, &why))
+		return why;
+	return NULL;
+}
+
+static void respond_ready(struct request *r, bool with_reason)
+{
+	const char *why = find_obstacle(request_api(r));
+	const char *warning = why ? NULL : helo_name_warning(request_api(r)->config);
+	const char *status = why ? "not ready" : "ready";
+	json_t *json =
+		json_pack("{s:s, s:s*, s:o*}", "status", status, "reason", with_reason ? why : NULL,
+			  "warnings", with_reason && warning ? json_pack("[s]", warning) : NULL);
+
+	if (why)
+		response_header(r, "Retry-After", "1");
+	response_json(r, why ? 503 : 200, json);
 }
 
 void meta_readyz(struct request *r)
 {
-	const char *why = NULL;
+	respond_ready(r, false);
+}
 
-	if (request_api(r)->is_draining)
-		why = "shutting down";
-	else if (redis_is_ready(request_api(r)->redis, &why))
-		why = NULL;
-	else if (!why)
-		why = "the store is not ready";
-	if (!why && canary_holds(&why))
-		relay_watch_holds(request_api(r)->redis, &why);
-	if (!why) {
-		respond_ready(r);
-		return;
-	}
-	response_header(r, "Retry-After", "1");
-	response_json(r, 503, json_pack("{s:s, s:s}", "status", "not ready", "reason", why));
+void meta_readyz_with_reason(struct request *r)
+{
+	respond_ready(r, true);
 }
 
 void meta_metrics(struct request *r)

@@ -53,9 +53,15 @@ static const struct route rows[] = {
 	{HTTP_GET, "/problems/{problem}", 0, problems_show, NULL, BODY_NONE},
 	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, BODY_NONE},
 	{HTTP_GET, "/readyz", 0, meta_readyz, NULL, BODY_NONE},
-	{HTTP_GET, "/metrics", 0, meta_metrics, NULL, BODY_NONE},
 	{HTTP_GET, "/openapi.json", 0, meta_openapi_json, NULL, BODY_NONE},
 	{HTTP_GET, "/openapi.yaml", 0, meta_openapi_yaml, NULL, BODY_NONE},
 };
 
+static const struct route metrics_rows[] = {
+	{HTTP_GET, "/healthz", 0, meta_healthz, NULL, BODY_NONE},
+	{HTTP_GET, "/readyz", 0, meta_readyz_with_reason, NULL, BODY_NONE},
+	{HTTP_GET, "/metrics", 0, meta_metrics, NULL, BODY_NONE},
+};
+
 const struct routes api_routes = {rows, sizeof(rows) / sizeof(*rows)};
+const struct routes metrics_routes = {metrics_rows, sizeof(metrics_rows) / sizeof(*metrics_rows)};

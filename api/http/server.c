@@ -21,6 +21,7 @@
 
 #define BACKSTOP_S 300u /* MHD's idle timeout; sweep.c is stricter */
 #define ENDING_MAX 1024
+#define INTERNAL_CONNECTIONS 64
 
 static const struct http_limits default_limits = {
 	.tick_ms = 1000,
@@ -157,8 +158,18 @@ static int join_loop(struct http_server *s, struct err *e)
 	return 0;
 }
 
-int http_server_start(struct http_server **out, const struct api *api, const struct routes *routes,
-		      const int *listen_fds, size_t n, struct err *e)
+static void set_room(struct http_server *s, const struct http_service *service)
+{
+	const struct config *config = s->api->config;
+
+	s->connections_max = (size_t)config->http_connections;
+	s->connections_per_address = (size_t)config->http_connections_per_address;
+	if (service->is_internal)
+		s->connections_max = s->connections_per_address = INTERNAL_CONNECTIONS;
+}
+
+int http_server_start(struct http_server **out, const struct api *api,
+		      const struct http_service *service, struct err *e)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
 	char *cert = NULL, *key = NULL;
@@ -167,14 +178,13 @@ int http_server_start(struct http_server **out, const struct api *api, const str
 	if (!s)
 		return err_oom(e);
 	s->api = api;
-	s->routes = routes;
+	s->routes = service->routes;
 	s->last_waiting = &s->waiting;
 	s->guard_fd = s->tls_fd = -1;
 	s->limits = default_limits;
-	s->connections_max = (size_t)api->config->http_connections;
-	s->connections_per_address = (size_t)api->config->http_connections_per_address;
+	set_room(s, service);
 	id_random(s->id_prefix, sizeof(s->id_prefix) - 1);
-	if (certificate_load(api->config, &cert, &key, e) < 0)
+	if (!service->is_internal && certificate_load(api->config, &cert, &key, e) < 0)
 		goto out;
 	s->is_tls = cert != NULL;
 	if (room_init(s) < 0) {
@@ -186,7 +196,7 @@ int http_server_start(struct http_server **out, const struct api *api, const str
 		goto out;
 	}
 	if (start_daemon(s, cert, key, e) < 0 || join_loop(s, e) < 0 ||
-	    accept_start(s, listen_fds, n, e) < 0)
+	    accept_start(s, service->listen_fds, service->n_listen_fds, e) < 0)
 		goto out;
 	*out = s;
 	status = 0;

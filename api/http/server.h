@@ -14,15 +14,21 @@
 
 struct http_server;
 
-/* Call it after the fork. Accepts from listen_fds, which are non-blocking and stay the caller's.
- * api and routes are borrowed until http_server_free. ERR_INPUT: the certificate or its key is not
- * usable. */
-int http_server_start(struct http_server **s, const struct api *api, const struct routes *routes,
-		      const int *listen_fds, size_t n, struct err *e);
+struct http_service {
+	const struct routes *routes;
+	const int *listen_fds; /* non-blocking; they stay the caller's */
+	size_t n_listen_fds;
+	bool is_internal; /* for operators: without TLS, and with few connections */
+};
+
+/* Call it after the fork. api and routes are borrowed until http_server_free. ERR_INPUT: the
+ * certificate or its key is not usable. */
+int http_server_start(struct http_server **s, const struct api *api,
+		      const struct http_service *service, struct err *e);
 
 /* Stops accepting, responds on open connections with `Connection: close`, lets open requests end
- * (within ms at most), then calls done. Idle connections are closed at once; with is_patient, after
- * 10 s. May be called again, with is_patient false. */
+ * (within ms at most), then calls done, which may be NULL. Idle connections are closed at once;
+ * with is_patient, after 10 s. May be called again, with is_patient false. */
 void http_server_drain(struct http_server *s, int64_t ms, bool is_patient, void (*done)(void *),
 		       void *arg);
 

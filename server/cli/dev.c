@@ -69,7 +69,7 @@ static bool is_api_ready(const struct config *config)
 {
 	struct probe_response response;
 
-	return probe_get(config, "/readyz", PROBE_MS, &response, NULL) == 0 &&
+	return probe_get(config, false, "/readyz", PROBE_MS, &response, NULL) == 0 &&
 	       response.status == 200;
 }
 
@@ -134,6 +134,7 @@ static int run(int argc, char **argv)
 	static const struct config_preset presets[] = {{"workers_api", "1"},
 						       {"workers_relay", "1"},
 						       {"log_level", "warn"},
+						       {"metrics_listen", "off"},
 						       {"webhook_allow_private", "true"},
 						       {NULL, NULL}};
 	const char *file = NULL;

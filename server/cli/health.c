@@ -34,7 +34,7 @@ static int check_health(const struct config *config, bool is_strict)
 		puts("nothing to check: this Postern does not have the role api");
 		return CLI_DONE;
 	}
-	if (probe_get(config, "/readyz", LIMIT_MS, &response, &e) < 0)
+	if (probe_get(config, false, "/readyz", LIMIT_MS, &response, &e) < 0)
 		return cli_report_error(&command_health, &e);
 	if (response.status == 200) {
 		puts("ready");
@@ -45,6 +45,8 @@ static int check_health(const struct config *config, bool is_strict)
 			response.status);
 		return cli_report_error(&command_health, &e);
 	}
+	if (strcmp(config->metrics_listen, "off") != 0)
+		(void)!probe_get(config, true, "/readyz", LIMIT_MS, &response, NULL);
 	print_not_ready(response.body);
 	return is_strict ? CLI_FAILED : CLI_DONE;
 }
@@ -75,7 +77,9 @@ const struct command command_health = {
 		"  --ready         fail also while it cannot accept mail, for example without "
 		"Redis\n"
 		"  --config FILE   instead of ./postern.yaml\n\n"
-		"Sends one request to the first address of POSTERN_LISTEN and prints one line.\n"
+		"Sends a request to the first address of POSTERN_LISTEN and prints one line. The "
+		"reason\n"
+		"why it is not ready comes from POSTERN_METRICS_LISTEN.\n"
 		"Exit status 0: it is alive; 1: it is not, or did not respond within 3 s. Restart\n"
 		"it only when `postern health` without --ready fails: a restart does not bring\n"
 		"Redis back. Without the role api it checks nothing, and the status is 0.\n\n"

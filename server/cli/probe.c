@@ -17,6 +17,7 @@
 struct probe {
 	struct loop *loop;
 	struct loop_timer timer;
+	bool is_tls;
 	struct tls_context *tls; /* NULL = clear */
 	struct stream *stream;
 	const struct addrinfo *next; /* address to try if this one fails */
@@ -146,14 +147,13 @@ static void close_probe(struct probe *p)
 	}
 }
 
-static int probe_addresses(struct probe *p, const struct config *config, int64_t limit_ms,
-			   struct err *e)
+static int probe_addresses(struct probe *p, int64_t limit_ms, struct err *e)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list;
 	int status;
 
-	if (*config->tls_cert && !(p->tls = tls_context_new(NULL, e)))
+	if (p->is_tls && !(p->tls = tls_context_new(NULL, e)))
 		return -1;
 	status = getaddrinfo(p->host, p->port, &hints, &list);
 	if (status)
@@ -165,7 +165,7 @@ static int probe_addresses(struct probe *p, const struct config *config, int64_t
 	return status;
 }
 
-int probe_get(const struct config *config, const char *path, int64_t limit_ms,
+int probe_get(const struct config *config, bool is_metrics, const char *path, int64_t limit_ms,
 	      struct probe_response *response, struct err *e)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -173,14 +173,16 @@ int probe_get(const struct config *config, const char *path, int64_t limit_ms,
 
 	if (!p)
 		return err_oom(e);
-	if (listen_local(config->listen, p->host, p->port) < 0) {
+	p->is_tls = *config->tls_cert && !is_metrics;
+	if (listen_local(is_metrics ? config->metrics_listen : config->listen, p->host, p->port) <
+	    0) {
 		free(p);
 		return err_set(e, ERR_INPUT, "listen: no address is set");
 	}
 	p->request_len = (size_t)snprintf(
 		p->request, sizeof(p->request),
 		"GET %.100s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-	status = probe_addresses(p, config, limit_ms, e);
+	status = probe_addresses(p, limit_ms, e);
 	if (status == 0)
 		status = parse_response(p, response, e);
 	close_probe(p);

@@ -1,6 +1,7 @@
 #ifndef SERVER_CLI_PROBE_H
 #define SERVER_CLI_PROBE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/config/config.h"
@@ -16,9 +17,10 @@ struct probe_response {
 	char body[PROBE_BODY_MAX]; /* truncated */
 };
 
-/* With HTTPS any certificate is accepted, because the peer is this machine. ERR_RETRY: no response
+/* is_metrics: at the first address of POSTERN_METRICS_LISTEN instead, which must not be off.
+ * With HTTPS any certificate is accepted, because the peer is this machine. ERR_RETRY: no response
  * within limit_ms; ERR_REFUSED: the response is not HTTP. */
-int probe_get(const struct config *config, const char *path, int64_t limit_ms,
+int probe_get(const struct config *config, bool is_metrics, const char *path, int64_t limit_ms,
 	      struct probe_response *response, struct err *e) __attribute__((warn_unused_result));
 
 #endif

@@ -21,7 +21,8 @@ enum config_durability { DURABILITY_FSYNC, DURABILITY_RELAXED };
 enum config_tls { TLS_OPPORTUNISTIC, TLS_REQUIRED }; /* to mail servers; smtps:// always uses TLS */
 
 struct config {
-	const char *listen;        /* POSTERN_LISTEN "127.0.0.1:8080"; "[::]:8080" */
+	const char *metrics_listen; /* POSTERN_METRICS_LISTEN "127.0.0.1:9464"; "off" */
+	const char *listen;         /* POSTERN_LISTEN "127.0.0.1:8080"; "[::]:8080" */
 	const char *redis_url;     /* redis://[user:password@]host[:port][/db] or unix:///path; "" =
 				      embedded */
 	const char *redis_ca_file; /* PEM; "" = the CAs of the system */

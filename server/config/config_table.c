@@ -101,6 +101,10 @@ static const char *check_secret(const char *text)
 const struct config_row config_rows[] = {
 	{ROW(listen, CONFIG_TEXT, "127.0.0.1:8080"),
 	 .help = "Addresses of the API: comma-separated list of address:port or [IPv6]:port."},
+	{ROW(metrics_listen, CONFIG_TEXT, "127.0.0.1:9464"),
+	 .help = "Addresses of /metrics and of /readyz with reasons, without TLS and without a "
+		 "key. "
+		 "A list as in listen, or off."},
 	{ROW(redis_url, CONFIG_TEXT, ""), .check = check_redis_url, .secrecy = CONFIG_SECRET_URL,
 	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db], "
 		 "rediss://... for TLS, or "

@@ -19,7 +19,8 @@ struct role_context {
 	const struct config *config;
 	const int *listen_fds; /* bound, listening, non-blocking; owned by the supervisor */
 	size_t n_listen_fds;
-	const char *owner; /* relay: id of this incarnation; recover: id of the dead relay */
+	size_t n_metrics_fds; /* the last ones of them: for metrics, not for the API */
+	const char *owner;    /* relay: id of this incarnation; recover: id of the dead relay */
 };
 
 /* Runs in the child after the fork. Returns the exit status: 0 = ended in order, 1 = failed. */

@@ -40,7 +40,8 @@ struct generation {
 };
 
 struct app {
-	struct listen listen;
+	struct listen listen, metrics_listen;
+	int fds[2 * LISTEN_MAX]; /* of both, in this order */
 	struct redis_child redis;
 	struct generation first, *last;
 	const struct config *config; /* of the last generation */
@@ -98,24 +99,39 @@ static void add_jobs(struct app *app, const struct config *config, role_fn *gree
 }
 
 /* Children of a killed Postern may hold the port for a moment. */
-static int open_port(struct app *app, const struct config *config, struct err *e)
+static int open_port(struct listen *l, const char *variable, const char *listen, struct err *e)
 {
 	const struct timespec pause = {.tv_nsec = 50000000};
 	int64_t until = clock_mono_ms() + PORT_MS;
-	int status = listen_open(&app->listen, config->listen, e);
+	int status = listen_open(l, variable, listen, e);
 
 	while (status < 0 && e->kind == ERR_RETRY && clock_mono_ms() < until) {
 		nanosleep(&pause, NULL);
-		status = listen_open(&app->listen, config->listen, e);
+		status = listen_open(l, variable, listen, e);
 	}
 	return status;
+}
+
+static int open_ports(struct app *app, const struct config *config, struct err *e)
+{
+	const struct listen *api = &app->listen, *metrics = &app->metrics_listen;
+
+	if (open_port(&app->listen, "POSTERN_LISTEN", config->listen, e) < 0)
+		return -1;
+	if (strcmp(config->metrics_listen, "off") != 0 &&
+	    open_port(&app->metrics_listen, "POSTERN_METRICS_LISTEN", config->metrics_listen, e) <
+		    0)
+		return -1;
+	memcpy(app->fds, api->fds, api->n * sizeof(int));
+	memcpy(app->fds + api->n, metrics->fds, metrics->n * sizeof(int));
+	return 0;
 }
 
 static int open_app(struct app *app, struct config *config, bool makes_root_key, struct err *e)
 {
 	if (preflight_check(config, e) < 0 || data_dir_make(config->data_dir, e) < 0)
 		return -1;
-	if ((config->roles & ROLE_API) && open_port(app, config, e) < 0)
+	if ((config->roles & ROLE_API) && open_ports(app, config, e) < 0)
 		return -1;
 	if (secret_prepare(config, e) < 0 ||
 	    (makes_root_key && secret_prepare_root_key(config, e) < 0))
@@ -139,7 +155,9 @@ static void log_start(const struct app *app, const struct config *config)
 {
 	char address[REDIS_URL_ADDRESS_MAX] = "", roles[ROLES_TEXT_MAX];
 	const char *redis = app->redis.lock_fd >= 0 ? "embedded" : address;
-	const char *listen = config->roles & ROLE_API ? config->listen : "";
+	bool has_api = config->roles & ROLE_API;
+	const char *listen = has_api ? config->listen : "";
+	const char *metrics = has_api ? config->metrics_listen : "";
 	struct redis_url url;
 
 	if (redis_url_parse(config, &url, NULL) == 0)
@@ -147,8 +165,8 @@ static void log_start(const struct app *app, const struct config *config)
 	explicit_bzero(&url, sizeof(url));
 	roles_text(config->roles, roles);
 	LOG(LOG_INFO, "postern.started", LOG_S("version", POSTERN_VERSION), LOG_S("listen", listen),
-	    LOG_S("config_file", config_file(config)), LOG_S("data_dir", config->data_dir),
-	    LOG_S("roles", roles + 1), LOG_S("redis", redis));
+	    LOG_S("metrics_listen", metrics), LOG_S("config_file", config_file(config)),
+	    LOG_S("data_dir", config->data_dir), LOG_S("roles", roles + 1), LOG_S("redis", redis));
 }
 
 static void free_generation(struct generation *g)
@@ -200,6 +218,7 @@ static void close_app(struct app *app)
 	for (size_t i = 0; i < app->n_owners; i++)
 		free(app->owners[i]);
 	listen_close(&app->listen);
+	listen_close(&app->metrics_listen);
 	redis_child_release(&app->redis);
 }
 
@@ -207,8 +226,9 @@ static int supervise(struct app *app, const struct config *config, bool hangup_e
 {
 	struct supervisor_plan plan = {
 		.config = config,
-		.listen_fds = app->listen.fds,
-		.n_listen_fds = app->listen.n,
+		.listen_fds = app->fds,
+		.n_listen_fds = app->listen.n + app->metrics_listen.n,
+		.n_metrics_fds = app->metrics_listen.n,
 		.lock_fd = app->redis.lock_fd,
 		.hangup_ends = hangup_ends,
 		.reload = reload,

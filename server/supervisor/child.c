@@ -110,6 +110,7 @@ static _Noreturn void run_child(const struct child *c, const struct supervisor_p
 	if (c->job->listens && !c->is_recovery) {
 		ctx.listen_fds = plan->listen_fds;
 		ctx.n_listen_fds = plan->n_listen_fds;
+		ctx.n_metrics_fds = plan->n_metrics_fds;
 	}
 	metrics_use_slot(c->slot);
 	log_init((enum log_level)config->log_level, (enum log_format)config->log_format,

@@ -23,7 +23,7 @@ struct address {
 };
 
 /* The next address of "a:1, b:2". 1 = found one, 0 = end. */
-static int next_address(const char **p, struct address *a, struct err *e)
+static int next_address(const char *variable, const char **p, struct address *a, struct err *e)
 {
 	const char *colon, *host;
 	size_t len, host_len;
@@ -48,31 +48,32 @@ static int next_address(const char **p, struct address *a, struct err *e)
 	if (!colon || host_len >= LISTEN_HOST_MAX || strlen(colon + 1) > 5 ||
 	    number_parse(colon + 1, strlen(colon + 1), 1, 65535, &port) < 0)
 		return err_set(e, ERR_INPUT,
-			       "listen: \"%.80s\" is wrong: address:port is expected, like "
+			       "%s: \"%.80s\" is wrong: address:port is expected, like "
 			       "127.0.0.1:8080 or [::]:8080",
-			       a->text);
+			       variable, a->text);
 	memcpy(a->host, host, host_len);
 	a->host[host_len] = 0;
 	memcpy(a->port, colon + 1, strlen(colon + 1) + 1);
 	return 1;
 }
 
-int listen_check(const char *listen, struct err *e)
+int listen_check(const char *variable, const char *listen, struct err *e)
 {
 	struct address a;
 	size_t n = 0;
 	int status;
 
-	while ((status = next_address(&listen, &a, e)) == 1)
+	while ((status = next_address(variable, &listen, &a, e)) == 1)
 		n++;
 	if (status < 0)
 		return -1;
 	if (n == 0 || n > LISTEN_MAX)
-		return err_set(e, ERR_INPUT, "listen: 1 to %d addresses are expected", LISTEN_MAX);
+		return err_set(e, ERR_INPUT, "%s: 1 to %d addresses are expected", variable,
+			       LISTEN_MAX);
 	return 0;
 }
 
-static int refuse(const struct address *a, struct err *e)
+static int refuse(const char *variable, const struct address *a, struct err *e)
 {
 	long other = strtol(a->port, NULL, 10) + 1;
 
@@ -80,8 +81,8 @@ static int refuse(const struct address *a, struct err *e)
 	case EADDRINUSE:
 		return err_set(e, ERR_RETRY,
 			       "%s is in use by another program; stop it, or listen "
-			       "elsewhere: POSTERN_LISTEN=%s%s%s:%ld",
-			       a->text, strchr(a->host, ':') ? "[" : "",
+			       "elsewhere: %s=%s%s%s:%ld",
+			       a->text, variable, strchr(a->host, ':') ? "[" : "",
 			       *a->host ? a->host : "127.0.0.1", strchr(a->host, ':') ? "]" : "",
 			       other > 65535 ? 8080 : other);
 	case EACCES:
@@ -97,21 +98,21 @@ static int refuse(const struct address *a, struct err *e)
 }
 
 /* A lone [::] serves IPv4 too; in a list, each address serves its own family. */
-static int bind_one(struct listen *l, const struct address *a, const struct addrinfo *ai,
-		    bool is_only, struct err *e)
+static int bind_one(struct listen *l, const char *variable, const struct address *a,
+		    const struct addrinfo *ai, bool is_only, struct err *e)
 {
 	int on = 1, off = 0, fd;
 
 	if (l->n == LISTEN_MAX)
-		return err_set(e, ERR_INPUT, "listen: more than %d addresses", LISTEN_MAX);
+		return err_set(e, ERR_INPUT, "%s: more than %d addresses", variable, LISTEN_MAX);
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return refuse(a, e);
+		return refuse(variable, a, e);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_only ? &off : &on, sizeof(on));
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
-		refuse(a, e);
+		refuse(variable, a, e);
 		close(fd);
 		return -1;
 	}
@@ -119,7 +120,8 @@ static int bind_one(struct listen *l, const struct address *a, const struct addr
 	return 0;
 }
 
-static int open_address(struct listen *l, const struct address *a, bool is_only, struct err *e)
+static int open_address(struct listen *l, const char *variable, const struct address *a,
+			bool is_only, struct err *e)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
 				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
@@ -130,9 +132,9 @@ static int open_address(struct listen *l, const struct address *a, bool is_only,
 		hints.ai_family = AF_INET;
 	error = getaddrinfo(*a->host ? a->host : NULL, a->port, &hints, &list);
 	if (error)
-		return err_set(e, ERR_INPUT, "listen: %s: %s", a->text, gai_strerror(error));
+		return err_set(e, ERR_INPUT, "%s: %s: %s", variable, a->text, gai_strerror(error));
 	for (const struct addrinfo *ai = list; ai && status == 0; ai = ai->ai_next) {
-		status = bind_one(l, a, ai, is_only && !list->ai_next, e);
+		status = bind_one(l, variable, a, ai, is_only && !list->ai_next, e);
 		/* a name like localhost may include an address that this machine does not have */
 		if (status < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT) &&
 		    (ai->ai_next || l->n))
@@ -142,18 +144,18 @@ static int open_address(struct listen *l, const struct address *a, bool is_only,
 	return status;
 }
 
-int listen_open(struct listen *l, const char *listen, struct err *e)
+int listen_open(struct listen *l, const char *variable, const char *listen, struct err *e)
 {
 	const char *p = listen;
 	struct address a;
 	bool is_only;
 
 	*l = (struct listen){.n = 0};
-	if (listen_check(listen, e) < 0)
+	if (listen_check(variable, listen, e) < 0)
 		return -1;
-	is_only = next_address(&p, &a, e) == 1 && p[strspn(p, ", ")] == 0;
-	while (next_address(&listen, &a, e) == 1)
-		if (open_address(l, &a, is_only, e) < 0) {
+	is_only = next_address(variable, &p, &a, e) == 1 && p[strspn(p, ", ")] == 0;
+	while (next_address(variable, &listen, &a, e) == 1)
+		if (open_address(l, variable, &a, is_only, e) < 0) {
 			listen_close(l);
 			return -1;
 		}
@@ -171,7 +173,7 @@ int listen_local(const char *listen, char host[LISTEN_HOST_MAX], char port[LISTE
 {
 	struct address a;
 
-	if (next_address(&listen, &a, NULL) != 1)
+	if (next_address("", &listen, &a, NULL) != 1)
 		return -1;
 	if (!*a.host || strcmp(a.host, "0.0.0.0") == 0)
 		snprintf(a.host, sizeof(a.host), "127.0.0.1");

@@ -16,11 +16,12 @@ struct listen {
 };
 
 /* listen: a comma- or space-separated list of "127.0.0.1:8080", "[::]:8080", ":8080",
- * "localhost:8080". ERR_INPUT: syntax error; ERR_RETRY: in use; ERR_REFUSED: not allowed. */
-int listen_open(struct listen *l, const char *listen, struct err *e);
+ * "localhost:8080". variable: for errors, POSTERN_LISTEN or POSTERN_METRICS_LISTEN. ERR_INPUT:
+ * syntax error; ERR_RETRY: in use; ERR_REFUSED: not allowed. */
+int listen_open(struct listen *l, const char *variable, const char *listen, struct err *e);
 void listen_close(struct listen *l);
 /* Checks the syntax only. */
-int listen_check(const char *listen, struct err *e);
+int listen_check(const char *variable, const char *listen, struct err *e);
 
 /* Host and port by which a client on this machine reaches the first address. */
 #define LISTEN_HOST_MAX 256

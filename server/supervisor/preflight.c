@@ -54,9 +54,18 @@ static int check_redis(const struct config *config, struct err *e)
 	return status;
 }
 
+static int check_listen(const struct config *config, struct err *e)
+{
+	if (listen_check("POSTERN_LISTEN", config->listen, e) < 0)
+		return -1;
+	if (strcmp(config->metrics_listen, "off") == 0)
+		return 0;
+	return listen_check("POSTERN_METRICS_LISTEN", config->metrics_listen, e);
+}
+
 int preflight_check(const struct config *config, struct err *e)
 {
-	if (check_redis(config, e) < 0 || listen_check(config->listen, e) < 0 ||
+	if (check_redis(config, e) < 0 || check_listen(config, e) < 0 ||
 	    data_dir_check(config->data_dir, e) < 0 || router_check_config(config, e) < 0 ||
 	    check_dkim(config, e) < 0 || check_tls(config, e) < 0)
 		return -1;
@@ -136,6 +145,7 @@ static const struct idle_setting {
 	const char *why;
 } idle_settings[] = {
 	{"listen", lacks_api, "the role api is not among POSTERN_ROLES"},
+	{"metrics_listen", lacks_api, "the role api is not among POSTERN_ROLES"},
 	{"tls_cert", lacks_api, "the role api is not among POSTERN_ROLES"},
 	{"workers_api", lacks_api, "the role api is not among POSTERN_ROLES"},
 	{"http_connections", lacks_api, "the role api is not among POSTERN_ROLES"},

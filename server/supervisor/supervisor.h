@@ -38,8 +38,9 @@ struct supervisor_plan {
 	const struct config *config;
 	const int *listen_fds;
 	size_t n_listen_fds;
-	int lock_fd;      /* -1 = none */
-	bool hangup_ends; /* SIGHUP means that the terminal was closed */
+	size_t n_metrics_fds; /* the last ones of them */
+	int lock_fd;          /* -1 = none */
+	bool hangup_ends;     /* SIGHUP means that the terminal was closed */
 	/* If hangup_ends is false, SIGHUP calls this for the jobs of a new generation. They must
 	 * live as long as the plan. -1: e has the reason, and nothing changes. NULL: SIGHUP does
 	 * nothing. */

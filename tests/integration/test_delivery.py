@@ -323,7 +323,7 @@ def test_mail_from_a_domain_that_the_key_does_not_cover_is_sent_unsigned(make_po
         rcpt = f"ok-from{number}@d20.test"
         server.deliver(rcpt, key=server.live_key, **{"from": sender})
         assert world.sink.mail(rcpt).count(b"DKIM-Signature:") == (1 if sender.endswith(".shop.example") else 0)
-    assert "postern_dkim_unsigned_total 2\n" in server.request("GET", "/metrics", key=None).body.decode()
+    assert "postern_dkim_unsigned_total 2\n" in server.internal("/metrics").body.decode()
     assert server.log().count("dkim.unsigned") == 1
 
 

@@ -18,7 +18,7 @@ def test_the_table_of_settings_is_the_program_s_own():
 
 def test_the_table_of_metrics_is_the_program_s_own(postern):
     shown = re.search(r"<!-- postern metrics -->\n(.*?)<!-- end of metrics -->", documentation.text("metrics"), re.S).group(1)
-    text = postern.request("GET", "/metrics", key=None).body.decode()
+    text = postern.internal("/metrics").body.decode()
     rows = re.findall(r"(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$", text)
     assert shown == "| metric | type | |\n|---|---|---|\n" + "".join(f"| `{name}` | {kind} | {words}. |\n" for name, words, kind in rows)
 

@@ -44,7 +44,7 @@ def test_while_redis_is_down_nothing_is_accepted_and_nothing_is_lost(server, red
     assert answer.status == 503
     assert answer.json()["type"] == "/problems/not-accepted"
     assert int(answer.headers["Retry-After"]) >= 1
-    ready = harness.wait_for(lambda: (a := server.request("GET", "/readyz", key=None)).status == 503 and a, 15)
+    ready = harness.wait_for(lambda: (a := server.internal("/readyz")).status == 503 and a, 15)
     assert b"redis" in ready.body.lower() or b"store" in ready.body.lower()
     assert server.request("GET", "/healthz", key=None).status == 200
     redis.start()
@@ -190,7 +190,7 @@ def test_a_full_disk_under_the_embedded_redis_is_named(small_disk, make_postern,
         answer = server.send("ok-nospace@d37.test", key=server.live_key, attachments=attachments)
         return answer.status == 503 and "is full" in answer.json()["detail"]
     harness.wait_for(names_the_disk, 40, what="a 503 that names the disk")
-    ready = server.request("GET", "/readyz", key=None)
+    ready = server.internal("/readyz")
     assert ready.status == 503 and f"the disk of {small_disk / 'data'} is full" in ready.body.decode(), ready
     assert "is full" in "".join(line for line in server.log().splitlines() if "store.not_ready" in line)
     ballast.unlink()

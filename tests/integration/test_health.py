@@ -122,7 +122,7 @@ def test_the_server_is_not_ready_while_no_relay_delivers_the_canary(make_postern
 
     def reason():
         with contextlib.suppress(OSError):
-            return server.request("GET", "/readyz", key=None).json().get("reason", "")
+            return server.internal("/readyz").json().get("reason", "")
         return ""
     wait_for(lambda: "no relay has delivered it" in reason(), 20, what="the reason")
     wait_for(lambda: [line for line in server.log_lines() if line["fact"] == "canary.missing"], 60, what="the line of the log")

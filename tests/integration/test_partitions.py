@@ -152,7 +152,7 @@ def test_another_number_of_partitions_is_refused_with_a_hint(make_postern, make_
 
     def reason():
         try:
-            answer = server.request("GET", "/readyz", key=None)
+            answer = server.internal("/readyz")
         except OSError:
             return None
         return answer.status == 503 and "POSTERN_PARTITIONS" in answer.body.decode() and answer.body.decode()

@@ -44,7 +44,7 @@ def not_ready_because(server, words):
 
     def is_said():
         with contextlib.suppress(OSError):
-            r = server.request("GET", "/readyz", key=None)
+            r = server.internal("/readyz")
             return r.status == 503 and all(w in r.body.decode() for w in words)
         return False
     wait_for(is_said, 20, what="/readyz gives the reason")

@@ -174,7 +174,7 @@ def test_no_secret_is_where_it_does_not_belong(make_postern, stack, relay, recei
     id = send_what_fails(server, hook["secret"])
     assert server.wait_terminal(id, key=server.live_key, timeout=60)["status"] == "bounced"
     crash_everyone(server)
-    metrics = server.request("GET", "/metrics", key=None).body
+    metrics = server.internal("/metrics").body
     attempts = server.request("GET", f"/v1/messages/{id}/attempts", key=server.live_key).body
     secrets = [server.live_key, server.test_key, harness.ROOT_KEY, base64.b64decode(harness.SECRET), RELAY_PASSWORD, WRONG_KEY,
                REDIS_PASSWORD, *(base64.b64decode(h["secret"].removeprefix("whsec_")) for h in (hook, rotated)), *dkim]

@@ -152,7 +152,7 @@ def test_mail_that_comes_while_redis_loads_is_refused_at_start_and_later(scene):
     harness.wait_for(lambda: "cannot_connect" in scene.server.log(), what="the word of Redis")
     harness.wait_for(lambda: is_listening(scene.server), 30, what="the API")
     refused(scene)
-    assert scene.server.request("GET", "/readyz", key=None).status == 503
+    assert scene.server.internal("/readyz").status == 503
     scene.proxy.refusal = None
     scene.server.wait_ready()
     scene.mail()

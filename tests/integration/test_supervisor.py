@@ -122,7 +122,7 @@ def test_no_process_outlives_a_killed_supervisor_and_the_next_start_works(make_p
 
 def test_a_second_postern_on_the_same_data_directory_is_refused(make_postern):
     server = make_postern(keys=False)
-    env = dict(server.env(), POSTERN_LISTEN=f"127.0.0.1:{harness.free_port()}")
+    env = dict(server.env(), POSTERN_LISTEN=f"127.0.0.1:{harness.free_port()}", POSTERN_METRICS_LISTEN="off")
     done = subprocess.run([harness.binary(), "serve"], env=env, cwd=server.directory, capture_output=True, text=True,
                           timeout=20, check=False)
     assert done.returncode == 1
@@ -185,7 +185,7 @@ def test_roles_can_run_on_separate_machines_with_one_redis(make_postern, make_re
     make_relay.launch()
     assert api.deliver("a@example.com")["recipients"][0]["status"] == "delivered"
     assert set(api.children().values()) == {"api"}
-    assert "\npostern_store_ready 1\n" in api.request("GET", "/metrics", key=None).body.decode()
+    assert "\npostern_store_ready 1\n" in api.internal("/metrics").body.decode()
     wait_for(lambda: set(make_relay.children().values()) == {"relay", "keeper"}, what="relay and keeper")
 
 

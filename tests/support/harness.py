@@ -266,9 +266,10 @@ class Postern:
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
+        self.metrics_port = free_port()
         self.redis = redis
         defaults = {
-            "listen": self.host, "data_dir": str(self.directory / "data"), "log_format": "json",
+            "listen": self.host, "metrics_listen": f"127.0.0.1:{self.metrics_port}", "data_dir": str(self.directory / "data"), "log_format": "json",
             "redis_url": redis.url if redis else None, "root_key": ROOT_KEY, "secret": SECRET,
             "helo_name": "postern.test", "dns_servers": "127.0.0.1@1", "workers_api": 2, "workers_relay": 2,
         }
@@ -346,7 +347,11 @@ class Postern:
 
     # -- HTTP --
 
-    def request(self, method, path, headers=None, json=None, data=None, key=DEFAULT, timeout=30):
+    def internal(self, path):
+        """GET from the listener for operators: /metrics, and /readyz with the reason."""
+        return self.request("GET", path, key=None, port=self.metrics_port)
+
+    def request(self, method, path, headers=None, json=None, data=None, key=DEFAULT, timeout=30, port=None):
         headers = dict(headers or {})
         if key is DEFAULT:
             key = self.test_key
@@ -355,7 +360,7 @@ class Postern:
         if json is not None:
             data = jsonlib.dumps(json).encode()
             headers.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)
         try:
             connection.request(method, path, body=data, headers=headers)
             answer = connection.getresponse()
@@ -403,7 +408,7 @@ class Postern:
         return seen
 
     def metric(self, name):
-        text = self.request("GET", "/metrics", key=None).body.decode()
+        text = self.internal("/metrics").body.decode()
         found = re.findall(rf"(?m)^{re.escape(name)} (\S+)$", text)
         assert found, f"no metric {name}"
         return float(found[0])

@@ -178,7 +178,8 @@ static const struct routes routes_served = {rows_of_test,
 					    sizeof(rows_of_test) / sizeof(*rows_of_test)};
 #else
 #include "api/routes.h"
-#define routes_served api_routes
+static const struct routes *real_routes = &api_routes;
+#define routes_served (*real_routes)
 #endif
 
 struct lookup {
@@ -268,14 +269,15 @@ static inline int serve(int fd, const char *cert, const char *key)
 				.trusted_proxies = "",
 				.tls_cert = cert,
 				.tls_key = key};
+	const struct http_service service = {
+		.routes = &routes_served, .listen_fds = &fd, .n_listen_fds = 1};
 	struct err e = {0};
 
 	/* With LOG_INFO the log's code runs too. */
 	log_init(LOG_INFO, LOG_FORMAT_JSON, "api");
 	signal(SIGPIPE, SIG_IGN);
 	api = (struct api){.loop = loop_new(), .config = &config};
-	if (metrics_init() < 0 ||
-	    http_server_start(&server, &api, &routes_served, &fd, 1, &e) < 0) {
+	if (metrics_init() < 0 || http_server_start(&server, &api, &service, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return 3;
 	}

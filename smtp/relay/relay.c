@@ -95,7 +95,8 @@ static void note_response(struct relay *r, const struct take_result *t)
 	struct site *s;
 
 	r->has_found |= t->n_slots > 0 || t->is_full;
-	shortage_hear(&r->shortage, t->waiting);
+	if (r->has_asked_new)
+		shortage_hear(&r->shortage, t->waiting);
 	for (s = r->sites.first; s; s = s->next)
 		s->round.got = 0;
 	for (size_t i = 0; i < t->n_jobs; i++)
@@ -191,7 +192,7 @@ static void fill_sites(struct relay *r, struct round *round)
 {
 	unsigned room = shares_room(&r->context.shares);
 	unsigned reserve = (r->context.shares.limit * 3 + 7) / 8;
-	unsigned spare = room > reserve ? room - reserve : 0;
+	unsigned spare = room > reserve && !r->shortage.is_probe ? room - reserve : 0;
 	struct take_request *request = &round->request;
 
 	request->is_complete = r->reports_all;
@@ -219,13 +220,16 @@ static void fill_shares(struct relay *r, struct round *round)
 {
 	struct shares_step step = shares_step(&r->context.shares);
 
+	round->request.capped = "";
+	if (r->shortage.is_probe)
+		return;
 	if (r->has_asked_new || r->has_grown)
 		round->request.free_connections = part_of(r, step.any);
 	if (r->has_asked_new)
 		round->request.otp_connections = part_of(r, step.otp);
 	shares_write_capped(&r->context.shares, &round->capped);
 	round->request.capped = buf_text(&round->capped);
-	shortage_start_round(&r->shortage, round->capped.len > 0);
+	r->shortage.has_capped = round->capped.len > 0;
 }
 
 static void take_from(struct relay *r, unsigned partition, struct round *round)
@@ -259,6 +263,9 @@ static void take_round(void *arg)
 	if (!may_take(r))
 		return;
 	r->has_asked_new = r->wants_new && shortage_may_ask(&r->shortage);
+	r->shortage.is_probe = false;
+	if (r->has_asked_new)
+		shortage_start_round(&r->shortage);
 	r->has_grown = false;
 	round.capped = (struct buf){0};
 	round.request = (struct take_request){

@@ -8,16 +8,24 @@
 #include "smtp/relay/site.h"
 #include "smtp/relay/yield.h"
 
-#define AGAIN_MS 250       /* until the store is asked again */
-#define SILENT_OTP_MS 2000 /* a connection without a session yields to lane otp */
-#define SILENT_MS 5000     /* and to other lanes */
-#define YIELD_PART 16      /* of the connections yield at a time */
+#define AGAIN_MS 250        /* until the store is asked again */
+#define SILENT_OTP_MS 2000  /* a connection without a session yields to lane otp */
+#define SILENT_MS 5000      /* and to other lanes */
+#define SILENT_OWN_MS 30000 /* and to mail of the same tenant */
+#define PROBE_MS 5000
+#define YIELD_PART 16 /* of the connections yield at a time */
 #define OTP_PATIENCE_MS 10000
 #define OTP_REPORT_MS 5000
 
-void shortage_start_round(struct shortage *s, bool has_capped)
+/* take does not say whether capped tenants have more mail. So from time to time a round caps none:
+ * silent connections of a tenant shall not stop its own mail for minutes. */
+void shortage_start_round(struct shortage *s)
 {
-	s->has_capped = has_capped;
+	int64_t now = clock_mono_ms();
+
+	s->is_probe = s->has_capped && s->waiting == TAKE_NONE_WAITS && now >= s->probe_ms;
+	if (s->is_probe || !s->has_capped)
+		s->probe_ms = now + PROBE_MS;
 	s->waiting = TAKE_NONE_WAITS;
 }
 
@@ -41,6 +49,14 @@ static void watch_otp(struct shortage *s, int64_t now)
 	}
 }
 
+static void end_probe(struct shortage *s)
+{
+	if (s->waiting != TAKE_NONE_WAITS)
+		yield_connections(s->sites, s->sites->context->shares.limit / YIELD_PART + 1,
+				  SILENT_OWN_MS);
+	s->waiting = TAKE_NONE_WAITS;
+}
+
 void shortage_end_round(struct shortage *s)
 {
 	const struct shares *shares = &s->sites->context->shares;
@@ -49,6 +65,10 @@ void shortage_end_round(struct shortage *s)
 	bool waits = s->waiting != TAKE_NONE_WAITS && !step.any && !(is_otp && step.otp);
 	int64_t now = clock_mono_ms();
 
+	if (s->is_probe) {
+		end_probe(s);
+		return;
+	}
 	s->is_short = waits || s->has_capped;
 	s->until_ms = s->is_short ? now + AGAIN_MS : 0;
 	s->room = shares_room(shares);

@@ -1,0 +1,99 @@
+"""Mail servers that accept connections and say nothing, or little, and many domains that lead to them."""
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from support import harness
+from support.odd_server import OddServer
+from support.victim import hold
+
+DOMAINS = 60
+CONNECTIONS = 20                               # of each relay
+RELAYS = 2
+
+
+class SlowGreeting(OddServer):
+    """Takes mail like any server, but greets after some seconds."""
+
+    async def talk(self, reader, writer):
+        await asyncio.sleep(6)
+        writer.write(b"220 slow.test ESMTP\r\n")
+        while line := await reader.readline():
+            if line == b"DATA\r\n":
+                writer.write(b"354 go\r\n")
+                while await reader.readline() != b".\r\n":
+                    pass
+            writer.write(b"250 2.0.0 ok\r\n")
+
+
+def send_to(server, key, addresses, lane="normal"):
+    """One message to each. Returns their ids."""
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(pool.map(lambda to: server.send(to, key=key, lane=lane), addresses))
+    assert {r.status for r in responses} == {202}
+    return [r.json()["id"] for r in responses]
+
+
+def wait_idle_end(server):
+    """The victim's connections have ended, so that it needs new ones beside the attack."""
+    harness.wait_for(lambda: server.metric("postern_smtp_connections") == 0, 30, what="no connection")
+
+
+def test_many_domains_at_one_silent_host_hold_few_connections(attacked, outside, stack, seconds, report):
+    pit = stack.add(OddServer("127.0.0.9", outside.smtp_port).start())
+    outside.dns.zone["*.many.test"] = {"A": ["127.0.0.9"]}
+    a = attacked({"workers_relay": RELAYS, "relay_connections": CONNECTIONS, "connecting_per_address": 4,
+                  "retry_first_otp_s": 600, "retry_first_s": 900})
+    alone = a.victim.measure("alone", seconds)
+    wait_idle_end(a.server)
+    ids = send_to(a.server, a.key, [f"x@d{i}.many.test" for i in range(DOMAINS)], lane="otp")
+    harness.wait_for(lambda: pit.open >= 4, 30, what="connections to the silent host")
+    beside = a.victim.measure("beside", seconds)
+    report(alone, beside, connections_of_attacker=pit.most)
+    hold(beside, alone)
+    assert pit.most <= 4 * RELAYS
+    # Those that got no connection are deferred, without an attempt.
+    messages = [a.server.wait_message(i, lambda m: m["recipients"][0]["status"] != "queued", key=a.key, timeout=60)
+                for i in ids if i not in ids[:4 * RELAYS + 8]]
+    untried = [m["recipients"][0] for m in messages if m["recipients"][0]["attempts"] == 0]
+    assert len(untried) >= len(messages) - 4 * RELAYS
+    assert all("no greeting" in r["last_reply"]["text"] for r in untried if r["status"] == "deferred"), untried
+    assert a.server.metric("postern_smtp_silent_addresses_total") > 0
+
+
+def test_silent_hosts_at_many_addresses_leave_connections_for_other_projects(attacked, outside, stack, seconds, report):
+    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(DOMAINS)], outside.smtp_port).start())
+    for i in range(DOMAINS):
+        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    a = attacked({"workers_relay": RELAYS, "relay_connections": CONNECTIONS})
+    alone = a.victim.measure("alone", seconds)
+    wait_idle_end(a.server)
+    send_to(a.server, a.key, [f"x@d{i}.many.test" for i in range(DOMAINS)], lane="otp")
+    harness.wait_for(lambda: pit.open >= CONNECTIONS, 30, what="connections to the silent hosts")
+    beside = a.victim.measure("beside", seconds)
+    report(alone, beside, connections_of_attacker=pit.most)
+    hold(beside, alone)
+    assert pit.most <= RELAYS * CONNECTIONS * 5 // 6
+
+
+def test_silent_connections_of_a_project_yield_to_its_own_mail(attacked, outside, stack):
+    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(DOMAINS)], outside.smtp_port).start())
+    for i in range(DOMAINS):
+        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    a = attacked({"workers_relay": 1, "relay_connections": 8})
+    send_to(a.server, a.key, [f"x@d{i}.many.test" for i in range(DOMAINS)])
+    harness.wait_for(lambda: pit.open >= 5, 30, what="connections to the silent hosts")
+    # A greeting has 300 s. Silent connections yield after 30 s, and there are too many for the mail to find one before that.
+    message = a.server.deliver("x@victim.test", key=a.key, lane="otp", timeout=100)
+    assert message["status"] == "delivered" and message["recipients"][0]["attempts"] == 1
+    assert a.server.metric("postern_smtp_connections_yielded_total") > 0
+
+
+def test_a_server_that_greets_slowly_gets_its_mail_while_nobody_waits(attacked, outside, stack):
+    slow = stack.add(SlowGreeting("127.0.0.9", outside.smtp_port).start())
+    outside.dns.zone["slow.test"] = {"A": ["127.0.0.9"]}
+    a = attacked({"workers_relay": 1, "relay_connections": 4})
+    victim = a.victim.measure("beside", 1)
+    message = a.server.deliver("x@slow.test", key=a.key, timeout=60)
+    assert message["status"] == "delivered" and message["recipients"][0]["attempts"] == 1
+    assert slow.total == 1 and victim.lost == 0
+    assert a.server.metric("postern_smtp_connections_yielded_total") == 0

@@ -165,10 +165,12 @@ static void on_accept(enum accept_status status, const char *id, int64_t at_ms,
 				 why ? why->text : "the store cannot take it now");
 		return;
 	case ACCEPT_OUTCOME_UNKNOWN:
-		response_problem(r, PROBLEM_OUTCOME_UNKNOWN, NULL,
-				 "The connection to the store was lost. The message may have been "
-				 "accepted. Repeat the request with the same Idempotency-Key to "
-				 "find out. Without a key, a repetition may send it twice.");
+		response_problem(
+			r, PROBLEM_OUTCOME_UNKNOWN, NULL,
+			"The message may have been accepted: %s. Repeat the request with "
+			"the same Idempotency-Key to find out. Without a key, a repetition "
+			"may send it twice.",
+			why ? why->text : "the connection to the store was lost");
 		return;
 	}
 }

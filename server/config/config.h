@@ -17,7 +17,7 @@ struct buf;
  * of the field's name. */
 
 enum config_role { ROLE_API = 1, ROLE_RELAY = 2, ROLE_KEEPER = 4, ROLE_HOOKS = 8 };
-enum config_durability { DURABILITY_FSYNC, DURABILITY_RELAXED };
+enum config_durability { DURABILITY_FSYNC, DURABILITY_RELAXED, DURABILITY_REPLICATED };
 enum config_tls { TLS_OPPORTUNISTIC, TLS_REQUIRED }; /* to mail servers; smtps:// always uses TLS */
 
 struct config {

@@ -20,8 +20,10 @@ static const struct config_choice role_names[] = {{"api", ROLE_API},
 						  {"keeper", ROLE_KEEPER},
 						  {"hooks", ROLE_HOOKS},
 						  {NULL, 0}};
-static const struct config_choice durability_names[] = {
-	{"fsync", DURABILITY_FSYNC}, {"relaxed", DURABILITY_RELAXED}, {NULL, 0}};
+static const struct config_choice durability_names[] = {{"fsync", DURABILITY_FSYNC},
+							{"relaxed", DURABILITY_RELAXED},
+							{"replicated", DURABILITY_REPLICATED},
+							{NULL, 0}};
 static const struct config_choice tls_names[] = {
 	{"opportunistic", TLS_OPPORTUNISTIC}, {"required", TLS_REQUIRED}, {NULL, 0}};
 static const struct config_choice level_names[] = {{"debug", LOG_DEBUG},
@@ -166,8 +168,8 @@ const struct config_row config_rows[] = {
 	{ROW(workers_relay, CONFIG_NUMBER, "0"), .max = WORKERS_MAX,
 	 .help = "Number of relay processes. 0: one per core."},
 	{ROW(durability, CONFIG_CHOICE, "fsync"), .choices = durability_names,
-	 .help = "fsync: 202 is sent after Redis has written to disk. relaxed: as Redis is "
-		 "configured; every 202 names it."},
+	 .help = "fsync: 202 is sent after Redis has written to disk. replicated: and after a "
+		 "replica of Redis has it. relaxed: as Redis is configured. Every 202 names it."},
 	{ROW(assert_redis_settings, CONFIG_BOOL, "false"),
 	 .help = "For a Redis that denies CONFIG: do not check its settings. They must be "
 		 "appendonly yes, appendfsync always, maxmemory-policy noeviction."},

@@ -5,6 +5,7 @@
 
 #include "server/base/id.h"
 #include "server/base/loop.h"
+#include "server/config/config.h"
 #include "server/redis/redis.h"
 
 /* The requests for one partition. */
@@ -147,6 +148,8 @@ static void send_call(struct queue *q)
 		command_deinit(&c);
 		return;
 	}
+	c.waits_for_replica = b->kind->waits_for_replica &&
+			      redis_config(b->redis)->durability == DURABILITY_REPLICATED;
 	q->n_calls++;
 	redis_call(b->redis, &c, connection, b->kind->limit_ms, CALLBACK_COPY(on_result, f));
 }

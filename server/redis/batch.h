@@ -27,6 +27,7 @@ struct batch_kind {
 	unsigned max_in_flight; /* calls without a result, for each partition */
 	int64_t limit_ms;       /* time limit of a call; 0 = none */
 	bool needs_ready;       /* items end as CALL_NEVER_SENT while Redis cannot accept mail */
+	bool waits_for_replica; /* with durability replicated: after a replica has the result */
 	size_t first, width;    /* the reply is an array of first + items * width; 0, 0 = any */
 	/* Writes the script and its arguments before those of the items. */
 	void (*start)(struct command *c, unsigned partition, void *arg);

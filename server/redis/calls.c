@@ -17,6 +17,7 @@
 			  */
 #define REFUSALS_MAX 5   /* of a call without a time limit; 6 s in all, with growing delays */
 #define SILENCE_MS 10000 /* no octet for this long while a call waits: the connection is dead */
+#define REPLICA_MS "2000"
 #define BULK_CALLS 16
 #define BULK_BYTES ((size_t)512 << 10)
 
@@ -29,6 +30,8 @@ struct call {
 	int64_t limit_at, retry_at; /* monotonic ms; 0 = none */
 	size_t sent_bytes;
 	int refusals;
+	unsigned n_awaited; /* replies, on the current connection */
+	redisReply *kept;   /* the reply, until a replica has confirmed */
 	bool is_sent;       /* on the current connection */
 	bool was_refused;   /* the last reply was "not now" */
 	bool was_lost;      /* sent on a connection that was lost: it may have run */
@@ -173,23 +176,71 @@ static void take_reply(struct call *c, const redisReply *r)
 	end_call(c, CALL_ANSWERED, r, NULL);
 }
 
+/* waited: the reply to WAIT, the number of replicas that have confirmed. */
+static void take_confirmed(struct call *c, const redisReply *r, const redisReply *waited)
+{
+	struct err why;
+
+	if (r->type == REDIS_REPLY_ERROR ||
+	    (waited->type == REDIS_REPLY_INTEGER && waited->integer > 0)) {
+		take_reply(c, r);
+		return;
+	}
+	err_set(&why, ERR_RETRY, "no replica of Redis has confirmed%s%s",
+		waited->type == REDIS_REPLY_ERROR ? ": " : " within 2 s",
+		waited->type == REDIS_REPLY_ERROR ? waited->str : "");
+	LOG(LOG_WARN, "store.not_replicated", LOG_S("reason", why.text));
+	end_call(c, CALL_UNKNOWN, NULL, &why);
+}
+
+/* r: the reply to the command, or to the WAIT after it. */
 static void on_reply(const redisReply *r, void *arg)
 {
 	struct call *c = arg;
 	struct calls *l = c->calls;
+	redisReply *kept = c->kept;
 
+	c->kept = NULL;
+	if (--c->n_awaited) {
+		c->kept = (redisReply *)(uintptr_t)r;
+		conn_keep_reply(l->conn);
+		return;
+	}
 	c->is_sent = false;
 	l->n_sent--;
 	l->sent_bytes -= c->sent_bytes;
-	if (!r) {
+	if (!r || (c->command.waits_for_replica && !kept)) {
 		c->was_lost = true;
 		metric_add(METRIC_STORE_RERUNS, 1);
+		freeReplyObject(kept);
 		return; /* the connection is lost; sent again on the next one */
 	}
 	l->moved_at = clock_mono_ms();
-	take_reply(c, r);
+	if (kept)
+		take_confirmed(c, kept, r);
+	else
+		take_reply(c, r);
+	freeReplyObject(kept);
 	if (l->is_bulk)
 		send_waiting(l);
+}
+
+/* WAIT covers all that the server has written when the command before it runs, also if that is the
+ * repetition of a command whose connection was lost. False: out of memory. */
+static bool send_wait(struct calls *l, struct call *c)
+{
+	struct command wait = {0};
+	const char *bytes;
+	bool is_sent;
+	size_t len;
+
+	command_start(&wait, "WAIT");
+	command_str(&wait, "1");
+	command_str(&wait, REPLICA_MS);
+	bytes = command_finish(&wait, &len);
+	is_sent = bytes && conn_send(l->conn, bytes, len, on_reply, c);
+	command_deinit(&wait);
+	return is_sent;
 }
 
 static void send_call(struct calls *l, struct call *c)
@@ -205,6 +256,13 @@ static void send_call(struct calls *l, struct call *c)
 	c->sent_bytes = len;
 	c->is_sent = true;
 	c->was_refused = false;
+	c->n_awaited = 1;
+	if (!c->command.waits_for_replica)
+		return;
+	if (send_wait(l, c))
+		c->n_awaited = 2;
+	else
+		calls_reconnect(l, "out of memory");
 }
 
 static bool has_room(const struct calls *l, const struct call *c)

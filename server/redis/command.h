@@ -1,6 +1,7 @@
 #ifndef SERVER_REDIS_COMMAND_H
 #define SERVER_REDIS_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@
 struct command {
 	struct buf bytes; /* COMMAND_HEAD bytes of room, then the arguments */
 	unsigned n;
+	unsigned partition;     /* of command_script */
+	bool waits_for_replica; /* the call ends after a replica has what the command wrote */
 };
 
 void command_start(struct command *c, const char *name); /* "GET" ... */

@@ -343,6 +343,12 @@ bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, vo
 	return is_open(c) && pipeline_listen(c->pipeline, bytes, len, fn, arg);
 }
 
+void conn_keep_reply(struct conn *c)
+{
+	if (c->pipeline)
+		pipeline_keep_reply(c->pipeline);
+}
+
 bool conn_has_moved(struct conn *c)
 {
 	return c && c->pipeline && pipeline_has_moved(c->pipeline);

@@ -37,6 +37,8 @@ void conn_free(struct conn *c);
 bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);
 /* Sends SUBSCRIBE; see pipeline_listen. False: as conn_send. */
 bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);
+/* See pipeline_keep_reply. */
+void conn_keep_reply(struct conn *c);
 /* See pipeline_has_moved. */
 bool conn_has_moved(struct conn *c);
 /* Closes this connection; on_lost gets the reason, and a new connection follows. */

@@ -54,7 +54,9 @@ bool health_is_ready(const struct health *h, const char **why)
 
 const char *health_durability(const struct health *h)
 {
-	return h->check.holds ? "fsync" : "relaxed";
+	if (!h->check.holds)
+		return "relaxed";
+	return h->config->durability == DURABILITY_REPLICATED ? "replicated" : "fsync";
 }
 
 /* The embedded Redis exits when it cannot write, and cannot start while the disk is full. Only a
@@ -118,7 +120,8 @@ void health_judge(struct health *h, const redisReply *config)
 
 	if (!h->info)
 		return;
-	settings_check(&info, config, h->config->assert_redis_settings, &h->check);
+	settings_check(&info, config, h->config->assert_redis_settings,
+		       h->config->durability == DURABILITY_REPLICATED, &h->check);
 	metric_set(METRIC_STORE_BYTES, h->check.memory_bytes);
 	log_warnings(&h->check, &was);
 	if (!h->check.holds && !h->was_checked)
@@ -169,6 +172,7 @@ bool health_ask_config(struct calls *l, reply_fn *fn, void *arg)
 	command_str(&c, "appendfsync");
 	command_str(&c, "no-appendfsync-on-rewrite");
 	command_str(&c, "aof-load-truncated");
+	command_str(&c, "min-replicas-to-write");
 	bytes = command_finish(&c, &len);
 	is_sent = bytes && conn_send(l->conn, bytes, len, fn, arg);
 	command_deinit(&c);

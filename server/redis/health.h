@@ -40,7 +40,7 @@ bool health_is_connected(const struct health *h);
  * valid until the next check. */
 bool health_is_ready(const struct health *h, const char **why);
 
-/* "fsync" or "relaxed". */
+/* "fsync", "relaxed" or "replicated". */
 const char *health_durability(const struct health *h);
 
 /* ---- for the handshake ---- */

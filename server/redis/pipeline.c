@@ -18,6 +18,12 @@ struct waiting {
 	void *arg;
 };
 
+/* What the callback of a reply did. */
+struct passing {
+	bool is_freed; /* the pipeline is gone */
+	bool is_kept;  /* the callback took the reply */
+};
+
 struct pipeline {
 	struct stream *stream;
 	redisReader *reader;
@@ -28,7 +34,7 @@ struct pipeline {
 	struct waiting listener; /* fn NULL = none */
 	struct loop_post post;   /* writes, and reads on, at the end of the turn */
 	bool reads_on, has_replied;
-	bool *is_freed; /* set by pipeline_free: a function up the stack runs a callback */
+	struct passing *passing; /* not NULL: a function up the stack runs callbacks */
 	uint64_t received, queued, written;
 	struct {
 		uint64_t received, queued, written;
@@ -121,8 +127,8 @@ static bool write_output(struct pipeline *p)
 /* ---- input ---- */
 
 /* Passes on the replies that are complete. Returns NULL, or why the connection is of no use.
- * *is_freed: a callback has freed the pipeline. */
-static const char *pass_replies(struct pipeline *p, const bool *is_freed)
+ * passing->is_freed: a callback has freed the pipeline. */
+static const char *pass_replies(struct pipeline *p, struct passing *passing)
 {
 	void *reply = NULL;
 
@@ -134,10 +140,12 @@ static const char *pass_replies(struct pipeline *p, const bool *is_freed)
 		p->has_replied = true;
 		if (p->n)
 			w = take_first(p);
+		passing->is_kept = false;
 		if (w.fn)
 			w.fn(reply, w.arg);
-		freeReplyObject(reply);
-		if (*is_freed)
+		if (!passing->is_kept)
+			freeReplyObject(reply);
+		if (passing->is_freed)
 			return NULL;
 		if (!w.fn)
 			return "a reply without a command";
@@ -146,7 +154,7 @@ static const char *pass_replies(struct pipeline *p, const bool *is_freed)
 	return p->reader->errstr;
 }
 
-static const char *read_some(struct pipeline *p, const bool *is_freed)
+static const char *read_some(struct pipeline *p, struct passing *passing)
 {
 	char bytes[READ_BYTES];
 	const char *why = NULL;
@@ -163,8 +171,8 @@ static const char *read_some(struct pipeline *p, const bool *is_freed)
 		p->received += (size_t)n;
 		if (redisReaderFeed(p->reader, bytes, (size_t)n) != REDIS_OK)
 			return p->reader->errstr;
-		why = pass_replies(p, is_freed);
-		if (why || *is_freed)
+		why = pass_replies(p, passing);
+		if (why || passing->is_freed)
 			return why;
 	} while (stream_has_more(p->stream, (size_t)n, sizeof(bytes)) && ++turns < READS_A_TURN);
 	p->reads_on = turns == READS_A_TURN;
@@ -175,14 +183,14 @@ static const char *read_some(struct pipeline *p, const bool *is_freed)
 
 void pipeline_move(struct pipeline *p)
 {
-	bool is_freed = false;
+	struct passing passing = {0};
 	const char *why;
 
-	p->is_freed = &is_freed;
-	why = read_some(p, &is_freed);
-	if (is_freed)
+	p->passing = &passing;
+	why = read_some(p, &passing);
+	if (passing.is_freed)
 		return;
-	p->is_freed = NULL;
+	p->passing = NULL;
 	if (!why && !write_output(p))
 		why = stream_why(p->stream);
 	if (why)
@@ -224,8 +232,8 @@ void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
-	if (p->is_freed)
-		*p->is_freed = true;
+	if (p->passing)
+		p->passing->is_freed = true;
 	loop_post_deinit(&p->post);
 	while (p->n) {
 		struct waiting w = take_first(p);
@@ -236,6 +244,12 @@ void pipeline_free(struct pipeline *p)
 	buf_wipe(&p->out);
 	free(p->waiting);
 	free(p);
+}
+
+void pipeline_keep_reply(struct pipeline *p)
+{
+	if (p->passing)
+		p->passing->is_kept = true;
 }
 
 bool pipeline_has_replied(const struct pipeline *p)

@@ -33,6 +33,8 @@ bool pipeline_send(struct pipeline *p, const char *bytes, size_t len, reply_fn *
 bool pipeline_listen(struct pipeline *p, const char *bytes, size_t len, reply_fn *fn, void *arg);
 /* The stream reported STREAM_MOVED: reads replies and writes what waits. */
 void pipeline_move(struct pipeline *p);
+/* Within a reply_fn: the caller takes the reply, and frees it with freeReplyObject. */
+void pipeline_keep_reply(struct pipeline *p);
 /* True after the first reply. */
 bool pipeline_has_replied(const struct pipeline *p);
 /* True if octets have moved since the last call of this function, which belongs into a timer: some

@@ -42,7 +42,7 @@ bool redis_is_ready(const struct redis *redis, const char **why);
 /* True if accepted mail can be processed, whatever the settings: connected, and the `meta` key is
  * ours. */
 bool redis_is_connected(const struct redis *redis);
-/* "fsync" or "relaxed": the durability that a 202 promises now. */
+/* "fsync", "relaxed" or "replicated": the durability that a 202 promises now. */
 const char *redis_durability(const struct redis *redis);
 /* Redis's clock minus clock_real_ms(), as last measured. */
 int64_t redis_clock_offset_ms(const struct redis *redis);

@@ -94,8 +94,22 @@ static void check_config(struct redis_settings *c, const redisReply *config, boo
 			     rows[i].name, setting(config, rows[i].name), rows[i].value);
 }
 
+static void check_replicas(struct redis_settings *c, const redisReply *info,
+			   const redisReply *config)
+{
+	static const char name[] = "min-replicas-to-write";
+
+	if (number(info, "connected_slaves") < 1)
+		fail(c, "Redis has no replica: POSTERN_DURABILITY=replicated needs one");
+	if (config->type == REDIS_REPLY_ARRAY && strtol(setting(config, name), NULL, 10) < 1)
+		fail(c,
+		     "Redis has %s %s: set it to 1, so that a server that lost its replicas "
+		     "refuses mail",
+		     name, setting(config, name));
+}
+
 void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
-		    struct redis_settings *out)
+		    bool needs_replica, struct redis_settings *out)
 {
 	struct redis_settings c = {.holds = true};
 	char version[32];
@@ -120,5 +134,7 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 	check_config(&c, config, may_assume);
 	expect(&c, info, "maxmemory_policy", "noeviction",
 	       "any other policy deletes mail when memory is short");
+	if (needs_replica)
+		check_replicas(&c, info, config);
 	*out = c;
 }

@@ -45,7 +45,13 @@ static int check_redis(const struct config *config, struct err *e)
 {
 	struct tls_context *tls = NULL;
 	struct redis_url url;
-	int status = redis_url_parse(config, &url, e);
+	int status;
+
+	if (config->durability == DURABILITY_REPLICATED && !*config->redis_url)
+		return err_set(e, ERR_INPUT,
+			       "POSTERN_DURABILITY=replicated needs a Redis with a replica: set "
+			       "POSTERN_REDIS_URL");
+	status = redis_url_parse(config, &url, e);
 
 	if (status == 0)
 		status = redis_tls_load(config, &url, &tls, e);

@@ -166,6 +166,7 @@ static const struct batch_kind kind = {.max_items = BATCH_MAX,
 				       .max_in_flight = IN_FLIGHT_MAX,
 				       .limit_ms = ANSWER_WITHIN_MS,
 				       .needs_ready = true,
+				       .waits_for_replica = true,
 				       .width = ACCEPT_MESSAGE_WORDS,
 				       .start = start_call,
 				       .answer = on_accepted};

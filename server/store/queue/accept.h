@@ -42,7 +42,8 @@ struct accept_request {
 };
 
 enum accept_status {
-	ACCEPT_COMMITTED,       /* committed and, with durability fsync, on disk */
+	ACCEPT_COMMITTED,       /* committed: on disk with durability fsync, and at a replica with
+				   replicated */
 	ACCEPT_REPLAYED,        /* key and fingerprint are those of an earlier message: id */
 	ACCEPT_CONFLICT,        /* the key was used with another fingerprint */
 	ACCEPT_QUEUE_FULL,      /* it would exceed max_messages or max_bytes; why has the figures */

@@ -70,7 +70,7 @@ static struct redis_settings check_with(const char *change, const redisReply *co
 
 	make_info(text, sizeof(text), change);
 	info = text_reply(text);
-	settings_check(&info, config, may_assume, &c);
+	settings_check(&info, config, may_assume, false, &c);
 	return c;
 }
 
@@ -205,17 +205,17 @@ static void newer_and_unreadable_info_texts_do_no_harm(void **state)
 	assert_true(check_with("redis_version:10.1", config, false).holds);
 	assert_true(check_with("redis_version:8.0.0-rc1", config, false).holds);
 	info = text_reply(empty);
-	settings_check(&info, config, false, &c);
+	settings_check(&info, config, false, false, &c);
 	assert_false(c.holds);
 	info = text_reply(odd);
-	settings_check(&info, config, false, &c);
+	settings_check(&info, config, false, false, &c);
 	assert_false(c.holds);
 	memset(longer + 16, '9', sizeof(longer) - 17);
 	info = text_reply(longer);
-	settings_check(&info, config, false, &c);
+	settings_check(&info, config, false, false, &c);
 	assert_false(c.holds);
 	info = (redisReply){.type = REDIS_REPLY_NIL};
-	settings_check(&info, config, false, &c);
+	settings_check(&info, config, false, false, &c);
 	assert_false(c.holds);
 }
 

@@ -14,7 +14,6 @@
 struct command {
 	struct buf bytes; /* COMMAND_HEAD bytes of room, then the arguments */
 	unsigned n;
-	unsigned partition;     /* of command_script */
 	bool waits_for_replica; /* the call ends after a replica has what the command wrote */
 };
 

@@ -65,7 +65,7 @@ def test_a_replica_that_does_not_confirm_makes_the_outcome_unknown(server, pair)
 
 
 def test_a_new_connection_does_not_confirm_what_the_old_one_wrote(server, pair):
-    """WAIT alone covers only the writes of its own connection."""
+    """The call is repeated on it, and writes nothing there."""
     os.kill(pair[1].process.pid, signal.SIGSTOP)
     results = []
     sender = threading.Thread(target=lambda: results.append(send(server, "k1")))

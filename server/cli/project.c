@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/base/clock.h"
+#include "server/base/number.h"
 #include "server/base/utf8.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
@@ -11,7 +12,8 @@
 #include "server/store/projects/projects.h"
 
 #define NAME_MAX_BYTES 100
-#define SETTINGS 2
+#define SETTINGS 3
+#define WEIGHT_MAX 100
 
 struct project_request {
 	const char *name;
@@ -28,10 +30,10 @@ static json_t *setting_json(int64_t value)
 
 static json_t *project_json(const struct project *p)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", p->id, "name", p->name, "created_at",
-			 output_time(p->created_ms), "queued_messages",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "id", p->id, "name", p->name,
+			 "created_at", output_time(p->created_ms), "queued_messages",
 			 setting_json(p->quota.queued_messages), "stored_bytes",
-			 setting_json(p->quota.stored_bytes));
+			 setting_json(p->quota.stored_bytes), "weight", setting_json(p->weight));
 }
 
 /* Reads "[NAME] [--json] [--config FILE]". n_names: how many names are expected. -1: ERR_INPUT. */
@@ -166,6 +168,7 @@ static int print_settings(const struct project *p, bool is_json, struct err *e)
 	printf("The project %s (%s) now has:\n", p->name, p->id);
 	print_setting("queued messages", p->quota.queued_messages);
 	print_setting("stored bytes", p->quota.stored_bytes);
+	print_setting("weight", p->weight);
 	return output_flush(e);
 }
 
@@ -201,12 +204,29 @@ static int add_setting(struct project_request *r, const char *name, const char *
 	return 0;
 }
 
+static int add_weight(struct project_request *r, const char *text, struct err *e)
+{
+	int64_t value = 0;
+
+	if (!text)
+		return 0;
+	if (strcmp(text, "default") != 0 &&
+	    number_parse(text, strlen(text), 1, WEIGHT_MAX, &value) < 0)
+		return err_set(
+			e, ERR_INPUT,
+			"--weight: \"%.100s\" is refused: a whole number from 1 to %d is expected",
+			text, WEIGHT_MAX);
+	r->settings[r->n_settings++] = (struct project_setting){"weight", value};
+	return 0;
+}
+
 static int read_settings(int argc, char **argv, struct project_request *r, const char **file,
 			 struct err *e)
 {
-	const char *messages = NULL, *bytes = NULL;
+	const char *messages = NULL, *bytes = NULL, *weight = NULL;
 	const struct option_row rows[] = {{"--queued-messages", &messages, NULL},
 					  {"--stored-bytes", &bytes, NULL},
+					  {"--weight", &weight, NULL},
 					  {"--config", file, NULL},
 					  {"--json", NULL, &r->is_json},
 					  {NULL, NULL, NULL}};
@@ -220,6 +240,8 @@ static int read_settings(int argc, char **argv, struct project_request *r, const
 		return err_prefix(e, "--queued-messages");
 	if (add_setting(r, "stored_bytes", bytes, "project_stored_bytes", e) < 0)
 		return err_prefix(e, "--stored-bytes");
+	if (add_weight(r, weight, e) < 0)
+		return -1;
 	return r->n_settings ? 0 : err_set(e, ERR_INPUT, "a setting is expected");
 }
 
@@ -304,9 +326,10 @@ const struct command command_project_set = {
 		"  NAME                 name or prj_ id of the project\n"
 		"  --queued-messages N  most messages that are not finished\n"
 		"  --stored-bytes SIZE  most bytes that its messages take in Redis, like 2GB\n"
+		"  --weight N           turns of its mail for each turn of the others, 1 to 100\n"
 		"  --json               as JSON\n"
 		"  --config FILE        instead of ./postern.yaml\n\n"
-		"`default` as a value: the setting of the installation, "
+		"`default` as a value: weight 1, or the setting of the installation, "
 		"POSTERN_PROJECT_QUEUED_MESSAGES\n"
 		"or POSTERN_PROJECT_STORED_BYTES. Test mode has a tenth of each limit. A change "
 		"has\n"

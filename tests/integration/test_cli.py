@@ -242,6 +242,25 @@ def test_the_limits_of_a_project_can_be_set_and_reset(make_redis, run):
     assert limits() == (None, 1 << 30)
 
 
+def test_the_weight_of_a_project_is_in_all_partitions_for_both_modes(make_redis, run):
+    redis = make_redis()
+
+    def do(*words):
+        return run("project", *words, redis_url=redis.url, partitions="3")
+
+    def weights():
+        return [redis("HGETALL", f"pn:{{p{p}}}:weights") for p in range(3)]
+    assert do("create", "shop").returncode == 0 and weights() == [[]] * 3
+    changed = do("set", "shop", "--weight", "3")
+    assert changed.returncode == 0 and changed.stdout.endswith("  weight: 3\n"), changed
+    assert weights() == [[b"2", b"3", b"2t", b"3"]] * 3
+    assert [p["weight"] for p in json.loads(do("list", "--json").stdout)["data"]] == [3, None]
+    assert do("set", "shop", "--weight", "default").returncode == 0 and weights() == [[]] * 3
+    for wrong in ("0", "101", "-1", "1.5", "heavy"):
+        refused = do("set", "shop", "--weight", wrong)
+        assert refused.returncode == 2 and "--weight:" in refused.stderr and "1 to 100" in refused.stderr, refused
+
+
 def test_json_output_can_be_parsed(make_redis, run):
     redis = make_redis()
 
@@ -250,7 +269,7 @@ def test_json_output_can_be_parsed(make_redis, run):
         assert done.returncode == 0 and done.stdout.count("\n") == 1, done
         return json.loads(done.stdout)
     project = do("project", "create", "shop")
-    assert sorted(project) == ["created_at", "id", "name", "queued_messages", "stored_bytes"] and project["created_at"].endswith("Z")
+    assert sorted(project) == ["created_at", "id", "name", "queued_messages", "stored_bytes", "weight"] and project["created_at"].endswith("Z")
     made = do("key", "create", "--project", "shop", "--name", "web", "--test")
     text = made.pop("key")
     assert re.fullmatch(r"pn_test_\S{40}", text)

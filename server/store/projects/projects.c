@@ -1,6 +1,7 @@
 /* Projects. */
 #include "server/store/projects/projects.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ int project_read(const struct resp *text, struct project *p)
 		.queued_messages = stored_json_number(root, "queued_messages"),
 		.stored_bytes = stored_json_number(root, "stored_bytes"),
 	};
+	p->weight = stored_json_number(root, "weight");
 	p->created_ms = stored_json_number(root, "created");
 	if (json_object_get(root, "deleted"))
 		p->id[0] = 0;
@@ -53,32 +55,17 @@ static int newest_project_first(const void *a, const void *b)
 	return strcmp(((const struct project *)b)->id, ((const struct project *)a)->id);
 }
 
-/* Ends a call that returns one project. why: what a reply without a project means. */
-static void end_one(const struct call_result *result, const struct projects_call *c,
-		    const struct err *why)
-{
-	struct project project;
-
-	if (result->end == CALL_ANSWERED && project_read(result->reply, &project) == 0)
-		c->fn(&project, 1, NULL, c->arg);
-	else
-		c->fn(NULL, 0, result->why ? result->why : why, c->arg);
-}
-
 static void on_project_made(const struct call_result *result, void *context)
 {
+	const struct projects_call *c = context;
+	struct project project;
 	struct err why;
 
 	err_set(&why, ERR_INPUT, "a project with this name exists");
-	end_one(result, context, &why);
-}
-
-static void on_project_set(const struct call_result *result, void *context)
-{
-	struct err why;
-
-	err_set(&why, ERR_NOT_FOUND, "no such project");
-	end_one(result, context, &why);
+	if (result->end == CALL_ANSWERED && project_read(result->reply, &project) == 0)
+		c->fn(&project, 1, NULL, c->arg);
+	else
+		c->fn(NULL, 0, result->why ? result->why : &why, c->arg);
 }
 
 static void on_projects(const struct call_result *result, void *context)
@@ -110,19 +97,87 @@ void projects_create(struct redis *redis, const char *id, const char *name, proj
 	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_project_made, call));
 }
 
+/* ---- settings ---- */
+
+struct change {
+	struct redis *redis;
+	struct projects_call end;
+	bool has_weight; /* the weight is among the settings */
+	struct project project;
+	struct call_group calls;
+};
+
+static void end_change(struct change *change, const struct err *why)
+{
+	change->end.fn(why ? NULL : &change->project, why ? 0 : 1, why, change->end.arg);
+	free(change);
+}
+
+static void on_weighed(const struct call_result *result, void *context)
+{
+	struct change *change = context;
+
+	if (call_group_end(&change->calls, result))
+		end_change(change, change->calls.has_failed ? &change->calls.why : NULL);
+}
+
+/* Each partition has a copy of the weight, because take reads it there. */
+static void weigh(struct change *change, const char *number)
+{
+	unsigned n = redis_partitions(change->redis);
+
+	change->calls = (struct call_group){.n_open = n};
+	for (unsigned p = 0; p < n; p++) {
+		struct command c = {0};
+
+		script_project_weigh(&c, p,
+				     &(struct script_project_weigh){
+					     .project = number, .weight = change->project.weight});
+		redis_call(change->redis, &c, 1, LIMIT_MS, CALLBACK(on_weighed, change));
+	}
+}
+
+static void on_project_set(const struct call_result *result, void *context)
+{
+	const struct resp *reply = result->reply;
+	struct change *change = context;
+	struct err why;
+
+	err_set(&why, ERR_NOT_FOUND, "no such project");
+	if (result->end != CALL_ANSWERED)
+		end_change(change, result->why);
+	else if (project_read(resp_item(reply, PROJECT_SET_JSON), &change->project) < 0)
+		end_change(change, &why);
+	else if (change->has_weight)
+		weigh(change, resp_text(resp_item(reply, PROJECT_SET_NUMBER)));
+	else
+		end_change(change, NULL);
+}
+
 void projects_set(struct redis *redis, const char *project, const struct project_setting *settings,
 		  size_t n, projects_fn *fn, void *arg)
 {
-	struct projects_call call = {fn, arg};
+	struct change *change = calloc(1, sizeof(*change));
 	struct command c = {0};
+	struct err e;
 
+	if (!change) {
+		err_set(&e, ERR_INTERNAL, "out of memory");
+		fn(NULL, 0, &e, arg);
+		return;
+	}
+	*change = (struct change){.redis = redis, .end = {fn, arg}};
 	script_project_set(&c, REDIS_GLOBAL, &(struct script_project_set){.name = project});
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		script_project_set_item(
 			&c, &(struct script_project_set_item){.setting = settings[i].name,
 							      .value = settings[i].value});
-	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK_COPY(on_project_set, call));
+		change->has_weight |= strcmp(settings[i].name, "weight") == 0;
+	}
+	redis_call(redis, &c, 1, LIMIT_MS, CALLBACK(on_project_set, change));
 }
+
+/* ---- deletion ---- */
 
 static void on_deleted(const struct call_result *result, void *context)
 {

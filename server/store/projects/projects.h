@@ -17,6 +17,7 @@ struct project {
 	char name[101];
 	int64_t created_ms; /* 0: not known */
 	struct quota quota; /* its settings; 0: the default */
+	int64_t weight;     /* turns in the queue for each turn of others; 0: the default, 1 */
 };
 
 /* Reads the JSON of a project. -1: it is damaged, or the project is deleted. For this folder. */
@@ -29,8 +30,9 @@ typedef void projects_fn(const struct project *list, size_t n, const struct err 
  * returned as it is. "default" exists from the first start on. */
 void projects_create(struct redis *redis, const char *id, const char *name, projects_fn *fn,
 		     void *arg);
-/* Changes settings: names as in struct quota, value 0 = the default. fn gets a list of one.
- * ERR_NOT_FOUND: no such project. project: name or id. */
+/* Changes settings: names as in struct quota, or "weight"; value 0 = the default. fn gets a list of
+ * one. ERR_NOT_FOUND: no such project. project: name or id. After an error, some partitions may
+ * already have the new weight; call again. */
 struct project_setting {
 	const char *name;
 	int64_t value;

@@ -5,9 +5,10 @@
 --@args name
 --@item setting value:number
 -- name: its name or prj_ id. value: 0 = the default.
--- returns its JSON; '': no such project
+-- json: the project; '': no such project. number: the name of its live mode.
+--@returns json number
 local number = call('HGET', key_project_names(), name)
-if not number then return '' end
+if not number then return { '', '' } end
 local project = cjson.decode(call('HGET', key_projects(), number))
 for i = 1, item_count do
 	local value = item_value(i)
@@ -15,4 +16,4 @@ for i = 1, item_count do
 end
 local json = cjson.encode(project)
 call('HSET', key_projects(), number, json)
-return json
+return { json, number }

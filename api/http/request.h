@@ -39,7 +39,7 @@ const char *request_query_name(const struct request *r, size_t i);
 const char *request_header(const struct request *r, const char *name);
 /* The raw body. */
 const char *request_body(const struct request *r, size_t *len);
-/* The method, and the path as received, without the query. */
+/* The method; the path as received, without the query and one slash at the end. */
 const char *request_method_text(const struct request *r);
 const char *request_path(const struct request *r);
 

@@ -141,6 +141,7 @@ static const char *skip_authority(const char *target)
 enum uri_verdict uri_parse(struct uri *u, const char *target, char *scratch, const char **why)
 {
 	const char *path = skip_authority(target);
+	char *copy = scratch;
 	size_t path_len = strcspn(path, "?");
 	enum uri_verdict verdict;
 
@@ -154,6 +155,8 @@ enum uri_verdict uri_parse(struct uri *u, const char *target, char *scratch, con
 	if (*u->path != '/')
 		return URI_BAD;
 	verdict = split_path(u, &scratch, why);
+	if (path_len > 1 && copy[path_len - 1] == '/')
+		copy[path_len - 1] = 0;
 	if (verdict == URI_OK && path[path_len] == '?')
 		verdict = split_query(u, path + path_len + 1, scratch, why);
 	return verdict;

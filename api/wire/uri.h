@@ -29,7 +29,7 @@ struct uri_pair {
 };
 
 struct uri {
-	const char *path; /* as received, without the query */
+	const char *path; /* as received, without the query and one slash at the end */
 	size_t n_segments;
 	const char *segments[URI_SEGMENTS];
 	size_t n_pairs; /* no name twice */

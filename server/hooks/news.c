@@ -29,34 +29,49 @@ static void on_news(const char *project, void *arg)
 	free(l);
 }
 
-/* For each project: the lowest read position of its targets that wait for news. */
-static void add_read_position(struct deliveries_read_position *list, size_t *n,
-			      const struct target *t, unsigned partition)
+static int compare_positions(const void *a, const void *b)
 {
-	const struct feed *f = &t->feeds[partition];
+	const struct deliveries_read_position *x = a, *y = b;
+	int order = strcmp(x->project, y->project);
 
-	for (size_t i = 0; i < *n; i++) {
-		if (strcmp(list[i].project, t->endpoint.project) != 0)
+	return order ? order : event_log_place_compare(&x->at, &y->at);
+}
+
+/* Keeps the lowest position of each project. Returns how many are left. */
+static size_t merge_positions(struct deliveries_read_position *list, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(list, n, sizeof(*list), compare_positions);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || strcmp(list[kept - 1].project, list[i].project) != 0)
+			list[kept++] = list[i];
+	return kept;
+}
+
+/* Of the targets that wait for news. */
+static size_t list_positions(struct deliveries_read_position *list, const struct target *first,
+			     unsigned partition)
+{
+	size_t n = 0;
+
+	for (const struct target *t = first; t; t = t->next) {
+		if (t->is_gone || t->feeds[partition].has_news)
 			continue;
-		if (event_log_place_compare(&f->read_position, &list[i].at) < 0 && !f->has_news)
-			list[i].at = f->read_position;
-		return;
+		if (n == POSITIONS_MAX && (n = merge_positions(list, n)) == POSITIONS_MAX)
+			break;
+		snprintf(list[n].project, sizeof(list[n].project), "%s", t->endpoint.project);
+		list[n++].at = t->feeds[partition].read_position;
 	}
-	if (f->has_news || *n == POSITIONS_MAX)
-		return;
-	snprintf(list[*n].project, sizeof(list[*n].project), "%s", t->endpoint.project);
-	list[(*n)++].at = f->read_position;
+	return merge_positions(list, n);
 }
 
 static void look_at(struct news *news, unsigned partition)
 {
 	static struct deliveries_read_position list[POSITIONS_MAX];
+	size_t n = list_positions(list, *news->targets, partition);
 	struct look *l;
-	size_t n = 0;
 
-	for (const struct target *t = *news->targets; t; t = t->next)
-		if (!t->is_gone)
-			add_read_position(list, &n, t, partition);
 	if (n == 0 || !(l = calloc(1, sizeof(*l))))
 		return;
 	*l = (struct look){news, partition};

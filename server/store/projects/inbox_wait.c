@@ -1,5 +1,4 @@
 /* The test inbox: waits for the first mail. */
-#define _GNU_SOURCE /* memmem */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +13,10 @@
 #define WAITERS_MAX 1000
 #define WAIT_MAX_MS 60000
 #define POLL_MS 1000
+#define CHAINS 1024 /* a power of two */
 
 struct waiter {
-	struct waiter *next;
+	struct waiter *next; /* of its chain */
 	struct waits *all;
 	char project[12];
 	char name[INBOX_RECIPIENT_MAX];
@@ -31,7 +31,7 @@ struct waiter {
 
 struct waits {
 	struct redis *redis;
-	struct waiter *first;
+	struct waiter *chains[CHAINS]; /* by project and name */
 	size_t n;
 	struct loop_timer poll;
 	int64_t poll_at; /* monotonic ms; 0 = not planned */
@@ -45,48 +45,80 @@ static void plan_poll(struct waits *all)
 {
 	int64_t now = clock_mono_ms(), at = now + POLL_MS;
 
-	for (const struct waiter *w = all->first; w; w = w->next)
-		if (w->until_ms > now && w->until_ms < at)
-			at = w->until_ms;
-	if (!all->first || (all->poll_at && all->poll_at <= at))
+	for (size_t i = 0; all->n && i < CHAINS; i++)
+		for (const struct waiter *w = all->chains[i]; w; w = w->next)
+			if (w->until_ms > now && w->until_ms < at)
+				at = w->until_ms;
+	if (!all->n || (all->poll_at && all->poll_at <= at))
 		return;
 	all->poll_at = at;
 	loop_timer_set(&all->poll, at - now);
+}
+
+static void ask_all(struct waits *all)
+{
+	for (size_t i = 0; all->n && i < CHAINS; i++)
+		for (struct waiter *w = all->chains[i]; w; w = w->next)
+			ask(w);
 }
 
 static void poll_all(void *arg)
 {
 	struct waits *all = arg;
 
-	for (struct waiter *w = all->first; w; w = w->next)
-		ask(w);
+	ask_all(all);
 	all->poll_at = 0;
 	plan_poll(all);
 }
 
-/* text: the project, and the recipients of a new mail, a line each. */
-static bool waits_for(const struct waiter *w, const char *text, size_t len)
+/* FNV-1a, seeded with h. */
+static uint32_t hash_text(uint32_t h, const char *text, size_t len)
 {
-	size_t project_len = strlen(w->project);
-	char line[INBOX_RECIPIENT_MAX + 2];
-
-	if (len <= project_len || memcmp(text, w->project, project_len) != 0 ||
-	    text[project_len] != '\n')
-		return false;
-	if (w->is_of_all)
-		return true;
-	snprintf(line, sizeof(line), "\n%s\n", w->name);
-	return memmem(text + project_len, len - project_len, line, strlen(line)) != NULL;
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)text[i]) * 16777619u;
+	return h;
 }
 
-/* text NULL: poll all. */
+/* name: "" for waiters of all recipients. */
+static struct waiter **chain_of(struct waits *all, const char *project, size_t project_len,
+				const char *name, size_t name_len)
+{
+	uint32_t h = hash_text(2166136261u, project, project_len);
+
+	return &all->chains[hash_text(hash_text(h, "\n", 1), name, name_len) & (CHAINS - 1)];
+}
+
+static bool is_text(const char *text, const char *bytes, size_t len)
+{
+	return strlen(text) == len && memcmp(text, bytes, len) == 0;
+}
+
+static void ask_for(struct waits *all, const char *project, size_t project_len, const char *name,
+		    size_t name_len)
+{
+	struct waiter *w = *chain_of(all, project, project_len, name, name_len);
+
+	for (; w; w = w->next)
+		if (is_text(w->project, project, project_len) && is_text(w->name, name, name_len))
+			ask(w);
+}
+
+/* text: the project, and the recipients of a new mail, a line each. NULL: ask for all. */
 static void on_publish(const char *text, size_t len, void *arg)
 {
 	struct waits *all = arg;
+	const char *end = text ? memchr(text, '\n', len) : NULL, *line;
+	size_t project_len;
 
-	for (struct waiter *w = all->first; w; w = w->next)
-		if (!text || waits_for(w, text, len))
-			ask(w);
+	if (!text)
+		ask_all(all);
+	if (!end)
+		return;
+	project_len = (size_t)(end - text);
+	ask_for(all, text, project_len, "", 0);
+	for (line = end + 1; (end = memchr(line, '\n', len - (size_t)(line - text)));
+	     line = end + 1)
+		ask_for(all, text, project_len, line, (size_t)(end - line));
 }
 
 static void *waits_new(struct redis *redis)
@@ -108,19 +140,23 @@ static void waits_free(void *state)
 {
 	struct waits *all = state;
 
-	while (all->first) {
-		struct waiter *w = all->first;
-
-		all->first = w->next;
-		free(w);
-	}
+	for (size_t i = 0; i < CHAINS; i++)
+		for (struct waiter *w = all->chains[i], *next; w; w = next) {
+			next = w->next;
+			free(w);
+		}
 	loop_timer_deinit(&all->poll);
 	free(all);
 }
 
+static struct waiter **chain_of_waiter(const struct waiter *w)
+{
+	return chain_of(w->all, w->project, strlen(w->project), w->name, strlen(w->name));
+}
+
 static void end_wait(struct waiter *w, const struct inbox_page *page, const struct err *why)
 {
-	struct waiter **p = &w->all->first;
+	struct waiter **p = chain_of_waiter(w);
 
 	while (*p != w)
 		p = &(*p)->next;
@@ -136,8 +172,9 @@ static void waits_abandon(void *state)
 	struct err why;
 
 	err_set(&why, ERR_RETRY, "the process is stopping");
-	while (all->first)
-		end_wait(all->first, NULL, &why);
+	for (size_t i = 0; i < CHAINS; i++)
+		while (all->chains[i])
+			end_wait(all->chains[i], NULL, &why);
 }
 
 static const struct redis_part_kind waits_kind = {
@@ -174,8 +211,9 @@ static void ask(struct waiter *w)
 static void waiter_init(struct waiter *w, const struct inbox_query *q, int64_t wait_ms)
 {
 	snprintf(w->project, sizeof(w->project), "%s", q->project);
-	inbox_write_name(q->recipient, w->name);
 	w->is_of_all = !q->recipient;
+	if (q->recipient)
+		inbox_write_name(q->recipient, w->name);
 	w->limit = q->limit;
 	w->since_ms = q->since_ms;
 	w->until_ms = clock_mono_ms() + (wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms);
@@ -196,8 +234,8 @@ void inbox_wait(struct redis *redis, const struct inbox_query *q, int64_t wait_m
 	w->all = all;
 	w->fn = fn;
 	w->arg = arg;
-	w->next = all->first;
-	all->first = w;
+	w->next = *chain_of_waiter(w);
+	*chain_of_waiter(w) = w;
 	all->n++;
 	ask(w);
 	plan_poll(all);

@@ -23,6 +23,19 @@ static const struct routes routes = {table, sizeof(table) / sizeof(*table)};
 
 static char scratch[URI_SCRATCH(URI_MAX + 1)];
 
+static void a_path_is_the_same_with_and_without_a_slash_at_its_end(void **state)
+{
+	static const char *const targets[] = {"/a/b", "/a/b/", "http://x/a/b/?c=/", "/a/b?c"};
+	struct uri u;
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++) {
+		assert_int_equal(uri_parse(&u, targets[i], scratch, &why), URI_OK);
+		assert_string_equal(u.path, "/a/b");
+	}
+}
+
 static void each_target_is_split_or_refused(void **state)
 {
 	static const struct {
@@ -203,6 +216,7 @@ static void each_path_finds_its_row(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_is_the_same_with_and_without_a_slash_at_its_end),
 		cmocka_unit_test(each_target_is_split_or_refused),
 		cmocka_unit_test(the_path_is_as_received_and_the_query_not_in_it),
 		cmocka_unit_test(scratch_is_never_overrun),

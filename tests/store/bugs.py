@@ -2,9 +2,9 @@
 BUGS = {
     "settle without compare": ("settle", "is_open(recipient) and\n\t\t\t(not only_delivered", "\n\t\t\t(not only_delivered"),
     "settle leaves lease_end": ("settle", "call_in_pieces('ZREM', key_lease_end(), leases_over)", ""),
-    "settle tells the attempt of a lease that was lost": ("settle", "elseif job.settled_epoch == epoch then status = BEFORE",
-        "elseif job.settled_epoch == epoch then\n\t\tstatus = BEFORE\n"
-        "\t\tif attempts[i] then add_attempt(ids[i], message, job_numbers[i], epoch, 1, attempts[i]) end"),
+    "settle tells the attempt of a lease that was lost": ("settle", "return was_settled and BEFORE or LOST end",
+        "\n\t\tif was_settled and attempts[i] then add_attempt(ids[i], message, job_numbers[i], epoch, 1, attempts[i]) end\n"
+        "\t\treturn was_settled and BEFORE or LOST\n\tend"),
     "an attempt claims an event too many": ("settle", "epoch, events, attempts[i])", "epoch, events + 1, attempts[i])"),
     "the attempt of a late delivery is lost": ("settle", "if attempts[i] then add_attempt", "if attempts[i] and not only_delivered then add_attempt"),
     "release forgets the attempt": ("release", "add_attempt(id, message, job_number, lease.epoch, events, '-')", ""),
@@ -14,8 +14,9 @@ BUGS = {
     "settle keeps the content": ("settle", "call_in_pieces('DEL', nil, keys)", ""),
     "settle defers past the deadline": ("settle", "min(now_ms + item_retry_ms(i), message.deadline_ms)", "(now_ms + item_retry_ms(i))"),
     "late delivery leaves due": ("settle", "if job.open == 0 then due_over[#due_over + 1] = ref end", ""),
-    "late delivery fences nobody off": ("settle", "if lease and not lease.dot then", "if false then"),
-    "late delivery of an older epoch is dropped": ("settle", "elseif job.settled_epoch == epoch then", "elseif job.settled_epoch >= epoch then"),
+    "late delivery fences nobody off": ("settle", "if lease and not is_at_dot then", "if false then"),
+    "late delivery of an older epoch is dropped": ("settle", "if is_at_dot and epoch > job.epoch then", "if job.settled_epoch >= epoch then"),
+    "a delivery that Redis forgot is dropped": ("settle", "if is_at_dot and epoch > job.epoch then", "if epoch > job.epoch then"),
     "slot is not given back": ("slot", "if call('HINCRBY', key_slots(), site, -count) <= 0 then call('HDEL', key_slots(), site) end", ""),
     "room found wakes two lanes of three": ("slot", "for i = 1, #LANES do\n\t\tlocal projects", "for i = 1, 2 do\n\t\tlocal projects"),
     "fence without epoch": ("dot", "lease == epoch .. before_dot or lease == epoch .. at_dot", "lease and match(lease, ' (%S+)$') == owner"),

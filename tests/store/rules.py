@@ -361,12 +361,12 @@ def settle(before, after, command, _):
             continue
         first_delivered = [v for v in results if v[1] == "delivered" and v[0] < len(old.recipients)
                            and old.recipients[v[0]].job == j and old.recipients[v[0]].state in OPEN]
-        if job.settled == epoch:
-            need(status == 2, "settle answered", status, "for an epoch settled before", ref)
-        elif first_delivered and epoch <= job.epoch:
+        if first_delivered and (epoch <= job.epoch or not lease or not lease[1]):
             need(status == 3, "late delivery not taken", ref, status)
             need(all(new.recipients[v[0]].state == "delivered" for v in first_delivered), "late delivery not written", ref)
             need(not new.jobs[j].open or not lease or lease[1] or after.due.get(ref) == command.now, "a holder before its dot goes on", ref)
+        elif job.settled == epoch and (epoch <= job.epoch or not lease or not lease[1]):
+            need(status == 2, "settle answered", status, "for an epoch settled before", ref)
         else:
             need(status == 0, "settle answered", status, ref)
 

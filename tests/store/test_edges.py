@@ -149,6 +149,23 @@ def test_the_last_twenty_attempts_are_kept(store):
     assert len(store.read().records[me].events) == 1 + 25 + 3 + 25
 
 
+def test_a_delivery_is_taken_though_redis_lost_its_last_writes(store):
+    """Without fsync, a restart of Redis may forget the lease, or give its epoch to another relay, which has another result."""
+    for outcome in (None, "deferred"):
+        me, = store.accept(store.message(dest=f"{outcome}.ex"))
+        before = store.get(f"m:{me}")
+        job, = store.take(owner="first", free=9)[1]
+        store.settle([job], owner="first", outcome="deferred")
+        store.client("SET", f"pn:{{p0}}:m:{me}", before)    # as accept left it
+        store.scripts("promote", 10)
+        if outcome:
+            job, = store.take(owner="second", free=9)[1]
+            assert job[1] == 1 and store.settle([job], owner="second", outcome=outcome) == [1]
+        assert store.settle([job], owner="first") == [3] and store.settle([job], owner="first") == [2]
+        record = store.read().records[me]
+        assert record.open == 0 and record.recipients[0].state == "delivered" and record.jobs[0].settled == record.jobs[0].epoch == 1
+
+
 def test_final_results_of_some_recipients_keep_the_lease_for_the_others(store):
     message = store.message()
     message[4] = "2 0 0 0 a.ex\n"

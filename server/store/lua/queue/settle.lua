@@ -12,9 +12,9 @@
 --   state before its dot.
 -- returns a status for each job.
 -- Run again: BEFORE instead of APPLIED or LATE (LOST if a later attempt was settled in between); nothing changes.
--- A late "delivered" is applied, because it is true. If another relay has the job before its dot, it loses the lease.
--- Other late results are dropped.
-local LOST = 0    --@status  another relay had the job
+-- A late "delivered" is applied, because it is true, also if Redis lost the lease. If another relay has the job before
+-- its dot, it loses the lease. Other late results are dropped.
+local LOST = 0    --@status  another relay has the job, or nothing was delivered
 local APPLIED = 1 --@status
 local BEFORE = 2  --@status  the same results were applied before
 local LATE = 3    --@status  the lease was lost, but what was delivered is applied
@@ -60,6 +60,7 @@ end
 local found, got = load_messages(ids), read_in_pieces('HMGET', key_lease(), refs)
 local reply, leases, leases_over, leases_kept, due_over = {}, {}, {}, {}, {}
 local due_ms = {}                              -- ref -> time of the next attempt
+local is_settled_now = {}                      -- refs of jobs that this call settled
 for i = 1, item_count do leases[refs[i]] = parse_lease(got[i]) end
 
 local function suppress(message, id, email)
@@ -118,6 +119,7 @@ end
 local function settle_leased(i, message, job, lease, epoch)
 	if item_retry_ms(i) < 0 then return settle_part(i, message, job, lease, epoch) end
 	end_lease(refs[i], job, lease)
+	is_settled_now[refs[i]] = true
 	apply(i, message, epoch, false)
 	job.settled_epoch, job.crashes = epoch, 0
 	changed[ids[i]] = message
@@ -125,14 +127,21 @@ local function settle_leased(i, message, job, lease, epoch)
 	return APPLIED
 end
 
+-- The store knows no lease of this epoch, or it was settled. After a loss of Redis's last writes (durability relaxed)
+-- the epoch may be above that of the job, or of another attempt.
 local function settle_late(i, message, job, lease, epoch)
 	local ref = refs[i]
-	if apply(i, message, epoch, true) == 0 then return LOST end
+	local is_at_dot = lease and lease.dot
+	if is_at_dot and epoch > job.epoch then return LOST end    -- its owner has the same epoch, and will settle
+	local was_settled = job.settled_epoch == epoch
+	if was_settled and is_settled_now[ref] then return BEFORE end
+	if apply(i, message, epoch, true) == 0 then return was_settled and BEFORE or LOST end
 	if job.settled_epoch < epoch then job.settled_epoch = epoch end
-	if lease and not lease.dot then            -- another owner has it, before its dot: its fence will fail
+	if lease and not is_at_dot then            -- another owner has it, before its dot: its fence will fail
 		end_lease(ref, job, lease)
 		due_ms[ref] = now_ms
 	end
+	job.epoch = max(job.epoch, epoch)
 	if job.open == 0 then due_over[#due_over + 1] = ref end
 	return LATE
 end
@@ -144,8 +153,6 @@ local function settle(i)
 	if not job then return GONE
 	elseif lease and lease.owner == owner and lease.epoch == epoch then
 		status = settle_leased(i, message, job, lease, epoch)
-	elseif job.settled_epoch == epoch then status = BEFORE
-	elseif epoch > job.epoch then status = LOST -- never granted, or to another owner
 	else status = settle_late(i, message, job, lease, epoch) end
 	if job.open == 0 then due_ms[ref] = nil end
 	return status

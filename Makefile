@@ -57,6 +57,7 @@ $(B)/api/meta.o: $(B)/gen/openapi_text.h
 
 $(B)/unit/api/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=redis_is_ready,--wrap=relay_watch_holds,--wrap=canary_holds
 $(B)/unit/api/http/test_auth $(B)/unit/store/projects/test_keys: LDFLAGS += -Wl,--wrap=CRYPTO_memcmp,--wrap=sha256
+$(B)/unit/config/test_data_file: LDFLAGS += -Wl,--wrap=fsync,--wrap=rename
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS) -lcmocka

@@ -1,15 +1,12 @@
 /* Keeps the id of our store. */
 #include "server/redis/instance.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "server/base/id.h"
 #include "server/base/log.h"
+#include "server/config/data_file.h"
 
 int instance_load(struct instance *i, const char *data_dir, struct err *e)
 {
@@ -35,20 +32,11 @@ int instance_load(struct instance *i, const char *data_dir, struct err *e)
 /* Other processes of this machine may do the same, or read it, at the same moment. */
 static void remember(const struct instance *i)
 {
-	char path[sizeof(i->file) + 24];
-	FILE *f;
-	bool is_written;
+	struct err e;
 
-	snprintf(path, sizeof(path), "%s.%ld", i->file, (long)getpid());
-	f = fopen(path, "we");
-	is_written = f && fprintf(f, "%s\n", i->id) > 0;
-	if (f)
-		is_written &= fclose(f) == 0;
-	if (!is_written || rename(path, i->file) < 0) {
+	if (data_file_write(i->file, i->id, 0644, &e) < 0)
 		LOG_ONCE(LOG_WARN, "store.instance_not_kept", LOG_S("file", i->file),
-			 LOG_S("reason", strerror(errno)));
-		unlink(path);
-	}
+			 LOG_S("reason", e.text));
 }
 
 int instance_check(struct instance *i, const char *found, struct err *e)

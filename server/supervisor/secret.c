@@ -11,6 +11,7 @@
 #include "server/base/base64.h"
 #include "server/base/id.h"
 #include "server/base/random.h"
+#include "server/config/data_file.h"
 
 #define BYTES 32
 #define ROOT_PREFIX "pn_root_"
@@ -32,32 +33,6 @@ static int read_secret(const char *file, size_t len, char text[SECRET_TEXT_MAX],
 	return (size_t)n == len && strcspn(text, " \n") == len
 		       ? 0
 		       : err_set(e, ERR_INPUT, "%.200s: this file is damaged", file);
-}
-
-static int write_all(int fd, const char *text)
-{
-	size_t len = strlen(text);
-
-	return write(fd, text, len) == (ssize_t)len && write(fd, "\n", 1) == 1 && fsync(fd) == 0
-		       ? 0
-		       : -1;
-}
-
-/* Writes a temporary file and renames it, so that the file is never incomplete. */
-static int write_secret(const char *file, const char *text, struct err *e)
-{
-	char beside[PATH_MAX + 32];
-	int fd, rc = -1;
-
-	snprintf(beside, sizeof(beside), "%s.new", file);
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd >= 0) {
-		rc = write_all(fd, text);
-		close(fd);
-	}
-	if (rc < 0 || rename(beside, file) < 0)
-		return err_set(e, ERR_INPUT, "%.200s: %s", beside, strerror(errno));
-	return 0;
 }
 
 static void make_seal(char text[SECRET_TEXT_MAX])
@@ -86,7 +61,7 @@ int secret_load(const struct config *config, const char *name, secret_make_fn *m
 	make(fresh);
 	rc = read_secret(file, strlen(fresh), text, e);
 	if (rc < 0 && e->kind == ERR_NOT_FOUND) {
-		rc = write_secret(file, fresh, e);
+		rc = data_file_write(file, fresh, 0600, e);
 		memcpy(text, fresh, sizeof(fresh));
 	}
 	explicit_bzero(fresh, sizeof(fresh));

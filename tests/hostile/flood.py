@@ -227,7 +227,7 @@ class Sender:
 
 class Flood:
     def __init__(self, options, directory):
-        self.options, self.counts, self.began = options, collections.Counter(), time.monotonic()
+        self.options, self.counts = options, collections.Counter()
         self.dns = harness.start_dns([])
         self.dns.zone.update({f"*.h{i}.test": {"A": [f"127.0.9.{i + 1}"]} for i in range(MAIL_HOSTS)})
         self.smtp_port = harness.free_port("127.0.9.1")
@@ -235,8 +235,9 @@ class Flood:
                     "log_level": "warn", "retry_first_otp_s": "5s", "retry_first_s": "5s", "retry_max_s": "20s",
                     "idempotency_s": "60s", "retention_s": "60s"}
         self.server = harness.Postern(directory, settings).start(60).make_keys()
-        self.children = self.server.children()
+        self.children = harness.direct_children(self.server.process.pid)
         self.memory = Memory(self.server)
+        self.began = time.monotonic()
 
     def items(self):
         return self.counts["responses"] + self.counts["closed"] + self.counts["replies"]
@@ -270,7 +271,7 @@ class Flood:
     def end(self):
         self.show()
         self.server.wait_ready(60)
-        assert self.server.children() == self.children, "a process has died"
+        assert harness.direct_children(self.server.process.pid) == self.children, "a process has died"
         self.server.stop()
         self.dns.stop()
 

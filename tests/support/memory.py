@@ -14,6 +14,12 @@ def resident_bytes(pid):
     return 0
 
 
+def is_redis(pid):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().startswith("redis")
+    return False
+
+
 class Memory:
     """postern(): bytes resident in all processes of the server except Redis. redis(): what Redis uses, by its own count.
 
@@ -24,9 +30,8 @@ class Memory:
         self.server, self.every, self.done = server, every, threading.Event()
 
     def postern(self):
-        redis = self.server.children("redis")
         pids = [self.server.process.pid, *harness.direct_children(self.server.process.pid)]
-        return sum(resident_bytes(pid) for pid in pids if pid not in redis)
+        return sum(resident_bytes(pid) for pid in pids if not is_redis(pid))
 
     def redis(self):
         with harness.RedisClient(self.server.redis_socket) as r:

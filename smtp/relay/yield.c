@@ -7,6 +7,8 @@
 #include "server/base/clock.h"
 #include "smtp/relay/site.h"
 
+#define IDLE_MS 1000 /* a tenant that sends now and then keeps its connection */
+
 enum kind { KIND_IDLE, KIND_WAITS, KIND_SILENT, KIND_NONE };
 
 struct choice {
@@ -16,29 +18,33 @@ struct choice {
 	int64_t since_ms;
 };
 
-static enum kind kind_of(const struct channel *c, enum channel_state state, int64_t latest_ms)
+static enum kind kind_of(const struct channel *c, enum channel_state state, int64_t silent_ms)
 {
+	int64_t ms = clock_mono_ms() - channel_since_ms(c);
+
 	if (state == CHANNEL_IDLE)
-		return KIND_IDLE;
+		return ms >= IDLE_MS ? KIND_IDLE : KIND_NONE;
 	if (channel_waits_for_address(c))
 		return KIND_WAITS;
-	return channel_since_ms(c) <= latest_ms ? KIND_SILENT : KIND_NONE;
+	return ms >= silent_ms ? KIND_SILENT : KIND_NONE;
 }
 
 static bool is_better(const struct choice *a, const struct choice *b)
 {
-	if (a->kind != b->kind)
+	if (a->kind == KIND_NONE || b->kind == KIND_NONE)
 		return a->kind < b->kind;
 	if (a->share != b->share)
 		return a->share > b->share;
+	if (a->kind != b->kind)
+		return a->kind < b->kind;
 	return a->since_ms < b->since_ms;
 }
 
-static void choose_from(const struct site *s, enum channel_state state, int64_t latest_ms,
+static void choose_from(const struct site *s, enum channel_state state, int64_t silent_ms,
 			struct choice *best)
 {
 	for (struct channel *c = s->channels.lists[state].first; c; c = channel_next(c)) {
-		struct choice choice = {c, kind_of(c, state, latest_ms), channel_share(c),
+		struct choice choice = {c, kind_of(c, state, silent_ms), channel_share(c),
 					channel_since_ms(c)};
 
 		if (is_better(&choice, best))
@@ -48,12 +54,11 @@ static void choose_from(const struct site *s, enum channel_state state, int64_t 
 
 static struct channel *choose(const struct sites *sites, int64_t silent_ms)
 {
-	struct choice best = {.kind = KIND_NONE, .share = UINT32_MAX};
-	int64_t latest_ms = clock_mono_ms() - silent_ms;
+	struct choice best = {.kind = KIND_NONE};
 
 	for (const struct site *s = sites->first; s; s = s->next) {
-		choose_from(s, CHANNEL_IDLE, latest_ms, &best);
-		choose_from(s, CHANNEL_CONNECTING, latest_ms, &best);
+		choose_from(s, CHANNEL_IDLE, silent_ms, &best);
+		choose_from(s, CHANNEL_CONNECTING, silent_ms, &best);
 	}
 	return best.channel;
 }

@@ -97,3 +97,25 @@ def test_a_server_that_greets_slowly_gets_its_mail_while_nobody_waits(attacked, 
     assert message["status"] == "delivered" and message["recipients"][0]["attempts"] == 1
     assert slow.total == 1 and victim.lost == 0
     assert a.server.metric("postern_smtp_connections_yielded_total") == 0
+def test_silent_connections_yield_when_projects_hold_all(attacked, outside, stack, seconds, report):
+    limit, attackers = 8, 6
+    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(DOMAINS)], outside.smtp_port).start())
+    for i in range(DOMAINS):
+        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    a = attacked({"workers_relay": 1, "relay_connections": limit}, lane="normal")
+    alone = a.victim.measure("alone", seconds)
+    wait_idle_end(a.server)
+    for n in range(attackers):
+        a.server.cli("project", "create", f"attacker{n}")
+        key = a.server.create_key("attacker", project=f"attacker{n}")
+        send_to(a.server, key, [f"x@d{i}.many.test" for i in range(n, DOMAINS, attackers)])
+    harness.wait_for(lambda: pit.open >= limit - 1, 30, what="no free connection")
+    a.server.deliver("first@victim.test", key=a.victim.key, lane="normal", timeout=60)  # some have to yield
+    beside = a.victim.measure("beside", max(seconds, 8))  # longer than a connection is silent before it yields
+    report(alone, beside, connections_of_attackers=pit.most, yielded=a.server.metric("postern_smtp_connections_yielded_total"))
+    hold(beside, alone)
+    assert a.server.metric("postern_smtp_connections_yielded_total") > 0
+    deferred = [m for m in a.server.log_lines() if m.get("fact") == "site.unreachable" and "no greeting within" in m["reason"]]
+    assert deferred and all("other mail waited" in m["reason"] for m in deferred)
+
+

@@ -313,7 +313,9 @@ static void wait_again(struct delivery *d, bool is_first)
 	d->set->callbacks->on_wait(d, is_first, d->set->arg);
 }
 
-/* The final recipients are in the store; the lease continues for the others. */
+/* The final recipients are in the store, and the dot is cleared; the lease continues for the
+ * others.
+ */
 static void on_part_settled(struct delivery *d, bool is_applied)
 {
 	if (!is_applied) {
@@ -331,7 +333,12 @@ static void go_on(struct delivery *d, enum followup next, const struct attempt_s
 	if (d->n_ended == 0) {
 		if (next == FOLLOWUP_OTHER_HOST)
 			attempt_report_pass_on(d, source);
-		wait_again(d, true);
+		if (!d->saw_dot) {
+			wait_again(d, true);
+			return;
+		}
+		delivery_set_move(d, DELIVERY_SETTLING, NULL, false);
+		settlement_clear_dot(d, on_part_settled);
 		return;
 	}
 	delivery_set_move(d, DELIVERY_SETTLING, NULL, false);

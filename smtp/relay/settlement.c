@@ -95,3 +95,12 @@ int settlement_start_part(struct delivery *d, const struct attempt_source *sourc
 	d->settled = done;
 	return settle_range(d, source, d->n_recipients - d->n_ended, d->n_ended, SETTLE_KEEP_LEASE);
 }
+
+void settlement_clear_dot(struct delivery *d, settlement_fn *done)
+{
+	const struct relay_context *c = d->set->context;
+
+	d->settled = done;
+	settle_results(c->redis, c->owner, d->job->ref, d->job->epoch, SETTLE_KEEP_LEASE, "",
+		       on_settled, d);
+}

@@ -119,3 +119,27 @@ def test_silent_connections_yield_when_projects_hold_all(attacked, outside, stac
     assert deferred and all("other mail waited" in m["reason"] for m in deferred)
 
 
+class SilentAtMail(OddServer):
+    """Greets, and takes EHLO, then says nothing more."""
+
+    async def talk(self, reader, writer):
+        writer.write(b"220 silent.test ESMTP\r\n")
+        await reader.readline()
+        writer.write(b"250 silent.test\r\n")
+        await reader.read()
+
+
+def test_mail_of_lane_otp_without_a_connection_is_reported_by_readyz(attacked, outside, stack):
+    """A connection in the middle of a mail does not yield."""
+    pit = stack.add(SilentAtMail("127.0.0.9", outside.smtp_port).start())
+    outside.dns.zone["silent.test"] = {"A": ["127.0.0.9"]}
+    a = attacked({"workers_relay": 1, "relay_connections": 1})
+    send_to(a.server, a.key, ["x@silent.test"])
+    harness.wait_for(lambda: pit.open == 1, 30, what="the only connection")
+    send_to(a.server, a.victim.key, ["ada@victim.test"], lane="otp")
+    harness.wait_for(lambda: a.server.request("GET", "/readyz", key=None).status == 503, 60, what="/readyz says 503")
+    assert "lane otp" in a.server.internal("/readyz").json()["reason"]
+    pit.stop()
+    stack.things.remove(pit.stop)
+    a.server.wait_ready(60)
+    assert outside.sink.wait_taken("ada@victim.test", timeout=60)

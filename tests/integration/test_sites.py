@@ -297,6 +297,19 @@ def test_recipients_accepted_by_one_host_are_not_sent_to_the_next(make_postern, 
     assert not outside.sink.rows("ok-a@pair.test") and len(outside.sink.taken("ok-b@pair.test")) == 1
 
 
+def test_a_job_is_before_its_dot_again_after_a_host_refused_the_dot(make_postern, outside):
+    """Else its outcome would be unknown if the relay died at the next host."""
+    outside.serve(odd_server.Picky, "127.0.0.4", words="451 4.3.2 not now", verb=".")
+    silent = outside.serve(odd_server.OddServer, "127.0.0.5")
+    outside.name("dots.test", "127.0.0.4", "127.0.0.5")
+    server = make_postern({**outside.settings, "workers_relay": 1})
+    assert server.send("x@dots.test", key=server.live_key).status == 202
+    harness.wait_for(lambda: silent.open, 20, what="the next host")
+    with harness.RedisClient(server.redis_socket) as redis:
+        leases = redis("HVALS", "pn:{p0}:lease")
+    assert [lease.split()[1] for lease in leases] == [b"0"], leases
+
+
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
 def test_an_mx_that_wants_a_login_bounces(make_postern, outside, verb):
     outside.serve(odd_server.Picky, "127.0.0.4", words="530 5.7.0 Authentication required", verb=verb)

@@ -196,6 +196,21 @@ def test_final_results_of_some_recipients_keep_the_lease_for_the_others(store):
     assert store.scripts("settle", "w", RETENTION, ref, epoch, 0, "1 delivered 250 - ok\n") == [3]
 
 
+def test_a_dot_that_was_refused_for_a_time_is_cleared_for_the_next_host(store):
+    me, = store.accept(store.message())
+    _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
+    ref, epoch = jobs[0][:2]
+    assert store.scripts("dot", "w", 660_000, 1, 60_000, ref, epoch)[1] == 1
+    assert store.scripts("settle", "w", RETENTION, ref, epoch, -1, "") == [1]
+    read = store.read()
+    assert read.leases[ref] == (epoch, 0, "w") and read.records[me].n == 1 and not read.records[me].attempts
+    # The relay dies now: nothing was sent, and the job is ready again.
+    assert store.release("w")[:2] == [1, 0]
+    assert states(store, [me]) == ["queued"]
+    # A lost lease is not changed.
+    assert store.scripts("settle", "w", RETENTION, ref, epoch, -1, "") == [0]
+
+
 def test_transcripts_live_no_longer_than_their_message_may(store):
     me, = store.accept(store.message(within=3_600_000))
     assert store.scripts("transcript", 20, RETENTION, me, "0 1 ", b"\x00\xff\n") == 1

@@ -22,11 +22,11 @@ typedef void settle_fn(enum settle_end how, void *arg);
 #define SETTLE_KEEP_LEASE (-1)
 
 /* retry_ms: delay until deferred recipients are tried again. SETTLE_KEEP_LEASE: the results are
- * final and of some recipients only; the lease stays, in the state before its dot, and the owner
- * continues with the others. results: lines "<recipient> <outcome> <code> <dup, sup or ->
- * <text>\n", and before them "h <attempt.h>\n" and "a <attempt.h>\n", as in lua/queue/settle.lua.
- * fn fires exactly once, after the call has returned. There is no time limit: it waits while Redis
- * is down. */
+ * final and of some recipients only, or there are none; the lease stays, in the state before its
+ * dot, and the owner continues with the others. results: lines "<recipient> <outcome> <code> <dup,
+ * sup or -> <text>\n", and before them "h <attempt.h>\n" and "a <attempt.h>\n", as in
+ * lua/queue/settle.lua. fn fires exactly once, after the call has returned. There is no time limit:
+ * it waits while Redis is down. */
 void settle_results(struct redis *redis, const char *owner, const char *ref, int64_t epoch,
 		    int64_t retry_ms, const char *results, settle_fn *fn, void *arg);
 

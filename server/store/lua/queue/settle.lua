@@ -8,8 +8,8 @@
 --   "a <attempt.h>", then for each recipient a line
 --   "<number> <outcome> <code> <dup, sup or -> <text>"; outcome: delivered, bounced, deferred, failed
 --   dup: it may get the mail twice. sup: bounced, and the address goes on the suppression list.
--- retry_ms: delay of deferred recipients. -1: these are final results of some recipients; the lease stays, in the
---   state before its dot.
+-- retry_ms: delay of deferred recipients. -1: these are final results of some recipients, or none; the lease stays,
+--   in the state before its dot.
 -- returns a status for each job.
 -- Run again: BEFORE instead of APPLIED or LATE (LOST if a later attempt was settled in between); nothing changes.
 -- A late "delivered" is applied, because it is true, also if Redis lost the lease. If another relay has the job before
@@ -103,10 +103,13 @@ end
 -- The owner continues with the other recipients of the job. A repeated run applies nothing, and must not clear a dot
 -- that was set in between.
 local function settle_part(i, message, job, lease, epoch)
-	if apply(i, message, epoch, false) == 0 then return APPLIED end
-	changed[ids[i]] = message
-	job.epoch = epoch                      -- the epoch of an attempt is at most that of its job
-	if job.open > 0 then
+	local is_empty = #results[i] == 0
+	if not is_empty then
+		if apply(i, message, epoch, false) == 0 then return APPLIED end
+		changed[ids[i]] = message
+		job.epoch = epoch              -- the epoch of an attempt is at most that of its job
+	end
+	if is_empty or job.open > 0 then
 		leases_kept[#leases_kept + 1] = refs[i]
 		leases_kept[#leases_kept + 1] = digits(epoch) .. ' 0 ' .. owner
 		return APPLIED

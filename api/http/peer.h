@@ -68,4 +68,7 @@ void peer_enter(struct peer *p, enum peer_phase phase, int64_t since_ms);
 /* Shuts the socket down; MHD sees the end of the stream and cleans up. */
 void peer_shut(struct peer *p);
 
+/* The tick of a struct http_server: closes slow connections, sets the next tick. */
+void peer_sweep(void *server);
+
 #endif

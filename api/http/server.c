@@ -1,26 +1,26 @@
-/* Starts and stops the HTTP server; libmicrohttpd's callbacks. */
+/* Starts, drains and stops the HTTP server; libmicrohttpd's callbacks. */
 #include "api/http/server.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "api/http/accept.h"
 #include "api/http/certificate.h"
 #include "api/http/peer.h"
-#include "api/http/drain.h"
 #include "api/http/exchange.h"
 #include "api/http/guard.h"
 #include "api/http/linger.h"
 #include "api/http/room.h"
 #include "api/http/tls.h"
 #include "api/wire/scan.h"
-#include "api/http/sweep.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
 
-#define BACKSTOP_S 300u /* MHD's idle timeout; sweep.c is stricter */
+#define BACKSTOP_S 300u /* MHD's idle timeout; peer_sweep is stricter */
 #define ENDING_MAX 1024
+#define PATIENT_IDLE_MS 10000
 #define INTERNAL_CONNECTIONS 64
 
 static const struct http_limits default_limits = {
@@ -112,6 +112,71 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
 	exchange_end(r);
 }
 
+/* ---- drain ---- */
+
+static void finish_drain(void *arg)
+{
+	struct http_server *s = arg;
+	void (*fn)(void *) = s->drained;
+
+	loop_timer_cancel(&s->drain_timer);
+	s->drained = NULL;
+	if (fn)
+		fn(s->drained_arg);
+}
+
+/* True between two requests, if no octet of the next one has arrived. */
+static bool is_idle(const struct peer *c)
+{
+	int unread = 0;
+
+	if (c->phase != PEER_IDLE && c->phase != PEER_FRESH)
+		return false;
+	return ioctl(c->fd, FIONREAD, &unread) < 0 || unread == 0;
+}
+
+static void close_idle(void *arg)
+{
+	struct http_server *s = arg;
+
+	for (struct peer *c = s->peers; c; c = c->next)
+		if (is_idle(c))
+			peer_shut(c);
+	engine_check_drained(s);
+}
+
+static int drain_init(struct http_server *s)
+{
+	if (loop_timer_init(&s->drain_timer, s->api->loop, finish_drain, s) < 0 ||
+	    loop_timer_init(&s->idle_timer, s->api->loop, close_idle, s) < 0)
+		return -1;
+	return loop_post_init(&s->drained_post, s->api->loop, finish_drain, s);
+}
+
+void http_server_drain(struct http_server *s, int64_t ms, bool is_patient, void (*done)(void *),
+		       void *arg)
+{
+	s->drained = done;
+	s->drained_arg = arg;
+	s->is_draining = true;
+	accept_stop(s);
+	engine_run(s);
+	loop_timer_set(&s->drain_timer, ms);
+	if (is_patient)
+		loop_timer_set(&s->idle_timer, PATIENT_IDLE_MS);
+	else
+		close_idle(s);
+	engine_check_drained(s);
+}
+
+static void drain_deinit(struct http_server *s)
+{
+	s->drained = NULL;
+	loop_timer_deinit(&s->drain_timer);
+	loop_timer_deinit(&s->idle_timer);
+	loop_post_deinit(&s->drained_post);
+}
+
 /* ---- start and stop ---- */
 
 static int start_daemon(struct http_server *s, char *cert, char *key, struct err *e)
@@ -151,7 +216,7 @@ static int join_loop(struct http_server *s, struct err *e)
 	struct loop *loop = s->api->loop;
 
 	if (engine_init(s) < 0 || drain_init(s) < 0 ||
-	    loop_timer_init(&s->tick, loop, sweep_run, s) < 0 ||
+	    loop_timer_init(&s->tick, loop, peer_sweep, s) < 0 ||
 	    loop_timer_init(&s->work, loop, exchange_work, s) < 0)
 		return err_oom(e);
 	loop_timer_set(&s->tick, s->limits.tick_ms);

@@ -33,7 +33,8 @@ static void try_head(const char *text, size_t len)
 
 	if (verdict != SCAN_MORE) {
 		assert(scan_head(text, len, &second) == verdict);
-		assert(verdict != SCAN_GOOD || first.len == second.len);
+		assert(verdict != SCAN_GOOD ||
+		       (first.len == second.len && first.body_len == second.body_len));
 	}
 	if (scan_head(text, len, &first) == SCAN_BAD)
 		assert(first.detail && problem_status(first.problem) >= 400);

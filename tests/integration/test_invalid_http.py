@@ -87,3 +87,26 @@ def test_an_invalid_request_gets_a_problem_or_a_close(request, name, before, is_
     assert len(responses) <= 1
     assert all(kind == b"application/problem+json" and status[:1] in b"45" for status, kind in responses), responses
     assert responses or is_tls or before != "alone", "plain: a problem"
+
+
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("body", [b"2\n{}\n0\n\n", b"2;a=b\r\n{}\r\n0\r\n\r\n", b"2\r\n{}\n0\r\n\r\n", b"002\r\n{}\r\n0\r\nA: b\n\r\n"],
+                         ids=["bare LF", "extension", "LF after data", "LF after a trailer"])
+def test_no_request_is_read_after_chunks_that_a_proxy_may_frame_differently(request, body, is_tls):
+    server = request.getfixturevalue("tls_server" if is_tls else "postern")
+    head = CHUNKED.replace(b"%s", server.test_key.encode())
+    for parts in ([head + body + GOOD], [head, body + GOOD], [head + body, GOOD], [GOOD + head + body + GOOD]):
+        said = talk(server, is_tls, parts)
+        assert said.count(b"HTTP/1.1 ") <= 1 + parts[0].startswith(GOOD), said
+        assert b"<html" not in said.lower()
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+def test_a_good_chunked_body_ends_the_connection_only_with_tls(request, is_tls):
+    server = request.getfixturevalue("tls_server" if is_tls else "postern")
+    good = CHUNKED.replace(b"%s", server.test_key.encode()) + b"2\r\n{}\r\n0\r\n\r\n"
+    said = talk(server, is_tls, [good + GOOD.replace(b"Host", b"Connection: close\r\nHost")])
+    assert said.count(b"HTTP/1.1 ") == (1 if is_tls else 2), said

@@ -46,7 +46,7 @@ void content_chunks_write(struct redis *redis, unsigned partition, const char *n
 			  const struct buf *packed, int64_t limit_ms, content_chunks_fn *fn,
 			  void *arg)
 {
-	size_t count = content_chunks_count(packed->len);
+	size_t count = content_chunks_count(packed->len), k = 0;
 	struct writing new = {.group.n_open = (unsigned)count, .fn = fn, .arg = arg};
 	struct writing *w = malloc(sizeof(*w));
 
@@ -55,7 +55,7 @@ void content_chunks_write(struct redis *redis, unsigned partition, const char *n
 		return;
 	}
 	*w = new;
-	for (size_t k = 0; k < count; k++) {
+	do {
 		size_t from = k * CONTENT_CHUNK_BYTES, left = packed->len - from;
 		struct command c = {0};
 
@@ -67,7 +67,7 @@ void content_chunks_write(struct redis *redis, unsigned partition, const char *n
 		command_str(&c, LIFE_S);
 		command_str(&c, "NX");
 		redis_call_bulk(redis, &c, limit_ms, CALLBACK(on_written, w));
-	}
+	} while (++k < count);
 }
 
 /* ---- read ---- */

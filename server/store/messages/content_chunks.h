@@ -19,8 +19,9 @@ typedef void content_chunks_fn(const struct err *why, void *arg);
 
 /* The number of chunks of a content of this size. */
 size_t content_chunks_count(size_t len);
-/* Writes the chunks; packed is copied. They expire after an hour, unless a transition keeps them.
- * An existing chunk stays as it is. fn fires exactly once, after this function has returned. */
+/* Writes the chunks of packed, which is not empty and is copied. They expire after an hour, unless
+ * a transition keeps them. An existing chunk stays as it is. fn fires exactly once, after this
+ * function has returned. */
 void content_chunks_write(struct redis *redis, unsigned partition, const char *name,
 			  const struct buf *packed, int64_t limit_ms, content_chunks_fn *fn,
 			  void *arg);

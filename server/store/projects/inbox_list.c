@@ -47,7 +47,6 @@ struct reading {
 	struct content *contents;
 	size_t n_contents, n_open; /* n_open: contents that are being read */
 	struct err why;
-	bool is_counted; /* in n_active */
 	inbox_fn *fn;
 	void *arg;
 };
@@ -55,8 +54,8 @@ struct reading {
 /* The readings of a process. Those that wait have no content yet. */
 struct readings {
 	struct redis *redis;
-	unsigned n_active;
-	struct reading *waiting, **last;
+	struct reading *active[READINGS_MAX]; /* NULL: free */
+	struct reading *waiting;
 };
 
 static void *readings_new(struct redis *redis)
@@ -66,7 +65,6 @@ static void *readings_new(struct redis *redis)
 	if (!all)
 		return NULL;
 	all->redis = redis;
-	all->last = &all->waiting;
 	return all;
 }
 
@@ -98,26 +96,56 @@ static void readings_free(void *state)
 
 static void start_waiting(struct readings *all);
 
+static struct reading **find_active(struct readings *all, const struct reading *r)
+{
+	for (size_t i = 0; i < READINGS_MAX; i++)
+		if (all->active[i] == r)
+			return &all->active[i];
+	return NULL;
+}
+
 static void end_reading(struct reading *r, const struct inbox_page *page, const struct err *why)
 {
 	struct readings *all = r->all;
+	struct reading **place = find_active(all, r);
 
-	all->n_active -= r->is_counted;
+	if (place)
+		*place = NULL;
 	r->fn(page, why, r->arg);
 	reading_free(r);
 	start_waiting(all);
 }
 
+static bool is_reading(const struct readings *all, const char *project)
+{
+	for (size_t i = 0; i < READINGS_MAX; i++)
+		if (all->active[i] && strcmp(all->active[i]->project, project) == 0)
+			return true;
+	return false;
+}
+
+/* The first one of a tenant that reads nothing now; if there is none, the first one. */
 static struct reading *take_waiting(struct readings *all)
 {
-	struct reading *r = all->waiting;
+	struct reading **p = &all->waiting, *r;
 
-	if (!r)
-		return NULL;
-	all->waiting = r->next;
-	if (!all->waiting)
-		all->last = &all->waiting;
+	while (*p && is_reading(all, (*p)->project))
+		p = &(*p)->next;
+	if (!*p)
+		p = &all->waiting;
+	r = *p;
+	if (r)
+		*p = r->next;
 	return r;
+}
+
+static void add_waiting(struct readings *all, struct reading *r)
+{
+	struct reading **p = &all->waiting;
+
+	while (*p)
+		p = &(*p)->next;
+	*p = r;
 }
 
 static void readings_abandon(void *state)
@@ -127,9 +155,10 @@ static void readings_abandon(void *state)
 	struct err why;
 
 	err_set(&why, ERR_RETRY, "the process is stopping");
-	all->n_active = READINGS_MAX; /* the end of one starts no other */
-	while ((r = take_waiting(all)))
-		end_reading(r, NULL, &why);
+	while ((r = take_waiting(all))) {
+		r->fn(NULL, &why, r->arg);
+		reading_free(r);
+	}
 }
 
 static const struct redis_part_kind readings_kind = {
@@ -185,8 +214,6 @@ static void on_content(const struct err *why, void *arg)
 
 static void read_contents(struct reading *r)
 {
-	r->is_counted = true;
-	r->all->n_active++;
 	r->n_open = r->n_contents;
 	for (size_t i = 0; i < r->n_contents; i++) {
 		struct content *c = &r->contents[i];
@@ -200,10 +227,12 @@ static void read_contents(struct reading *r)
 
 static void start_waiting(struct readings *all)
 {
-	struct reading *r;
+	struct reading **place, *r;
 
-	while (all->n_active < READINGS_MAX && (r = take_waiting(all)))
+	while ((place = find_active(all, NULL)) && (r = take_waiting(all))) {
+		*place = r;
 		read_contents(r);
+	}
 }
 
 static size_t find_content(const struct reading *r, const char *message)
@@ -305,8 +334,7 @@ static void on_entries(const struct call_result *result, void *context)
 	else if (r->n_contents == 0)
 		give_page(r);
 	else {
-		*r->all->last = r;
-		r->all->last = &r->next;
+		add_waiting(r->all, r);
 		start_waiting(r->all);
 	}
 }

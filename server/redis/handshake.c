@@ -187,15 +187,17 @@ void handshake_connected(struct conn *conn, void *arg)
 void handshake_lost(struct conn *conn, const char *why, void *arg)
 {
 	struct handshake *h = arg;
+	bool was_up = h->calls->is_up, has_changed;
 
 	(void)conn;
-	if (h->calls->is_up) {
-		metric_add(METRIC_STORE_LOST, 1);
-		LOG(LOG_WARN, "store.connection_lost", LOG_S("reason", why));
-	} else if (strcmp(h->store->health->lost_why, why) != 0) {
-		LOG_ONCE(LOG_WARN, "store.cannot_connect", LOG_S("reason", why));
-	}
 	h->calls->is_up = false;
 	h->steps_left = 0;
-	health_lost(h->store->health, why);
+	if (was_up) {
+		metric_add(METRIC_STORE_LOST, 1);
+		LOG(LOG_WARN, "store.connection_lost", LOG_S("reason", why));
+	}
+	has_changed = health_lost(h->store->health, why);
+	if (!was_up && has_changed)
+		LOG_ONCE(LOG_WARN, "store.cannot_connect",
+			 LOG_S("reason", h->store->health->lost_why));
 }

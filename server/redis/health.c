@@ -70,15 +70,31 @@ static bool is_disk_full(const struct config *config)
 	       (uint64_t)disk.f_bavail * disk.f_frsize < DISK_MIN_BYTES;
 }
 
-void health_lost(struct health *h, const char *why)
+/* A Redis that was connected before, and does not listen now, has ended. With appendfsync always it
+ * ends itself when it cannot write. */
+static bool has_ended(const struct health *h, const char *why)
 {
+	return h->was_checked && strstr(why, "Connection refused");
+}
+
+bool health_lost(struct health *h, const char *why)
+{
+	char text[sizeof(h->lost_why)];
+	bool has_changed;
+
 	if (is_disk_full(h->config))
-		snprintf(h->lost_why, sizeof(h->lost_why),
+		snprintf(text, sizeof(text),
 			 "the disk of %s is full, so Redis does not run (%.80s): free some space",
 			 h->config->data_dir, why);
+	else if (has_ended(h, why))
+		snprintf(text, sizeof(text),
+			 "%.300s. Redis has ended; its own log says why. A full disk ends it", why);
 	else
-		snprintf(h->lost_why, sizeof(h->lost_why), "%s", why);
+		snprintf(text, sizeof(text), "%s", why);
+	has_changed = strcmp(text, h->lost_why) != 0;
+	memcpy(h->lost_why, text, sizeof(text));
 	health_report(h);
+	return has_changed;
 }
 
 void health_report(struct health *h)

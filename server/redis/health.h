@@ -45,8 +45,8 @@ const char *health_durability(const struct health *h);
 
 /* ---- for the handshake ---- */
 
-/* A connection was lost, or could not be opened. */
-void health_lost(struct health *h, const char *why);
+/* A connection was lost, or could not be opened. True if the reason, lost_why, has changed. */
+bool health_lost(struct health *h, const char *why);
 /* Takes the reply to TIME. */
 void health_keep_time(struct health *h, const redisReply *time);
 void health_keep_info(struct health *h, const redisReply *info);

@@ -169,6 +169,11 @@ def test_a_full_disk_under_redis_refuses_mail_and_loses_none(small_disk, make_po
         {"filename": "f", "content": large}])).status == 503 and a, 30)
     assert refused.json()["type"] in ("/problems/not-accepted", "/problems/outcome-unknown")
     harness.wait_for(lambda: redis.process.poll() is not None, 10, what="Redis ends itself")
+    hint = "Redis has ended; its own log says why. A full disk ends it"
+    harness.wait_for(lambda: hint in server.internal("/readyz").body.decode(), 20, what="/readyz names the disk")
+    harness.wait_for(lambda: hint in server.send("ok-nospace@d37.test", key=server.live_key).json()["detail"], 20,
+                     what="the 503 names the disk")
+    assert any(line["fact"] == "store.cannot_connect" and hint in line["reason"] for line in server.log_lines())
     ballast.unlink()
     redis.start()
     server.wait_ready()

@@ -124,6 +124,8 @@ def test_config_check_names_settings_that_have_no_effect(run, settings, warned):
     ({"listen": "::1:8080"}, "address:port is expected"),
     ({"listen": "127.0.0.1:0"}, "address:port is expected"),
     ({"listen": "127.0.0.1:65536"}, "address:port is expected"),
+    ({"metrics_listen": "9464"}, "POSTERN_METRICS_LISTEN: \"9464\" is wrong: address:port is expected"),
+    ({"trusted_proxies": "10.0.0.0/33"}, "addresses and networks, like 10.0.0.0/8"),
     ({"listn": "127.0.0.1:1"}, "did you mean POSTERN_LISTEN?"),
     ({"drain_s": "-1"}, "a time like 30s"),
     ({"data_dir": "/dev/null/x"}, "/dev/null"),

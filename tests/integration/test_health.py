@@ -209,3 +209,16 @@ def test_a_reason_is_printed_without_control_characters(make_postern, stack, bod
     server = make_postern(start=False)
     stack.add(Impostor(server.port, saying(b"HTTP/1.1 503 Service Unavailable\r\n\r\n" + body)))
     assert answer_of(server) == (0, line + "\n", "")
+
+
+def test_without_the_listener_for_operators_nothing_gives_metrics_or_the_reason(make_postern, make_redis):
+    redis = make_redis()
+    server = make_postern({"metrics_listen": "off"}, redis=redis, keys=False)
+    assert [server.request("GET", path, key=None).status for path in ("/metrics", "/readyz")] == [404, 200]
+    with pytest.raises(ConnectionRefusedError):
+        server.internal("/metrics")
+    redis.stop()
+    wait_for(lambda: server.request("GET", "/readyz", key=None).json() == {"status": "not ready"}, 20)
+    assert answer_of(server, "--ready") == (1, "alive, not ready: no reason given\n", "")
+    redis.start()
+    wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready again")

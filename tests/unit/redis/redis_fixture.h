@@ -107,6 +107,19 @@ static inline void wipe_redis(const struct fixture *f)
 	assert_int_equal(mkdir(f->redis_dir, 0700), 0);
 }
 
+/* A number in a section of INFO: the digits after the name; 0 = none. */
+static inline long long redis_info(const struct fixture *f, const char *section, const char *name)
+{
+	redisContext *redis = visit(f);
+	redisReply *r = redisCommand(redis, "INFO %s", section);
+	const char *at = strstr(r->str, name);
+	long long n = at ? atoll(at + strlen(name)) : 0;
+
+	freeReplyObject(r);
+	redisFree(redis);
+	return n;
+}
+
 /* Runs one command, which must not fail; an integer, or the length of a text; -1 = nil. */
 static inline long long redis_do(const struct fixture *f, const char *fmt, ...)
 {

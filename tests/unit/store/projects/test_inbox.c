@@ -575,7 +575,7 @@ static void when_redis_is_nearly_full_no_mail_is_kept_and_the_others_go(void **s
 	put(f, ANN, "one\r\n");
 	redis_do(f, "SETRANGE ballast 30000000 x"); /* so that the rest does not matter */
 	assert_true(becomes(f, knows_ballast, NULL));
-	limit = redis_memory_used(f->store) * 4 / 3;
+	limit = redis_info(f, "memory", "used_memory:") * 4 / 3;
 	redis_do(f, "CONFIG SET maxmemory %lld", (long long)limit);
 	assert_true(becomes(f, knows_limit, &limit));
 	assert_true(redis_is_ready(f->store, NULL));

@@ -205,14 +205,7 @@ static void a_text_that_is_not_a_key_is_not_found(void **state)
 /* How often Redis was asked for a key. */
 static long long lookups(struct fixture *f)
 {
-	redisContext *redis = visit(f);
-	redisReply *r = redisCommand(redis, "INFO commandstats");
-	const char *at = strstr(r->str, "cmdstat_hget:calls=");
-	long long n = at ? atoll(at + strlen("cmdstat_hget:calls=")) : 0;
-
-	freeReplyObject(r);
-	redisFree(redis);
-	return n;
+	return redis_info(f, "commandstats", "cmdstat_hget:calls=");
 }
 
 /* All that is done to find out about a key: never seen before, and once it is remembered. */

@@ -46,7 +46,7 @@ class Actors:
         self.history, self.trace = deque(maxlen=60), deque(maxlen=12)
         self.limit, self.poison = rnd.randint(1, 4), rnd.choice((1, 2, 3, 5))
         self.has_backward_clock = rnd.random() < .3
-        self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (7, self.giveback), (5, self.slot), (2, self.rest),
+        self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (5, self.settle_part), (7, self.giveback), (5, self.slot), (2, self.rest),
                         (6, self.promote), (5, self.release), (3, self.release_dead), (3, self.expire), (3, self.cancel), (2, self.retry), (1, self.sweep),
                         (2, self.transcript),
                         (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (1, self.change_suppressed), (9, self.tick)]
@@ -110,7 +110,8 @@ class Actors:
         elif command.name == "settle":         # applied becomes applied before; so does a late delivery, if no later attempt was settled
             if not command.refs_once:
                 return
-            want = [a if a in (0, 2) and was == 3 else {1: 2, 3: None}.get(was, was) for was, a in zip(want, answer)]
+            want = [a if a in (0, 2) and was == 3 or a == was == 1 and delay == -1 else {1: 2, 3: None}.get(was, was)
+                    for was, a, delay in zip(want, answer, command.args[4::4])]
         elif command.name == "accept":
             want = list(want)
             taken = {(m.project, m.idempotency): want[4 * i + 1] for i, m in enumerate(command.messages) if want[4 * i] == 1 and m.idempotency}
@@ -285,12 +286,20 @@ class Actors:
             for ref, _ in jobs:
                 relay.jobs.pop(ref, None)
 
-    def settle_jobs(self, owner, jobs, outcome=None):
+    def settle_part(self):
+        """Final results of some recipients; the relay goes on with the others."""
+        _, owner, jobs = self.some_jobs()
+        if jobs:
+            self.settle_jobs(owner, jobs, self.rnd.choice(("delivered", "bounced", "failed")), delay=-1)
+
+    def settle_jobs(self, owner, jobs, outcome=None, delay=None):
         args, results = [owner, RETENTION], []
         for ref, epoch in jobs:
             results.append(self.results(ref, outcome))
+            if delay == -1:
+                results[-1] = [r for r in results[-1] if self.rnd.random() < .5]
             attempt = self.rnd.choice(("", f"a at {self.clock.now}\n", f"a at {self.clock.now} {self.rnd.random()}\n"))
-            args += [ref, epoch, self.rnd.choice(DELAYS), attempt + "".join(f"{r} {o} {c} {d} {t}\n" for r, o, c, d, t in results[-1])]
+            args += [ref, epoch, self.rnd.choice(DELAYS) if delay is None else delay, attempt + "".join(f"{r} {o} {c} {d} {t}\n" for r, o, c, d, t in results[-1])]
         self.remember(Command("settle", args, results=results))
 
     def transcript(self):

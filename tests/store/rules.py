@@ -39,8 +39,9 @@ def leases(before, after, command, world):
         if new is None:
             need(may_end(before, command, ref, lease), command.name, "ended the lease", ref, lease, "ends", before.ends[ref], "now", command.now)
         else:
-            need(new[0] == lease[0] and new[2] == lease[2] and new[1] >= lease[1], "lease changed", ref, lease, new)
-            need(new[1] == lease[1] or command.name == "dot" and command.args[2] == 1, "dot without a fence", ref)
+            in_part = command.name == "settle" and (ref, lease[0], -1) in zip(command.args[2::4], command.args[3::4], command.args[4::4])
+            need(new[0] == lease[0] and new[2] == lease[2] and (new[1] >= lease[1] or in_part), "lease changed", ref, lease, new)
+            need(new[1] == lease[1] or new[1] == 0 or command.name == "dot" and command.args[2] == 1, "dot without a fence", ref)
             need(after.ends[ref] >= before.ends[ref], "lease grew shorter", ref)
     for ref in after.leases.keys() - before.leases.keys():
         epoch, dot, owner = after.leases[ref]
@@ -350,9 +351,14 @@ def settle(before, after, command, _):
             continue
         seen.add(ref)
         if lease and lease[0] == epoch and lease[2] == owner:
-            need(status == 1 and ref not in after.leases, "settle answered", status, ref)
-            need(new.jobs[j].settled == epoch, "settled epoch", ref)
-            if new.jobs[j].open and command.refs_once:
+            goes_on = delay == -1 and new.jobs[j].open > 0
+            need(status == 1 and (ref in after.leases) == goes_on or not command.refs_once, "settle answered", status, ref)
+            need(new.jobs[j].settled == (job.settled if goes_on else epoch) or not command.refs_once, "settled epoch", ref)
+            if goes_on and command.refs_once:
+                applied = sum(r.n > old.n for r in new.recipients if r.job == j)
+                need(after.leases[ref][1] == (0 if applied else lease[1]), "a dot after results of a part", ref)
+                need(after.due.get(ref) == before.due.get(ref), "due while the relay goes on", ref)
+            elif new.jobs[j].open and command.refs_once:
                 at = max(min(command.now + delay, new.deadline), command.now)
                 need(after.due.get(ref) == at, "due", ref, after.due.get(ref), at)
             for r, outcome, *_ in results:

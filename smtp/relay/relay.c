@@ -271,6 +271,7 @@ static void take_round(void *arg)
 	round.request = (struct take_request){
 		.max_jobs = part_of(r, least(HELD_MAX - r->deliveries.n, TAKE_MAX)),
 		.sites = round.list,
+		.asks_waiting = r->has_asked_new,
 	};
 	fill_sites(r, &round);
 	if (round.request.n_sites == 0 && !r->has_asked_new)

@@ -56,7 +56,9 @@ def test_many_domains_at_one_silent_host_hold_few_connections(attacked, outside,
                 for i in ids if i not in ids[:4 * RELAYS + 8]]
     untried = [m["recipients"][0] for m in messages if m["recipients"][0]["attempts"] == 0]
     assert len(untried) >= len(messages) - 4 * RELAYS
-    assert all("no greeting" in r["last_reply"]["text"] for r in untried if r["status"] == "deferred"), untried
+    reasons = [r["last_reply"]["text"] for r in untried if r["status"] == "deferred"]
+    assert any("had no greeting" in r for r in reasons), reasons
+    assert all("had no greeting" in r or "other mail waited" in r for r in reasons), reasons
     assert a.server.metric("postern_smtp_silent_addresses_total") > 0
 
 

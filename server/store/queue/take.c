@@ -108,6 +108,13 @@ static int64_t site_limit(const struct redis *redis)
 	return limit > 0 ? limit : 1;
 }
 
+static int64_t free_argument(const struct take_request *request)
+{
+	if (!request->free_connections && !request->asks_waiting)
+		return -1;
+	return request->free_connections;
+}
+
 void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 	       const struct take_request *request, take_fn *fn, void *arg)
 {
@@ -124,7 +131,7 @@ void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 			    .lease_ms = JOB_LEASE_MS,
 			    .silence_ms = JOB_LEASE_OWNER_MS,
 			    .site_limit = site_limit(redis),
-			    .free = request->free_connections,
+			    .free = free_argument(request),
 			    .otp_free = request->otp_connections,
 			    .capped = request->capped,
 			    .bulk_share = SHARE_BULK,

@@ -24,7 +24,8 @@ struct take_request {
 	const char *capped;        /* tenants, with blanks between them, for which we open none */
 	const struct take_site *sites; /* borrowed for the call */
 	size_t n_sites;
-	bool is_complete; /* sites has all our connections: the store drops our other slots */
+	bool is_complete;  /* sites has all our connections: the store drops our other slots */
+	bool asks_waiting; /* the result shall say whether jobs wait for a connection */
 };
 
 struct take_slots {

@@ -9,10 +9,10 @@
 --@args free:number otp_free:number capped bulk_share:number normal_share:number retention_ms:number is_complete:flag
 --@item site wanted:number more:number connections:number
 -- request: with the same number again, the reply has the same jobs and slots. silence_ms: an owner without a sign of
--- life for this time counts as dead. free: connections that the owner may open. otp_free: further ones, only for jobs
--- of lane otp. capped: tenants, with blanks between them, for which no connection is opened. shares: per mille.
--- is_complete: the items are all connections of the owner; other slots that count as its own were granted in a reply
--- that was lost.
+-- life for this time counts as dead. free: connections that the owner may open; -1: none, and `waiting` stays 0, which
+-- saves looking at sites. otp_free: further ones, only for jobs of lane otp. capped: tenants, with blanks between them,
+-- for which no connection is opened. shares: per mille. is_complete: the items are all connections of the owner; other
+-- slots that count as its own were granted in a reply that was lost.
 -- One item for each site with connections: jobs wanted for them, more connections wanted, connections it has.
 --@returns now_ms granted jobs expired deferred waiting
 -- granted: rows of slots. jobs: rows of jobs. expired: jobs. deferred: recipients. content: '' = in chunks, or gone.
@@ -331,7 +331,7 @@ for i = 1, item_count do serve_connections(i) end
 open_sites('normal', free)
 open_sites('bulk', free)
 open_sites('otp', free + otp_free)
-if not has_free('otp') and has_waiting('otp') then waiting = 2
+if free >= 0 and not has_free('otp') and has_waiting('otp') then waiting = 2
 elseif free == 0 and (has_waiting('normal') or has_waiting('bulk')) then waiting = 1 end
 
 local rows, leases, lease_ends, refs = {}, {}, {}, {}    -- refs: "ref site" of each job

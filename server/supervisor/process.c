@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "server/supervisor/process.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,6 +28,10 @@
 #define IS_SANITIZED false
 #endif
 
+/* Memory of this size and more goes back to the system when it is freed. By default glibc raises
+ * the size up to 32 MB, and then keeps gaps where large bodies and mails were. */
+#define LARGE_BYTES (512 << 10)
+
 static void raise_files(void)
 {
 	struct rlimit limit;
@@ -45,6 +50,7 @@ void process_prepare(void)
 		setrlimit(RLIMIT_CORE, &none);
 		prctl(PR_SET_DUMPABLE, 0);
 	}
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	raise_files();
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);

@@ -6,7 +6,7 @@ import subprocess
 
 from support import documentation, go, harness
 
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "BENCHMARKS.md",
+PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "BENCHMARKS.md", "SECURITY.md",
          *sorted(str(p.relative_to(harness.ROOT)) for p in (harness.ROOT / "docs").glob("*.md"))]
 
 
@@ -44,6 +44,17 @@ def test_every_log_event_is_explained_and_no_other():
     events = log_events()
     assert len(events) > 60
     assert explained == events, f"docs/operating.md lacks {events - explained}, and explains {explained - events}, which no code logs"
+
+
+def test_the_routes_of_each_scope_are_those_of_the_table_of_routes():
+    found = {}
+    for method, path, scopes in re.findall(r'\{HTTP_(\w+), "([^"]+)", ([A-Z_ |]+|0),', (harness.ROOT / "api/routes.c").read_text()):
+        for scope in re.findall(r"SCOPE_(\w+)", scopes):
+            found.setdefault(scope.lower(), set()).add(f"{method} {path}")
+    shown = {}
+    for name, routes in re.findall(r"(?m)^\| (`?[a-z ]+`?) \| (`[A-Z]+ /.*) \|$", documentation.text("SECURITY.md")):
+        shown[name.strip("`").split()[0]] = set(re.findall(r"`([A-Z]+ /[^`]*)`", routes))
+    assert shown == found
 
 
 def test_the_readme_is_short():

@@ -157,10 +157,10 @@ static bool awaits_body(const struct peer *p)
 	       p->phase != PEER_SENDING && p->phase != PEER_DOOMED;
 }
 
-/* What does not fit is looked at later. */
+/* Keeps as much as MHD may have read. What does not fit is looked at later. */
 static void keep_seen(struct peer *p, const char *bytes, size_t len)
 {
-	const size_t room = PEEK_MAX - p->seen.len;
+	const size_t room = SCAN_POOL_BYTES - p->seen.len;
 
 	buf_append(&p->seen, bytes, len < room ? len : room);
 }

@@ -128,6 +128,7 @@ static int set_partitions(struct handshake_store *store, unsigned long n, struct
 static void on_step_meta(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
+	char why[256];
 	struct err e;
 
 	if (!r)
@@ -143,10 +144,12 @@ static void on_step_meta(const redisReply *r, void *arg)
 		}
 	}
 	if (r->elements == 3 && strcmp(r->element[0]->str, SCHEMA) != 0) {
-		step_failed(h,
-			    "the store has another schema than version " POSTERN_VERSION
-			    " reads (" SCHEMA "): see docs/upgrading.md",
-			    r->element[0]->str);
+		snprintf(why, sizeof(why),
+			 "the store has schema %.8s, and Postern " POSTERN_VERSION " reads " SCHEMA
+			 ": deliver its mail with the version that wrote it, then start with an "
+			 "empty Redis and an empty data directory (docs/upgrading.md)",
+			 r->element[0]->str);
+		conn_drop(h->calls->conn, why);
 		return;
 	}
 	if (instance_check(&h->store->instance, r->elements == 3 ? r->element[2]->str : NULL, &e) <

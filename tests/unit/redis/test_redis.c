@@ -127,7 +127,7 @@ static void a_meta_key_we_cannot_read_is_refused(void **state)
 	static const struct {
 		const char *command, *reason;
 	} rows[] = {
-		{"HSET pn:{g}:meta schema 1", "another schema"},
+		{"HSET pn:{g}:meta schema 1", "the store has schema 1"},
 		{"HSET pn:{g}:meta partitions 0", "partitions"},
 		{"HSET pn:{g}:meta partitions 1025", "partitions"},
 		{"HSET pn:{g}:meta instance ins_short", "damaged"},

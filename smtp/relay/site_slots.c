@@ -150,23 +150,32 @@ static struct slot *new_slot(struct shares *shares, unsigned partition, const ch
 	return NULL;
 }
 
+/* Returns how many could be added. */
+static unsigned add_slots(struct site *s, unsigned partition, const char *tenant, unsigned count)
+{
+	for (unsigned n = 0; n < count; n++) {
+		struct slot *slot = new_slot(&s->sites->context->shares, partition, tenant);
+
+		if (!slot)
+			return n;
+		site_slots_free(s, slot);
+	}
+	return count;
+}
+
 void site_slots_grant(struct site *s, unsigned partition, const char *tenant, unsigned count)
 {
 	unsigned *held = count_for(s, partition);
+	unsigned added;
 
 	if (!held) {
 		give_back(s, partition, count);
 		return;
 	}
 	*held += count;
-	for (; count; count--) {
-		struct slot *slot = new_slot(&s->sites->context->shares, partition, tenant);
-
-		if (!slot) {
-			LOG(LOG_ERROR, "site.no_memory", LOG_S("site", s->name));
-			give_back(s, partition, count);
-			return;
-		}
-		site_slots_free(s, slot);
-	}
+	added = add_slots(s, partition, tenant, count);
+	if (added == count)
+		return;
+	LOG(LOG_ERROR, "site.no_memory", LOG_S("site", s->name));
+	give_back(s, partition, count - added);
 }

@@ -293,6 +293,29 @@ static void slow_octets_do_not_extend_the_deadline(void **state)
 	free(body);
 }
 
+static void a_session_can_be_given_up_until_it_is_ready(void **state)
+{
+	struct session *s = new_session(NULL);
+	const struct connection_result *failure;
+
+	(void)state;
+	session_give_up(s, "no greeting within 9 s");
+	assert_int_equal(session_step(s), SESSION_CLOSE);
+	failure = session_failure(s);
+	assert_string_equal(failure->text, "no greeting within 9 s");
+	assert_int_equal(failure->source, SOURCE_LOCAL);
+	assert_int_equal(failure->outcome, OUTCOME_DEFERRED);
+	assert_int_equal(failure->phase, PHASE_GREETING);
+	session_give_up(s, "again"); /* the first reason counts */
+	assert_string_equal(session_failure(s)->text, "no greeting within 9 s");
+	session_free(s);
+	s = ready_session("250 hi\r\n");
+	session_give_up(s, "too late");
+	assert_int_equal(session_step(s), SESSION_READY);
+	assert_null(session_failure(s));
+	session_free(s);
+}
+
 /* The outcome is unknown from the first byte of the dot that left, not before. */
 static void a_dot_that_never_left_is_no_unknown_outcome(void **state)
 {
@@ -497,6 +520,7 @@ int main(void)
 		cmocka_unit_test(a_body_with_a_bare_cr_or_lf_is_refused),
 		cmocka_unit_test(waits_are_those_of_the_rfc),
 		cmocka_unit_test(slow_octets_do_not_extend_the_deadline),
+		cmocka_unit_test(a_session_can_be_given_up_until_it_is_ready),
 		cmocka_unit_test(a_dot_that_never_left_is_no_unknown_outcome),
 		cmocka_unit_test(a_good_reply_before_the_dot_does_not_count),
 		cmocka_unit_test(bytes_after_the_last_reply_end_the_connection),

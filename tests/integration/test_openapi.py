@@ -245,7 +245,8 @@ def in_hand(make):
             before = set(redis("KEYS", "pn:{g}:rsp:*"))
             assert make(p).status in (200, 201)
             key, = set(redis("KEYS", "pn:{g}:rsp:*")) - before
-            redis("SET", key, redis("GET", key)[:32] + b" 0 another", "PX", 30_000)
+            lease_end = int(redis("TIME")[0]) * 1000 + 30_000
+            redis("SET", key, redis("GET", key)[:32] + b" 0 %d seed another" % lease_end, "PX", 30_000)
         return make(p)
     return repeat
 

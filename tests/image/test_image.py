@@ -83,13 +83,13 @@ def test_it_runs_without_privileges_and_can_only_write_to_its_data(stack, servic
 
 def test_the_supervisor_reaps_orphans(stack):
     container = stack.container("postern")
-    stack.engine("exec", container, "sh", "-c", "sleep 0.5 & sleep 0.5 & exit 0")
+    stack.engine("exec", container, "sh", "-c", "sleep 5 & sleep 5 & exit 0")
     orphans = {row["Pid"] for row in processes(stack.engine, container) if row["Name"] == "sleep" and row["PPid"] == "1"}
     assert orphans
 
     def are_gone():
         return not orphans & {row["Pid"] for row in processes(stack.engine, container)}
-    wait_for(are_gone, 20, 0.2, "the orphans' end")
+    wait_for(are_gone, 60, 0.2, "the orphans' end")
     assert not [row for row in processes(stack.engine, container) if row["State"] == "Z"]
 
 

@@ -119,8 +119,7 @@ struct connection_options {
 	struct tls_context *tls_context; /* NULL = no TLS; then REQUIRED and IMPLICIT fail */
 	struct transcript *transcript;   /* NULL = none; outlives the connection */
 	bool is_mx;                      /* see session_options */
-	bool is_clear; /* skip STARTTLS although offered: the last handshake with this host failed
-			  (opportunistic only) */
+	bool is_clear; /* skip STARTTLS: the last handshake failed (opportunistic only) */
 };
 
 /* Starts to connect. No callback is called within open, send, dot, drop or quit. ERR_INPUT: see
@@ -140,11 +139,8 @@ int connection_send(struct connection *c, const struct connection_mail *mail, st
 void connection_dot(struct connection *c);  /* after on_fence: writes the dot */
 void connection_drop(struct connection *c); /* after on_fence: closes without the dot; all results
 					       are OUTCOME_UNTRIED */
-void connection_quit(struct connection *c); /* QUIT when idle, then on_closed; a transaction is cut
-					       off */
-/* Ends a connection that is not ready yet: on_closed follows, with `why` as the text of the
- * failure.
- */
+void connection_quit(struct connection *c); /* QUIT when idle; a transaction is cut off */
+/* Ends a connection that is not ready yet. on_closed gets why. */
 void connection_give_up(struct connection *c, const char *why);
 void connection_free(struct connection *c); /* at once; no callback is called */
 const struct connection_facts *connection_facts(const struct connection *c);

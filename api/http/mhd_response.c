@@ -43,6 +43,8 @@ enum MHD_Result mhd_response_queue(struct request *r)
 	if (!response)
 		return MHD_NO;
 	r->text = NULL;
+	/* The client may take minutes to read the response. */
+	request_set_state(r, NULL, NULL);
 	add_headers(r, response);
 	r->step = STEP_SENT;
 	r->peer->has_key = r->is_admitted && r->route->scope;

@@ -57,6 +57,13 @@ def test_the_routes_of_each_scope_are_those_of_the_table_of_routes():
     assert shown == found
 
 
+def test_every_test_and_fuzz_target_that_the_limits_name_exists():
+    text = documentation.text("limits")
+    named = set(re.findall(r"`(?:tests/[\w/]+/)?(test_\w+\.(?:py|c)|fuzz_\w+\.c)`", text)) | set(re.findall(r"`(test_\w+\.py)`: ", text))
+    assert len(named) > 12
+    assert not {name for name in named if not list((harness.ROOT / "tests").rglob(name))}
+
+
 def test_the_readme_is_short():
     assert len(documentation.text("README.md").splitlines()) <= 200
 

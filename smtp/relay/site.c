@@ -224,12 +224,14 @@ static void run_pump(void *arg)
 
 /* ---- callbacks of the channels ---- */
 
-/* No session with the site could be opened: this relay opens no further channel for a while. If it
- * has no channel at all, all relays leave the site alone (lua/queue/rest.lua). */
+/* No session with the site could be opened. If this relay has other channels to it, it opens no
+ * further one for a while. Without one, all relays leave the site alone (lua/queue/rest.lua), and
+ * the site is freed here: there can be thousands of them. */
 static void leave_alone(struct site *s, unsigned n_others, const struct connection_result *why)
 {
-	s->hold_until = clock_mono_ms() + HOLD_MS;
-	if (n_others == 0 && strcmp(s->name, SINK_SITE) != 0)
+	if (n_others)
+		s->hold_until = clock_mono_ms() + HOLD_MS;
+	else if (strcmp(s->name, SINK_SITE) != 0)
 		rest_site(s->sites->context->redis, s->name, why->code, why->text);
 }
 

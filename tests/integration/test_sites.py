@@ -85,6 +85,16 @@ def test_a_busy_site_leaves_connections_for_sites_without_one(make_postern, outs
     assert "delivered" not in statuses(server, slow[-1:])
 
 
+def test_many_domains_at_one_good_host_get_their_mail_though_few_may_connect_at_once(make_postern, outside):
+    outside.dns.zone["*.shared.test"] = {"A": ["127.0.0.1"]}    # each domain is a site of its own
+    server = make_postern({**outside.settings, "connecting_per_address": 1, "workers_relay": 1})
+    to = [f"ok-{i}@d{i}.shared.test" for i in range(60)]
+    ids = [server.send(address, key=server.live_key).json()["id"] for address in to]
+    messages = [server.wait_terminal(i, key=server.live_key, timeout=60) for i in ids]
+    assert {m["status"] for m in messages} == {"delivered"} and {m["recipients"][0]["attempts"] for m in messages} == {1}
+    assert server.metric("postern_smtp_silent_addresses_total") == 0
+
+
 # ---- a site that cannot be reached is left alone ----
 
 SHORT_RESTS = {"retry_first_otp_s": 6, "retry_first_s": 12}     # the first rest is 2 s

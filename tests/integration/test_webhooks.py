@@ -438,8 +438,10 @@ def test_a_hanging_endpoint_delays_no_other_when_the_process_changes(server, rec
     (b"", "failed"),
     (b"PRI * HTTP/2.0\r\n\r\n", "failed"),
     (b"\x15\x03\x01\x00\x02\x02\x28", "failed"),
+    ((200, {}, bytes(range(256))), "delivered"),
+    ((500, {}, b"\0"), "failed"),
 ], ids=["large", "empty", "cut", "endless-header", "created", "5-MB", "continue", "reset-after-header", "reset-in-body", "reset-in-chunk",
-        "reset-after-500", "reset-in-header", "reset-after-100", "reset-at-once", "http2", "tls-alert"])
+        "reset-after-500", "reset-in-header", "reset-after-100", "reset-at-once", "http2", "tls-alert", "every-octet", "a-NUL"])
 def test_each_odd_response_is_handled(server, receiver, plan, want):
     def plan_of(path, n):
         return plan

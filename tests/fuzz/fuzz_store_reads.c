@@ -27,7 +27,8 @@
 
 #define PARTITIONS 2
 #define DEPTH_MAX 6
-#define CALLS_MAX 64
+#define CALLS_MAX 4096
+#define PARTS_MAX 4
 #define END_OF_ITEM 0x1e
 #define MESSAGE "msg_01J00000000000000000000000"
 
@@ -136,9 +137,16 @@ struct call {
 };
 static struct call calls[CALLS_MAX];
 static size_t n_calls;
+static struct part {
+	const struct redis_part_kind *kind;
+	void *state;
+} parts[PARTS_MAX];
+static size_t n_parts;
 
 void __wrap_redis_call(struct redis *r, struct command *take, unsigned connection, int64_t limit_ms,
 		       struct callback back);
+void __wrap_redis_call_bulk(struct redis *r, struct command *take, int64_t limit_ms,
+			    struct callback back);
 unsigned __wrap_redis_partitions(const struct redis *r);
 void *__wrap_redis_part(struct redis *r, const struct redis_part_kind *kind);
 const struct config *__wrap_redis_config(const struct redis *r);
@@ -170,11 +178,27 @@ unsigned __wrap_redis_partitions(const struct redis *r)
 	return PARTITIONS;
 }
 
+void __wrap_redis_call_bulk(struct redis *r, struct command *take, int64_t limit_ms,
+			    struct callback back)
+{
+	__wrap_redis_call(r, take, 0, limit_ms, back);
+}
+
 void *__wrap_redis_part(struct redis *r, const struct redis_part_kind *kind)
 {
-	(void)r;
-	(void)kind;
-	return NULL;
+	for (size_t i = 0; i < n_parts; i++)
+		if (parts[i].kind == kind)
+			return parts[i].state;
+	require(n_parts < PARTS_MAX);
+	parts[n_parts] = (struct part){kind, kind->make(r)};
+	return parts[n_parts++].state;
+}
+
+static void free_parts(void)
+{
+	for (size_t i = 0; i < n_parts; i++)
+		parts[i].kind->free_fn(parts[i].state);
+	n_parts = 0;
 }
 
 const struct config *__wrap_redis_config(const struct redis *r)
@@ -499,6 +523,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n_ended = 0;
 	reads[data[0] % (sizeof(reads) / sizeof(*reads))]();
 	run_calls();
+	free_parts();
 	require(n_ended == 1);
 	return 0;
 }

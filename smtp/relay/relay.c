@@ -262,7 +262,8 @@ static void take_round(void *arg)
 	r->looks_again = r->n_open_takes > 0;
 	if (!may_take(r))
 		return;
-	r->has_asked_new = r->wants_new && shortage_may_ask(&r->shortage);
+	/* What woke the relay may be mail of a tenant that is not capped. */
+	r->has_asked_new = r->wants_new && (r->is_woken || shortage_may_ask(&r->shortage));
 	r->shortage.is_probe = false;
 	if (r->has_asked_new)
 		shortage_start_round(&r->shortage);

@@ -85,6 +85,16 @@ static inline void delay(struct request *r, int64_t ms)
 	loop_timer_set(&d->timer, ms);
 }
 
+/* Responds with how many handlers had begun when it began. */
+static inline void number(struct request *r)
+{
+	char text[16];
+
+	delay(r, 50);
+	snprintf(text, sizeof(text), "%d", handled);
+	response_header(r, "X-Number", text);
+}
+
 static inline void soon(struct request *r)
 {
 	delay(r, 1);
@@ -171,6 +181,8 @@ static const struct route rows_of_test[] = {
 	{HTTP_GET, "/v1/names/{name}", SCOPE_READ, thing, NULL, BODY_NONE},
 	{HTTP_GET, "/healthz", 0, health, NULL, BODY_NONE},
 	{HTTP_GET, "/much", 0, respond_much, NULL, BODY_NONE},
+	{HTTP_GET, "/v1/much", SCOPE_READ, respond_much, NULL, BODY_NONE},
+	{HTTP_GET, "/v1/list", SCOPE_READ, number, NULL, BODY_NONE_BULK},
 	{HTTP_GET, "/counts", 0, show_counts, NULL, BODY_NONE},
 	{HTTP_GET, "/fail", 0, break_down, NULL, BODY_NONE},
 };
@@ -195,6 +207,7 @@ static inline void found(void *arg)
 		const char *text;
 		unsigned scopes;
 	} keys[] = {{"pn_live_good", SCOPE_SEND | SCOPE_READ},
+		    {"pn_live_other", SCOPE_SEND | SCOPE_READ},
 		    {"pn_live_slow", SCOPE_SEND | SCOPE_READ},
 		    {"pn_live_send", SCOPE_SEND},
 		    {"pn_live_read", SCOPE_READ},
@@ -203,6 +216,8 @@ static inline void found(void *arg)
 	struct key key = {.id = "key_1", .tenant = "1", .project_id = "prj_1"};
 	struct err why;
 
+	if (strcmp(l->text, "pn_live_other") == 0)
+		key.tenant[0] = '2';
 	err_set(&why, strcmp(l->text, "pn_live_lost") == 0 ? ERR_RETRY : ERR_NOT_FOUND, "no");
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (strcmp(keys[i].text, l->text) == 0)

@@ -16,6 +16,18 @@ static inline int dial(const struct child *c)
 	return fd;
 }
 
+/* With little room for what it does not read. */
+static inline int dial_slow_reader(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 4096;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+	assert_int_equal(
+		connect(fd, (const struct sockaddr *)&shared.address, sizeof(shared.address)), 0);
+	return fd;
+}
+
 static inline void say(int fd, const void *bytes, size_t len)
 {
 	const char *p = bytes;

@@ -99,17 +99,6 @@ static void bodies_beyond_the_limit_do_not_pile_up_in_memory(void **state)
 	assert_in_range(counted("rss_kb") - before, 0, 60000); /* of 200 MB */
 }
 
-static int dial_slow_reader(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 4096;
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
-	assert_int_equal(
-		connect(fd, (const struct sockaddr *)&shared.address, sizeof(shared.address)), 0);
-	return fd;
-}
-
 static void the_memory_of_slow_readers_is_bounded(void **state)
 {
 	static const char request[] = GET("/much");

@@ -1,18 +1,13 @@
 /* openapi.yaml against the tables of the code: fields, types, limits, routes and problems. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "api/wire/problem.h"
 #include "api/routes.h"
 #include "api/send/send_rules.h"
 #include "openapi_text.h"
+#include "tests/unit/unit.h"
 
 static json_t *document;
 
@@ -213,13 +208,6 @@ static void the_problems_are_the_types(void **state)
 	assert_int_equal(i, PROBLEM_NOT_CONFIGURED + 1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_rules_are_the_schemas),
-		cmocka_unit_test(the_routes_are_the_paths),
-		cmocka_unit_test(the_problems_are_the_types),
-	};
-
-	return cmocka_run_group_tests(tests, load, unload);
-}
+UNIT_TESTS_IN(load, unload, cmocka_unit_test(the_rules_are_the_schemas),
+	      cmocka_unit_test(the_routes_are_the_paths),
+	      cmocka_unit_test(the_problems_are_the_types))

@@ -211,17 +211,9 @@ static int stop_both(void **state)
 	return stop_shared(state);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(alive_does_not_depend_on_the_store),
-		cmocka_unit_test(in_public_readiness_has_no_reason),
-		cmocka_unit_test(readiness_depends_on_store_canary_and_relay),
-		cmocka_unit_test(metrics_are_only_on_the_internal_listener),
-		cmocka_unit_test(the_contract_is_served),
-		cmocka_unit_test(each_route_needs_a_key_with_its_scope),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, start_with_store, stop_both);
-}
+UNIT_TESTS_IN(start_with_store, stop_both, cmocka_unit_test(alive_does_not_depend_on_the_store),
+	      cmocka_unit_test(in_public_readiness_has_no_reason),
+	      cmocka_unit_test(readiness_depends_on_store_canary_and_relay),
+	      cmocka_unit_test(metrics_are_only_on_the_internal_listener),
+	      cmocka_unit_test(the_contract_is_served),
+	      cmocka_unit_test(each_route_needs_a_key_with_its_scope))

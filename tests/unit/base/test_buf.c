@@ -1,15 +1,10 @@
 /* The growing byte string: what it holds, and where it stops. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "tests/unit/unit.h"
 
 static void a_zeroed_one_is_empty_and_usable(void **state)
 {
@@ -127,17 +122,9 @@ static void reserved_bytes_count_once_written(void **state)
 	buf_deinit(&b);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_zeroed_one_is_empty_and_usable),
-		cmocka_unit_test(appends_follow_each_other),
-		cmocka_unit_test(it_grows_byte_by_byte_without_losing_one),
-		cmocka_unit_test(over_the_limit_it_fails_and_stays_failed),
-		cmocka_unit_test(huge_lengths_do_not_wrap),
-		cmocka_unit_test(giving_leaves_it_empty),
-		cmocka_unit_test(reserved_bytes_count_once_written),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_zeroed_one_is_empty_and_usable),
+	   cmocka_unit_test(appends_follow_each_other),
+	   cmocka_unit_test(it_grows_byte_by_byte_without_losing_one),
+	   cmocka_unit_test(over_the_limit_it_fails_and_stays_failed),
+	   cmocka_unit_test(huge_lengths_do_not_wrap), cmocka_unit_test(giving_leaves_it_empty),
+	   cmocka_unit_test(reserved_bytes_count_once_written))

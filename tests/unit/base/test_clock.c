@@ -1,15 +1,10 @@
 /* Times as the API and as mail write them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/clock.h"
+#include "tests/unit/unit.h"
 
 static void times_are_written_as_rfc_3339_and_rfc_5322_say(void **state)
 {
@@ -123,15 +118,8 @@ static void the_clocks_go_forward_in_their_units(void **state)
 	assert_true(clock_real_ms() > 1700000000000);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(times_are_written_as_rfc_3339_and_rfc_5322_say),
-		cmocka_unit_test(times_are_read_with_any_offset),
-		cmocka_unit_test(text_that_is_not_a_time_is_refused),
-		cmocka_unit_test(mail_times_are_english_in_every_locale),
-		cmocka_unit_test(the_clocks_go_forward_in_their_units),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(times_are_written_as_rfc_3339_and_rfc_5322_say),
+	   cmocka_unit_test(times_are_read_with_any_offset),
+	   cmocka_unit_test(text_that_is_not_a_time_is_refused),
+	   cmocka_unit_test(mail_times_are_english_in_every_locale),
+	   cmocka_unit_test(the_clocks_go_forward_in_their_units))

@@ -1,10 +1,4 @@
 /* Ids: shape, order, partition, and no two alike. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/id.h"
+#include "tests/unit/unit.h"
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -132,17 +127,9 @@ static void a_forked_child_makes_other_ids(void **state)
 	close(fds[1]);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_id_is_valid_and_names_its_partition),
-		cmocka_unit_test(ids_sort_by_time),
-		cmocka_unit_test(text_that_is_not_an_id_is_refused),
-		cmocka_unit_test(no_two_ids_are_alike),
-		cmocka_unit_test(random_text_uses_the_whole_alphabet),
-		cmocka_unit_test(an_id_says_when_it_was_made),
-		cmocka_unit_test(a_forked_child_makes_other_ids),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(an_id_is_valid_and_names_its_partition),
+	   cmocka_unit_test(ids_sort_by_time), cmocka_unit_test(text_that_is_not_an_id_is_refused),
+	   cmocka_unit_test(no_two_ids_are_alike),
+	   cmocka_unit_test(random_text_uses_the_whole_alphabet),
+	   cmocka_unit_test(an_id_says_when_it_was_made),
+	   cmocka_unit_test(a_forked_child_makes_other_ids))

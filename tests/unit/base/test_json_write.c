@@ -1,16 +1,12 @@
 /* JSON as text: byte for byte what Jansson writes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
 #include "server/base/buf.h"
 #include "server/base/json_write.h"
+#include "tests/unit/unit.h"
 
 static void check(const char *text, size_t len)
 {
@@ -59,12 +55,5 @@ static void members_have_commas_between_them(void **state)
 	buf_deinit(&out);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_character_is_written_as_jansson_does),
-		cmocka_unit_test(members_have_commas_between_them),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_character_is_written_as_jansson_does),
+	   cmocka_unit_test(members_have_commas_between_them))

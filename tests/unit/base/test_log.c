@@ -1,10 +1,4 @@
 /* Log lines: one for each event, well-formed whatever the values are, written without blocking. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +10,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "tests/unit/unit.h"
 
 static int saved = -1;
 static int pipe_fds[2];
@@ -191,18 +186,8 @@ static void processes_write_a_shared_line_once(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(a_line_of_text_has_time_level_role_and_fields),
-		TEST(json_is_well_formed_whatever_is_in_it),
-		TEST(no_value_makes_a_line_of_its_own),
-		TEST(long_values_and_lines_are_cut),
-		TEST(a_byte_field_needs_no_end),
-		TEST(lines_below_the_level_are_not_written),
-		TEST(processes_write_a_shared_line_once),
-		TEST(a_full_pipe_drops_lines_and_counts_them),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(TEST(a_line_of_text_has_time_level_role_and_fields),
+	   TEST(json_is_well_formed_whatever_is_in_it), TEST(no_value_makes_a_line_of_its_own),
+	   TEST(long_values_and_lines_are_cut), TEST(a_byte_field_needs_no_end),
+	   TEST(lines_below_the_level_are_not_written), TEST(processes_write_a_shared_line_once),
+	   TEST(a_full_pipe_drops_lines_and_counts_them))

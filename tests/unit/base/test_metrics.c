@@ -1,10 +1,4 @@
 /* Numbers that all processes of a Postern share. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +8,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/metrics.h"
+#include "tests/unit/unit.h"
 
 static int fresh(void **state)
 {
@@ -154,17 +149,9 @@ static void a_slot_too_high_stays_in_the_mapping(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(counters_of_all_slots_add_up_and_survive_a_restart),
-		TEST(gauges_of_a_restarted_process_start_at_0),
-		TEST(a_gauge_that_all_processes_share_is_shown_once),
-		TEST(the_least_value_is_that_of_a_process_that_has_the_other),
-		TEST(a_histogram_is_cumulative),
-		TEST(each_name_is_described_once_before_its_values),
-		TEST(a_slot_too_high_stays_in_the_mapping),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(TEST(counters_of_all_slots_add_up_and_survive_a_restart),
+	   TEST(gauges_of_a_restarted_process_start_at_0),
+	   TEST(a_gauge_that_all_processes_share_is_shown_once),
+	   TEST(the_least_value_is_that_of_a_process_that_has_the_other),
+	   TEST(a_histogram_is_cumulative), TEST(each_name_is_described_once_before_its_values),
+	   TEST(a_slot_too_high_stays_in_the_mapping))

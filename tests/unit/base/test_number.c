@@ -1,13 +1,8 @@
 /* Decimal numbers of bounded size. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/number.h"
+#include "tests/unit/unit.h"
 
 static void a_whole_number_within_its_bounds_is_read_and_nothing_else(void **state)
 {
@@ -60,12 +55,5 @@ static void the_digits_at_the_front_are_counted(void **state)
 	assert_int_equal(n, 12);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_whole_number_within_its_bounds_is_read_and_nothing_else),
-		cmocka_unit_test(the_digits_at_the_front_are_counted),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_whole_number_within_its_bounds_is_read_and_nothing_else),
+	   cmocka_unit_test(the_digits_at_the_front_are_counted))

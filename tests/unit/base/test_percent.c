@@ -1,13 +1,8 @@
 /* Percent-encoding. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/percent.h"
+#include "tests/unit/unit.h"
 
 static void escapes_are_decoded_and_broken_ones_refused(void **state)
 {
@@ -72,14 +67,7 @@ static void every_octet_survives_both_directions(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(escapes_are_decoded_and_broken_ones_refused),
-		cmocka_unit_test(text_that_does_not_fit_is_cut_and_counted),
-		cmocka_unit_test(a_text_is_decoded_in_its_own_place),
-		cmocka_unit_test(every_octet_survives_both_directions),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(escapes_are_decoded_and_broken_ones_refused),
+	   cmocka_unit_test(text_that_does_not_fit_is_cut_and_counted),
+	   cmocka_unit_test(a_text_is_decoded_in_its_own_place),
+	   cmocka_unit_test(every_octet_survives_both_directions))

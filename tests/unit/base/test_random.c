@@ -1,12 +1,7 @@
 /* Random numbers: within their bounds, and over all of them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "server/base/random.h"
+#include "tests/unit/unit.h"
 
 static void a_number_is_below_its_bound_and_each_one_comes(void **state)
 {
@@ -56,12 +51,5 @@ static void jitter_stays_within_its_percentage_and_reaches_both_sides(void **sta
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_number_is_below_its_bound_and_each_one_comes),
-		cmocka_unit_test(jitter_stays_within_its_percentage_and_reaches_both_sides),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_number_is_below_its_bound_and_each_one_comes),
+	   cmocka_unit_test(jitter_stays_within_its_percentage_and_reaches_both_sides))

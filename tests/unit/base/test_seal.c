@@ -1,15 +1,10 @@
 /* Sealed texts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/seal.h"
+#include "tests/unit/unit.h"
 
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define UNPADDED "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
@@ -79,12 +74,5 @@ static void texts_of_up_to_8192_octets_are_sealed(void **state)
 	buf_deinit(&out);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_sealed_text_opens_only_where_it_belongs),
-		cmocka_unit_test(texts_of_up_to_8192_octets_are_sealed),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_sealed_text_opens_only_where_it_belongs),
+	   cmocka_unit_test(texts_of_up_to_8192_octets_are_sealed))

@@ -1,13 +1,8 @@
 /* The distance between two words. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/spelling.h"
+#include "tests/unit/unit.h"
 
 static void the_distance_counts_inserted_removed_and_replaced_octets(void **state)
 {
@@ -37,12 +32,5 @@ static void a_long_word_is_far_from_each_other(void **state)
 	assert_int_equal(spelling_distance(word, "a"), SPELLING_MAX);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_distance_counts_inserted_removed_and_replaced_octets),
-		cmocka_unit_test(a_long_word_is_far_from_each_other),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(the_distance_counts_inserted_removed_and_replaced_octets),
+	   cmocka_unit_test(a_long_word_is_far_from_each_other))

@@ -1,10 +1,4 @@
 /* Settings: where values come from, and the sentence when one is wrong. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <ctype.h>
 #include <stdio.h>
@@ -16,6 +10,7 @@
 #include "server/config/config.h"
 #include "server/config/config_table.h"
 #include "server/base/log.h"
+#include "tests/unit/unit.h"
 
 #define FILE_NAME "test.yaml"
 
@@ -578,30 +573,17 @@ static void the_table_is_sound(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, clear, clear)
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(without_anything_the_defaults_hold),
-		TEST(the_file_wins_over_defaults_and_the_environment_over_the_file),
-		TEST(an_empty_value_means_the_default),
-		TEST(presets_are_defaults),
-		TEST(values_are_read_by_their_type),
-		TEST(yes_is_true_and_no_is_false),
-		TEST(texts_are_checked),
-		TEST(errors_of_the_file_name_file_and_line),
-		TEST(null_means_not_set),
-		TEST(a_file_without_settings_is_fine),
-		TEST(a_file_that_is_named_must_be_there),
-		TEST(errors_of_the_environment_name_the_variable),
-		TEST(the_variables_that_kubernetes_sets_for_services_are_no_settings),
-		TEST(the_variables_of_the_examples_for_clients_are_no_settings),
-		TEST(variables_that_only_look_like_those_of_kubernetes_are_refused),
-		TEST(secrets_come_from_files_too),
-		TEST(secrets_are_never_shown),
-		TEST(secrets_leave_the_environment),
-		TEST(the_output_of_show_can_be_read_again),
-		TEST(the_table_is_sound),
-	};
-
-	return cmocka_run_group_tests(tests, enter_dir, leave_dir);
-}
+UNIT_TESTS_IN(enter_dir, leave_dir, TEST(without_anything_the_defaults_hold),
+	      TEST(the_file_wins_over_defaults_and_the_environment_over_the_file),
+	      TEST(an_empty_value_means_the_default), TEST(presets_are_defaults),
+	      TEST(values_are_read_by_their_type), TEST(yes_is_true_and_no_is_false),
+	      TEST(texts_are_checked), TEST(errors_of_the_file_name_file_and_line),
+	      TEST(null_means_not_set), TEST(a_file_without_settings_is_fine),
+	      TEST(a_file_that_is_named_must_be_there),
+	      TEST(errors_of_the_environment_name_the_variable),
+	      TEST(the_variables_that_kubernetes_sets_for_services_are_no_settings),
+	      TEST(the_variables_of_the_examples_for_clients_are_no_settings),
+	      TEST(variables_that_only_look_like_those_of_kubernetes_are_refused),
+	      TEST(secrets_come_from_files_too), TEST(secrets_are_never_shown),
+	      TEST(secrets_leave_the_environment), TEST(the_output_of_show_can_be_read_again),
+	      TEST(the_table_is_sound))

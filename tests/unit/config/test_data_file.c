@@ -1,17 +1,12 @@
 /* Files of the data directory are complete, and on disk with their names. */
 #include "server/config/data_file.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static char dir[64], trace[100];
 
@@ -95,16 +90,9 @@ static void a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(void **
 	assert_int_equal(rmdir(path), 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_file_is_on_disk_before_it_has_its_name_and_then_the_name_is, make_dir,
-			remove_dir),
-		cmocka_unit_test_setup_teardown(
-			a_file_that_cannot_be_written_is_an_error_and_leaves_nothing, make_dir,
-			remove_dir),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test_setup_teardown(
+		   a_file_is_on_disk_before_it_has_its_name_and_then_the_name_is, make_dir,
+		   remove_dir),
+	   cmocka_unit_test_setup_teardown(
+		   a_file_that_cannot_be_written_is_an_error_and_leaves_nothing, make_dir,
+		   remove_dir))

@@ -1,15 +1,10 @@
 /* Which name EHLO sends, and when the operator is warned. */
 #include "server/config/helo_name.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/config/config.h"
+#include "tests/unit/unit.h"
 
 static void a_name_needs_a_domain_and_an_address_brackets(void **state)
 {
@@ -70,13 +65,6 @@ static void delivery_to_mx_hosts_without_a_name_is_a_warning(void **state)
 	assert_null(helo_name_warning(&c));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_name_needs_a_domain_and_an_address_brackets),
-		cmocka_unit_test(a_host_name_that_the_setting_would_refuse_is_not_sent),
-		cmocka_unit_test(delivery_to_mx_hosts_without_a_name_is_a_warning),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_name_needs_a_domain_and_an_address_brackets),
+	   cmocka_unit_test(a_host_name_that_the_setting_would_refuse_is_not_sent),
+	   cmocka_unit_test(delivery_to_mx_hosts_without_a_name_is_a_warning))

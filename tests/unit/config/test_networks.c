@@ -1,14 +1,10 @@
 /* Lists of networks in settings. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/config/networks.h"
+#include "tests/unit/unit.h"
 
 static void parse_address(const char *text, uint8_t address[NETWORKS_ADDRESS])
 {
@@ -75,12 +71,5 @@ static void a_list_with_a_wrong_network_is_refused(void **state)
 		assert_non_null(networks_check(lists[i]));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_address_is_found_in_the_networks_of_a_list),
-		cmocka_unit_test(a_list_with_a_wrong_network_is_refused),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(an_address_is_found_in_the_networks_of_a_list),
+	   cmocka_unit_test(a_list_with_a_wrong_network_is_refused))

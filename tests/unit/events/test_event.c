@@ -1,15 +1,10 @@
 /* Ids and filters of events. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/events/event.h"
+#include "tests/unit/unit.h"
 
 static void filters_fit_types(void **state)
 {
@@ -147,16 +142,9 @@ static void all_types_fit_into_the_list_of_them(void **state)
 	assert_string_equal(types + strlen(types) - strlen(", message.failed"), ", message.failed");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(filters_fit_types),
-		cmocka_unit_test(ids_of_events_differ_by_message_and_number),
-		cmocka_unit_test(an_id_of_an_event_leads_back_to_it_and_nothing_else_does),
-		cmocka_unit_test(an_event_has_its_envelope_and_its_data),
-		cmocka_unit_test(a_test_event_has_the_members_of_a_real_one),
-		cmocka_unit_test(all_types_fit_into_the_list_of_them),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(filters_fit_types),
+	   cmocka_unit_test(ids_of_events_differ_by_message_and_number),
+	   cmocka_unit_test(an_id_of_an_event_leads_back_to_it_and_nothing_else_does),
+	   cmocka_unit_test(an_event_has_its_envelope_and_its_data),
+	   cmocka_unit_test(a_test_event_has_the_members_of_a_real_one),
+	   cmocka_unit_test(all_types_fit_into_the_list_of_them))

@@ -1,14 +1,9 @@
 /* SMTP replies and bounces as JSON. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/events/reply.h"
+#include "tests/unit/unit.h"
 
 static void check(json_t *take_json, const char *wanted)
 {
@@ -57,12 +52,5 @@ static void a_bounce_has_its_class_and_codes(void **state)
 		check(reply_bounce_json(rows[i].code, rows[i].text, i == 0), rows[i].wanted);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_reply_says_who_wrote_it),
-		cmocka_unit_test(a_bounce_has_its_class_and_codes),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_reply_says_who_wrote_it),
+	   cmocka_unit_test(a_bounce_has_its_class_and_codes))

@@ -1,15 +1,10 @@
 /* Signatures of Standard Webhooks. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/events/sign.h"
+#include "tests/unit/unit.h"
 
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define OTHER_KEY "HxwdHhscGRoYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
@@ -48,12 +43,5 @@ static void a_secret_that_was_written_signs(void **state)
 	buf_deinit(&out);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_signature_equals_that_of_openssl),
-		cmocka_unit_test(a_secret_that_was_written_signs),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_signature_equals_that_of_openssl),
+	   cmocka_unit_test(a_secret_that_was_written_signs))

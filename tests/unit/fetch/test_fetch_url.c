@@ -1,15 +1,10 @@
 /* URLs that may be kept as webhooks, and Retry-After. */
 #include "server/fetch/fetch_url.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/fetch/fetch.h"
+#include "tests/unit/unit.h"
 
 static void urls_are_taken_or_refused(void **state)
 {
@@ -191,14 +186,6 @@ static void retry_after_is_seconds_or_a_date(void **state)
 				 (long long)fetch_retry_after(cases[i].text, 946684790));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(urls_are_taken_or_refused),
-		cmocka_unit_test(an_international_host_becomes_a_labels),
-		cmocka_unit_test(a_url_has_an_end),
-		cmocka_unit_test(retry_after_is_seconds_or_a_date),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(urls_are_taken_or_refused),
+	   cmocka_unit_test(an_international_host_becomes_a_labels),
+	   cmocka_unit_test(a_url_has_an_end), cmocka_unit_test(retry_after_is_seconds_or_a_date))

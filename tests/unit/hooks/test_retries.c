@@ -1,15 +1,10 @@
 /* How a retry is kept in the store. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/hooks/retries.h"
+#include "tests/unit/unit.h"
 
 static void members_of_the_retries_are_read_or_refused(void **state)
 {
@@ -33,11 +28,4 @@ static void members_of_the_retries_are_read_or_refused(void **state)
 		assert_int_equal(retry_read(bad[i], &r), -1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(members_of_the_retries_are_read_or_refused),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(members_of_the_retries_are_read_or_refused))

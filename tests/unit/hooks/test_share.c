@@ -1,12 +1,7 @@
 /* How the posts under way are shared out among projects. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "server/hooks/share.h"
+#include "tests/unit/unit.h"
 
 #define MOST 3
 static const char *const names[] = {"prj_a", "prj_b", "prj_c"};
@@ -63,13 +58,5 @@ static void endpoints_of_a_project_have_one_share_and_get_a_place_back(void **st
 	share_leave(&all, b);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			projects_that_want_more_get_equal_shares_and_leave_room_for_another),
-		cmocka_unit_test(endpoints_of_a_project_have_one_share_and_get_a_place_back),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(projects_that_want_more_get_equal_shares_and_leave_room_for_another),
+	   cmocka_unit_test(endpoints_of_a_project_have_one_share_and_get_a_place_back))

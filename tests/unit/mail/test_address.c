@@ -1,14 +1,10 @@
 /* Addresses: what is taken, in which form it comes out, and every refusal with its reason. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/mail/address.h"
+#include "tests/unit/unit.h"
 
 #define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A64 A63 "a"
@@ -359,24 +355,17 @@ static void a_domain_alone_becomes_a_labels(void **state)
 	assert_string_equal(out, "xn--mnchen-3ya.de");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(taken_addresses_come_out_in_one_form),
-		cmocka_unit_test(a_line_break_is_refused_wherever_it_stands),
-		cmocka_unit_test(a_nul_is_refused_wherever_it_stands),
-		cmocka_unit_test(quoted_local_parts_and_second_ats_are_refused),
-		cmocka_unit_test(comments_folding_groups_lists_and_routes_are_refused),
-		cmocka_unit_test(encoded_words_and_non_ascii_local_parts_are_refused),
-		cmocka_unit_test(invalid_international_domains_are_refused),
-		cmocka_unit_test(lengths_are_taken_to_the_limit_and_not_beyond),
-		cmocka_unit_test(labels_have_at_most_63_octets),
-		cmocka_unit_test(odd_dots_literals_numbers_and_ports_are_refused),
-		cmocka_unit_test(names_are_bounded_and_cannot_turn_the_writing_direction),
-		cmocka_unit_test(names_must_be_strict_utf_8),
-		cmocka_unit_test(a_hundred_kilobytes_of_parentheses_cost_nothing),
-		cmocka_unit_test(a_domain_alone_becomes_a_labels),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(taken_addresses_come_out_in_one_form),
+	   cmocka_unit_test(a_line_break_is_refused_wherever_it_stands),
+	   cmocka_unit_test(a_nul_is_refused_wherever_it_stands),
+	   cmocka_unit_test(quoted_local_parts_and_second_ats_are_refused),
+	   cmocka_unit_test(comments_folding_groups_lists_and_routes_are_refused),
+	   cmocka_unit_test(encoded_words_and_non_ascii_local_parts_are_refused),
+	   cmocka_unit_test(invalid_international_domains_are_refused),
+	   cmocka_unit_test(lengths_are_taken_to_the_limit_and_not_beyond),
+	   cmocka_unit_test(labels_have_at_most_63_octets),
+	   cmocka_unit_test(odd_dots_literals_numbers_and_ports_are_refused),
+	   cmocka_unit_test(names_are_bounded_and_cannot_turn_the_writing_direction),
+	   cmocka_unit_test(names_must_be_strict_utf_8),
+	   cmocka_unit_test(a_hundred_kilobytes_of_parentheses_cost_nothing),
+	   cmocka_unit_test(a_domain_alone_becomes_a_labels))

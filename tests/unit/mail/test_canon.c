@@ -1,14 +1,10 @@
 /* Relaxed canonical form: the examples of RFC 6376 and the edges of bodies. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <openssl/evp.h>
 #include <string.h>
 
 #include "server/base/buf.h"
 #include "server/mail/canon.h"
+#include "tests/unit/unit.h"
 
 static int hash_canonical(const char *body, unsigned char hash[32])
 {
@@ -92,13 +88,6 @@ static void fields_lose_folds_case_and_superfluous_space(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bodies_hash_as_their_canonical_form),
-		cmocka_unit_test(a_bare_cr_or_lf_is_refused_wherever_it_stands),
-		cmocka_unit_test(fields_lose_folds_case_and_superfluous_space),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(bodies_hash_as_their_canonical_form),
+	   cmocka_unit_test(a_bare_cr_or_lf_is_refused_wherever_it_stands),
+	   cmocka_unit_test(fields_lose_folds_case_and_superfluous_space))

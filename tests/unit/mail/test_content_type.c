@@ -1,14 +1,10 @@
 /* Content types: what is accepted, and how it is written. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <string.h>
 
 #include "server/base/buf.h"
 #include "server/mail/content_type.h"
 #include "server/mail/header.h"
+#include "tests/unit/unit.h"
 
 static void good_content_types_are_written_in_one_form(void **state)
 {
@@ -102,14 +98,7 @@ static void parameters_are_found_in_any_case(void **state)
 	assert_false(content_type_is("textual/csv", "text"));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_content_types_are_written_in_one_form),
-		cmocka_unit_test(bad_content_types_are_refused),
-		cmocka_unit_test(a_content_type_is_bounded),
-		cmocka_unit_test(parameters_are_found_in_any_case),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(good_content_types_are_written_in_one_form),
+	   cmocka_unit_test(bad_content_types_are_refused),
+	   cmocka_unit_test(a_content_type_is_bounded),
+	   cmocka_unit_test(parameters_are_found_in_any_case))

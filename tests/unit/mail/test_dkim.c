@@ -1,9 +1,4 @@
 /* DKIM: keys that are taken and refused, known signatures, and what a signature covers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -16,6 +11,7 @@
 
 #include "server/base/buf.h"
 #include "server/mail/dkim.h"
+#include "tests/unit/unit.h"
 
 /* The key of RFC 8463, appendix A.2. */
 static const char rfc8463_pem[] =
@@ -435,22 +431,15 @@ static void a_mail_that_is_not_in_whole_lines_is_not_signed(void **state)
 	buf_deinit(&out);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(files_that_hold_no_usable_key_are_refused),
-		cmocka_unit_test(a_pipe_in_place_of_a_key_does_not_block),
-		cmocka_unit_test(domain_and_selector_must_be_dns_names),
-		cmocka_unit_test(a_key_covers_its_domain_and_those_below_it),
-		cmocka_unit_test(the_record_carries_the_public_key),
-		cmocka_unit_test(a_known_mail_and_key_give_the_known_signature),
-		cmocka_unit_test(every_key_signs_and_rsa_keys_go_first),
-		cmocka_unit_test(lists_of_keys_and_selectors_must_fit_together),
-		cmocka_unit_test(signing_again_gives_the_same_bytes_and_no_length_or_expiry),
-		cmocka_unit_test(body_hashes_are_the_published_ones),
-		cmocka_unit_test(each_field_is_named_once_more_than_it_is_there),
-		cmocka_unit_test(a_mail_that_is_not_in_whole_lines_is_not_signed),
-	};
-
-	return cmocka_run_group_tests(tests, make_file, remove_file);
-}
+UNIT_TESTS_IN(make_file, remove_file, cmocka_unit_test(files_that_hold_no_usable_key_are_refused),
+	      cmocka_unit_test(a_pipe_in_place_of_a_key_does_not_block),
+	      cmocka_unit_test(domain_and_selector_must_be_dns_names),
+	      cmocka_unit_test(a_key_covers_its_domain_and_those_below_it),
+	      cmocka_unit_test(the_record_carries_the_public_key),
+	      cmocka_unit_test(a_known_mail_and_key_give_the_known_signature),
+	      cmocka_unit_test(every_key_signs_and_rsa_keys_go_first),
+	      cmocka_unit_test(lists_of_keys_and_selectors_must_fit_together),
+	      cmocka_unit_test(signing_again_gives_the_same_bytes_and_no_length_or_expiry),
+	      cmocka_unit_test(body_hashes_are_the_published_ones),
+	      cmocka_unit_test(each_field_is_named_once_more_than_it_is_there),
+	      cmocka_unit_test(a_mail_that_is_not_in_whole_lines_is_not_signed))

@@ -1,14 +1,10 @@
 /* Transfer encodings: which one is chosen, and the exact octets it writes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/buf.h"
 #include "server/mail/encode.h"
+#include "tests/unit/unit.h"
 
 #define E10 "éééééééééé"
 
@@ -150,15 +146,8 @@ static void bytes_become_base64_lines_without_a_last_line_end(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_text_gets_the_encoding_that_keeps_it_whole),
-		cmocka_unit_test(lines_over_998_octets_are_never_7bit),
-		cmocka_unit_test(encoded_lines_are_at_most_76_long_whatever_is_in_the_text),
-		cmocka_unit_test(a_soft_line_break_never_splits_a_character),
-		cmocka_unit_test(bytes_become_base64_lines_without_a_last_line_end),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_text_gets_the_encoding_that_keeps_it_whole),
+	   cmocka_unit_test(lines_over_998_octets_are_never_7bit),
+	   cmocka_unit_test(encoded_lines_are_at_most_76_long_whatever_is_in_the_text),
+	   cmocka_unit_test(a_soft_line_break_never_splits_a_character),
+	   cmocka_unit_test(bytes_become_base64_lines_without_a_last_line_end))

@@ -1,9 +1,4 @@
 /* Header fields: folding, encoded words, display names and parameters, octet by octet. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +6,7 @@
 #include "server/base/buf.h"
 #include "server/mail/header.h"
 #include "server/mail/param.h"
+#include "tests/unit/unit.h"
 
 #define X48 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X50 X48 "xx"
@@ -300,20 +296,13 @@ static void the_longest_file_name_is_folded_too(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(unstructured_values_are_encoded_only_where_they_must_be),
-		cmocka_unit_test(long_subjects_are_folded_below_78_and_split_no_character),
-		cmocka_unit_test(only_the_last_base64_word_has_padding),
-		cmocka_unit_test(structured_values_are_folded_at_blanks_commas_and_between_ids),
-		cmocka_unit_test(a_long_name_and_word_stay_below_998),
-		cmocka_unit_test(display_names_never_leak_into_the_address),
-		cmocka_unit_test(five_hundred_recipients_are_folded_at_commas),
-		cmocka_unit_test(the_longest_address_stays_on_the_line_of_the_field_name),
-		cmocka_unit_test(file_names_are_plain_where_that_is_safe_and_rfc_2231_elsewhere),
-		cmocka_unit_test(the_longest_file_name_is_folded_too),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(unstructured_values_are_encoded_only_where_they_must_be),
+	   cmocka_unit_test(long_subjects_are_folded_below_78_and_split_no_character),
+	   cmocka_unit_test(only_the_last_base64_word_has_padding),
+	   cmocka_unit_test(structured_values_are_folded_at_blanks_commas_and_between_ids),
+	   cmocka_unit_test(a_long_name_and_word_stay_below_998),
+	   cmocka_unit_test(display_names_never_leak_into_the_address),
+	   cmocka_unit_test(five_hundred_recipients_are_folded_at_commas),
+	   cmocka_unit_test(the_longest_address_stays_on_the_line_of_the_field_name),
+	   cmocka_unit_test(file_names_are_plain_where_that_is_safe_and_rfc_2231_elsewhere),
+	   cmocka_unit_test(the_longest_file_name_is_folded_too))

@@ -1,18 +1,13 @@
 /* Mails as a developer sees them: decoded where they are well made, harmless where they are not. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/mail/mail_view.h"
 #include "server/base/buf.h"
 #include "server/mail/message.h"
+#include "tests/unit/unit.h"
 
 static const char *text_of(const json_t *view, const char *field)
 {
@@ -241,16 +236,9 @@ static void large_nonsense_is_read_in_linear_time(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mail_is_shown_with_its_fields_and_parts),
-		cmocka_unit_test(headers_are_shown_unfolded_in_order),
-		cmocka_unit_test(a_nul_is_shown_and_ends_nothing),
-		cmocka_unit_test(our_own_mail_is_read_back),
-		cmocka_unit_test(nesting_and_parts_are_bounded),
-		cmocka_unit_test(large_nonsense_is_read_in_linear_time),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_mail_is_shown_with_its_fields_and_parts),
+	   cmocka_unit_test(headers_are_shown_unfolded_in_order),
+	   cmocka_unit_test(a_nul_is_shown_and_ends_nothing),
+	   cmocka_unit_test(our_own_mail_is_read_back),
+	   cmocka_unit_test(nesting_and_parts_are_bounded),
+	   cmocka_unit_test(large_nonsense_is_read_in_linear_time))

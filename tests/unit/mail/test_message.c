@@ -1,9 +1,4 @@
 /* Whole mails: structure, refusals, and that nothing gets in which was not asked for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +6,7 @@
 
 #include "server/base/buf.h"
 #include "server/mail/message.h"
+#include "tests/unit/unit.h"
 
 static const struct address from = {"orders@shop.example", "Shop"};
 static const struct address to = {"user@example.com", ""};
@@ -615,29 +611,21 @@ static void boundaries_differ_between_levels_and_mails(void **state)
 	buf_deinit(&out);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_plain_mail_is_this),
-		cmocka_unit_test(the_structure_follows_from_what_is_there),
-		cmocka_unit_test(a_line_break_in_any_field_of_the_header_is_refused),
-		cmocka_unit_test(fields_that_postern_or_the_way_writes_cannot_be_set),
-		cmocka_unit_test(header_names_are_ftext_of_at_most_76),
-		cmocka_unit_test(header_values_are_bounded_and_lists_of_uris_stay_ascii),
-		cmocka_unit_test(a_custom_header_is_given_once_whatever_its_case),
-		cmocka_unit_test(each_field_is_there_once_and_bcc_never),
-		cmocka_unit_test(message_ids_have_one_pair_of_brackets_and_one_at),
-		cmocka_unit_test(bodies_of_every_kind_leave_in_clean_lines),
-		cmocka_unit_test(a_nul_in_a_body_is_refused),
-		cmocka_unit_test(slashes_in_file_names_become_underscores),
-		cmocka_unit_test(a_calendar_invitation_is_the_last_form_of_the_text),
-		cmocka_unit_test(an_alternative_part_is_a_text),
-		cmocka_unit_test(long_threads_and_long_unsubscribe_links_fit),
-		cmocka_unit_test(
-			a_mail_larger_than_the_limit_is_refused_and_one_at_the_limit_is_not),
-		cmocka_unit_test(a_header_larger_than_100_kb_is_refused),
-		cmocka_unit_test(boundaries_differ_between_levels_and_mails),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_plain_mail_is_this),
+	   cmocka_unit_test(the_structure_follows_from_what_is_there),
+	   cmocka_unit_test(a_line_break_in_any_field_of_the_header_is_refused),
+	   cmocka_unit_test(fields_that_postern_or_the_way_writes_cannot_be_set),
+	   cmocka_unit_test(header_names_are_ftext_of_at_most_76),
+	   cmocka_unit_test(header_values_are_bounded_and_lists_of_uris_stay_ascii),
+	   cmocka_unit_test(a_custom_header_is_given_once_whatever_its_case),
+	   cmocka_unit_test(each_field_is_there_once_and_bcc_never),
+	   cmocka_unit_test(message_ids_have_one_pair_of_brackets_and_one_at),
+	   cmocka_unit_test(bodies_of_every_kind_leave_in_clean_lines),
+	   cmocka_unit_test(a_nul_in_a_body_is_refused),
+	   cmocka_unit_test(slashes_in_file_names_become_underscores),
+	   cmocka_unit_test(a_calendar_invitation_is_the_last_form_of_the_text),
+	   cmocka_unit_test(an_alternative_part_is_a_text),
+	   cmocka_unit_test(long_threads_and_long_unsubscribe_links_fit),
+	   cmocka_unit_test(a_mail_larger_than_the_limit_is_refused_and_one_at_the_limit_is_not),
+	   cmocka_unit_test(a_header_larger_than_100_kb_is_refused),
+	   cmocka_unit_test(boundaries_differ_between_levels_and_mails))

@@ -2,12 +2,8 @@
 #define TESTS_UNIT_REDIS_REDIS_FIXTURE_H
 
 #include <fts.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <hiredis/hiredis.h>
 
 #include "server/base/clock.h"
 #include "server/config/config.h"
+#include "server/base/log.h"
 #include "server/base/id.h"
 #include "server/base/loop.h"
 #include "server/redis/redis.h"
+#include "tests/unit/unit.h"
 
 /* For tests against a real Redis: a private one in a temporary directory, which can be killed and
  * brought back, a store on it, and the asking. A test may close the store and open it anew. */
@@ -265,6 +262,7 @@ static inline struct fixture *fixture_new(void)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
+	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
 	snprintf(f->dir, sizeof(f->dir), "/tmp/postern-unit-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->redis_dir, sizeof(f->redis_dir), "%s/redis", f->dir);
@@ -335,5 +333,10 @@ static inline int fixture_teardown(void **state)
 	fixture_free(*state);
 	return 0;
 }
+
+/* Entries of UNIT_TESTS: with a store that is ready, with one of four partitions, without one. */
+#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+#define FOUR(name) cmocka_unit_test_setup_teardown(name, fixture_setup_partitions, fixture_teardown)
+#define BARE(name) cmocka_unit_test_setup_teardown(name, fixture_setup_bare, fixture_teardown)
 
 #endif

@@ -1,17 +1,12 @@
 /* Commands as RESP: lengths, keys of partitions, lists of arguments, and what does not fit. */
 #include "server/redis/command.h"
 
-#include <setjmp.h>
 #include <stdbool.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/redis/script.h"
+#include "tests/unit/unit.h"
 
 static void assert_bytes(struct command *c, const char *expected, size_t expected_len)
 {
@@ -149,17 +144,10 @@ static void many_arguments_are_counted(void **state)
 	command_deinit(&c);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arguments_are_written_with_their_lengths),
-		cmocka_unit_test(keys_begin_with_the_root_of_their_partition),
-		cmocka_unit_test(a_script_is_called_by_its_name_with_one_key),
-		cmocka_unit_test(a_key_that_does_not_fit_fails_the_command),
-		cmocka_unit_test(lists_of_arguments_are_appended),
-		cmocka_unit_test(a_list_that_failed_fails_the_command),
-		cmocka_unit_test(many_arguments_are_counted),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(arguments_are_written_with_their_lengths),
+	   cmocka_unit_test(keys_begin_with_the_root_of_their_partition),
+	   cmocka_unit_test(a_script_is_called_by_its_name_with_one_key),
+	   cmocka_unit_test(a_key_that_does_not_fit_fails_the_command),
+	   cmocka_unit_test(lists_of_arguments_are_appended),
+	   cmocka_unit_test(a_list_that_failed_fails_the_command),
+	   cmocka_unit_test(many_arguments_are_counted))

@@ -1,10 +1,6 @@
 /* Which store is ours: the first one seen is remembered, any other is refused. */
 #include "server/redis/instance.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "server/base/id.h"
+#include "tests/unit/unit.h"
 
 static char dir[64];
 
@@ -164,16 +159,7 @@ static void no_process_reads_half_a_file(void **state)
 
 #define IN_DIR(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		IN_DIR(the_first_store_is_remembered),
-		IN_DIR(another_store_and_an_empty_one_are_refused),
-		IN_DIR(damaged_ids_are_refused),
-		IN_DIR(an_id_without_a_line_end_is_read),
-		IN_DIR(a_path_too_long_is_refused),
-		IN_DIR(no_process_reads_half_a_file),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(IN_DIR(the_first_store_is_remembered),
+	   IN_DIR(another_store_and_an_empty_one_are_refused), IN_DIR(damaged_ids_are_refused),
+	   IN_DIR(an_id_without_a_line_end_is_read), IN_DIR(a_path_too_long_is_refused),
+	   IN_DIR(no_process_reads_half_a_file))

@@ -544,41 +544,27 @@ static void abandoned_calls_end_sent_or_not(void **state)
 	assert_int_equal(sent[0].calls + unsent.calls, 2);
 }
 
-#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-#define FOUR(name) cmocka_unit_test_setup_teardown(name, fixture_setup_partitions, fixture_teardown)
-#define BARE(name) cmocka_unit_test_setup_teardown(name, fixture_setup_bare, fixture_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		BARE(a_new_store_becomes_ready_and_is_remembered),
-		FOUR(another_number_of_partitions_than_at_first_use_is_refused),
-		READY(a_redis_that_comes_back_with_its_files_is_ready_again),
-		READY(a_redis_that_comes_back_empty_is_refused),
-		READY(another_store_at_the_same_address_is_refused),
-		READY(a_meta_key_we_cannot_read_is_refused),
-		BARE(a_damaged_instance_file_stops_the_start),
-		READY(settings_that_lose_mail_make_it_unready),
-		READY(a_setting_that_is_changed_meanwhile_is_noticed),
-		BARE(relaxed_durability_overrides_the_settings_and_says_so),
-		BARE(denied_settings_count_as_wrong_unless_asserted),
-		BARE(it_connects_over_tcp_with_a_user_and_a_database),
-		BARE(an_invalid_url_is_an_error_at_once),
-		BARE(waiting_for_a_dead_store_ends_with_the_reason),
-		READY(a_call_gets_one_reply),
-		READY(a_call_that_redis_refuses_has_failed),
-		READY(a_refused_call_without_a_limit_is_asked_again_but_not_for_ever),
-		READY(a_call_that_could_not_be_written_has_failed),
-		READY(a_call_that_never_left_was_never_sent),
-		READY(a_call_without_a_reply_is_unknown_and_its_late_reply_is_ignored),
-		READY(a_call_under_way_is_asked_again_on_the_next_connection),
-		READY(calls_that_redis_cannot_run_now_are_sent_again),
-		READY(mail_that_a_replica_refuses_is_not_accepted),
-		READY(a_replica_that_becomes_master_in_time_takes_the_call),
-		READY(abandoned_calls_end_sent_or_not),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(BARE(a_new_store_becomes_ready_and_is_remembered),
+	   FOUR(another_number_of_partitions_than_at_first_use_is_refused),
+	   READY(a_redis_that_comes_back_with_its_files_is_ready_again),
+	   READY(a_redis_that_comes_back_empty_is_refused),
+	   READY(another_store_at_the_same_address_is_refused),
+	   READY(a_meta_key_we_cannot_read_is_refused),
+	   BARE(a_damaged_instance_file_stops_the_start),
+	   READY(settings_that_lose_mail_make_it_unready),
+	   READY(a_setting_that_is_changed_meanwhile_is_noticed),
+	   BARE(relaxed_durability_overrides_the_settings_and_says_so),
+	   BARE(denied_settings_count_as_wrong_unless_asserted),
+	   BARE(it_connects_over_tcp_with_a_user_and_a_database),
+	   BARE(an_invalid_url_is_an_error_at_once),
+	   BARE(waiting_for_a_dead_store_ends_with_the_reason), READY(a_call_gets_one_reply),
+	   READY(a_call_that_redis_refuses_has_failed),
+	   READY(a_refused_call_without_a_limit_is_asked_again_but_not_for_ever),
+	   READY(a_call_that_could_not_be_written_has_failed),
+	   READY(a_call_that_never_left_was_never_sent),
+	   READY(a_call_without_a_reply_is_unknown_and_its_late_reply_is_ignored),
+	   READY(a_call_under_way_is_asked_again_on_the_next_connection),
+	   READY(calls_that_redis_cannot_run_now_are_sent_again),
+	   READY(mail_that_a_replica_refuses_is_not_accepted),
+	   READY(a_replica_that_becomes_master_in_time_takes_the_call),
+	   READY(abandoned_calls_end_sent_or_not))

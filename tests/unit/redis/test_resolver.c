@@ -1,11 +1,8 @@
 /* Name servers that disagree: the first is asked first, the next one when it is its turn. */
 #include "server/redis/resolver.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +15,6 @@
 #include <event2/dns_struct.h>
 #include <event2/event.h>
 #include <event2/util.h>
-
-#include <cmocka.h>
 
 #define SERVERS 2
 
@@ -173,13 +168,6 @@ static void a_file_that_is_missing_is_no_crash(void **state)
 	evdns_base_free(resolver, 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_is_asked_and_no_other_however_often),
-		cmocka_unit_test(a_no_of_the_first_leads_to_the_second_at_its_turn),
-		cmocka_unit_test(a_file_that_is_missing_is_no_crash),
-	};
-
-	return cmocka_run_group_tests_name("resolver", tests, start, stop);
-}
+UNIT_TESTS_IN(start, stop, cmocka_unit_test(the_first_is_asked_and_no_other_however_often),
+	      cmocka_unit_test(a_no_of_the_first_leads_to_the_second_at_its_turn),
+	      cmocka_unit_test(a_file_that_is_missing_is_no_crash))

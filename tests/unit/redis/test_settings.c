@@ -1,13 +1,9 @@
 /* The settings of Redis: which keep the promise of a 202, and what is said when they do not. */
 #include "server/redis/settings.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* A good INFO, with one line replaced by another of the same name, or left out when it has no
  * colon. */
@@ -219,18 +215,11 @@ static void newer_and_unreadable_info_texts_do_no_harm(void **state)
 	assert_false(c.holds);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_settings_hold),
-		cmocka_unit_test(each_setting_that_loses_mail_is_named),
-		cmocka_unit_test(settings_of_config_are_checked),
-		cmocka_unit_test(odd_replies_to_config_count_as_wrong_settings),
-		cmocka_unit_test(denied_settings_count_only_when_asserted),
-		cmocka_unit_test(the_first_wrong_setting_is_reported),
-		cmocka_unit_test(memory_holds_below_the_mark_and_a_limit_is_no_warning),
-		cmocka_unit_test(newer_and_unreadable_info_texts_do_no_harm),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(good_settings_hold),
+	   cmocka_unit_test(each_setting_that_loses_mail_is_named),
+	   cmocka_unit_test(settings_of_config_are_checked),
+	   cmocka_unit_test(odd_replies_to_config_count_as_wrong_settings),
+	   cmocka_unit_test(denied_settings_count_only_when_asserted),
+	   cmocka_unit_test(the_first_wrong_setting_is_reported),
+	   cmocka_unit_test(memory_holds_below_the_mark_and_a_limit_is_no_warning),
+	   cmocka_unit_test(newer_and_unreadable_info_texts_do_no_harm))

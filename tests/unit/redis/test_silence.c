@@ -232,17 +232,8 @@ static void only_so_many_bulk_calls_are_without_a_reply(void **state)
 	assert_int_equal(redis_do(f, "STRLEN key"), 4);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_connection_is_dead_when_no_octet_moves_not_when_a_reply_is_late,
-			fixture_setup_bare, fixture_teardown),
-		cmocka_unit_test_setup_teardown(only_so_many_bulk_calls_are_without_a_reply,
-						fixture_setup, fixture_teardown),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test_setup_teardown(
+		   a_connection_is_dead_when_no_octet_moves_not_when_a_reply_is_late,
+		   fixture_setup_bare, fixture_teardown),
+	   cmocka_unit_test_setup_teardown(only_so_many_bulk_calls_are_without_a_reply,
+					   fixture_setup, fixture_teardown))

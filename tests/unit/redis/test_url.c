@@ -1,16 +1,11 @@
 /* POSTERN_REDIS_URL: what is read from it, and what is said about one that is wrong. */
 #include "server/redis/url.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/config/config.h"
+#include "tests/unit/unit.h"
 
 static int parse(const char *text, const char *data_dir, struct redis_url *u, struct err *e)
 {
@@ -213,16 +208,9 @@ static void an_address_is_shown_without_credentials(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_urls_are_read),
-		cmocka_unit_test(wrong_urls_are_refused_with_the_reason),
-		cmocka_unit_test(a_password_is_never_in_the_reason),
-		cmocka_unit_test(an_address_is_shown_without_credentials),
-		cmocka_unit_test(text_that_is_too_long_is_refused_and_text_that_just_fits_is_read),
-		cmocka_unit_test(a_data_directory_too_deep_for_a_socket_is_refused),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(good_urls_are_read),
+	   cmocka_unit_test(wrong_urls_are_refused_with_the_reason),
+	   cmocka_unit_test(a_password_is_never_in_the_reason),
+	   cmocka_unit_test(an_address_is_shown_without_credentials),
+	   cmocka_unit_test(text_that_is_too_long_is_refused_and_text_that_just_fits_is_read),
+	   cmocka_unit_test(a_data_directory_too_deep_for_a_socket_is_refused))

@@ -1,11 +1,5 @@
 /* How a role lives: start, drain by signal, end, stop. Each role runs in a process of its own,
  * without a Redis that answers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +12,7 @@
 #include "server/base/log.h"
 #include "server/redis/redis.h"
 #include "server/role/role.h"
+#include "tests/unit/unit.h"
 
 #define WAIT_MS 10000
 
@@ -234,16 +229,9 @@ static void the_status_is_that_of_role_end(void **state)
 	check_end(&c, "start drain-30000 stop ", 1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_role_without_drain_ends_at_either_signal),
-		cmocka_unit_test(a_start_that_fails_is_stopped_with_status_1),
-		cmocka_unit_test(sigterm_drains_within_the_limit_and_a_second_one_ends_at_once),
-		cmocka_unit_test(sigusr1_drains_with_patience_until_sigterm_takes_it),
-		cmocka_unit_test(a_drain_is_cut_off_at_its_limit),
-		cmocka_unit_test(the_status_is_that_of_role_end),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_role_without_drain_ends_at_either_signal),
+	   cmocka_unit_test(a_start_that_fails_is_stopped_with_status_1),
+	   cmocka_unit_test(sigterm_drains_within_the_limit_and_a_second_one_ends_at_once),
+	   cmocka_unit_test(sigusr1_drains_with_patience_until_sigterm_takes_it),
+	   cmocka_unit_test(a_drain_is_cut_off_at_its_limit),
+	   cmocka_unit_test(the_status_is_that_of_role_end))

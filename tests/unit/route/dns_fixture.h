@@ -5,22 +5,17 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "server/base/clock.h"
 #include "server/config/config.h"
 #include "server/base/loop.h"
+#include "tests/unit/unit.h"
 
 /* For the tests of the router: a DNS server with a zone full of odd names, and the asking. */
 

@@ -1,12 +1,6 @@
 /* Which refusals put an address on the suppression list. */
 #include "server/route/bounce.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/unit.h"
 
 static void only_refusals_about_the_address_count(void **state)
 {
@@ -71,13 +65,5 @@ static void a_refusal_that_names_the_sender_its_rate_or_reputation_does_not_coun
 	assert_true(bounce_is_recipient(550, "5.1.1 no such user at Corporate Mail"));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_refusals_about_the_address_count),
-		cmocka_unit_test(
-			a_refusal_that_names_the_sender_its_rate_or_reputation_does_not_count),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(only_refusals_about_the_address_count),
+	   cmocka_unit_test(a_refusal_that_names_the_sender_its_rate_or_reputation_does_not_count))

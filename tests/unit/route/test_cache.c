@@ -1,16 +1,11 @@
 /* What the route cache gives back, when it forgets, and how much it holds. */
 #include "server/route/cache.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void add_host(struct finding *f, const char *name, const char *ip, uint16_t rank)
 {
@@ -120,14 +115,7 @@ static void the_least_recently_used_goes_first(void **state)
 	cache_free(NULL);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_route_comes_back_as_it_went_in),
-		cmocka_unit_test(a_failure_comes_back_and_replaces_a_route),
-		cmocka_unit_test(expired_entries_are_gone),
-		cmocka_unit_test(the_least_recently_used_goes_first),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_route_comes_back_as_it_went_in),
+	   cmocka_unit_test(a_failure_comes_back_and_replaces_a_route),
+	   cmocka_unit_test(expired_entries_are_gone),
+	   cmocka_unit_test(the_least_recently_used_goes_first))

@@ -1,15 +1,10 @@
 /* DNS messages by the byte: what is read, and that no cut or changed byte is read past the end. */
 #include "server/route/dns_packet.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* a.b MX: 20 "c.b" (compressed), 10 "D.b", class CH 5 "x", TXT. */
 static const uint8_t mx_packet[] = {
@@ -147,16 +142,9 @@ static void of_4000_records_the_best_are_kept(void **state)
 	free(bytes);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mx_records_come_sorted_with_the_smallest_ttl),
-		cmocka_unit_test(a_cut_message_is_refused),
-		cmocka_unit_test(changed_bytes_stay_inside_the_message),
-		cmocka_unit_test(the_code_decides),
-		cmocka_unit_test(odd_names_become_one_that_no_host_has),
-		cmocka_unit_test(of_4000_records_the_best_are_kept),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(mx_records_come_sorted_with_the_smallest_ttl),
+	   cmocka_unit_test(a_cut_message_is_refused),
+	   cmocka_unit_test(changed_bytes_stay_inside_the_message),
+	   cmocka_unit_test(the_code_decides),
+	   cmocka_unit_test(odd_names_become_one_that_no_host_has),
+	   cmocka_unit_test(of_4000_records_the_best_are_kept))

@@ -1,13 +1,8 @@
 /* Reading enhanced status codes. */
 #include "server/route/enhanced.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void a_code_stands_at_the_begin_and_ends_at_a_space(void **state)
 {
@@ -57,12 +52,5 @@ static void nothing_is_read_after_the_end(void **state)
 	assert_int_equal(e.detail, 1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_code_stands_at_the_begin_and_ends_at_a_space),
-		cmocka_unit_test(nothing_is_read_after_the_end),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_code_stands_at_the_begin_and_ends_at_a_space),
+	   cmocka_unit_test(nothing_is_read_after_the_end))

@@ -1,14 +1,9 @@
 /* Which MX records are tried, in what order, and what their site is called. */
 #include "server/route/mx.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define RECORDS 5
 
@@ -169,14 +164,7 @@ static void host_names_are_distinguished_from_other_text(void **state)
 	assert_false(mx_is_host_name(longest));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hosts_are_kept_and_others_dropped),
-		cmocka_unit_test(long_sites_are_a_name_and_a_hash),
-		cmocka_unit_test(equals_change_places_and_preferences_do_not),
-		cmocka_unit_test(host_names_are_distinguished_from_other_text),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(hosts_are_kept_and_others_dropped),
+	   cmocka_unit_test(long_sites_are_a_name_and_a_hash),
+	   cmocka_unit_test(equals_change_places_and_preferences_do_not),
+	   cmocka_unit_test(host_names_are_distinguished_from_other_text))

@@ -1,17 +1,12 @@
 /* Which addresses are never delivered to. */
 #include "server/route/netblock.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
-
-#include <cmocka.h>
 
 static const char *const private_addresses[] = {
 	"0.0.0.0",
@@ -145,13 +140,6 @@ static void other_families_are_private(void **state)
 	assert_true(netblock_is_private(&none));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(special_addresses_are_private),
-		cmocka_unit_test(addresses_beside_the_special_ones_are_public),
-		cmocka_unit_test(other_families_are_private),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(special_addresses_are_private),
+	   cmocka_unit_test(addresses_beside_the_special_ones_are_public),
+	   cmocka_unit_test(other_families_are_private))

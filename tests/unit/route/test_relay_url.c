@@ -1,14 +1,9 @@
 /* The URL of the smarthost: what is read, what is refused, and that no fault tells the password. */
 #include "server/route/relay_url.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 struct good {
 	const char *url;
@@ -174,14 +169,7 @@ static void lengths_are_bounded(void **state)
 	assert_int_equal(relay_url_parse(url, &u, &e), -1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_urls_are_read),
-		cmocka_unit_test(a_user_means_verified_tls_unless_the_url_says_otherwise),
-		cmocka_unit_test(bad_urls_are_refused_with_a_reason),
-		cmocka_unit_test(lengths_are_bounded),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(good_urls_are_read),
+	   cmocka_unit_test(a_user_means_verified_tls_unless_the_url_says_otherwise),
+	   cmocka_unit_test(bad_urls_are_refused_with_a_reason),
+	   cmocka_unit_test(lengths_are_bounded))

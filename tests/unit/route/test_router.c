@@ -333,20 +333,13 @@ static void a_url_that_wants_less_than_the_policy_is_refused(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(concurrent_lookups_of_one_domain_are_one_query),
-		cmocka_unit_test(ttl_0_is_kept_for_a_batch),
-		cmocka_unit_test(more_than_a_thousand_open_questions_are_put_off),
-		cmocka_unit_test(open_questions_are_dropped_with_the_router),
-		cmocka_unit_test(a_dead_resolver_defers_and_its_return_is_noticed),
-		cmocka_unit_test(a_host_with_our_address_and_worse_ones_are_dropped),
-		cmocka_unit_test(a_relay_takes_the_mail_of_every_domain),
-		cmocka_unit_test(a_relay_without_address_never_bounces),
-		cmocka_unit_test(an_error_of_the_configuration_names_its_setting),
-		cmocka_unit_test(a_url_that_wants_less_than_the_policy_is_refused),
-	};
-
-	return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+UNIT_TESTS_IN(set_up, tear_down, cmocka_unit_test(concurrent_lookups_of_one_domain_are_one_query),
+	      cmocka_unit_test(ttl_0_is_kept_for_a_batch),
+	      cmocka_unit_test(more_than_a_thousand_open_questions_are_put_off),
+	      cmocka_unit_test(open_questions_are_dropped_with_the_router),
+	      cmocka_unit_test(a_dead_resolver_defers_and_its_return_is_noticed),
+	      cmocka_unit_test(a_host_with_our_address_and_worse_ones_are_dropped),
+	      cmocka_unit_test(a_relay_takes_the_mail_of_every_domain),
+	      cmocka_unit_test(a_relay_without_address_never_bounces),
+	      cmocka_unit_test(an_error_of_the_configuration_names_its_setting),
+	      cmocka_unit_test(a_url_that_wants_less_than_the_policy_is_refused))

@@ -209,14 +209,7 @@ static void private_addresses_are_used_when_allowed(void **state)
 	f->config.tls_policy = TLS_OPPORTUNISTIC;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_name_gets_its_route_or_its_reason),
-		cmocka_unit_test(many_hosts_give_five_addresses_of_at_least_two_hosts),
-		cmocka_unit_test(equal_hosts_change_places_from_lookup_to_lookup),
-		cmocka_unit_test(private_addresses_are_used_when_allowed),
-	};
-
-	return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+UNIT_TESTS_IN(set_up, tear_down, cmocka_unit_test(each_name_gets_its_route_or_its_reason),
+	      cmocka_unit_test(many_hosts_give_five_addresses_of_at_least_two_hosts),
+	      cmocka_unit_test(equal_hosts_change_places_from_lookup_to_lookup),
+	      cmocka_unit_test(private_addresses_are_used_when_allowed))

@@ -331,24 +331,11 @@ static void it_is_freed_under_way_when_the_process_ends(void **state)
 	close(c.fd);
 }
 
-#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		READY(a_mail_is_in_the_inbox_when_250_is_sent),
-		READY(bytes_may_arrive_one_by_one_and_mails_one_after_the_other),
-		READY(commands_that_arrive_while_a_mail_is_stored_get_their_replies_after_it),
-		READY(commands_out_of_order_get_an_error_reply),
-		READY(too_many_recipients_are_refused),
-		READY(a_line_without_an_end_closes_the_connection_but_not_the_peer_in_use),
-		READY(a_large_mail_passes),
-		READY(without_the_store_the_reply_is_451),
-		READY(a_client_that_closes_while_a_mail_is_stored_does_no_harm),
-		READY(it_is_freed_under_way_when_the_process_ends),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(READY(a_mail_is_in_the_inbox_when_250_is_sent),
+	   READY(bytes_may_arrive_one_by_one_and_mails_one_after_the_other),
+	   READY(commands_that_arrive_while_a_mail_is_stored_get_their_replies_after_it),
+	   READY(commands_out_of_order_get_an_error_reply), READY(too_many_recipients_are_refused),
+	   READY(a_line_without_an_end_closes_the_connection_but_not_the_peer_in_use),
+	   READY(a_large_mail_passes), READY(without_the_store_the_reply_is_451),
+	   READY(a_client_that_closes_while_a_mail_is_stored_does_no_harm),
+	   READY(it_is_freed_under_way_when_the_process_ends))

@@ -1,15 +1,10 @@
 /* Which ends of Redis's append-only file may be cut off. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>
 
 #include "server/supervisor/aof_tail.h"
+#include "tests/unit/unit.h"
 
 #define MULTI "*1\r\n$5\r\nMULTI\r\n"
 #define EXEC "*1\r\n$4\r\nEXEC\r\n"
@@ -99,12 +94,5 @@ static void each_beginning_of_a_transaction_is_unfinished(void **state)
 	assert_int_equal(aof_tail_check(whole, sizeof(whole) - 1), AOF_TAIL_DAMAGED);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_tail_is_unfinished_only_when_nothing_was_written_after_it),
-		cmocka_unit_test(each_beginning_of_a_transaction_is_unfinished),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_tail_is_unfinished_only_when_nothing_was_written_after_it),
+	   cmocka_unit_test(each_beginning_of_a_transaction_is_unfinished))

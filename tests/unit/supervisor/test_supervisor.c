@@ -1,10 +1,4 @@
 /* The supervisor with roles made for the test: starts, restarts, the order of the end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +15,7 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/supervisor/supervisor.h"
+#include "tests/unit/unit.h"
 
 /* What the roles did, one line each, read by the test from a pipe. */
 static int report_fd = -1;
@@ -687,31 +682,20 @@ static void orphans_are_reaped(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, close_app)
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(sigterm_ends_all_and_gives_0),
-		TEST(a_dead_child_is_started_again),
-		TEST(back_off_doubles),
-		TEST(a_killed_relay_is_recovered_under_its_owner_and_comes_back_with_another),
-		TEST(a_recovery_is_tried_until_it_gives_0),
-		TEST(a_relay_that_ends_cleanly_is_recovered_too),
-		TEST(the_backend_comes_first_goes_last_and_has_a_group_of_its_own),
-		TEST(a_backend_that_dies_is_started_again),
-		TEST(a_backend_that_does_not_come_up_ends_the_app_with_1),
-		TEST(a_second_sigterm_hurries),
-		TEST(one_ctrl_c_that_comes_twice_is_one),
-		TEST(a_child_that_ignores_sigterm_is_killed_in_the_end),
-		TEST(a_failing_recovery_delays_the_end_only_briefly),
-		TEST(ctrl_c_does_not_reach_a_role_that_hears_it),
-		TEST(a_child_does_not_outlive_a_killed_supervisor),
-		TEST(ctrl_c_does_not_reach_the_children),
-		TEST(a_terminal_that_goes_away_ends_dev),
-		TEST(a_role_that_runs_once_is_not_started_again),
-		TEST(a_failed_run_once_role_ends_the_app_with_1),
-		TEST(only_roles_that_listen_keep_the_sockets),
-		TEST(orphans_are_reaped),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(TEST(sigterm_ends_all_and_gives_0), TEST(a_dead_child_is_started_again),
+	   TEST(back_off_doubles),
+	   TEST(a_killed_relay_is_recovered_under_its_owner_and_comes_back_with_another),
+	   TEST(a_recovery_is_tried_until_it_gives_0),
+	   TEST(a_relay_that_ends_cleanly_is_recovered_too),
+	   TEST(the_backend_comes_first_goes_last_and_has_a_group_of_its_own),
+	   TEST(a_backend_that_dies_is_started_again),
+	   TEST(a_backend_that_does_not_come_up_ends_the_app_with_1),
+	   TEST(a_second_sigterm_hurries), TEST(one_ctrl_c_that_comes_twice_is_one),
+	   TEST(a_child_that_ignores_sigterm_is_killed_in_the_end),
+	   TEST(a_failing_recovery_delays_the_end_only_briefly),
+	   TEST(ctrl_c_does_not_reach_a_role_that_hears_it),
+	   TEST(a_child_does_not_outlive_a_killed_supervisor),
+	   TEST(ctrl_c_does_not_reach_the_children), TEST(a_terminal_that_goes_away_ends_dev),
+	   TEST(a_role_that_runs_once_is_not_started_again),
+	   TEST(a_failed_run_once_role_ends_the_app_with_1),
+	   TEST(only_roles_that_listen_keep_the_sockets), TEST(orphans_are_reaped))

@@ -5,10 +5,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +13,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "api/http/response.h"
 #include "api/http/server.h"
@@ -27,6 +22,7 @@
 #include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
+#include "tests/unit/unit.h"
 
 /* A child process that serves a few routes with made-up keys; its sanitizers make any leak or
  * overrun an exit code. */

@@ -77,12 +77,5 @@ static int start_with_trace(void **state)
 	return trace == MAP_FAILED ? -1 : start_shared(state);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_key_of_its_length_takes_the_same_way),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, start_with_trace, stop_shared);
-}
+UNIT_TESTS_IN(start_with_trace, stop_shared,
+	      cmocka_unit_test(every_key_of_its_length_takes_the_same_way))

@@ -231,17 +231,9 @@ static void a_body_over_the_limit_ends_the_connection(void **state)
 	close(fd);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_pair_is_taken_or_the_setting_is_named),
-		cmocka_unit_test(a_file_that_may_not_be_read_is_named),
-		cmocka_unit_test(requests_are_served_over_tls),
-		cmocka_unit_test(old_tls_is_refused),
-		cmocka_unit_test(a_client_without_a_handshake_is_closed),
-		cmocka_unit_test(a_body_over_the_limit_ends_the_connection),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, make_files, remove_files);
-}
+UNIT_TESTS_IN(make_files, remove_files,
+	      cmocka_unit_test(each_pair_is_taken_or_the_setting_is_named),
+	      cmocka_unit_test(a_file_that_may_not_be_read_is_named),
+	      cmocka_unit_test(requests_are_served_over_tls), cmocka_unit_test(old_tls_is_refused),
+	      cmocka_unit_test(a_client_without_a_handshake_is_closed),
+	      cmocka_unit_test(a_body_over_the_limit_ends_the_connection))

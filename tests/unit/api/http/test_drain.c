@@ -139,18 +139,9 @@ static void a_second_sigterm_stops_at_once_with_requests_open(void **state)
 	close(c.log);
 }
 
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(above_the_limit_the_connections_that_waited_longest_end),
-		cmocka_unit_test(without_a_waiting_connection_a_new_one_gets_503),
-		cmocka_unit_test(the_server_waits_and_recovers_when_out_of_descriptors),
-		cmocka_unit_test(a_drain_finishes_open_requests_and_closes_the_other_connections),
-		cmocka_unit_test(a_second_sigterm_stops_at_once_with_requests_open),
-	};
-
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, start_shared, stop_shared);
-}
+UNIT_TESTS_IN(start_shared, stop_shared,
+	      cmocka_unit_test(above_the_limit_the_connections_that_waited_longest_end),
+	      cmocka_unit_test(without_a_waiting_connection_a_new_one_gets_503),
+	      cmocka_unit_test(the_server_waits_and_recovers_when_out_of_descriptors),
+	      cmocka_unit_test(a_drain_finishes_open_requests_and_closes_the_other_connections),
+	      cmocka_unit_test(a_second_sigterm_stops_at_once_with_requests_open))

@@ -464,20 +464,11 @@ static void wrong_key_and_no_key_look_the_same(void **state)
 	assert_string_equal(answers[0], answers[2]);
 }
 
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_request_gets_the_response_that_http_requires),
-		cmocka_unit_test(a_nul_in_the_head_is_refused),
-		cmocka_unit_test(a_head_that_is_too_long_is_refused),
-		cmocka_unit_test(a_bad_head_is_refused_whatever_came_before_it),
-		cmocka_unit_test(a_chunked_body_in_pieces_is_taken),
-		cmocka_unit_test(a_bad_chunk_far_after_the_head_is_refused),
-		cmocka_unit_test(wrong_key_and_no_key_look_the_same),
-	};
-
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, start_shared, stop_shared);
-}
+UNIT_TESTS_IN(start_shared, stop_shared,
+	      cmocka_unit_test(each_request_gets_the_response_that_http_requires),
+	      cmocka_unit_test(a_nul_in_the_head_is_refused),
+	      cmocka_unit_test(a_head_that_is_too_long_is_refused),
+	      cmocka_unit_test(a_bad_head_is_refused_whatever_came_before_it),
+	      cmocka_unit_test(a_chunked_body_in_pieces_is_taken),
+	      cmocka_unit_test(a_bad_chunk_far_after_the_head_is_refused),
+	      cmocka_unit_test(wrong_key_and_no_key_look_the_same))

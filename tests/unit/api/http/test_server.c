@@ -304,26 +304,16 @@ static void the_log_has_one_line_a_request_and_no_key(void **state)
 	assert_true(counted("4xx") > 0);
 }
 
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(head_is_get_without_the_body),
-		cmocka_unit_test(after_100_continue_the_body_is_taken),
-		cmocka_unit_test(a_body_of_exactly_the_limit_is_taken_in_any_pieces),
-		cmocka_unit_test(a_chunked_body_is_cut_at_the_limit),
-		cmocka_unit_test(bodies_beyond_the_limit_do_not_pile_up_in_memory),
-		cmocka_unit_test(the_memory_of_slow_readers_is_bounded),
-		cmocka_unit_test(a_client_that_is_refused_early_can_read_the_reason),
-		cmocka_unit_test(slow_clients_are_closed_and_others_are_not_affected),
-		cmocka_unit_test(a_client_may_hang_up_at_any_time),
-		cmocka_unit_test(pipelined_requests_get_one_response_each_in_order),
-		cmocka_unit_test(a_late_response_is_sent_at_once),
-		cmocka_unit_test(a_suspended_request_delays_no_other),
-		cmocka_unit_test(the_log_has_one_line_a_request_and_no_key),
-	};
-
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, start_shared, stop_shared);
-}
+UNIT_TESTS_IN(start_shared, stop_shared, cmocka_unit_test(head_is_get_without_the_body),
+	      cmocka_unit_test(after_100_continue_the_body_is_taken),
+	      cmocka_unit_test(a_body_of_exactly_the_limit_is_taken_in_any_pieces),
+	      cmocka_unit_test(a_chunked_body_is_cut_at_the_limit),
+	      cmocka_unit_test(bodies_beyond_the_limit_do_not_pile_up_in_memory),
+	      cmocka_unit_test(the_memory_of_slow_readers_is_bounded),
+	      cmocka_unit_test(a_client_that_is_refused_early_can_read_the_reason),
+	      cmocka_unit_test(slow_clients_are_closed_and_others_are_not_affected),
+	      cmocka_unit_test(a_client_may_hang_up_at_any_time),
+	      cmocka_unit_test(pipelined_requests_get_one_response_each_in_order),
+	      cmocka_unit_test(a_late_response_is_sent_at_once),
+	      cmocka_unit_test(a_suspended_request_delays_no_other),
+	      cmocka_unit_test(the_log_has_one_line_a_request_and_no_key))

@@ -1,16 +1,11 @@
 /* Request targets and the route table's matching. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/http/router.h"
 #include "api/wire/uri.h"
+#include "tests/unit/unit.h"
 
 static const struct route table[] = {
 	{HTTP_GET, "/v1/messages/{id}", SCOPE_READ, NULL, "msg", BODY_NONE},
@@ -213,16 +208,9 @@ static void each_path_finds_its_row(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_path_is_the_same_with_and_without_a_slash_at_its_end),
-		cmocka_unit_test(each_target_is_split_or_refused),
-		cmocka_unit_test(the_path_is_as_received_and_the_query_not_in_it),
-		cmocka_unit_test(scratch_is_never_overrun),
-		cmocka_unit_test(a_target_that_is_too_long_is_not_read),
-		cmocka_unit_test(each_path_finds_its_row),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_path_is_the_same_with_and_without_a_slash_at_its_end),
+	   cmocka_unit_test(each_target_is_split_or_refused),
+	   cmocka_unit_test(the_path_is_as_received_and_the_query_not_in_it),
+	   cmocka_unit_test(scratch_is_never_overrun),
+	   cmocka_unit_test(a_target_that_is_too_long_is_not_read),
+	   cmocka_unit_test(each_path_finds_its_row))

@@ -1,15 +1,10 @@
 /* Bodies to JSON. */
 #include <locale.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/json/json.h"
+#include "tests/unit/unit.h"
 
 static void each_body_is_read_or_the_position_of_the_error_is_named(void **state)
 {
@@ -142,16 +137,9 @@ static void a_body_has_a_bounded_number_of_values(void **state)
 	assert_null(json);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_body_has_a_bounded_number_of_values),
-		cmocka_unit_test(each_body_is_read_or_the_position_of_the_error_is_named),
-		cmocka_unit_test(the_message_does_not_quote_the_body),
-		cmocka_unit_test(a_million_levels_do_not_overflow_the_stack),
-		cmocka_unit_test(a_nul_in_the_text_is_not_its_end),
-		cmocka_unit_test(numbers_are_read_alike_in_every_locale),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_body_has_a_bounded_number_of_values),
+	   cmocka_unit_test(each_body_is_read_or_the_position_of_the_error_is_named),
+	   cmocka_unit_test(the_message_does_not_quote_the_body),
+	   cmocka_unit_test(a_million_levels_do_not_overflow_the_stack),
+	   cmocka_unit_test(a_nul_in_the_text_is_not_its_end),
+	   cmocka_unit_test(numbers_are_read_alike_in_every_locale))

@@ -1,13 +1,8 @@
 /* Plain bodies, read past Jansson into what Jansson would have made of them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/json/json_plain.h"
+#include "tests/unit/unit.h"
 
 static void plain_bodies_are_read_as_jansson_reads_them(void **state)
 {
@@ -102,13 +97,6 @@ static void a_body_that_ends_early_is_not_plain(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_bodies_are_read_as_jansson_reads_them),
-		cmocka_unit_test(json_that_is_not_plain_is_left_to_jansson),
-		cmocka_unit_test(a_body_that_ends_early_is_not_plain),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(plain_bodies_are_read_as_jansson_reads_them),
+	   cmocka_unit_test(json_that_is_not_plain_is_left_to_jansson),
+	   cmocka_unit_test(a_body_that_ends_early_is_not_plain))

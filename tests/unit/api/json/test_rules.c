@@ -1,15 +1,10 @@
 /* The table engine: what it takes, what it says, and where it says the error is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/json/rules.h"
+#include "tests/unit/unit.h"
 
 struct target {
 	const char *name;
@@ -265,16 +260,8 @@ static void errors_are_capped(void **state)
 	json_decref(body);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_error_is_reported_at_its_pointer),
-		cmocka_unit_test(values_land_in_the_target),
-		cmocka_unit_test(a_string_with_nul_is_an_error),
-		cmocka_unit_test(a_name_with_nul_is_an_error),
-		cmocka_unit_test(a_huge_name_is_not_echoed),
-		cmocka_unit_test(errors_are_capped),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(every_error_is_reported_at_its_pointer),
+	   cmocka_unit_test(values_land_in_the_target),
+	   cmocka_unit_test(a_string_with_nul_is_an_error),
+	   cmocka_unit_test(a_name_with_nul_is_an_error),
+	   cmocka_unit_test(a_huge_name_is_not_echoed), cmocka_unit_test(errors_are_capped))

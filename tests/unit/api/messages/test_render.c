@@ -1,16 +1,11 @@
 /* Messages as JSON: the 202, its replay, and what GET shows. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/messages/render.h"
 #include "server/base/buf.h"
+#include "tests/unit/unit.h"
 
 #define ID "msg_01kcs9g2f0w8m3q7z5xv4tn6rb"
 #define AT 1795421700123 /* 2026-11-23T08:15:00.123Z */
@@ -200,15 +195,8 @@ static void damaged_facts_are_an_error_and_no_crash(void **state)
 	assert_int_equal(body.len, 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_202_names_each_recipient_in_order),
-		cmocka_unit_test(a_replay_is_the_first_response_whatever_happened_to_the_message),
-		cmocka_unit_test(a_202_and_its_replay_list_suppressed_recipients),
-		cmocka_unit_test(a_message_shows_facts_and_states),
-		cmocka_unit_test(damaged_facts_are_an_error_and_no_crash),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_202_names_each_recipient_in_order),
+	   cmocka_unit_test(a_replay_is_the_first_response_whatever_happened_to_the_message),
+	   cmocka_unit_test(a_202_and_its_replay_list_suppressed_recipients),
+	   cmocka_unit_test(a_message_shows_facts_and_states),
+	   cmocka_unit_test(damaged_facts_are_an_error_and_no_crash))

@@ -1,15 +1,10 @@
 /* The Idempotency-Key header, and the small readers: base64 and spans of time. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "server/base/base64.h"
 #include "api/json/duration.h"
 #include "api/send/idempotency.h"
+#include "tests/unit/unit.h"
 
 #define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X255 X50 X50 X50 X50 X50 "xxxxx"
@@ -178,16 +173,8 @@ static void durations_are_bounded(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_are_taken_or_refused),
-		cmocka_unit_test(quoted_and_bare_are_the_same_key),
-		cmocka_unit_test(a_test_send_never_replays_a_live_one),
-		cmocka_unit_test(a_fingerprint_is_of_method_path_and_body),
-		cmocka_unit_test(base64_is_strict),
-		cmocka_unit_test(durations_are_bounded),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(keys_are_taken_or_refused),
+	   cmocka_unit_test(quoted_and_bare_are_the_same_key),
+	   cmocka_unit_test(a_test_send_never_replays_a_live_one),
+	   cmocka_unit_test(a_fingerprint_is_of_method_path_and_body),
+	   cmocka_unit_test(base64_is_strict), cmocka_unit_test(durations_are_bounded))

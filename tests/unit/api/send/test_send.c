@@ -1,16 +1,11 @@
 /* The body of POST /v1/messages: which errors it can have, and what a good one becomes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/send/send.h"
 #include "server/base/buf.h"
+#include "tests/unit/unit.h"
 
 static const struct config config = {.max_recipients = 50, .default_deadline_s = 172800};
 
@@ -532,20 +527,13 @@ static void facts_of_a_full_body_give_its_envelope_back(void **state)
 	buf_deinit(&said);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_body_has_the_error_it_should_have),
-		cmocka_unit_test(a_line_end_in_any_string_is_an_error_at_that_string),
-		cmocka_unit_test(each_field_of_a_full_body_is_read),
-		cmocka_unit_test(characters_that_a_mail_cannot_have_are_replaced),
-		cmocka_unit_test(fields_that_are_not_given_have_their_default),
-		cmocka_unit_test(recipients_are_counted_once_and_limited),
-		cmocka_unit_test(equal_recipients_fold_the_domain_and_keep_the_local_part),
-		cmocka_unit_test(metadata_is_limited_in_total),
-		cmocka_unit_test(facts_hold_the_given_fields_and_nothing_else),
-		cmocka_unit_test(facts_of_a_full_body_give_its_envelope_back),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_body_has_the_error_it_should_have),
+	   cmocka_unit_test(a_line_end_in_any_string_is_an_error_at_that_string),
+	   cmocka_unit_test(each_field_of_a_full_body_is_read),
+	   cmocka_unit_test(characters_that_a_mail_cannot_have_are_replaced),
+	   cmocka_unit_test(fields_that_are_not_given_have_their_default),
+	   cmocka_unit_test(recipients_are_counted_once_and_limited),
+	   cmocka_unit_test(equal_recipients_fold_the_domain_and_keep_the_local_part),
+	   cmocka_unit_test(metadata_is_limited_in_total),
+	   cmocka_unit_test(facts_hold_the_given_fields_and_nothing_else),
+	   cmocka_unit_test(facts_of_a_full_body_give_its_envelope_back))

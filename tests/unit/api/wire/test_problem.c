@@ -1,14 +1,9 @@
 /* Problems as a user reads them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/wire/problem.h"
+#include "tests/unit/unit.h"
 
 static json_t *problem_with(enum problem problem, const char *detail)
 {
@@ -66,12 +61,5 @@ static void every_meaning_is_a_sentence_and_every_title_a_phrase(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_detail_is_a_sentence),
-		cmocka_unit_test(every_meaning_is_a_sentence_and_every_title_a_phrase),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_detail_is_a_sentence),
+	   cmocka_unit_test(every_meaning_is_a_sentence_and_every_title_a_phrase))

@@ -1,17 +1,12 @@
 /* What is refused of heads and chunks before the HTTP library reads them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "api/wire/chunks.h"
 #include "api/http/head.h"
 #include "api/wire/scan.h"
+#include "tests/unit/unit.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: h\r\n"
 
@@ -152,14 +147,7 @@ static void each_chunked_body_is_judged_in_any_pieces(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_head_is_judged),
-		cmocka_unit_test(the_end_of_the_head_and_chunks_are_found),
-		cmocka_unit_test(a_head_that_is_too_long_is_refused_before_its_end),
-		cmocka_unit_test(each_chunked_body_is_judged_in_any_pieces),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_head_is_judged),
+	   cmocka_unit_test(the_end_of_the_head_and_chunks_are_found),
+	   cmocka_unit_test(a_head_that_is_too_long_is_refused_before_its_end),
+	   cmocka_unit_test(each_chunked_body_is_judged_in_any_pieces))

@@ -1,19 +1,15 @@
 /* A connection on a real loop and a socketpair: when its callbacks fire, and what a peer that
  * vanishes does to it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 #include <event2/event.h>
 
 #include "server/base/loop.h"
 #include "smtp/client/connection.h"
+#include "tests/unit/unit.h"
 
 struct bench {
 	struct loop *loop;
@@ -266,16 +262,9 @@ static void a_mail_that_cannot_be_sent_is_refused_and_the_connection_stays(void 
 	close_bench(&b);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_mail_fires_each_callback_once_and_none_inside_a_call),
-		cmocka_unit_test(a_peer_that_is_gone_does_not_kill_us),
-		cmocka_unit_test(a_421_before_the_close_is_read),
-		cmocka_unit_test(quit_before_ready_closes_with_a_reason),
-		cmocka_unit_test(quit_at_the_fence_cuts_the_mail_and_drop_too),
-		cmocka_unit_test(a_mail_that_cannot_be_sent_is_refused_and_the_connection_stays),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_mail_fires_each_callback_once_and_none_inside_a_call),
+	   cmocka_unit_test(a_peer_that_is_gone_does_not_kill_us),
+	   cmocka_unit_test(a_421_before_the_close_is_read),
+	   cmocka_unit_test(quit_before_ready_closes_with_a_reason),
+	   cmocka_unit_test(quit_at_the_fence_cuts_the_mail_and_drop_too),
+	   cmocka_unit_test(a_mail_that_cannot_be_sent_is_refused_and_the_connection_stays))

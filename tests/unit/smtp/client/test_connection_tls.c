@@ -1,9 +1,5 @@
 /* TLS on a connection, against OpenSSL's own server side in a thread: key updates in the middle of
  * a mail, and a failed handshake that must not leak into its neighbour's error queue. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <pthread.h>
-#include <cmocka.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -21,6 +16,7 @@
 #include "server/base/loop.h"
 #include "smtp/client/connection.h"
 #include "server/stream/stream.h"
+#include "tests/unit/unit.h"
 
 #define BODY_BYTES 300000
 
@@ -285,15 +281,6 @@ static void a_dirty_error_queue_is_cleared_before_each_call(void **state)
 	tls_context_free(ctx);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_may_change_in_the_middle_of_a_mail),
-		cmocka_unit_test(a_failed_handshake_does_not_disturb_its_neighbours),
-		cmocka_unit_test(a_dirty_error_queue_is_cleared_before_each_call),
-	};
-
-	/* The server's side writes by OpenSSL itself. */
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(keys_may_change_in_the_middle_of_a_mail),
+	   cmocka_unit_test(a_failed_handshake_does_not_disturb_its_neighbours),
+	   cmocka_unit_test(a_dirty_error_queue_is_cleared_before_each_call))

@@ -1,14 +1,10 @@
 /* Reading SMTP replies: the grammar, its limits, and what of a hostile text may be shown. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "smtp/client/reply.h"
+#include "tests/unit/unit.h"
 
 struct example {
 	const char *name, *bytes;
@@ -160,15 +156,8 @@ static void text_is_cut_between_characters(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(replies_read_the_same_whole_and_in_pieces),
-		cmocka_unit_test(a_reply_ends_where_it_ends),
-		cmocka_unit_test(a_reply_without_end_is_bad_in_bounded_memory),
-		cmocka_unit_test(the_first_512_bytes_of_a_long_line_are_kept),
-		cmocka_unit_test(text_is_cut_between_characters),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(replies_read_the_same_whole_and_in_pieces),
+	   cmocka_unit_test(a_reply_ends_where_it_ends),
+	   cmocka_unit_test(a_reply_without_end_is_bad_in_bounded_memory),
+	   cmocka_unit_test(the_first_512_bytes_of_a_long_line_are_kept),
+	   cmocka_unit_test(text_is_cut_between_characters))

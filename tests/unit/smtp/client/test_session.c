@@ -1,15 +1,11 @@
 /* Every conversation: each two replies of a session replaced by each kind of wrong reply, in every
  * configuration, against an oracle that knows which command is allowed when. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "smtp/client/session.h"
+#include "tests/unit/unit.h"
 
 enum reply_class {
 	GOOD,
@@ -451,11 +447,4 @@ static void every_conversation_ends_with_results_that_are_true(void **state)
 			}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_conversation_ends_with_results_that_are_true),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(every_conversation_ends_with_results_that_are_true))

@@ -1,15 +1,11 @@
 /* Rules of the SMTP session one by one: what is sent in one write, what is never sent, the time
  * limits, how the body is cut. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "smtp/client/session.h"
+#include "tests/unit/unit.h"
 
 static const char *const two[] = {"a@x.test", "b@x.test"};
 
@@ -508,28 +504,21 @@ static void a_result_says_where_it_comes_from(void **state)
 	session_free(s);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_envelope_is_one_write_where_pipelining_is_offered),
-		cmocka_unit_test(the_body_is_stuffed_wherever_a_write_ends),
-		cmocka_unit_test(random_bodies_come_back_after_unstuffing),
-		cmocka_unit_test(an_address_that_leaves_its_command_is_refused),
-		cmocka_unit_test(a_quoted_local_part_is_an_address),
-		cmocka_unit_test(a_helo_name_that_leaves_its_command_is_refused),
-		cmocka_unit_test(a_body_with_a_bare_cr_or_lf_is_refused),
-		cmocka_unit_test(waits_are_those_of_the_rfc),
-		cmocka_unit_test(slow_octets_do_not_extend_the_deadline),
-		cmocka_unit_test(a_session_can_be_given_up_until_it_is_ready),
-		cmocka_unit_test(a_dot_that_never_left_is_no_unknown_outcome),
-		cmocka_unit_test(a_good_reply_before_the_dot_does_not_count),
-		cmocka_unit_test(bytes_after_the_last_reply_end_the_connection),
-		cmocka_unit_test(the_password_is_wiped_once_it_is_out),
-		cmocka_unit_test(without_tls_the_password_is_not_sent),
-		cmocka_unit_test(a_server_with_our_name_is_a_loop_where_that_is_looked_for),
-		cmocka_unit_test(without_a_name_our_address_is_sent),
-		cmocka_unit_test(a_result_says_where_it_comes_from),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(the_envelope_is_one_write_where_pipelining_is_offered),
+	   cmocka_unit_test(the_body_is_stuffed_wherever_a_write_ends),
+	   cmocka_unit_test(random_bodies_come_back_after_unstuffing),
+	   cmocka_unit_test(an_address_that_leaves_its_command_is_refused),
+	   cmocka_unit_test(a_quoted_local_part_is_an_address),
+	   cmocka_unit_test(a_helo_name_that_leaves_its_command_is_refused),
+	   cmocka_unit_test(a_body_with_a_bare_cr_or_lf_is_refused),
+	   cmocka_unit_test(waits_are_those_of_the_rfc),
+	   cmocka_unit_test(slow_octets_do_not_extend_the_deadline),
+	   cmocka_unit_test(a_session_can_be_given_up_until_it_is_ready),
+	   cmocka_unit_test(a_dot_that_never_left_is_no_unknown_outcome),
+	   cmocka_unit_test(a_good_reply_before_the_dot_does_not_count),
+	   cmocka_unit_test(bytes_after_the_last_reply_end_the_connection),
+	   cmocka_unit_test(the_password_is_wiped_once_it_is_out),
+	   cmocka_unit_test(without_tls_the_password_is_not_sent),
+	   cmocka_unit_test(a_server_with_our_name_is_a_loop_where_that_is_looked_for),
+	   cmocka_unit_test(without_a_name_our_address_is_sent),
+	   cmocka_unit_test(a_result_says_where_it_comes_from))

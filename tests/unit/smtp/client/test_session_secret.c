@@ -1,17 +1,12 @@
 /* The password goes to the server only: it is not in transcripts or results, even if the server
  * quotes it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "smtp/client/session.h"
 #include "smtp/client/transcript.h"
+#include "tests/unit/unit.h"
 
 #define USER "relay-user"
 #define PASSWORD "canary-of-a-password"
@@ -193,14 +188,7 @@ static void octets_that_were_not_written_are_not_in_the_transcript(void **state)
 	transcript_deinit(&transcript);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(credentials_are_masked),
-		cmocka_unit_test(a_server_that_quotes_them_is_masked_too),
-		cmocka_unit_test(a_short_password_is_masked_as_well),
-		cmocka_unit_test(octets_that_were_not_written_are_not_in_the_transcript),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(credentials_are_masked),
+	   cmocka_unit_test(a_server_that_quotes_them_is_masked_too),
+	   cmocka_unit_test(a_short_password_is_masked_as_well),
+	   cmocka_unit_test(octets_that_were_not_written_are_not_in_the_transcript))

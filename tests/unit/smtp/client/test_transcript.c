@@ -1,14 +1,10 @@
 /* Transcripts: complete lines in whatever pieces they arrive, and always bounded. */
 #include "smtp/client/transcript.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* The text, with the times as 0: a loaded machine takes its time. */
 static void check(const struct transcript *t, const char *wanted)
@@ -226,20 +222,13 @@ static void functions_accept_a_null_transcript(void **state)
 	transcript_note(NULL, "x");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_are_whole_however_they_came),
-		cmocka_unit_test(a_body_is_recorded_by_its_size_only),
-		cmocka_unit_test(octets_that_are_not_printable_are_escaped),
-		cmocka_unit_test(long_lines_are_cut),
-		cmocka_unit_test(a_long_transcript_keeps_its_beginning_and_its_end),
-		cmocka_unit_test(one_byte_at_a_time_is_bounded_too),
-		cmocka_unit_test(a_further_transaction_starts_a_new_transcript),
-		cmocka_unit_test(the_next_host_keeps_the_words_of_the_first_but_not_its_times),
-		cmocka_unit_test(steps_are_measured_between_ticks),
-		cmocka_unit_test(functions_accept_a_null_transcript),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(lines_are_whole_however_they_came),
+	   cmocka_unit_test(a_body_is_recorded_by_its_size_only),
+	   cmocka_unit_test(octets_that_are_not_printable_are_escaped),
+	   cmocka_unit_test(long_lines_are_cut),
+	   cmocka_unit_test(a_long_transcript_keeps_its_beginning_and_its_end),
+	   cmocka_unit_test(one_byte_at_a_time_is_bounded_too),
+	   cmocka_unit_test(a_further_transaction_starts_a_new_transcript),
+	   cmocka_unit_test(the_next_host_keeps_the_words_of_the_first_but_not_its_times),
+	   cmocka_unit_test(steps_are_measured_between_ticks),
+	   cmocka_unit_test(functions_accept_a_null_transcript))

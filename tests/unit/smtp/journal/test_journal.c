@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -15,11 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
+#include "tests/unit/unit.h"
 
 #define OWNER "own_1"
 #define REF "msg_00000000000000000000000000000"
@@ -58,6 +55,8 @@ static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 
+	signal(SIGXFSZ, SIG_IGN);
+	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
 	*state = b;
 	atomic_store(&n_syncs, 0);
 	snprintf(b->dir, sizeof(b->dir), "/tmp/postern-unit-XXXXXX");
@@ -491,29 +490,19 @@ static void many_entries_are_read_in_a_moment(void **state)
 
 #define IN_DIR(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		IN_DIR(a_recovery_reads_the_unconfirmed_entries),
-		IN_DIR(entries_are_in_the_file_before_add_returns),
-		IN_DIR(a_journal_has_one_owner_at_a_time),
-		IN_DIR(a_journal_without_open_entries_is_removed),
-		IN_DIR(an_owner_that_still_holds_leases_can_be_found),
-		IN_DIR(a_torn_last_entry_is_dropped),
-		IN_DIR(damaged_entries_are_not_read),
-		IN_DIR(entries_after_a_damaged_one_are_read_and_the_file_is_kept),
-		IN_DIR(a_journal_of_more_than_64_mb_is_read_to_its_end),
-		IN_DIR(a_grown_file_is_rewritten_with_its_open_entries),
-		IN_DIR(a_file_whose_entries_are_all_open_is_not_rewritten_each_time),
-		IN_DIR(a_rewritten_file_is_still_locked),
-		IN_DIR(entries_confirmed_in_time_are_never_synced),
-		IN_DIR(each_entry_that_stays_open_is_synced_once),
-		IN_DIR(a_full_disk_is_reported_and_leaves_no_torn_entry),
-		IN_DIR(a_directory_that_cannot_be_created_is_an_error),
-		IN_DIR(many_entries_are_read_in_a_moment),
-	};
-
-	signal(SIGXFSZ, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(IN_DIR(a_recovery_reads_the_unconfirmed_entries),
+	   IN_DIR(entries_are_in_the_file_before_add_returns),
+	   IN_DIR(a_journal_has_one_owner_at_a_time),
+	   IN_DIR(a_journal_without_open_entries_is_removed),
+	   IN_DIR(an_owner_that_still_holds_leases_can_be_found),
+	   IN_DIR(a_torn_last_entry_is_dropped), IN_DIR(damaged_entries_are_not_read),
+	   IN_DIR(entries_after_a_damaged_one_are_read_and_the_file_is_kept),
+	   IN_DIR(a_journal_of_more_than_64_mb_is_read_to_its_end),
+	   IN_DIR(a_grown_file_is_rewritten_with_its_open_entries),
+	   IN_DIR(a_file_whose_entries_are_all_open_is_not_rewritten_each_time),
+	   IN_DIR(a_rewritten_file_is_still_locked),
+	   IN_DIR(entries_confirmed_in_time_are_never_synced),
+	   IN_DIR(each_entry_that_stays_open_is_synced_once),
+	   IN_DIR(a_full_disk_is_reported_and_leaves_no_torn_entry),
+	   IN_DIR(a_directory_that_cannot_be_created_is_an_error),
+	   IN_DIR(many_entries_are_read_in_a_moment))

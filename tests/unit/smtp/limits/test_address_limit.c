@@ -1,15 +1,10 @@
 /* The connections to one address that are not ready: how many, and when the address is silent. */
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "smtp/limits/address_limit.h"
+#include "tests/unit/unit.h"
 
 static struct sockaddr_storage address(const char *text)
 {
@@ -97,13 +92,6 @@ static void an_address_is_silent_when_its_oldest_connection_waited_too_long(void
 			 ADDRESS_FREE);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_of_one_network_share_a_limit),
-		cmocka_unit_test(a_connection_that_is_ready_makes_room_for_the_next),
-		cmocka_unit_test(an_address_is_silent_when_its_oldest_connection_waited_too_long),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(addresses_of_one_network_share_a_limit),
+	   cmocka_unit_test(a_connection_that_is_ready_makes_room_for_the_next),
+	   cmocka_unit_test(an_address_is_silent_when_its_oldest_connection_waited_too_long))

@@ -1,15 +1,10 @@
 /* The connections of a relay among its tenants: who may open more, and what is left for others. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/buf.h"
 #include "smtp/limits/shares.h"
+#include "tests/unit/unit.h"
 
 #define TENANTS 80
 
@@ -193,17 +188,10 @@ static void more_than_the_limit_leaves_no_room(void **state)
 	empty(&b);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_of_n_tenants_gets_three_parts_of_3n_plus_1),
-		cmocka_unit_test(a_tenant_without_a_connection_finds_one_whatever_the_others_hold),
-		cmocka_unit_test(tenants_that_come_one_after_the_other_each_find_some),
-		cmocka_unit_test(the_last_connections_are_for_lane_otp),
-		cmocka_unit_test(without_room_those_with_their_fair_part_are_capped),
-		cmocka_unit_test(capped_tenants_are_written_with_blanks),
-		cmocka_unit_test(more_than_the_limit_leaves_no_room),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_of_n_tenants_gets_three_parts_of_3n_plus_1),
+	   cmocka_unit_test(a_tenant_without_a_connection_finds_one_whatever_the_others_hold),
+	   cmocka_unit_test(tenants_that_come_one_after_the_other_each_find_some),
+	   cmocka_unit_test(the_last_connections_are_for_lane_otp),
+	   cmocka_unit_test(without_room_those_with_their_fair_part_are_capped),
+	   cmocka_unit_test(capped_tenants_are_written_with_blanks),
+	   cmocka_unit_test(more_than_the_limit_leaves_no_room))

@@ -1,18 +1,13 @@
 #ifndef TESTS_UNIT_SMTP_RELAY_BENCH_H
 #define TESTS_UNIT_SMTP_RELAY_BENCH_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "server/config/config.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
+#include "tests/unit/unit.h"
 
 /* A delivery without a connection, for tests of what is computed from one. */
 

@@ -1,17 +1,12 @@
 /* The description of an attempt: which steps are its own, and that none counts twice. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "server/store/messages/attempt.h"
 #include "smtp/client/transcript.h"
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/delivery.h"
+#include "tests/unit/unit.h"
 
 struct bench {
 	struct delivery delivery;
@@ -134,14 +129,7 @@ static void the_outcome_of_tls_is_shown(void **state)
 	assert_int_equal(a.tls, ATTEMPT_TLS_VERIFIED);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(opening_a_connection_counts_for_the_attempt_it_was_opened_for),
-		cmocka_unit_test(an_attempt_that_was_not_sent_has_the_steps_it_reached),
-		cmocka_unit_test(a_test_message_has_no_dns_step),
-		cmocka_unit_test(the_outcome_of_tls_is_shown),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(opening_a_connection_counts_for_the_attempt_it_was_opened_for),
+	   cmocka_unit_test(an_attempt_that_was_not_sent_has_the_steps_it_reached),
+	   cmocka_unit_test(a_test_message_has_no_dns_step),
+	   cmocka_unit_test(the_outcome_of_tls_is_shown))

@@ -1,17 +1,12 @@
 /* What follows a transaction within the same attempt. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "server/route/enhanced.h"
 #include "smtp/relay/delivery.h"
 #include "smtp/relay/followup.h"
 #include "smtp/relay/host_walk.h"
+#include "tests/unit/unit.h"
 
 static struct connection_result remote(enum connection_outcome outcome, enum connection_phase phase,
 				       int code, const char *text)
@@ -223,16 +218,9 @@ static void replies_about_our_means_are_corrected(void **state)
 	assert_int_equal(b.results[0].outcome, OUTCOME_DEFERRED);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_temporary_reply_has_its_followup),
-		cmocka_unit_test(other_outcomes_have_theirs),
-		cmocka_unit_test(recipients_are_sorted_for_the_next_transaction),
-		cmocka_unit_test(each_host_is_tried_once),
-		cmocka_unit_test(a_host_stays_when_another_of_its_addresses_let_the_channel_in),
-		cmocka_unit_test(replies_about_our_means_are_corrected),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_temporary_reply_has_its_followup),
+	   cmocka_unit_test(other_outcomes_have_theirs),
+	   cmocka_unit_test(recipients_are_sorted_for_the_next_transaction),
+	   cmocka_unit_test(each_host_is_tried_once),
+	   cmocka_unit_test(a_host_stays_when_another_of_its_addresses_let_the_channel_in),
+	   cmocka_unit_test(replies_about_our_means_are_corrected))

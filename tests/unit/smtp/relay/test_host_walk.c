@@ -1,13 +1,8 @@
 /* Which host of a route is tried next. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
 #include "smtp/relay/host_walk.h"
+#include "tests/unit/unit.h"
 
 static struct host_walk walk_of(size_t n_hosts)
 {
@@ -90,13 +85,6 @@ static void a_loop_after_better_hosts_defers(void **state)
 	assert_null(host_walk_host(&second));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hosts_are_tried_in_order_until_two_sessions_were_refused),
-		cmocka_unit_test(without_opportunistic_tls_a_failed_handshake_ends_the_host),
-		cmocka_unit_test(a_loop_after_better_hosts_defers),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(hosts_are_tried_in_order_until_two_sessions_were_refused),
+	   cmocka_unit_test(without_opportunistic_tls_a_failed_handshake_ends_the_host),
+	   cmocka_unit_test(a_loop_after_better_hosts_defers))

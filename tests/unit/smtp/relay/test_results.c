@@ -135,14 +135,7 @@ static void only_a_reply_about_this_recipient_alone_suppresses(void **state)
 	assert_false(is_suppressed(PHASE_RCPT, "5.1.1 Sender address rejected", &at_dot));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_outcome_has_its_line),
-		cmocka_unit_test(recipients_keep_their_number_in_the_message),
-		cmocka_unit_test(no_reply_can_add_a_line),
-		cmocka_unit_test(only_a_reply_about_this_recipient_alone_suppresses),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(each_outcome_has_its_line),
+	   cmocka_unit_test(recipients_keep_their_number_in_the_message),
+	   cmocka_unit_test(no_reply_can_add_a_line),
+	   cmocka_unit_test(only_a_reply_about_this_recipient_alone_suppresses))

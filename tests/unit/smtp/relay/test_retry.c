@@ -122,15 +122,8 @@ static void the_time_that_the_server_names_takes_precedence(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(retries_double_to_the_limit_and_are_never_early),
-		cmocka_unit_test(attempts_of_other_jobs_do_not_count),
-		cmocka_unit_test(a_first_retry_above_the_limit_is_cut),
-		cmocka_unit_test(a_time_that_the_server_names_is_read),
-		cmocka_unit_test(the_time_that_the_server_names_takes_precedence),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(retries_double_to_the_limit_and_are_never_early),
+	   cmocka_unit_test(attempts_of_other_jobs_do_not_count),
+	   cmocka_unit_test(a_first_retry_above_the_limit_is_cut),
+	   cmocka_unit_test(a_time_that_the_server_names_is_read),
+	   cmocka_unit_test(the_time_that_the_server_names_takes_precedence))

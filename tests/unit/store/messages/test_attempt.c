@@ -1,14 +1,10 @@
 /* The line of an attempt: what is written is read, and what is none is refused. */
 #include "server/store/messages/attempt.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct attempt empty(void)
 {
@@ -199,16 +195,9 @@ static void steps_and_verdicts_have_names(void **state)
 	assert_string_equal(attempt_tls_name(ATTEMPT_TLS_VERIFIED), "verified");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_line_is_one_word_a_fact),
-		cmocka_unit_test(an_attempt_that_is_written_is_read_again),
-		cmocka_unit_test(the_reply_of_a_host_that_passed_the_mail_on_is_read),
-		cmocka_unit_test(hostile_names_cannot_leave_their_word_nor_the_line),
-		cmocka_unit_test(text_that_is_not_an_attempt_line_is_refused),
-		cmocka_unit_test(steps_and_verdicts_have_names),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(a_line_is_one_word_a_fact),
+	   cmocka_unit_test(an_attempt_that_is_written_is_read_again),
+	   cmocka_unit_test(the_reply_of_a_host_that_passed_the_mail_on_is_read),
+	   cmocka_unit_test(hostile_names_cannot_leave_their_word_nor_the_line),
+	   cmocka_unit_test(text_that_is_not_an_attempt_line_is_refused),
+	   cmocka_unit_test(steps_and_verdicts_have_names))

@@ -1,13 +1,8 @@
 /* The choices of a message as a word of its record. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/store/messages/choices.h"
+#include "tests/unit/unit.h"
 
 static void choices_that_are_written_are_read_again(void **state)
 {
@@ -42,12 +37,5 @@ static void unknown_names_are_ignored(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(choices_that_are_written_are_read_again),
-		cmocka_unit_test(unknown_names_are_ignored),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(choices_that_are_written_are_read_again),
+	   cmocka_unit_test(unknown_names_are_ignored))

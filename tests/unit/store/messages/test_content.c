@@ -1,18 +1,13 @@
 /* The packed bytes of mails: they come back as they were, and damage is seen. */
 #include "server/store/messages/content.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/buf.h"
 #include "server/base/id.h"
+#include "tests/unit/unit.h"
 
 #define LIMIT ((size_t)1 << 20)
 
@@ -143,15 +138,8 @@ static void a_full_buffer_is_an_error(void **state)
 	free(mail);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packed_bytes_come_back_unchanged),
-		cmocka_unit_test(text_is_compressed_and_random_bytes_are_not),
-		cmocka_unit_test(no_more_than_the_limit_comes_out),
-		cmocka_unit_test(damage_is_an_error_and_never_a_mail),
-		cmocka_unit_test(a_full_buffer_is_an_error),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(packed_bytes_come_back_unchanged),
+	   cmocka_unit_test(text_is_compressed_and_random_bytes_are_not),
+	   cmocka_unit_test(no_more_than_the_limit_comes_out),
+	   cmocka_unit_test(damage_is_an_error_and_never_a_mail),
+	   cmocka_unit_test(a_full_buffer_is_an_error))

@@ -1,17 +1,12 @@
 /* Positions in lists as texts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/id.h"
 #include "server/store/messages/cursor.h"
 #include "server/store/messages/list.h"
+#include "tests/unit/unit.h"
 
 static void positions_come_back_from_their_text(void **state)
 {
@@ -129,14 +124,7 @@ static void positions_by_partition_have_a_short_text(void **state)
 	buf_deinit(&text);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(positions_come_back_from_their_text),
-		cmocka_unit_test(other_texts_are_refused),
-		cmocka_unit_test(positions_by_time_fit_into_a_cursor),
-		cmocka_unit_test(positions_by_partition_have_a_short_text),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(positions_come_back_from_their_text),
+	   cmocka_unit_test(other_texts_are_refused),
+	   cmocka_unit_test(positions_by_time_fit_into_a_cursor),
+	   cmocka_unit_test(positions_by_partition_have_a_short_text))

@@ -1,16 +1,11 @@
 /* Positions in the event log as texts, and their order. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "server/base/id.h"
 #include "server/store/messages/event_cursor.h"
+#include "tests/unit/unit.h"
 
 static void positions_come_back_from_their_text(void **state)
 {
@@ -127,15 +122,8 @@ static void the_last_line_of_an_entry_ends_it(void **state)
 	assert_int_equal(event_cursor_after(&entry, 2).partition, 3);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(positions_come_back_from_their_text),
-		cmocka_unit_test(other_texts_are_refused),
-		cmocka_unit_test(each_partition_continues_where_the_order_says),
-		cmocka_unit_test(a_cursor_moves_forward_only),
-		cmocka_unit_test(the_last_line_of_an_entry_ends_it),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(positions_come_back_from_their_text),
+	   cmocka_unit_test(other_texts_are_refused),
+	   cmocka_unit_test(each_partition_continues_where_the_order_says),
+	   cmocka_unit_test(a_cursor_moves_forward_only),
+	   cmocka_unit_test(the_last_line_of_an_entry_ends_it))

@@ -1,15 +1,10 @@
 /* The record of a message: what is read from it, its status, and what is refused as damaged. */
 #include "server/store/messages/record.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define HEAD "1 otp test fail 7 1700000000001 1700003600001 2 5 2 3 1234 2 shop@example.test\n"
 #define JOBS "1 0 2 1 sink/one.test\n0 3 4 4 sink/two.test\n"
@@ -321,21 +316,13 @@ static void a_record_cut_anywhere_is_read_or_refused(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_fields_are_read),
-		cmocka_unit_test(events_and_attempts_are_read_in_order),
-		cmocka_unit_test(a_damaged_attempt_hides_nothing_else),
-		cmocka_unit_test(the_last_event_of_a_recipient_gives_its_text_and_any_its_flag),
-		cmocka_unit_test(events_without_a_recipient_are_skipped),
-		cmocka_unit_test(the_status_is_the_least_finished_state),
-		cmocka_unit_test(names_and_ends_of_states_agree),
-		cmocka_unit_test(damage_is_refused),
-		cmocka_unit_test(an_end_without_a_reply_keeps_the_last_reply),
-		cmocka_unit_test(a_zero_byte_is_damage),
-		cmocka_unit_test(a_record_cut_anywhere_is_read_or_refused),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(all_fields_are_read),
+	   cmocka_unit_test(events_and_attempts_are_read_in_order),
+	   cmocka_unit_test(a_damaged_attempt_hides_nothing_else),
+	   cmocka_unit_test(the_last_event_of_a_recipient_gives_its_text_and_any_its_flag),
+	   cmocka_unit_test(events_without_a_recipient_are_skipped),
+	   cmocka_unit_test(the_status_is_the_least_finished_state),
+	   cmocka_unit_test(names_and_ends_of_states_agree), cmocka_unit_test(damage_is_refused),
+	   cmocka_unit_test(an_end_without_a_reply_keeps_the_last_reply),
+	   cmocka_unit_test(a_zero_byte_is_damage),
+	   cmocka_unit_test(a_record_cut_anywhere_is_read_or_refused))

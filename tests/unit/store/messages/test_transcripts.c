@@ -276,20 +276,18 @@ static void a_transcript_that_cannot_be_packed_is_cut_in_its_middle(void **state
 	free(text);
 }
 
-int main(void)
+static int make_metrics(void **state)
 {
-#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-	const struct CMUnitTest tests[] = {
-		STORE_TEST(an_attempt_is_shown_with_its_results_and_its_transcript),
-		STORE_TEST(another_project_sees_no_attempts),
-		STORE_TEST(a_line_that_is_none_is_shown_without_facts),
-		STORE_TEST(the_last_twenty_of_both_are_kept_and_counted_on),
-		STORE_TEST(a_transcript_lives_as_long_as_its_message_may),
-		STORE_TEST(a_full_store_takes_results_but_no_transcripts),
-		cmocka_unit_test(a_transcript_that_cannot_be_packed_is_cut_in_its_middle),
-	};
-
+	(void)state;
 	metrics_init();
 	metrics_use_slot(0);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+
+UNIT_TESTS_IN(make_metrics, NULL, READY(an_attempt_is_shown_with_its_results_and_its_transcript),
+	      READY(another_project_sees_no_attempts),
+	      READY(a_line_that_is_none_is_shown_without_facts),
+	      READY(the_last_twenty_of_both_are_kept_and_counted_on),
+	      READY(a_transcript_lives_as_long_as_its_message_may),
+	      READY(a_full_store_takes_results_but_no_transcripts),
+	      cmocka_unit_test(a_transcript_that_cannot_be_packed_is_cut_in_its_middle))

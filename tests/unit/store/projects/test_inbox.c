@@ -617,36 +617,22 @@ static void many_pages_are_read_one_after_the_other(void **state)
 	free(noise);
 }
 
-#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		READY(mails_are_listed_newest_first),
-		READY(letter_case_does_not_matter_and_all_recipients_have_one_list),
-		READY(mails_before_a_given_time_are_left_out),
-		READY(the_mails_of_one_or_of_all_are_deleted),
-		READY(a_request_that_waits_for_all_recipients_is_woken_by_any_mail),
-		READY(a_hundred_mails_an_address_are_kept_for_a_day),
-		READY(a_large_mail_is_cut_at_a_megabyte),
-		READY(an_unreadable_entry_is_skipped),
-		READY(the_content_is_kept_once_for_all_recipients_and_jobs_of_a_message),
-		READY(beyond_the_limit_of_a_project_the_oldest_mails_go),
-		READY(a_page_has_at_most_4_mb_and_the_next_one_follows),
-		READY(when_redis_is_nearly_full_no_mail_is_kept_and_the_others_go),
-		READY(many_pages_are_read_one_after_the_other),
-		READY(every_octet_of_a_mail_comes_back),
-		READY(a_waiting_request_is_woken_by_the_mail),
-		READY(a_publication_wakes_sooner_than_the_poll),
-		READY(a_request_that_finds_a_mail_does_not_wait),
-		READY(waiting_ends_when_its_time_is_up),
-		READY(later_requests_do_not_prolong_the_wait),
-		READY(waiting_outlives_a_redis_that_is_restarted),
-		READY(waiting_requests_fail_when_the_process_ends),
-		READY(requests_beyond_a_thousand_waiting_ones_do_not_wait),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(READY(mails_are_listed_newest_first),
+	   READY(letter_case_does_not_matter_and_all_recipients_have_one_list),
+	   READY(mails_before_a_given_time_are_left_out),
+	   READY(the_mails_of_one_or_of_all_are_deleted),
+	   READY(a_request_that_waits_for_all_recipients_is_woken_by_any_mail),
+	   READY(a_hundred_mails_an_address_are_kept_for_a_day),
+	   READY(a_large_mail_is_cut_at_a_megabyte), READY(an_unreadable_entry_is_skipped),
+	   READY(the_content_is_kept_once_for_all_recipients_and_jobs_of_a_message),
+	   READY(beyond_the_limit_of_a_project_the_oldest_mails_go),
+	   READY(a_page_has_at_most_4_mb_and_the_next_one_follows),
+	   READY(when_redis_is_nearly_full_no_mail_is_kept_and_the_others_go),
+	   READY(many_pages_are_read_one_after_the_other), READY(every_octet_of_a_mail_comes_back),
+	   READY(a_waiting_request_is_woken_by_the_mail),
+	   READY(a_publication_wakes_sooner_than_the_poll),
+	   READY(a_request_that_finds_a_mail_does_not_wait),
+	   READY(waiting_ends_when_its_time_is_up), READY(later_requests_do_not_prolong_the_wait),
+	   READY(waiting_outlives_a_redis_that_is_restarted),
+	   READY(waiting_requests_fail_when_the_process_ends),
+	   READY(requests_beyond_a_thousand_waiting_ones_do_not_wait))

@@ -354,25 +354,13 @@ static void questions_about_keys_end_with_the_process(void **state)
 	assert_int_equal(r.why.kind, ERR_RETRY);
 }
 
-#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		READY(a_new_key_is_found_with_all_it_has),
-		READY(the_store_does_not_hold_the_text_of_a_key),
-		READY(a_known_key_is_found_in_memory_and_then_read_again),
-		READY(a_text_that_is_not_a_key_is_not_found),
-		READY(every_key_takes_the_same_way_whatever_is_wrong_with_it),
-		READY(a_revoked_key_is_refused_within_a_second_everywhere),
-		READY(a_key_that_is_imported_twice_is_the_same),
-		READY(a_key_needs_a_project_that_exists),
-		READY(a_project_has_a_name_of_its_own),
-		READY(while_the_store_is_away_known_keys_stay_known_and_others_wait),
-		READY(questions_about_keys_end_with_the_process),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(READY(a_new_key_is_found_with_all_it_has),
+	   READY(the_store_does_not_hold_the_text_of_a_key),
+	   READY(a_known_key_is_found_in_memory_and_then_read_again),
+	   READY(a_text_that_is_not_a_key_is_not_found),
+	   READY(every_key_takes_the_same_way_whatever_is_wrong_with_it),
+	   READY(a_revoked_key_is_refused_within_a_second_everywhere),
+	   READY(a_key_that_is_imported_twice_is_the_same),
+	   READY(a_key_needs_a_project_that_exists), READY(a_project_has_a_name_of_its_own),
+	   READY(while_the_store_is_away_known_keys_stay_known_and_others_wait),
+	   READY(questions_about_keys_end_with_the_process))

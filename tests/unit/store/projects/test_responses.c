@@ -108,18 +108,7 @@ static void the_end_of_the_process_ends_both_calls_with_a_reason(void **state)
 	assert_int_equal(d.why.kind, ERR_RETRY);
 }
 
-#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		READY(a_kept_response_comes_back_with_its_status),
-		READY(one_request_at_a_time_has_the_claim),
-		READY(a_claim_that_is_released_goes_to_the_next_request_with_its_seed),
-		READY(the_end_of_the_process_ends_both_calls_with_a_reason),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(READY(a_kept_response_comes_back_with_its_status),
+	   READY(one_request_at_a_time_has_the_claim),
+	   READY(a_claim_that_is_released_goes_to_the_next_request_with_its_seed),
+	   READY(the_end_of_the_process_ends_both_calls_with_a_reason))

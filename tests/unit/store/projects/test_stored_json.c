@@ -146,16 +146,5 @@ static void a_member_is_read_as_text_or_as_nothing(void **state)
 	assert_null(stored_json_load("", 0));
 }
 
-#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		READY(deliveries_come_back_with_every_character),
-		cmocka_unit_test(a_member_is_read_as_text_or_as_nothing),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(READY(deliveries_come_back_with_every_character),
+	   cmocka_unit_test(a_member_is_read_as_text_or_as_nothing))

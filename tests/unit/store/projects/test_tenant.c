@@ -1,12 +1,7 @@
 /* The names of tenants. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "server/store/projects/tenant.h"
+#include "tests/unit/unit.h"
 
 static void the_modes_of_a_project_are_two_tenants(void **state)
 {
@@ -31,11 +26,4 @@ static void the_modes_of_a_project_are_two_tenants(void **state)
 	assert_false(tenant_is_test(""));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_modes_of_a_project_are_two_tenants),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(the_modes_of_a_project_are_two_tenants))

@@ -855,42 +855,27 @@ static void all_calls_end_when_the_process_ends(void **state)
 	free(mail);
 }
 
-#define READY(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-#define FOUR(name) cmocka_unit_test_setup_teardown(name, fixture_setup_partitions, fixture_teardown)
-#define BARE(name) cmocka_unit_test_setup_teardown(name, fixture_setup_bare, fixture_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		READY(a_message_goes_from_accept_to_delivered),
-		READY(a_deferred_message_has_the_time_of_its_next_attempt),
-		READY(results_for_jobs_of_another_lease_change_nothing),
-		READY(a_message_of_another_project_is_not_found),
-		READY(recipients_are_grouped_by_destination),
-		READY(a_scheduled_message_waits_and_a_test_one_goes_to_the_sink),
-		READY(a_job_that_is_given_back_is_taken_again),
-		READY(a_dead_owner_loses_its_jobs_to_the_next),
-		READY(work_wakes_those_who_listen),
-		READY(the_same_key_is_replayed_and_another_body_is_a_conflict),
-		READY(the_same_key_twice_in_one_batch_is_accepted_once),
-		READY(a_clock_that_was_set_refuses_for_a_moment_only),
-		READY(the_same_id_again_is_the_same_message),
-		READY(large_contents_come_back_byte_for_byte),
-		READY(a_lost_chunk_is_an_error_and_no_mail),
-		READY(a_message_that_cannot_be_stored_is_not_accepted),
-		READY(a_message_that_the_script_refuses_is_not_accepted_and_affects_no_other),
-		FOUR(messages_of_all_partitions_are_taken_and_settled),
-		FOUR(a_key_always_leads_to_the_same_partition_and_all_are_used),
-		BARE(reading_partitions_before_the_store_replies_does_not_fix_their_number),
-		READY(during_an_outage_nothing_is_accepted),
-		READY(a_killed_redis_loses_nothing_and_every_call_ends_once),
-		READY(results_and_leases_survive_the_death_of_redis),
-		READY(flushed_scripts_are_loaded_again),
-		READY(a_full_redis_accepts_nothing_but_settles),
-		READY(all_calls_end_when_the_process_ends),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(READY(a_message_goes_from_accept_to_delivered),
+	   READY(a_deferred_message_has_the_time_of_its_next_attempt),
+	   READY(results_for_jobs_of_another_lease_change_nothing),
+	   READY(a_message_of_another_project_is_not_found),
+	   READY(recipients_are_grouped_by_destination),
+	   READY(a_scheduled_message_waits_and_a_test_one_goes_to_the_sink),
+	   READY(a_job_that_is_given_back_is_taken_again),
+	   READY(a_dead_owner_loses_its_jobs_to_the_next), READY(work_wakes_those_who_listen),
+	   READY(the_same_key_is_replayed_and_another_body_is_a_conflict),
+	   READY(the_same_key_twice_in_one_batch_is_accepted_once),
+	   READY(a_clock_that_was_set_refuses_for_a_moment_only),
+	   READY(the_same_id_again_is_the_same_message),
+	   READY(large_contents_come_back_byte_for_byte),
+	   READY(a_lost_chunk_is_an_error_and_no_mail),
+	   READY(a_message_that_cannot_be_stored_is_not_accepted),
+	   READY(a_message_that_the_script_refuses_is_not_accepted_and_affects_no_other),
+	   FOUR(messages_of_all_partitions_are_taken_and_settled),
+	   FOUR(a_key_always_leads_to_the_same_partition_and_all_are_used),
+	   BARE(reading_partitions_before_the_store_replies_does_not_fix_their_number),
+	   READY(during_an_outage_nothing_is_accepted),
+	   READY(a_killed_redis_loses_nothing_and_every_call_ends_once),
+	   READY(results_and_leases_survive_the_death_of_redis),
+	   READY(flushed_scripts_are_loaded_again), READY(a_full_redis_accepts_nothing_but_settles),
+	   READY(all_calls_end_when_the_process_ends))

@@ -132,20 +132,15 @@ static void without_the_store_nothing_is_concluded(void **state)
 
 #define WATCHED(name) cmocka_unit_test_setup_teardown(name, watch, fixture_teardown)
 
-int main(void)
+static int make_metrics(void **state)
 {
-	const struct CMUnitTest tests[] = {
-		WATCHED(an_empty_queue_needs_no_relay),
-		WATCHED(ready_mail_without_a_relay_is_reported_until_one_comes),
-		WATCHED(ready_mail_with_a_relay_that_lives_may_wait),
-		WATCHED(a_relay_that_was_active_long_ago_does_not_count),
-		WATCHED(a_relay_without_a_connection_for_lane_otp_is_reported),
-		WATCHED(without_the_store_nothing_is_concluded),
-	};
-
-	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_ERROR, LOG_FORMAT_TEXT, "test");
-	if (metrics_init() < 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	(void)state;
+	return metrics_init();
 }
+
+UNIT_TESTS_IN(make_metrics, NULL, WATCHED(an_empty_queue_needs_no_relay),
+	      WATCHED(ready_mail_without_a_relay_is_reported_until_one_comes),
+	      WATCHED(ready_mail_with_a_relay_that_lives_may_wait),
+	      WATCHED(a_relay_that_was_active_long_ago_does_not_count),
+	      WATCHED(a_relay_without_a_connection_for_lane_otp_is_reported),
+	      WATCHED(without_the_store_nothing_is_concluded))

@@ -265,6 +265,15 @@ def test_a_capped_project_gets_no_connection_and_its_jobs_go_on(store):
     assert store.granted == {}
 
 
+def test_a_capped_project_gets_no_connection_to_a_site_that_rests_by_a_retry(store):
+    me, = store.accept(store.message())
+    store.rest("a.ex")
+    store.take(8, free=8)
+    store.retry(me)
+    store.fill(1, project="2")
+    assert store.take(8, free=8, capped="1") == ({}, []) and len(store.read().due) == 2
+
+
 def test_the_connections_of_lane_otp_are_for_it_alone(store):
     for lane in ("otp", "normal", "bulk"):
         for i in range(5):

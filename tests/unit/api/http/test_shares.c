@@ -93,17 +93,7 @@ static void the_tenant_that_holds_most_gives(void **state)
 	close(other);
 }
 
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tenants_take_turns_at_lists),
-		cmocka_unit_test(a_client_that_leaves_gives_up_its_turn),
-		cmocka_unit_test(small_requests_do_not_wait_for_lists),
-		cmocka_unit_test(the_tenant_that_holds_most_gives),
-	};
-
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, start_shared, stop_shared);
-}
+UNIT_TESTS_IN(start_shared, stop_shared, cmocka_unit_test(tenants_take_turns_at_lists),
+	      cmocka_unit_test(a_client_that_leaves_gives_up_its_turn),
+	      cmocka_unit_test(small_requests_do_not_wait_for_lists),
+	      cmocka_unit_test(the_tenant_that_holds_most_gives))

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/body.h"
+#include "api/body.h"
 #include "api/http/response.h"
 #include "api/json/check.h"
 #include "api/messages/render.h"

@@ -1,7 +1,7 @@
 #ifndef API_ROUTES_H
 #define API_ROUTES_H
 
-#include "api/http/route.h"
+#include "api/wire/route.h"
 
 /* All paths of the API. openapi.yaml describes the same ones; a test compares them. */
 extern const struct routes api_routes;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/http/response.h"
-#include "api/http/body.h"
+#include "api/body.h"
 #include "server/base/json_text.h"
 #include "api/once.h"
 #include "api/page.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/http/response.h"
-#include "api/http/body.h"
+#include "api/body.h"
 #include "api/json/check.h"
 #include "api/once.h"
 #include "api/page.h"

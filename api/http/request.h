@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "api/http/route.h"
+#include "api/wire/route.h"
 #include "server/config/config.h"
 #include "server/store/projects/keys.h"
 

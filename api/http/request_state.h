@@ -5,7 +5,7 @@
 #include "api/http/peer.h"
 #include "api/http/engine.h"
 #include "api/http/request.h"
-#include "api/http/router.h"
+#include "api/wire/router.h"
 #include "api/wire/uri.h"
 #include "server/base/buf.h"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "api/http/request.h"
-#include "api/http/route.h"
+#include "api/wire/route.h"
 #include "server/base/err.h"
 
 /* The HTTP server of one API process: HTTP/1.1, with TLS when the configuration has a certificate.

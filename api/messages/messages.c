@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/http/response.h"
-#include "api/http/body.h"
+#include "api/body.h"
 #include "api/send/idempotency.h"
 #include "api/messages/render.h"
 #include "api/send/send.h"

@@ -1,5 +1,5 @@
 /* Maps a path and a method to a row of the table of routes. */
-#include "api/http/router.h"
+#include "api/wire/router.h"
 
 #include <stdio.h>
 #include <string.h>

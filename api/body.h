@@ -1,5 +1,5 @@
-#ifndef API_HTTP_BODY_H
-#define API_HTTP_BODY_H
+#ifndef API_BODY_H
+#define API_BODY_H
 
 #include "api/http/request.h"
 #include "api/json/rules.h"

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/router.h"
+#include "api/wire/router.h"
 #include "api/wire/uri.h"
+#include "server/store/projects/keys.h"
 #include "tests/unit/unit.h"
 
 static const struct route table[] = {

@@ -1,7 +1,7 @@
-#ifndef API_HTTP_ROUTER_H
-#define API_HTTP_ROUTER_H
+#ifndef API_WIRE_ROUTER_H
+#define API_WIRE_ROUTER_H
 
-#include "api/http/route.h"
+#include "api/wire/route.h"
 #include "api/wire/uri.h"
 
 /* Finds the row of the table of routes that a request is for. Pure. */

@@ -1,5 +1,5 @@
 /* Reads the JSON body of a request by a table of rules. */
-#include "api/http/body.h"
+#include "api/body.h"
 
 #include <string.h>
 

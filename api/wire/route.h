@@ -1,9 +1,7 @@
-#ifndef API_HTTP_ROUTE_H
-#define API_HTTP_ROUTE_H
+#ifndef API_WIRE_ROUTE_H
+#define API_WIRE_ROUTE_H
 
 #include <stddef.h>
-
-#include "server/store/projects/keys.h"
 
 /* The table of routes: one row for each route. api/routes.c has the table of the API; the server
  * gets it at its start. */
@@ -21,7 +19,7 @@ enum http_method {
 /* The body that a route expects. */
 enum route_body {
 	BODY_NONE,      /* a small one is read and ignored */
-	BODY_NONE_BULK, /* the same; may read much of the store: takes turns (shares.h) */
+	BODY_NONE_BULK, /* the same; may read much of the store: takes turns (http/shares.h) */
 	BODY_SMALL,     /* application/json (else 415 or 400) of at most ROUTE_SMALL_MAX octets */
 	BODY_LARGE,     /* the same, of at most POSTERN_MAX_BODY_BYTES octets */
 };

@@ -72,10 +72,12 @@ static struct share_line *line_of(struct shares *shares, const char *tenant)
 
 static void take_out(struct share_line *line, struct request *r)
 {
-	struct request **at = &line->first;
+	struct request **at = line ? &line->first : NULL;
 
-	while (*at != r)
+	while (at && *at && *at != r)
 		at = &(*at)->after;
+	if (!at || !*at)
+		return;
 	*at = r->after;
 	if (!*at)
 		line->last = at;
@@ -86,7 +88,7 @@ static void drop_if_empty(struct share_line **at)
 {
 	struct share_line *line = *at;
 
-	if (line->first)
+	if (!line || line->first)
 		return;
 	*at = line->next;
 	free(line);

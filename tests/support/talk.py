@@ -44,7 +44,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "tests/support/smtp_try.c"
 # `make asan` builds them.
-ARCHIVES = [ROOT / "build/asan" / f"{name}.a" for name in ("smtp_client", "server_route", "server_base")]
+ARCHIVES = [ROOT / "build/asan" / f"{name}.a" for name in ("smtp_client", "server_stream", "server_route", "server_base")]
 SANITIZE = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer".split()
 HOST = "mx.sink.test"
 

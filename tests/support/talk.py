@@ -29,6 +29,7 @@ After the last verb the client may send QUIT and nothing else.
 import ast
 import datetime
 import ipaddress
+import os
 import re
 import shlex
 import socket
@@ -60,11 +61,13 @@ def build_client(path):
     if path.exists() and path.stat().st_mtime > max(i.stat().st_mtime for i in inputs):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_suffix(f".{os.getpid()}")    # another test process may run the old one, or compile too
     subprocess.run(
-        ["cc", "-std=c17", "-g", "-I.", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", *SANITIZE, "-o", str(path)]
+        ["cc", "-std=c17", "-g", "-I.", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", *SANITIZE, "-o", str(made)]
         + [str(i) for i in inputs] + ["-levent", "-lssl", "-lcrypto"],
         cwd=ROOT, check=True,
     )
+    made.replace(path)
     return path
 
 

@@ -6,24 +6,19 @@
 #include <string.h>
 
 #include "api/http/response.h"
-#include "api/body.h"
-#include "api/json/check.h"
 #include "api/once.h"
 #include "api/page.h"
+#include "api/webhook_fields.h"
 #include "api/messages/render.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/seal.h"
-#include "server/fetch/fetch_url.h"
-#include "server/events/event.h"
 #include "server/events/sign.h"
 #include "server/base/json_text.h"
 #include "server/store/projects/endpoints.h"
 #include "server/store/projects/tenant.h"
 
 #define OVERLAP_MS (INT64_C(24) * 3600 * 1000) /* after a rotation both secrets sign so long */
-#define DESCRIPTION_MAX 200
-#define FILTERS_MAX 20
 #define ROUNDS_MAX 100 /* tries of a change, while other requests change the same endpoint */
 
 /* secret NULL: it is not shown. */
@@ -49,87 +44,6 @@ static void respond_endpoint(struct request *r, unsigned status, const struct en
 	response_json(r, status, endpoint_json(e, secret));
 }
 
-/* ---- the body ---- */
-
-struct body {
-	const struct config *config;
-	char url_ascii[FETCH_URL_MAX + 1];
-	const char *url, *description;
-	json_t *events;
-	json_t *enabled;
-};
-
-static int take_url(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
-{
-	struct body *b = at;
-
-	(void)run;
-	b->url = b->url_ascii;
-	if (fetch_url_to_ascii(v->text, b->url_ascii, e) < 0)
-		return -1;
-	return fetch_url_check(b->url, b->config->webhook_allow_private, e);
-}
-
-static int take_description(struct rules_run *run, const struct rule_value *v, void *at,
-			    struct err *e)
-{
-	(void)run;
-	*(const char **)at = v->text;
-	return check_line(v, e);
-}
-
-static int check_filter(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
-{
-	char types[EVENT_TYPES_MAX];
-
-	(void)run;
-	(void)at;
-	if (event_filter_is_known(v->text))
-		return 0;
-	event_types(types);
-	return err_set(e, ERR_INPUT, "must be one of %s, or a prefix and `*`", types);
-}
-
-static int take_value(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
-{
-	(void)run;
-	(void)e;
-	*(json_t **)at = v->json;
-	return 0;
-}
-
-static const struct rule filter = {.types = RULE_STRING, .min = 1, .max = 64, .take = check_filter};
-
-#define RULES(url_is_required)                                                                     \
-	{                                                                                          \
-		{.field = "url",                                                                   \
-		 .types = RULE_STRING,                                                             \
-		 .is_required = (url_is_required),                                                 \
-		 .min = 1,                                                                         \
-		 .max = FETCH_URL_MAX,                                                             \
-		 .at = 0,                                                                          \
-		 .take = take_url},                                                                \
-			{.field = "events",                                                        \
-			 .types = RULE_ARRAY,                                                      \
-			 .min = 1,                                                                 \
-			 .max = FILTERS_MAX,                                                       \
-			 .at = offsetof(struct body, events),                                      \
-			 .take = take_value,                                                       \
-			 .each = &filter},                                                         \
-			{.field = "description",                                                   \
-			 .types = RULE_STRING,                                                     \
-			 .max = DESCRIPTION_MAX,                                                   \
-			 .at = offsetof(struct body, description),                                 \
-			 .take = take_description},                                                \
-			{.field = "enabled",                                                       \
-			 .types = RULE_BOOLEAN,                                                    \
-			 .at = offsetof(struct body, enabled),                                     \
-			 .take = take_value},                                                      \
-	}
-static const struct rule create_rules[] = RULES(true);
-static const struct rule update_rules[] = RULES(false);
-#define RULES_COUNT (sizeof(create_rules) / sizeof(*create_rules))
-
 /* ---- a change ---- */
 
 struct change {
@@ -138,7 +52,7 @@ struct change {
 	json_t *body, *events;
 	struct buf sealed;
 	char secret[SIGN_SECRET_TEXT]; /* the new one, shown. "": none */
-	struct body fields;
+	struct webhook_fields fields;
 	unsigned status;
 	endpoints_fn *found; /* NULL: it is new */
 	unsigned rounds;
@@ -165,7 +79,6 @@ static struct change *change_new(struct request *r, unsigned status)
 		return NULL;
 	}
 	c->status = status;
-	c->fields.config = request_api(r)->config;
 	request_set_state(r, c, change_free);
 	return c;
 }
@@ -246,7 +159,7 @@ static void make_endpoint(struct request *r, const struct once_seed *seed)
 	struct id id = once_id(seed, "whk");
 	struct endpoint *e;
 
-	if (!c || body_read(r, create_rules, RULES_COUNT, &c->fields, &c->body) < 0)
+	if (!c || webhook_fields_read(r, true, &c->fields, &c->body) < 0)
 		return;
 	e = &c->endpoint;
 	sign_write_secret(seed->secret, c->secret);
@@ -296,7 +209,7 @@ static void on_found(const struct endpoint *list, size_t n, const struct err *wh
 {
 	struct request *r = arg;
 	struct change *c = request_state(r);
-	const struct body *b = &c->fields;
+	const struct webhook_fields *b = &c->fields;
 	struct endpoint *e = &c->endpoint;
 
 	(void)n;
@@ -329,7 +242,7 @@ void webhooks_update(struct request *r)
 {
 	struct change *c = change_new(r, 200);
 
-	if (c && body_read(r, update_rules, RULES_COUNT, &c->fields, &c->body) == 0)
+	if (c && webhook_fields_read(r, false, &c->fields, &c->body) == 0)
 		start_change(r, c, on_found);
 }
 

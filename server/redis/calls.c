@@ -11,10 +11,8 @@
 #include "server/base/metrics.h"
 #include "server/redis/script.h"
 
-#define RETRY_MS 200 /* delay after a "not now" of Redis */
-#define READONLY_MS                                                                                \
-	1500             /* after a replica refused: time for a new connection to find the master  \
-			  */
+#define RETRY_MS 200     /* delay after a "not now" of Redis */
+#define READONLY_MS 1500 /* after a replica refused: time to find the master and to connect */
 #define REFUSALS_MAX 5   /* of a call without a time limit; 6 s in all, with growing delays */
 #define SILENCE_MS 10000 /* no octet for this long while a call waits: the connection is dead */
 #define REPLICA_MS "2000"
@@ -64,6 +62,11 @@ static void end_call(struct call *c, enum call_end end, const redisReply *reply,
 	free(c);
 }
 
+static bool has_kind(const char *text, const char *kind)
+{
+	return strncmp(text, kind, strlen(kind)) == 0;
+}
+
 /* Errors that mean "try again later", whatever the command is. */
 static bool is_not_now(const char *text)
 {
@@ -73,7 +76,7 @@ static bool is_not_now(const char *text)
 					    "NOPERM"};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
+		if (has_kind(text, kinds[i]))
 			return true;
 	/* Within a script, Redis puts a prefix before the kind. */
 	return strstr(text, "-OOM ") || strstr(text, "-READONLY ") ||
@@ -96,29 +99,6 @@ void calls_reconnect(struct calls *l, const char *why)
 {
 	snprintf(l->not_now, sizeof(l->not_now), "%s", why);
 	l->is_stale = true;
-}
-
-bool calls_load_scripts(struct calls *l, reply_fn *fn, void *arg)
-{
-	struct command c = {0};
-	const char *bytes;
-	bool are_sent = true;
-	size_t len;
-
-	for (int i = 0; i < SCRIPTS; i++) {
-		command_start(&c, "SCRIPT");
-		command_str(&c, "LOAD");
-		command_str(&c, script_text((enum script)i));
-		bytes = command_finish(&c, &len);
-		are_sent &= bytes && conn_send(l->conn, bytes, len, fn, arg);
-	}
-	command_deinit(&c);
-	return are_sent;
-}
-
-static bool has_kind(const char *text, const char *kind)
-{
-	return strncmp(text, kind, strlen(kind)) == 0;
 }
 
 /* The call is sent again later. If the server is a replica, the next tick drops the connection. Not
@@ -144,8 +124,8 @@ static void on_error(struct call *c, const redisReply *r)
 {
 	struct err why;
 
-	if (strncmp(r->str, "NOSCRIPT", 8) == 0) {
-		(void)calls_load_scripts(c->calls, ignore_reply, NULL); /* else NOSCRIPT again */
+	if (has_kind(r->str, "NOSCRIPT")) {
+		(void)script_load_all(c->calls->conn, ignore_reply, NULL); /* else NOSCRIPT again */
 		c->retry_at = 0;
 		send_waiting(c->calls);
 		return;
@@ -230,17 +210,11 @@ static void on_reply(const redisReply *r, void *arg)
 static bool send_wait(struct calls *l, struct call *c)
 {
 	struct command wait = {0};
-	const char *bytes;
-	bool is_sent;
-	size_t len;
 
 	command_start(&wait, "WAIT");
 	command_str(&wait, "1");
 	command_str(&wait, REPLICA_MS);
-	bytes = command_finish(&wait, &len);
-	is_sent = bytes && conn_send(l->conn, bytes, len, on_reply, c);
-	command_deinit(&wait);
-	return is_sent;
+	return conn_send_command(l->conn, &wait, on_reply, c);
 }
 
 static void send_call(struct calls *l, struct call *c)

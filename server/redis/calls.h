@@ -43,9 +43,6 @@ void calls_went_up(struct calls *l);
 void calls_tick(struct calls *l);
 /* The next tick connects anew. Not at once: other replies may still be to be read. */
 void calls_reconnect(struct calls *l, const char *why);
-/* Sends SCRIPT LOAD of all scripts; fn gets each reply, and arg. False: out of memory, some were
- * not sent. */
-bool calls_load_scripts(struct calls *l, reply_fn *fn, void *arg);
 /* Ends all calls as CALL_UNKNOWN (ERR_RETRY). */
 void calls_abandon(struct calls *l);
 /* Frees the connection and the calls; no callback fires. */

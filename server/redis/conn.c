@@ -338,6 +338,16 @@ bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void
 	return is_open(c) && pipeline_send(c->pipeline, bytes, len, fn, arg);
 }
 
+bool conn_send_command(struct conn *c, struct command *take, reply_fn *fn, void *arg)
+{
+	size_t len;
+	const char *bytes = command_finish(take, &len);
+	bool is_sent = bytes && conn_send(c, bytes, len, fn, arg);
+
+	command_deinit(take);
+	return is_sent;
+}
+
 bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg)
 {
 	return is_open(c) && pipeline_listen(c->pipeline, bytes, len, fn, arg);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "server/redis/command.h"
 #include "server/redis/pipeline.h"
 
 struct redis_url;
@@ -35,6 +36,8 @@ void conn_free(struct conn *c);
 /* Sends a command as RESP; the bytes are copied. False: there is no connection, and fn does not
  * fire. fn gets the reply, or NULL when the connection is lost first. */
 bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);
+/* The same for a command that is not sent again. Takes the command. False: also out of memory. */
+bool conn_send_command(struct conn *c, struct command *take, reply_fn *fn, void *arg);
 /* Sends SUBSCRIBE; see pipeline_listen. False: as conn_send. */
 bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);
 /* See pipeline_keep_reply. */

@@ -173,7 +173,7 @@ void handshake_connected(struct conn *conn, void *arg)
 
 	(void)conn;
 	h->steps_left = SCRIPTS;
-	if (!calls_load_scripts(h->calls, on_step, h))
+	if (!script_load_all(h->calls->conn, on_step, h))
 		step_unsent(h);
 	script_init_store(&c, REDIS_GLOBAL,
 			  &(struct script_init_store){

@@ -179,9 +179,6 @@ static void on_check_config(const redisReply *r, void *arg)
 bool health_ask_config(struct calls *l, reply_fn *fn, void *arg)
 {
 	struct command c = {0};
-	const char *bytes;
-	bool is_sent;
-	size_t len;
 
 	command_start(&c, "CONFIG");
 	command_str(&c, "GET");
@@ -189,10 +186,7 @@ bool health_ask_config(struct calls *l, reply_fn *fn, void *arg)
 	command_str(&c, "no-appendfsync-on-rewrite");
 	command_str(&c, "aof-load-truncated");
 	command_str(&c, "min-replicas-to-write");
-	bytes = command_finish(&c, &len);
-	is_sent = bytes && conn_send(l->conn, bytes, len, fn, arg);
-	command_deinit(&c);
-	return is_sent;
+	return conn_send_command(l->conn, &c, fn, arg);
 }
 
 static void on_time(const struct call_result *result, void *context)

@@ -13,10 +13,10 @@
 #include "server/store/queue/accept.h"
 #include "server/redis/redis.h"
 
-#define LOOK_MS 20
-#define AGAIN_MS 10000
-#define PATIENCE_MS 30000
-#define WITHIN_MS 3600000
+#define LOOK_MS 20        /* between two looks at the message */
+#define AGAIN_MS 10000    /* after a failure, before the next message */
+#define PATIENCE_MS 30000 /* without a delivery, before it is logged */
+#define WITHIN_MS 3600000 /* after it, the relays give the message up */
 #define ADDRESS "canary@postern.invalid"
 #define MAIL                                                                                       \
 	"From: " ADDRESS "\r\nTo: " ADDRESS                                                        \
@@ -36,6 +36,8 @@ static struct {
 	const char *why;
 } canary;
 
+/* The counter is in the mapping that all processes share, and it survives a reload. One message
+ * is enough. */
 static bool is_proven(void)
 {
 	return metric_sum(METRIC_CANARIES) > 0;
@@ -57,6 +59,7 @@ static void on_message(const struct record *record, const struct err *why, void 
 		LOG(LOG_DEBUG, "canary.arrived", LOG_S("message", canary.id.text),
 		    LOG_N("ms", clock_mono_ms() - canary.began_ms));
 	}
+	/* A record that is gone, or ended in another state, needs a new message. */
 	canary.is_sent = record ? state == STATE_QUEUED : why->kind == ERR_RETRY;
 	look_again(canary.is_sent || is_proven() ? LOOK_MS : AGAIN_MS);
 }
@@ -115,6 +118,7 @@ static void look(void *arg)
 
 int canary_start(const struct api *api)
 {
+	/* Without a relay of its own, an installation cannot expect that the message arrives. */
 	const int64_t needed = ROLE_API | ROLE_RELAY;
 
 	if ((api->config->roles & needed) != needed || is_proven())

@@ -32,6 +32,7 @@ static int read_all(int fd, char *to, size_t len)
 
 static int load_file(const char *setting, const char *path, char **out, struct err *e)
 {
+	/* O_NONBLOCK: to open a FIFO would wait for its writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status = -1;
 	struct stat st;
 	char *text = NULL;
@@ -93,6 +94,7 @@ static int check_pair(const struct config *config, const char *cert_text, const 
 		status = err_set(e, ERR_INPUT,
 				 "POSTERN_TLS_KEY: %s: no private key in PEM without a passphrase",
 				 config->tls_key);
+	/* Only the first certificate of a chain belongs to the key. */
 	else if (X509_check_private_key(cert, key) != 1)
 		status = err_set(e, ERR_INPUT,
 				 "POSTERN_TLS_KEY: %s: not the key of the certificate in %s",
@@ -101,6 +103,7 @@ static int check_pair(const struct config *config, const char *cert_text, const 
 	EVP_PKEY_free(key);
 	BIO_free(cert_bio);
 	BIO_free(key_bio);
+	/* OpenSSL keeps errors for the thread. The next call must not find these. */
 	ERR_clear_error();
 	return status;
 }

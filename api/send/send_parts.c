@@ -30,6 +30,7 @@ static int take_content(struct rules_run *run, const struct rule_value *v, void 
 		free(bytes);
 		return -1;
 	}
+	/* Freed with the part. */
 	part->bytes = bytes;
 	return 0;
 }
@@ -44,6 +45,7 @@ static int take_content_type(struct rules_run *run, const struct rule_value *v, 
 	return 0;
 }
 
+/* Written in angle brackets (RFC 2045 7); HTML refers to it as cid:... */
 static int take_content_id(struct rules_run *run, const struct rule_value *v, void *at,
 			   struct err *e)
 {

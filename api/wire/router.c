@@ -20,6 +20,7 @@ enum router_method router_method(const char *text, enum http_method *method)
 			return ROUTER_METHOD_KNOWN;
 		}
 	}
+	/* RFC 9110 9.3.2: the same response as to GET, without the body. */
 	if (strcmp(text, "HEAD") == 0) {
 		*method = HTTP_GET;
 		return ROUTER_METHOD_KNOWN;
@@ -27,6 +28,7 @@ enum router_method router_method(const char *text, enum http_method *method)
 	return strcmp(text, "OPTIONS") == 0 ? ROUTER_METHOD_OPTIONS : ROUTER_METHOD_OTHER;
 }
 
+/* An id of another kind leads to no route, so it is 404 like an id that does not exist. */
 static bool takes_param(const struct route *route, const char *name, size_t len, const char *value)
 {
 	if (route->id_prefix && len == 4 && memcmp(name, "{id}", 4) == 0)
@@ -72,6 +74,8 @@ void router_lookup(const struct routes *routes, const struct uri *uri, enum rout
 		if (!match_route(row.route, uri, &row))
 			continue;
 		row.allowed = found.allowed | 1u << row.route->method;
+		/* Of two rows with this method, the first one counts. All rows with this path
+		 * give the methods for Allow. */
 		if (!found.route && kind == ROUTER_METHOD_KNOWN && row.route->method == method)
 			found = row;
 		else

@@ -19,6 +19,7 @@ void buf_wipe(struct buf *b)
 	buf_deinit(b);
 }
 
+/* The memory stays, for the next use. */
 void buf_reset(struct buf *b)
 {
 	b->len = 0;
@@ -31,10 +32,12 @@ char *buf_reserve(struct buf *b, size_t len)
 	size_t cap = b->cap ? b->cap : 256;
 	char *data;
 
+	/* A failure stays until the reset. So a writer may check once, after its last append. */
 	if (b->failed || len > limit || b->len > limit - len) {
 		b->failed = true;
 		return NULL;
 	}
+	/* One octet more than asked for: the bytes always end with NUL. */
 	if (b->len + len + 1 <= b->cap)
 		return b->data + b->len;
 	while (cap < b->len + len + 1)
@@ -81,6 +84,7 @@ static int fmt_in_place(struct buf *b, const char *fmt, va_list ap)
 		b->len += (size_t)len;
 		return 0;
 	}
+	/* vsnprintf wrote the part that fits. It does not count. */
 	if (room)
 		b->data[b->len] = 0;
 	return len < 0 ? -1 : len + 1;
@@ -140,6 +144,7 @@ void *list_room(void *items, size_t n, size_t size)
 {
 	if (n == 0)
 		return items ? items : malloc(size);
+	/* The list is full only when n is a power of two, so no capacity is kept. */
 	if (n & (n - 1))
 		return items;
 	return reallocarray(items, 2 * n, size);

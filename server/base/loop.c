@@ -19,6 +19,7 @@ struct loop {
 	int n_signals;
 };
 
+/* What a loop_timer points to. Users of loop.h do not see libevent. */
 struct timer {
 	struct event *event;
 	loop_fn *fn;
@@ -31,6 +32,8 @@ struct loop *loop_new(void)
 	struct event_config *config = event_config_new();
 
 	if (loop && config) {
+		/* A loop belongs to one thread. Without the precise timer, libevent reads a clock
+		 * that is some ms late. */
 		event_config_set_flag(config,
 				      EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
 		loop->base = event_base_new_with_config(config);
@@ -56,6 +59,7 @@ void loop_free(struct loop *loop)
 
 int loop_run(struct loop *loop)
 {
+	/* The loop runs also while no event is pending. */
 	return event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0 ? -1 : 0;
 }
 
@@ -148,6 +152,8 @@ void loop_post(struct loop_post *p)
 	if (p->is_posted)
 		return;
 	p->is_posted = true;
+	/* libevent runs active events in order: p comes after all callbacks that are ready
+	 * now. */
 	event_active(p->event, EV_TIMEOUT, 0);
 }
 
@@ -181,6 +187,7 @@ int loop_fd_want(struct loop_fd *w, unsigned what)
 		flags |= EV_READ;
 	if (what & LOOP_WRITE)
 		flags |= EV_WRITE;
+	/* libevent cannot change what a pending event waits for, so a new event takes its place. */
 	if (w->event)
 		event_free(w->event);
 	w->event = NULL;

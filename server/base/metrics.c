@@ -9,10 +9,13 @@
 
 #include "server/base/buf.h"
 
+/* The upper bounds of the buckets; one more bucket has all that is slower. */
 #define BUCKETS 12
 static const int64_t bounds_ms[BUCKETS] = {1,   2,   5,    10,   20,    50,
 					   100, 250, 1000, 5000, 60000, 3600000};
 
+/* A value counts in one bucket only. metrics_render adds up the buckets, as scrapers expect
+ * them. */
 struct histogram {
 	_Atomic int64_t buckets[BUCKETS + 1];
 	_Atomic int64_t sum;
@@ -23,6 +26,7 @@ struct slot {
 	struct histogram histograms[METRIC_HISTOGRAMS];
 };
 
+/* Both are NULL before metrics_init. Then nothing is counted, as in commands that are clients. */
 static struct slot *slots;
 static struct slot *mine;
 
@@ -192,6 +196,8 @@ static bool is_gauge(enum metric m)
 
 void metrics_clear_gauges(unsigned slot)
 {
+	/* A counter keeps its value: scrapers take a smaller one for a restart of the whole
+	 * server. */
 	for (int m = 0; slots && m < METRIC_COUNT; m++)
 		if (is_gauge((enum metric)m))
 			atomic_store_explicit(&slots[slot % METRIC_SLOTS].values[m], 0,
@@ -208,6 +214,7 @@ void metrics_use_slot(unsigned slot)
 
 void metric_add(enum metric m, int64_t n)
 {
+	/* Relaxed: no reader concludes anything about other memory from a metric. */
 	if (mine)
 		atomic_fetch_add_explicit(&mine->values[m], n, memory_order_relaxed);
 }

@@ -14,6 +14,7 @@ struct unit {
 	int64_t factor;
 };
 
+/* KB, K and KiB are all 1,024. */
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
 static const struct unit byte_units[] = {{"", 1},          {"B", 1},       {"KB", 1 << 10},
 					 {"KiB", 1 << 10}, {"K", 1 << 10}, {"MB", 1 << 20},
@@ -70,6 +71,7 @@ static const struct config_choice *choice_find(const struct config_choice *choic
 	return NULL;
 }
 
+/* Names between commas or blanks. At least one is needed. */
 static int parse_set(const struct config_choice *choices, const char *text, int64_t *value)
 {
 	int64_t bits = 0;
@@ -133,6 +135,7 @@ static int refuse(const struct config_row *row, const char *text, const char *ex
 		buf_str(&said, expected);
 	else
 		say_expected(row, &said);
+	/* A secret is never printed, and a long value is not repeated. */
 	if (row->secrecy == CONFIG_OPEN && strlen(text) <= 60)
 		err_set(e, ERR_INPUT, "\"%s\" is refused: %s is expected", text, buf_text(&said));
 	else
@@ -202,6 +205,7 @@ int config_value_set(const struct config_row *row, const char *text, struct conf
 int config_read_number(const char *name, const char *text, int64_t *value, struct err *e)
 {
 	const struct config_row *row = config_row_find(name);
+	/* Only the field of this setting is written, and read. */
 	struct config scratch;
 
 	if (config_value_set(row, text, &scratch, e) < 0)

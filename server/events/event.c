@@ -17,6 +17,8 @@ static const char *const types[] = {"queued",  "deferred", "held",       "delive
 				    "expired", "canceled", "suppressed", "failed"};
 #define TYPES (sizeof(types) / sizeof(*types))
 
+/* evt_, the 26 characters of the message's id, and 4 hex digits: the number of the event in its
+ * record. */
 void event_id(const char *message, unsigned n, char out[EVENT_ID_LEN + 1])
 {
 	snprintf(out, EVENT_ID_LEN + 1, "evt_%.26s%04x", message + ID_START, n & 0xffff);
@@ -30,6 +32,7 @@ int event_read_id(const char *id, char message[ID_LEN + 1], unsigned *n)
 		return -1;
 	snprintf(text, sizeof(text), "msg_%.26s", id + ID_START);
 	*n = (unsigned)strtoul(id + ID_LEN, NULL, 16);
+	/* strtoul takes signs, blanks and capitals. Only the text that event_id writes is an id. */
 	event_id(text, *n, again);
 	if (!id_valid("msg", text) || strcmp(again, id) != 0)
 		return -1;
@@ -58,6 +61,7 @@ static int put_recipient(json_t *data, const struct record *record, const struct
 		return 0;
 	if (json_object_set_new(data, "reply", reply_json(ev->code, ev->text)) < 0)
 		return -1;
+	/* Other states with a reply have no class of bounce. */
 	if (strcmp(ev->type, recipient_state_name(STATE_BOUNCED)) != 0)
 		return 0;
 	return json_object_set_new(data, "bounce",

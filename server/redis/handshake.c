@@ -32,6 +32,7 @@ static void step_unsent(struct handshake *h)
 
 static void step_done(struct handshake *h)
 {
+	/* 0: the connection was lost, or dropped, before this reply. */
 	if (h->steps_left == 0 || --h->steps_left > 0)
 		return;
 	LOG(LOG_DEBUG, "store.connected", LOG_N("connection", h->number));
@@ -89,6 +90,8 @@ static void send_step(struct handshake *h, struct command *c, reply_fn *fn)
 		step_unsent(h);
 }
 
+/* POSTERN_OTP_WAITING is for the whole store. Each partition gets an equal part of it, and at
+ * least 1. */
 static void ask_partitions(struct handshake *h)
 {
 	int64_t part = h->store->config->otp_waiting / (int64_t)h->store->partitions;
@@ -125,6 +128,8 @@ static int set_partitions(struct handshake_store *store, unsigned long n, struct
 	return 0;
 }
 
+/* r: {schema, number of partitions, id of the instance}. The partitions are asked only after
+ * this store is known to be ours. */
 static void on_step_meta(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
@@ -195,6 +200,8 @@ void handshake_lost(struct conn *conn, const char *why, void *arg)
 	(void)conn;
 	h->calls->is_up = false;
 	h->steps_left = 0;
+	/* A connection that was never up is not lost: it could not be made, which is logged
+	 * once. */
 	if (was_up) {
 		metric_add(METRIC_STORE_LOST, 1);
 		LOG(LOG_WARN, "store.connection_lost", LOG_S("reason", why));

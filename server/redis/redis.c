@@ -201,6 +201,7 @@ int64_t redis_clock_offset_ms(const struct redis *redis)
 
 void redis_saw_time(struct redis *redis, int64_t redis_ms)
 {
+	/* Deadlines in the store are by the clock of Redis. */
 	redis->health.offset_ms = redis_ms - clock_real_ms();
 }
 

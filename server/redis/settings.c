@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of maxmemory. Above it no new mail is accepted, so that results have room. */
 #define HIGH_WATER_PERCENT 80
 
 /* The value of "name:" in an INFO text, truncated to cap. */
@@ -40,6 +41,7 @@ static int64_t number(const redisReply *info, const char *name)
 
 static void fail(struct redis_settings *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Keeps the first reason. */
 static void fail(struct redis_settings *c, const char *fmt, ...)
 {
 	va_list ap;
@@ -116,6 +118,7 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 	int64_t max;
 
 	field(info, "redis_version", version, sizeof(version));
+	/* Only the major number: "7.2.4". */
 	if (strtol(version, NULL, 10) < 7)
 		fail(&c, "Redis %s is too old: 7.0 or later is needed", version);
 	expect(&c, info, "loading", "0", "it is still reading its files");
@@ -124,10 +127,14 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 	c.memory_bytes = number(info, "used_memory");
 	max = number(info, "maxmemory");
 	c.is_unlimited = max == 0;
+	/* Without maxmemory, the kernel may kill Redis; half of the memory is a guess at what is
+	 * safe. */
 	c.memory_max_bytes = max > 0 ? max : number(info, "total_system_memory") / 2;
 	if (max > 0 && c.memory_bytes / (max / 100 + 1) >= HIGH_WATER_PERCENT)
 		fail(&c, "Redis uses %lld of %lld bytes: no new mail above %d %%",
 		     (long long)c.memory_bytes, (long long)max, HIGH_WATER_PERCENT);
+	/* The checks up to here say whether Redis can store mail, those that follow whether it
+	 * keeps it. */
 	c.is_able = c.holds;
 	expect(&c, info, "aof_enabled", "1",
 	       "set appendonly yes, or accepted mail is lost in a crash");

@@ -34,6 +34,8 @@ static void on_message(const redisReply *r, void *arg)
 	}
 	if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 3 || !r->element[1]->str)
 		return;
+	/* r: {"message", "pn:{pN}:wake", text}. The reply to SUBSCRIBE has a number in place of
+	 * the text. */
 	name = strrchr(r->element[1]->str, ':');
 	for (int i = 0; name && i < s->n; i++) {
 		if (strcmp(name + 1, s->channels[i].name) != 0)
@@ -99,6 +101,7 @@ void subscriber_free(struct subscriber *s)
 void subscriber_set_partitions(struct subscriber *s, unsigned partitions)
 {
 	s->partitions = partitions;
+	/* conn connects again, and on_connected subscribes to all channels. */
 	conn_drop(s->conn, "subscribe again");
 }
 

@@ -27,6 +27,7 @@ static int bad(struct err *e, const char *what)
 		       what);
 }
 
+/* user:password or :password. Redis 6 and later have users; without one it is `default`. */
 static int credentials(struct redis_url *u, const char *text, size_t len, struct err *e)
 {
 	const char *colon = memchr(text, ':', len);
@@ -40,6 +41,7 @@ static int credentials(struct redis_url *u, const char *text, size_t len, struct
 	return 0;
 }
 
+/* host, host:port, [IPv6] or [IPv6]:port. */
 static int host_and_port(struct redis_url *u, const char *text, size_t len, struct err *e)
 {
 	const char *end = text + len, *colon, *host = text;
@@ -85,6 +87,7 @@ static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 	const char *end = slash ? slash : rest + strlen(rest);
 	const char *at = NULL;
 
+	/* The last @: a password may have one that is not encoded. */
 	for (const char *p = rest; p < end; p++)
 		if (*p == '@')
 			at = p;

@@ -35,6 +35,8 @@ static void begin_drain(struct role *r, bool is_patient)
 	r->functions->drain(r, ms, is_patient);
 }
 
+/* SIGTERM during the patient drain of a reload begins the short drain; a second SIGTERM ends the
+ * role at once. */
 static void on_term(void *arg)
 {
 	struct role *r = arg;
@@ -46,6 +48,7 @@ static void on_term(void *arg)
 		begin_drain(r, false);
 }
 
+/* SIGUSR1: after a reload, other processes have taken over. */
 static void on_retire(void *arg)
 {
 	struct role *r = arg;
@@ -82,6 +85,7 @@ static void run_state(struct role *r, struct err *e)
 		if (loop_run(r->loop) < 0)
 			r->status = 1;
 	}
+	/* redis_abandon ends all open calls; their callbacks still find the state of the role. */
 	if (r->functions->end)
 		r->functions->end(r);
 	redis_abandon(r->redis);

@@ -33,6 +33,7 @@ struct cache *cache_new(size_t max_entries)
 	if (!c)
 		return NULL;
 	c->max = max_entries;
+	/* A random seed: nobody can choose domains that share a bucket. */
 	arc4random_buf(&c->seed, sizeof(c->seed));
 	return c;
 }
@@ -166,6 +167,7 @@ void cache_put(struct cache *c, const char *key, const struct finding *f, int64_
 
 	if (e)
 		drop(c, e);
+	/* The entry that was not used for the longest time goes first. */
 	while (c->oldest && c->n >= c->max)
 		drop(c, c->oldest);
 	e = malloc(sizeof(*e) + len);
@@ -190,10 +192,12 @@ bool cache_get(struct cache *c, const char *key, int64_t now_ms, struct finding 
 
 	if (!e)
 		return false;
+	/* Expired entries that nobody asks for go when the cache is full. */
 	if (e->expires_ms <= now_ms) {
 		drop(c, e);
 		return false;
 	}
+	/* Used now: the last to go. */
 	unlink_age(c, e);
 	link_newest(c, e);
 	at = e->bytes + strlen((const char *)e->bytes) + 1;

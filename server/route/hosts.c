@@ -59,10 +59,12 @@ static bool is_allowed(struct host_addresses *h, const struct lookup_context *ct
 	if (ctx->is_relay || ctx->allow_private)
 		return true;
 	make_addr(&addr, type, address, 0);
+	/* A name of a public domain must not lead to hosts of the internal network. */
 	if (netblock_is_private((const struct sockaddr *)&addr)) {
 		h->has_forbidden = true;
 		return false;
 	}
+	/* RFC 5321 5.1: mail that would go to ourselves is a loop. */
 	if (is_own_address(ctx, &addr)) {
 		h->is_own = true;
 		return false;
@@ -98,6 +100,8 @@ static void append_one(struct finding *f, enum dns_type type, const union dns_ad
 	host->addr_len = make_addr(&host->addr, type, address, port);
 }
 
+/* IPv4 and IPv6 addresses of the host take turns, so one broken family costs one attempt. IPv4
+ * is first. */
 void hosts_append(struct finding *f, const struct host_addresses *h, const char *name,
 		  uint16_t rank, uint16_t port, size_t max)
 {
@@ -137,6 +141,8 @@ static void sort_by_keys(struct finding *f, uint64_t keys[ROUTE_HOSTS_MAX])
 	}
 }
 
+/* RFC 5321 5.1: hosts of equal preference are tried in random order. Addresses of one host stay
+ * together. */
 void hosts_shuffle(struct finding *f, uint64_t *random)
 {
 	uint64_t keys[ROUTE_HOSTS_MAX];

@@ -66,6 +66,7 @@ static int read_scheme(struct span *s, struct relay_url *u, struct err *e)
 	return err_set(e, ERR_INPUT, "must begin with smtp:// or smtps://");
 }
 
+/* A password may have an @ that is not encoded. */
 static const char *last_at(const struct span *s)
 {
 	for (size_t i = s->len; i > 0; i--) {
@@ -75,6 +76,7 @@ static const char *last_at(const struct span *s)
 	return NULL;
 }
 
+/* Ports of submission with TLS (RFC 8314), of submission (RFC 6409), and of relays. */
 static uint16_t default_port(const struct relay_url *u)
 {
 	if (u->is_implicit_tls)
@@ -111,6 +113,7 @@ static int set_host(struct relay_url *u, struct span s, bool is_bracketed, struc
 	struct in6_addr v6;
 	struct in_addr v4;
 
+	/* A final dot is correct in DNS, but names in certificates do not have it. */
 	if (!is_bracketed && s.len && s.text[s.len - 1] == '.')
 		s.len--;
 	if (!s.len)
@@ -188,6 +191,8 @@ static int read_tls(struct span s, struct relay_url *u, struct err *e)
 		       {"?tls=unverified", RELAY_URL_TLS_UNVERIFIED},
 		       {"?tls=opportunistic", RELAY_URL_TLS_OPPORTUNISTIC}};
 
+	/* A password is sent only to a server whose certificate was verified, unless the URL
+	 * says otherwise. */
 	if (u->is_implicit_tls || u->has_user)
 		u->tls = RELAY_URL_TLS_VERIFIED;
 	if (s.len && s.text[0] == '/')
@@ -223,6 +228,8 @@ static int parse(struct span s, struct relay_url *u, struct err *e)
 
 int relay_url_parse(const char *text, struct relay_url *out, struct err *e)
 {
+	/* *out is written only if all of the URL is right. The copy on the stack has the
+	 * password. */
 	struct relay_url u = {0};
 	int rc = parse((struct span){text, strlen(text)}, &u, e);
 

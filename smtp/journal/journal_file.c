@@ -32,6 +32,8 @@ int journal_file_open(const char *path, int flags, struct err *e)
 	if (fd < 0)
 		return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, "%s: %s", path,
 			       strerror(errno));
+	/* The kernel releases the lock when the process ends, however it ends. So a locked
+	 * journal has an owner that is alive. */
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
 		return err_set(e, ERR_RETRY, "%s is locked: its owner is alive", path);
@@ -54,6 +56,7 @@ static bool ends_with(const char *name, const char *end)
 	return len >= end_len && strcmp(name + len - end_len, end) == 0;
 }
 
+/* The folder also has files that are being written, and damaged ones that are kept. */
 static bool is_owner(const char *name)
 {
 	return name[0] != '.' && strlen(name) < 96 && !ends_with(name, JOURNAL_NEW) &&

@@ -61,6 +61,8 @@ unsigned shares_room(const struct shares *s)
 	return s->n < s->limit ? s->limit - s->n : 0;
 }
 
+/* A sixteenth of the connections is kept for lane otp: at least 2, but never more than an
+ * eighth. */
 static unsigned otp_reserve(unsigned limit)
 {
 	unsigned part = limit / OTP_PART;
@@ -80,6 +82,7 @@ bool shares_is_capped(const struct shares *s, const struct share *share)
 {
 	unsigned room = shares_room(s);
 
+	/* When nothing is left, a tenant above its equal share is capped. */
 	return room ? share->n >= TIMES_LEFT * room : share->n >= s->limit / s->n_tenants;
 }
 

@@ -56,6 +56,7 @@ static void count_bytes(struct delivery *d, size_t bytes)
 {
 	struct delivery_set *set = d->set;
 
+	/* The difference may wrap around; the sum is right all the same. */
 	set->bytes += bytes - d->bytes;
 	if (d->job->record.is_test)
 		set->test_bytes += bytes - d->bytes;
@@ -73,6 +74,7 @@ void delivery_set_remove(struct delivery *d)
 	metric_set(METRIC_JOBS_LEASED, set->n);
 }
 
+/* The size of the mail; while its content is not here yet, its packed size. */
 void delivery_set_weigh(struct delivery *d)
 {
 	count_bytes(d, d->job->mail ? d->job->mail_len : d->job->record.packed_bytes);

@@ -65,6 +65,7 @@ static int read_job(struct job *j, const struct resp *array, size_t at)
 	const struct resp *content = resp_item(array, at + TAKE_JOB_CONTENT);
 	struct err e = {.text = "a field is missing"};
 
+	/* A ref is the id of the message and 3 hex digits: the number of the job in it. */
 	if (resp_len(ref) != ID_LEN + 3 || !resp_is_text(site) || !resp_is_text(record) ||
 	    record_parse(resp_text(record), resp_len(record), &j->record, &e) < 0) {
 		LOG(LOG_ERROR, "job.record_damaged", LOG_S("job", resp_text(ref)),
@@ -77,6 +78,7 @@ static int read_job(struct job *j, const struct resp *array, size_t at)
 	j->number = (unsigned)strtoul(j->ref + ID_LEN, NULL, 16);
 	if (j->number >= j->record.n_jobs)
 		return -1;
+	/* Small contents come with the job. job_fetch reads those that are in chunks. */
 	return j->record.chunks ? 0 : unpack(j, resp_text(content), resp_len(content));
 }
 
@@ -122,6 +124,7 @@ static void on_packed(const struct err *why, void *arg)
 	end_fetch(f, why);
 }
 
+/* The fetch was never allocated: context is a copy. */
 static void on_oom(const struct call_result *result, void *context)
 {
 	struct fetch *f = context;

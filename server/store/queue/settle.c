@@ -32,6 +32,7 @@ static void start_call(struct command *c, unsigned partition, void *arg)
 		      });
 }
 
+/* The reply has one number an item. */
 static void on_settled(struct batch_item *item, const struct call_result *result, size_t at,
 		       void *arg)
 {
@@ -74,6 +75,7 @@ static struct settle_item *add_item(struct redis *redis, const char *owner, cons
 
 	if (!it)
 		return NULL;
+	/* A process has one owner, which does not change. */
 	if (!*s->owner)
 		snprintf(s->owner, sizeof(s->owner), "%s", owner);
 	it->item.args = *args;
@@ -114,6 +116,7 @@ void settle_results(struct redis *redis, const char *owner, const char *ref, int
 		it->arg = arg;
 		return;
 	}
+	/* Without memory for the item, the caller learns it later, as from any call. */
 	command_deinit(&args);
 	redis_call_oom(redis, CALLBACK_COPY(on_refused, refused));
 }

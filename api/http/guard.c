@@ -228,9 +228,7 @@ static void judge_head(struct peer *p, const char *text, size_t len, size_t befo
 		return;
 	}
 	p->is_head_seen = true;
-	if (verdict == SCAN_GOOD && !head.is_chunked)
-		pass_head(p, &head, text, len);
-	else if (!is_in_step(p, before))
+	if ((verdict != SCAN_GOOD || head.is_chunked) && !is_in_step(p, before))
 		p->is_counted = p->is_counted && verdict == SCAN_BAD;
 	else if (verdict == SCAN_GOOD)
 		pass_head(p, &head, text, len);

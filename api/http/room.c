@@ -226,11 +226,13 @@ int room_enter(struct peer *p, const struct sockaddr *from)
 
 void room_update(struct peer *p)
 {
-	bool is_waiting = p->client && waits(p);
+	bool is_waiting = waits(p);
 
-	if (is_waiting && !p->is_waiting)
+	if (!p->client || is_waiting == p->is_waiting)
+		return;
+	if (is_waiting)
 		start_waiting(p);
-	else if (!is_waiting && p->is_waiting)
+	else
 		stop_waiting(p);
 }
 
@@ -274,12 +276,13 @@ static const char *end_one(struct http_server *s, struct peer *victim, const cha
 
 const char *room_make(struct http_server *s, const struct sockaddr *from)
 {
+	struct room *room = s->room;
 	const struct client *c = find_client(s, from);
 
 	if (c && !c->is_trusted && c->n_peers >= s->connections_per_address)
 		return end_one(s, c->oldest, "Too many connections from this address.");
-	if (s->room->n_peers >= s->connections_max)
-		return end_one(s, choose_victim(s->room), "Too many connections.");
+	if (room->n_peers >= s->connections_max)
+		return end_one(s, choose_victim(room), "Too many connections.");
 	return NULL;
 }
 

@@ -105,8 +105,6 @@ static struct client *find_client(struct http_server *s, const struct sockaddr *
 	uint8_t address[NETWORKS_ADDRESS] = {0};
 	struct client *c;
 
-	if (is_trusted(s, from))
-		return &s->room->trusted;
 	client_address(from, address);
 	for (c = *chain_of(s->room, address); c; c = c->next)
 		if (memcmp(c->address, address, sizeof(address)) == 0)
@@ -213,10 +211,13 @@ static bool waits(const struct peer *p)
 int room_enter(struct peer *p, const struct sockaddr *from)
 {
 	struct http_server *s = p->server;
-	struct client *c = find_client(s, from);
+	struct client *c = &s->room->trusted;
 
-	if (!c && !(c = new_client(s, from)))
-		return -1;
+	if (!is_trusted(s, from)) {
+		c = find_client(s, from);
+		if (!c && !(c = new_client(s, from)))
+			return -1;
+	}
 	p->client = c;
 	c->n_peers++;
 	s->room->n_peers++;
@@ -277,9 +278,9 @@ static const char *end_one(struct http_server *s, struct peer *victim, const cha
 const char *room_make(struct http_server *s, const struct sockaddr *from)
 {
 	struct room *room = s->room;
-	const struct client *c = find_client(s, from);
+	const struct client *c = is_trusted(s, from) ? NULL : find_client(s, from);
 
-	if (c && !c->is_trusted && c->n_peers >= s->connections_per_address)
+	if (c && c->n_peers >= s->connections_per_address)
 		return end_one(s, c->oldest, "Too many connections from this address.");
 	if (room->n_peers >= s->connections_max)
 		return end_one(s, choose_victim(room), "Too many connections.");

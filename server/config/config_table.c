@@ -36,15 +36,20 @@ static const struct config_choice format_names[] = {
 
 static const char *check_redis_url(const char *text)
 {
+	static const char *const schemes[] = {"redis://", "rediss://", "redis+sentinel://",
+					      "rediss+sentinel://"};
 	const char *path = strncmp(text, "unix://", 7) == 0 ? strchr(text + 7, '/') : NULL;
 
-	if (strncmp(text, "redis://", 8) == 0 && text[8])
-		return NULL;
-	if (strncmp(text, "rediss://", 9) == 0 && text[9])
-		return NULL;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t len = strlen(schemes[i]);
+
+		if (strncmp(text, schemes[i], len) == 0 && text[len])
+			return NULL;
+	}
 	if (path && (path == text + 7 || path[-1] == '@'))
 		return NULL;
-	return "redis://[user:password@]host[:port][/db], rediss://... for TLS, or "
+	return "redis://[user:password@]host[:port][/db], rediss://... for TLS, "
+	       "redis+sentinel://host:port,.../service[?db=number], or "
 	       "unix:///path[?db=number]";
 }
 
@@ -109,7 +114,9 @@ const struct config_row config_rows[] = {
 		 "A list as in listen, or off."},
 	{ROW(redis_url, CONFIG_TEXT, ""), .check = check_redis_url, .secrecy = CONFIG_SECRET_URL,
 	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db], "
-		 "rediss://... for TLS, or "
+		 "rediss://... for TLS, "
+		 "redis+sentinel://[user:password@]host[:port],.../service[?db=number] (or "
+		 "rediss+sentinel://), or "
 		 "unix://[user:password@]/path[?db=number]. "
 		 "Empty: an embedded Redis in the data directory."},
 	{ROW(redis_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,

@@ -138,6 +138,14 @@ const char *command_finish(struct command *c, size_t *len)
 	return start;
 }
 
+void command_auth(struct command *c, const char *user, const char *password)
+{
+	command_start(c, "AUTH");
+	if (*user)
+		command_str(c, user);
+	command_str(c, password);
+}
+
 void command_deinit(struct command *c)
 {
 	buf_deinit(&c->bytes);

@@ -18,6 +18,8 @@ struct command {
 };
 
 void command_start(struct command *c, const char *name); /* "GET" ... */
+/* AUTH; user "" = the default user. Wipe the bytes after use. */
+void command_auth(struct command *c, const char *user, const char *password);
 /* EVALSHA of a transition on the partition (or REDIS_GLOBAL). */
 #define REDIS_GLOBAL 0xffffu
 void command_script(struct command *c, enum script script, unsigned partition);

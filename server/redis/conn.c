@@ -1,50 +1,49 @@
 /* One connection to Redis, which reconnects by itself. */
 #include "server/redis/conn.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
-
-#include <event2/dns.h>
-#include <event2/util.h>
 
 #include "server/base/loop.h"
 #include "server/redis/command.h"
-#include "server/redis/resolver.h"
+#include "server/redis/dial.h"
+#include "server/redis/sentinel.h"
 #include "server/redis/url.h"
-#include "server/stream/stream.h"
 
 #define CONNECT_MS 5000
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 3000
-#define KEEP_ALIVE_S 15
+#define WATCH_MS 2000 /* the sentinels are asked whether the master is still the same */
+#define SENTINEL_DELAY_MAX_MS 1000 /* a failover is over within seconds */
 #define CONN_WHY_MAX 480
+/* Parts of it, so that the hint fits, too. */
+#define SERVER_TEXT_MAX 130
+#define WHY_MAX 240
 
 struct conn {
 	struct loop *loop;
 	struct conn_target target;
 	struct conn_events events;
-	struct evdns_base *dns;
-	unsigned resolver_turn;    /* which name server is asked; the next one after each failure */
-	struct stream *stream;     /* NULL = none */
+	struct sentinel *sentinel; /* NULL = the URL has the host of Redis */
+	struct dial dial;
 	struct pipeline *pipeline; /* NULL = the stream is not open yet */
-	struct loop_timer timer;   /* the next attempt, or the limit of this one */
+	struct loop_timer timer;   /* the next attempt, the limit for ROLE, or the next watch */
+	struct redis_host master;  /* as the sentinels named it; name "" = not yet */
 	bool is_connecting;
-	bool is_securing; /* the TLS handshake has begun */
 	long delay_ms;
-	char why[CONN_WHY_MAX - REDIS_URL_ADDRESS_MAX - 16];
+	char why[CONN_WHY_MAX];
 };
 
 /* ---- the end of a connection ---- */
 
 static void plan_retry(struct conn *c)
 {
+	long max = c->sentinel ? SENTINEL_DELAY_MAX_MS : DELAY_MAX_MS;
+
 	c->is_connecting = false;
 	loop_timer_set(&c->timer, c->delay_ms);
-	c->delay_ms = c->delay_ms * 2 > DELAY_MAX_MS ? DELAY_MAX_MS : c->delay_ms * 2;
+	c->delay_ms = c->delay_ms * 2 > max ? max : c->delay_ms * 2;
 }
 
 /* What an operator can do about a reason that a library gave. */
@@ -67,6 +66,11 @@ static const char *hint_for(const struct conn *c, bool has_replied)
 	for (size_t i = 0; c->target.tls && i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (strstr(c->why, hints[i].part))
 			return hints[i].hint;
+	if (c->sentinel && *c->master.name && !has_replied)
+		return "if no failover follows, most sentinels may be down: ask one with SENTINEL "
+		       "CKQUORUM";
+	if (!c->sentinel && strstr(c->why, "unknown command 'S"))
+		return "if this is the port of a sentinel, use redis+sentinel://host:port/service";
 	if (!c->target.tls && !*c->target.url->path && !has_replied &&
 	    (is_closed || strstr(c->why, "Protocol error")))
 		return "if this port speaks TLS, use rediss://";
@@ -77,36 +81,51 @@ static const char *hint_for(const struct conn *c, bool has_replied)
 static bool close_stream(struct conn *c)
 {
 	struct pipeline *pipeline = c->pipeline;
-	struct stream *stream = c->stream;
 	bool has_replied = pipeline && pipeline_has_replied(pipeline);
 
 	c->pipeline = NULL;
-	c->stream = NULL;
 	pipeline_free(pipeline);
-	stream_free(stream);
+	dial_close(&c->dial);
 	return has_replied;
+}
+
+/* "Redis at host:port", or with sentinels the master that they named. */
+static void name_server(const struct conn *c, char *out, size_t size)
+{
+	char address[REDIS_URL_ADDRESS_MAX], host[REDIS_HOST_TEXT_MAX];
+
+	redis_url_address(c->target.url, address);
+	redis_host_text(&c->master, host);
+	if (!c->sentinel)
+		snprintf(out, size, "Redis at %s", address);
+	else if (*c->master.name)
+		snprintf(out, size, "Redis at %s (master of %s)", host, c->target.url->service);
+	else
+		snprintf(out, size, "no sentinel knows the master of %s", c->target.url->service);
 }
 
 /* Ends the connection, or the attempt to make one; the next attempt follows. */
 static void fail(struct conn *c, const char *why)
 {
-	char address[REDIS_URL_ADDRESS_MAX], text[CONN_WHY_MAX];
+	char server[REDIS_URL_ADDRESS_MAX + 16], text[CONN_WHY_MAX];
 	const char *hint;
 	bool has_replied;
 
 	snprintf(c->why, sizeof(c->why), "%s", why);
+	if (c->is_connecting && *c->master.name)
+		sentinel_distrust(c->sentinel);
 	has_replied = close_stream(c);
 	plan_retry(c);
 	hint = hint_for(c, has_replied);
-	redis_url_address(c->target.url, address);
-	snprintf(text, sizeof(text), "Redis at %s: %s%s%s%s", address, c->why, hint ? " (" : "",
-		 hint ? hint : "", hint ? ")" : "");
+	name_server(c, server, sizeof(server));
+	snprintf(text, sizeof(text), "%.*s: %.*s%s%s%s", SERVER_TEXT_MAX, server, WHY_MAX, c->why,
+		 hint ? " (" : "", hint ? hint : "", hint ? ")" : "");
 	c->events.on_lost(c, text, c->events.arg);
 }
 
 void conn_drop(struct conn *c, const char *why)
 {
-	if (c->stream)
+	if (c->dial.stream)
 		fail(c, why);
 }
 
@@ -123,11 +142,11 @@ static void on_hello(const redisReply *r, void *arg)
 		fail(arg, r->str);
 }
 
-static bool send_hello(struct conn *c, struct command *take)
+static bool send_hello(struct conn *c, struct command *take, reply_fn *fn)
 {
 	size_t len;
 	const char *bytes = command_finish(take, &len);
-	bool is_sent = bytes && pipeline_send(c->pipeline, bytes, len, on_hello, c);
+	bool is_sent = bytes && pipeline_send(c->pipeline, bytes, len, fn, c);
 
 	buf_wipe(&take->bytes);
 	return is_sent;
@@ -140,163 +159,154 @@ static bool say_hello(struct conn *c)
 	struct command auth = {0}, select = {0};
 
 	if (*url->password) {
-		command_start(&auth, "AUTH");
-		if (*url->user)
-			command_str(&auth, url->user);
-		command_str(&auth, url->password);
-		if (!send_hello(c, &auth))
+		command_auth(&auth, url->user, url->password);
+		if (!send_hello(c, &auth, on_hello))
 			return false;
 	}
 	if (!url->db)
 		return true;
 	command_start(&select, "SELECT");
 	command_num(&select, url->db);
-	return send_hello(c, &select);
+	return send_hello(c, &select, on_hello);
 }
 
-static void start_talking(struct conn *c)
+static void be_connected(struct conn *c)
 {
-	c->pipeline = pipeline_new(c->loop, c->stream, on_broken, c);
-	if (!c->pipeline || !say_hello(c)) { /* without SELECT it would be another database */
-		fail(c, "out of memory");
-		return;
-	}
 	c->is_connecting = false;
-	loop_timer_cancel(&c->timer);
+	if (c->sentinel)
+		loop_timer_set(&c->timer, WATCH_MS);
 	c->events.on_connected(c, c->events.arg);
+}
+
+static void on_role(const redisReply *r, void *arg)
+{
+	struct conn *c = arg;
+	const redisReply *role =
+		r && r->type == REDIS_REPLY_ARRAY && r->elements ? r->element[0] : NULL;
+
+	if (!r)
+		return;
+	if (r->type == REDIS_REPLY_ERROR)
+		fail(c, r->str);
+	else if (!role || !role->str || strcmp(role->str, "master") != 0)
+		fail(c, "it is not a master (ROLE): a failover is not over, or the sentinels "
+			"disagree");
+	else
+		be_connected(c);
+}
+
+/* The sentinels may name a master that has become a replica, or that is not promoted yet. */
+static bool ask_role(struct conn *c)
+{
+	struct command role = {0};
+
+	command_start(&role, "ROLE");
+	loop_timer_set(&c->timer, CONNECT_MS);
+	return send_hello(c, &role, on_role);
+}
+
+/* Without SELECT it would be another database: what cannot be sent ends the connection. */
+static void on_open(struct stream *stream, void *arg)
+{
+	struct conn *c = arg;
+
+	c->pipeline = pipeline_new(c->loop, stream, on_broken, c);
+	if (!c->pipeline || !say_hello(c) || (c->sentinel && !ask_role(c)))
+		fail(c, "out of memory");
+	else if (!c->sentinel)
+		be_connected(c);
+}
+
+static void on_moved(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->pipeline)
+		pipeline_move(c->pipeline);
 }
 
 /* ---- connecting ---- */
 
-static void secure(struct conn *c)
+static bool is_connected(const struct conn *c)
 {
-	struct err e;
-
-	c->is_securing = true;
-	if (stream_secure(c->stream, c->target.tls, c->target.url->host, true, &e) < 0)
-		fail(c, e.text);
+	return c->pipeline && !c->is_connecting;
 }
 
-static void on_stream(enum stream_event event, void *arg)
+/* A master that hangs or is cut off does not say that it was replaced. */
+static void watch(struct conn *c, const struct redis_host *master)
 {
-	struct conn *c = arg;
+	char host[REDIS_HOST_TEXT_MAX], why[REDIS_HOST_TEXT_MAX + 64];
 
-	switch (event) {
-	case STREAM_CONNECTED:
-		if (c->target.tls)
-			secure(c);
-		else
-			start_talking(c);
-		break;
-	case STREAM_SECURED:
-		start_talking(c);
-		break;
-	case STREAM_MOVED:
-		if (c->pipeline)
-			pipeline_move(c->pipeline);
-		break;
-	case STREAM_FAILED:
-		fail(c, stream_why(c->stream));
-		break;
-	}
-}
-
-static void start(struct conn *c, const struct sockaddr_storage *address)
-{
-	struct err e;
-
-	c->is_securing = false;
-	loop_timer_set(&c->timer, CONNECT_MS);
-	if (stream_open(&c->stream, c->loop, address, on_stream, c, &e) < 0) {
-		fail(c, e.text);
+	if (master->port == c->master.port && strcmp(master->name, c->master.name) == 0) {
+		loop_timer_set(&c->timer, WATCH_MS);
 		return;
 	}
-	if (address->ss_family != AF_UNIX)
-		stream_keep_alive(c->stream, KEEP_ALIVE_S);
-}
-
-static void on_address(int result, struct evutil_addrinfo *list, void *arg)
-{
-	struct sockaddr_storage address = {0};
-	struct conn *c = arg;
-	char why[160];
-
-	if (result == EVUTIL_EAI_CANCEL)
-		return; /* conn_free */
-	if (result == 0 && list)
-		memcpy(&address, list->ai_addr, list->ai_addrlen);
-	if (list)
-		evutil_freeaddrinfo(list);
-	if (address.ss_family) {
-		start(c, &address);
-		return;
-	}
-	c->resolver_turn++;
-	snprintf(why, sizeof(why), "cannot resolve the name: %s", evutil_gai_strerror(result));
+	redis_host_text(master, host);
+	snprintf(why, sizeof(why), "the sentinels name another master, %s", host);
 	fail(c, why);
 }
 
-static void resolve(struct conn *c)
-{
-	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	char port[8];
-
-	if (c->dns)
-		evdns_base_free(c->dns, 0);
-	c->dns = resolver_new(loop_base(c->loop), "/etc/resolv.conf", c->resolver_turn);
-	if (!c->dns) {
-		fail(c, "out of memory");
-		return;
-	}
-	snprintf(port, sizeof(port), "%d", c->target.url->port);
-	evdns_getaddrinfo(c->dns, c->target.url->host, port, &hints, on_address, c);
-}
-
-/* Reads the path of a socket, or a numeric address. False: a name. */
-static bool read_address(const struct redis_url *url, struct sockaddr_storage *out)
-{
-	struct sockaddr_un *local = (void *)out;
-	struct sockaddr_in *v4 = (void *)out;
-	struct sockaddr_in6 *v6 = (void *)out;
-
-	*out = (struct sockaddr_storage){0};
-	if (*url->path) {
-		local->sun_family = AF_UNIX;
-		snprintf(local->sun_path, sizeof(local->sun_path), "%s", url->path);
-		return true;
-	}
-	if (inet_pton(AF_INET, url->host, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons((uint16_t)url->port);
-		return true;
-	}
-	if (inet_pton(AF_INET6, url->host, &v6->sin6_addr) != 1)
-		return false;
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons((uint16_t)url->port);
-	return true;
-}
-
-static void try_connect(void *arg)
+static void on_master(const struct redis_host *master, void *arg)
 {
 	struct conn *c = arg;
-	struct sockaddr_storage address;
 
-	if (c->stream && c->is_connecting) {
-		fail(c,
-		     c->is_securing ? "no TLS handshake within 5 s" : "no connection within 5 s");
+	if (is_connected(c)) {
+		watch(c, master);
+	} else if (c->is_connecting) {
+		c->master = *master;
+		dial_start(&c->dial, "", master, CONNECT_MS);
+	}
+}
+
+static void on_no_master(const char *why, void *arg)
+{
+	struct conn *c = arg;
+
+	if (is_connected(c))
+		loop_timer_set(&c->timer, WATCH_MS);
+	else if (c->is_connecting)
+		fail(c, why);
+}
+
+static void on_timer(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->dial.stream && c->is_connecting) {
+		fail(c, "no reply to ROLE within 5 s");
 		return;
 	}
-	if (c->stream || c->is_connecting)
+	if (c->is_connecting)
 		return;
+	if (is_connected(c)) {
+		sentinel_ask(c->sentinel);
+		return;
+	}
 	c->is_connecting = true;
-	if (read_address(c->target.url, &address))
-		start(c, &address);
+	c->master.name[0] = 0;
+	if (c->sentinel)
+		sentinel_ask(c->sentinel);
 	else
-		resolve(c);
+		dial_start(&c->dial, c->target.url->path, &c->target.url->host, CONNECT_MS);
 }
 
 /* ---- for the user ---- */
+
+static int init(struct conn *c)
+{
+	const struct conn_target *t = &c->target;
+
+	if (t->url->n_sentinels) {
+		c->sentinel = sentinel_new(c->loop, t->url, t->tls,
+					   &(struct sentinel_events){on_master, on_no_master, c});
+		if (!c->sentinel)
+			return -1;
+	}
+	if (dial_init(&c->dial, c->loop, t->tls,
+		      &(struct dial_events){on_open, on_moved, on_broken, c}) < 0)
+		return -1;
+	return loop_timer_init(&c->timer, c->loop, on_timer, c);
+}
 
 struct conn *conn_new(struct loop *loop, const struct conn_target *target,
 		      const struct conn_events *events)
@@ -309,8 +319,8 @@ struct conn *conn_new(struct loop *loop, const struct conn_target *target,
 	c->target = *target;
 	c->events = *events;
 	c->delay_ms = DELAY_FIRST_MS;
-	if (loop_timer_init(&c->timer, loop, try_connect, c) < 0) {
-		free(c);
+	if (init(c) < 0) {
+		conn_free(c);
 		return NULL;
 	}
 	loop_timer_set(&c->timer, 0);
@@ -323,19 +333,14 @@ void conn_free(struct conn *c)
 		return;
 	close_stream(c);
 	loop_timer_deinit(&c->timer);
-	if (c->dns)
-		evdns_base_free(c->dns, 0);
+	sentinel_free(c->sentinel);
+	dial_deinit(&c->dial);
 	free(c);
-}
-
-static bool is_open(const struct conn *c)
-{
-	return c->pipeline && !c->is_connecting;
 }
 
 bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg)
 {
-	return is_open(c) && pipeline_send(c->pipeline, bytes, len, fn, arg);
+	return is_connected(c) && pipeline_send(c->pipeline, bytes, len, fn, arg);
 }
 
 bool conn_send_command(struct conn *c, struct command *take, reply_fn *fn, void *arg)
@@ -350,7 +355,7 @@ bool conn_send_command(struct conn *c, struct command *take, reply_fn *fn, void 
 
 bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg)
 {
-	return is_open(c) && pipeline_listen(c->pipeline, bytes, len, fn, arg);
+	return is_connected(c) && pipeline_listen(c->pipeline, bytes, len, fn, arg);
 }
 
 void conn_keep_reply(struct conn *c)

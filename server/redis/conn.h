@@ -10,10 +10,12 @@
 struct redis_url;
 struct tls_context;
 
-/* One connection to Redis, which reconnects by itself. It resolves the host (evdns, never
- * blocking), connects (within 5 s, with TLS), authenticates, selects the database, and calls
- * on_connected. Its user then makes a handshake and calls conn_is_fit or conn_drop. After a loss it
- * calls on_lost, and connects again after 100 ms, twice as long after each failure, at most 3 s. */
+/* One connection to Redis, which reconnects by itself. With sentinels it asks them for the master,
+ * and every 2 s whether it is still the same. It resolves the host (evdns, never blocking),
+ * connects (within 5 s, with TLS), authenticates, selects the database, with sentinels checks that
+ * this is a master (ROLE), and calls on_connected. Its user then makes a handshake and calls
+ * conn_is_fit or conn_drop. After a loss it calls on_lost, and connects again after 100 ms, twice
+ * as long after each failure, at most 3 s, with sentinels 1 s. */
 
 struct conn;
 

@@ -10,6 +10,9 @@
 #include "server/base/number.h"
 #include "server/base/percent.h"
 
+#define REDIS_PORT 6379
+#define SENTINEL_PORT 26379
+
 /* -1: the text is too long, a percent code is wrong, or it contains NUL. */
 static int decode(char *out, size_t room, const char *text, size_t len)
 {
@@ -22,8 +25,8 @@ static int bad(struct err *e, const char *what)
 {
 	return err_set(e, ERR_INPUT,
 		       "POSTERN_REDIS_URL: %s; write redis://[user:password@]host[:port][/db], "
-		       "rediss://... for TLS, or "
-		       "unix://[user:password@]/path/to/redis.sock[?db=number]",
+		       "redis+sentinel://host:port,.../service[?db=number], rediss... for TLS, or "
+		       "unix:///path/to/redis.sock[?db=number]",
 		       what);
 }
 
@@ -41,12 +44,12 @@ static int credentials(struct redis_url *u, const char *text, size_t len, struct
 	return 0;
 }
 
-/* host, host:port, [IPv6] or [IPv6]:port. */
-static int host_and_port(struct redis_url *u, const char *text, size_t len, struct err *e)
+/* host, host:port, [IPv6] or [IPv6]:port. out->port has the default. */
+static int host_and_port(struct redis_host *out, const char *text, size_t len, struct err *e)
 {
 	const char *end = text + len, *colon, *host = text;
 	size_t host_len;
-	int64_t port = 6379;
+	int64_t port = out->port;
 
 	if (len && *text == '[') {
 		const char *close = memchr(text, ']', len);
@@ -62,12 +65,12 @@ static int host_and_port(struct redis_url *u, const char *text, size_t len, stru
 		colon = memchr(text, ':', len);
 		host_len = colon ? (size_t)(colon - text) : len;
 	}
-	if (host_len == 0 || host_len >= sizeof(u->host))
+	if (host_len == 0 || host_len >= sizeof(out->name))
 		return bad(e, "the host is missing");
-	memcpy(u->host, host, host_len);
+	memcpy(out->name, host, host_len);
 	if (colon && number_parse(colon + 1, (size_t)(end - colon - 1), 1, 65535, &port) < 0)
 		return bad(e, "the port must be 1-65535");
-	u->port = (int)port;
+	out->port = (int)port;
 	return 0;
 }
 
@@ -81,23 +84,70 @@ static int database(struct redis_url *u, const char *text, struct err *e)
 	return 0;
 }
 
-static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
+/* Reads the part before the last @ of an authority, and returns what follows; NULL: it is wrong. */
+static const char *skip_credentials(struct redis_url *u, const char *rest, const char *end,
+				    struct err *e)
 {
-	const char *slash = strchr(rest, '/');
-	const char *end = slash ? slash : rest + strlen(rest);
 	const char *at = NULL;
 
 	/* The last @: a password may have one that is not encoded. */
 	for (const char *p = rest; p < end; p++)
 		if (*p == '@')
 			at = p;
-	if (at && credentials(u, rest, (size_t)(at - rest), e) < 0)
+	if (!at)
+		return rest;
+	return credentials(u, rest, (size_t)(at - rest), e) < 0 ? NULL : at + 1;
+}
+
+static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
+{
+	const char *slash = strchr(rest, '/');
+	const char *end = slash ? slash : rest + strlen(rest);
+
+	rest = skip_credentials(u, rest, end, e);
+	if (!rest || (slash && slash[1] && database(u, slash + 1, e) < 0))
 		return -1;
-	if (at)
-		rest = at + 1;
-	if (slash && slash[1] && database(u, slash + 1, e) < 0)
+	u->host.port = REDIS_PORT;
+	return host_and_port(&u->host, rest, (size_t)(end - rest), e);
+}
+
+static int parse_hosts(struct redis_url *u, const char *text, const char *end, struct err *e)
+{
+	for (;;) {
+		const char *comma = memchr(text, ',', (size_t)(end - text));
+		struct redis_host *host = &u->sentinels[u->n_sentinels];
+
+		if (u->n_sentinels++ == REDIS_SENTINELS_MAX)
+			return bad(e, "at most 8 sentinels");
+		host->port = SENTINEL_PORT;
+		if (host_and_port(host, text, (size_t)((comma ? comma : end) - text), e) < 0)
+			return -1;
+		if (!comma)
+			return 0;
+		text = comma + 1;
+	}
+}
+
+static int parse_sentinels(struct redis_url *u, const char *rest, struct err *e)
+{
+	const char *slash = strchr(rest, '/');
+	const char *end = slash ? slash : rest + strlen(rest);
+	const char *query = slash ? strchr(slash, '?') : NULL;
+	size_t len = slash ? (query ? (size_t)(query - slash) : strlen(slash)) - 1 : 0;
+
+	rest = skip_credentials(u, rest, end, e);
+	if (!rest || parse_hosts(u, rest, end, e) < 0)
 		return -1;
-	return host_and_port(u, rest, (size_t)(end - rest), e);
+	if (query && strncmp(query, "?db=", 4) != 0)
+		return bad(e, "only db=number may follow the ?");
+	if (query && database(u, query + 4, e) < 0)
+		return -1;
+	if (len == 0)
+		return bad(e, "the service is missing: the name that the sentinels have for the "
+			      "master");
+	if (decode(u->service, sizeof(u->service), slash + 1, len) < 0)
+		return bad(e, "the service is too long or badly encoded");
+	return 0;
 }
 
 /* "?" and "%" in the path are percent-encoded. */
@@ -121,6 +171,31 @@ static int parse_unix(struct redis_url *u, const char *rest, struct err *e)
 	return 0;
 }
 
+static const struct scheme {
+	const char *start;
+	int (*parse)(struct redis_url *u, const char *rest, struct err *e);
+	bool is_tls;
+} schemes[] = {
+	{"redis://", parse_tcp, false},
+	{"rediss://", parse_tcp, true},
+	{"redis+sentinel://", parse_sentinels, false},
+	{"rediss+sentinel://", parse_sentinels, true},
+	{"unix://", parse_unix, false},
+};
+
+static int parse_by_scheme(struct redis_url *u, const char *text, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t len = strlen(schemes[i].start);
+
+		if (strncmp(text, schemes[i].start, len) != 0)
+			continue;
+		u->is_tls = schemes[i].is_tls;
+		return schemes[i].parse(u, text + len, e);
+	}
+	return bad(e, "it begins with none of the known schemes");
+}
+
 int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e)
 {
 	struct redis_url u = {0};
@@ -134,35 +209,44 @@ int redis_url_parse(const struct config *config, struct redis_url *url, struct e
 				       "POSTERN_DATA_DIR: the path is too long for a socket in it "
 				       "(%d bytes, at most 107)",
 				       len);
-	} else if (strncmp(text, "unix://", 7) == 0) {
-		if (parse_unix(&u, text + 7, e) < 0)
-			return -1;
-	} else if (strncmp(text, "redis://", 8) == 0) {
-		if (parse_tcp(&u, text + 8, e) < 0)
-			return -1;
-	} else if (strncmp(text, "rediss://", 9) == 0) {
-		u.is_tls = true;
-		if (parse_tcp(&u, text + 9, e) < 0)
-			return -1;
-	} else {
-		return bad(e, "it must begin with redis://, rediss:// or unix://");
+	} else if (parse_by_scheme(&u, text, e) < 0) {
+		return -1;
 	}
 	*url = u;
 	return 0;
 }
 
+void redis_host_text(const struct redis_host *host, char text[REDIS_HOST_TEXT_MAX])
+{
+	bool is_v6 = strchr(host->name, ':') != NULL;
+
+	snprintf(text, REDIS_HOST_TEXT_MAX, "%s%s%s:%d", is_v6 ? "[" : "", host->name,
+		 is_v6 ? "]" : "", host->port);
+}
+
+static void add_text(char address[REDIS_URL_ADDRESS_MAX], const char *before, const char *text)
+{
+	size_t len = strlen(address);
+
+	snprintf(address + len, REDIS_URL_ADDRESS_MAX - len, "%s%s", before, text);
+}
+
 void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRESS_MAX])
 {
-	bool is_v6 = strchr(url->host, ':') != NULL;
-	int len;
+	char text[REDIS_HOST_TEXT_MAX];
 
-	if (*url->path) {
-		snprintf(address, REDIS_URL_ADDRESS_MAX, url->db ? "%s?db=%d" : "%s", url->path,
-			 url->db);
-		return;
+	snprintf(address, REDIS_URL_ADDRESS_MAX, "%s", url->path);
+	if (*url->host.name) {
+		redis_host_text(&url->host, text);
+		add_text(address, "", text);
 	}
-	len = snprintf(address, REDIS_URL_ADDRESS_MAX, "%s%s%s:%d", is_v6 ? "[" : "", url->host,
-		       is_v6 ? "]" : "", url->port);
-	if (url->db && len > 0 && len < REDIS_URL_ADDRESS_MAX)
-		snprintf(address + len, REDIS_URL_ADDRESS_MAX - (size_t)len, "/%d", url->db);
+	for (unsigned i = 0; i < url->n_sentinels; i++) {
+		redis_host_text(&url->sentinels[i], text);
+		add_text(address, i ? "," : "", text);
+	}
+	if (*url->service)
+		add_text(address, "/", url->service);
+	snprintf(text, sizeof(text), "%d", url->db);
+	if (url->db)
+		add_text(address, *url->host.name ? "/" : "?db=", text);
 }

@@ -7,14 +7,25 @@
 
 struct config;
 
-/* Where Redis is: redis:// or, with TLS, rediss://[user:password@]host[:port][/db], or
+/* Where Redis is: redis:// or, with TLS, rediss://[user:password@]host[:port][/db],
+ * redis+sentinel:// or rediss+sentinel://[user:password@]host[:port],.../service[?db=n], or
  * unix://[user:password@]/path/to/socket[?db=n], all percent-encoded; without POSTERN_REDIS_URL,
  * the socket of the embedded Redis in the data directory. */
 
-struct redis_url {
-	char path[108]; /* Unix socket, "" = TCP */
-	char host[256];
+#define REDIS_SENTINELS_MAX 8
+#define REDIS_SERVICE_MAX 128
+
+struct redis_host {
+	char name[256]; /* a name or an address, without brackets */
 	int port;
+};
+
+struct redis_url {
+	char path[108];                  /* Unix socket, "" = TCP */
+	struct redis_host host;          /* unless sentinels say where it is */
+	char service[REDIS_SERVICE_MAX]; /* the name of the master for the sentinels; "" = none */
+	struct redis_host sentinels[REDIS_SENTINELS_MAX];
+	unsigned n_sentinels;
 	char user[128];
 	char password[256];
 	int db;
@@ -23,8 +34,12 @@ struct redis_url {
 
 int redis_url_parse(const struct config *config, struct redis_url *url, struct err *e);
 
-/* "redis.example:6379", "[::1]:6379/2" or "/path/to/socket?db=2": for messages. */
-#define REDIS_URL_ADDRESS_MAX 272
+/* "redis.example:6379", "[::1]:6379/2", "/path/to/socket?db=2", or "a:26379,b:26379/service?db=2":
+ * for messages. A list that is too long is cut. */
+#define REDIS_URL_ADDRESS_MAX 400
 void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRESS_MAX]);
+/* "redis.example:6379" or "[::1]:6379". */
+#define REDIS_HOST_TEXT_MAX 272
+void redis_host_text(const struct redis_host *host, char text[REDIS_HOST_TEXT_MAX]);
 
 #endif

@@ -136,7 +136,7 @@ static bool has_embedded_redis(const struct config *c)
 
 static bool lacks_redis_tls(const struct config *c)
 {
-	return strncmp(c->redis_url, "rediss://", 9) != 0;
+	return strncmp(c->redis_url, "rediss", 6) != 0;
 }
 
 static bool is_wanted(const struct config *c)
@@ -169,8 +169,8 @@ static const struct idle_setting {
 	{"tls_policy", has_implicit_tls, "POSTERN_RELAY_URL is smtps://, which is always TLS"},
 	{"webhook_ca_file", lacks_hooks, "the role hooks is not among POSTERN_ROLES"},
 	{"webhook_retry_s", lacks_hooks, "the role hooks is not among POSTERN_ROLES"},
-	{"redis_ca_file", lacks_redis_tls, "POSTERN_REDIS_URL is not rediss://"},
-	{"redis_cert_file", lacks_redis_tls, "POSTERN_REDIS_URL is not rediss://"},
+	{"redis_ca_file", lacks_redis_tls, "POSTERN_REDIS_URL has no TLS (rediss://)"},
+	{"redis_cert_file", lacks_redis_tls, "POSTERN_REDIS_URL has no TLS (rediss://)"},
 	{"assert_redis_settings", has_embedded_redis, "the embedded Redis has these settings"},
 	{"require_verified_domain", is_wanted,
 	 "this version cannot verify domains: live keys send from any"},

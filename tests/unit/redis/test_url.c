@@ -14,32 +14,33 @@ static int parse(const char *text, const char *data_dir, struct redis_url *u, st
 	return redis_url_parse(&c, u, e);
 }
 
+static void assert_same_host(const struct redis_host *a, const struct redis_host *b)
+{
+	assert_string_equal(a->name, b->name);
+	assert_int_equal(a->port, b->port);
+}
+
 static void good_urls_are_read(void **state)
 {
 	static const struct {
 		const char *text;
 		struct redis_url url;
 	} rows[] = {
-		{"redis://localhost", {.host = "localhost", .port = 6379}},
-		{"redis://localhost/", {.host = "localhost", .port = 6379}},
-		{"redis://10.0.0.1:6380/15", {.host = "10.0.0.1", .port = 6380, .db = 15}},
-		{"redis://h:65535", {.host = "h", .port = 65535}},
-		{"redis://h:1", {.host = "h", .port = 1}},
-		{"redis://[::1]", {.host = "::1", .port = 6379}},
-		{"redis://[::1]:7000/2", {.host = "::1", .port = 7000, .db = 2}},
-		{"redis://:secret@h", {.host = "h", .port = 6379, .password = "secret"}},
+		{"redis://localhost", {.host = {"localhost", 6379}}},
+		{"redis://localhost/", {.host = {"localhost", 6379}}},
+		{"redis://10.0.0.1:6380/15", {.host = {"10.0.0.1", 6380}, .db = 15}},
+		{"redis://h:65535", {.host = {"h", 65535}}},
+		{"redis://h:1", {.host = {"h", 1}}},
+		{"redis://[::1]", {.host = {"::1", 6379}}},
+		{"redis://[::1]:7000/2", {.host = {"::1", 7000}, .db = 2}},
+		{"redis://:secret@h", {.host = {"h", 6379}, .password = "secret"}},
 		{"redis://app:a%40b%3A%2f@h:7",
-		 {.host = "h", .port = 7, .user = "app", .password = "a@b:/"}},
+		 {.host = {"h", 7}, .user = "app", .password = "a@b:/"}},
 		{"redis://app:p@ss:w@h",
-		 {.host = "h", .port = 6379, .user = "app", .password = "p@ss:w"}},
-		{"rediss://h", {.host = "h", .port = 6379, .is_tls = true}},
+		 {.host = {"h", 6379}, .user = "app", .password = "p@ss:w"}},
+		{"rediss://h", {.host = {"h", 6379}, .is_tls = true}},
 		{"rediss://app:p%25@[::1]:7000/2",
-		 {.host = "::1",
-		  .port = 7000,
-		  .user = "app",
-		  .password = "p%",
-		  .db = 2,
-		  .is_tls = true}},
+		 {.host = {"::1", 7000}, .user = "app", .password = "p%", .db = 2, .is_tls = true}},
 		{"unix:///run/redis.sock", {.path = "/run/redis.sock"}},
 		{"unix:///run/redis.sock?db=2", {.path = "/run/redis.sock", .db = 2}},
 		{"unix:///run/a%3Fb%25@c", {.path = "/run/a?b%@c"}},
@@ -47,6 +48,31 @@ static void good_urls_are_read(void **state)
 		 {.path = "/run/redis.sock", .user = "app", .password = "p@w"}},
 		{"unix://:p@w@/run/redis.sock?db=15",
 		 {.path = "/run/redis.sock", .password = "p@w", .db = 15}},
+		{"redis+sentinel://a/mymaster",
+		 {.sentinels = {{"a", 26379}}, .n_sentinels = 1, .service = "mymaster"}},
+		{"redis+sentinel://a:1,[::1],[::2]:3,10.0.0.1/my%2Fmaster%3F?db=7",
+		 {.sentinels = {{"a", 1}, {"::1", 26379}, {"::2", 3}, {"10.0.0.1", 26379}},
+		  .n_sentinels = 4,
+		  .service = "my/master?",
+		  .db = 7}},
+		{"rediss+sentinel://app:a%2Cb@a,b/s?db=0",
+		 {.sentinels = {{"a", 26379}, {"b", 26379}},
+		  .n_sentinels = 2,
+		  .service = "s",
+		  .user = "app",
+		  .password = "a,b",
+		  .is_tls = true}},
+		{"redis+sentinel://1,2,3,4,5,6,7,8/s",
+		 {.sentinels = {{"1", 26379},
+				{"2", 26379},
+				{"3", 26379},
+				{"4", 26379},
+				{"5", 26379},
+				{"6", 26379},
+				{"7", 26379},
+				{"8", 26379}},
+		  .n_sentinels = 8,
+		  .service = "s"}},
 		{"", {.path = "/data/redis.sock"}},
 	};
 	struct redis_url u;
@@ -57,8 +83,11 @@ static void good_urls_are_read(void **state)
 		if (parse(rows[i].text, "/data", &u, &e) < 0)
 			fail_msg("%s: %s", rows[i].text, e.text);
 		assert_string_equal(u.path, rows[i].url.path);
-		assert_string_equal(u.host, rows[i].url.host);
-		assert_int_equal(u.port, rows[i].url.port);
+		assert_same_host(&u.host, &rows[i].url.host);
+		assert_string_equal(u.service, rows[i].url.service);
+		assert_int_equal(u.n_sentinels, rows[i].url.n_sentinels);
+		for (unsigned n = 0; n < u.n_sentinels; n++)
+			assert_same_host(&u.sentinels[n], &rows[i].url.sentinels[n]);
 		assert_string_equal(u.user, rows[i].url.user);
 		assert_string_equal(u.password, rows[i].url.password);
 		assert_int_equal(u.db, rows[i].url.db);
@@ -71,9 +100,9 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 	static const struct {
 		const char *text, *reason;
 	} rows[] = {
-		{"localhost:6379", "must begin with redis"},
-		{"http://h", "must begin with redis"},
-		{"REDIS://h", "must begin with redis"},
+		{"localhost:6379", "none of the known schemes"},
+		{"http://h", "none of the known schemes"},
+		{"REDIS://h", "none of the known schemes"},
 		{"rediss://", "the host is missing"},
 		{"rediss://h:0", "port"},
 		{"redis://", "the host is missing"},
@@ -96,6 +125,22 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 		{"redis://u:%zz@h", "encoded"},
 		{"redis://u:abc%4@h", "encoded"},
 		{"redis://u:a%00b@h", "encoded"},
+		{"redis+sentinel://", "the host is missing"},
+		{"redis+sentinel:///s", "the host is missing"},
+		{"redis+sentinel://a,/s", "the host is missing"},
+		{"redis+sentinel://a,,b/s", "the host is missing"},
+		{"redis+sentinel://a:0,b/s", "port"},
+		{"redis+sentinel://a,b:65536/s", "port"},
+		{"redis+sentinel://[::1,b/s", "not closed"},
+		{"redis+sentinel://a,b", "the service is missing"},
+		{"redis+sentinel://a,b/", "the service is missing"},
+		{"redis+sentinel://a,b/?db=1", "the service is missing"},
+		{"redis+sentinel://a/s?db=x", "database"},
+		{"redis+sentinel://a/s?tls=1", "db=number"},
+		{"redis+sentinel://a/s%zz", "encoded"},
+		{"redis+sentinel://u@a/s", "user:password"},
+		{"redis+sentinel://1,2,3,4,5,6,7,8,9/s", "at most 8 sentinels"},
+		{"sentinel://a/s", "none of the known schemes"},
 		{"unix://redis.sock", "absolute"},
 		{"unix://", "absolute"},
 		{"unix://app:pw@run/redis.sock", "absolute"},
@@ -126,10 +171,10 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 
 static void a_password_is_never_in_the_reason(void **state)
 {
-	static const char *const rows[] = {"redis://u:hunter2@h:0",  "redis://u:hunter2@h/x",
-					   "redis://u:hunter2%zz@h", "redis://u:hunter2@[::1",
-					   "redis://hunter2@h",      "rediss://u:hunter2@h/x",
-					   "unix://u:hunter2@x",     "unix://hunter2@/x"};
+	static const char *const rows[] = {
+		"redis://u:hunter2@h:0",  "redis://u:hunter2@h/x", "redis://u:hunter2%zz@h",
+		"redis://u:hunter2@[::1", "redis://hunter2@h",     "rediss://u:hunter2@h/x",
+		"unix://u:hunter2@x",     "unix://hunter2@/x",     "redis+sentinel://:hunter2@a,b"};
 	struct redis_url u;
 	struct err e;
 
@@ -150,6 +195,8 @@ static void text_that_is_too_long_is_refused_and_text_that_just_fits_is_read(voi
 		{"redis://", "", 255},
 		{"redis://:", "@h", 255},
 		{"redis://", ":x@h", 127},
+		{"redis+sentinel://", ",b/s", 255},
+		{"redis+sentinel://a,b/", "?db=1", 127},
 	};
 	char text[600], filler[300];
 	struct redis_url u;
@@ -194,6 +241,7 @@ static void an_address_is_shown_without_credentials(void **state)
 		{"redis://:hunter2@[::1]:7000/3", "[::1]:7000/3"},
 		{"unix:///run/redis.sock", "/run/redis.sock"},
 		{"unix://u:hunter2@/run/redis.sock?db=2", "/run/redis.sock?db=2"},
+		{"redis+sentinel://:hunter2@a:1,[::1]/s?db=3", "a:1,[::1]:26379/s?db=3"},
 		{"", "/data/redis.sock"},
 	};
 	char address[REDIS_URL_ADDRESS_MAX];

@@ -1,0 +1,211 @@
+"""Redis with Sentinel: three real sentinels, a master and two replicas."""
+import contextlib
+import os
+import signal
+import socket
+import threading
+
+import pytest
+
+from support import harness, sentinel
+from support.harness import wait_for
+from support.sentinel import SERVICE
+
+
+@pytest.fixture
+def make_trio(tmp_path, stack):
+    def make(**options):
+        return sentinel.Trio(tmp_path / "trio", stack.add, **options)
+    return make
+
+
+@pytest.fixture
+def make_server(make_postern, make_sink):
+    def make(trio, **settings):
+        sink = make_sink()
+        server = make_postern({"relay_url": f"smtp://127.0.0.1:{sink.port}", "redis_url": trio.url, "retry_first_s": 1, **settings},
+                              start=False, crashes=True)
+        server.sink = sink
+        server.start()
+        server.live_key = server.create_key("live")    # the CLI finds the master, too
+        return server
+    return make
+
+
+def deliver(server):
+    status = server.deliver("a@d0.test", key=server.live_key)["recipients"][0]["status"]
+    assert status == "delivered"
+
+
+class Load:
+    """Sends from four threads until it is stopped. accepted has (id, recipient)."""
+
+    def __init__(self, server):
+        self.server, self.accepted, self.is_over = server, [], threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(n,)) for n in range(4)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, sender):
+        number = 0
+        while not self.is_over.is_set():
+            number += 1
+            with contextlib.suppress(OSError):
+                to = f"s{sender}n{number}@d0.test"
+                r = self.server.send(to, key=self.server.live_key)
+                if r.status == 202:
+                    self.accepted.append((r.json()["id"], to))
+            self.is_over.wait(0.02)
+
+    def wait_more(self, n=30):
+        count = len(self.accepted)
+        wait_for(lambda: len(self.accepted) >= count + n, 40, what="mail is accepted")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for t in self.threads:
+            t.join()
+
+
+def all_known(server, messages):
+    """Redis has them, and their mail has reached the sink. A result that the replicas did not have is lost with the master: the
+    message gets its final state after the end of its lease."""
+    for message, to in messages:
+        assert server.message(message, key=server.live_key)["id"] == message
+        server.sink.wait_taken(to, timeout=60)
+
+
+def all_delivered(server, messages):
+    for message, _ in messages:
+        assert server.wait_terminal(message, key=server.live_key, timeout=60)["recipients"][0]["status"] == "delivered"
+
+
+def is_in_step(trio):
+    """All replicas that are up have what the master has."""
+    master = trio.master()
+    offset = int(master.info("replication")["master_repl_offset"])
+    for node in trio.nodes:
+        if node.role() == "slave":
+            wait_for(lambda node=node: int(node.info("replication")["slave_repl_offset"]) >= offset, 20, what="the replica is in step")
+
+
+@pytest.mark.parametrize("durability", ["fsync", "replicated"])
+def test_the_killed_master_is_replaced_and_returns_as_a_replica(make_trio, make_server, durability):
+    trio = make_trio(min_replicas_to_write=1 if durability == "replicated" else 0)
+    server = make_server(trio, durability=durability)
+    old = trio.nodes[0]
+    with Load(server) as load:
+        load.wait_more()
+        before = list(load.accepted)
+        is_in_step(trio)
+        old.kill()
+        new = trio.wait_other(old)
+        load.wait_more()    # the load went on all the time, and nobody has touched the server
+        old.start()
+        wait_for(lambda: old.role() == "slave", 60, what="the old master follows the new one")
+        load.wait_more()
+        after = load.accepted[-30:]
+    all_known(server, load.accepted if durability == "replicated" else before)
+    all_delivered(server, after)
+    assert new.role() == "master"
+    assert any(line["fact"] == "store.connection_lost" for line in server.log_lines())
+
+
+def test_a_failover_by_hand_is_followed_by_all_processes(make_trio, make_server):
+    trio = make_trio()
+    server = make_server(trio)
+    for _ in range(2):
+        with Load(server) as load:
+            load.wait_more()
+            before, old = list(load.accepted), trio.master()
+            is_in_step(trio)
+            new = trio.fail_over()
+            wait_for(lambda old=old: old.role() == "slave", 30, what="the old master follows the new one")
+            load.wait_more(60)    # the first ones of them may still be of the old master
+            after = load.accepted[-30:]
+        all_known(server, before)
+        all_delivered(server, after)
+        # calls and subscriptions are at the new master
+        wait_for(lambda new=new: b"cmd=subscribe" in new("CLIENT", "LIST"), 20, what="a subscriber at the new master")
+        deliver(server)
+
+
+def test_a_master_that_hangs_is_left(make_trio, make_server):
+    trio = make_trio()
+    server = make_server(trio)
+    old = trio.nodes[0]
+    deliver(server)
+    os.kill(old.process.pid, signal.SIGSTOP)
+    try:
+        trio.wait_other(old)
+        wait_for(lambda: server.send("b@d0.test", key=server.live_key).status == 202, 60, what="mail is accepted")
+        deliver(server)
+    finally:
+        os.kill(old.process.pid, signal.SIGCONT)
+    wait_for(lambda: old.role() == "slave", 60, what="the old master follows the new one")
+    deliver(server)
+
+
+def test_sentinels_that_are_away_are_passed_over(make_trio, make_server, stack):
+    trio = make_trio()
+    silent = socket.create_server(("127.0.0.1", 0))
+    stack.add(silent, silent.close)
+    trio.sentinels[0].stop()
+    trio.url = f"redis+sentinel://127.0.0.1:1,127.0.0.1:{silent.getsockname()[1]},{trio.hosts}/{SERVICE}"
+    deliver(make_server(trio))
+
+
+def test_sentinels_and_redis_with_a_password_and_a_database(make_trio, make_server):
+    trio = make_trio(replicas=1, password="canary0password")
+    trio.url += "?db=3"
+    server = make_server(trio)
+    deliver(server)
+    assert "db3" in trio.nodes[0].info("keyspace")
+    assert "canary0password" not in server.log()
+
+
+def not_ready_because(server, words):
+    """Waits until the log and /readyz give this reason."""
+    def is_said():
+        with contextlib.suppress(OSError):
+            r = server.internal("/readyz")
+            return r.status == 503 and all(w in r.body.decode() for w in words)
+        return False
+    wait_for(is_said, 30, what=f"/readyz gives {words}")
+    assert any(line["fact"] == "store.cannot_connect" and all(w in line["reason"] for w in words) for line in server.log_lines())
+
+
+@pytest.fixture
+def refuse(make_postern):
+    def refuse(url, *words):
+        server = make_postern({"redis_url": url}, start=False, crashes=True)
+        server.launch()
+        not_ready_because(server, words)
+    return refuse
+
+
+def test_a_url_that_does_not_fit_the_servers_is_refused_with_what_to_do(make_trio, refuse):
+    trio = make_trio(replicas=1)
+    first, node = trio.sentinels[0].port, trio.nodes[0].port
+    refuse(f"redis+sentinel://{trio.hosts}/other", f"127.0.0.1:{first}", "no master with the name other", "POSTERN_REDIS_URL")
+    refuse(f"redis+sentinel://127.0.0.1:{node}/{SERVICE}", f"127.0.0.1:{node}", "no sentinel")
+    refuse(f"redis://127.0.0.1:{first}", f"127.0.0.1:{first}", "redis+sentinel://")
+
+
+def test_no_sentinel_and_no_master_are_reported_with_their_addresses(make_trio, make_server, refuse):
+    refuse("redis+sentinel://127.0.0.1:1,127.0.0.1:2/mail", "no sentinel knows the master of mail", "127.0.0.1:1: ", "127.0.0.1:2: ")
+    trio = make_trio(replicas=1)
+    server = make_server(trio)
+    for s in trio.sentinels[1:]:
+        s.stop()    # no majority: nobody can be promoted
+    trio.nodes[0].kill()
+    not_ready_because(server, [f"127.0.0.1:{trio.nodes[0].port}", "SENTINEL CKQUORUM"])
+
+
+def test_a_url_without_a_service_is_refused_at_start(make_postern):
+    server = make_postern({"redis_url": "redis+sentinel://127.0.0.1:26379"}, start=False)
+    done = server.cli("config", "check", check=False)
+    assert done.returncode == 1 and "the service is missing" in done.stderr

@@ -18,12 +18,6 @@ struct waiting {
 	void *arg;
 };
 
-/* What the callback of a reply did. */
-struct passing {
-	bool is_freed; /* the pipeline is gone */
-	bool is_kept;  /* the callback took the reply */
-};
-
 struct pipeline {
 	struct stream *stream;
 	redisReader *reader;
@@ -34,7 +28,9 @@ struct pipeline {
 	struct waiting listener; /* fn NULL = none */
 	struct loop_post post;   /* writes, and reads on, at the end of the turn */
 	bool reads_on, has_replied;
-	struct passing *passing; /* not NULL: a function up the stack runs callbacks */
+	bool is_passing; /* a function up the stack runs the callbacks of replies */
+	bool is_kept;    /* the callback took the reply */
+	bool is_freed;   /* by a callback; pipeline_move frees the memory */
 	uint64_t received, queued, written;
 	struct {
 		uint64_t received, queued, written;
@@ -127,8 +123,8 @@ static bool write_output(struct pipeline *p)
 /* ---- input ---- */
 
 /* Passes on the replies that are complete. Returns NULL, or why the connection is of no use.
- * passing->is_freed: a callback has freed the pipeline. */
-static const char *pass_replies(struct pipeline *p, struct passing *passing)
+ * A callback may have freed the pipeline. */
+static const char *pass_replies(struct pipeline *p)
 {
 	void *reply = NULL;
 
@@ -140,12 +136,12 @@ static const char *pass_replies(struct pipeline *p, struct passing *passing)
 		p->has_replied = true;
 		if (p->n)
 			w = take_first(p);
-		passing->is_kept = false;
+		p->is_kept = false;
 		if (w.fn)
 			w.fn(reply, w.arg);
-		if (!passing->is_kept)
+		if (!p->is_kept)
 			freeReplyObject(reply);
-		if (passing->is_freed)
+		if (p->is_freed)
 			return NULL;
 		if (!w.fn)
 			return "a reply without a command";
@@ -154,7 +150,7 @@ static const char *pass_replies(struct pipeline *p, struct passing *passing)
 	return p->reader->errstr;
 }
 
-static const char *read_some(struct pipeline *p, struct passing *passing)
+static const char *read_some(struct pipeline *p)
 {
 	char bytes[READ_BYTES];
 	const char *why = NULL;
@@ -171,8 +167,8 @@ static const char *read_some(struct pipeline *p, struct passing *passing)
 		p->received += (size_t)n;
 		if (redisReaderFeed(p->reader, bytes, (size_t)n) != REDIS_OK)
 			return p->reader->errstr;
-		why = pass_replies(p, passing);
-		if (why || passing->is_freed)
+		why = pass_replies(p);
+		if (why || p->is_freed)
 			return why;
 	} while (stream_has_more(p->stream, (size_t)n, sizeof(bytes)) && ++turns < READS_A_TURN);
 	p->reads_on = turns == READS_A_TURN;
@@ -181,16 +177,25 @@ static const char *read_some(struct pipeline *p, struct passing *passing)
 	return NULL;
 }
 
+static void release(struct pipeline *p)
+{
+	redisReaderFree(p->reader);
+	buf_wipe(&p->out);
+	free(p->waiting);
+	free(p);
+}
+
 void pipeline_move(struct pipeline *p)
 {
-	struct passing passing = {0};
 	const char *why;
 
-	p->passing = &passing;
-	why = read_some(p, &passing);
-	if (passing.is_freed)
+	p->is_passing = true;
+	why = read_some(p);
+	p->is_passing = false;
+	if (p->is_freed) {
+		release(p);
 		return;
-	p->passing = NULL;
+	}
 	if (!why && !write_output(p))
 		why = stream_why(p->stream);
 	if (why)
@@ -232,24 +237,20 @@ void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
-	if (p->passing)
-		p->passing->is_freed = true;
 	loop_post_deinit(&p->post);
 	while (p->n) {
 		struct waiting w = take_first(p);
 
 		w.fn(NULL, w.arg);
 	}
-	redisReaderFree(p->reader);
-	buf_wipe(&p->out);
-	free(p->waiting);
-	free(p);
+	p->is_freed = p->is_passing;
+	if (!p->is_freed)
+		release(p);
 }
 
 void pipeline_keep_reply(struct pipeline *p)
 {
-	if (p->passing)
-		p->passing->is_kept = true;
+	p->is_kept = true;
 }
 
 bool pipeline_has_replied(const struct pipeline *p)

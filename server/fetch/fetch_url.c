@@ -150,7 +150,9 @@ int fetch_url_check(const char *url, bool allow_private, struct err *e)
 				e, ERR_INPUT,
 				"has a character that a URL must not have; write it as %%XX");
 	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-		return err_set(e, ERR_INPUT, "must begin with https://");
+		return err_set(e, ERR_INPUT,
+			       allow_private ? "must begin with https:// or http://"
+					     : "must begin with https://");
 	if (check_written_host(strchr(url, ':') + 3, e) < 0)
 		return -1;
 	u = curl_url();

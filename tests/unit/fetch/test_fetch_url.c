@@ -108,6 +108,17 @@ static void urls_are_taken_or_refused(void **state)
 		}
 }
 
+static void the_error_names_the_schemes_that_are_allowed(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_int_equal(fetch_url_check("ftp://shop.example/", false, &e), -1);
+	assert_string_equal(e.text, "must begin with https://");
+	assert_int_equal(fetch_url_check("ftp://shop.example/", true, &e), -1);
+	assert_string_equal(e.text, "must begin with https:// or http://");
+}
+
 static void an_international_host_becomes_a_labels(void **state)
 {
 	static const struct {
@@ -187,5 +198,6 @@ static void retry_after_is_seconds_or_a_date(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(urls_are_taken_or_refused),
+	   cmocka_unit_test(the_error_names_the_schemes_that_are_allowed),
 	   cmocka_unit_test(an_international_host_becomes_a_labels),
 	   cmocka_unit_test(a_url_has_an_end), cmocka_unit_test(retry_after_is_seconds_or_a_date))

@@ -100,10 +100,10 @@ static int check_together(const struct config *c, struct err *e)
 	int dkim = is_set(c->dkim_key) + is_set(c->dkim_domain) + is_set(c->dkim_selector);
 
 	if (is_set(c->tls_cert) != is_set(c->tls_key))
-		return err_set(e, ERR_INPUT, "tls_cert and tls_key: both or neither");
+		return err_set(e, ERR_INPUT, "tls_cert and tls_key: set both or neither");
 	if (dkim != 0 && dkim != 3)
 		return err_set(e, ERR_INPUT,
-			       "dkim_key, dkim_domain and dkim_selector: all three or none");
+			       "dkim_key, dkim_domain and dkim_selector: set all three or none");
 	if ((c->roles & all) != all && !is_set(c->redis_url))
 		return err_set(e, ERR_INPUT,
 			       "roles: a subset needs redis_url: no other process could use the "

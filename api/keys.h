@@ -4,8 +4,8 @@
 #include "api/http/request.h"
 
 /* /v1/keys: the API keys of the key's own project; with the root key, of any project. */
-request_fn keys_list_get;
-request_fn keys_post;
-request_fn keys_delete;
+request_fn keys_list_get; /* GET /v1/keys */
+request_fn keys_post;     /* POST: the text of the key is in this response only */
+request_fn keys_delete;   /* DELETE /v1/keys/{id}: revokes it */
 
 #endif

@@ -4,7 +4,7 @@
 #include "api/http/request.h"
 
 /* /v1/projects: only with the root key. */
-request_fn projects_list_get;
-request_fn projects_post;
+request_fn projects_list_get; /* GET /v1/projects */
+request_fn projects_post;     /* POST: 409 if the name is in use */
 
 #endif

@@ -3,9 +3,8 @@
 
 #include "api/http/request.h"
 
-/* GET /v1/webhooks/{id}/deliveries, POST .../deliveries/{delivery}/redeliver, POST .../test */
-request_fn webhook_deliveries_list;
-request_fn webhook_deliveries_redeliver;
-request_fn webhook_deliveries_test;
+request_fn webhook_deliveries_list;      /* GET /v1/webhooks/{id}/deliveries */
+request_fn webhook_deliveries_redeliver; /* POST .../deliveries/{delivery}/redeliver */
+request_fn webhook_deliveries_test;      /* POST /v1/webhooks/{id}/test: sends a sample event */
 
 #endif

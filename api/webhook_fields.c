@@ -9,6 +9,8 @@
 #define DESCRIPTION_MAX 200
 #define FILTERS_MAX 20
 
+/* The host is converted to A-labels (RFC 5891), and private networks are refused unless the
+ * operator allows them. */
 static int take_url(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	struct webhook_fields *b = at;
@@ -50,6 +52,7 @@ static int take_value(struct rules_run *run, const struct rule_value *v, void *a
 
 static const struct rule filter = {.types = RULE_STRING, .min = 1, .max = 64, .take = check_filter};
 
+/* One table for both: the change of an endpoint needs no field. */
 #define RULES(url_is_required)                                                                     \
 	{                                                                                          \
 		{.field = "url",                                                                   \

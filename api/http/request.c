@@ -10,6 +10,7 @@
 struct request *request_new(struct http_server *s, const char *target)
 {
 	size_t len = strlen(target);
+	/* One allocation: the request, its target, and room for the decoded parts of the target. */
 	struct request *r = calloc(1, sizeof(*r) + len + 1 + URI_SCRATCH(len));
 
 	if (!r)
@@ -35,6 +36,7 @@ void request_leave(struct request *r)
 	s->body_bytes -= r->body.len;
 	s->response_bytes -= r->text_len;
 	LINKS_REMOVE(s->requests, r);
+	/* A callback of the store may still come. Without a server, request_resume frees r. */
 	r->server = NULL;
 	r->peer = NULL;
 	r->mhd = NULL;
@@ -95,6 +97,7 @@ const struct api *request_api(const struct request *r)
 
 const struct key *request_key(const struct request *r)
 {
+	/* A route without a scope has no key, also if the client sent one. */
 	return r->route && r->route->scope ? &r->key : NULL;
 }
 

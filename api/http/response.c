@@ -15,6 +15,7 @@
 #define RETRY_AFTER_S "5"
 #define RETRY_AFTER_FULL_S "30" /* a queue needs time to drain */
 
+/* RFC 9110 5.5. A line break in a value would begin a field of the attacker. */
 static bool is_field(const char *name, const char *value)
 {
 	for (const unsigned char *p = (const unsigned char *)value; *p; p++)
@@ -63,6 +64,7 @@ static void deliver_text(struct request *r, unsigned status, const char *content
 		r->server->response_bytes += r->text_len;
 	if (r->text_len)
 		response_header(r, "Content-Type", content_type);
+	/* once.c keeps the response in the store before the client gets it. */
 	if (r->hold)
 		r->hold(r, r->status, r->text_len ? r->text : "", r->text_len, r->hold_arg);
 	else
@@ -79,6 +81,7 @@ void response_release(struct request *r)
 {
 	r->is_response_ready = true;
 	r->responded_us = clock_mono_us();
+	/* Before the response is read, which may take long: others get this memory. */
 	request_free_body(r);
 	shares_leave(r);
 	request_resume(r);
@@ -144,6 +147,7 @@ void response_problem(struct request *r, enum problem problem, json_t *take_erro
 		response_header(r, "Retry-After", RETRY_AFTER_FULL_S);
 	if (problem == PROBLEM_UNAUTHORIZED)
 		response_header(r, "WWW-Authenticate", "Bearer");
+	/* For the log: the first problem is the reason. */
 	if (!r->problem)
 		r->problem = problem_slug(problem);
 	deliver_text(r, problem_status(problem), "application/problem+json", text, len);
@@ -162,6 +166,7 @@ void response_err(struct request *r, const struct err *e)
 		response_problem(r, problem, NULL, "%s", e->text);
 		return;
 	}
+	/* The client gets the request_id, by which the operator finds this line. */
 	LOG(LOG_ERROR, "http.internal", LOG_S("request", r->id), LOG_S("reason", e->text));
 	response_problem(r, problem, NULL, NULL);
 }

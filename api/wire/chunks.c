@@ -5,6 +5,7 @@
 
 #include "server/base/hex.h"
 
+/* RFC 9112 7.1. Extensions of chunks are refused. 8 hex digits are 4 GB, more than any limit. */
 #define SIZE_DIGITS_MAX 8
 
 /* Each of these reads one octet. False: the octet is not allowed there. */
@@ -30,6 +31,7 @@ static bool take_line_end(struct chunks *c, char octet, char wanted, enum chunks
 	return octet == wanted;
 }
 
+/* Fields after the last chunk are read and ignored. An empty line ends the body. */
 static bool take_trailer(struct chunks *c, char octet)
 {
 	if (octet == '\r') {

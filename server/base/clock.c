@@ -67,6 +67,7 @@ static int offset_minutes(const char *p, int *minutes)
 	*minutes = 0;
 	if ((*p == 'Z' || *p == 'z') && p[1] == 0)
 		return 0;
+	/* n is 6: sscanf would also take "+1:2" and blanks. */
 	if (sscanf(p, "%c%2d:%2d%n", &sign, &h, &m, &n) != 3 || n != 6 || p[n] != 0)
 		return -1;
 	if ((sign != '+' && sign != '-') || h > 23 || m > 59 || h < 0 || m < 0)
@@ -90,10 +91,12 @@ int clock_parse_rfc3339(const char *text, int64_t *real_ms)
 	p = fraction(text + n, &ms);
 	if (!p || offset_minutes(p, &minutes) < 0)
 		return -1;
+	/* A leap second is allowed: it is the first second of the next minute. */
 	if (tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60 || tm.tm_year < 1970)
 		return -1;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
+	/* timegm turns February 30 into March 2. Such a date is refused. */
 	back = tm;
 	s = timegm(&back);
 	if (back.tm_mon != tm.tm_mon || back.tm_mday < tm.tm_mday)

@@ -10,6 +10,7 @@
 
 #include "server/base/random.h"
 
+/* A sealed text: "s1:", and in base64 the nonce, the encrypted text and the tag (AES-256-GCM). */
 #define KEY_BYTES 32
 #define KEY_TEXT 44
 #define NONCE 12
@@ -38,6 +39,8 @@ static int read_key(const char *text, unsigned char key[KEY_BYTES + 1], struct e
 	return 0;
 }
 
+/* what: additional data (NIST SP 800-38D). A sealed text that is moved to another place does not
+ * open. */
 static int encrypt(const unsigned char *key, const char *what, const char *text, size_t len,
 		   unsigned char *out)
 {
@@ -46,6 +49,7 @@ static int encrypt(const unsigned char *key, const char *what, const char *text,
 	int n;
 	int ok;
 
+	/* A random nonce of 96 bits: with few secrets for a key, it does not repeat. */
 	random_bytes(out, NONCE);
 	ok = c && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, out) == 1 &&
 	     EVP_EncryptUpdate(c, NULL, &n, (const unsigned char *)what, (int)strlen(what)) == 1 &&
@@ -112,6 +116,7 @@ int seal_open(const char *key_text, const char *what, const char *sealed, struct
 	    (len - strlen(PREFIX)) / 4 * 3 <= sizeof(bytes)) {
 		n = EVP_DecodeBlock(bytes, (const unsigned char *)sealed + strlen(PREFIX),
 				    (int)(len - strlen(PREFIX)));
+		/* EVP_DecodeBlock counts the octets of the padding as well. */
 		while (pads < 2 && len > 0 && sealed[len - 1 - pads] == '=')
 			pads++;
 		n -= (int)pads;
@@ -121,6 +126,7 @@ int seal_open(const char *key_text, const char *what, const char *sealed, struct
 	explicit_bzero(key, sizeof(key));
 	if (rc == 0)
 		buf_str(out, (const char *)text);
+	/* GCM decrypts before it knows whether the tag is right: nothing of it may stay. */
 	explicit_bzero(text, sizeof(text));
 	if (rc < 0)
 		return err_set(e, ERR_INTERNAL,

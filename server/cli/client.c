@@ -11,6 +11,7 @@
 
 const struct config_preset client_presets[] = {{"log_level", "error"}, {NULL, NULL}};
 
+/* Without this check a command would wait for a socket that nobody serves. */
 static int find_redis(const struct config *config, struct err *e)
 {
 	if (*config->redis_url || redis_child_is_up(config))
@@ -22,6 +23,7 @@ static int find_redis(const struct config *config, struct err *e)
 		       config->data_dir);
 }
 
+/* Connected is enough: also a Redis that takes no mail now can be read. */
 int client_reach(struct client *c, const struct config *config, struct err *e)
 {
 	*c = (struct client){.status = -1};

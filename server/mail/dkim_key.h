@@ -25,12 +25,13 @@ struct dkim_key {
 	EVP_PKEY *pkey;
 	EVP_MD *sha256;
 	struct dkim_work *work;
-	bool is_rsa;
-	char domain[256];
-	char selector[256];
+	bool is_rsa;        /* else Ed25519 */
+	char domain[256];   /* d= */
+	char selector[256]; /* s= */
 };
 
-/* Signs a SHA-256 hash. *len: the room in out, then the length of the signature. */
+/* Signs a SHA-256 hash, by RSA (RFC 8301) or Ed25519 (RFC 8463). *len: the room in out, then the
+ * length of the signature. */
 int dkim_key_sign(const struct dkim_key *key, const unsigned char hash[DKIM_HASH_LEN],
 		  unsigned char *out, size_t *len, struct err *e);
 

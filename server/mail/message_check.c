@@ -41,6 +41,7 @@ static const char *const reserved[] = {
 	"DomainKey-Signature",
 };
 
+/* Their values are folded, but never encoded (RFC 2047 5). */
 static const char *const structured[] = {
 	"In-Reply-To", "References",     "List-Unsubscribe",
 	"List-Help",   "List-Subscribe", "List-Post",
@@ -145,6 +146,7 @@ static int check_content_id(const char *id, struct err *e)
 	return 0;
 }
 
+/* "." and ".." would be folders for the client that saves the file. */
 int message_check_filename(const char *name, size_t len, struct err *e)
 {
 	if (len && strspn(name, "./\\") == len)
@@ -185,6 +187,7 @@ static int check_part(const struct message_part *part, struct err *e)
 	return part->content_id ? check_content_id(part->content_id, e) : 0;
 }
 
+/* The msg-id of RFC 5322 3.6.4, without quoted strings and address literals in it. */
 static int check_message_id(const char *id, struct err *e)
 {
 	size_t len = strnlen(id, MESSAGE_ID_MAX + 1);
@@ -247,6 +250,7 @@ static int check_headers(const struct message *m, struct err *e)
 	return 0;
 }
 
+/* RFC 5322 4.1: NUL is obsolete. Some servers cut the mail there. */
 static int check_body(const char *body, size_t len, const char *what, struct err *e)
 {
 	if (body && len && memchr(body, 0, len))

@@ -11,6 +11,7 @@
 #define RECORD_FIXED_LEN 10 /* type, class, TTL, length of the data */
 #define CLASS_IN 1
 
+/* start: names are compressed by offsets from it (RFC 1035 4.1.4). */
 struct message {
 	const uint8_t *start;
 	const uint8_t *end;
@@ -45,6 +46,7 @@ static int skip_name(struct message *m)
 	return 0;
 }
 
+/* Each has a name, a type and a class. */
 static int skip_questions(struct message *m, unsigned count)
 {
 	for (; count > 0; count--) {
@@ -55,6 +57,7 @@ static int skip_questions(struct message *m, unsigned count)
 	return 0;
 }
 
+/* Moves to the next record. -1: the message ends within this one. */
 static int next_record(struct message *m, struct record *r)
 {
 	if (skip_name(m) < 0 || left(m) < RECORD_FIXED_LEN)
@@ -71,6 +74,8 @@ static int next_record(struct message *m, struct record *r)
 	return 0;
 }
 
+/* A name that no host can have, because it is too long or has an escape, becomes "\\", which is not
+ * a host name. */
 static void copy_name(const char *from, char *to, size_t size)
 {
 	size_t len = strlen(from);
@@ -133,6 +138,7 @@ static int add_address(const struct record *r, size_t len, struct dns_answer *ou
 {
 	if (r->len != len)
 		return -1;
+	/* More addresses than are tried are of no use. */
 	if (out->n < DNS_RECORDS_MAX)
 		memcpy(&out->addresses[out->n++], r->data, len);
 	return 0;
@@ -143,6 +149,7 @@ static int add_record(const struct message *m, const struct record *r, enum dns_
 {
 	if (r->type != (unsigned)type || r->class != CLASS_IN)
 		return 0;
+	/* The set is valid as long as its shortest record. */
 	if (out->n == 0 || r->ttl_s < out->ttl_s)
 		out->ttl_s = r->ttl_s;
 	switch (type) {
@@ -197,6 +204,7 @@ int dns_packet_read(const uint8_t *packet, size_t len, enum dns_type type, struc
 
 	if (len < HEADER_LEN)
 		return -1;
+	/* RCODE (RFC 1035 4.1.1). All but these two say nothing about the name. */
 	code = packet[3] & 0x0fu;
 	if (code != ns_r_noerror && code != ns_r_nxdomain)
 		return -1;

@@ -58,6 +58,7 @@ int secret_load(const struct config *config, const char *name, secret_make_fn *m
 
 	if ((size_t)snprintf(file, sizeof(file), "%s/%s", config->data_dir, name) >= sizeof(file))
 		return err_set(e, ERR_INPUT, "data_dir: too long");
+	/* Made in any case: its length is what the file must have. */
 	make(fresh);
 	rc = read_secret(file, strlen(fresh), text, e);
 	if (rc < 0 && e->kind == ERR_NOT_FOUND) {
@@ -82,6 +83,7 @@ static int prepare_setting(struct config *config, const char *setting, const cha
 
 int secret_prepare(struct config *config, struct err *e)
 {
+	/* With an external Redis, several machines need the same secret: the operator sets it. */
 	return *config->secret || *config->redis_url
 		       ? 0
 		       : prepare_setting(config, "secret", "secret", make_seal, e);

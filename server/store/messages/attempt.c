@@ -62,6 +62,7 @@ static char *put_word(char *to, const char *word, size_t max, char also)
 
 	for (; word && word[n] && n < max; n++)
 		to[n] = word[n] <= ' ' || word[n] > '~' || word[n] == also ? '?' : word[n];
+	/* An empty word would shift the words after it. */
 	if (n == 0)
 		to[n++] = '-';
 	return to + n;

@@ -31,6 +31,7 @@ static void on_claimed(const struct call_result *result, void *context)
 
 	if (result->end != CALL_ANSWERED) {
 		c->fn(RESPONSES_FAILED, 0, "", result->why, c->arg);
+		/* A script of another version: without a known outcome the request must not run. */
 	} else if (outcome < RESPONSE_CLAIM_STATUS_CLAIMED ||
 		   outcome > RESPONSE_CLAIM_STATUS_IN_HAND) {
 		resp_unexpected(&e);
@@ -70,6 +71,7 @@ static void on_finished(const struct call_result *result, void *context)
 	const struct finishing *f = context;
 	struct err why;
 
+	/* The lease of the claim ended, and another request of the same key runs. */
 	err_set(&why, ERR_NOT_FOUND, "another request has taken over the claim");
 	if (result->end != CALL_ANSWERED)
 		why = *result->why;

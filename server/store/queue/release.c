@@ -14,6 +14,7 @@
 #define STEP_MAX 100
 #define HELD_AFTER 5 /* relays that died with the job: it is held */
 
+/* The partitions are released one after the other, in steps of STEP_MAX jobs. */
 struct release {
 	struct redis *redis;
 	char owner[96];
@@ -59,6 +60,7 @@ static void on_released(const struct call_result *result, void *context)
 	if (count.jobs > 0)
 		LOG(LOG_WARN, "owner.released", LOG_S("owner", r->owner),
 		    LOG_N("jobs", count.jobs));
+	/* A step that leaves nothing ends the partition. */
 	if (!count.has_more)
 		r->partition++;
 	if (r->partition < redis_partitions(r->redis))
@@ -93,6 +95,7 @@ void release_command(struct command *c, unsigned partition, const char *owner,
 			       .retry_ms = config->retry_first_s * 1000,
 			       .crashes_max = HELD_AFTER,
 			       .owner = owner,
+			       /* Retries of one dead relay do not all come in the same moment. */
 			       .spread = random_below(1000),
 		       });
 }

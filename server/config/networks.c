@@ -12,6 +12,8 @@
 #define SEPARATORS ", "
 #define V4_PREFIX_BITS 96
 
+/* IPv4 addresses are compared as IPv6 addresses, ::ffff:a.b.c.d (RFC 4291 2.5.5.2). So a client
+ * is the same over both kinds of sockets. */
 static const uint8_t v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 struct network {
@@ -64,6 +66,7 @@ static bool parse_network(const char *text, size_t len, struct network *network)
 	} else if (inet_pton(AF_INET6, address, network->address) != 1) {
 		return false;
 	}
+	/* Without /bits it is one address. */
 	network->bits = 128;
 	if (!slash)
 		return true;

@@ -28,6 +28,8 @@ static void on_ready(int fd, unsigned what, void *arg)
 	int running;
 
 	curl_multi_socket_action(l->multi, fd, flags, &running);
+	/* Not now: a callback of a transfer may remove the handle, which libcurl forbids within
+	 * its own calls. */
 	loop_post(&l->done);
 }
 
@@ -40,6 +42,7 @@ static void on_time(void *arg)
 	loop_post(&l->done);
 }
 
+/* libcurl has one timer for all transfers. */
 static int want_timer(CURLM *multi, long ms, void *arg)
 {
 	struct curl_loop *l = arg;
@@ -101,6 +104,7 @@ int curl_loop_init(struct curl_loop *l, struct loop *loop, size_t max_connection
 
 void curl_loop_deinit(struct curl_loop *l)
 {
+	/* This may call want_socket and want_timer, which use the timer and the loop. */
 	if (l->multi)
 		curl_multi_cleanup(l->multi);
 	loop_timer_deinit(&l->timer);

@@ -13,6 +13,7 @@
 #include "server/mail/address.h"
 #include "server/route/netblock.h"
 
+/* RFC 6761, RFC 6762 and RFC 8375, and names that are used for internal networks. */
 static const char *const local_suffixes[] = {".localhost", ".local", ".internal", ".lan",
 					     ".home.arpa"};
 
@@ -87,6 +88,7 @@ static int check_host(const char *host, bool allow_private, struct err *e)
 	return 0;
 }
 
+/* Other ports could reach services that are not HTTP, on hosts that trust this machine. */
 static int check_port(const char *port, bool allow_private, struct err *e)
 {
 	if (strtoul(port, NULL, 10) > 0 &&
@@ -95,6 +97,7 @@ static int check_port(const char *port, bool allow_private, struct err *e)
 	return err_set(e, ERR_INPUT, "the port must be 443 or 8443");
 }
 
+/* u: as libcurl reads the URL, which is what it will connect to. */
 static int check_parts(CURLU *u, bool allow_private, struct err *e)
 {
 	char *scheme = NULL, *host = NULL, *port = NULL, *part = NULL;
@@ -127,6 +130,7 @@ static int check_written_host(const char *authority, struct err *e)
 	char text[256];
 	size_t len;
 
+	/* "https://shop.example@10.0.0.1/" leads to 10.0.0.1. */
 	if (strcspn(authority, "@") < strcspn(authority, "/?#"))
 		return err_set(e, ERR_INPUT, "must have no user name or password");
 	len = *authority == '[' ? strcspn(authority, "]") + 1 : strcspn(authority, ":/?#");
@@ -153,6 +157,7 @@ int fetch_url_check(const char *url, bool allow_private, struct err *e)
 		return err_set(e, ERR_INPUT,
 			       allow_private ? "must begin with https:// or http://"
 					     : "must begin with https://");
+	/* Both are checked: the host as the user wrote it, and as libcurl reads it. */
 	if (check_written_host(strchr(url, ':') + 3, e) < 0)
 		return -1;
 	u = curl_url();

@@ -7,6 +7,7 @@
 #include "server/mail/dkim.h"
 #include "server/mail/dkim_key.h"
 
+/* Cuts blanks around the item; a path may have blanks inside. */
 bool dkim_keys_item(const char **list, char item[DKIM_ITEM_MAX])
 {
 	size_t len;
@@ -84,6 +85,7 @@ static int load_keys(struct dkim_keys *keys, const char *files, const char *doma
 int dkim_keys_init(struct dkim_keys *keys, const char *files, const char *domain,
 		   const char *selectors, struct err *e)
 {
+	/* *keys is written only if all keys are usable. */
 	struct dkim_keys made = {0};
 
 	if (check_lists(files, selectors, e))

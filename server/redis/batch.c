@@ -73,6 +73,7 @@ static void on_result(const struct call_result *result, void *context)
 	struct call_result odd = {CALL_UNKNOWN, NULL, &why};
 
 	q->n_calls--;
+	/* With another number of replies, it is unknown which item each belongs to. */
 	if (result->end == CALL_ANSWERED && kind->width &&
 	    resp_count(result->reply) != kind->first + f->n * kind->width) {
 		resp_unexpected(&why);
@@ -82,6 +83,7 @@ static void on_result(const struct call_result *result, void *context)
 		next = item->next;
 		answer(q, item, result, kind->first + i * kind->width);
 	}
+	/* What arrived while the call was in flight is the next batch. */
 	if (q->first)
 		loop_post(&q->post);
 }
@@ -139,6 +141,7 @@ static void send_call(struct queue *q)
 	struct command c = {0};
 	unsigned connection = b->kind->connection;
 
+	/* Several calls in flight use the connections in turn. */
 	if (b->kind->max_in_flight > 1)
 		connection += b->turn++;
 	command_reserve(&c, waiting_bytes(q));
@@ -154,6 +157,7 @@ static void send_call(struct queue *q)
 	redis_call(b->redis, &c, connection, b->kind->limit_ms, CALLBACK_COPY(on_result, f));
 }
 
+/* Runs at the end of a loop turn, so that a call has the requests of the whole turn. */
 static void flush(void *arg)
 {
 	struct queue *q = arg;

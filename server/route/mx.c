@@ -14,6 +14,8 @@ static bool is_label_char(char c)
 	return isascii((unsigned char)c) && (isalnum((unsigned char)c) || c == '-' || c == '_');
 }
 
+/* RFC 1035 2.3.4, and _, which some MX hosts have. A last label of digits alone would be an IPv4
+ * address. */
 bool mx_is_host_name(const char *name)
 {
 	size_t label = 0;
@@ -65,6 +67,7 @@ enum reason mx_keep_hosts(struct dns_mx *list, size_t *n, const char *own_name)
 	size_t kept = 0;
 	size_t before_own;
 
+	/* RFC 7505: a null MX, the domain takes no mail. */
 	if (*n == 1 && !list[0].name[0])
 		return REASON_NULL_MX;
 	for (size_t i = 0; i < *n; i++) {
@@ -73,6 +76,7 @@ enum reason mx_keep_hosts(struct dns_mx *list, size_t *n, const char *own_name)
 	}
 	if (kept == 0)
 		return REASON_BAD_MX_NAMES;
+	/* RFC 5321 5.1: mail goes only to hosts that are preferred to ourselves. */
 	before_own = count_before_own(list, kept, own_name);
 	if (before_own == 0)
 		return REASON_LOOP;
@@ -89,6 +93,8 @@ static uint64_t hash_name(uint64_t hash, const char *name)
 	return hash;
 }
 
+/* The site of all domains with the same best hosts. They share connections and limits. The hash
+ * makes a site of long names differ from others. */
 void mx_site(const struct dns_mx *list, size_t n, char site[ROUTE_SITE_MAX])
 {
 	uint64_t hash = 0xcbf29ce484222325u;
@@ -120,6 +126,7 @@ uint64_t mx_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+/* Fisher and Yates. */
 static void shuffle_group(struct dns_mx *list, size_t n, uint64_t *random)
 {
 	for (size_t i = n; i > 1; i--) {

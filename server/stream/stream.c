@@ -17,6 +17,8 @@
 
 #define GATHER_BYTES 16384 /* one TLS record */
 
+/* CONNECTING: until the socket is connected. HANDSHAKE: of TLS. BROKEN is final; why says the
+ * reason. */
 enum stage { CONNECTING, OPEN, HANDSHAKE, BROKEN };
 
 struct stream {
@@ -35,6 +37,7 @@ struct stream {
 static void mark_broken(struct stream *s, const char *why)
 {
 	s->stage = BROKEN;
+	/* The first reason counts: later errors follow from it. */
 	if (!s->why[0])
 		snprintf(s->why, sizeof(s->why), "%s", why);
 	loop_fd_want(&s->watch, 0);
@@ -47,6 +50,7 @@ static void want_events(struct stream *s, unsigned what)
 		mark_broken(s, "out of memory");
 }
 
+/* TLS may have octets that it took but could not send, also after a read. */
 static bool waits_for_room(const struct stream *s)
 {
 	return s->is_write_blocked || (s->tls && tls_has_unsent(s->tls));
@@ -69,6 +73,7 @@ static void finish_connect(struct stream *s)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	/* A socket that is writable has connected or failed. */
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error)
@@ -118,6 +123,8 @@ static void on_event(int fd, unsigned what, void *arg)
 		flush_and_report(s);
 }
 
+/* stream_open, stream_adopt and stream_secure return before the first event, so their callers
+ * have *out. */
 static void on_post(void *arg)
 {
 	struct stream *s = arg;
@@ -131,6 +138,7 @@ static void on_post(void *arg)
 	s->fn(s->stage == BROKEN ? STREAM_FAILED : STREAM_CONNECTED, s->arg);
 }
 
+/* A peer on this machine: nobody reads the octets on the way. */
 static bool is_loopback(const struct sockaddr *addr)
 {
 	const struct sockaddr_in *v4 = (const void *)addr;
@@ -183,6 +191,8 @@ int stream_open(struct stream **out, struct loop *loop, const struct sockaddr_st
 	if (!s)
 		return err_oom(e);
 	s->is_local = is_loopback(addr);
+	/* A write is a whole command; it must not wait for the acknowledgement of the one
+	 * before. */
 	if (to->ss_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	s->stage = CONNECTING;
@@ -291,6 +301,7 @@ ssize_t stream_read(struct stream *s, char *bytes, size_t size)
 	return map_status(s, status, n);
 }
 
+/* Without TLS, a full buffer means that there may be more. TLS knows what it has decrypted. */
 bool stream_has_more(const struct stream *s, size_t n, size_t size)
 {
 	return s->tls ? tls_has_pending(s->tls) : n == size;
@@ -299,6 +310,7 @@ bool stream_has_more(const struct stream *s, size_t n, size_t size)
 static ssize_t write_plain(struct stream *s, const struct iovec *pieces, size_t n)
 {
 	struct msghdr message = {.msg_iov = (void *)(uintptr_t)pieces, .msg_iovlen = n};
+	/* All pieces in one system call, without a copy. */
 	ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL);
 
 	if (sent >= 0)
@@ -339,6 +351,7 @@ ssize_t stream_write(struct stream *s, const struct iovec *pieces, size_t n)
 	if (s->stage != OPEN)
 		return s->stage == BROKEN ? -1 : 0;
 	wrote = s->tls ? write_tls(s, pieces, n) : write_plain(s, pieces, n);
+	/* The next STREAM_MOVED comes when the socket has room. */
 	s->is_write_blocked = wrote == 0;
 	want_open(s);
 	return wrote;

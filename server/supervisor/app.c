@@ -49,6 +49,7 @@ struct app {
 	size_t n_owners;
 };
 
+/* 0: one for each core. */
 static unsigned workers(int64_t setting)
 {
 	return setting ? (unsigned)setting : process_cores();
@@ -101,6 +102,7 @@ static void add_jobs(struct app *app, const struct config *config, role_fn *gree
 /* Children of a killed Postern may hold the port for a moment. */
 static int open_port(struct listen *l, const char *variable, const char *listen, struct err *e)
 {
+	/* Nothing else runs yet, so this process may sleep. */
 	const struct timespec pause = {.tv_nsec = 50000000};
 	int64_t until = clock_mono_ms() + PORT_MS;
 	int status = listen_open(l, variable, listen, e);
@@ -193,6 +195,7 @@ static int reload(void *arg, const struct supervisor_job **jobs, size_t *n, stru
 		buf_deinit(&ignored);
 		return -1;
 	}
+	/* A reload cannot change the ports or the data directory, for example. */
 	if (ignored.len)
 		LOG(LOG_WARN, "reload.needs_restart", LOG_S("settings", buf_text(&ignored)),
 		    LOG_S("hint", "these settings change only with a restart of postern"));

@@ -3,11 +3,12 @@ import contextlib
 import os
 import signal
 import socket
+import socketserver
 import threading
 
 import pytest
 
-from support import harness, sentinel
+from support import sentinel, talk
 from support.harness import wait_for
 from support.sentinel import SERVICE
 
@@ -140,7 +141,9 @@ def test_a_master_that_hangs_is_left(make_trio, make_server):
     deliver(server)
     os.kill(old.process.pid, signal.SIGSTOP)
     try:
-        trio.wait_other(old)
+        new = trio.wait_other(old)
+        # the kernel keeps the connections to the old master alive
+        wait_for(lambda: b"cmd=subscribe" in new("CLIENT", "LIST"), 20, what="a subscriber at the new master")
         wait_for(lambda: server.send("b@d0.test", key=server.live_key).status == 202, 60, what="mail is accepted")
         deliver(server)
     finally:
@@ -154,8 +157,42 @@ def test_sentinels_that_are_away_are_passed_over(make_trio, make_server, stack):
     silent = socket.create_server(("127.0.0.1", 0))
     stack.add(silent, silent.close)
     trio.sentinels[0].stop()
-    trio.url = f"redis+sentinel://127.0.0.1:1,127.0.0.1:{silent.getsockname()[1]},{trio.hosts}/{SERVICE}"
+    names = trio.hosts.replace("127.0.0.1", "localhost")
+    trio.url = f"redis+sentinel://127.0.0.1:1,[::1]:1,127.0.0.1:{silent.getsockname()[1]},{names}/{SERVICE}"
     deliver(make_server(trio))
+
+
+class LateSentinel(socketserver.ThreadingTCPServer):
+    """It names a server that is no master, as a sentinel does that has missed a failover."""
+
+    daemon_threads = allow_reuse_address = True
+
+    class RequestHandlerClass(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.server.n_asked += 1
+            self.request.recv(4096)
+            port = str(self.server.named.port)
+            self.request.sendall(f"*2\r\n$9\r\n127.0.0.1\r\n${len(port)}\r\n{port}\r\n".encode())
+
+    def __init__(self, named):
+        super().__init__(("127.0.0.1", 0), self.RequestHandlerClass)
+        self.named, self.n_asked = named, 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+
+
+def test_a_sentinel_that_names_a_replica_is_passed_over(make_trio, make_server, stack):
+    trio = make_trio(replicas=1)
+    late = stack.add(LateSentinel(trio.nodes[1]))
+    trio.url = f"redis+sentinel://127.0.0.1:{late.server_address[1]},{trio.hosts}/{SERVICE}"
+    server = make_server(trio)
+    deliver(server)
+    assert late.n_asked > 0
+    assert any("not a master" in line.get("reason", "") for line in server.log_lines())
+    assert trio.nodes[1].info("commandstats").get("cmdstat_script|load") is None    # ROLE comes before the handshake
 
 
 def test_sentinels_and_redis_with_a_password_and_a_database(make_trio, make_server):
@@ -165,6 +202,19 @@ def test_sentinels_and_redis_with_a_password_and_a_database(make_trio, make_serv
     deliver(server)
     assert "db3" in trio.nodes[0].info("keyspace")
     assert "canary0password" not in server.log()
+
+
+def test_sentinels_and_redis_over_tls(make_trio, make_server, tmp_path):
+    certificates = talk.Certificates(tmp_path)
+    pem = certificates.folder / "address.pem"
+    trio = make_trio(tls={"tls_cert_file": pem, "tls_key_file": pem, "tls_ca_cert_file": certificates.ca_file, "tls_auth_clients": "no",
+                          "tls_replication": "yes"})
+    server = make_server(trio, redis_ca_file=certificates.ca_file)
+    deliver(server)
+    trio.nodes[0].kill()
+    trio.wait_other(trio.nodes[0])
+    server.wait_ready()
+    deliver(server)
 
 
 def not_ready_because(server, words):

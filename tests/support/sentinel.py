@@ -14,7 +14,7 @@ class Node(harness.Redis):
     def __init__(self, directory, port, **settings):
         super().__init__(directory, bind="127.0.0.1", repl_diskless_sync_delay=0, **settings)
         self.port = port
-        self.settings["port"] = port
+        self.settings["tls-port" if "tls-replication" in self.settings else "port"] = port
 
     def __call__(self, *words):
         with RedisClient(self.socket) as r:
@@ -44,13 +44,17 @@ class Node(harness.Redis):
 
 
 class Sentinel:
-    def __init__(self, directory, master, quorum=2, password="", **settings):
+    """port is for the test, open_port for Postern: with TLS it is another one."""
+
+    def __init__(self, directory, master, quorum=2, password="", tls=None):
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.port, self.process = directory, harness.free_port(), None
+        self.open_port = harness.free_port() if tls else self.port
         lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {directory}",
                  f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {quorum}",
                  f"sentinel down-after-milliseconds {SERVICE} 1000", f"sentinel failover-timeout {SERVICE} 4000"]
-        lines += [f"{name.replace('_', '-')} {value}" for name, value in settings.items()]
+        if tls:
+            lines += [f"{name.replace('_', '-')} {value}" for name, value in {**tls, "tls_port": self.open_port}.items()]
         if password:
             lines += [f"requirepass {password}", f"sentinel sentinel-pass {password}", f"sentinel auth-pass {SERVICE} {password}"]
         self.password = password
@@ -87,15 +91,15 @@ class Sentinel:
 class Trio:
     """nodes[0] is the first master. url is for Postern."""
 
-    def __init__(self, directory, add, replicas=2, password="", **settings):
+    def __init__(self, directory, add, replicas=2, password="", tls=None, **settings):
         secret = {"requirepass": password, "masterauth": password} if password else {}
-        self.nodes = [Node(directory / f"node{n}", harness.free_port(), **settings, **secret) for n in range(replicas + 1)]
+        self.nodes = [Node(directory / f"node{n}", harness.free_port(), **settings, **secret, **(tls or {})) for n in range(replicas + 1)]
         for n, node in enumerate(self.nodes):
             add(node if n == 0 else node.follow(self.nodes[0])).start()
-        self.sentinels = [add(Sentinel(directory / f"sentinel{n}", self.nodes[0], password=password)).start() for n in range(3)]
+        self.sentinels = [add(Sentinel(directory / f"sentinel{n}", self.nodes[0], password=password, tls=tls)).start() for n in range(3)]
         wait_for(lambda: all(s.others() == (replicas, 2) for s in self.sentinels), 30, what="the sentinels know each other")
-        self.hosts = ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels)
-        self.url = f"redis+sentinel://{':' + password + '@' if password else ''}{self.hosts}/{SERVICE}"
+        self.hosts = ",".join(f"127.0.0.1:{s.open_port}" for s in self.sentinels)
+        self.url = f"redis{'s' if tls else ''}+sentinel://{':' + password + '@' if password else ''}{self.hosts}/{SERVICE}"
 
     def master(self):
         """The node that all sentinels which are up name."""

@@ -1,6 +1,7 @@
 #ifndef SERVER_REDIS_CALLBACK_H
 #define SERVER_REDIS_CALLBACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/base/err.h"
@@ -42,6 +43,13 @@ struct call_group {
 	struct err why; /* of a call that failed */
 };
 /* Takes one result and keeps its error. Returns true for the last result of the group. */
-bool call_group_end(struct call_group *g, const struct call_result *result);
+static inline bool call_group_end(struct call_group *g, const struct call_result *result)
+{
+	if (result->end != CALL_ANSWERED) {
+		g->has_failed = true;
+		g->why = *result->why;
+	}
+	return --g->n_open == 0;
+}
 
 #endif

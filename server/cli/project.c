@@ -242,7 +242,10 @@ static int read_settings(int argc, char **argv, struct project_request *r, const
 		return err_prefix(e, "--stored-bytes");
 	if (add_weight(r, weight, e) < 0)
 		return -1;
-	return r->n_settings ? 0 : err_set(e, ERR_INPUT, "a setting is expected");
+	return r->n_settings ? 0
+			     : err_set(e, ERR_INPUT,
+				       "a setting is expected: --queued-messages, --stored-bytes "
+				       "or --weight");
 }
 
 static int set(int argc, char **argv)

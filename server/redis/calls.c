@@ -108,7 +108,7 @@ static void take_not_now(struct call *c, const char *text)
 	struct calls *l = c->calls;
 	int64_t soon = clock_mono_ms() + READONLY_MS;
 
-	LOG(LOG_WARN, "store.not_now", LOG_S("reason", text));
+	LOG_ONCE(LOG_WARN, "store.not_now", LOG_S("reason", text));
 	c->was_lost |= is_from_script(text);
 	c->was_refused = true;
 	snprintf(l->not_now, sizeof(l->not_now), "%s%s",
@@ -169,7 +169,7 @@ static void take_confirmed(struct call *c, const redisReply *r, const redisReply
 	err_set(&why, ERR_RETRY, "no replica of Redis has confirmed%s%s",
 		waited->type == REDIS_REPLY_ERROR ? ": " : " within 2 s",
 		waited->type == REDIS_REPLY_ERROR ? waited->str : "");
-	LOG(LOG_WARN, "store.not_replicated", LOG_S("reason", why.text));
+	LOG_ONCE(LOG_WARN, "store.not_replicated", LOG_S("reason", why.text));
 	end_call(c, CALL_UNKNOWN, NULL, &why);
 }
 

@@ -73,6 +73,17 @@ int listen_check(const char *variable, const char *listen, struct err *e)
 	return 0;
 }
 
+bool listen_share(const char *listen, const char *other)
+{
+	struct address a, b;
+
+	while (next_address("", &listen, &a, NULL) == 1)
+		for (const char *p = other; next_address("", &p, &b, NULL) == 1;)
+			if (strcmp(a.host, b.host) == 0 && strcmp(a.port, b.port) == 0)
+				return true;
+	return false;
+}
+
 static int refuse(const char *variable, const struct address *a, struct err *e)
 {
 	long other = strtol(a->port, NULL, 10) + 1;

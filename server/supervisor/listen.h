@@ -1,6 +1,7 @@
 #ifndef SERVER_SUPERVISOR_LISTEN_H
 #define SERVER_SUPERVISOR_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/base/err.h"
@@ -20,6 +21,8 @@ struct listen {
  * syntax error; ERR_RETRY: in use; ERR_REFUSED: not allowed. */
 int listen_open(struct listen *l, const char *variable, const char *listen, struct err *e);
 void listen_close(struct listen *l);
+/* True if both lists have an address: the same host and port as text. */
+bool listen_share(const char *listen, const char *other);
 /* Checks the syntax only. */
 int listen_check(const char *variable, const char *listen, struct err *e);
 

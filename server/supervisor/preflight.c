@@ -66,7 +66,13 @@ static int check_listen(const struct config *config, struct err *e)
 		return -1;
 	if (strcmp(config->metrics_listen, "off") == 0)
 		return 0;
-	return listen_check("POSTERN_METRICS_LISTEN", config->metrics_listen, e);
+	if (listen_check("POSTERN_METRICS_LISTEN", config->metrics_listen, e) < 0)
+		return -1;
+	if (listen_share(config->listen, config->metrics_listen))
+		return err_set(e, ERR_INPUT,
+			       "POSTERN_METRICS_LISTEN and POSTERN_LISTEN have the same address; "
+			       "choose another port, or POSTERN_METRICS_LISTEN=off");
+	return 0;
 }
 
 int preflight_check(const struct config *config, struct err *e)

@@ -95,6 +95,11 @@ def test_help_command_and_the_option_help_print_the_same(run):
     assert run("help", "key", "list").stdout == run("key", "list", "--help").stdout
 
 
+def test_config_check_refuses_one_address_for_both_listeners(run):
+    done = run("config", "check", listen="127.0.0.1:8080", metrics_listen="127.0.0.1:9464,127.0.0.1:8080")
+    assert done.returncode == 1 and "POSTERN_METRICS_LISTEN and POSTERN_LISTEN have the same address" in done.stderr
+
+
 def test_config_check_of_a_valid_configuration_exits_with_0(run):
     done = run("config", "check")
     assert done.returncode == 0, done.stderr

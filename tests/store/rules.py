@@ -356,7 +356,7 @@ def settle(before, after, command, _):
             need(new.jobs[j].settled == (job.settled if goes_on else epoch) or not command.refs_once, "settled epoch", ref)
             if goes_on and command.refs_once:
                 applied = sum(r.n > old.n for r in new.recipients if r.job == j)
-                need(after.leases[ref][1] == (0 if applied else lease[1]), "a dot after results of a part", ref)
+                need(after.leases[ref][1] == (0 if applied or not results else lease[1]), "a dot after results of a part", ref)
                 need(after.due.get(ref) == before.due.get(ref), "due while the relay goes on", ref)
             elif new.jobs[j].open and command.refs_once:
                 at = max(min(command.now + delay, new.deadline), command.now)

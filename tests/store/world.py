@@ -113,6 +113,8 @@ class World:
         chunks, used = before.chunks, dict(before.usage)
         for m, (status, stands, at, stopped) in zip(messages, zip(*[iter(answer)] * 4), strict=True):
             key, listed = (m.project, m.idempotency), ""
+            if m.is_malformed:    # whatever the status: the number of its chunks cannot be read
+                self.malformed.add(m.id)
             known = self.messages.get(m.id)
             if known:
                 want, listed = (1, m.id, before.records[m.id].accepted if m.id in before.records else now), m.suppressed
@@ -123,7 +125,6 @@ class World:
                 want = (4, m.id, 0)
             elif m.is_malformed:
                 want = (5, m.id, 0)
-                self.malformed.add(m.id)
             elif chunks.get(m.id, {}).keys() != m.chunks.keys():
                 want = (6, m.id, 0)
             elif full := m.find_excess(*used.get(m.project, (0, 0)), now):

@@ -14,7 +14,9 @@ local function suppress_address(tenant, address, json)
 	if removed_at(tenant, address) >= tonumber(at) then return end
 	call('HSET', key_suppressed(tenant), address, json)
 	call('ZADD', key_suppressed_at(tenant), at, address)
-	if cjson.decode(json).reason == 'bounce' then call('ZADD', key_suppressed_bounced(tenant), at, address) end
+	local bounced = key_suppressed_bounced(tenant)
+	if cjson.decode(json).reason == 'bounce' then call('ZADD', bounced, at, address)
+	else call('ZREM', bounced, address) end
 end
 
 -- Returns 1, or 0: it was not on the list.

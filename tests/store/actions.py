@@ -66,7 +66,8 @@ class Actors:
         self.trace.append(command)
         self.count(command)
         is_full = command.name == "accept" and 7 in command.answer[::4]    # run again, there may be room
-        if command.name not in PROGRESS and not is_full and self.rnd.random() < .12:
+        is_mixed = command.name == "settle" and not command.refs_once    # a relay has one result for an attempt
+        if command.name not in PROGRESS and not is_full and not is_mixed and self.rnd.random() < .12:
             self.again(command)
         after = self.reader.read()
         if command.name == "accept":
@@ -108,8 +109,6 @@ class Actors:
         if command.name == "take":
             answer, want = answer[:3], want[:3]
         elif command.name == "settle":         # applied becomes applied before; so does a late delivery, if no later attempt was settled
-            if not command.refs_once:
-                return
             want = [a if a in (0, 2) and was == 3 or a == was == 1 and delay == -1 else {1: 2, 3: None}.get(was, was)
                     for was, a, delay in zip(want, answer, command.args[4::4])]
         elif command.name == "accept":

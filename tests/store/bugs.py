@@ -34,7 +34,6 @@ BUGS = {
     "two go first after a rest": ("take", "elseif used > 0 then return 'later'", "elseif false then return 'later'"),
     "a capped project gets a new site": ("take", "if is_capped[project] then looks_in_vain", "if false then looks_in_vain"),
     "a capped project gets more connections": ("take", "if not is_for_new or not is_capped[page[i]] then", "if true then"),
-    "more for otp than is reserved": ("take", "min(room - count, otp_free), true)", "room - count, true)"),
     "nobody waits": ("take", "if how == 'open' then return true", "if false then return true"),
     "otp without a limit": ("accept", "if room <= 0 then return false end", ""),
     "take does not count the otp jobs that it pops": ("take", "if lane == 'otp' then popped_otp", "if false then popped_otp"),

@@ -69,7 +69,7 @@ BUGS = {
     "giveback wakes nobody": ("giveback", "#ready_order + #new_sites > 0", "#ready_order > 0"),
     "promote too early": ("promote", "'-inf', now_digits, 'LIMIT'", "'-inf', digits(now_ms + 1000), 'LIMIT'"),
     "results of a part leave the dot": ("settle", "' 0 ' .. owner", "' 1 ' .. owner"),
-    "results of a part end the epoch": ("settle", "if is_empty or job.open > 0 then\n\t\tleases_kept", "if job.open > 0 then\n\t\tjob.settled_epoch = epoch\n\t\tleases_kept"),
+    "results of a part end the epoch": ("settle", "if job.open > 0 then\n\t\tif not is_empty", "if job.open > 0 then\n\t\tjob.settled_epoch = epoch\n\t\tif not is_empty"),
     "idempotency is not written": ("accept", "if message.idempotency then call('SET'", "if false then call('SET'"),
     "accept forgets a deadline when the clock went back": ("accept", "if minute < deadline_cursor then", "if false then"),
     "accept stores what came late": ("accept", "elseif latest_ms > 0 and now_ms > latest_ms then", "elseif false then"),

@@ -104,16 +104,17 @@ end
 -- that was set in between.
 local function settle_part(i, message, job, lease, epoch)
 	local is_empty = #results[i] == 0
-	if not is_empty then
-		if apply(i, message, epoch, false) == 0 then return APPLIED end
-		changed[ids[i]] = message
-		job.epoch = epoch              -- the epoch of an attempt is at most that of its job
-	end
-	if is_empty or job.open > 0 then
+	if not is_empty and apply(i, message, epoch, false) == 0 then return APPLIED end
+	if job.open > 0 then
+		if not is_empty then
+			changed[ids[i]] = message
+			job.epoch = epoch      -- the epoch of an attempt is at most that of its job
+		end
 		leases_kept[#leases_kept + 1] = refs[i]
 		leases_kept[#leases_kept + 1] = digits(epoch) .. ' 0 ' .. owner
 		return APPLIED
 	end
+	changed[ids[i]] = message
 	end_lease(refs[i], job, lease)
 	job.settled_epoch = epoch
 	return APPLIED

@@ -101,8 +101,10 @@ static void check_replicas(struct redis_settings *c, const redisReply *info,
 {
 	static const char name[] = "min-replicas-to-write";
 
-	if (number(info, "connected_slaves") < 1)
-		fail(c, "Redis has no replica: POSTERN_DURABILITY=replicated needs one");
+	/* A replica that still copies the store is connected, but confirms nothing. */
+	if (!info->str || !strstr(info->str, ",state=online,"))
+		fail(c, "Redis has no replica that is in step: POSTERN_DURABILITY=replicated needs "
+			"one");
 	if (config->type == REDIS_REPLY_ARRAY && strtol(setting(config, name), NULL, 10) < 1)
 		fail(c,
 		     "Redis has %s %s: set it to 1, so that a server that lost its replicas "

@@ -57,6 +57,19 @@ static redisReply *make_settings(struct arranged *s, const char *appendfsync, co
 	return &s->reply;
 }
 
+/* Adds one to those of make_settings. */
+static void add_setting(struct arranged *s, const char *name, const char *value)
+{
+	const char *const texts[2] = {name, value};
+
+	for (size_t i = 4; i < 6; i++) {
+		snprintf(s->text[i], sizeof(s->text[i]), "%s", texts[i - 4]);
+		s->parts[i] = text_reply(s->text[i]);
+		s->list[i] = &s->parts[i];
+	}
+	s->reply.elements = 6;
+}
+
 static struct redis_settings check_with(const char *change, const redisReply *config,
 					bool may_assume)
 {
@@ -215,7 +228,41 @@ static void newer_and_unreadable_info_texts_do_no_harm(void **state)
 	assert_false(c.holds);
 }
 
+static void a_replica_must_be_in_step_and_be_asked_for(void **state)
+{
+	static const struct {
+		const char *replica, *wanted, *why;
+	} rows[] = {
+		{"slave0:ip=10.0.0.2,port=6379,state=online,offset=14,lag=0", "1", ""},
+		{"slave0:ip=10.0.0.2,port=6379,state=wait_bgsave,offset=0,lag=0", "1",
+		 "no replica"},
+		{"slave0:ip=10.0.0.2,port=6379,state=send_bulk,offset=0,lag=0", "1", "no replica"},
+		{"", "1", "no replica"},
+		{"slave0:ip=10.0.0.2,port=6379,state=online,offset=14,lag=0", "0",
+		 "min-replicas-to-write 0"},
+	};
+	char text[1200];
+	struct arranged s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		redisReply *config = make_settings(&s, "always", "no"), info;
+		struct redis_settings c;
+
+		add_setting(&s, "min-replicas-to-write", rows[i].wanted);
+		make_info(text, sizeof(text), NULL);
+		strcat(text, rows[i].replica);
+		info = text_reply(text);
+		settings_check(&info, config, false, true, &c);
+		if (c.holds == (*rows[i].why != 0) || !strstr(c.why, rows[i].why))
+			fail_msg("%s, %s: %s", rows[i].replica, rows[i].wanted, c.why);
+		settings_check(&info, config, false, false, &c);
+		assert_true(c.holds);
+	}
+}
+
 UNIT_TESTS(cmocka_unit_test(good_settings_hold),
+	   cmocka_unit_test(a_replica_must_be_in_step_and_be_asked_for),
 	   cmocka_unit_test(each_setting_that_loses_mail_is_named),
 	   cmocka_unit_test(settings_of_config_are_checked),
 	   cmocka_unit_test(odd_replies_to_config_count_as_wrong_settings),

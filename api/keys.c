@@ -1,7 +1,6 @@
 /* /v1/keys: API keys over the API. */
 #include "api/keys.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/http/response.h"
@@ -205,22 +204,16 @@ static void on_keys(const struct key *list, size_t n, const struct err *why, voi
 	page_respond_ids(r, p, data);
 }
 
-static int read_page(const struct request *r, void *page, struct err *e)
+void keys_list_get(struct request *r)
 {
 	static const char *const own_names[] = {NULL};
 	static const char *const root_names[] = {"project", NULL};
-
-	return page_read_ids(r, "key", is_root(r) ? root_names : own_names, page, e);
-}
-
-void keys_list_get(struct request *r)
-{
 	const char *project = request_query(r, "project");
 	struct keys_of of = reach_of(r);
 
 	if (is_root(r))
 		of.project = project ? project : "default";
-	if (page_begin(r, calloc(1, sizeof(struct page)), free, read_page))
+	if (page_begin_ids(r, "key", is_root(r) ? root_names : own_names))
 		keys_list(request_api(r)->redis, &of, on_keys, r);
 }
 

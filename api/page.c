@@ -1,6 +1,7 @@
 /* Lists, a page at a time. */
 #include "api/page.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/http/response.h"
@@ -95,17 +96,36 @@ int page_read_ids(const struct request *r, const char *prefix, const char *const
 	return p->cursor && !id_valid(prefix, p->cursor) ? page_bad_cursor(e) : 0;
 }
 
+static bool keep_state(struct request *r, void *take_state, void (*free_fn)(void *))
+{
+	if (take_state)
+		request_set_state(r, take_state, free_fn);
+	else
+		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+	return take_state;
+}
+
 void *page_begin(struct request *r, void *take_state, void (*free_fn)(void *), page_query_fn *read)
 {
 	struct err e;
 
-	if (!take_state) {
-		response_problem(r, PROBLEM_INTERNAL, NULL, "Out of memory.");
+	if (!keep_state(r, take_state, free_fn))
 		return NULL;
-	}
-	request_set_state(r, take_state, free_fn);
 	if (read(r, take_state, &e) == 0)
 		return take_state;
+	response_err(r, &e);
+	return NULL;
+}
+
+const struct page *page_begin_ids(struct request *r, const char *prefix, const char *const *names)
+{
+	struct page *p = calloc(1, sizeof(*p));
+	struct err e;
+
+	if (!keep_state(r, p, free))
+		return NULL;
+	if (page_read_ids(r, prefix, names, p, &e) == 0)
+		return p;
 	response_err(r, &e);
 	return NULL;
 }

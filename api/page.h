@@ -32,6 +32,9 @@ int page_read_ids(const struct request *r, const char *prefix, const char *const
  * returns NULL. */
 typedef int page_query_fn(const struct request *r, void *state, struct err *e);
 void *page_begin(struct request *r, void *take_state, void (*free_fn)(void *), page_query_fn *read);
+/* The same for a list of ids: the state of the request is its page, which is returned. prefix and
+ * names as for page_read_ids. */
+const struct page *page_begin_ids(struct request *r, const char *prefix, const char *const *names);
 /* Returns -1 and sets the error for a cursor that Postern did not make. */
 int page_bad_cursor(struct err *e);
 /* Reads a whole number from min to max. If it is not given, *n is unchanged. */

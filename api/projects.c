@@ -1,7 +1,6 @@
 /* /v1/projects: projects over the API. */
 #include "api/projects.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/body.h"
@@ -44,16 +43,11 @@ static void on_projects(const struct project *list, size_t n, const struct err *
 	page_respond_ids(r, p, data);
 }
 
-static int read_page(const struct request *r, void *page, struct err *e)
+void projects_list_get(struct request *r)
 {
 	static const char *const names[] = {NULL};
 
-	return page_read_ids(r, "prj", names, page, e);
-}
-
-void projects_list_get(struct request *r)
-{
-	if (page_begin(r, calloc(1, sizeof(struct page)), free, read_page))
+	if (page_begin_ids(r, "prj", names))
 		projects_list(request_api(r)->redis, on_projects, r);
 }
 

@@ -330,16 +330,11 @@ static void on_list(const struct endpoint *list, size_t n, const struct err *why
 	page_respond_ids(r, p, data);
 }
 
-static int read_page(const struct request *r, void *page, struct err *e)
+void webhooks_list(struct request *r)
 {
 	static const char *const names[] = {NULL};
 
-	return page_read_ids(r, "whk", names, page, e);
-}
-
-void webhooks_list(struct request *r)
-{
-	if (page_begin(r, calloc(1, sizeof(struct page)), free, read_page))
+	if (page_begin_ids(r, "whk", names))
 		endpoints_list(request_api(r)->redis, request_key(r)->tenant, on_list, r);
 }
 

@@ -43,7 +43,7 @@ void responses_claim(struct redis *redis, const struct responses_claim *claim,
 /* why NULL: done. ERR_NOT_FOUND: another request has taken over the claim; ERR_RETRY, ERR_INTERNAL.
  */
 typedef void responses_finish_fn(const struct err *why, void *arg);
-/* In place of a status. Numbers as in lua/projects/response_finish.lua. */
+/* In place of a status. Numbers as in lua/responses/response_finish.lua. */
 enum responses_end {
 	RESPONSES_FORGET,  /* nothing was made: the key is free again */
 	RESPONSES_RELEASE, /* something may have been made: the next request takes over the claim */

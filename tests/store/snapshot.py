@@ -136,7 +136,7 @@ class Record:
 
 
     def kept_bytes(self):
-        """What it takes after its end: as in lib/change.lua."""
+        """The bytes that count for a finished message, as in lib/change.lua."""
         return len(self.text) + 1000 + 100 * len(self.recipients) + 200 * len(self.jobs)
 
     def queued_bytes(self):
@@ -217,10 +217,6 @@ class Reader:
             s.contents[message_id] = value
 
     @staticmethod
-    def key_t(s, rest, value):
-        s.transcripts[rest] = value
-
-    @staticmethod
     def key_i(s, rest, value):
         s.idempotency[tuple(rest.split(":"))] = tuple(value.split(" "))
 
@@ -249,24 +245,8 @@ class Reader:
         s.ready = {lane: int(n) for lane, n in pairs(value) if n != "0"}
 
     @staticmethod
-    def key_otp_waiting(s, _, value):
-        s.otp_waiting = {tenant: int(n) for tenant, n in pairs(value)}
-
-    @staticmethod
-    def key_turns(s, _, value):
-        s.last_turns = {name: float(n) for name, n in pairs(value)}
-
-    @staticmethod
-    def key_weights(s, _, value):
-        s.weights = {tenant: int(n) for tenant, n in pairs(value)}
-
-    @staticmethod
     def key_full(s, _, value):
         s.full = set(value)
-
-    @staticmethod
-    def key_site(s, rest, value):
-        s.sites[rest] = value
 
     @staticmethod
     def key_rest(s, rest, value):
@@ -289,26 +269,10 @@ class Reader:
             s.slots = {site: int(c) for site, c in pairs(value)}
 
     @staticmethod
-    def key_owners(s, _, value):
-        s.owners = {owner: int(at) for owner, at in pairs(value)}
-
-    @staticmethod
-    def key_last(s, rest, value):
-        s.last[rest] = value
-
-    @staticmethod
     def key_lease(s, _, value):
         for ref, text in pairs(value):
             epoch, dot, owner = text.split(" ")
             s.leases[ref] = (int(epoch), dot == "1", owner)
-
-    @staticmethod
-    def key_lease_end(s, _, value):
-        s.ends = {ref: int(at) for ref, at in pairs(value)}
-
-    @staticmethod
-    def key_due(s, _, value):
-        s.due = {ref: int(at) for ref, at in pairs(value)}
 
     @staticmethod
     def key_x(s, rest, value):
@@ -333,10 +297,6 @@ class Reader:
     @staticmethod
     def key_kept(s, rest, value):
         s.kept[int(rest)] = {tenant: int(b) for tenant, b in pairs(value)}
-
-    @staticmethod
-    def key_l(s, rest, value):
-        s.lists[rest] = value
 
     @staticmethod
     def key_sup(s, rest, value):
@@ -374,8 +334,28 @@ class Reader:
 def _number(name):
     def read(s, _, value):
         s.numbers[name] = int(value)
-    return staticmethod(read)
+    return read
 
 
-for _name in ("x_cursor", "ret_cursor", "taken", "otp_limit", "otp_late"):
-    setattr(Reader, "key_" + _name, _number(_name))
+def _map(attribute, of_value):
+    """A hash, or a sorted set with its scores."""
+    def read(s, _, value):
+        setattr(s, attribute, {name: of_value(v) for name, v in pairs(value)})
+    return read
+
+
+def _each(attribute):
+    """One key for each message, site or the like."""
+    def read(s, rest, value):
+        getattr(s, attribute)[rest] = value
+    return read
+
+
+READERS = {
+    **{name: _number(name) for name in ("x_cursor", "ret_cursor", "taken", "otp_limit", "otp_late")},
+    "otp_waiting": _map("otp_waiting", int), "weights": _map("weights", int), "turns": _map("last_turns", float),
+    "owners": _map("owners", int), "lease_end": _map("ends", int), "due": _map("due", int),
+    "t": _each("transcripts"), "l": _each("lists"), "site": _each("sites"), "last": _each("last"),
+}
+for _name, _read in READERS.items():
+    setattr(Reader, "key_" + _name, staticmethod(_read))

@@ -1,6 +1,6 @@
-"""Bugs to seed: name -> (scripts, text, broken text). Each must turn the property test red."""
+"""Bugs to seed: name -> (scripts, text, broken text). Each must make its test fail. They belong to prop.py, if nothing else is said."""
 BUGS = {
-    "settle without compare": ("settle", "is_open(recipient) and\n\t\t\t(not only_delivered", "\n\t\t\t(not only_delivered"),
+    "settle without compare": ("settle", "is_open(recipient) and\n\t\t\t(not only_delivered", "message.open > 0 and\n\t\t\t(not only_delivered"),
     "settle leaves lease_end": ("settle", "call_in_pieces('ZREM', key_lease_end(), leases_over)", ""),
     "settle tells the attempt of a lease that was lost": ("settle", "return was_settled and BEFORE or LOST end",
         "\n\t\tif was_settled and attempts[i] then add_attempt(ids[i], message, job_numbers[i], epoch, 1, attempts[i]) end\n"

@@ -106,6 +106,17 @@ def project_of(job):
     return field(job, 4)
 
 
+def find_bugs(store, bugs, work):
+    """work(a store with one of the bugs) must fail an assertion, for each bug. An error of Redis is not enough, as in prop.py."""
+    for name, patch in bugs.items():
+        broken = Store(store.client, Scripts(store.client, patch))
+        try:
+            work(broken)
+        except AssertionError:
+            continue
+        raise AssertionError(f"not found: {name}")
+
+
 def run_tests(module):
     """Runs the test functions of a module, each on an empty store; returns the number of failures."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,14 +1,12 @@
 /* Files of the data directory are complete, and on disk with their names. */
 #include "server/config/data_file.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/data_dir.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-static char dir[64], trace[100];
+static char trace[100];
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -29,28 +27,10 @@ int __wrap_rename(const char *from, const char *to)
 	return __real_rename(from, to);
 }
 
-static int make_dir(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/postern-unit-XXXXXX");
-	trace[0] = 0;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char path[128];
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/instance", dir);
-	unlink(path);
-	return rmdir(dir); /* fails when anything else was left behind */
-}
-
-static void expect_text(const char *path, const char *expected)
+static void expect_text(const char *expected)
 {
 	char text[64] = "";
-	FILE *f = fopen(path, "re");
+	FILE *f = fopen(instance_file, "re");
 
 	assert_non_null(f);
 	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
@@ -60,19 +40,18 @@ static void expect_text(const char *path, const char *expected)
 
 static void a_file_is_on_disk_before_it_has_its_name_and_then_the_name_is(void **state)
 {
-	char path[128];
 	struct stat is;
 	struct err e;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/instance", dir);
-	assert_int_equal(data_file_write(path, "one", 0600, &e), 0);
+	trace[0] = 0;
+	assert_int_equal(data_file_write(instance_file, "one", 0600, &e), 0);
 	assert_string_equal(trace, "file rename folder ");
-	expect_text(path, "one\n");
-	assert_int_equal(stat(path, &is), 0);
+	expect_text("one\n");
+	assert_int_equal(stat(instance_file, &is), 0);
 	assert_int_equal(is.st_mode & 0777, 0600);
-	assert_int_equal(data_file_write(path, "another", 0600, &e), 0);
-	expect_text(path, "another\n");
+	assert_int_equal(data_file_write(instance_file, "another", 0600, &e), 0);
+	expect_text("another\n");
 }
 
 static void a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(void **state)
@@ -84,15 +63,11 @@ static void a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(void **
 	snprintf(path, sizeof(path), "%s/missing/instance", dir);
 	assert_int_equal(data_file_write(path, "one", 0600, &e), -1);
 	assert_non_null(strstr(e.text, "No such file"));
-	snprintf(path, sizeof(path), "%s/instance", dir);
-	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(data_file_write(path, "one", 0600, &e), -1); /* a folder has the name */
-	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(mkdir(instance_file, 0700), 0);
+	/* A folder has the name. */
+	assert_int_equal(data_file_write(instance_file, "one", 0600, &e), -1);
+	assert_int_equal(rmdir(instance_file), 0);
 }
 
-UNIT_TESTS(cmocka_unit_test_setup_teardown(
-		   a_file_is_on_disk_before_it_has_its_name_and_then_the_name_is, make_dir,
-		   remove_dir),
-	   cmocka_unit_test_setup_teardown(
-		   a_file_that_cannot_be_written_is_an_error_and_leaves_nothing, make_dir,
-		   remove_dir))
+UNIT_TESTS(IN_DIR(a_file_is_on_disk_before_it_has_its_name_and_then_the_name_is),
+	   IN_DIR(a_file_that_cannot_be_written_is_an_error_and_leaves_nothing))

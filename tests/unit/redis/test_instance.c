@@ -2,41 +2,17 @@
 #include "server/redis/instance.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "server/base/id.h"
-#include "tests/unit/unit.h"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/postern-unit-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char path[128];
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/instance", dir);
-	unlink(path);
-	return rmdir(dir); /* fails when anything else was left behind */
-}
+#include "tests/unit/data_dir.h"
 
 static void write_file(const char *text)
 {
-	char path[128];
-	FILE *f;
+	FILE *f = fopen(instance_file, "we");
 
-	snprintf(path, sizeof(path), "%s/instance", dir);
-	f = fopen(path, "we");
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
@@ -143,7 +119,7 @@ static void no_process_reads_half_a_file(void **state)
 		for (int n = 0; n < 3000; n++) {
 			struct instance mine = {0};
 
-			snprintf(mine.file, sizeof(mine.file), "%s/instance", dir);
+			snprintf(mine.file, sizeof(mine.file), "%s", instance_file);
 			if (instance_check(&mine, id.text, &e) < 0)
 				_exit(1);
 		}
@@ -156,8 +132,6 @@ static void no_process_reads_half_a_file(void **state)
 	assert_int_equal(instance_load(&i, dir, &e), 0);
 	assert_string_equal(i.id, id.text);
 }
-
-#define IN_DIR(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 UNIT_TESTS(IN_DIR(the_first_store_is_remembered),
 	   IN_DIR(another_store_and_an_empty_one_are_refused), IN_DIR(damaged_ids_are_refused),

@@ -6,6 +6,7 @@ import ssl
 import pytest
 
 from support import harness
+from support.talk import Certificates
 from support.victim import hold
 
 ATTACKERS = [f"127.0.0.{i}" for i in range(1, 5)]
@@ -59,7 +60,7 @@ def get_by_tls(port):
 
 @pytest.mark.parametrize("octets", [b"", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["silent", "half a ClientHello"])
 def test_handshakes_that_never_end_do_not_shut_the_api(make_postern, tmp_path, octets):
-    cert, key = harness.make_certificate(tmp_path)
+    cert, key = Certificates(tmp_path).files("ok")
     server = make_postern({"tls_cert": cert, "tls_key": key}, start=False).launch()
 
     def is_served():

@@ -12,6 +12,7 @@ import pytest
 from support import harness
 from support.harness import wait_for
 from support.redis_proxy import Fault, Proxy
+from support.talk import Certificates
 
 
 def health(server, *options, **settings):
@@ -51,7 +52,7 @@ def test_health_works_with_each_form_of_the_listen_setting(make_postern, listen)
 
 
 def test_health_accepts_a_certificate_for_another_name(make_postern, tmp_path):
-    cert, key = harness.make_certificate(tmp_path)
+    cert, key = Certificates(tmp_path).files("wrongname")
     server = make_postern({"tls_cert": cert, "tls_key": key}, start=False).launch()
     wait_for(lambda: answer_of(server, "--ready") == (0, "ready\n", ""), 20, what="ready")
     status, said, error = answer_of(server, tls_cert="", tls_key="")  # asked in clear what speaks TLS only

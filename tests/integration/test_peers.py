@@ -5,53 +5,21 @@ import email.policy
 import os
 import socket
 import ssl
-import subprocess
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from support import harness, postfix
+from support import harness, postfix, talk
 
 USER, PASSWORD = "relay-user", "canary-relay-password"
 needs_postfix = pytest.mark.skipif(not (postfix.POSTFIX and os.geteuid() == 0), reason="needs Postfix, and root")
 needs_smtp_sink = pytest.mark.skipif(not postfix.SMTP_SINK, reason="needs smtp-sink")
 
 
-# ---- certificates ----
-
-class Certificates:
-    """A certificate authority, and chains for the names that it signs."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.ca = self.path("ca.pem")
-        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test CA",
-                     "-keyout", self.path("ca.key"), "-out", self.ca)
-
-    def path(self, name):
-        return str(self.directory / name)
-
-    @staticmethod
-    def openssl(*words):
-        subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-    def chain(self, name):
-        """File with private key and certificate for a DNS name."""
-        key, request, cert = (self.path(f"{name}.{x}") for x in ("key", "csr", "crt"))
-        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        extensions = self.directory / f"{name}.ext"
-        extensions.write_text(f"subjectAltName=DNS:{name}\n")
-        self.openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.path("ca.key"), "-CAcreateserial",
-                     "-days", "2", "-extfile", str(extensions), "-out", cert)
-        chain = self.directory / f"{name}.pem"
-        chain.write_text((self.directory / f"{name}.key").read_text() + (self.directory / f"{name}.crt").read_text())
-        return str(chain)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    return Certificates(tmp_path_factory.mktemp("certificates"))
+    return talk.Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 # ---- aiosmtpd ----
@@ -121,7 +89,7 @@ def through(make_postern, world, certificates):
     """through("smtp://user:password@relay.test:25") -> a Postern that sends all mail there."""
     def make(url, **settings):
         base = {"dns_servers": world.settings["dns_servers"], "mx_allow_private": True, "relay_url": url,
-                "relay_ca_file": certificates.ca}
+                "relay_ca_file": certificates.ca_file}
         return make_postern({**base, **settings})
     return make
 
@@ -200,7 +168,7 @@ def test_required_tls_sends_nothing_to_a_certificate_of_another_name(make_relay,
 
 def test_required_tls_sends_nothing_to_a_certificate_of_an_unknown_authority(make_relay, through, certificates, tmp_path):
     relay = make_relay(chain=certificates.chain("relay.test"))
-    stranger = Certificates(tmp_path).ca
+    stranger = talk.Certificates(tmp_path).ca_file
     deferred(through(f"smtp://relay.test:{relay.port}", tls_policy="required", relay_ca_file=stranger))
     assert not relay.inbox.mails
 

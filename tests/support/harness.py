@@ -245,15 +245,6 @@ class Response:
         return f"<{self.status} {self.body[:300]!r}>"
 
 
-def make_certificate(directory):
-    """Files of a certificate of its own issuer, and of its key."""
-    files = str(directory / "cert.pem"), str(directory / "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-subj", "/CN=elsewhere.example", "-days", "2", "-out", files[0], "-keyout", files[1]],
-                   capture_output=True, check=True, timeout=30)
-    return files
-
-
 DEFAULT = object()
 
 

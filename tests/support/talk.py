@@ -96,6 +96,15 @@ class Certificates:
         self._leaf("cnonly", [])
         self._leaf("self", [dns(HOST)], is_self=True)
 
+    def chain(self, name):
+        """The file of key and certificate for a DNS name, made now."""
+        self._leaf(name, [self.x509.DNSName(name)])
+        return str(self.folder / f"{name}.pem")
+
+    def files(self, label):
+        """(certificate, key), in files of their own."""
+        return tuple(str(self.folder / f"{label}.{kind}") for kind in ("crt", "key"))
+
     def _sign(self, name, key, issuer, issuer_key, names, is_ca=False, start=-30, days=30):
         from cryptography.hazmat.primitives import hashes
 
@@ -125,7 +134,8 @@ class Certificates:
         issuer, issuer_key = (HOST, key) if is_self else ("Postern test CA", self.ca_key)
         cert = self._sign(HOST, key, issuer, issuer_key, names, start=start, days=days)
         pem = key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
-        (self.folder / f"{label}.pem").write_bytes(pem + self._pem(cert))
+        for kind, data in (("key", pem), ("crt", self._pem(cert)), ("pem", pem + self._pem(cert))):
+            (self.folder / f"{label}.{kind}").write_bytes(data)
 
     def context(self, label):
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

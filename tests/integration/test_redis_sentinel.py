@@ -1,5 +1,4 @@
 """Redis with Sentinel: three real sentinels, a master and two replicas."""
-import contextlib
 import os
 import signal
 import socket
@@ -10,6 +9,7 @@ import pytest
 
 from support import sentinel, talk
 from support.harness import wait_for
+from support.load import Load, assert_delivered
 from support.sentinel import SERVICE
 
 
@@ -44,50 +44,12 @@ def subscribers(node):
     return sum(n for n in node("PUBSUB", "NUMSUB", *channels) if isinstance(n, int))
 
 
-class Load:
-    """Sends from four threads until it is stopped. accepted has (id, recipient)."""
-
-    def __init__(self, server):
-        self.server, self.accepted, self.is_over = server, [], threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(n,)) for n in range(4)]
-        for t in self.threads:
-            t.start()
-
-    def run(self, sender):
-        number = 0
-        while not self.is_over.is_set():
-            number += 1
-            with contextlib.suppress(OSError):
-                to = f"s{sender}n{number}@d0.test"
-                r = self.server.send(to, key=self.server.live_key)
-                if r.status == 202:
-                    self.accepted.append((r.json()["id"], to))
-            self.is_over.wait(0.02)
-
-    def wait_more(self, n=30):
-        count = len(self.accepted)
-        wait_for(lambda: len(self.accepted) >= count + n, 40, what="mail is accepted")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-        for t in self.threads:
-            t.join()
-
-
 def all_known(server, messages):
     """Redis has them, and their mail has reached the sink. A result that the replicas did not have is lost with the master: the
     message gets its final state after the end of its lease."""
     for message, to in messages:
         assert server.message(message, key=server.live_key)["id"] == message
         server.sink.wait_taken(to, timeout=60)
-
-
-def all_delivered(server, messages):
-    for message, _ in messages:
-        assert server.wait_terminal(message, key=server.live_key, timeout=60)["recipients"][0]["status"] == "delivered"
 
 
 def is_in_step(trio):
@@ -104,7 +66,7 @@ def test_the_killed_master_is_replaced_and_returns_as_a_replica(make_trio, make_
     trio = make_trio(min_replicas_to_write=1 if durability == "replicated" else 0)
     server = make_server(trio, durability=durability)
     old = trio.nodes[0]
-    with Load(server) as load:
+    with Load(server, pause=0.02) as load:
         load.wait_more()
         before = list(load.accepted)
         is_in_step(trio)
@@ -116,7 +78,7 @@ def test_the_killed_master_is_replaced_and_returns_as_a_replica(make_trio, make_
         load.wait_more()
         after = load.accepted[-30:]
     all_known(server, load.accepted if durability == "replicated" else before)
-    all_delivered(server, after)
+    assert_delivered(server, after)
     assert new.role() == "master"
     assert any(line["fact"] == "store.connection_lost" for line in server.log_lines())
 
@@ -128,7 +90,7 @@ def test_a_failover_by_hand_is_followed_by_all_processes(make_trio, make_server)
     n_subscribers = subscribers(trio.nodes[0])
     assert n_subscribers > 0
     for _ in range(2):
-        with Load(server) as load:
+        with Load(server, pause=0.02) as load:
             load.wait_more()
             before, old = list(load.accepted), trio.master()
             is_in_step(trio)
@@ -137,7 +99,7 @@ def test_a_failover_by_hand_is_followed_by_all_processes(make_trio, make_server)
             load.wait_more(60)    # the first ones of them may still be of the old master
             after = load.accepted[-30:]
         all_known(server, before)
-        all_delivered(server, after)
+        assert_delivered(server, after)
         # calls and subscriptions are at the new master
         wait_for(lambda new=new: subscribers(new) >= n_subscribers, 20, what="as many subscribers at the new master")
         deliver(server)
@@ -228,23 +190,12 @@ def test_sentinels_and_redis_over_tls(make_trio, make_server, tmp_path):
     deliver(server)
 
 
-def not_ready_because(server, words):
-    """Waits until the log and /readyz give this reason."""
-    def is_said():
-        with contextlib.suppress(OSError):
-            r = server.internal("/readyz")
-            return r.status == 503 and all(w in r.body.decode() for w in words)
-        return False
-    wait_for(is_said, 30, what=f"/readyz gives {words}")
-    assert any(line["fact"] == "store.cannot_connect" and all(w in line["reason"] for w in words) for line in server.log_lines())
-
-
 @pytest.fixture
 def refuse(make_postern):
     def refuse(url, *words):
         server = make_postern({"redis_url": url}, start=False, crashes=True)
         server.launch()
-        not_ready_because(server, words)
+        server.wait_not_ready(*words)
     return refuse
 
 
@@ -263,7 +214,7 @@ def test_no_sentinel_and_no_master_are_reported_with_their_addresses(make_trio, 
     for s in trio.sentinels[1:]:
         s.stop()    # no majority: nobody can be promoted
     trio.nodes[0].kill()
-    not_ready_because(server, [f"127.0.0.1:{trio.nodes[0].port}", "SENTINEL CKQUORUM"])
+    server.wait_not_ready(f"127.0.0.1:{trio.nodes[0].port}", "SENTINEL CKQUORUM")
 
 
 def test_a_url_without_a_service_is_refused_at_start(make_postern):

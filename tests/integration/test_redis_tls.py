@@ -1,12 +1,10 @@
 """Redis over TLS: a real redis-server with good and bad certificates, client certificates, and an ACL user."""
-import contextlib
 import socket
-import threading
 
 import pytest
 
 from support import harness, talk
-from support.harness import wait_for
+from support.load import Load, assert_delivered
 
 PASSWORD = "p@ss:w/%?#[ü]"
 ENCODED = "p%40ss%3Aw%2F%25%3F%23%5B%C3%BC%5D"
@@ -33,21 +31,6 @@ def make_tls_redis(tmp_path, stack, certificates):
     def make(label, **options):
         return stack.add(TlsRedis(tmp_path / "redis", certificates, label, **options)).start()
     return make
-
-
-def not_ready_because(server, words):
-    """Waits until the log and /readyz give this reason."""
-    def lines():
-        return [line for line in server.log_lines()
-                if line["fact"] == "store.cannot_connect" and all(w in line["reason"] for w in words)]
-    wait_for(lines, 20, what=f"a log line with {words}: {server.log()[-2000:]}")
-
-    def is_said():
-        with contextlib.suppress(OSError):
-            r = server.internal("/readyz")
-            return r.status == 503 and all(w in r.body.decode() for w in words)
-        return False
-    wait_for(is_said, 20, what="/readyz gives the reason")
 
 
 @pytest.mark.parametrize(("label", "host"), [("address", "127.0.0.1"), ("ok", "localhost")])
@@ -89,7 +72,7 @@ def test_a_wrong_certificate_is_refused_with_the_reason(make_postern, make_tls_r
         redis.url = f"rediss://localhost:{redis.port}"
     server = make_postern({"redis_ca_file": certificates.ca_file}, redis=redis, start=False, crashes=True)
     server.launch()
-    not_ready_because(server, words)
+    server.wait_not_ready(*words)
 
 
 def test_a_ca_that_did_not_sign_the_server_is_refused(make_postern, make_tls_redis, tmp_path):
@@ -98,14 +81,14 @@ def test_a_ca_that_did_not_sign_the_server_is_refused(make_postern, make_tls_red
     other = talk.Certificates(tmp_path / "other")
     server = make_postern({"redis_ca_file": other.ca_file}, redis=redis, start=False, crashes=True)
     server.launch()
-    not_ready_because(server, ["certificate", "POSTERN_REDIS_CA_FILE"])
+    server.wait_not_ready("certificate", "POSTERN_REDIS_CA_FILE")
 
 
 def test_a_missing_client_certificate_is_named(make_postern, make_tls_redis, certificates):
     redis = make_tls_redis("address", asks_client=True)
     server = make_postern({"redis_ca_file": certificates.ca_file}, redis=redis, start=False, crashes=True)
     server.launch()
-    not_ready_because(server, ["certificate required", "POSTERN_REDIS_CERT_FILE"])
+    server.wait_not_ready("certificate required", "POSTERN_REDIS_CERT_FILE")
 
 
 def test_a_tls_port_without_rediss_is_named(make_postern, make_tls_redis):
@@ -113,7 +96,7 @@ def test_a_tls_port_without_rediss_is_named(make_postern, make_tls_redis):
     redis.url = f"redis://127.0.0.1:{redis.port}"
     server = make_postern(redis=redis, start=False, crashes=True)
     server.launch()
-    not_ready_because(server, ["use rediss://"])
+    server.wait_not_ready("use rediss://")
 
 
 def test_rediss_to_a_port_without_tls_is_named(make_postern, make_redis, certificates):
@@ -123,7 +106,7 @@ def test_rediss_to_a_port_without_tls_is_named(make_postern, make_redis, certifi
     redis.url = f"rediss://127.0.0.1:{port}"
     server = make_postern({"redis_ca_file": certificates.ca_file}, redis=redis, start=False, crashes=True)
     server.launch()
-    not_ready_because(server, ["no TLS handshake within 5 s", "use redis://"])
+    server.wait_not_ready("no TLS handshake within 5 s", "use redis://")
 
 
 def test_a_server_that_says_nothing_ends_after_5_seconds(make_postern, stack, certificates):
@@ -132,7 +115,7 @@ def test_a_server_that_says_nothing_ends_after_5_seconds(make_postern, stack, ce
     server = make_postern({"redis_url": f"rediss://127.0.0.1:{listener.getsockname()[1]}",
                            "redis_ca_file": certificates.ca_file}, start=False, crashes=True)
     server.launch()
-    not_ready_because(server, ["no TLS handshake within 5 s"])
+    server.wait_not_ready("no TLS handshake within 5 s")
 
 
 @pytest.mark.parametrize(("settings", "words"), [
@@ -150,26 +133,9 @@ def test_files_that_cannot_be_used_are_refused_at_start(make_postern, certificat
 def test_nothing_is_lost_when_redis_is_killed_under_load(make_postern, make_sink, make_tls_redis, certificates):
     redis, sink = make_tls_redis("address"), make_sink()
     server = make_postern({"relay_url": f"smtp://127.0.0.1:{sink.port}", "redis_ca_file": certificates.ca_file}, redis=redis)
-    accepted, is_over = [], threading.Event()
-
-    def send(sender):
-        number = 0
-        while not is_over.is_set():
-            number += 1
-            with contextlib.suppress(OSError):
-                r = server.send(f"s{sender}n{number}@d0.test", key=server.live_key)
-                if r.status == 202:
-                    accepted.append(r.json()["id"])
-    senders = [threading.Thread(target=send, args=(n,)) for n in range(4)]
-    for s in senders:
-        s.start()
-    for kill in range(3):
-        wait_for(lambda kill=kill: len(accepted) > 20 * (kill + 1), 30, what="mail is accepted")
-        redis.restart()
-    count = len(accepted)
-    wait_for(lambda: len(accepted) > count + 20, 30, what="mail is accepted after the last kill")
-    is_over.set()
-    for s in senders:
-        s.join()
-    for message in accepted:
-        assert server.wait_terminal(message, key=server.live_key)["recipients"][0]["status"] == "delivered"
+    with Load(server) as load:
+        for _ in range(3):
+            load.wait_more(21, timeout=30)
+            redis.restart()
+        load.wait_more(21, timeout=30)
+    assert_delivered(server, load.accepted, timeout=20)

@@ -9,13 +9,7 @@ import pytest
 
 from support import harness
 from support.harness import wait_for
-
-
-class Replica(harness.Redis):
-    """Follows a Redis that listens on a port."""
-
-    def __init__(self, directory, port):
-        super().__init__(directory, replicaof=f"127.0.0.1 {port}")
+from support.load import Load, assert_delivered
 
 
 def wake(redis):
@@ -24,13 +18,11 @@ def wake(redis):
 
 
 @pytest.fixture
-def pair(tmp_path, stack):
+def pair(make_redis, stack):
     """(master, replica), in step."""
-    master = harness.Redis(tmp_path / "master", bind="127.0.0.1", min_replicas_to_write=1)
     port = harness.free_port()
-    master.settings["port"] = port
-    stack.add(master).start()
-    replica = stack.add(Replica(tmp_path / "replica", port)).start()
+    master = make_redis("master", bind="127.0.0.1", port=port, min_replicas_to_write=1)
+    replica = make_redis("replica", replicaof=f"127.0.0.1 {port}")
     stack.add(replica, lambda: wake(replica))
     wait_for(lambda: replica.info("replication")["master_link_status"] == "up", 20, what="the replica is in step")
     return master, replica
@@ -72,8 +64,7 @@ def test_a_new_connection_does_not_confirm_what_the_old_one_wrote(server, pair):
     sender.start()
     for _ in range(6):
         time.sleep(0.25)
-        with harness.RedisClient(pair[0].socket) as r:
-            r("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        pair[0]("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     sender.join()
     assert (results[0].status, results[0].json()["code"]) == (503, "outcome_unknown")
 
@@ -105,33 +96,16 @@ def test_the_replica_has_all_accepted_mail_when_the_master_dies(server, pair, ma
     server.settings["relay_url"] = "smtp://127.0.0.1:1"    # mail waits
     server.stop()
     server.start()
-    accepted, is_over = [], threading.Event()
-
-    def go_on(sender):
-        number = 0
-        while not is_over.is_set():
-            number += 1
-            try:
-                r = send(server, f"{sender}-{number}")
-            except OSError:
-                return
-            if r.status == 202:
-                accepted.append(r.json()["id"])
-    senders = [threading.Thread(target=go_on, args=(n,)) for n in range(4)]
-    for s in senders:
-        s.start()
-    wait_for(lambda: len(accepted) > 100, 30, what="mail is accepted")
-    pair[0].kill()
-    is_over.set()
-    server.crash()
-    for s in senders:
-        s.join()
+    with Load(server) as load:
+        load.wait_more(101, timeout=30)
+        pair[0].kill()
+        load.is_over.set()
+        server.crash()
     pair[1]("REPLICAOF", "NO", "ONE")
     sink = make_sink()
     server.redis = pair[1]
     server.settings.update(redis_url=pair[1].url, durability="fsync", relay_url=f"smtp://127.0.0.1:{sink.port}", retry_first_s=1)
     server.start()
-    for message in accepted:
+    for message, _ in load.accepted:
         server.request("POST", f"/v1/messages/{message}/retry", key=server.live_key)
-    for message in accepted:
-        assert server.wait_terminal(message, key=server.live_key, timeout=60)["recipients"][0]["status"] == "delivered"
+    assert_delivered(server, load.accepted)

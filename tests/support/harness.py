@@ -67,14 +67,16 @@ class RedisError(Exception):
 
 
 class RedisClient:
-    """RESP2 over a Unix socket or TCP, one command at a time."""
+    """RESP2 over a Unix socket or TCP, one command at a time. password: of the user `default`."""
 
-    def __init__(self, address, timeout=10):
+    def __init__(self, address, timeout=10, password=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
         self.socket.settimeout(timeout)
         self.socket.connect(address)
         self.file = self.socket.makefile("rb")
+        if password:
+            self("AUTH", password)
 
     def __enter__(self):
         return self
@@ -134,19 +136,21 @@ class Redis:
         wait_for(self.is_up, 30, 0.01, "redis-server answers")
         return self
 
+    def client(self):
+        return RedisClient(self.socket, password=self.settings.get("requirepass"))
+
     def is_up(self):
         try:
-            with RedisClient(self.socket) as r:
-                return r("PING") == "PONG"
+            return self("PING") == "PONG"
         except (OSError, RedisError):
             return False
 
     def __call__(self, *words):
-        with RedisClient(self.socket) as r:
+        with self.client() as r:
             return r(*words)
 
     def info(self, section="everything"):
-        with RedisClient(self.socket) as r:
+        with self.client() as r:
             return r.info(section)
 
     def kill(self):
@@ -300,6 +304,17 @@ class Postern:
             wait_for(is_ready, timeout, what="/readyz says 200")
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.log()[-4000:]}") from None
+
+    def wait_not_ready(self, *words, timeout=30):
+        """Waits until /readyz gives a reason with these words. Then the log has it, too."""
+        def is_said():
+            try:
+                answer = self.internal("/readyz")
+            except OSError:
+                return False
+            return answer.status == 503 and all(word in answer.body.decode() for word in words)
+        wait_for(is_said, timeout, what=f"/readyz gives {words}: {self.log()[-2000:]}")
+        assert any(line["fact"] == "store.cannot_connect" and all(word in line["reason"] for word in words) for line in self.log_lines())
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

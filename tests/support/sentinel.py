@@ -16,22 +16,6 @@ class Node(harness.Redis):
         self.port = port
         self.settings["tls-port" if "tls-replication" in self.settings else "port"] = port
 
-    def __call__(self, *words):
-        with RedisClient(self.socket) as r:
-            if "requirepass" in self.settings:
-                r("AUTH", self.settings["requirepass"])
-            return r(*words)
-
-    def is_up(self):
-        try:
-            return self("PING") == "PONG"
-        except (OSError, RedisError):
-            return False
-
-    def info(self, section="everything"):
-        text = self("INFO", section).decode()
-        return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
-
     def follow(self, master):
         self.settings["replicaof"] = f"127.0.0.1 {master.port}"
         return self
@@ -69,9 +53,7 @@ class Sentinel:
 
     def __call__(self, *words):
         try:
-            with RedisClient(("127.0.0.1", self.port)) as r:
-                if self.password:
-                    r("AUTH", self.password)
+            with RedisClient(("127.0.0.1", self.port), password=self.password) as r:
                 return r(*words)
         except OSError:
             return None

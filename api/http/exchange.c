@@ -14,8 +14,6 @@
 #include "api/http/mhd_response.h"
 #include "server/base/clock.h"
 
-/* All bodies of a process together, in octets. Above it, new requests get 503. */
-
 static uint64_t body_max(const struct request *r)
 {
 	return r->route->body == BODY_LARGE ? r->body.limit : ROUTE_SMALL_MAX;

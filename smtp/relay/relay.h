@@ -28,7 +28,6 @@ struct relay {
 	bool wants_new;        /* sites without a channel may have work */
 	bool has_asked_new;    /* in this round */
 	bool has_grown;        /* sites with channels asked for more, in this round */
-	bool has_capped;       /* some tenants may open no connection, in this round */
 	bool has_found;        /* slots, or as many jobs as allowed, in this round */
 	bool is_woken;         /* work became ready since the round began */
 	bool looks_again;      /* start another round when this one is over */

@@ -174,6 +174,7 @@ struct round {
 	struct take_site list[SITES_MAX];
 	struct site *sites[SITES_MAX]; /* those of the list */
 	struct buf capped;
+	bool has_grown; /* sites with channels ask for more */
 };
 
 static unsigned least(unsigned a, unsigned b)
@@ -197,10 +198,10 @@ static void fill_sites(struct relay *r, struct round *round)
 
 	request->is_complete = r->reports_all;
 	for (struct site *s = r->sites.first; s; s = s->next) {
-		bool fits = request->n_sites < SITES_MAX, may_want;
+		bool fits = request->n_sites < SITES_MAX;
+		bool may_want = fits && !is_test_share_full(r, s);
 
 		s->round.has_more = false;
-		may_want = fits && !is_test_share_full(r, s);
 		s->round.want = may_want ? part_of(r, site_wanted_jobs(s)) : 0;
 		s->round.grow = may_want ? part_of(r, least(site_wanted_slots(s), spare)) : 0;
 		if (!s->round.want && !s->round.grow && !(r->reports_all && site_slots_any(s)))
@@ -208,7 +209,7 @@ static void fill_sites(struct relay *r, struct round *round)
 		request->is_complete = request->is_complete && fits;
 		if (!fits)
 			continue;
-		r->has_grown |= s->round.grow > 0;
+		round->has_grown |= s->round.grow > 0;
 		round->sites[request->n_sites] = s;
 		round->list[request->n_sites++] =
 			(struct take_site){s->name, s->round.want, s->round.grow, 0};
@@ -223,7 +224,7 @@ static void fill_shares(struct relay *r, struct round *round)
 	round->request.capped = "";
 	if (r->shortage.is_probe)
 		return;
-	if (r->has_asked_new || r->has_grown)
+	if (r->has_asked_new || round->has_grown)
 		round->request.free_connections = part_of(r, step.any);
 	if (r->has_asked_new)
 		round->request.otp_connections = part_of(r, step.otp);
@@ -267,7 +268,7 @@ static void take_round(void *arg)
 	r->shortage.is_probe = false;
 	if (r->has_asked_new)
 		shortage_start_round(&r->shortage);
-	r->has_grown = false;
+	round.has_grown = false;
 	round.capped = (struct buf){0};
 	round.request = (struct take_request){
 		.max_jobs = part_of(r, least(HELD_MAX - r->deliveries.n, TAKE_MAX)),

@@ -27,7 +27,6 @@ struct relay {
 	unsigned n_open_takes; /* calls of this round without a reply */
 	bool wants_new;        /* sites without a channel may have work */
 	bool has_asked_new;    /* in this round */
-	bool has_grown;        /* sites with channels asked for more, in this round */
 	bool has_found;        /* slots, or as many jobs as allowed, in this round */
 	bool is_woken;         /* work became ready since the round began */
 	bool looks_again;      /* start another round when this one is over */

@@ -49,11 +49,15 @@ static void watch_otp(struct shortage *s, int64_t now)
 	}
 }
 
+static void yield_part(const struct shortage *s, int64_t silent_ms)
+{
+	yield_connections(s->sites, s->sites->context->shares.limit / YIELD_PART + 1, silent_ms);
+}
+
 static void end_probe(struct shortage *s)
 {
 	if (s->waiting != TAKE_NONE_WAITS)
-		yield_connections(s->sites, s->sites->context->shares.limit / YIELD_PART + 1,
-				  SILENT_OWN_MS);
+		yield_part(s, SILENT_OWN_MS);
 	s->waiting = TAKE_NONE_WAITS;
 }
 
@@ -74,8 +78,7 @@ void shortage_end_round(struct shortage *s)
 	s->room = shares_room(shares);
 	watch_otp(s, now);
 	if (waits)
-		yield_connections(s->sites, shares->limit / YIELD_PART + 1,
-				  is_otp ? SILENT_OTP_MS : SILENT_MS);
+		yield_part(s, is_otp ? SILENT_OTP_MS : SILENT_MS);
 }
 
 bool shortage_may_ask(const struct shortage *s)

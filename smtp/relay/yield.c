@@ -63,12 +63,10 @@ static struct channel *choose(const struct sites *sites, int64_t silent_ms)
 	return best.channel;
 }
 
-unsigned yield_connections(struct sites *sites, unsigned most, int64_t silent_ms)
+void yield_connections(struct sites *sites, unsigned most, int64_t silent_ms)
 {
 	struct channel *c;
-	unsigned n = 0;
 
-	for (; n < most && (c = choose(sites, silent_ms)); n++)
+	for (unsigned n = 0; n < most && (c = choose(sites, silent_ms)); n++)
 		channel_yield(c);
-	return n;
 }

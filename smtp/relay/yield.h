@@ -8,7 +8,7 @@ struct sites;
 /* Ends connections that do nothing, because mail waits for a connection: at most `most`. First
  * those of the tenant with the most connections. Of a tenant first those that have been idle for a
  * second, then those that wait for their address, then those that have had no session for
- * silent_ms; the oldest first. Returns how many. */
-unsigned yield_connections(struct sites *sites, unsigned most, int64_t silent_ms);
+ * silent_ms; the oldest first. */
+void yield_connections(struct sites *sites, unsigned most, int64_t silent_ms);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/base/clock.h"
+#include "server/base/links.h"
 #include "server/base/log.h"
 #include "server/store/queue/rest.h"
 #include "smtp/relay/context.h"
@@ -42,20 +43,16 @@ static void link_site(struct sites *sites, struct site *s)
 {
 	unsigned list = list_of(s->name);
 
-	s->next = sites->first;
-	sites->first = s;
+	LINKS_ADD(sites->first, s);
 	s->next_in_list = sites->lists[list];
 	sites->lists[list] = s;
 }
 
 static void unlink_site(struct site *s)
 {
-	struct site **p = &s->sites->first;
+	struct site **p = &s->sites->lists[list_of(s->name)];
 
-	while (*p != s)
-		p = &(*p)->next;
-	*p = s->next;
-	p = &s->sites->lists[list_of(s->name)];
+	LINKS_REMOVE(s->sites->first, s);
 	while (*p != s)
 		p = &(*p)->next_in_list;
 	*p = s->next_in_list;

@@ -29,7 +29,7 @@ struct site_round {
 };
 
 struct site {
-	struct site *next;
+	struct site *next, *prev;  /* of all sites */
 	struct site *next_in_list; /* of the hash */
 	struct sites *sites;
 	char name[ROUTE_SITE_MAX];

@@ -122,8 +122,8 @@ struct connection_options {
 	bool is_clear; /* skip STARTTLS: the last handshake failed (opportunistic only) */
 };
 
-/* Starts to connect. No callback is called within open, send, dot, drop or quit. ERR_INPUT: see
- * session_new. */
+/* Starts to connect. No callback is called within open, send, dot, drop, quit or give_up.
+ * ERR_INPUT: see session_new. */
 int connection_open(struct connection **out, struct loop *loop, const struct route_host *host,
 		    const struct connection_options *options,
 		    const struct connection_callbacks *callbacks, void *arg, struct err *e);

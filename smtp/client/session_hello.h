@@ -11,8 +11,8 @@
 void session_say_ehlo(struct session *s);
 void session_say_helo(struct session *s);
 void session_say_starttls(struct session *s);
-/* A greeting or EHLO reply with our own name of an MX host is a mail loop. It
- * ends the session. */
+/* If the greeting or the EHLO reply of an MX host has our own name, mail would come back to this
+ * host. So the session ends. */
 enum session_state session_hear_greeting(struct session *s, const struct reply *r);
 /* 5xx leads to HELO (RFC 5321 3.2), unless TLS is required and missing, or AUTH is needed. */
 enum session_state session_hear_ehlo(struct session *s, const struct reply *r);

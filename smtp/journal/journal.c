@@ -22,7 +22,7 @@
 
 #define GROWN_BYTES (4 << 20)
 #define SYNC_AFTER_MS 1000
-#define HEAD_MAX 128
+#define HEAD_MAX 128           /* the first line of an entry, and the end of the entry */
 #define ROOM_BYTES (256 << 10) /* free space needed after a failed write */
 
 struct entry {
@@ -168,7 +168,7 @@ static void rewrite_file(struct journal *j)
 uint64_t journal_add(struct journal *j, const char *ref, int64_t epoch, int64_t retry_ms,
 		     const char *results)
 {
-	size_t len = strlen(results), cap = len + 128;
+	size_t len = strlen(results), cap = len + HEAD_MAX;
 	struct entry *it = malloc(sizeof(*it) + cap);
 
 	if (!it)

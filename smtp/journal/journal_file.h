@@ -7,9 +7,8 @@
 
 /* The file of a journal: <data dir>/journal/<owner>. For the files journal*.c only. */
 
-#define JOURNAL_NEW ".new" /* added to the name while the file is rewritten */
-#define JOURNAL_DAMAGED                                                                            \
-	".damaged" /* added to the name of a copy with entries that cannot be read */
+#define JOURNAL_NEW ".new"         /* added to the name while the file is rewritten */
+#define JOURNAL_DAMAGED ".damaged" /* added to the name of a copy with unreadable entries */
 
 /* Writes the path to out, and makes the directory. ERR_INPUT. */
 int journal_file_path(char *out, size_t cap, const char *data_dir, const char *owner, struct err *e)

@@ -4,11 +4,12 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* Limits the connections to one address that are not ready for mail yet: a host that accepts
- * connections and says nothing holds no more. IPv6 addresses count by /64. Pure. */
+/* Limits the connections to one address that are not ready for mail yet. So a host that accepts
+ * connections and sends nothing cannot hold all connections of a relay. IPv6 addresses count by
+ * /64. Pure. */
 
 #define ADDRESS_LIMIT_LISTS 256
-/* If the oldest connection of a full address has waited so long, the address is silent. */
+/* An address at its limit is silent if its oldest connection has waited so long. */
 #define ADDRESS_LIMIT_SILENT_MS 10000
 
 /* A connection that counts for its address. Zeroed: it counts for none. */

@@ -7,7 +7,7 @@
 
 #include "server/base/buf.h"
 
-#define TIMES_LEFT 3 /* a tenant may hold so many times what is left */
+#define TIMES_LEFT 3 /* connections of a tenant for each one that is left */
 #define OTP_PART 16
 #define OTP_LEAST 2
 #define OTP_MOST_PART 8
@@ -82,7 +82,7 @@ bool shares_is_capped(const struct shares *s, const struct share *share)
 {
 	unsigned room = shares_room(s);
 
-	/* When nothing is left, a tenant above its equal share is capped. */
+	/* When nothing is left, a tenant that has its equal share is capped. */
 	return room ? share->n >= TIMES_LEFT * room : share->n >= s->limit / s->n_tenants;
 }
 

@@ -31,8 +31,8 @@ struct shares {
 	struct share *first;
 };
 
-/* Counts one more connection of the tenant. Returns its share, for share_drop. NULL: out of memory.
- */
+/* Counts one more connection of the tenant. Returns its share, which shares_drop takes. NULL: out
+ * of memory. */
 struct share *shares_add(struct shares *s, const char *tenant);
 /* One connection less. Frees the share if it was the last one. */
 void shares_drop(struct shares *s, struct share *share);

@@ -30,7 +30,7 @@ struct channel {
 	struct connection_result why; /* the failure to report if no host is left */
 	unsigned n_mails;
 	int64_t opened_ms, since_ms; /* the channel; see channel_since_ms */
-	struct loop_timer timer;     /* idle: the end. Waits for its address: asks again */
+	struct loop_timer timer;     /* ends an idle channel; asks again for room at the address */
 };
 
 /* Connects to the next host that can be tried, now or when there is room for its address. If no

@@ -4,10 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/mail/dkim.h"
 #include "smtp/limits/address_limit.h"
 #include "smtp/limits/shares.h"
-
-#include "server/mail/dkim.h"
 
 struct config;
 struct journal;

@@ -313,9 +313,8 @@ static void wait_again(struct delivery *d, bool is_first)
 	d->set->callbacks->on_wait(d, is_first, d->set->arg);
 }
 
-/* The final recipients are in the store, and the dot is cleared; the lease continues for the
- * others.
- */
+/* The final results, if any, are in the store, and the dot is cleared. The lease continues for the
+ * other recipients. */
 static void on_part_settled(struct delivery *d, bool is_applied)
 {
 	if (!is_applied) {

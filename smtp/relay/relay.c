@@ -188,7 +188,8 @@ static bool is_test_share_full(const struct relay *r, const struct site *s)
 }
 
 /* Fills in how much each site with channels would take from each partition. The last three eighths
- * of the connections are for sites without one: at most three quarters are for one tenant. */
+ * of the connections are for sites without one. One tenant can hold three quarters of all, so its
+ * large sites leave it one eighth for its other sites. */
 static void fill_sites(struct relay *r, struct round *round)
 {
 	unsigned room = shares_room(&r->context.shares);

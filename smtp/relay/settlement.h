@@ -19,8 +19,8 @@ int settlement_start(struct delivery *d, const struct attempt_source *source, se
  * must wait for `done`: the store then counts the job as before its dot. */
 int settlement_start_part(struct delivery *d, const struct attempt_source *source,
 			  settlement_fn *done);
-/* The server refused the dot for a time, and another transaction follows: the store counts the job
- * as before its dot when `done` is called. */
+/* No recipient has a final result after the dot, and another transaction follows for all of them.
+ * When `done` is called, the store counts the job as before its dot. */
 void settlement_clear_dot(struct delivery *d, settlement_fn *done);
 
 #endif

@@ -7,8 +7,8 @@
 #include "server/store/queue/take.h"
 
 /* What a relay does when it has too few connections for the ready mail: connections that do nothing
- * yield, and the store is not asked all the time. It knows it from the replies of the rounds that
- * asked for new connections. */
+ * yield, and the store is not asked all the time. The replies to rounds that ask for new
+ * connections say whether there are too few. */
 
 struct sites;
 

@@ -1,4 +1,4 @@
-/* Gives the deliveries of a site to its channels, and keeps the counts of its slots. */
+/* Gives the deliveries of a site to its channels. */
 #include "smtp/relay/site.h"
 
 #include <stdio.h>
@@ -252,7 +252,8 @@ static void on_done(const struct channel_done *done, void *arg)
 		leave_alone(s, channel_count_ready(&s->channels) - 1, done->refusal);
 }
 
-/* The delivery that a channel to only some hosts of the site was opened for, if it still waits. */
+/* A channel that was opened to the hosts left for one delivery has failed. Returns that delivery if
+ * it still waits, or NULL. */
 static struct delivery *find_waiting_for(const struct site *s, const struct route *route)
 {
 	struct delivery *d = s->waiting.first;

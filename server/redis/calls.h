@@ -8,13 +8,13 @@
 #include "server/redis/command.h"
 #include "server/redis/conn.h"
 
-/* A command with waits_for_replica is followed by WAIT. The call ends after a replica has
- * confirmed, or as CALL_UNKNOWN if none does within 2 s.
- *
- * A connection that carries calls. A call ends in exactly one way (callback.h). Until then it is
+/* A connection that carries calls. A call ends in exactly one way (callback.h). Until then it is
  * sent again after each lost connection and each "not now" of Redis (LOADING, BUSY, READONLY, OOM
  * ...). A connection is silent, and dropped, if a call waits for its reply and no octet has moved
- * for 10 s: none was received, and no output that waited was written. */
+ * for 10 s: none was received, and no output that waited was written.
+ *
+ * A command with waits_for_replica is followed by WAIT. The call ends after a replica has
+ * confirmed, or as CALL_UNKNOWN if none does within 2 s. */
 
 struct call;
 

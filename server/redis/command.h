@@ -18,7 +18,7 @@ struct command {
 };
 
 void command_start(struct command *c, const char *name); /* "GET" ... */
-/* AUTH; user "" = the default user. Wipe the bytes after use. */
+/* AUTH; user "" = the default user. */
 void command_auth(struct command *c, const char *user, const char *password);
 /* EVALSHA of a transition on the partition (or REDIS_GLOBAL). */
 #define REDIS_GLOBAL 0xffffu

@@ -142,16 +142,6 @@ static void on_hello(const redisReply *r, void *arg)
 		fail(arg, r->str);
 }
 
-static bool send_hello(struct conn *c, struct command *take, reply_fn *fn)
-{
-	size_t len;
-	const char *bytes = command_finish(take, &len);
-	bool is_sent = bytes && pipeline_send(c->pipeline, bytes, len, fn, c);
-
-	buf_wipe(&take->bytes);
-	return is_sent;
-}
-
 /* AUTH and SELECT. False: out of memory. */
 static bool say_hello(struct conn *c)
 {
@@ -160,14 +150,14 @@ static bool say_hello(struct conn *c)
 
 	if (*url->password) {
 		command_auth(&auth, url->user, url->password);
-		if (!send_hello(c, &auth, on_hello))
+		if (!pipeline_send_command(c->pipeline, &auth, on_hello, c))
 			return false;
 	}
 	if (!url->db)
 		return true;
 	command_start(&select, "SELECT");
 	command_num(&select, url->db);
-	return send_hello(c, &select, on_hello);
+	return pipeline_send_command(c->pipeline, &select, on_hello, c);
 }
 
 static void be_connected(struct conn *c)
@@ -202,7 +192,7 @@ static bool ask_role(struct conn *c)
 
 	command_start(&role, "ROLE");
 	loop_timer_set(&c->timer, CONNECT_MS);
-	return send_hello(c, &role, on_role);
+	return pipeline_send_command(c->pipeline, &role, on_role, c);
 }
 
 /* Without SELECT it would be another database: what cannot be sent ends the connection. */
@@ -345,12 +335,10 @@ bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void
 
 bool conn_send_command(struct conn *c, struct command *take, reply_fn *fn, void *arg)
 {
-	size_t len;
-	const char *bytes = command_finish(take, &len);
-	bool is_sent = bytes && conn_send(c, bytes, len, fn, arg);
-
+	if (is_connected(c))
+		return pipeline_send_command(c->pipeline, take, fn, arg);
 	command_deinit(take);
-	return is_sent;
+	return false;
 }
 
 bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg)

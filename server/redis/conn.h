@@ -38,7 +38,7 @@ void conn_free(struct conn *c);
 /* Sends a command as RESP; the bytes are copied. False: there is no connection, and fn does not
  * fire. fn gets the reply, or NULL when the connection is lost first. */
 bool conn_send(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);
-/* The same for a command that is not sent again. Takes the command. False: also out of memory. */
+/* The same for a command that is not sent again; see pipeline_send_command. */
 bool conn_send_command(struct conn *c, struct command *take, reply_fn *fn, void *arg);
 /* Sends SUBSCRIBE; see pipeline_listen. False: as conn_send. */
 bool conn_listen(struct conn *c, const char *bytes, size_t len, reply_fn *fn, void *arg);

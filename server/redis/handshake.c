@@ -80,13 +80,10 @@ static void on_step_time(const redisReply *r, void *arg)
 	on_step(r, arg);
 }
 
-static void send_step(struct handshake *h, struct command *c, reply_fn *fn)
+static void send_step(struct handshake *h, struct command *take, reply_fn *fn)
 {
-	size_t len;
-	const char *bytes = command_finish(c, &len);
-
 	h->steps_left++;
-	if (!bytes || !conn_send(h->calls->conn, bytes, len, fn, h))
+	if (!conn_send_command(h->calls->conn, take, fn, h))
 		step_unsent(h);
 }
 
@@ -109,7 +106,6 @@ static void ask_partitions(struct handshake *h)
 	h->steps_left++;
 	if (!health_ask_config(h->calls, on_step_config, h))
 		step_unsent(h);
-	command_deinit(&c);
 }
 
 static int set_partitions(struct handshake_store *store, unsigned long n, struct err *e)
@@ -189,7 +185,6 @@ void handshake_connected(struct conn *conn, void *arg)
 				  .may_make = !h->store->instance.id[0],
 			  });
 	send_step(h, &c, on_step_meta);
-	command_deinit(&c);
 }
 
 void handshake_lost(struct conn *conn, const char *why, void *arg)

@@ -7,6 +7,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/loop.h"
+#include "server/redis/command.h"
 #include "server/stream/stream.h"
 
 #define READ_BYTES 65536
@@ -90,6 +91,16 @@ bool pipeline_send(struct pipeline *p, const char *bytes, size_t len, reply_fn *
 		return false;
 	p->waiting[(p->first + p->n++) % p->ring_size] = (struct waiting){fn, arg};
 	return true;
+}
+
+bool pipeline_send_command(struct pipeline *p, struct command *take, reply_fn *fn, void *arg)
+{
+	size_t len;
+	const char *bytes = command_finish(take, &len);
+	bool is_sent = bytes && pipeline_send(p, bytes, len, fn, arg);
+
+	buf_wipe(&take->bytes);
+	return is_sent;
 }
 
 bool pipeline_listen(struct pipeline *p, const char *bytes, size_t len, reply_fn *fn, void *arg)

@@ -6,6 +6,7 @@
 
 #include <hiredis/hiredis.h>
 
+struct command;
 struct loop;
 struct stream;
 
@@ -28,6 +29,9 @@ void pipeline_free(struct pipeline *p);
 /* Sends a command as RESP; the bytes are copied. fn fires once. False: out of memory; fn does not
  * fire. */
 bool pipeline_send(struct pipeline *p, const char *bytes, size_t len, reply_fn *fn, void *arg);
+/* The same for a command that is not sent again: takes it, and wipes its bytes, which may have a
+ * password. */
+bool pipeline_send_command(struct pipeline *p, struct command *take, reply_fn *fn, void *arg);
 /* Sends a command such as SUBSCRIBE. After it, fn gets all replies for which no command waits.
  * False: out of memory. */
 bool pipeline_listen(struct pipeline *p, const char *bytes, size_t len, reply_fn *fn, void *arg);

@@ -62,11 +62,6 @@ static void next_with(struct sentinel *s, const char *before, const char *why, c
 	next(s, text);
 }
 
-static void on_failed(const char *why, void *arg)
-{
-	next(arg, why);
-}
-
 static void on_broken(const char *why, void *arg)
 {
 	next(arg, why);
@@ -76,11 +71,8 @@ static void on_broken(const char *why, void *arg)
 
 static bool send_command(struct sentinel *s, struct command *take, reply_fn *fn)
 {
-	size_t len;
-	const char *bytes = command_finish(take, &len);
-	bool is_sent = bytes && pipeline_send(s->pipeline, bytes, len, fn, s);
+	bool is_sent = pipeline_send_command(s->pipeline, take, fn, s);
 
-	buf_wipe(&take->bytes);
 	if (!is_sent)
 		next(s, "out of memory");
 	return is_sent;
@@ -223,7 +215,7 @@ struct sentinel *sentinel_new(struct loop *loop, const struct redis_url *url,
 	s->url = url;
 	s->events = *events;
 	if (dial_init(&s->dial, loop, tls,
-		      &(struct dial_events){on_open, on_moved, on_failed, s}) == 0 &&
+		      &(struct dial_events){on_open, on_moved, on_broken, s}) == 0 &&
 	    loop_timer_init(&s->timer, loop, on_timer, s) == 0)
 		return s;
 	dial_deinit(&s->dial);

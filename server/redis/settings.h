@@ -23,8 +23,8 @@ struct redis_settings {
 
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite
  * aof-load-truncated min-replicas-to-write, or an error reply if access is denied. may_assume:
- * settings that cannot be read are assumed to be right. needs_replica: a replica must be connected,
- * and min-replicas-to-write must ask for one. */
+ * settings that cannot be read are assumed to be right. needs_replica: a replica must be in
+ * step ("online" in INFO), and min-replicas-to-write must ask for one. */
 void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
 		    bool needs_replica, struct redis_settings *out);
 

@@ -175,8 +175,9 @@ const struct config_row config_rows[] = {
 	{ROW(workers_relay, CONFIG_NUMBER, "0"), .max = WORKERS_MAX,
 	 .help = "Number of relay processes. 0: one per core."},
 	{ROW(durability, CONFIG_CHOICE, "fsync"), .choices = durability_names,
-	 .help = "fsync: 202 is sent after Redis has written to disk. replicated: and after a "
-		 "replica of Redis has it. relaxed: as Redis is configured. Every 202 names it."},
+	 .help = "fsync: 202 is sent after Redis has written to disk. replicated: as fsync, and "
+		 "after a replica of Redis has confirmed. relaxed: as Redis is configured. Every "
+		 "202 names the durability."},
 	{ROW(assert_redis_settings, CONFIG_BOOL, "false"),
 	 .help = "For a Redis that denies CONFIG: do not check its settings. They must be "
 		 "appendonly yes, appendfsync always, maxmemory-policy noeviction."},
@@ -200,30 +201,29 @@ const struct config_row config_rows[] = {
 	{ROW(log_format, CONFIG_CHOICE, "text"), .choices = format_names,
 	 .help = "Format of the log on stderr, one line per event: text or json."},
 	{ROW(max_recipients, CONFIG_NUMBER, "50"), .min = 1, .max = 1000, .is_reloadable = true,
-	 .help = "Most recipients of one message."},
+	 .help = "Maximum number of recipients of one message."},
 	{ROW(max_message_bytes, CONFIG_BYTES, "10MB"), .min = 4 * KB, .max = 25 * MB,
 	 .is_reloadable = true, .help = "Largest size of a message after encoding."},
 	{ROW(max_body_bytes, CONFIG_BYTES, "16MB"), .min = 4 * KB, .max = 64 * MB,
 	 .is_reloadable = true, .help = "Largest size of a request body."},
 	{ROW(project_queued_messages, CONFIG_NUMBER, "1000000"), .min = 1,
 	 .max = INT64_C(1000000000000), .is_reloadable = true,
-	 .help = "Most messages of one project that are not finished. Test mode: a tenth. "
-		 "`postern project set` changes it for a project."},
+	 .help = "Maximum number of messages of one project that are not finished. Test mode: a "
+		 "tenth. `postern project set` changes it for a project."},
 	{ROW(project_stored_bytes, CONFIG_BYTES, "0"), .max = INT64_C(1) << 50,
 	 .is_reloadable = true,
-	 .help = "Most bytes that the messages of one project take in Redis, finished ones until "
-		 "the end of retention_s. Test mode: a tenth. 0: 60 % of Redis's maxmemory. "
+	 .help = "Maximum size of the messages of one project in Redis. Finished messages count "
+		 "until the end of retention_s. Test mode: a tenth. 0: 60 % of Redis's maxmemory. "
 		 "`postern project set` changes it for a project."},
 	{ROW(test_inbox_bytes, CONFIG_BYTES, "64MB"), .min = 4 * MB, .max = 1024 * MB,
 	 .is_reloadable = true,
-	 .help = "Most bytes that the test inbox of a project takes in Redis. The oldest mail is "
+	 .help = "Maximum size of the test inbox of a project in Redis. The oldest mail is "
 		 "removed first."},
 	{ROW(project_suppressions, CONFIG_NUMBER, "100000"), .min = 1, .max = 100000000,
 	 .is_reloadable = true,
-	 .help = "Most addresses on the suppression list of a project, live and test each. Above "
-		 "it "
-		 "the oldest entries by bounces are removed, and no address can be added by "
-		 "request."},
+	 .help = "Maximum number of addresses on the suppression list of a project, for live and "
+		 "test mode each. When there are more, the oldest entries by bounces are removed. "
+		 "A full list refuses addresses by request."},
 	{ROW(suppression_s, CONFIG_SECONDS, "0"), .max = 3650 * DAY, .is_reloadable = true,
 	 .help = "How long an address stays on the suppression list after a bounce. 0: until it is "
 		 "removed by request. Addresses that were added by request always stay."},
@@ -236,23 +236,24 @@ const struct config_row config_rows[] = {
 	 .is_reloadable = true,
 	 .help = "How long delivery of a message without deliver_within is tried."},
 	{ROW(site_connections, CONFIG_NUMBER, "20"), .min = 1, .max = 1000, .is_reloadable = true,
-	 .help = "Most connections to one site (the hosts that receive mail for a domain), over "
-		 "all "
-		 "relays."},
+	 .help = "Maximum number of connections to one site (the hosts that receive mail for a "
+		 "domain), over all relays."},
 	{ROW(otp_waiting, CONFIG_NUMBER, "1000"), .min = 1, .max = 1000000, .is_reloadable = true,
-	 .help = "Most jobs of one project that wait in lane otp at a time. Its further jobs of "
+	 .help = "Maximum number of jobs of one project that wait in lane otp. Its further jobs of "
 		 "this lane queue in lane normal, so they do not delay other projects."},
 	{ROW(relay_connections, CONFIG_NUMBER, "200"), .min = 1, .max = 10000,
-	 .help = "Most SMTP connections of one relay process."},
+	 .help = "Maximum number of SMTP connections of one relay process."},
 	{ROW(connecting_per_address, CONFIG_NUMBER, "20"), .min = 1, .max = 10000,
-	 .help = "Most SMTP connections of one relay process to one address (IPv6: one /64) that "
-		 "are not ready for mail yet. Not for the hosts of relay_url."},
+	 .help = "Maximum number of SMTP connections of one relay process to one address (IPv6: "
+		 "one /64) that are not ready for mail yet. The hosts of relay_url have no such "
+		 "limit."},
 	{ROW(drain_s, CONFIG_SECONDS, "30s"), .max = HOUR, .is_reloadable = true,
 	 .help = "How long open SMTP transactions and requests may take to finish after SIGTERM."},
 	{ROW(http_connections, CONFIG_NUMBER, "2000"), .min = 1, .max = 100000,
-	 .help = "Most HTTP connections of one API process."},
+	 .help = "Maximum number of HTTP connections of one API process."},
 	{ROW(http_connections_per_address, CONFIG_NUMBER, "1000"), .min = 1, .max = 100000,
-	 .help = "Most of these connections from one client: one IPv4 address, or one IPv6 /64."},
+	 .help = "Maximum number of these connections from one client: one IPv4 address, or one "
+		 "IPv6 /64."},
 	{ROW(trusted_proxies, CONFIG_TEXT, ""), .check = networks_check,
 	 .help = "Comma-separated list of addresses and networks of your reverse proxies, like "
 		 "10.0.0.0/8. They have no limit of connections per address."},

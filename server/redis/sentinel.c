@@ -26,7 +26,7 @@ struct sentinel {
 	bool is_asking; /* a question is open */
 	bool is_asked;  /* this sentinel has it */
 	bool has_sent_password;
-	char why[400]; /* what the sentinels said, "; " between them */
+	char why[400]; /* why of each sentinel, "; " between them */
 };
 
 static void close_stream(struct sentinel *s)

@@ -15,7 +15,7 @@ struct sentinel;
 /* Exactly one of both fires for each question. */
 struct sentinel_events {
 	void (*on_master)(const struct redis_host *master, void *arg);
-	/* why has what each sentinel said. */
+	/* why: the reply of each sentinel, or why there was none. */
 	void (*on_failed)(const char *why, void *arg);
 	void *arg;
 };
@@ -25,7 +25,7 @@ struct sentinel *sentinel_new(struct loop *loop, const struct redis_url *url,
 			      struct tls_context *tls, const struct sentinel_events *events);
 /* While a question is open, this does nothing: its result counts. No callback fires within it. */
 void sentinel_ask(struct sentinel *s);
-/* What this sentinel said was of no use: the next question begins with the next sentinel. */
+/* The master that was named is not usable: the next question goes to the next sentinel first. */
 void sentinel_distrust(struct sentinel *s);
 /* No callback fires. NULL does nothing. Not within a callback. */
 void sentinel_free(struct sentinel *s);

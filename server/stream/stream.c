@@ -43,7 +43,6 @@ static void mark_broken(struct stream *s, const char *why)
 	loop_fd_want(&s->watch, 0);
 }
 
-/* Sets the events to wait for. Always for reading: a server may send 421 or close at any time. */
 static void want_events(struct stream *s, unsigned what)
 {
 	if (loop_fd_want(&s->watch, what) < 0)
@@ -56,6 +55,7 @@ static bool waits_for_room(const struct stream *s)
 	return s->is_write_blocked || (s->tls && tls_has_unsent(s->tls));
 }
 
+/* Also waits for reading when nothing is expected: the peer may send or close at any time. */
 static void want_open(struct stream *s)
 {
 	if (s->stage == OPEN)

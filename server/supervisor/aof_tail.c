@@ -92,9 +92,10 @@ static enum step skip_annotations(struct reader *r)
 	return r->at < r->end ? STEP_WHOLE : STEP_CUT_OFF;
 }
 
-/* True if the bytes from any line start to the end are whole commands: then a length before them is
- * damaged, and they are later writes. Users write such text too. But their text ends exactly with
- * the file only if the power failed at that octet. Then the log is refused, and nothing is lost. */
+/* True if from some line on, all bytes up to the end of the file are whole commands. Then they are
+ * later writes, and a length before them is damaged. Text of a user can also look like commands,
+ * but it ends exactly with the file only if the power failed at that octet. In this case the log is
+ * refused without need, and nothing is lost. */
 static bool has_later_writes(const char *from, const char *end)
 {
 	const char *at = from;

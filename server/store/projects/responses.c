@@ -29,9 +29,10 @@ static void on_claimed(const struct call_result *result, void *context)
 	int64_t outcome = resp_number_at(reply, RESPONSE_CLAIM_OUTCOME);
 	struct err e;
 
+	/* An outcome that is not known is from a script of another version. Then the request must
+	 * not run. */
 	if (result->end != CALL_ANSWERED) {
 		c->fn(RESPONSES_FAILED, 0, "", result->why, c->arg);
-		/* A script of another version: without a known outcome the request must not run. */
 	} else if (outcome < RESPONSE_CLAIM_STATUS_CLAIMED ||
 		   outcome > RESPONSE_CLAIM_STATUS_IN_HAND) {
 		resp_unexpected(&e);

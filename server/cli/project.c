@@ -190,34 +190,31 @@ static void ask_set(struct client *c)
 	projects_set(c->redis, r->name, r->settings, r->n_settings, on_set, c);
 }
 
-/* Adds a setting that the command line gives. text: as in the configuration, or "default". */
+static int read_weight(const char *text, int64_t *value, struct err *e)
+{
+	if (number_parse(text, strlen(text), 1, WEIGHT_MAX, value) == 0)
+		return 0;
+	return err_set(e, ERR_INPUT,
+		       "\"%.100s\" is refused: a whole number from 1 to %d is expected", text,
+		       WEIGHT_MAX);
+}
+
+/* Adds a setting. text: of the command line, "default" or a value; NULL: not given. config_name:
+ * the setting of the configuration whose values have the same form; NULL: it is the weight. */
 static int add_setting(struct project_request *r, const char *name, const char *text,
 		       const char *config_name, struct err *e)
 {
 	int64_t value = 0;
+	int rc = 0;
 
 	if (!text)
 		return 0;
-	if (strcmp(text, "default") != 0 && config_read_number(config_name, text, &value, e) < 0)
-		return -1;
-	r->settings[r->n_settings++] = (struct project_setting){name, value};
-	return 0;
-}
-
-static int add_weight(struct project_request *r, const char *text, struct err *e)
-{
-	int64_t value = 0;
-
-	if (!text)
-		return 0;
-	if (strcmp(text, "default") != 0 &&
-	    number_parse(text, strlen(text), 1, WEIGHT_MAX, &value) < 0)
-		return err_set(
-			e, ERR_INPUT,
-			"--weight: \"%.100s\" is refused: a whole number from 1 to %d is expected",
-			text, WEIGHT_MAX);
-	r->settings[r->n_settings++] = (struct project_setting){"weight", value};
-	return 0;
+	if (strcmp(text, "default") != 0)
+		rc = config_name ? config_read_number(config_name, text, &value, e)
+				 : read_weight(text, &value, e);
+	if (rc == 0)
+		r->settings[r->n_settings++] = (struct project_setting){name, value};
+	return rc;
 }
 
 static int read_settings(int argc, char **argv, struct project_request *r, const char **file,
@@ -240,8 +237,8 @@ static int read_settings(int argc, char **argv, struct project_request *r, const
 		return err_prefix(e, "--queued-messages");
 	if (add_setting(r, "stored_bytes", bytes, "project_stored_bytes", e) < 0)
 		return err_prefix(e, "--stored-bytes");
-	if (add_weight(r, weight, e) < 0)
-		return -1;
+	if (add_setting(r, "weight", weight, NULL, e) < 0)
+		return err_prefix(e, "--weight");
 	return r->n_settings ? 0
 			     : err_set(e, ERR_INPUT,
 				       "a setting is expected: --queued-messages, --stored-bytes "
@@ -327,9 +324,10 @@ const struct command command_project_set = {
 	.summary = "change the limits of a project",
 	.help = "Usage: postern project set NAME [OPTIONS]\n\n"
 		"  NAME                 name or prj_ id of the project\n"
-		"  --queued-messages N  most messages that are not finished\n"
-		"  --stored-bytes SIZE  most bytes that its messages take in Redis, like 2GB\n"
-		"  --weight N           turns of its mail for each turn of the others, 1 to 100\n"
+		"  --queued-messages N  maximum number of messages that are not finished\n"
+		"  --stored-bytes SIZE  maximum size of its messages in Redis, like 2GB\n"
+		"  --weight N           turns of its mail for each turn of another project, 1 to "
+		"100\n"
 		"  --json               as JSON\n"
 		"  --config FILE        instead of ./postern.yaml\n\n"
 		"`default` as a value: weight 1, or the setting of the installation, "

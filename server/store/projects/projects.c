@@ -13,11 +13,6 @@
 
 #define LIMIT_MS 3000
 
-struct deletion {
-	project_done_fn *fn;
-	void *arg;
-};
-
 int project_read(const struct resp *text, struct project *p)
 {
 	json_t *root = stored_json_read(text);
@@ -38,6 +33,8 @@ int project_read(const struct resp *text, struct project *p)
 	json_decref(root);
 	return *p->id ? 0 : -1;
 }
+
+/* ---- creation and lists ---- */
 
 struct projects_call {
 	projects_fn *fn;
@@ -178,6 +175,11 @@ void projects_set(struct redis *redis, const char *project, const struct project
 }
 
 /* ---- deletion ---- */
+
+struct deletion {
+	project_done_fn *fn;
+	void *arg;
+};
 
 static void on_deleted(const struct call_result *result, void *context)
 {

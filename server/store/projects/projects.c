@@ -154,16 +154,15 @@ static void on_project_set(const struct call_result *result, void *context)
 void projects_set(struct redis *redis, const char *project, const struct project_setting *settings,
 		  size_t n, projects_fn *fn, void *arg)
 {
+	struct projects_call call = {fn, arg};
 	struct change *change = calloc(1, sizeof(*change));
 	struct command c = {0};
-	struct err e;
 
 	if (!change) {
-		err_set(&e, ERR_INTERNAL, "out of memory");
-		fn(NULL, 0, &e, arg);
+		redis_call_oom(redis, CALLBACK_COPY(on_projects, call));
 		return;
 	}
-	*change = (struct change){.redis = redis, .end = {fn, arg}};
+	*change = (struct change){.redis = redis, .end = call};
 	script_project_set(&c, REDIS_GLOBAL, &(struct script_project_set){.name = project});
 	for (size_t i = 0; i < n; i++) {
 		script_project_set_item(

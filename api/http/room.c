@@ -11,8 +11,6 @@
 #include "server/base/random.h"
 #include "server/config/networks.h"
 
-#define V6_HOST_OCTETS 8 /* a client has at least a /64 */
-
 struct client {
 	struct client *next;          /* of its chain */
 	struct client *above, *below; /* of its level: clients with as many waiting connections */
@@ -79,18 +77,6 @@ static struct client **chain_of(const struct room *room, const uint8_t address[N
 	return &room->chains[(hash ^ hash >> 32) & (room->n_chains - 1)];
 }
 
-/* False: the address is of no known family. */
-static bool client_address(const struct sockaddr *from, uint8_t address[NETWORKS_ADDRESS])
-{
-	static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-	if (!networks_address(from, address))
-		return false;
-	if (memcmp(address, v4_prefix, sizeof(v4_prefix)) != 0)
-		memset(address + NETWORKS_ADDRESS - V6_HOST_OCTETS, 0, V6_HOST_OCTETS);
-	return true;
-}
-
 static bool is_trusted(const struct http_server *s, const struct sockaddr *from)
 {
 	uint8_t address[NETWORKS_ADDRESS];
@@ -105,7 +91,7 @@ static struct client *find_client(struct http_server *s, const struct sockaddr *
 	uint8_t address[NETWORKS_ADDRESS] = {0};
 	struct client *c;
 
-	client_address(from, address);
+	networks_client(from, address);
 	for (c = *chain_of(s->room, address); c; c = c->next)
 		if (memcmp(c->address, address, sizeof(address)) == 0)
 			return c;
@@ -139,7 +125,7 @@ static struct client *new_client(struct http_server *s, const struct sockaddr *f
 
 	if (!c)
 		return NULL;
-	client_address(from, c->address);
+	networks_client(from, c->address);
 	chain = chain_of(s->room, c->address);
 	c->next = *chain;
 	*chain = c;

@@ -11,6 +11,7 @@
 
 #define SEPARATORS ", "
 #define V4_PREFIX_BITS 96
+#define V6_HOST_OCTETS 8 /* the part after a /64 */
 
 /* IPv4 addresses are compared as IPv6 addresses, ::ffff:a.b.c.d (RFC 4291 2.5.5.2). So a client
  * is the same over both kinds of sockets. */
@@ -44,6 +45,15 @@ bool networks_address(const struct sockaddr *from, uint8_t address[NETWORKS_ADDR
 		return true;
 	}
 	return false;
+}
+
+bool networks_client(const struct sockaddr *from, uint8_t address[NETWORKS_ADDRESS])
+{
+	if (!networks_address(from, address))
+		return false;
+	if (memcmp(address, v4_prefix, sizeof(v4_prefix)) != 0)
+		memset(address + NETWORKS_ADDRESS - V6_HOST_OCTETS, 0, V6_HOST_OCTETS);
+	return true;
 }
 
 /* text: address[/bits], len octets. */

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- init_partition: sets the cursors of a new partition, and stores the setting that several transitions read. Allowed in
--- a full store, which can start and drain.
+-- a full store, so that Postern can start and deliver its mail.
 -- KEYS 1 partition root. otp_limit: ready jobs of a tenant that lane otp takes. Returns 1.
 --@include base
 --@args otp_limit:digits

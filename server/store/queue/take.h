@@ -34,6 +34,7 @@ struct take_slots {
 	const char *project; /* the tenant for which they are granted */
 };
 
+/* Numbers as in lua/queue/take.lua. */
 enum take_waiting {
 	TAKE_NONE_WAITS,
 	TAKE_JOBS_WAIT, /* ready jobs have no connection, because no free one is left */

@@ -38,7 +38,8 @@ local function call_in_pieces(command, key, values, option)
 	end
 end
 
--- MGET (key is nil) or HMGET, in pieces. Returns the values in the order of the names, false for a missing one.
+-- MGET (key is nil), HMGET or SMISMEMBER, in pieces. Returns the values in the order of the names; for SMISMEMBER 1 or
+-- 0, for the others false for a missing one.
 local function read_in_pieces(command, key, names)
 	local values = {}
 	for first = 1, #names, PIECE do

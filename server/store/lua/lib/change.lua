@@ -130,7 +130,7 @@ local function add_attempt(id, message, job_number, epoch, events, text)
 	drop_oldest_attempt(message)
 end
 
--- What a message takes, in bytes: its record and
+-- The bytes that a message takes: its record and
 --   MESSAGE_BYTES for its keys, its entries in lists and log, ten tags, and an Idempotency-Key;
 --   RECIPIENT_BYTES for each recipient: its entries in lists and log;
 --   JOB_BYTES for each job: the site of its destination;
@@ -140,7 +140,7 @@ local MESSAGE_BYTES = 1000
 local RECIPIENT_BYTES = 100
 local JOB_BYTES = 200
 local QUEUE_BYTES = 700
-local usage = {}                               -- tenant -> {messages, bytes} with the changes of this call
+local usage = {}                               -- tenant -> {count, bytes} with the changes of this call
 
 local function usage_of(tenant)
 	local used = usage[tenant]
@@ -158,7 +158,7 @@ end
 
 local function queued_bytes(content_bytes, job_count) return content_bytes + QUEUE_BYTES * job_count end
 
--- The record of an open message has grown to so many bytes.
+-- The record of an open message now has record_bytes.
 local function count_growth(message, record_bytes)
 	local used = usage_of(message.project)
 	used.bytes = used.bytes + record_bytes - message.size

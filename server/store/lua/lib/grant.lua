@@ -8,8 +8,8 @@ end
 
 local function slots_used(site) return tonumber(call('HGET', key_slots(), site) or '0') end
 
--- limit: most connections to one site. A full site gets no new turns until a slot is returned; take removes those that
--- it has when it meets them.
+-- limit: maximum number of connections to one site. A full site gets no new turns until a slot is returned. take
+-- removes the turns that it still has.
 local function grant(owner, site, count, limit)
 	call('HINCRBY', key_slots_of(owner), site, count)
 	if call('HINCRBY', key_slots(), site, count) >= limit then call('SADD', key_full(), site) end

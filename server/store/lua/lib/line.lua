@@ -2,7 +2,7 @@
 -- page. Its entries: {project, score, sites, passed, place}. sites: the page of its sites that is read; place: the last
 -- one that was looked at; passed: all that were looked at and keep their place.
 local PAGE = 32
-local looks_in_vain = 1000                     -- sites and projects that take may look at and open nothing
+local looks_in_vain = 1000                     -- sites and projects that take may still look at without result
 local line_changes = {}                        -- field of key_turns -> its new value
 local last_turns                               -- field of key_turns -> number
 

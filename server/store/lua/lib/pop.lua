@@ -86,7 +86,7 @@ local function pop_site(lane, site, count, is_for_new)
 	return refs
 end
 
--- Subtracts what was popped from the counters of ready jobs.
+-- Subtracts the popped refs from the counters of ready jobs.
 local function write_popped()
 	for lane, count in pairs(popped) do
 		if count > 0 then call('HINCRBY', key_ready(), lane, -count) end

@@ -1,6 +1,6 @@
 -- slots.lua: returns slots of closed connections, so that the site has room for others.
 
--- The site was full and has room again: all projects with ready jobs there get it back.
+-- If the site was full, it has room again: it gets a turn back from each project with ready jobs there.
 local function make_room(site)
 	if call('SREM', key_full(), site) == 0 then return end
 	for i = 1, #LANES do

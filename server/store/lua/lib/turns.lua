@@ -1,5 +1,5 @@
--- turns.lua: in which order ready jobs are served. In a lane the projects take turns, and below a project its sites. At
--- a site the projects take turns, and below a project its destinations there. See keys.txt.
+-- turns.lua: the order in which ready jobs are served. In a lane the projects take turns, and below a project its
+-- sites. At a site the projects take turns, and below a project its destinations there. See keys.txt.
 -- Turns of projects have scores: the project with the least is next, and each turn adds 1 / weight to its score. A
 -- project that has work again starts one turn after the project that is next: it has no credit from its idle time.
 local new_sites = {}                           -- {lane, project, site}: there is new work, or room for a connection
@@ -15,7 +15,7 @@ local function find_least(list)
 	return first
 end
 
--- changes: member -> its new score. Members that are gone stay so.
+-- changes: member -> its new score. A member that was removed is not added again.
 local function write_scores(key, changes)
 	local list, n = {}, 0
 	for member, score in pairs(changes) do

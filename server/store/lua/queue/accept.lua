@@ -13,8 +13,8 @@
 -- "[0,2]", '' = none. FULL: the limit that it would exceed and what the project has now: "queued 100", "bytes 2000".
 --@row message status id accepted_ms note
 -- Recipients on the project's suppression list end here. The facts get "suppressed":[their numbers], so that a repeated
--- reply is the same. Run again: the same reply, except for a MALFORMED, FULL or NO_CHUNKS message whose key another
--- message of the batch took, and for a FULL one if there is room now.
+-- reply is the same. Run again: the same reply, with two exceptions. A MALFORMED, FULL or NO_CHUNKS message gets
+-- another status if a message of the batch took its Idempotency-Key. A FULL one is accepted if there is room now.
 -- The chunks of a message that is not accepted are deleted.
 local COMMITTED = 1 --@status
 local REPLAYED = 2  --@status  id is of the first message with the Idempotency-Key

@@ -93,8 +93,8 @@ static const struct {
 					"because other mail waited for a connection"},
 	[METRIC_ADDRESSES_SILENT] =
 		{"postern_smtp_silent_addresses_total", "", "counter",
-		 "Connections not opened because as many as allowed to the same "
-		 "address had no greeting"},
+		 "Connections not opened because too many connections to the same address "
+		 "had no greeting yet"},
 	[METRIC_JOBS_LEASED] = {"postern_jobs_leased", "", "gauge", "Jobs leased by relays now"},
 	[METRIC_TLS_SESSIONS] = {"postern_smtp_tls_sessions_total", "", "counter",
 				 "SMTP sessions with TLS"},

@@ -6,9 +6,9 @@
 
 #include "server/base/id.h"
 
-/* How many posts each project has under way. A project may have as many as places are free: half of
- * all when it is alone, a third each when two want more. So receivers that hang leave places to
- * other projects. */
+/* How many posts each project has under way. A project may have as many as there are free places:
+ * at most half of all places when it is alone, a third each when two projects want more. So
+ * receivers that hang leave places to other projects. */
 
 #define SHARE_PLACES 512 /* posts under way in the process */
 

@@ -1,4 +1,4 @@
-/* The census: counts what all partitions hold, and lists the projects. */
+/* The census: counts jobs, messages and bytes of all partitions, and lists the projects. */
 #include "server/keeper/census.h"
 
 #include <stdio.h>

@@ -41,7 +41,7 @@ void calls_went_up(struct calls *l);
 /* Every 200 ms: ends calls whose time is up, sends those that are due, drops a silent connection.
  */
 void calls_tick(struct calls *l);
-/* The next tick connects anew. Not at once: other replies may still be to be read. */
+/* The next tick connects anew. Not at once, because replies to other calls may follow. */
 void calls_reconnect(struct calls *l, const char *why);
 /* Ends all calls as CALL_UNKNOWN (ERR_RETRY). */
 void calls_abandon(struct calls *l);

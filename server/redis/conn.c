@@ -17,7 +17,7 @@
 #define WATCH_MS 2000 /* the sentinels are asked whether the master is still the same */
 #define SENTINEL_DELAY_MAX_MS 1000 /* a failover is over within seconds */
 #define CONN_WHY_MAX 480
-/* Parts of it, so that the hint fits, too. */
+/* Of the server and the reason in it, so that the hint after them fits. */
 #define SERVER_TEXT_MAX 130
 #define WHY_MAX 240
 

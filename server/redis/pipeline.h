@@ -41,9 +41,10 @@ void pipeline_move(struct pipeline *p);
 void pipeline_keep_reply(struct pipeline *p);
 /* True after the first reply. */
 bool pipeline_has_replied(const struct pipeline *p);
-/* True if octets have moved since the last call of this function, which belongs into a timer: some
- * of a reply were received, or some of the output that waited then was written and some still
- * waits. Output that was written at once does not count: it may be in a buffer of the kernel. */
+/* True if octets have moved since the last call of this function: octets of a reply were received,
+ * or a part of the output that waited at that call was written and a part of it still waits. Output
+ * that was written completely does not count: it may be in a buffer of the kernel. Only one timer
+ * may call it. */
 bool pipeline_has_moved(struct pipeline *p);
 
 #endif

@@ -48,7 +48,7 @@ const char *redis_durability(const struct redis *redis);
 int64_t redis_clock_offset_ms(const struct redis *redis);
 /* How much memory Redis may use, in bytes, as last measured; 0: not known. */
 int64_t redis_memory_max(const struct redis *redis);
-/* What Redis uses of it, checked every 5 s. */
+/* How much memory Redis uses, in bytes. Measured every 5 s. */
 int64_t redis_memory_used(const struct redis *redis);
 /* The number of partitions; 1 until Redis was connected for the first time. */
 unsigned redis_partitions(const struct redis *redis);

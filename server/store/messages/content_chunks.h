@@ -9,8 +9,8 @@
 struct buf;
 struct redis;
 
-/* Writes and reads packed contents in chunks of at most 64 KB, as bulk calls. name: the key of a
- * chunk without ":", its number and the root of the partition. */
+/* Writes and reads packed contents in chunks of at most 64 KB, as bulk calls. The key of a
+ * chunk is the root of the partition, the name, ":" and the number of the chunk, from 0. */
 
 #define CONTENT_CHUNK_BYTES ((size_t)64 << 10)
 

@@ -3,9 +3,9 @@
 
 #include <stddef.h>
 
-/* Messages are found by recipient and by tag in lists that many of these share: the mark of a text
- * is the first 6 hex digits of its SHA-1. The first 2 are in the name of the list of messages, the
- * other 4 in its entries. */
+/* The mark of a recipient or of a tag: the first 6 hex digits of the SHA-1 of its text. The first 2
+ * are in the name of a list of messages, which many recipients or tags share. The other 4 are in
+ * its entries, and tell them apart. */
 
 #define LIST_MARK_LEN 6
 #define LIST_MARK_IN_NAME 2

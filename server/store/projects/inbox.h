@@ -71,8 +71,8 @@ struct inbox_page {
 
 /* Borrowed for the callback. page NULL: why is set. */
 typedef void inbox_fn(const struct inbox_page *page, const struct err *why, void *arg);
-/* At most 4 pages of a process are read from Redis at once; the others wait. A tenant that reads
- * none comes first. */
+/* A process reads at most 4 pages from Redis at a time; the others wait. Tenants of which no page
+ * is read now come first. */
 void inbox_list(struct redis *redis, const struct inbox_query *q, inbox_fn *fn, void *arg);
 
 /* As inbox_list, but waits for a mail if there is none, at most wait_ms (and at most 60 s). With

@@ -75,8 +75,8 @@ static void refuse(struct accept_item *it, enum err_kind kind, const char *reaso
 	end_item(it, ACCEPT_NOT_ACCEPTED, it->id.text, &why);
 }
 
-/* note: what is used in this partition, "queued 100" or "bytes 2000". The project is taken to
- * use as much in all others. */
+/* note: what is used in this partition, "queued 100" or "bytes 2000". The total is an estimate: as
+ * much in each of the other partitions. */
 static void refuse_full(struct accept_item *it, const char *note)
 {
 	unsigned partitions = redis_partitions(it->accepts->part.redis);

@@ -20,12 +20,12 @@ struct take_site {
 struct take_request {
 	unsigned max_jobs;
 	unsigned free_connections; /* that we may open for any job */
-	unsigned otp_connections;  /* that we may open besides, for jobs of lane otp alone */
+	unsigned otp_connections;  /* further ones, only for jobs of lane otp */
 	const char *capped;        /* tenants, with blanks between them, for which we open none */
 	const struct take_site *sites; /* borrowed for the call */
 	size_t n_sites;
 	bool is_complete;  /* sites has all our connections: the store drops our other slots */
-	bool asks_waiting; /* the result shall say whether jobs wait for a connection */
+	bool asks_waiting; /* the result says whether jobs wait for a connection */
 };
 
 struct take_slots {

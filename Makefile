@@ -16,7 +16,7 @@ LDLIBS = $(shell pkg-config --libs $(LIBPKGS)) -pthread
 
 # One archive for each folder, server/base last, so that no folder links against one above it.
 DIRS := server/cli server/supervisor api api/messages api/send api/http api/wire api/json smtp/relay smtp/journal smtp/limits smtp smtp/client server/hooks server/keeper \
-	server/events server/fetch server/role server/route server/store/queue server/store/projects server/store/messages server/redis server/stream server/mail \
+	server/events server/fetch server/role server/route server/store/queue server/store/projects server/store/messages server/redis server/redis/link server/stream server/mail \
 	server/config server/base
 dirs := $(foreach d,$(DIRS),$(if $(wildcard $(d)/*.c),$(d)))
 archive = $(B)/$(subst /,_,$(1)).a

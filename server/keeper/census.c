@@ -8,7 +8,7 @@
 #include "lua_keys.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/store/queue/accept.h"
 
 #define CENSUS_MS 5000

@@ -11,7 +11,7 @@
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
 #include "server/keeper/census.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/store/queue/accept.h"
 #include "server/store/queue/release.h"
 #include "server/store/projects/suppression_sync.h"

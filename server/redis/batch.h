@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "server/redis/callback.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 
 struct redis;
 

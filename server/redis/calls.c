@@ -9,7 +9,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/redis/script.h"
+#include "server/redis/link/script.h"
 
 #define RETRY_MS 200     /* delay after a "not now" of Redis */
 #define READONLY_MS 1500 /* after a replica refused: time to find the master and to connect */

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "server/redis/callback.h"
-#include "server/redis/command.h"
-#include "server/redis/conn.h"
+#include "server/redis/link/command.h"
+#include "server/redis/link/conn.h"
 
 /* A connection that carries calls. A call ends in exactly one way (callback.h). Until then it is
  * sent again after each lost connection and each "not now" of Redis (LOADING, BUSY, READONLY, OOM

@@ -10,8 +10,8 @@
 #include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/redis/conn.h"
-#include "server/redis/script.h"
+#include "server/redis/link/conn.h"
+#include "server/redis/link/script.h"
 
 /* The layout of the store. A store with another number is refused: docs/upgrading.md. */
 #define SCHEMA "3"

@@ -10,7 +10,7 @@
 #include "server/config/config.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/redis/conn.h"
+#include "server/redis/link/conn.h"
 
 #define CHECK_MS 5000      /* between two checks while all is well */
 #define CHECK_SOON_MS 1000 /* while it is not */

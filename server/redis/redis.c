@@ -8,11 +8,11 @@
 #include "server/base/loop.h"
 #include "server/config/config.h"
 #include "server/redis/calls.h"
-#include "server/redis/conn.h"
+#include "server/redis/link/conn.h"
 #include "server/redis/handshake.h"
 #include "server/redis/health.h"
-#include "server/redis/redis_tls.h"
-#include "server/redis/url.h"
+#include "server/redis/link/redis_tls.h"
+#include "server/redis/link/url.h"
 #include "server/stream/tls.h"
 
 #define TICK_MS 200

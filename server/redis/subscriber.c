@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/redis/command.h"
-#include "server/redis/conn.h"
+#include "server/redis/link/command.h"
+#include "server/redis/link/conn.h"
 
 #define CHANNELS_MAX 4
 

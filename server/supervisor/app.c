@@ -21,7 +21,7 @@
 #include "server/supervisor/supervisor.h"
 #include "server/hooks/hooks_role.h"
 #include "server/keeper/keeper.h"
-#include "server/redis/url.h"
+#include "server/redis/link/url.h"
 #include "smtp/journal/journal.h"
 #include "smtp/relay/recover.h"
 #include "smtp/relay/relay_role.h"

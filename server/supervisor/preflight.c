@@ -12,8 +12,8 @@
 #include "server/supervisor/listen.h"
 #include "server/mail/dkim.h"
 #include "server/route/router.h"
-#include "server/redis/redis_tls.h"
-#include "server/redis/url.h"
+#include "server/redis/link/redis_tls.h"
+#include "server/redis/link/url.h"
 #include "server/stream/tls.h"
 
 /* No keys without dkim_key. */

@@ -12,7 +12,7 @@
 
 #include "server/base/log.h"
 #include "server/config/config.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/messages/event_log.h"
 #include "server/store/messages/list.h"

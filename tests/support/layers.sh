@@ -38,18 +38,19 @@ server/base:
 server/config:
 server/mail:
 server/stream:
-server/redis: server/stream server/config
-server/store/messages: server/redis server/config
-server/store/queue: server/store/messages server/redis server/config
-server/store/projects: server/store/messages server/redis server/config
+server/redis/link: server/stream server/config
+server/redis: server/redis/link server/stream server/config
+server/store/messages: server/redis server/redis/link server/config
+server/store/queue: server/store/messages server/redis server/redis/link server/config
+server/store/projects: server/store/messages server/redis server/redis/link server/config
 server/route: server/config
 server/fetch: server/route server/mail
 server/events: server/route server/store/messages
 server/hooks: server/events server/fetch server/store/projects server/store/messages server/redis server/config server/role
-server/keeper: server/store/queue server/store/projects server/redis server/config server/role
+server/keeper: server/store/queue server/store/projects server/redis server/redis/link server/config server/role
 server/role: server/redis server/config
-server/supervisor: api api/http smtp/relay smtp/journal server/hooks server/keeper server/role server/mail server/route server/redis server/stream server/config
-server/cli: server/supervisor server/store/projects server/redis server/stream server/config
+server/supervisor: api api/http smtp/relay smtp/journal server/hooks server/keeper server/role server/mail server/route server/redis server/redis/link server/stream server/config
+server/cli: server/supervisor server/store/projects server/redis server/redis/link server/stream server/config
 smtp/client: server/route server/stream
 smtp: server/store/projects
 smtp/journal:

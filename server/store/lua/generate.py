@@ -162,7 +162,7 @@ def print_places(prefix, words):
 
 
 def print_calls():
-    print('#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include "server/redis/command.h"')
+    print('#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include "server/redis/link/command.h"')
     for name in names():
         text = files()[name].read_text()
         fixed, item = layout(text)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "server/base/buf.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 
 #define LIFE_S "3600" /* of a chunk that no transition keeps */

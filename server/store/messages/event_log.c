@@ -8,7 +8,7 @@
 
 #include "lua_keys.h"
 #include "server/base/buf.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 
 #define LIMIT_MS 5000

@@ -9,7 +9,7 @@
 #include "lua_calls.h"
 #include "server/base/clock.h"
 #include "server/config/config.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/store/messages/list_mark.h"
 #include "server/redis/redis.h"
 

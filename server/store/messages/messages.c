@@ -9,7 +9,7 @@
 #include "lua_keys.h"
 #include "server/config/config.h"
 #include "server/base/id.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 
 #define LIMIT_MS 5000

@@ -11,7 +11,7 @@
 #include "server/config/config.h"
 #include "server/base/id.h"
 #include "server/base/metrics.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/store/messages/content.h"
 #include "server/store/messages/messages.h"
 #include "server/redis/redis.h"

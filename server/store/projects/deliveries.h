@@ -1,7 +1,7 @@
 #ifndef SERVER_STORE_PROJECTS_DELIVERIES_H
 #define SERVER_STORE_PROJECTS_DELIVERIES_H
 
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/store/projects/endpoints.h"
 #include "server/store/messages/event_log_place.h"
 

@@ -7,7 +7,7 @@
 
 #include "lua_calls.h"
 #include "lua_keys.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/stored_json.h"
 

@@ -13,7 +13,7 @@
 #include "server/base/buf.h"
 #include "server/base/metrics.h"
 #include "server/config/config.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/messages/content.h"
 #include "server/store/messages/content_chunks.h"

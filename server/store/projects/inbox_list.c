@@ -9,7 +9,7 @@
 #include "lua_calls.h"
 #include "lua_keys.h"
 #include "server/base/buf.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/messages/content.h"
 #include "server/store/messages/content_chunks.h"

@@ -14,7 +14,7 @@
 #include "server/base/id.h"
 #include "server/base/random.h"
 #include "server/base/sha256.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/projects.h"
 #include "server/store/projects/stored_json.h"

@@ -5,7 +5,7 @@
 
 #include "lua_calls.h"
 #include "server/redis/callback.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 
 #define LIMIT_MS 5000

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "lua_calls.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 
 #define NEWS_MAX 100

@@ -7,7 +7,7 @@
 
 #include "lua_calls.h"
 #include "server/config/config.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/tenant.h"
 #include "server/store/projects/stored_json.h"

@@ -2,7 +2,7 @@
 #define SERVER_STORE_QUEUE_ACCEPT_ARGS_H
 
 #include "server/base/buf.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/store/queue/accept.h"
 
 /* Writes one message as the arguments of lua/queue/accept.lua. packed: its content, which is left

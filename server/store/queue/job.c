@@ -10,7 +10,7 @@
 #include "server/base/buf.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/messages/content.h"
 #include "server/store/messages/content_chunks.h"

@@ -8,7 +8,7 @@
 #include "server/base/metrics.h"
 #include "server/base/random.h"
 #include "server/config/config.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 
 #define STEP_MAX 100

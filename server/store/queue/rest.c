@@ -7,7 +7,7 @@
 #include "server/base/log.h"
 #include "server/base/random.h"
 #include "server/config/config.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 
 #define SLOT_CONNECTION 1 /* the same as for slots: the rest is known before the slot is free */

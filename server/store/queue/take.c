@@ -9,7 +9,7 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/config/config.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/redis/redis.h"
 #include "server/store/queue/job_lease.h"
 

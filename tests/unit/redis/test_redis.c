@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "server/base/log.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 
 /* ---- readiness ---- */
 

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 
 #include "server/base/log.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 
 #define PAIRS_MAX 32
 #define UP_BYTES 16384 /* to Redis each 100 ms, while it is slow */

@@ -6,7 +6,7 @@
 #include "server/base/metrics.h"
 #include "server/store/messages/transcripts.h"
 #include "server/store/messages/content.h"
-#include "server/redis/script.h"
+#include "server/redis/link/script.h"
 
 #define LINE "a 1795421700123 96 n1c2m3 mx.test 192.0.2.1 25 192.0.2.9 -\n"
 

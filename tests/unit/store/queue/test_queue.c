@@ -3,7 +3,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 
 /* ---- the relay's side, asked and awaited ---- */
 

@@ -1,11 +1,11 @@
 /* Commands as RESP: lengths, keys of partitions, lists of arguments, and what does not fit. */
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "server/redis/script.h"
+#include "server/redis/link/script.h"
 #include "tests/unit/unit.h"
 
 static void assert_bytes(struct command *c, const char *expected, size_t expected_len)

@@ -1,5 +1,5 @@
 /* Commands and replies on one connection, in order. */
-#include "server/redis/pipeline.h"
+#include "server/redis/link/pipeline.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/loop.h"
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 #include "server/stream/stream.h"
 
 #define READ_BYTES 65536

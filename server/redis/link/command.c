@@ -1,5 +1,5 @@
 /* Commands for Redis as RESP. */
-#include "server/redis/command.h"
+#include "server/redis/link/command.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/redis/script.h"
+#include "server/redis/link/script.h"
 
 #define ARG_FRAME 25    /* "$", 20 digits, and two line ends */
 #define COMMAND_HEAD 16 /* "*4294967295\r\n", right-aligned */

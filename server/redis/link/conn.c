@@ -1,15 +1,15 @@
 /* One connection to Redis, which reconnects by itself. */
-#include "server/redis/conn.h"
+#include "server/redis/link/conn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/loop.h"
-#include "server/redis/command.h"
-#include "server/redis/dial.h"
-#include "server/redis/sentinel.h"
-#include "server/redis/url.h"
+#include "server/redis/link/command.h"
+#include "server/redis/link/dial.h"
+#include "server/redis/link/sentinel.h"
+#include "server/redis/link/url.h"
 
 #define CONNECT_MS 5000
 #define DELAY_FIRST_MS 100

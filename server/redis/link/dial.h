@@ -1,10 +1,10 @@
-#ifndef SERVER_REDIS_DIAL_H
-#define SERVER_REDIS_DIAL_H
+#ifndef SERVER_REDIS_LINK_DIAL_H
+#define SERVER_REDIS_LINK_DIAL_H
 
 #include <stdbool.h>
 
 #include "server/base/loop.h"
-#include "server/redis/url.h"
+#include "server/redis/link/url.h"
 
 struct evdns_base;
 struct stream;

@@ -1,5 +1,5 @@
-#ifndef SERVER_REDIS_RESOLVER_H
-#define SERVER_REDIS_RESOLVER_H
+#ifndef SERVER_REDIS_LINK_RESOLVER_H
+#define SERVER_REDIS_LINK_RESOLVER_H
 
 struct event_base;
 struct evdns_base;

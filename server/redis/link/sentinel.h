@@ -1,5 +1,5 @@
-#ifndef SERVER_REDIS_SENTINEL_H
-#define SERVER_REDIS_SENTINEL_H
+#ifndef SERVER_REDIS_LINK_SENTINEL_H
+#define SERVER_REDIS_LINK_SENTINEL_H
 
 struct loop;
 struct redis_host;

@@ -1,5 +1,5 @@
 /* Reads POSTERN_REDIS_URL. */
-#include "server/redis/url.h"
+#include "server/redis/link/url.h"
 
 #include <stdbool.h>
 #include <stdio.h>

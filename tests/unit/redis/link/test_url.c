@@ -1,5 +1,5 @@
 /* POSTERN_REDIS_URL: what is read from it, and what is said about one that is wrong. */
-#include "server/redis/url.h"
+#include "server/redis/link/url.h"
 
 #include <stdio.h>
 #include <string.h>

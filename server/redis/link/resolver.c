@@ -1,5 +1,5 @@
 /* Chooses the name server that is asked for the address of Redis. */
-#include "server/redis/resolver.h"
+#include "server/redis/link/resolver.h"
 
 #include <stddef.h>
 #include <sys/socket.h>

@@ -1,8 +1,8 @@
-#ifndef SERVER_REDIS_SCRIPT_H
-#define SERVER_REDIS_SCRIPT_H
+#ifndef SERVER_REDIS_LINK_SCRIPT_H
+#define SERVER_REDIS_LINK_SCRIPT_H
 
-#include "server/redis/command.h"
-#include "server/redis/conn.h"
+#include "server/redis/link/command.h"
+#include "server/redis/link/conn.h"
 
 /* The transitions in server/store/lua/, compiled in. Redis knows them by their SHA-1. */
 

@@ -1,5 +1,5 @@
-#ifndef SERVER_REDIS_COMMAND_H
-#define SERVER_REDIS_COMMAND_H
+#ifndef SERVER_REDIS_LINK_COMMAND_H
+#define SERVER_REDIS_LINK_COMMAND_H
 
 #include <stdbool.h>
 #include <stddef.h>

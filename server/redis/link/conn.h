@@ -1,11 +1,11 @@
-#ifndef SERVER_REDIS_CONN_H
-#define SERVER_REDIS_CONN_H
+#ifndef SERVER_REDIS_LINK_CONN_H
+#define SERVER_REDIS_LINK_CONN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/redis/command.h"
-#include "server/redis/pipeline.h"
+#include "server/redis/link/command.h"
+#include "server/redis/link/pipeline.h"
 
 struct redis_url;
 struct tls_context;

@@ -1,5 +1,5 @@
 /* The Lua transitions and their SHA-1 names. */
-#include "server/redis/script.h"
+#include "server/redis/link/script.h"
 
 #include "lua_sources.h"
 

@@ -1,5 +1,5 @@
 /* Name servers that disagree: the first is asked first, the next one when it is its turn. */
-#include "server/redis/resolver.h"
+#include "server/redis/link/resolver.h"
 #include "tests/unit/unit.h"
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef SERVER_REDIS_REDIS_TLS_H
-#define SERVER_REDIS_REDIS_TLS_H
+#ifndef SERVER_REDIS_LINK_REDIS_TLS_H
+#define SERVER_REDIS_LINK_REDIS_TLS_H
 
 #include "server/base/err.h"
 

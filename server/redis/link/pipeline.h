@@ -1,5 +1,5 @@
-#ifndef SERVER_REDIS_PIPELINE_H
-#define SERVER_REDIS_PIPELINE_H
+#ifndef SERVER_REDIS_LINK_PIPELINE_H
+#define SERVER_REDIS_LINK_PIPELINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* The certificates for TLS to Redis. */
-#include "server/redis/redis_tls.h"
+#include "server/redis/link/redis_tls.h"
 
 #include <stddef.h>
 
 #include "server/config/config.h"
-#include "server/redis/url.h"
+#include "server/redis/link/url.h"
 #include "server/stream/tls.h"
 
 int redis_tls_load(const struct config *config, const struct redis_url *url,

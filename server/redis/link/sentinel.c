@@ -1,5 +1,5 @@
 /* Asks the sentinels where the master is. */
-#include "server/redis/sentinel.h"
+#include "server/redis/link/sentinel.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 
 #include "server/base/loop.h"
 #include "server/base/number.h"
-#include "server/redis/command.h"
-#include "server/redis/dial.h"
-#include "server/redis/pipeline.h"
+#include "server/redis/link/command.h"
+#include "server/redis/link/dial.h"
+#include "server/redis/link/pipeline.h"
 
 #define CONNECT_MS 1000
 #define REPLY_MS 1000

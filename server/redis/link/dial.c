@@ -1,5 +1,5 @@
 /* Resolves a name and opens a stream. */
-#include "server/redis/dial.h"
+#include "server/redis/link/dial.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 #include <event2/dns.h>
 #include <event2/util.h>
 
-#include "server/redis/resolver.h"
+#include "server/redis/link/resolver.h"
 #include "server/stream/stream.h"
 
 #define KEEP_ALIVE_S 15

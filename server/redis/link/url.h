@@ -1,5 +1,5 @@
-#ifndef SERVER_REDIS_URL_H
-#define SERVER_REDIS_URL_H
+#ifndef SERVER_REDIS_LINK_URL_H
+#define SERVER_REDIS_LINK_URL_H
 
 #include <stdbool.h>
 

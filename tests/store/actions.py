@@ -15,10 +15,10 @@ DELAYS = (0, 10, 3000, 90_000)
 class Command:
     def __init__(self, name, args, messages=(), results=()):
         self.name, self.args, self.messages, self.results = name, args, messages, results
-        first, step = {"dot": (4, 2), "settle": (2, 4), "giveback": (2, 4)}.get(name, (0, 0))
+        first, step = {"dot": (4, 2), "settle": (2, 4), "giveback": (2, 5)}.get(name, (0, 0))
         self.jobs = list(zip(args[first::step], args[first + 1::step])) if step else []
         self.refs_once = len({ref for ref, _ in self.jobs}) == len(self.jobs)
-        self.learned = args[4::4] if name == "giveback" else []
+        self.taken_at, self.learned = (args[4::5], args[5::5]) if name == "giveback" else ([], [])
         self.attempts = [text[2:text.index("\n")] if text.startswith("a ") else None for text in args[5::4]] if name == "settle" else []
 
     def __str__(self):
@@ -42,6 +42,7 @@ class Actors:
             client("HSET", ROOT + "weights", rnd.choice(PROJECTS), rnd.randint(2, 100))
         self.world, self.reader, self.done = World(), Reader(client), Counter()
         self.before = self.reader.read()
+        self.taken_at = {}                     # (ref, epoch) -> the site where take found the job
         self.relays, self.dead, self.ghosts = [self.relay() for _ in range(3)], [], deque(maxlen=40)
         self.history, self.trace = deque(maxlen=60), deque(maxlen=12)
         self.limit, self.poison = rnd.randint(1, 4), rnd.choice((1, 2, 3, 5))
@@ -220,8 +221,8 @@ class Actors:
             self.receive(relay, answer)
 
     def receive(self, relay, answer):
-        for ref, epoch, *_ in zip(*[iter(answer[2])] * 5):
-            relay.jobs[ref] = epoch
+        for ref, epoch, site, *_ in zip(*[iter(answer[2])] * 5):
+            relay.jobs[ref], self.taken_at[ref, epoch] = epoch, site
 
     def take_again(self):
         """The reply was lost, and the request is sent again later."""
@@ -318,7 +319,7 @@ class Actors:
         for ref, epoch in jobs:
             m = self.before.records.get(ref[:-3])
             own = m.jobs[int(ref[-3:], 16)].dest if m else ""
-            args += [ref, epoch, self.rnd.choice(SITES + (own,)), self.rnd.choice((0, 0, 2000))]
+            args += [ref, epoch, self.taken_at[ref, epoch], self.rnd.choice(SITES + (own,)), self.rnd.choice((0, 0, 2000))]
             if relay:
                 relay.jobs.pop(ref, None)
         self.remember(Command("giveback", args))

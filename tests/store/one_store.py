@@ -62,7 +62,7 @@ class Store:
         return self.scripts("settle", owner, RETENTION, *[w for ref, epoch, *_ in jobs for w in (ref, epoch, 0, f"0 {outcome} 250 - ok\n")])
 
     def giveback(self, jobs, owner="w", site="", delay=0):
-        return self.scripts("giveback", owner, 86400, *[w for ref, epoch, *_ in jobs for w in (ref, epoch, site, delay)])
+        return self.scripts("giveback", owner, 86400, *[w for ref, epoch, taken_site, *_ in jobs for w in (ref, epoch, taken_site, site, delay)])
 
     def slot(self, *words, owner="w"):
         self.n_requests += 1

@@ -173,24 +173,33 @@ def suppressed(before, after, command):
 
 # ---- turns ----
 
+def learned_sites(before, command):
+    """The sites that giveback stores, and where it moves turns to: those of the lanes of a job, if they are where it was taken."""
+    learned, moved = {}, {}
+    for (ref, _), given, site, taken_site in zip(command.jobs, command.answer, command.learned, command.taken_at):
+        if not given:
+            continue
+        m = before.records[ref[:-3]]
+        dest = m.jobs[int(ref[-3:], 16)].dest
+        if site and not dest.startswith("sink/"):
+            learned.setdefault(dest, site)
+        for lane in (m.lane, "normal") if m.lane == "otp" else (m.lane,):
+            if dest in learned and before.stand.get((lane, m.project, dest)) == taken_site:
+                moved.setdefault((lane, m.project, dest), learned[dest])
+    return learned, moved
+
+
 def stands(before, after, command):
     """A destination keeps its turn at its place; a new turn is at its site; a site that giveback learned moves it."""
-    learned = {}
-    if command.name == "giveback":
-        for (ref, _), given, site in zip(command.jobs, command.answer, command.learned):
-            dest = given and before.records[ref[:-3]].jobs[int(ref[-3:], 16)].dest
-            if given and site and not dest.startswith("sink/"):
-                learned.setdefault(dest, site)
+    learned, moved = learned_sites(before, command) if command.name == "giveback" else ({}, {})
     for dest, site in learned.items():
         need(after.site_of(dest) == site, "site was not learned", dest, site)
     for (lane, project, dest), site in after.stand.items():
         was = before.stand.get((lane, project, dest))
         if was is None:
             need(site == after.site_of(dest), "new turn of", dest, "at", site)
-        elif dest in learned and was == before.site_of(dest):
-            need(site == learned[dest], "turn of", dest, "stays at", site)
         else:
-            need(site == was, "turn of", dest, "went from", was, "to", site)
+            need(site == moved.get((lane, project, dest), was), command.name, "left or moved the turn of", dest, "from", was, "to", site, moved)
 
 
 def otp(before, after, command):
@@ -379,7 +388,7 @@ def settle(before, after, command, _):
 
 def giveback(before, after, command, _):
     given = set()
-    for (ref, epoch), ok, delay in zip(command.jobs, command.answer, command.args[5::4]):
+    for (ref, epoch), ok, delay in zip(command.jobs, command.answer, command.args[6::5]):
         lease = before.leases.get(ref)
         mine = lease is not None and lease[0] == epoch and lease[2] == command.args[0] and ref not in given
         if ref[:-3] not in before.records:

@@ -195,6 +195,46 @@ def test_six_thousand_sites_of_a_project_have_one_turn_in_the_lane(store):
     assert len(slots) == 50 and all(abs(got[lane, "1"] - got[lane, "2"]) <= 1 for lane in ("otp", "normal", "bulk")), got
 
 
+def take_until_idle(store, site, n):
+    """Takes jobs at mx.old as a relay does that knows the destination at another site. Returns the number of takes with jobs; ends after n."""
+    for count in range(n):
+        _, jobs = store.take(1, sites=[("mx.old", 1, 0)])
+        if not jobs:
+            return count
+        store.giveback(jobs, site=site)
+    return n
+
+
+def test_jobs_at_a_site_that_their_destination_has_left_are_given_back_once(store):
+    """The stored site has expired, and the destination's mail goes to another site."""
+    for lane, limit, project in (("normal", 100, "1"), ("bulk", 100, "1"), ("otp", 100, "1"), ("otp", 2, "2t")):
+        store.client("SET", ROOT + "otp_limit", limit)
+        give_site(store, "mx.old", ["moved.ex"])
+        store.fill(6, dest="moved.ex", lane=lane, project=project)
+        store.client("DEL", ROOT + "site:moved.ex")
+        assert take_until_idle(store, "mx.new", 20) == 1, (lane, limit)
+        _, jobs = store.take(6, sites=[("mx.new", 6, 0)])
+        assert len(jobs) == 6, (lane, limit)
+        store.settle(jobs)
+
+
+def test_a_job_given_back_moves_the_turns_of_its_project_alone(store):
+    """So one call costs no more if thousands of projects have mail for the destination."""
+    def give_back(projects):
+        give_site(store, "mx.old", ["moved.ex"])
+        for project in range(projects):
+            store.fill(2, dest="moved.ex", project=str(project + 1))
+        _, jobs = store.take(1, sites=[("mx.old", 1, 0)])
+        return store.commands(lambda: store.giveback(jobs, site="mx.new"))
+    few = give_back(2)
+    store.client("FLUSHDB")
+    store = type(store)(store.client, store.scripts)
+    assert give_back(300) == few
+    assert take_until_idle(store, "mx.new", 1000) == 299
+    _, jobs = store.take(600, sites=[("mx.new", 600, 0)], max_bytes=1 << 30)
+    assert len(jobs) == 600
+
+
 def test_a_weight_of_three_gives_three_turns_at_a_site_and_in_a_lane(store):
     store.client("HSET", ROOT + "weights", "2", 3)
     for project in ("1", "2", "3"):

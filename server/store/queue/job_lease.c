@@ -264,6 +264,7 @@ void job_lease_give_back(struct redis *redis, const char *owner, const struct jo
 		return;
 	script_giveback_item(&it->item.args, &(struct script_giveback_item){.ref = j->ref,
 									    .epoch = j->epoch,
+									    .taken_site = j->site,
 									    .site = site,
 									    .delay_ms = delay_ms});
 	add(l->give_back, job_partition(j->ref), it);

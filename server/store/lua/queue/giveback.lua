@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- giveback: returns leased jobs that were not tried; this counts no attempt. Stores the site of their destination.
--- KEYS 1 partition root. site_life_s: how long a site is stored. site: '' = not known. delay_ms: 0 = the job is first
--- in its list.
+-- KEYS 1 partition root. site_life_s: how long a site is stored. taken_site: where take found the job. site: '' = not
+-- known. delay_ms: 0 = the job is first in its list.
 --@include base record change turns ready
 --@args owner site_life_s:digits
---@item ref epoch:number site delay_ms:number
+--@item ref epoch:number taken_site site delay_ms:number
 -- returns for each job 1, or 0: it is not leased to the owner
 local ids, refs, reply = {}, {}, {}
 local is_given, leases_over, due = {}, {}, {}
-local learned, destinations = {}, {}           -- destination -> site; the destinations in order
+local learned = {}                             -- destination -> site
+local has_moved = {}                           -- key of a list of ready jobs -> true: its turn has moved
 for i = 1, item_count do
 	refs[i] = item_ref(i)
 	ids[i] = split_ref(refs[i])
@@ -18,7 +19,26 @@ local found, leases = load_messages(ids), read_in_pieces('HMGET', key_lease(), r
 local function learn_site(destination, site)
 	if site == '' or sub(destination, 1, 5) == 'sink/' or learned[destination] then return end
 	learned[destination] = site
-	destinations[#destinations + 1] = destination
+	if site == destination then call('DEL', key_site(destination))
+	else call('SET', key_site(destination), site, 'EX', site_life_s) end
+end
+
+-- Moves the turn of a destination of a project from the site where take found it, if it still stands there.
+local function move_turn(lane, project, destination, taken_site, site)
+	local queue, turns = key_queue(lane, project, destination), key_queue_destinations(lane, project, taken_site)
+	if has_moved[queue] or call('EXISTS', queue) == 0 then return end
+	if call('LREM', turns, '-1', destination) == 0 then return end    -- it is at the end: its turn was the last
+	has_moved[queue] = true
+	if call('EXISTS', turns) == 0 then remove_project(lane, project, taken_site) end
+	add_destination(lane, project, site, destination)
+end
+
+-- The turns of other projects move when their jobs are given back. Jobs of lane otp may wait in lane normal, too.
+local function move_turns(message, destination, taken_site)
+	local site = learned[destination]
+	if not site or site == taken_site then return end
+	move_turn(message.lane, message.project, destination, taken_site, site)
+	if message.lane == 'otp' then move_turn('normal', message.project, destination, taken_site, site) end
 end
 
 local function put_back(message, job, ref, delay_ms)
@@ -39,33 +59,11 @@ for i = 1, #refs do
 		leases_over[#leases_over + 1] = ref
 		if job.epoch < lease.epoch then job.epoch, changed[ids[i]] = lease.epoch, message end
 		learn_site(job.destination, item_site(i))
+		move_turns(message, job.destination, item_taken_site(i))
 		put_back(message, job, ref, item_delay_ms(i))
 	end
 end
 
--- Moves the turns of a destination to its new site.
-local function move_turns(destination, old_site, site)
-	for i = 1, #LANES do
-		local lane = LANES[i]
-		local projects = call('ZRANGE', key_queue_projects(lane, old_site), '0', '-1')
-		for n = 1, #projects do
-			local turns = key_queue_destinations(lane, projects[n], old_site)
-			if call('LREM', turns, '1', destination) == 1 then
-				if call('EXISTS', turns) == 0 then remove_project(lane, projects[n], old_site) end
-				add_destination(lane, projects[n], site, destination)
-			end
-		end
-	end
-end
-
-local old_sites = sites_of(destinations)
-for i = 1, #destinations do
-	local destination = destinations[i]
-	local site, old_site = learned[destination], old_sites[destination]
-	if site == destination then call('DEL', key_site(destination))
-	else call('SET', key_site(destination), site, 'EX', site_life_s) end
-	if old_site ~= site then move_turns(destination, old_site, site) end
-end
 call_in_pieces('HDEL', key_lease(), leases_over)
 call_in_pieces('ZREM', key_lease_end(), leases_over)
 call_in_pieces('ZADD', key_due(), due)

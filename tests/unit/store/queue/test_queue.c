@@ -240,28 +240,36 @@ static void a_scheduled_message_waits_and_a_test_one_goes_to_the_sink(void **sta
 	job_free(j);
 }
 
+/* Takes n jobs at the site, where OWNER has a connection. A take may overtake what was given back.
+ */
+static struct taken take_at(struct fixture *f, const char *site, unsigned n)
+{
+	struct take_site ours = {site, n, 0, 0};
+	struct take_request ask = {.max_jobs = n, .sites = &ours, .n_sites = 1};
+	struct taken t = {0};
+
+	for (int tries = 0; t.n_jobs < n && tries < 50; tries++) {
+		t.calls = 0;
+		take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
+		wait_call(f, &t.calls);
+	}
+	assert_int_equal(t.n_jobs, n);
+	return t;
+}
+
 static void a_job_that_is_given_back_is_taken_again(void **state)
 {
 	struct fixture *f = *state;
 	struct accept_request m = plain_message(f);
-	struct take_site ours = {"example.test", 1, 0, 0};
-	struct take_request ask = {.max_jobs = 5, .sites = &ours, .n_sites = 1};
 	struct finished slots = {0};
-	struct taken t = {0};
 	struct accepted a;
+	struct taken t;
 	struct job *j;
 
 	accept_one(f, &m, &a);
 	j = take_one(f);
 	job_lease_give_back(f->store, OWNER, j, NULL, 0);
-	take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
-	assert_true(becomes(f, was_called, &t.calls));
-	if (t.n_jobs == 0) { /* the take went out before what was given back */
-		t.calls = 0;
-		take_jobs(f->store, OWNER, 0, &ask, on_taken, &t);
-		assert_true(becomes(f, was_called, &t.calls));
-	}
-	assert_int_equal(t.n_jobs, 1);
+	t = take_at(f, "example.test", 1);
 	assert_string_equal(t.jobs[0]->ref, j->ref);
 	assert_true(t.jobs[0]->epoch > j->epoch);
 	assert_false(ask_fence(f, j).is_yours);
@@ -271,6 +279,32 @@ static void a_job_that_is_given_back_is_taken_again(void **state)
 	assert_true(becomes(f, was_called, &slots.calls));
 	assert_int_equal(slots.why.kind, ERR_NONE);
 	job_free(j);
+	free_jobs(&t);
+}
+
+static void a_job_that_is_given_back_to_another_site_takes_its_turn_there(void **state)
+{
+	struct fixture *f = *state;
+	struct accept_request m[3];
+	struct accepted a[3];
+	struct taken t;
+
+	for (int i = 0; i < 3; i++) {
+		m[i] = plain_message(f);
+		accept_one(f, &m[i], &a[i]);
+	}
+	t = take_from(f, 0, 1);
+	for (int i = 0; i < 2; i++) { /* the second time, no key stores the site of its turn */
+		const char *site = i == 0 ? "mx.example.test" : "other.example.test";
+
+		job_lease_give_back(f->store, OWNER, t.jobs[0], site, 0);
+		free_jobs(&t);
+		t = take_at(f, site, 1);
+		assert_string_equal(t.jobs[0]->site, site);
+		redis_do(f, "DEL pn:{p0}:site:example.test");
+	}
+	free_jobs(&t);
+	t = take_at(f, "other.example.test", 2);
 	free_jobs(&t);
 }
 
@@ -862,6 +896,7 @@ UNIT_TESTS(READY(a_message_goes_from_accept_to_delivered),
 	   READY(recipients_are_grouped_by_destination),
 	   READY(a_scheduled_message_waits_and_a_test_one_goes_to_the_sink),
 	   READY(a_job_that_is_given_back_is_taken_again),
+	   READY(a_job_that_is_given_back_to_another_site_takes_its_turn_there),
 	   READY(a_dead_owner_loses_its_jobs_to_the_next), READY(work_wakes_those_who_listen),
 	   READY(the_same_key_is_replayed_and_another_body_is_a_conflict),
 	   READY(the_same_key_twice_in_one_batch_is_accepted_once),

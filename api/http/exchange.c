@@ -272,9 +272,7 @@ void exchange_end(struct request *r)
 	if (!r->status && info && r->peer->phase != PEER_DOOMED)
 		r->status = info->http_status;
 	request_log_end(r);
-	if (r->step == STEP_TURN)
-		shares_leave(r);
-	else if (r->step == STEP_WAIT)
+	if (r->step == STEP_WAIT)
 		leave_queue(r);
 	if (is_held(r))
 		request_leave(r);

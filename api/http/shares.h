@@ -9,9 +9,9 @@
  * Large requests are bodies over SHARES_LARGE octets and routes with BODY_NONE_BULK. For this
  * folder only.
  *
- * Work: large bodies are at work on at most SHARES_AT_ONCE octets at once; a larger body, or a
+ * Work: at most SHARES_AT_ONCE octets of large bodies are at work at once. A larger body, or a
  * request of a bulk route, is at work alone. The others wait, and the tenants that wait take turns.
- * Small requests never wait.
+ * Small requests need no turn.
  *
  * Memory: bodies and responses have a limit for the sum of all. When it is reached, the tenant
  * that holds most loses its oldest one. So a tenant may use all of it while nobody else wants it.
@@ -30,14 +30,13 @@ struct shares {
 	size_t bytes;             /* of these */
 };
 
-/* Frees it; no request is at work or waits any more. */
+/* Call when no request waits any more. Requests may still be at work; they have no turn then. */
 void shares_deinit(struct shares *shares);
 
 /* True: the request may be worked on now. False: it waits; exchange_start is called when its turn
  * comes. After 10 s it gets a 503. */
 bool shares_enter(struct request *r);
-/* Call when the response is ready, when the client has gone while the request waits, and before
- * the request is freed. May be called again. */
+/* Call when the response is ready, and before the request is freed. May be called again. */
 void shares_leave(struct request *r);
 /* Once a tick: refuses the requests that have waited too long. */
 void shares_tick(struct http_server *s, int64_t now_ms);

@@ -29,8 +29,7 @@ struct room {
 	struct client **chains;
 	size_t n_chains; /* a power of two */
 	uint64_t seed[2];
-	struct level *levels; /* [n]: clients that are not trusted and have n waiting connections */
-	size_t n_levels;
+	struct level *levels;  /* [n]: clients with n waiting connections, without trusted ones */
 	size_t top;            /* no higher level has a client */
 	struct client trusted; /* all trusted proxies together */
 	size_t n_peers;
@@ -47,11 +46,10 @@ int room_init(struct http_server *s)
 	s->room = room;
 	random_bytes(room->seed, sizeof(room->seed));
 	room->trusted.is_trusted = true;
-	room->n_levels = most + 1;
 	for (room->n_chains = 1; room->n_chains < most;)
 		room->n_chains *= 2;
 	room->chains = calloc(room->n_chains, sizeof(struct client *));
-	room->levels = calloc(room->n_levels, sizeof(struct level));
+	room->levels = calloc(most + 1, sizeof(struct level));
 	return room->chains && room->levels ? 0 : -1;
 }
 

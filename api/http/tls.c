@@ -11,6 +11,7 @@
 #include <gnutls/gnutls.h>
 
 #include "api/http/peer.h"
+#include "server/base/links.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 
@@ -90,11 +91,7 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned when, u
 static void start_watching(struct peer *p)
 {
 	p->is_watched = true;
-	p->next_watched = p->server->watched;
-	if (p->next_watched)
-		p->next_watched->prev_watched = p;
-	p->prev_watched = NULL;
-	p->server->watched = p;
+	LINKS_ADD_BY(p->server->watched, p, prev_watched, next_watched);
 }
 
 static void stop_watching(struct peer *p)
@@ -102,9 +99,7 @@ static void stop_watching(struct peer *p)
 	if (!p->is_watched)
 		return;
 	p->is_watched = false;
-	*(p->prev_watched ? &p->prev_watched->next_watched : &p->server->watched) = p->next_watched;
-	if (p->next_watched)
-		p->next_watched->prev_watched = p->prev_watched;
+	LINKS_REMOVE_BY(p->server->watched, p, prev_watched, next_watched);
 }
 
 void tls_add(struct peer *p)

@@ -41,6 +41,7 @@ void guard_add(struct peer *p)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = p};
 
+	p->is_counted = true;
 	/* Without the guard, clients get MHD's own pages. */
 	if (p->server->guard_fd >= 0)
 		epoll_ctl(p->server->guard_fd, EPOLL_CTL_ADD, p->fd, &event);

@@ -35,7 +35,6 @@ struct peer *peer_new(struct http_server *s, struct MHD_Connection *mhd)
 	LINKS_ADD(s->peers, p);
 	s->n_peers++;
 	metric_add(METRIC_HTTP_CONNECTIONS, 1);
-	p->is_counted = true;
 	guard_add(p);
 	tls_add(p);
 	return p;

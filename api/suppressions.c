@@ -54,10 +54,7 @@ static void on_removed(const struct suppression *entry, bool is_new, const struc
 {
 	(void)entry;
 	(void)is_new;
-	if (why)
-		response_err(arg, why);
-	else
-		response_text(arg, 204, "", "", 0);
+	response_no_content(why, arg);
 }
 
 struct body {

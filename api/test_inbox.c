@@ -64,15 +64,16 @@ static json_t *mail_json(const struct inbox_mail *m)
 
 static void on_page(const struct inbox_page *page, const struct err *why, void *arg)
 {
-	json_t *data = why ? NULL : json_array();
 	struct request *r = arg;
+	json_t *data;
 	char next[24];
 
 	if (why) {
 		response_err(r, why);
 		return;
 	}
-	for (size_t i = 0; data && i < page->n; i++)
+	data = json_array();
+	for (size_t i = 0; i < page->n; i++)
 		page_add(&data, mail_json(&page->mails[i]));
 	snprintf(next, sizeof(next), "%lld", (long long)page->next);
 	page_respond_with(r, data, page->next ? next : NULL,

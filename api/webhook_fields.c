@@ -22,14 +22,6 @@ static int take_url(struct rules_run *run, const struct rule_value *v, void *at,
 	return fetch_url_check(b->url, b->config->webhook_allow_private, e);
 }
 
-static int take_description(struct rules_run *run, const struct rule_value *v, void *at,
-			    struct err *e)
-{
-	(void)run;
-	*(const char **)at = v->text;
-	return check_line(v, e);
-}
-
 static int check_filter(struct rules_run *run, const struct rule_value *v, void *at, struct err *e)
 {
 	char types[EVENT_TYPES_MAX];
@@ -73,7 +65,7 @@ static const struct rule filter = {.types = RULE_STRING, .min = 1, .max = 64, .t
 			 .types = RULE_STRING,                                                     \
 			 .max = DESCRIPTION_MAX,                                                   \
 			 .at = offsetof(struct webhook_fields, description),                       \
-			 .take = take_description},                                                \
+			 .take = check_take_line},                                                 \
 			{.field = "enabled",                                                       \
 			 .types = RULE_BOOLEAN,                                                    \
 			 .at = offsetof(struct webhook_fields, enabled),                           \

@@ -41,8 +41,8 @@ void response_hold(struct request *r, response_hold_fn *fn, void *arg);
 /* After the call the request may be freed. */
 void response_release(struct request *r);
 
-/* Adds a header to the response; call it before the function that responds. Copies both. A value
- * with a control character is logged and ignored. */
+/* Adds a header to the response; call it before the function that responds. Copies both. If value
+ * is not printable ASCII, the header is not sent, and its name is logged. */
 void response_header(struct request *r, const char *name, const char *value);
 
 #endif

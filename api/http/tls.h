@@ -7,8 +7,8 @@
  * - While a client's handshake waits for octets, libmicrohttpd tries it again without end. So a
  *   connection without a request is suspended until octets arrive.
  * - libmicrohttpd would respond to some requests with its own HTML page. The guard cannot read
- *   encrypted heads, but it is known when a response of ours is due. All others are not sent, and
- *   the connection closes.
+ *   encrypted heads. But it is known when a response of ours is due. At any other time nothing that
+ *   is as large as a page is sent, and the connection closes.
  * Without TLS these functions do nothing. For this folder only. */
 
 struct peer;

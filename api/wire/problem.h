@@ -33,7 +33,7 @@ enum problem {
 
 /* HTTP status code. */
 unsigned problem_status(enum problem problem);
-/* A short phrase without a point, the same in all problems of the type. */
+/* A short phrase without a full stop, the same in all problems of the type. */
 const char *problem_title(enum problem problem);
 const char *problem_slug(enum problem problem);    /* "not-found" */
 const char *problem_meaning(enum problem problem); /* the text of its page: whole sentences */
@@ -42,8 +42,8 @@ int problem_find(const char *slug, enum problem *problem);
 #define PROBLEM_CODE_MAX 32
 
 /* The JSON body, malloc; NULL: out of memory. request_id: as in X-Request-Id. detail: NULL or ""
- * for none; the reason of an error becomes a sentence: a capital letter, a point. take_errors:
- * array of {pointer, code, detail}, may be NULL. */
+ * for none; a plain word at its beginning gets a capital letter, and its end a full stop if it has
+ * none. take_errors: array of {pointer, code, detail}, may be NULL. */
 char *problem_text(enum problem problem, const char *request_id, const char *detail,
 		   json_t *take_errors, size_t *len);
 

@@ -38,9 +38,9 @@ static bool has_room(const struct shares *shares, const struct request *r)
 
 static void start(struct shares *shares, struct request *r)
 {
-	shares->bytes += bytes_of(r);
 	r->shares = shares;
 	r->share_bytes = bytes_of(r);
+	shares->bytes += r->share_bytes;
 	r->next_working = shares->working;
 	shares->working = r;
 }
@@ -88,7 +88,7 @@ static void drop_if_empty(struct share_line **at)
 {
 	struct share_line *line = *at;
 
-	if (!line || line->first)
+	if (line->first)
 		return;
 	*at = line->next;
 	free(line);

@@ -82,8 +82,7 @@ static void on_replay_read(const struct record *record, const struct err *why, v
 		 */
 		response_problem(
 			r, PROBLEM_UNAVAILABLE, NULL,
-			"This request was accepted before. Its response cannot be read now: "
-			"%s",
+			"This request was accepted before. Its response cannot be read now: %s",
 			why->text);
 		return;
 	}

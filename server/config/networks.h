@@ -13,7 +13,7 @@ struct sockaddr;
 
 /* False: neither IPv4 nor IPv6. */
 bool networks_address(const struct sockaddr *from, uint8_t address[NETWORKS_ADDRESS]);
-/* The same, of an IPv6 address only its /64, which one client has at least. */
+/* The same, of an IPv6 address only its /64, which one client or host has at least. */
 bool networks_client(const struct sockaddr *from, uint8_t address[NETWORKS_ADDRESS]);
 /* True if a network of the list contains the address. list: checked by networks_check. */
 bool networks_have(const char *list, const uint8_t address[NETWORKS_ADDRESS]);

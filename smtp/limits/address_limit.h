@@ -2,13 +2,12 @@
 #define SMTP_LIMITS_ADDRESS_LIMIT_H
 
 #include <stdint.h>
-#include <sys/socket.h>
 
 /* Limits the connections to one address that are not ready for mail yet. So a host that accepts
- * connections and sends nothing cannot hold all connections of a relay. IPv6 addresses count by
- * /64. Pure. */
+ * connections and sends nothing cannot hold all connections of a relay. Pure. */
 
 #define ADDRESS_LIMIT_LISTS 256
+#define ADDRESS_LIMIT_OCTETS 16
 /* An address at its limit is silent if its oldest connection has waited so long. */
 #define ADDRESS_LIMIT_SILENT_MS 10000
 
@@ -16,7 +15,7 @@
 struct address_call {
 	struct address_call *next;
 	struct address_call **at; /* what points to this one; NULL = on no list */
-	unsigned char network[16];
+	uint8_t network[ADDRESS_LIMIT_OCTETS];
 	int64_t since_ms;
 };
 
@@ -32,9 +31,11 @@ enum address_verdict {
 	ADDRESS_SILENT, /* the limit is reached, and the host has been silent for a while */
 };
 
-/* call must count for no address. now_ms: monotonic. */
+/* call must count for no address. network: from networks_client (server/config/networks.h). now_ms:
+ * monotonic. */
 enum address_verdict address_limit_enter(struct address_limit *l, struct address_call *call,
-					 const struct sockaddr *addr, int64_t now_ms);
+					 const uint8_t network[ADDRESS_LIMIT_OCTETS],
+					 int64_t now_ms);
 /* The connection is ready or over. Does nothing if the call counts for no address. */
 void address_limit_leave(struct address_call *call);
 

@@ -8,6 +8,7 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/config/config.h"
+#include "server/config/networks.h"
 #include "smtp/relay/attempt_report.h"
 #include "smtp/relay/context.h"
 #include "smtp/sink.h"
@@ -103,10 +104,13 @@ static void note_host(struct channel *c, const struct route_host *host,
 /* Counts the connection to the host. The relays of POSTERN_RELAY_URL and the sink have no limit. */
 static enum address_verdict enter_address(struct channel *c, const struct route_host *host)
 {
+	uint8_t network[NETWORKS_ADDRESS] = {0}; /* stays zero if it is no IP address */
+
 	if (c->hosts.route.is_relay || is_for_sink(c))
 		return ADDRESS_FREE;
-	return address_limit_enter(&c->pool->context->addresses, &c->call,
-				   (const struct sockaddr *)&host->addr, clock_mono_ms());
+	networks_client((const struct sockaddr *)&host->addr, network);
+	return address_limit_enter(&c->pool->context->addresses, &c->call, network,
+				   clock_mono_ms());
 }
 
 static int try_host(struct channel *c, enum address_verdict verdict, struct err *e)

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "server/config/networks.h"
 #include "smtp/limits/address_limit.h"
 #include "tests/unit/unit.h"
 
@@ -25,8 +26,10 @@ static enum address_verdict enter(struct address_limit *l, struct address_call *
 				  const char *text, int64_t now_ms)
 {
 	struct sockaddr_storage addr = address(text);
+	uint8_t network[NETWORKS_ADDRESS];
 
-	return address_limit_enter(l, call, (const struct sockaddr *)&addr, now_ms);
+	assert_true(networks_client((const struct sockaddr *)&addr, network));
+	return address_limit_enter(l, call, network, now_ms);
 }
 
 static void addresses_of_one_network_share_a_limit(void **state)

@@ -275,12 +275,18 @@ static void do_command(struct sink_peer *p, char *line)
 		add_reply(p, "500 5.5.2 unknown command");
 }
 
-/* Handles whole lines; stops while a mail is being stored. */
+/* True while a complete mail waits for its turn or is being stored. Further lines wait. */
+static bool has_whole_mail(const struct sink_peer *p)
+{
+	return p->is_storing || p->turn;
+}
+
+/* Handles whole lines, until a mail is complete. */
 static void read_lines(struct sink_peer *p)
 {
 	size_t at = 0;
 
-	while (!p->is_storing && !p->turn) {
+	while (!has_whole_mail(p)) {
 		char *line = p->in.data + at;
 		char *end = at < p->in.len ? memchr(line, '\n', p->in.len - at) : NULL;
 		size_t len;
@@ -316,7 +322,7 @@ static void on_socket(int fd, unsigned what, void *arg)
 		if (n > 0)
 			p->in.len += (size_t)n;
 		read_lines(p);
-		if (!p->is_in_data && !p->is_storing && !p->turn && p->in.len > LINE_MAX_BYTES) {
+		if (!p->is_in_data && !has_whole_mail(p) && p->in.len > LINE_MAX_BYTES) {
 			hang_up(p);
 			return;
 		}

@@ -141,6 +141,11 @@ bool channel_waits_for_address(const struct channel *c)
 	return c->state == CHANNEL_CONNECTING && !c->connection;
 }
 
+bool channel_has_yielded(const struct channel *c)
+{
+	return c->has_yielded;
+}
+
 int64_t channel_since_ms(const struct channel *c)
 {
 	return c->since_ms;

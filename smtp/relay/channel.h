@@ -87,6 +87,8 @@ void channel_end(struct channel *c);
 /* Ends a connecting or idle channel, because other mail needs its connection. on_failed or
  * on_closed follows. */
 void channel_yield(struct channel *c);
+/* True after channel_yield: on_failed or on_closed is still to come. */
+bool channel_has_yielded(const struct channel *c);
 /* Since when it connects to its host, or is idle (monotonic ms). */
 int64_t channel_since_ms(const struct channel *c);
 /* True if it waits until fewer connections to its host are connecting. */

@@ -22,6 +22,8 @@ static enum kind kind_of(const struct channel *c, enum channel_state state, int6
 {
 	int64_t ms = clock_mono_ms() - channel_since_ms(c);
 
+	if (channel_has_yielded(c)) /* it connects until the loop closes its connection */
+		return KIND_NONE;
 	if (state == CHANNEL_IDLE)
 		return ms >= IDLE_MS ? KIND_IDLE : KIND_NONE;
 	if (channel_waits_for_address(c))

@@ -124,6 +124,24 @@ def test_silent_connections_yield_when_projects_hold_all(attacked, outside, stac
     assert deferred and all("other mail waited" in m["reason"] for m in deferred)
 
 
+def test_several_silent_connections_yield_at_a_time_and_each_once(attacked, outside, stack):
+    limit, attackers, domains = 64, 6, 90
+    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(domains)], outside.smtp_port).start())
+    for i in range(domains):
+        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    a = attacked({"workers_relay": 1, "relay_connections": limit, "retry_first_s": 900})
+    for n in range(attackers):
+        a.server.cli("project", "create", f"attacker{n}")
+        key = a.server.create_key("attacker", project=f"attacker{n}")
+        send_to(a.server, key, [f"x@d{i}.many.test" for i in range(n, domains, attackers)])
+
+    def yields():
+        return [m["address"] for m in a.server.log_lines() if m.get("fact") == "connection.yielded"]
+    harness.wait_for(lambda: len(yields()) >= limit // 16 + 1, 60, what="connections that yielded")
+    addresses = yields()                       # each host has an address of its own, and one mail
+    assert len(set(addresses)) == len(addresses), addresses
+
+
 class SilentAtMail(OddServer):
     """Greets, and takes EHLO, then says nothing more."""
 

@@ -199,7 +199,7 @@ static void on_keys(const struct key *list, size_t n, const struct err *why, voi
 	data = json_array();
 	for (size_t i = 0; i < n; i++) {
 		if (page_shows(p, data, list[i].id))
-			page_add(&data, key_json(&list[i], NULL));
+			json_list_add(&data, key_json(&list[i], NULL));
 	}
 	page_respond_ids(r, p, data);
 }

@@ -135,14 +135,6 @@ bool page_shows(const struct page *p, const json_t *data, const char *id)
 	return json_array_size(data) < p->limit && (!p->cursor || strcmp(id, p->cursor) < 0);
 }
 
-void page_add(json_t **data, json_t *take_item)
-{
-	if (json_array_append_new(*data, take_item) == 0)
-		return;
-	json_decref(*data);
-	*data = NULL;
-}
-
 /* RFC 3986 2.1 */
 static void put_encoded(struct buf *out, const char *text)
 {

@@ -48,8 +48,6 @@ int page_to(const struct request *r, struct address *a, const char **email, stru
 /* For a list of ids that sort by age, newest first. True if id belongs on this page, which has the
  * items of data so far. */
 bool page_shows(const struct page *p, const json_t *data, const char *id);
-/* Appends to the items of a page. On failure *data becomes NULL, which page_respond reports. */
-void page_add(json_t **data, json_t *take_item);
 /* Responds with the page. next: the cursor of the next page; NULL on the last page. Takes
  * take_data; NULL: 500. */
 void page_respond(struct request *r, json_t *take_data, const char *next);

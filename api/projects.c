@@ -38,7 +38,7 @@ static void on_projects(const struct project *list, size_t n, const struct err *
 	data = json_array();
 	for (size_t i = 0; i < n; i++) {
 		if (page_shows(p, data, list[i].id))
-			page_add(&data, project_json(&list[i]));
+			json_list_add(&data, project_json(&list[i]));
 	}
 	page_respond_ids(r, p, data);
 }

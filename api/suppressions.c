@@ -143,7 +143,7 @@ static void on_list(const struct suppression *entries, size_t n, const struct er
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		page_add(&data, entry_json(&entries[i]));
+		json_list_add(&data, entry_json(&entries[i]));
 		next.skip = entries[i].at_ms == next.at_ms ? next.skip + 1 : 1;
 		next.at_ms = entries[i].at_ms;
 	}

@@ -74,7 +74,7 @@ static void on_page(const struct inbox_page *page, const struct err *why, void *
 	}
 	data = json_array();
 	for (size_t i = 0; i < page->n; i++)
-		page_add(&data, mail_json(&page->mails[i]));
+		json_list_add(&data, mail_json(&page->mails[i]));
 	snprintf(next, sizeof(next), "%lld", (long long)page->next);
 	page_respond_with(r, data, page->next ? next : NULL,
 			  json_pack("{s:I}", "dropped", (json_int_t)page->dropped));

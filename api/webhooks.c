@@ -325,7 +325,7 @@ static void on_list(const struct endpoint *list, size_t n, const struct err *why
 	data = json_array();
 	for (size_t i = n; i-- > 0;) { /* newest first */
 		if (page_shows(p, data, list[i].id))
-			page_add(&data, endpoint_json(&list[i], NULL));
+			json_list_add(&data, endpoint_json(&list[i], NULL));
 	}
 	page_respond_ids(r, p, data);
 }

@@ -173,7 +173,7 @@ static void on_attempts(const struct record *record, const struct transcripts_on
 	}
 	list = json_array();
 	for (size_t i = 0; i < n; i++)
-		page_add(&list, attempt(record, &attempts[i]));
+		json_list_add(&list, attempt(record, &attempts[i]));
 	page_respond(r, list, NULL);
 }
 

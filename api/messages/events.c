@@ -7,6 +7,7 @@
 #include "api/http/response.h"
 #include "api/page.h"
 #include "api/messages/render.h"
+#include "server/base/json_text.h"
 #include "server/events/event.h"
 #include "server/store/messages/event_log.h"
 #include "server/store/messages/messages.h"
@@ -30,7 +31,7 @@ static void on_record(const struct record *record, const struct err *why, void *
 	}
 	data = json_array();
 	for (size_t i = 0; i < record->n_events; i++)
-		page_add(&data, event_json(&about, record, &record->events[i]));
+		json_list_add(&data, event_json(&about, record, &record->events[i]));
 	page_respond(r, data, NULL);
 }
 

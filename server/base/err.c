@@ -18,9 +18,16 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 	return -1;
 }
 
+static const char OOM[] = "out of memory";
+
 int err_oom(struct err *e)
 {
-	return err_set(e, ERR_INTERNAL, "out of memory");
+	return err_set(e, ERR_INTERNAL, "%s", OOM);
+}
+
+bool err_is_oom(const struct err *e)
+{
+	return e->kind == ERR_INTERNAL && strcmp(e->text, OOM) == 0;
 }
 
 int err_prefix(struct err *e, const char *fmt, ...)

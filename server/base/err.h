@@ -1,6 +1,8 @@
 #ifndef SERVER_BASE_ERR_H
 #define SERVER_BASE_ERR_H
 
+#include <stdbool.h>
+
 /* An error: its kind says what the caller does next. Functions return 0, or -1 and fill a struct
  * err; they leave out-parameters untouched then. */
 
@@ -24,6 +26,7 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 
 /* ERR_INTERNAL, "out of memory". */
 int err_oom(struct err *e);
+bool err_is_oom(const struct err *e);
 
 /* Puts "context: " before the text. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -26,3 +26,11 @@ json_t *json_text(const char *text, size_t len)
 	buf_deinit(&clean);
 	return json;
 }
+
+void json_list_add(json_t **list, json_t *take_item)
+{
+	if (json_array_append_new(*list, take_item) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
+}

@@ -9,4 +9,8 @@
  * become U+FFFD. The caller owns the value. NULL: out of memory. */
 json_t *json_text(const char *text, size_t len);
 
+/* Appends an item to an array. On failure, also of an item that is NULL, *list becomes NULL: the
+ * list is never without some of its items. */
+void json_list_add(json_t **list, json_t *take_item);
+
 #endif

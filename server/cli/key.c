@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/json_text.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/utf8.h"
@@ -156,7 +157,7 @@ static int print_keys(const struct key *list, size_t n, bool is_json, struct err
 
 	for (size_t i = 0; i < n; i++)
 		if (is_json)
-			json_array_append_new(data, key_json(&list[i], NULL));
+			json_list_add(&data, key_json(&list[i], NULL));
 		else
 			print_key(&list[i]);
 	return is_json ? output_json(json_pack("{s:o}", "data", data), e) : output_flush(e);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/json_text.h"
 #include "server/base/clock.h"
 #include "server/base/number.h"
 #include "server/base/utf8.h"
@@ -116,7 +117,7 @@ static int print_projects(const struct project *list, size_t n, bool is_json, st
 
 	for (size_t i = 0; i < n; i++)
 		if (is_json)
-			json_array_append_new(data, project_json(&list[i]));
+			json_list_add(&data, project_json(&list[i]));
 		else
 			print_project(&list[i]);
 	return is_json ? output_json(json_pack("{s:o}", "data", data), e) : output_flush(e);

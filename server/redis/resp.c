@@ -80,6 +80,13 @@ int resp_unexpected(struct err *e)
 	return err_set(e, ERR_INTERNAL, "Redis sent an unexpected reply");
 }
 
+static void drop_rows(const struct resp_shape *shape, char *list, size_t n)
+{
+	for (size_t i = 0; shape->drop && i < n; i++)
+		shape->drop(list + i * shape->size);
+	free(list);
+}
+
 int resp_read_rows(const struct resp *array, const struct resp_shape *shape, void *context,
 		   struct resp_rows *out, struct err *e)
 {
@@ -92,10 +99,16 @@ int resp_read_rows(const struct resp *array, const struct resp_shape *shape, voi
 	list = calloc(most + 1, shape->size);
 	if (!list)
 		return err_oom(e);
-	for (size_t i = 0; i < most; i++)
-		if (shape->read(array, shape->first + i * shape->width, list + n * shape->size,
-				context) == 0)
-			n++;
+	for (size_t i = 0; i < most; i++) {
+		int rc = shape->read(array, shape->first + i * shape->width, list + n * shape->size,
+				     context);
+
+		if (rc == RESP_ROW_OOM) {
+			drop_rows(shape, list, n);
+			return err_oom(e);
+		}
+		n += rc == 0;
+	}
 	*out = (struct resp_rows){list, n};
 	return 0;
 }

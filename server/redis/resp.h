@@ -39,13 +39,19 @@ int resp_unexpected(struct err *e);
 
 /* ---- an array of rows as a list of structs ---- */
 
-/* Reads the row that starts at item `at` of the array into *out. -1: the row is skipped. */
+/* Reads the row that starts at item `at` of the array into *out. Returns 0, or why there is none.
+ */
+enum {
+	RESP_ROW_SKIPPED = -1, /* it is damaged, or gone: the list is without it */
+	RESP_ROW_OOM = -2,     /* out of memory: an error of the whole list */
+};
 typedef int resp_row_fn(const struct resp *array, size_t at, void *out, void *context);
 struct resp_shape {
 	size_t first; /* items before the first row */
 	size_t width; /* items of a row */
 	size_t size;  /* of the struct that `read` fills; it is zeroed first */
 	resp_row_fn *read;
+	void (*drop)(void *row); /* frees what the struct has; NULL: nothing */
 };
 struct resp_rows {
 	void *list; /* free() */

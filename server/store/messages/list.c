@@ -191,9 +191,10 @@ static int read_item(const struct resp *array, size_t at, void *out, void *conte
 	struct list_item *item = out;
 	struct err e;
 
-	if (resp_len(id) != ID_LEN || !resp_is_text(record) ||
-	    record_parse(resp_text(record), resp_len(record), &item->record, &e) < 0)
-		return -1; /* removed, or damaged: the keeper reports it */
+	if (resp_len(id) != ID_LEN || !resp_is_text(record))
+		return RESP_ROW_SKIPPED; /* removed */
+	if (record_parse(resp_text(record), resp_len(record), &item->record, &e) < 0)
+		return err_is_oom(&e) ? RESP_ROW_OOM : RESP_ROW_SKIPPED; /* the keeper reports it */
 	memcpy(item->id, resp_text(id), ID_LEN + 1);
 	item->partition = p->partition;
 	item->place =
@@ -202,10 +203,15 @@ static int read_item(const struct resp *array, size_t at, void *out, void *conte
 	return 0;
 }
 
+static void drop_item(void *row)
+{
+	record_deinit(&((struct list_item *)row)->record);
+}
+
 static void on_listed(const struct call_result *result, void *context)
 {
 	static const struct resp_shape shape = {LIST_HEAD_WORDS, LIST_MESSAGE_WORDS,
-						sizeof(struct list_item), read_item};
+						sizeof(struct list_item), read_item, drop_item};
 	struct part *p = context;
 	struct asked *a = p->asked;
 	int64_t hour = resp_number_at(result->reply, LIST_HEAD_HOUR);

@@ -55,25 +55,36 @@ static void read_cursors(const struct resp *r, struct deliveries_endpoint *out, 
 	}
 }
 
+static void drop_endpoint(void *row)
+{
+	struct deliveries_endpoint *endpoint = row;
+
+	endpoint_deinit(&endpoint->endpoint);
+	free(endpoint->done);
+}
+
 static int read_endpoint(const struct resp *array, size_t at, void *context_out, void *context)
 {
 	const struct resp *json = resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_JSON);
+	const struct resp *of = resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_PROJECT_JSON);
 	struct deliveries_endpoint *out = context_out;
 	const struct load *l = context;
 	unsigned partitions = redis_partitions(l->redis);
 	json_t *project;
+	int rc = endpoint_parse(
+		resp_text(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_ID)),
+		resp_text(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_PROJECT)),
+		resp_text(json), resp_len(json), &out->endpoint);
 
-	if (endpoint_parse(resp_text(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_ID)),
-			   resp_text(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_PROJECT)),
-			   resp_text(json), resp_len(json), &out->endpoint) < 0)
-		return -1;
+	if (rc < 0)
+		return rc;
 	out->done = calloc(partitions, sizeof(*out->done));
-	if (!out->done) {
-		endpoint_deinit(&out->endpoint);
-		return -1;
+	rc = stored_json_row(resp_text(of), resp_len(of), &project);
+	if (!out->done || rc == RESP_ROW_OOM) {
+		json_decref(project);
+		drop_endpoint(out);
+		return RESP_ROW_OOM;
 	}
-	project =
-		stored_json_read(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_PROJECT_JSON));
 	stored_json_copy(project, "id", out->project_id, sizeof(out->project_id));
 	json_decref(project);
 	read_cursors(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_CURSORS), out, partitions);
@@ -83,9 +94,9 @@ static int read_endpoint(const struct resp *array, size_t at, void *context_out,
 
 static void on_loaded(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {DELIVERIES_ENDPOINTS_HEAD_WORDS,
-						DELIVERIES_ENDPOINTS_ENDPOINT_WORDS,
-						sizeof(struct deliveries_endpoint), read_endpoint};
+	static const struct resp_shape shape = {
+		DELIVERIES_ENDPOINTS_HEAD_WORDS, DELIVERIES_ENDPOINTS_ENDPOINT_WORDS,
+		sizeof(struct deliveries_endpoint), read_endpoint, drop_endpoint};
 	int64_t version = resp_number_at(result->reply, DELIVERIES_ENDPOINTS_HEAD_VERSION);
 	struct load *l = context;
 	struct deliveries_endpoint *list;
@@ -103,10 +114,8 @@ static void on_loaded(const struct call_result *result, void *context)
 	}
 	list = rows.list;
 	l->fn(list, rows.n, version, NULL, l->arg);
-	for (size_t i = 0; i < rows.n; i++) {
-		endpoint_deinit(&list[i].endpoint);
-		free(list[i].done);
-	}
+	for (size_t i = 0; i < rows.n; i++)
+		drop_endpoint(&list[i]);
 	free(list);
 }
 
@@ -180,7 +189,7 @@ static int read_member(const struct resp *array, size_t at, void *out, void *con
 /* Without a reply, reports that nothing is due; the caller asks again later. */
 static void on_due(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {0, 1, sizeof(const char *), read_member};
+	static const struct resp_shape shape = {0, 1, sizeof(const char *), read_member, NULL};
 	const struct due *d = context;
 	struct resp_rows rows = {0};
 	struct err e;

@@ -1,4 +1,5 @@
 /* Webhook endpoints in the store. */
+#include "server/base/json_text.h"
 #include "server/store/projects/endpoints.h"
 
 #include <stdio.h>
@@ -24,12 +25,14 @@ void endpoint_seal_name(const char *id, char out[64])
 int endpoint_parse(const char *id, const char *project, const char *text, size_t len,
 		   struct endpoint *out)
 {
-	json_t *json = stored_json_load(text, len);
-	struct endpoint e = {.json = json};
+	json_t *json = NULL;
+	int rc = stored_json_row(text, len, &json);
+	struct endpoint e = {.json = json, .text = rc == 0 ? strndup(text, len) : NULL};
 
-	if (!json)
-		return -1;
-	e.text = strndup(text, len);
+	if (rc < 0 || !e.text) {
+		endpoint_deinit(&e);
+		return rc < 0 ? rc : RESP_ROW_OOM;
+	}
 	snprintf(e.id, sizeof(e.id), "%s", id);
 	snprintf(e.project, sizeof(e.project), "%s", project);
 	e.url = stored_json_text(json, "url");
@@ -44,9 +47,9 @@ int endpoint_parse(const char *id, const char *project, const char *text, size_t
 	e.lost_from_ms = json_integer_value(json_object_get(json, "lost_from"));
 	e.lost_until_ms = json_integer_value(json_object_get(json, "lost_until"));
 	e.created_ms = json_integer_value(json_object_get(json, "created"));
-	if (!e.text || !*e.url || !*e.secret || !json_is_array(e.events)) {
+	if (!*e.url || !*e.secret || !json_is_array(e.events)) {
 		endpoint_deinit(&e);
-		return -1;
+		return RESP_ROW_SKIPPED;
 	}
 	*out = e;
 	return 0;
@@ -98,9 +101,14 @@ static int read_row(const struct resp *array, size_t at, void *out, void *contex
 			      resp_len(json), out);
 }
 
+static void drop_row(void *row)
+{
+	endpoint_deinit(row);
+}
+
 static void on_list(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {0, 2, sizeof(struct endpoint), read_row};
+	static const struct resp_shape shape = {0, 2, sizeof(struct endpoint), read_row, drop_row};
 	struct lookup *l = context;
 	struct resp_rows rows;
 	struct endpoint *list;
@@ -241,24 +249,36 @@ struct json_lookup {
 	void *arg;
 };
 
-/* An array: a list of JSON texts. A text: one JSON. */
-static json_t *read_json(const struct resp *reply)
+/* An array: a list of JSON texts, without those that are damaged. A text: one JSON, NULL if it is
+ * damaged. -1: out of memory. */
+static int read_json(const struct resp *reply, json_t **json)
 {
-	json_t *list;
+	json_t *one;
 
 	if (!resp_is_array(reply))
-		return stored_json_read(reply);
-	list = json_array();
-	for (size_t i = 0; i < resp_count(reply); i++)
-		json_array_append_new(list, stored_json_read(resp_item(reply, i)));
-	return list;
+		return stored_json_row(resp_text(reply), resp_len(reply), json) == RESP_ROW_OOM ? -1
+												: 0;
+	*json = json_array();
+	for (size_t i = 0; i < resp_count(reply); i++) {
+		const struct resp *text = resp_item(reply, i);
+
+		if (stored_json_row(resp_text(text), resp_len(text), &one) != RESP_ROW_SKIPPED)
+			json_list_add(json, one);
+	}
+	return *json ? 0 : -1;
 }
 
 static void on_json(const struct call_result *result, void *context)
 {
 	const struct json_lookup *l = context;
-	json_t *json = read_json(result->reply);
+	json_t *json = NULL;
+	struct err oom;
 
+	if (result->end == CALL_ANSWERED && read_json(result->reply, &json) < 0) {
+		err_oom(&oom);
+		l->fn(NULL, &oom, l->arg);
+		return;
+	}
 	l->fn(json, result->why, l->arg);
 	json_decref(json);
 }

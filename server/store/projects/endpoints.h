@@ -40,7 +40,7 @@ struct endpoint {
 
 /* The name that seal_text and seal_open bind a secret of this endpoint to. */
 void endpoint_seal_name(const char *id, char out[64]);
-/* -1: damaged, or out of memory. */
+/* RESP_ROW_SKIPPED: damaged. RESP_ROW_OOM. */
 int endpoint_parse(const char *id, const char *project, const char *text, size_t len,
 		   struct endpoint *out);
 void endpoint_deinit(struct endpoint *e);

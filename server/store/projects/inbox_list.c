@@ -268,7 +268,7 @@ static int read_row(const struct resp *array, size_t at, void *out, void *contex
 	const char *text = resp_text(entry), *name = strchr(text, '\n');
 	const char *json = name ? strchr(name + 1, '\n') : NULL;
 	struct row *row = out;
-	int end = 0;
+	int end = 0, rc;
 
 	(void)context;
 	row->sequence = resp_number_at(array, at + INBOX_LIST_MAIL_SEQUENCE);
@@ -276,9 +276,9 @@ static int read_row(const struct resp *array, size_t at, void *out, void *contex
 	if (!json || row->chunks == 0 || sscanf(text, "%*d %30s%n", row->mail.message, &end) != 1 ||
 	    text + end != name)
 		return -1;
-	row->head = stored_json_load(json + 1, resp_len(entry) - (size_t)(json + 1 - text));
-	if (!row->head)
-		return -1;
+	rc = stored_json_row(json + 1, resp_len(entry) - (size_t)(json + 1 - text), &row->head);
+	if (rc < 0)
+		return rc;
 	row->mail.recipient = stored_json_text(row->head, "recipient");
 	row->mail.sender = stored_json_text(row->head, "sender");
 	row->mail.received_ms = json_integer_value(json_object_get(row->head, "received_ms"));
@@ -301,10 +301,15 @@ static void leave_out_old(struct reading *r)
 	r->n_rows = n;
 }
 
+static void drop_row(void *row)
+{
+	json_decref(((struct row *)row)->head);
+}
+
 static int read_entries(struct reading *r, const struct resp *reply, struct err *e)
 {
 	static const struct resp_shape shape = {0, INBOX_LIST_MAIL_WORDS, sizeof(struct row),
-						read_row};
+						read_row, drop_row};
 	struct resp_rows rows;
 
 	if (resp_read_rows(resp_item(reply, INBOX_LIST_ROWS), &shape, NULL, &rows, e) < 0)

@@ -51,10 +51,11 @@ static struct entry *slot_of(struct cache *c, const unsigned char digest[DIGEST]
 static int read_key(const struct resp *text, struct key *key)
 {
 	char number[TENANT_MAX];
-	json_t *root = stored_json_read(text);
+	json_t *root;
+	int rc = stored_json_row(resp_text(text), resp_len(text), &root);
 
-	if (!root)
-		return -1;
+	if (rc < 0)
+		return rc;
 	*key = (struct key){0};
 	stored_json_copy(root, "id", key->id, sizeof(key->id));
 	stored_json_copy(root, "project", number, sizeof(number));
@@ -65,7 +66,7 @@ static int read_key(const struct resp *text, struct key *key)
 	key->scopes = (unsigned)stored_json_number(root, "scopes");
 	key->created_ms = stored_json_number(root, "created");
 	json_decref(root);
-	return *number && *key->id ? 0 : -1;
+	return *number && *key->id ? 0 : RESP_ROW_SKIPPED;
 }
 
 /* ---- find ---- */
@@ -94,16 +95,16 @@ static bool is_of(const struct entry *kept, const unsigned char digest[DIGEST])
 	return kept->until_ms && CRYPTO_memcmp(kept->digest, digest, DIGEST) == 0;
 }
 
-/* True if there is such a key. A damaged project has the default limits. */
-static bool read_found(const struct resp *reply, struct key *key)
+/* As a row (resp.h). A damaged project has the default limits. */
+static int read_found(const struct resp *reply, struct key *key)
 {
 	struct project project;
+	int rc = read_key(resp_item(reply, KEY_FIND_KEY), key);
+	int of_project = rc == 0 ? project_read(resp_item(reply, KEY_FIND_PROJECT), &project) : rc;
 
-	if (read_key(resp_item(reply, KEY_FIND_KEY), key) < 0)
-		return false;
-	if (project_read(resp_item(reply, KEY_FIND_PROJECT), &project) == 0)
+	if (of_project == 0)
 		key->quota = project.quota;
-	return true;
+	return of_project == RESP_ROW_OOM ? RESP_ROW_OOM : rc;
 }
 
 static void on_found(const struct call_result *result, void *context)
@@ -112,10 +113,18 @@ static void on_found(const struct call_result *result, void *context)
 	struct cache *cache = redis_part(f->redis, &cache_kind);
 	struct entry entry = {.until_ms = clock_mono_ms() + CACHE_MS};
 	struct entry *kept = cache ? slot_of(cache, f->digest) : NULL;
+	bool has_reply = result->end == CALL_ANSWERED;
+	int rc = has_reply ? read_found(result->reply, &entry.key) : 0;
+	struct err oom;
 
 	memcpy(entry.digest, f->digest, DIGEST);
-	if (result->end == CALL_ANSWERED) {
-		entry.is_known = read_found(result->reply, &entry.key);
+	if (rc == RESP_ROW_OOM) {
+		err_oom(&oom);
+		f->fn(NULL, &oom, f->arg);
+		return;
+	}
+	if (has_reply) {
+		entry.is_known = rc == 0;
 		if (kept)
 			*kept = entry;
 	} else if (kept && is_of(kept, f->digest)) {
@@ -279,7 +288,7 @@ static int read_key_row(const struct resp *array, size_t at, void *out, void *co
 
 static void on_keys(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {0, 1, sizeof(struct key), read_key_row};
+	static const struct resp_shape shape = {0, 1, sizeof(struct key), read_key_row, NULL};
 	const struct keys_listing *l = context;
 	struct resp_rows rows;
 	struct err e;

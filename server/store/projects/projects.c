@@ -15,10 +15,11 @@
 
 int project_read(const struct resp *text, struct project *p)
 {
-	json_t *root = stored_json_read(text);
+	json_t *root;
+	int rc = stored_json_row(resp_text(text), resp_len(text), &root);
 
-	if (!root)
-		return -1;
+	if (rc < 0)
+		return rc;
 	*p = (struct project){0};
 	stored_json_copy(root, "id", p->id, sizeof(p->id));
 	stored_json_copy(root, "name", p->name, sizeof(p->name));
@@ -31,7 +32,7 @@ int project_read(const struct resp *text, struct project *p)
 	if (json_object_get(root, "deleted"))
 		p->id[0] = 0;
 	json_decref(root);
-	return *p->id ? 0 : -1;
+	return *p->id ? 0 : RESP_ROW_SKIPPED;
 }
 
 /* ---- creation and lists ---- */
@@ -67,7 +68,8 @@ static void on_project_made(const struct call_result *result, void *context)
 
 static void on_projects(const struct call_result *result, void *context)
 {
-	static const struct resp_shape shape = {0, 1, sizeof(struct project), read_project_row};
+	static const struct resp_shape shape = {0, 1, sizeof(struct project), read_project_row,
+						NULL};
 	const struct projects_call *c = context;
 	struct resp_rows rows;
 	struct err e;

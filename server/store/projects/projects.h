@@ -20,7 +20,8 @@ struct project {
 	int64_t weight;     /* turns in the queue for each turn of others; 0: the default, 1 */
 };
 
-/* Reads the JSON of a project. -1: it is damaged, or the project is deleted. For this folder. */
+/* Reads the JSON of a project. RESP_ROW_SKIPPED: it is damaged, or the project is deleted.
+ * RESP_ROW_OOM. For this folder. */
 int project_read(const struct resp *text, struct project *project);
 
 /* Borrowed for the callback. list NULL: ERR_NOT_FOUND, ERR_INPUT (a project with this name exists),

@@ -1,6 +1,7 @@
 /* Loads JSON that Postern stored. */
 #include "server/store/projects/stored_json.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "server/redis/resp.h"
@@ -10,9 +11,14 @@ json_t *stored_json_load(const char *text, size_t len)
 	return json_loadb(text, len, JSON_ALLOW_NUL, NULL);
 }
 
-json_t *stored_json_read(const struct resp *reply)
+/* Jansson reports an allocation that failed as a wrong text, or not at all. malloc sets errno. */
+int stored_json_row(const char *text, size_t len, json_t **json)
 {
-	return stored_json_load(resp_text(reply), resp_len(reply));
+	errno = 0;
+	*json = stored_json_load(text, len);
+	if (*json)
+		return 0;
+	return errno == ENOMEM ? RESP_ROW_OOM : RESP_ROW_SKIPPED;
 }
 
 const char *stored_json_text(const json_t *object, const char *name)

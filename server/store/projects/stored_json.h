@@ -6,14 +6,12 @@
 
 #include <jansson.h>
 
-struct resp;
-
 /* Loads JSON that Postern stored. Strings may contain any character, also NUL. */
 
 /* The caller owns the value. NULL: not JSON, or out of memory. */
 json_t *stored_json_load(const char *text, size_t len);
-/* The same for a text in a reply. */
-json_t *stored_json_read(const struct resp *reply);
+/* The same for a row of a list (resp.h): 0, RESP_ROW_SKIPPED (not JSON), or RESP_ROW_OOM. */
+int stored_json_row(const char *text, size_t len, json_t **json);
 
 /* A member of an object as a C string, borrowed from the object; "" when it is no string. A NUL in
  * it ends the string. */

@@ -33,13 +33,14 @@ struct request {
 	void *arg;
 };
 
-/* Reads the JSON of an entry. Strings of *out live as long as *json. */
+/* Reads the JSON of an entry, as a row (resp.h). Strings of *out live as long as *json. */
 static int read_entry(const char *text, size_t len, const char *email, struct suppression *out,
 		      json_t **json)
 {
-	*json = stored_json_load(text, len);
-	if (!*json)
-		return -1;
+	int rc = stored_json_row(text, len, json);
+
+	if (rc < 0)
+		return rc;
 	*out = (struct suppression){
 		.email = email,
 		.reason = stored_json_text(*json, "reason"),
@@ -269,10 +270,15 @@ static int read_row(const struct resp *array, size_t at, void *out, void *contex
 			  &row->entry, &row->json);
 }
 
+static void drop_row(void *row)
+{
+	json_decref(((struct row *)row)->json);
+}
+
 static void on_page(const struct call_result *result, void *context)
 {
 	static const struct resp_shape shape = {0, SUPPRESSION_LIST_ENTRY_WORDS, sizeof(struct row),
-						read_row};
+						read_row, drop_row};
 	const struct page *p = context;
 	struct suppression *entries = NULL;
 	struct resp_rows rows = {0};
@@ -289,7 +295,7 @@ static void on_page(const struct call_result *result, void *context)
 		entries[i] = list[i].entry;
 	p->fn(entries, entries ? rows.n : 0, entries ? NULL : &e, p->arg);
 	for (size_t i = 0; i < rows.n; i++)
-		json_decref(list[i].json);
+		drop_row(&list[i]);
 	free(list);
 	free(entries);
 }

@@ -57,9 +57,9 @@ static size_t mail_bytes(const struct take_result *taken)
 static int give(struct take *t, const struct resp *reply, struct err *e)
 {
 	static const struct resp_shape slots_shape = {0, TAKE_SLOT_WORDS, sizeof(struct take_slots),
-						      read_slots};
+						      read_slots, NULL};
 	static const struct resp_shape jobs_shape = {0, TAKE_JOB_WORDS, sizeof(struct job *),
-						     read_job};
+						     read_job, NULL};
 	struct resp_rows slots, jobs;
 	struct take_result taken;
 

@@ -1,7 +1,10 @@
 /* Projects and keys against a real Redis: made, found, remembered for a second, revoked. */
 #include "tests/unit/redis/redis_fixture.h"
 
+#include <errno.h>
+
 #include <event2/event.h>
+#include <jansson.h>
 #include <openssl/crypto.h>
 
 #include "server/base/log.h"
@@ -354,11 +357,33 @@ static void questions_about_keys_end_with_the_process(void **state)
 	assert_int_equal(r.why.kind, ERR_RETRY);
 }
 
+static void *no_memory(size_t size)
+{
+	(void)size;
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void a_key_that_cannot_be_read_for_lack_of_memory_is_not_taken_for_unknown(void **state)
+{
+	struct fixture *f = *state;
+	struct made m = create(f, "default", SCOPE_SEND, false);
+	struct found d;
+
+	json_set_alloc_funcs(no_memory, free);
+	d = find(f, m.text);
+	json_set_alloc_funcs(malloc, free);
+	assert_false(d.is_found);
+	assert_true(err_is_oom(&d.why));
+	assert_true(find(f, m.text).is_found);
+}
+
 UNIT_TESTS(READY(a_new_key_is_found_with_all_it_has),
 	   READY(the_store_does_not_hold_the_text_of_a_key),
 	   READY(a_known_key_is_found_in_memory_and_then_read_again),
 	   READY(a_text_that_is_not_a_key_is_not_found),
 	   READY(every_key_takes_the_same_way_whatever_is_wrong_with_it),
+	   READY(a_key_that_cannot_be_read_for_lack_of_memory_is_not_taken_for_unknown),
 	   READY(a_revoked_key_is_refused_within_a_second_everywhere),
 	   READY(a_key_that_is_imported_twice_is_the_same),
 	   READY(a_key_needs_a_project_that_exists), READY(a_project_has_a_name_of_its_own),

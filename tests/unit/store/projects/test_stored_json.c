@@ -1,7 +1,10 @@
 /* JSON that Postern stores comes back from a real Redis with every character it had. */
 #include "tests/unit/store/store_fixture.h"
 
+#include <errno.h>
+
 #include "server/base/log.h"
+#include "server/redis/resp.h"
 #include "server/store/projects/deliveries.h"
 #include "server/store/projects/endpoints.h"
 #include "server/store/projects/stored_json.h"
@@ -146,5 +149,85 @@ static void a_member_is_read_as_text_or_as_nothing(void **state)
 	assert_null(stored_json_load("", 0));
 }
 
+/* ---- out of memory ---- */
+
+static int allocations_left;
+
+static void *allocate(size_t size)
+{
+	if (allocations_left-- > 0)
+		return malloc(size);
+	errno = ENOMEM; /* as malloc does */
+	return NULL;
+}
+
+/* Jansson's allocation number n, from 0, fails, and all after it. */
+static void fail_from(int n)
+{
+	allocations_left = n;
+	json_set_alloc_funcs(allocate, free);
+}
+
+static void fail_none(void)
+{
+	json_set_alloc_funcs(malloc, free);
+}
+
+static void a_text_that_cannot_be_read_for_lack_of_memory_is_not_taken_for_damaged(void **state)
+{
+	static const char text[] = "{\"a\":[1,2.5,\"x\"],\"b\":{\"c\":null}}";
+	json_t *json = NULL;
+	int n = 0, rc;
+
+	(void)state;
+	do {
+		fail_from(n++);
+		rc = stored_json_row(text, sizeof(text) - 1, &json);
+		fail_none();
+		assert_true(rc == 0 ? json != NULL : rc == RESP_ROW_OOM && !json);
+	} while (rc < 0);
+	assert_true(n > 10);
+	json_decref(json);
+	assert_int_equal(stored_json_row("{\"a\":", 5, &json), RESP_ROW_SKIPPED);
+	assert_int_equal(stored_json_row("", 0, &json), RESP_ROW_SKIPPED);
+}
+
+struct listed {
+	int calls;
+	size_t n;
+	struct err why;
+};
+
+static void on_listed(const struct endpoint *list, size_t n, const struct err *why, void *arg)
+{
+	struct listed *l = arg;
+
+	l->calls++;
+	l->n = n;
+	l->why = why ? *why : (struct err){0};
+	assert_true(why ? !list : list != NULL);
+}
+
+static void a_list_has_all_rows_or_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	struct listed l;
+	int n = 0;
+
+	for (int i = 0; i < 3; i++)
+		put_endpoint(f, id_make("whk", 0).text);
+	do {
+		l = (struct listed){0};
+		endpoints_list(f->store, PROJECT, on_listed, &l);
+		fail_from(n++);
+		assert_true(becomes(f, was_called, &l.calls));
+		fail_none();
+		assert_true(l.why.kind ? err_is_oom(&l.why) : l.n == 3);
+	} while (l.why.kind);
+	assert_true(n > 10);
+}
+
 UNIT_TESTS(READY(deliveries_come_back_with_every_character),
-	   cmocka_unit_test(a_member_is_read_as_text_or_as_nothing))
+	   cmocka_unit_test(a_member_is_read_as_text_or_as_nothing),
+	   cmocka_unit_test(a_text_that_cannot_be_read_for_lack_of_memory_is_not_taken_for_damaged),
+	   READY(a_list_has_all_rows_or_is_an_error))

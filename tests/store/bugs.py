@@ -33,7 +33,7 @@ BUGS = {
     "a site that rests is tried": ("take", "elseif rest.until_ms > now_ms then return 'rests' end", "end"),
     "two go first after a rest": ("take", "elseif used > 0 then return 'later'", "elseif false then return 'later'"),
     "a capped project gets a new site": ("take", "if is_capped[project] then looks_in_vain", "if false then looks_in_vain"),
-    "a capped project gets more connections": ("take", "if not is_for_new or not is_capped[page[i]] then", "if true then"),
+    "a capped project gets more connections": ("take", "if not is_out_of_looks(page[i]) and not (is_for_new and is_capped[page[i]]) then", "if true then"),
     "nobody waits": ("take", "if how == 'open' then return true", "if false then return true"),
     "otp without a limit": ("accept", "if room <= 0 then return false end", ""),
     "take does not count the otp jobs that it pops": ("take", "if lane == 'otp' then popped_otp", "if false then popped_otp"),

@@ -342,6 +342,40 @@ def test_ten_thousand_resting_sites_of_a_project_do_not_stop_the_others(store):
     assert len(store.read().due) == 10_000
 
 
+def leave_canceled(store, n=3000, **what):
+    """Their refs stay in the lists of ready jobs."""
+    for i in range(0, n, 100):
+        store.scripts("cancel", RETENTION, *store.accept(*[store.message(**what) for _ in range(100)]))
+
+
+def test_thousands_of_canceled_jobs_of_a_project_do_not_stop_new_connections_of_others(store):
+    for lane in ("otp", "normal", "bulk"):
+        leave_canceled(store, lane=lane)
+        store.fill(1, dest=f"victim{lane}.ex", lane=lane, project="2")
+    n = store.commands(lambda: store.take(64, free=8))
+    assert store.granted == {(f"victim{lane}.ex", "2"): 1 for lane in ("otp", "normal", "bulk")} and n < 1500, (store.granted, n)
+
+
+def test_thousands_of_canceled_jobs_of_a_project_do_not_stop_open_connections_of_others(store):
+    leave_canceled(store, lane="bulk", dest="new.ex")
+    leave_canceled(store)
+    for dest in ("a.ex", "victim.ex"):
+        store.fill(1, dest=dest, project="2")
+    _, jobs = store.take(64, free=8, sites=[("a.ex", 1, 0), ("victim.ex", 1, 0)])
+    assert Counter(j[2] for j in jobs) == {"a.ex": 1, "victim.ex": 1}
+
+
+def test_a_take_that_leaves_canceled_jobs_in_the_lists_wakes_relays_until_all_are_gone(store):
+    ear = Ear(store)
+    leave_canceled(store, 1000)
+    store.fill(1)
+    takes = 1
+    while not store.take(64, free=8)[1]:
+        assert ear.heard() == 1
+        takes += 1
+    assert takes == 6 and store.read().ready == {}, (takes, store.read().ready)
+
+
 def test_bytes_bound_a_take(store):
     store.accept(*[store.message(bytes=60_000) for _ in range(100)])
     _, jobs = store.take(100, sites=[("a.ex", 100, 0)], max_bytes=1 << 20)

@@ -9,6 +9,9 @@ local popped = { otp = 0, normal = 0, bulk = 0 }    -- refs taken from the lists
 local popped_otp = {}                          -- tenant -> refs taken from its lists of lane otp
 local is_capped = {}                           -- tenant -> true: no connection is opened for it
 local capped_count = 0
+local VAIN_MAX = 200                           -- refs without a job to try that take looks at for each tenant
+local vain = {}                                -- tenant -> such refs: popped, and not picked
+local vain_count = 0                           -- tenants that have reached VAIN_MAX, or more
 local turn_lengths = {}                        -- tenant -> 1 / weight
 
 -- Returns what a turn adds to the score of the tenant.
@@ -24,8 +27,14 @@ end
 local function count_popped(lane, project, count)
 	popped[lane] = popped[lane] + count
 	looks_left = looks_left - count
+	local before = vain[project] or 0
+	vain[project] = before + count
+	if before < VAIN_MAX and before + count >= VAIN_MAX then vain_count = vain_count + 1 end
 	if lane == 'otp' then popped_otp[project] = (popped_otp[project] or 0) + count end
 end
+
+-- True if the tenant has had its looks of this call. The refs of canceled jobs stay in the lists until they are popped.
+local function is_out_of_looks(project) return (vain[project] or 0) >= VAIN_MAX end
 
 -- Appends up to `count` refs of a project at a site to `refs`, from its destinations in turn. Returns true if it has no
 -- more there.
@@ -70,14 +79,14 @@ local function pop_in_turn(lane, site, count, refs, list)
 end
 
 -- Returns up to `count` refs of a site, from its projects in turn. is_for_new: they go to new connections, so without
--- projects that are capped.
+-- projects that are capped. Projects without looks are skipped.
 local function pop_site(lane, site, count, is_for_new)
 	local refs, list = {}, {}
-	local last = is_for_new and count + capped_count or count
+	local last = count + vain_count + (is_for_new and capped_count or 0)
 	local last_text = last == 1 and '1' or digits(last)
 	local page = call('ZRANGE', key_queue_projects(lane, site), '0', last_text, 'WITHSCORES')
 	for i = 1, #page, 2 do
-		if not is_for_new or not is_capped[page[i]] then
+		if not is_out_of_looks(page[i]) and not (is_for_new and is_capped[page[i]]) then
 			list[#list + 1] = { project = page[i], score = tonumber(page[i + 1]) }
 		end
 	end

@@ -74,6 +74,7 @@ local function pick(lane, site, ref)
 	if message.chunks == 0 then byte_count = byte_count + message.bytes end
 	job_count = job_count + 1
 	picked_for[job_count] = message.project
+	vain[message.project] = vain[message.project] - 1
 	return true
 end
 
@@ -172,7 +173,7 @@ local PROJECT_LOOKS = 64                       -- sites that a project may look 
 -- Opens the first connection to a site for one job of the project. Returns true if there was such a job.
 local function open_site(lane, project, site)
 	local got, is_over = 0, false
-	while got == 0 and not is_over and may_go_on() do
+	while got == 0 and not is_over and may_go_on() and not is_out_of_looks(project) do
 		local refs = {}
 		is_over = pop_project(lane, project, site, 1, refs)
 		got = pick_all(lane, site, refs)
@@ -206,7 +207,7 @@ end
 -- Opens a connection for a project, to one of its sites in turn. Returns true if there was one to open.
 local function open_for(lane, entry)
 	local project = entry.project
-	while #entry.passed < PROJECT_LOOKS do
+	while #entry.passed < PROJECT_LOOKS and not is_out_of_looks(project) do
 		local site = looks_in_vain > 0 and may_go_on() and next_site(lane, entry)
 		if not site then return false end
 		local is_open_now, keeps_place = look_at_site(lane, project, site)
@@ -234,7 +235,7 @@ local function open_sites(lane, count)
 			passed[#passed + 1] = table.remove(line, place)
 		end
 	end
-	if looks_in_vain <= 0 then                 -- the next take looks at others
+	if looks_in_vain <= 0 or looks_left <= 0 then    -- the next take looks at others
 		for i = 1, #passed do count_turn(line, passed[i]) end
 	end
 	write_scores(key_lane_projects(lane), line.changes)
@@ -356,7 +357,7 @@ write_turns()
 write_last_turns()
 
 -- A take without jobs and slots need not be repeated.
-local goes_on_later = looks_left <= 0 or deferrals_left <= 0
+local goes_on_later = looks_left <= 0 or deferrals_left <= 0 or vain_count > 0
 if #rows > 0 or #granted > 0 or #due > 0 or goes_on_later then
 	local last = request .. '\n' .. concat(granted, ' ') .. '\n' .. concat(refs, ' ')
 	call('INCRBY', key_taken(), #rows)

@@ -2,6 +2,7 @@
  * octets; the guard looks at them and leaves them in the socket. */
 #include "api/http/guard.h"
 
+#include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -117,7 +118,7 @@ static ssize_t peek(struct peer *p, uint64_t from, const char **bytes)
 /* After this MHD cannot add its own page, and closes. */
 static void end_our_side(struct peer *p)
 {
-	int copy = dup(p->fd);
+	int copy = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
 
 	peer_enter(p, PEER_DOOMED, clock_mono_ms());
 	if (copy >= 0)
@@ -299,6 +300,45 @@ static bool awaits_head(const struct peer *p)
 {
 	return p->phase == PEER_FRESH || p->phase == PEER_IDLE || p->phase == PEER_HEAD;
 }
+
+/* ---- libmicrohttpd's own pages ---- */
+
+/* The number of octets of this connection that were looked at. */
+static uint64_t count_seen(const struct peer *p)
+{
+	if (!p->is_head_seen)
+		return p->octets + p->seen.len;
+	if (p->is_end_seen)
+		return p->end + p->seen.len;
+	return p->is_chunked ? p->scanned : p->end;
+}
+
+/* True if MHD has read octets of a request that were not looked at, and no handler has begun. */
+static bool is_in_doubt(const struct peer *p)
+{
+	uint64_t octets;
+
+	return (awaits_head(p) || p->phase == PEER_BODY) &&
+	       (!count_read(p, &octets) || octets > count_seen(p));
+}
+
+void guard_on_log(void *server, const char *format, va_list args)
+{
+	static const char page[] = "Error processing request (HTTP response code is %u";
+	struct scan why = {.problem = PROBLEM_BAD_REQUEST,
+			   .detail = "The request is not valid HTTP, or too large."};
+	struct http_server *s = server;
+
+	if (s->is_tls || strncmp(format, page, sizeof(page) - 1) != 0)
+		return;
+	if (va_arg(args, unsigned) == MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE)
+		why.problem = PROBLEM_HEAD_TOO_LARGE;
+	for (struct peer *p = s->peers; p; p = p->next)
+		if (is_in_doubt(p))
+			refuse_peer(p, &why);
+}
+
+/* ---- the look ---- */
 
 void guard_check(struct http_server *s)
 {

@@ -181,8 +181,10 @@ static void drain_deinit(struct http_server *s)
 
 static int start_daemon(struct http_server *s, char *cert, char *key, struct err *e)
 {
-	unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+			 MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem options[] = {
+		{MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)guard_on_log, s},
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s},
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s},
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, s},
@@ -201,8 +203,8 @@ static int start_daemon(struct http_server *s, char *cert, char *key, struct err
 		static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 		flags |= MHD_USE_TLS;
-		options[7] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, cert};
-		options[9].ptr_value = priorities;
+		options[8] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, cert};
+		options[10].ptr_value = priorities;
 	}
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_ARRAY, options,
 				     MHD_OPTION_END);

@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/http/guard.h"
 #include "api/http/response.h"
 #include "api/http/server.h"
 #include <event2/event.h>
@@ -271,7 +273,7 @@ static const struct http_limits limits = {
 	.back_off_ms = 100,
 };
 
-static inline int serve(int fd, const char *cert, const char *key)
+static inline int serve(int fd, const char *cert, const char *key, bool is_blind)
 {
 	struct config config = {.max_body_bytes = BODY_LIMIT,
 				.root_key = ROOT_KEY,
@@ -293,6 +295,8 @@ static inline int serve(int fd, const char *cert, const char *key)
 		return 3;
 	}
 	http_server_limit(server, &limits);
+	if (is_blind)
+		guard_deinit(server);
 	loop_signal(api.loop, SIGTERM, on_term, NULL);
 	loop_run(api.loop);
 	http_server_free(server);
@@ -310,6 +314,7 @@ struct child {
 	int log;          /* its standard error */
 	const char *cert; /* files; NULL: no TLS */
 	const char *key;
+	bool is_blind; /* the guard looks at nothing */
 };
 
 static inline int listening(struct sockaddr_in *address)
@@ -340,11 +345,13 @@ static inline void start_child(struct child *c, rlim_t descriptors)
 	if (c->pid == 0) {
 		struct rlimit limit = {descriptors, descriptors};
 
+		/* After a test that failed nobody stops it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (descriptors)
 			setrlimit(RLIMIT_NOFILE, &limit);
 		fcntl(log_fd, F_SETFL, O_APPEND);
 		dup2(log_fd, STDERR_FILENO);
-		exit(serve(fd, c->cert ? c->cert : "", c->key ? c->key : ""));
+		exit(serve(fd, c->cert ? c->cert : "", c->key ? c->key : "", c->is_blind));
 	}
 	close(fd);
 }

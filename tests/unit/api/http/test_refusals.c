@@ -365,9 +365,6 @@ static void a_head_that_is_too_long_is_refused(void **state)
 	close(fd);
 }
 
-/* libmicrohttpd may read the next request of a connection right after a response, before the guard
- * looks at it. Then the library refuses a bad head by a page of its own. So this test checks only
- * the status and the close. */
 static void a_bad_head_is_refused_whatever_came_before_it(void **state)
 {
 	static const char *const before[] = {
@@ -393,9 +390,52 @@ static void a_bad_head_is_refused_whatever_came_before_it(void **state)
 			usleep(1000);
 		}
 		assert_int_equal(hear(fd, answer, sizeof(answer), true), 400);
+		assert_non_null(strstr(answer, "/problems/bad-request"));
 		assert_true(closes(fd, 1000));
 		close(fd);
 	}
+}
+
+/* libmicrohttpd may read octets before the guard looks at them. Here the guard looks at none. */
+static void no_page_of_the_library_leaves_if_the_guard_saw_nothing(void **state)
+{
+	static char long_header[40000], many_cookies[20000];
+	const struct {
+		const char *request;
+		int status;
+	} cases[] = {
+		{POST("/v1/echo", "Content-Length: 2x\r\n") "{}", 400},
+		{POST("/v1/echo", "Content-Length: 99999999999999999999999\r\n"), 400},
+		{CHUNKED "zz\r\n{}\r\n0\r\n\r\n", 400},
+		{"GET /healthz HTTP/9.9\r\n" HOST "\r\n", 400},
+		{"GET /healthz HTTP/1.1\r\n\r\n", 400},
+		{long_header, 431},
+		{many_cookies, 431},
+	};
+	struct child blind = {.is_blind = true};
+	char answer[4000];
+
+	(void)state;
+	snprintf(long_header, sizeof(long_header), "GET /healthz HTTP/1.1\r\n" HOST "X: %036000d",
+		 0);
+	snprintf(many_cookies, sizeof(many_cookies),
+		 "GET /healthz HTTP/1.1\r\n" HOST "Cookie: a=%017000d; c=d\r\n\r\n", 0);
+	start_child(&blind, 0);
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		int fd = dial(&blind);
+
+		if (i % 2) {
+			say(fd, GET("/healthz"), strlen(GET("/healthz")));
+			assert_int_equal(hear(fd, answer, sizeof(answer), true), 200);
+		}
+		say(fd, cases[i / 2].request, strlen(cases[i / 2].request));
+		assert_int_equal(hear(fd, answer, sizeof(answer), true), cases[i / 2].status);
+		if (!strstr(answer, "application/problem+json") || strstr(answer, "<html"))
+			fail_msg("case %zu: %s", i, answer);
+		assert_true(closes(fd, 1000));
+		close(fd);
+	}
+	stop_child(&blind);
 }
 
 static void a_chunked_body_in_pieces_is_taken(void **state)
@@ -469,6 +509,7 @@ UNIT_TESTS_IN(start_shared, stop_shared,
 	      cmocka_unit_test(a_nul_in_the_head_is_refused),
 	      cmocka_unit_test(a_head_that_is_too_long_is_refused),
 	      cmocka_unit_test(a_bad_head_is_refused_whatever_came_before_it),
+	      cmocka_unit_test(no_page_of_the_library_leaves_if_the_guard_saw_nothing),
 	      cmocka_unit_test(a_chunked_body_in_pieces_is_taken),
 	      cmocka_unit_test(a_bad_chunk_far_after_the_head_is_refused),
 	      cmocka_unit_test(wrong_key_and_no_key_look_the_same))

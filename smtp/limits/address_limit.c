@@ -18,18 +18,16 @@ enum address_verdict address_limit_enter(struct address_limit *l, struct address
 					 int64_t now_ms)
 {
 	struct address_call **list = list_of(l, network);
-	int64_t oldest_ms = now_ms;
-	unsigned n = 0;
+	unsigned n = 0, n_silent = 0;
 
 	for (const struct address_call *other = *list; other; other = other->next) {
 		if (memcmp(other->network, network, ADDRESS_LIMIT_OCTETS) != 0)
 			continue;
 		n++;
-		oldest_ms = other->since_ms < oldest_ms ? other->since_ms : oldest_ms;
+		n_silent += now_ms - other->since_ms >= ADDRESS_LIMIT_SILENT_MS;
 	}
 	if (n >= l->most)
-		return now_ms - oldest_ms >= ADDRESS_LIMIT_SILENT_MS ? ADDRESS_SILENT
-								     : ADDRESS_BUSY;
+		return 2 * n_silent >= n ? ADDRESS_SILENT : ADDRESS_BUSY;
 	memcpy(call->network, network, ADDRESS_LIMIT_OCTETS);
 	call->since_ms = now_ms;
 	call->next = *list;

@@ -8,7 +8,8 @@
 
 #define ADDRESS_LIMIT_LISTS 256
 #define ADDRESS_LIMIT_OCTETS 16
-/* An address at its limit is silent if its oldest connection has waited so long. */
+/* An address at its limit is silent if at least half of its connections have waited so long. One
+ * that got stuck says nothing about the host. */
 #define ADDRESS_LIMIT_SILENT_MS 10000
 
 /* A connection that counts for its address. Zeroed: it counts for none. */

@@ -45,7 +45,7 @@ static int check_health(const struct config *config, bool is_strict)
 			response.status);
 		return cli_report_error(&command_health, &e);
 	}
-	if (strcmp(config->metrics_listen, "off") != 0)
+	if (config_has_metrics(config))
 		(void)!probe_get(config, true, "/readyz", LIMIT_MS, &response, NULL);
 	print_not_ready(response.body);
 	return is_strict ? CLI_FAILED : CLI_DONE;

@@ -137,6 +137,11 @@ int config_load_preset(struct config **c, const char *file, const struct config_
 	return 0;
 }
 
+bool config_has_metrics(const struct config *c)
+{
+	return strcmp(c->metrics_listen, "off") != 0;
+}
+
 /* The environment of a process does not change, and its secrets are wiped after the start. */
 static bool is_from_elsewhere(const struct loaded *old, size_t i)
 {

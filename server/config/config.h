@@ -23,9 +23,8 @@ enum config_tls { TLS_OPPORTUNISTIC, TLS_REQUIRED }; /* to mail servers; smtps:/
 struct config {
 	const char *metrics_listen; /* POSTERN_METRICS_LISTEN "127.0.0.1:9464"; "off" */
 	const char *listen;         /* POSTERN_LISTEN "127.0.0.1:8080"; "[::]:8080" */
-	const char *redis_url;     /* redis://[user:password@]host[:port][/db] or unix:///path; "" =
-				      embedded */
-	const char *redis_ca_file; /* PEM; "" = the CAs of the system */
+	const char *redis_url;      /* forms: server/redis/url.h; "" = embedded */
+	const char *redis_ca_file;  /* PEM; "" = the CAs of the system */
 	const char *redis_cert_file, *redis_key_file; /* PEM; "" = no client certificate */
 	const char *data_dir;                         /* journals, embedded Redis */
 	const char *tls_cert;                         /* PEM, API side */
@@ -99,6 +98,8 @@ int config_reload(const struct config *c, struct config **fresh, struct buf *ign
 /* Sets a value; text is copied. config_show prints source as its origin. */
 int config_set(struct config *c, const char *name, const char *text, const char *source,
 	       struct err *e);
+/* False: metrics_listen is off. */
+bool config_has_metrics(const struct config *c);
 /* Reads a value as for the setting of this name, which is a number, a size or a time. */
 int config_read_number(const char *name, const char *text, int64_t *value, struct err *e);
 /* Wipes the secrets in the environment of this process, also in /proc/PID/environ. */

@@ -120,9 +120,8 @@ static int open_ports(struct app *app, const struct config *config, struct err *
 
 	if (open_port(&app->listen, "POSTERN_LISTEN", config->listen, e) < 0)
 		return -1;
-	if (strcmp(config->metrics_listen, "off") != 0 &&
-	    open_port(&app->metrics_listen, "POSTERN_METRICS_LISTEN", config->metrics_listen, e) <
-		    0)
+	if (config_has_metrics(config) && open_port(&app->metrics_listen, "POSTERN_METRICS_LISTEN",
+						    config->metrics_listen, e) < 0)
 		return -1;
 	memcpy(app->fds, api->fds, api->n * sizeof(int));
 	memcpy(app->fds + api->n, metrics->fds, metrics->n * sizeof(int));

@@ -64,7 +64,7 @@ static int check_listen(const struct config *config, struct err *e)
 {
 	if (listen_check("POSTERN_LISTEN", config->listen, e) < 0)
 		return -1;
-	if (strcmp(config->metrics_listen, "off") == 0)
+	if (!config_has_metrics(config))
 		return 0;
 	if (listen_check("POSTERN_METRICS_LISTEN", config->metrics_listen, e) < 0)
 		return -1;

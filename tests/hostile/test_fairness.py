@@ -14,25 +14,23 @@ def fill_queue(a, lane):
         assert a.server.send(to, key=a.key, lane=lane).status == 202
 
 
-@pytest.mark.parametrize("lane", ["normal", "otp"])
-def test_six_thousand_domains_at_one_smarthost_delay_others_by_a_turn(attacked, outside, seconds, report, lane):
-    a = attacked({"relay_url": f"smtp://127.0.0.5:{outside.smtp_port}", "otp_waiting": DOMAINS}, lane=lane)
+def hold_beside_a_full_queue(a, lane, seconds, report):
     alone = a.victim.measure("alone", seconds)
     fill_queue(a, lane)
     beside = a.victim.measure("beside", seconds)
-    left = DOMAINS - len([row for row in outside.sink.taken() if row["rcpt"].endswith(".attacker.test")])
+    left = DOMAINS - len([row for row in a.outside.sink.taken() if row["rcpt"].endswith(".attacker.test")])
     report(alone, beside, left_of_attack=left)
     assert left > 0, "the queue was never full beside the victim"
     hold(beside, alone)
+
+
+@pytest.mark.parametrize("lane", ["normal", "otp"])
+def test_six_thousand_domains_at_one_smarthost_delay_others_by_a_turn(attacked, outside, seconds, report, lane):
+    a = attacked({"relay_url": f"smtp://127.0.0.5:{outside.smtp_port}", "otp_waiting": DOMAINS}, lane=lane)
+    hold_beside_a_full_queue(a, lane, seconds, report)
 
 
 def test_a_project_that_sends_all_as_otp_delays_the_normal_mail_of_others_by_its_share(attacked, outside, seconds, report):
     a = attacked({"relay_url": f"smtp://127.0.0.5:{outside.smtp_port}", "otp_waiting": 50}, lane="normal")
-    alone = a.victim.measure("alone", seconds)
-    fill_queue(a, "otp")
-    beside = a.victim.measure("beside", seconds)
-    left = DOMAINS - len([row for row in outside.sink.taken() if row["rcpt"].endswith(".attacker.test")])
-    report(alone, beside, left_of_attack=left)
-    assert left > 0, "the queue was never full beside the victim"
-    hold(beside, alone)
+    hold_beside_a_full_queue(a, "otp", seconds, report)
     wait_for(lambda: a.server.metric("postern_queue_otp_late_total") > 0, 30, what="the metric of the keeper")

@@ -25,6 +25,13 @@ class SlowGreeting(OddServer):
             writer.write(b"250 2.0.0 ok\r\n")
 
 
+def silent_hosts(outside, stack, domains=DOMAINS):
+    """d0.many.test, d1.many.test, ...: each leads to a silent host at an address of its own."""
+    for i in range(domains):
+        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    return stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(domains)], outside.smtp_port).start())
+
+
 def send_to(server, key, addresses, lane="normal"):
     """One message to each. Returns their ids."""
     with ThreadPoolExecutor(8) as pool:
@@ -66,9 +73,7 @@ def test_many_domains_at_one_silent_host_hold_few_connections(attacked, outside,
 
 
 def test_silent_hosts_at_many_addresses_leave_connections_for_other_projects(attacked, outside, stack, seconds, report):
-    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(DOMAINS)], outside.smtp_port).start())
-    for i in range(DOMAINS):
-        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    pit = silent_hosts(outside, stack)
     a = attacked({"workers_relay": RELAYS, "relay_connections": CONNECTIONS})
     alone = a.victim.measure("alone", seconds)
     wait_idle_end(a.server)
@@ -81,9 +86,7 @@ def test_silent_hosts_at_many_addresses_leave_connections_for_other_projects(att
 
 
 def test_silent_connections_of_a_project_yield_to_its_own_mail(attacked, outside, stack):
-    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(DOMAINS)], outside.smtp_port).start())
-    for i in range(DOMAINS):
-        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    pit = silent_hosts(outside, stack)
     a = attacked({"workers_relay": 1, "relay_connections": 8})
     send_to(a.server, a.key, [f"x@d{i}.many.test" for i in range(DOMAINS)])
     harness.wait_for(lambda: pit.open >= 5, 30, what="connections to the silent hosts")
@@ -104,9 +107,7 @@ def test_a_server_that_greets_slowly_gets_its_mail_while_nobody_waits(attacked, 
     assert a.server.metric("postern_smtp_connections_yielded_total") == 0
 def test_silent_connections_yield_when_projects_hold_all(attacked, outside, stack, seconds, report):
     limit, attackers = 8, 6
-    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(DOMAINS)], outside.smtp_port).start())
-    for i in range(DOMAINS):
-        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    pit = silent_hosts(outside, stack)
     a = attacked({"workers_relay": 1, "relay_connections": limit}, lane="normal")
     alone = a.victim.measure("alone", seconds)
     wait_idle_end(a.server)
@@ -126,9 +127,7 @@ def test_silent_connections_yield_when_projects_hold_all(attacked, outside, stac
 
 def test_several_silent_connections_yield_at_a_time_and_each_once(attacked, outside, stack):
     limit, attackers, domains = 64, 6, 90
-    pit = stack.add(OddServer([f"127.0.1.{i + 1}" for i in range(domains)], outside.smtp_port).start())
-    for i in range(domains):
-        outside.dns.zone[f"d{i}.many.test"] = {"A": [f"127.0.1.{i + 1}"]}
+    silent_hosts(outside, stack, domains)
     a = attacked({"workers_relay": 1, "relay_connections": limit, "retry_first_s": 900})
     for n in range(attackers):
         a.server.cli("project", "create", f"attacker{n}")

@@ -3,7 +3,7 @@ import json
 from collections import Counter
 from hashlib import sha1
 
-from snapshot import LANES, need
+from snapshot import need
 
 
 def check(s, world):

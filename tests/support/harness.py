@@ -357,7 +357,8 @@ class Postern:
         """GET from the listener for operators: /metrics, and /readyz with the reason."""
         return self.request("GET", path, key=None, port=self.metrics_port)
 
-    def request(self, method, path, headers=None, json=None, data=None, key=DEFAULT, timeout=30, port=None):
+    def request(self, method, path, headers=None, json=None, data=None, key=DEFAULT, timeout=30, port=None, source=None):
+        """source: the address that the connection comes from."""
         headers = dict(headers or {})
         if key is DEFAULT:
             key = self.test_key
@@ -366,7 +367,7 @@ class Postern:
         if json is not None:
             data = jsonlib.dumps(json).encode()
             headers.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout, source_address=source and (source, 0))
         try:
             connection.request(method, path, body=data, headers=headers)
             answer = connection.getresponse()

@@ -3,7 +3,6 @@ import collections
 import contextlib
 import http.client
 import itertools
-import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -98,18 +97,10 @@ class Victim:
 
     def request(self, mail):
         """The status, or the name of the error in place of a response."""
-        source = (self.source, 0) if self.source else None
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=self.timeout, source_address=source)
         try:
-            connection.request("POST", "/v1/messages", json.dumps(mail),
-                               {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"})
-            response = connection.getresponse()
-            response.read()
-            return response.status
+            return self.server.request("POST", "/v1/messages", json=mail, key=self.key, timeout=self.timeout, source=self.source).status
         except (OSError, http.client.HTTPException) as e:
             return type(e).__name__
-        finally:
-            connection.close()
 
     def wait(self, figures, within):
         """Reads the deliveries of the phase from the ledger of the mail server."""
@@ -125,9 +116,10 @@ QUIET_S = 0.005     # the median of an accept on a machine that does nothing els
 
 
 def hold(beside, *others, times=2, least_s=1.0):
-    """The promise of docs/limits.md for the medians: beside the attack all is accepted and delivered, and neither takes more than
-    `times` what it takes without the attack (the slowest of the other phases, such as alone and beside an honest project), or
-    least_s. On a machine where an accept is slow without the attack too, least_s is so many times more."""
+    """The promise of docs/limits.md: beside the attack, all mail is accepted and delivered, and the medians stay small.
+
+    A median beside the attack may be at most `times` the slowest median of the other phases (alone, after the attack), or least_s if
+    that is more. If the machine is slow without the attack too, least_s grows by the same factor."""
     assert beside.sent and beside.refused == 0 and beside.lost == 0, (beside, beside.statuses, others)
     least_s *= max(1, *(percentile(f.accepts, 0.5) / QUIET_S for f in others))
     for what in ("accepts", "deliveries"):

@@ -6,7 +6,8 @@ PKGS := libcurl libmicrohttpd gnutls jansson openssl hiredis libevent libevent_o
 LIBPKGS := libcurl libmicrohttpd gnutls jansson libssl libcrypto hiredis libevent libevent_extra libunbound libzstd libidn2 libcyaml yaml-0.1
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef \
 	-Wformat=2 -Wno-format-truncation -Wvla -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wno-overlength-strings
-CPPFLAGS += -I. -I$(B)/gen -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPOSTERN_VERSION='"$(VERSION)"'
+# In front: CPPFLAGS of the environment may have the headers of another build.
+CPPFLAGS := -I. -I$(B)/gen -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPOSTERN_VERSION='"$(VERSION)"' $(CPPFLAGS)
 MODE := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 export CPPFLAGS

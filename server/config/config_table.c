@@ -36,8 +36,9 @@ static const struct config_choice format_names[] = {
 
 static const char *check_redis_url(const char *text)
 {
-	static const char *const schemes[] = {"redis://", "rediss://", "redis+sentinel://",
-					      "rediss+sentinel://"};
+	static const char *const schemes[] = {"redis://",          "rediss://",
+					      "redis+sentinel://", "rediss+sentinel://",
+					      "redis+cluster://",  "rediss+cluster://"};
 	const char *path = strncmp(text, "unix://", 7) == 0 ? strchr(text + 7, '/') : NULL;
 
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
@@ -49,8 +50,8 @@ static const char *check_redis_url(const char *text)
 	if (path && (path == text + 7 || path[-1] == '@'))
 		return NULL;
 	return "redis://[user:password@]host[:port][/db], rediss://... for TLS, "
-	       "redis+sentinel://host:port,.../service[?db=number], or "
-	       "unix:///path[?db=number]";
+	       "redis+sentinel://host:port,.../service[?db=number], "
+	       "redis+cluster://host:port,..., or unix:///path[?db=number]";
 }
 
 static const char *check_relay_url(const char *text)
@@ -116,7 +117,8 @@ const struct config_row config_rows[] = {
 	 .help = "Redis 7 or later: redis://[user:password@]host[:port][/db], "
 		 "rediss://... for TLS, "
 		 "redis+sentinel://[user:password@]host[:port],.../service[?db=number] (or "
-		 "rediss+sentinel://), or "
+		 "rediss+sentinel://), "
+		 "redis+cluster://[user:password@]host[:port],... (or rediss+cluster://), or "
 		 "unix://[user:password@]/path[?db=number]. "
 		 "Empty: an embedded Redis in the data directory."},
 	{ROW(redis_ca_file, CONFIG_TEXT, ""), .is_reloadable = true,

@@ -165,7 +165,7 @@ static int64_t oldest_ms(const struct target *t, int64_t oldest)
 
 static void measure(const struct engine *e)
 {
-	int64_t now = clock_real_ms() + redis_clock_offset_ms(e->shared.redis), oldest = now;
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(e->shared.redis, 0), oldest = now;
 	size_t retries = 0;
 
 	for (const struct target *t = e->targets; t; t = t->next) {

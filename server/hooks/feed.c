@@ -138,7 +138,8 @@ static bool may_be_cut(const struct feed *f)
 {
 	const struct hooks_shared *shared = f->shared;
 
-	return f->read_position.ms < clock_real_ms() + redis_clock_offset_ms(shared->redis) -
+	return f->read_position.ms < clock_real_ms() +
+					     redis_clock_offset_ms(shared->redis, f->partition) -
 					     shared->config->retention_s * 1000;
 }
 

@@ -19,7 +19,7 @@ static const int64_t schedule_s[] = {5, 300, 1800, 7200, 18000, 36000, 50400, 72
 
 static int64_t redis_now_ms(const struct target *t)
 {
-	return clock_real_ms() + redis_clock_offset_ms(t->shared->redis);
+	return clock_real_ms() + redis_clock_offset_ms(t->shared->redis, 0);
 }
 
 static struct deliveries_batch *batch_of(const struct target *t)

@@ -101,7 +101,7 @@ void retries_go_on(struct retries *r, size_t max)
 	    clock_mono_ms() < r->look_at)
 		return;
 	r->n_open = 1;
-	r->seen_ms = clock_real_ms() + redis_clock_offset_ms(shared->redis);
+	r->seen_ms = clock_real_ms() + redis_clock_offset_ms(shared->redis, 0);
 	deliveries_due(shared->redis, r->endpoint->id, r->seen_ms, max, on_due, r);
 }
 

@@ -66,7 +66,7 @@ static void ask_count(struct census *s, enum metric m, unsigned partition, const
 static void on_oldest(const struct call_result *result, void *context)
 {
 	struct census *s = context;
-	int64_t now = clock_real_ms() + redis_clock_offset_ms(s->redis), late = 0;
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(s->redis, 0), late = 0;
 	int64_t *oldest = &s->found[METRIC_QUEUE_OLDEST_DUE_MS];
 
 	if (resp_count(result->reply) == 2)

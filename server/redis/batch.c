@@ -163,7 +163,8 @@ static void flush(void *arg)
 	struct queue *q = arg;
 	const char *why;
 
-	if (q->batch->kind->needs_ready && !redis_is_ready(q->batch->redis, &why))
+	if (q->batch->kind->needs_ready &&
+	    !redis_partition_is_ready(q->batch->redis, q->partition, &why))
 		end_waiting(q, why);
 	while (q->first && q->n_calls < q->batch->kind->max_in_flight)
 		send_call(q);

@@ -16,6 +16,7 @@
 #define REFUSALS_MAX 5   /* of a call without a time limit; 6 s in all, with growing delays */
 #define SILENCE_MS 10000 /* no octet for this long while a call waits: the connection is dead */
 #define REPLICA_MS "2000"
+#define MOVES_AT_ONCE 3 /* after that, nodes that disagree are asked every RETRY_MS only */
 #define BULK_CALLS 16
 #define BULK_BYTES ((size_t)512 << 10)
 
@@ -27,16 +28,28 @@ struct call {
 	void *context;
 	int64_t limit_at, retry_at; /* monotonic ms; 0 = none */
 	size_t sent_bytes;
-	int refusals;
-	unsigned n_awaited; /* replies, on the current connection */
-	redisReply *kept;   /* the reply, until a replica has confirmed */
-	bool is_sent;       /* on the current connection */
-	bool was_refused;   /* the last reply was "not now" */
-	bool was_lost;      /* sent on a connection that was lost: it may have run */
-	max_align_t copy[]; /* of the context, for CALLBACK_COPY */
+	int refusals, moves; /* moves: MOVED replies */
+	unsigned n_awaited;  /* replies, on the current connection */
+	redisReply *kept;    /* the reply, until a replica has confirmed */
+	bool is_sent;        /* on the current connection */
+	bool was_refused;    /* the last reply was "not now" */
+	bool was_lost;       /* sent on a connection that was lost: it may have run */
+	max_align_t copy[];  /* of the context, for CALLBACK_COPY */
 };
 
 static void send_waiting(struct calls *l);
+
+static void link_call(struct calls *l, struct call *c)
+{
+	c->calls = l;
+	c->next = NULL;
+	c->prev = l->last;
+	if (l->last)
+		l->last->next = c;
+	else
+		l->first = c;
+	l->last = c;
+}
 
 static void unlink_call(struct call *c)
 {
@@ -120,10 +133,33 @@ static void take_not_now(struct call *c, const char *text)
 		c->limit_at = soon;
 }
 
+/* The command did not run: another node has the slot, or the cluster is changing. */
+static bool is_redirect(const char *text)
+{
+	return has_kind(text, "MOVED ") || has_kind(text, "ASK ") || has_kind(text, "TRYAGAIN") ||
+	       has_kind(text, "CLUSTERDOWN");
+}
+
+static void take_redirect(struct call *c, const char *text)
+{
+	struct calls *l = c->calls;
+
+	if (has_kind(text, "MOVED ") && c->moves++ < MOVES_AT_ONCE)
+		c->retry_at = 0;
+	c->was_refused = true;
+	snprintf(l->not_now, sizeof(l->not_now), "the Redis Cluster refuses the command now: %s",
+		 text);
+	l->redirect.fn(c->command.partition, text, l->redirect.arg);
+}
+
 static void on_error(struct call *c, const redisReply *r)
 {
 	struct err why;
 
+	if (c->calls->redirect.fn && is_redirect(r->str)) {
+		take_redirect(c, r->str);
+		return;
+	}
 	if (has_kind(r->str, "NOSCRIPT")) {
 		(void)script_load_all(c->calls->conn, ignore_reply, NULL); /* else NOSCRIPT again */
 		c->retry_at = 0;
@@ -260,6 +296,14 @@ static void send_waiting(struct calls *l)
 	}
 }
 
+static void send_now(struct calls *l, struct call *c)
+{
+	if (l->is_bulk)
+		send_waiting(l);
+	else if (l->is_up && !c->retry_at)
+		send_call(l, c);
+}
+
 /* Aborts when memory runs out: without the call its callback could never fire. */
 static struct call *new_call(size_t context_size)
 {
@@ -275,7 +319,6 @@ void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct c
 {
 	struct call *c = new_call(back.size);
 
-	c->calls = l;
 	c->command = *take;
 	*take = (struct command){0};
 	c->fn = back.fn;
@@ -283,16 +326,8 @@ void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct c
 	if (back.size)
 		memcpy(c->copy, back.context, back.size);
 	c->limit_at = limit_ms ? clock_mono_ms() + limit_ms : 0;
-	c->prev = l->last;
-	if (l->last)
-		l->last->next = c;
-	else
-		l->first = c;
-	l->last = c;
-	if (l->is_bulk)
-		send_waiting(l);
-	else if (l->is_up)
-		send_call(l, c);
+	link_call(l, c);
+	send_now(l, c);
 }
 
 void calls_went_up(struct calls *l)
@@ -301,6 +336,23 @@ void calls_went_up(struct calls *l)
 	l->is_stale = false;
 	conn_is_fit(l->conn);
 	send_waiting(l);
+}
+
+void calls_move(struct calls *l, struct calls *(*to)(unsigned partition, void *arg), void *arg)
+{
+	struct calls *other;
+	struct call *next;
+
+	for (struct call *c = l->first; c; c = next) {
+		next = c->next;
+		other = c->command.has_key ? to(c->command.partition, arg) : l;
+		if (c->is_sent || !c->fn || other == l)
+			continue;
+		unlink_call(c);
+		c->was_refused = false;
+		link_call(other, c);
+		send_now(other, c);
+	}
 }
 
 /* A sent call stays until its reply or the loss comes: the connection still points to it. */

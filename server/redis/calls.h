@@ -14,12 +14,24 @@
  * for 10 s: none was received, and no output that waited was written.
  *
  * A command with waits_for_replica is followed by WAIT. The call ends after a replica has
- * confirmed, or as CALL_UNKNOWN if none does within 2 s. */
+ * confirmed, or as CALL_UNKNOWN if none does within 2 s.
+ *
+ * In a cluster, a node refuses commands with MOVED, ASK, TRYAGAIN or CLUSTERDOWN. Then on_redirect
+ * fires, which may move calls to another connection. A call that is still here is sent again
+ * later. */
 
 struct call;
+struct calls;
+
+struct calls_redirect {
+	/* MOVED, ASK ...: the command for this partition did not run. NULL: not a cluster. */
+	void (*fn)(unsigned partition, const char *error, void *arg);
+	void *arg;
+};
 
 struct calls {
 	struct conn *conn;
+	struct calls_redirect redirect;
 	bool is_up;   /* the handshake is done: calls are sent */
 	bool is_bulk; /* at most 16 calls and 512 KB are without a reply; the others wait in order
 		       */
@@ -38,6 +50,9 @@ struct calls {
 void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct callback back);
 /* The handshake is done: sends all calls that wait. */
 void calls_went_up(struct calls *l);
+/* Moves the calls without a reply that are not sent, and for which `to` gives another connection.
+ * Calls without a key stay. */
+void calls_move(struct calls *l, struct calls *(*to)(unsigned partition, void *arg), void *arg);
 /* Every 200 ms: ends calls whose time is up, sends those that are due, drops a silent connection.
  */
 void calls_tick(struct calls *l);

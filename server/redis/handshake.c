@@ -6,15 +6,21 @@
 #include <string.h>
 
 #include "lua_calls.h"
-#include "server/config/config.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/config/config.h"
 #include "server/redis/link/conn.h"
+#include "server/redis/node.h"
 #include "server/redis/link/script.h"
 
 /* The layout of the store. A store with another number is refused: docs/upgrading.md. */
 #define SCHEMA "3"
+
+static struct handshake_store *store_of(const struct handshake *h)
+{
+	return &h->node->shared->store;
+}
 
 static void step_failed(struct handshake *h, const char *what, const char *reason)
 {
@@ -37,7 +43,7 @@ static void step_done(struct handshake *h)
 		return;
 	LOG(LOG_DEBUG, "store.connected", LOG_N("connection", h->number));
 	calls_went_up(h->calls);
-	health_report(h->store->health);
+	health_report(&h->node->health);
 }
 
 static void on_step(const redisReply *r, void *arg)
@@ -57,7 +63,7 @@ static void on_step_info(const redisReply *r, void *arg)
 	struct handshake *h = arg;
 
 	if (r && r->type == REDIS_REPLY_STRING)
-		health_keep_info(h->store->health, r);
+		health_keep_info(&h->node->health, r);
 	on_step(r, arg);
 }
 
@@ -67,7 +73,7 @@ static void on_step_config(const redisReply *r, void *arg)
 
 	if (!r)
 		return;
-	health_judge(h->store->health, r); /* an error reply counts: access is denied */
+	health_judge(&h->node->health, r); /* an error reply counts: access is denied */
 	step_done(h);
 }
 
@@ -76,7 +82,7 @@ static void on_step_time(const redisReply *r, void *arg)
 	struct handshake *h = arg;
 
 	if (r)
-		health_keep_time(h->store->health, r);
+		health_keep_time(&h->node->health, r);
 	on_step(r, arg);
 }
 
@@ -89,14 +95,23 @@ static void send_step(struct handshake *h, struct command *take, reply_fn *fn)
 
 /* POSTERN_OTP_WAITING is for the whole store. Each partition gets an equal part of it, and at
  * least 1. */
+void handshake_init_partition(struct command *c, const struct handshake_store *store,
+			      unsigned partition)
+{
+	int64_t part = store->config->otp_waiting / (int64_t)store->partitions;
+
+	script_init_partition(c, partition,
+			      &(struct script_init_partition){.otp_limit = part > 0 ? part : 1});
+}
+
 static void ask_partitions(struct handshake *h)
 {
-	int64_t part = h->store->config->otp_waiting / (int64_t)h->store->partitions;
-	int64_t limit = part > 0 ? part : 1;
 	struct command c = {0};
 
-	for (unsigned p = 0; p < h->store->partitions; p++) {
-		script_init_partition(&c, p, &(struct script_init_partition){.otp_limit = limit});
+	for (unsigned p = 0; p < store_of(h)->partitions; p++) {
+		if (!node_owns(h->node, p))
+			continue;
+		handshake_init_partition(&c, store_of(h), p);
 		send_step(h, &c, on_step);
 	}
 	command_start(&c, "TIME");
@@ -153,12 +168,12 @@ static void on_step_meta(const redisReply *r, void *arg)
 		conn_drop(h->calls->conn, why);
 		return;
 	}
-	if (instance_check(&h->store->instance, r->elements == 3 ? r->element[2]->str : NULL, &e) <
-	    0) {
+	if (instance_check(&store_of(h)->instance, r->elements == 3 ? r->element[2]->str : NULL,
+			   &e) < 0) {
 		conn_drop(h->calls->conn, e.text);
 		return;
 	}
-	if (set_partitions(h->store, strtoul(r->element[1]->str, NULL, 10), &e) < 0) {
+	if (set_partitions(store_of(h), strtoul(r->element[1]->str, NULL, 10), &e) < 0) {
 		conn_drop(h->calls->conn, e.text);
 		return;
 	}
@@ -166,25 +181,35 @@ static void on_step_meta(const redisReply *r, void *arg)
 	step_done(h);
 }
 
+static void ask_meta(struct handshake *h)
+{
+	struct id instance = id_make("ins", 0), project = id_make("prj", 0);
+	const struct handshake_store *store = store_of(h);
+	struct command c = {0};
+
+	script_init_store(&c, REDIS_GLOBAL,
+			  &(struct script_init_store){
+				  .schema = SCHEMA,
+				  .partitions = store->config->partitions,
+				  .instance = instance.text,
+				  .default_project = project.text,
+				  .may_make = !store->instance.id[0],
+			  });
+	send_step(h, &c, on_step_meta);
+}
+
 void handshake_connected(struct conn *conn, void *arg)
 {
 	struct handshake *h = arg;
-	struct id instance = id_make("ins", 0), project = id_make("prj", 0);
-	struct command c = {0};
 
 	(void)conn;
 	h->steps_left = SCRIPTS;
 	if (!script_load_all(h->calls->conn, on_step, h))
 		step_unsent(h);
-	script_init_store(&c, REDIS_GLOBAL,
-			  &(struct script_init_store){
-				  .schema = SCHEMA,
-				  .partitions = h->store->config->partitions,
-				  .instance = instance.text,
-				  .default_project = project.text,
-				  .may_make = !h->store->instance.id[0],
-			  });
-	send_step(h, &c, on_step_meta);
+	if (node_owns(h->node, REDIS_GLOBAL))
+		ask_meta(h);
+	else
+		ask_partitions(h);
 }
 
 void handshake_lost(struct conn *conn, const char *why, void *arg)
@@ -201,8 +226,10 @@ void handshake_lost(struct conn *conn, const char *why, void *arg)
 		metric_add(METRIC_STORE_LOST, 1);
 		LOG(LOG_WARN, "store.connection_lost", LOG_S("reason", why));
 	}
-	has_changed = health_lost(h->store->health, why);
+	has_changed = health_lost(&h->node->health, why);
 	if (!was_up && has_changed)
 		LOG_ONCE(LOG_WARN, "store.cannot_connect",
-			 LOG_S("reason", h->store->health->lost_why));
+			 LOG_S("reason", h->node->health.lost_why));
+	if (h->node->shared->on_doubt)
+		h->node->shared->on_doubt(h->node->shared->arg);
 }

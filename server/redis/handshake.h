@@ -2,31 +2,36 @@
 #define SERVER_REDIS_HANDSHAKE_H
 
 #include "server/redis/calls.h"
-#include "server/redis/health.h"
 #include "server/redis/instance.h"
 
+struct command;
 struct config;
+struct node;
 
 /* The first steps on each new connection: load the scripts; make or check the `meta` key (schema,
  * partitions, instance); read Redis's time, state and settings. Redis replies in order, so all
- * steps are sent at once after `meta` is known. */
+ * steps are sent at once after `meta` is known. In a cluster, only the node that owns `meta` is
+ * asked for it. The others are connected after it is known, and set their own partitions up. */
 
 /* State that the handshakes of one process share. */
 struct handshake_store {
 	const struct config *config;
 	struct instance instance;
-	struct health *health;
-	unsigned partitions;              /* 1 until the first handshake is done */
-	void (*on_partitions)(void *arg); /* the number changed */
+	unsigned partitions;              /* 0 until the first handshake is done */
+	void (*on_partitions)(void *arg); /* the number became known, or changed */
 	void *arg;
 };
 
 struct handshake {
-	struct handshake_store *store;
+	struct node *node;
 	struct calls *calls;
 	unsigned number;     /* of the connection, for the log */
 	unsigned steps_left; /* without a reply */
 };
+
+/* Writes the command that sets a partition up; it changes nothing if that was done before. */
+void handshake_init_partition(struct command *c, const struct handshake_store *store,
+			      unsigned partition);
 
 /* Callbacks for struct conn_events (conn.h); arg is the struct handshake. */
 void handshake_connected(struct conn *conn, void *arg);

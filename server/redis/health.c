@@ -97,18 +97,23 @@ bool health_lost(struct health *h, const char *why)
 	return has_changed;
 }
 
+/* A field for nodes of a cluster only. It is the last one, because a name NULL ends the list. */
+#define LOG_NODE(h)                                                                                \
+	{                                                                                          \
+		*(h)->node ? "node" : NULL, (h)->node, (size_t)-1, 0                               \
+	}
+
 void health_report(struct health *h)
 {
 	const char *why = NULL;
 	bool is = health_is_ready(h, &why);
 
-	metric_set(METRIC_STORE_READY, is);
 	if (is == h->was_ready)
 		return;
 	h->was_ready = is;
 	if (is)
 		LOG(LOG_INFO, "store.ready", LOG_S("instance", h->instance->id),
-		    LOG_S("durability", health_durability(h)));
+		    LOG_S("durability", health_durability(h)), LOG_NODE(h));
 	else
 		LOG_ONCE(LOG_ERROR, "store.not_ready", LOG_S("reason", why));
 }
@@ -129,6 +134,14 @@ static void log_warnings(const struct redis_settings *is, const struct redis_set
 			       "Redis starts"));
 }
 
+static void name_node(struct health *h)
+{
+	char why[sizeof(h->check.why)];
+
+	snprintf(why, sizeof(why), "node %.60s: %s", h->node, h->check.why);
+	memcpy(h->check.why, why, sizeof(why));
+}
+
 void health_judge(struct health *h, const redisReply *config)
 {
 	redisReply info = {.type = REDIS_REPLY_STRING, .str = h->info, .len = h->info_len};
@@ -136,9 +149,15 @@ void health_judge(struct health *h, const redisReply *config)
 
 	if (!h->info)
 		return;
-	settings_check(&info, config, h->config->assert_redis_settings,
-		       h->config->durability == DURABILITY_REPLICATED, &h->check);
-	metric_set(METRIC_STORE_BYTES, h->check.memory_bytes);
+	settings_check(&info, config,
+		       &(struct settings_wanted){
+			       .may_assume = h->config->assert_redis_settings,
+			       .needs_replica = h->config->durability == DURABILITY_REPLICATED,
+			       .is_cluster = *h->node,
+		       },
+		       &h->check);
+	if (*h->node && !h->check.holds)
+		name_node(h);
 	log_warnings(&h->check, &was);
 	if (!h->check.holds && !h->was_checked)
 		LOG_ONCE(LOG_ERROR, "store.settings", LOG_S("reason", h->check.why));

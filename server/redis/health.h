@@ -19,6 +19,7 @@ struct config;
 struct health {
 	const struct config *config;
 	const struct instance *instance;
+	char node[272];      /* of a cluster, "host:port"; "" = not a cluster */
 	struct calls *calls; /* the first one carries the checks; bulk calls are not among them */
 	struct redis_settings check;
 	char *info; /* the last INFO */

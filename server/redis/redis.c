@@ -6,30 +6,14 @@
 
 #include "server/base/clock.h"
 #include "server/base/loop.h"
-#include "server/config/config.h"
-#include "server/redis/calls.h"
-#include "server/redis/link/conn.h"
-#include "server/redis/handshake.h"
-#include "server/redis/health.h"
-#include "server/redis/link/redis_tls.h"
-#include "server/redis/link/url.h"
-#include "server/stream/tls.h"
+#include "server/base/metrics.h"
+#include "server/redis/nodes.h"
 
 #define TICK_MS 200
-#define BULK HEALTH_CONNECTIONS /* opened by the first bulk call; readiness ignores it */
-#define CONNECTIONS (BULK + 1)
 #define PARTS_MAX 16
 
 struct redis {
-	struct loop *loop;
-	const struct config *config;
-	struct redis_url url;
-	struct conn_target target;
-	struct calls calls[CONNECTIONS];
-	struct handshake handshakes[CONNECTIONS];
-	struct handshake_store store;
-	struct health health;
-	struct subscriber *subscriber;
+	struct nodes nodes;
 	struct loop_timer tick;
 	struct {
 		void *state;
@@ -43,15 +27,19 @@ static void tick(void *arg)
 	struct redis *redis = arg;
 
 	loop_timer_set(&redis->tick, TICK_MS);
-	for (int i = 0; i < CONNECTIONS; i++)
-		calls_tick(&redis->calls[i]);
-	health_tick(&redis->health);
+	nodes_tick(&redis->nodes);
+	metric_set(METRIC_STORE_READY, redis_is_ready(redis, NULL));
+	metric_set(METRIC_STORE_BYTES, redis_memory_used(redis));
 }
+
+/* ---- calls ---- */
 
 void redis_call(struct redis *redis, struct command *take, unsigned connection, int64_t limit_ms,
 		struct callback back)
 {
-	calls_add(&redis->calls[connection % BULK], take, limit_ms, back);
+	struct node *owner = nodes_owner(&redis->nodes, take->partition);
+
+	calls_add(&owner->calls[connection % NODE_BULK], take, limit_ms, back);
 }
 
 void redis_call_oom(struct redis *redis, struct callback back)
@@ -61,48 +49,13 @@ void redis_call_oom(struct redis *redis, struct callback back)
 	redis_call(redis, &none, 0, 0, back);
 }
 
-static void on_partitions(void *arg)
-{
-	struct redis *redis = arg;
-
-	if (redis->subscriber)
-		subscriber_set_partitions(redis->subscriber, redis->store.partitions);
-}
-
-static int open_connection(struct redis *redis, unsigned i)
-{
-	struct handshake *h = &redis->handshakes[i];
-
-	*h = (struct handshake){.store = &redis->store, .calls = &redis->calls[i], .number = i};
-	h->calls->is_bulk = i == BULK;
-	h->calls->conn = conn_new(redis->loop, &redis->target,
-				  &(struct conn_events){handshake_connected, handshake_lost, h});
-	return h->calls->conn ? 0 : -1;
-}
-
 void redis_call_bulk(struct redis *redis, struct command *take, int64_t limit_ms,
 		     struct callback back)
 {
-	if (!redis->calls[BULK].conn)
-		(void)open_connection(redis, BULK); /* out of memory: the next call tries again */
-	calls_add(&redis->calls[BULK], take, limit_ms, back);
+	calls_add(node_bulk(nodes_owner(&redis->nodes, take->partition)), take, limit_ms, back);
 }
 
-static int open_all(struct redis *redis, unsigned needs)
-{
-	for (unsigned i = 0; i < HEALTH_CONNECTIONS; i++)
-		if (open_connection(redis, i) < 0)
-			return -1;
-	if (needs & REDIS_SUBSCRIBER) {
-		redis->subscriber = subscriber_new(redis->loop, &redis->target);
-		if (!redis->subscriber)
-			return -1;
-	}
-	if (loop_timer_init(&redis->tick, redis->loop, tick, redis) < 0)
-		return -1;
-	loop_timer_set(&redis->tick, TICK_MS);
-	return 0;
-}
+/* ---- life ---- */
 
 int redis_open(struct redis **out, struct loop *loop, const struct config *config, unsigned needs,
 	       struct err *e)
@@ -111,34 +64,24 @@ int redis_open(struct redis **out, struct loop *loop, const struct config *confi
 
 	if (!redis)
 		return err_oom(e);
-	redis->loop = loop;
-	redis->config = config;
-	redis->store = (struct handshake_store){.config = config,
-						.health = &redis->health,
-						.partitions = 1,
-						.on_partitions = on_partitions,
-						.arg = redis};
-	health_init(&redis->health, config, &redis->store.instance, redis->calls);
-	redis->target.url = &redis->url;
-	if (redis_url_parse(config, &redis->url, e) < 0 ||
-	    redis_tls_load(config, &redis->url, &redis->target.tls, e) < 0 ||
-	    instance_load(&redis->store.instance, config->data_dir, e) < 0) {
-		tls_context_free(redis->target.tls);
-		free(redis);
+	if (nodes_open(&redis->nodes, loop, config, needs & REDIS_SUBSCRIBER, e) < 0) {
+		redis_close(redis);
 		return -1;
 	}
-	if (open_all(redis, needs) < 0) {
+	if (loop_timer_init(&redis->tick, loop, tick, redis) < 0) {
 		redis_close(redis);
 		return err_oom(e);
 	}
+	loop_timer_set(&redis->tick, TICK_MS);
 	*out = redis;
 	return 0;
 }
 
 static void abandon_calls(struct redis *redis)
 {
-	for (int i = 0; i < CONNECTIONS; i++)
-		calls_abandon(&redis->calls[i]);
+	for (struct node *n = redis->nodes.first; n; n = n->next)
+		node_abandon(n);
+	node_abandon(redis->nodes.absent);
 }
 
 /* Calls come before parts, because the end of a call may add to a part. Calls come again after the
@@ -161,59 +104,94 @@ void redis_close(struct redis *redis)
 	for (int i = 0; i < redis->n_parts; i++)
 		redis->parts[i].kind->free_fn(redis->parts[i].state);
 	loop_timer_deinit(&redis->tick);
-	subscriber_free(redis->subscriber);
-	for (int i = 0; i < CONNECTIONS; i++)
-		calls_close(&redis->calls[i]);
-	health_deinit(&redis->health);
-	tls_context_free(redis->target.tls);
+	nodes_close(&redis->nodes);
 	free(redis);
+}
+
+/* ---- state ---- */
+
+bool redis_partition_is_ready(const struct redis *redis, unsigned partition, const char **why)
+{
+	return nodes_partition_is_ready(&redis->nodes, partition, why);
+}
+
+bool redis_partition_is_connected(const struct redis *redis, unsigned partition)
+{
+	return nodes_partition_is_connected(&redis->nodes, partition);
+}
+
+bool redis_partition_is_open(const struct redis *redis, unsigned partition)
+{
+	return nodes_partition_is_open(&redis->nodes, partition);
 }
 
 bool redis_is_ready(const struct redis *redis, const char **why)
 {
-	return health_is_ready(&redis->health, why);
+	for (unsigned p = redis_partitions(redis); p-- > 0;)
+		if (redis_partition_is_ready(redis, p, why))
+			return true;
+	return false;
 }
 
 bool redis_is_connected(const struct redis *redis)
 {
-	return health_is_connected(&redis->health);
+	for (unsigned p = 0; p < redis_partitions(redis); p++)
+		if (redis_partition_is_connected(redis, p))
+			return true;
+	return false;
 }
 
 const char *redis_durability(const struct redis *redis)
 {
-	return health_durability(&redis->health);
+	const struct node *n = redis->nodes.first;
+
+	while (n && n->health.check.holds && n->next)
+		n = n->next;
+	return n ? health_durability(&n->health) : "relaxed";
 }
 
 int64_t redis_memory_max(const struct redis *redis)
 {
-	return redis->health.check.memory_max_bytes;
+	int64_t sum = 0;
+
+	for (const struct node *n = redis->nodes.first; n; n = n->next)
+		sum += n->health.check.memory_max_bytes;
+	return sum;
 }
 
 int64_t redis_memory_used(const struct redis *redis)
 {
-	return redis->health.check.memory_bytes;
+	int64_t sum = 0;
+
+	for (const struct node *n = redis->nodes.first; n; n = n->next)
+		sum += n->health.check.memory_bytes;
+	return sum;
 }
 
-int64_t redis_clock_offset_ms(const struct redis *redis)
+int64_t redis_clock_offset_ms(const struct redis *redis, unsigned partition)
 {
-	return redis->health.offset_ms;
+	return nodes_owner(&redis->nodes, partition)->health.offset_ms;
 }
 
-void redis_saw_time(struct redis *redis, int64_t redis_ms)
+void redis_saw_time(struct redis *redis, unsigned partition, int64_t redis_ms)
 {
 	/* Deadlines in the store are by the clock of Redis. */
-	redis->health.offset_ms = redis_ms - clock_real_ms();
+	nodes_owner(&redis->nodes, partition)->health.offset_ms = redis_ms - clock_real_ms();
 }
 
-void redis_was_late(struct redis *redis)
+void redis_was_late(struct redis *redis, unsigned partition)
 {
-	redis->health.is_late = true;
+	nodes_owner(&redis->nodes, partition)->health.is_late = true;
 }
 
 unsigned redis_partitions(const struct redis *redis)
 {
-	return redis->store.partitions;
+	unsigned n = redis->nodes.shared.store.partitions;
+
+	return n ? n : 1;
 }
+
+/* ---- parts ---- */
 
 void *redis_part(struct redis *redis, const struct redis_part_kind *kind)
 {
@@ -233,18 +211,19 @@ void *redis_part(struct redis *redis, const struct redis_part_kind *kind)
 
 struct loop *redis_loop(struct redis *redis)
 {
-	return redis->loop;
+	return redis->nodes.shared.loop;
 }
 
 const struct config *redis_config(const struct redis *redis)
 {
-	return redis->config;
+	return redis->nodes.shared.config;
 }
 
 void redis_subscribe(struct redis *redis, const char *name, channel_fn *fn, void *arg)
 {
-	if (redis->subscriber)
-		subscriber_add(redis->subscriber, name, fn, arg);
+	subscriptions_add(&redis->nodes.shared.subscriptions, name, fn, arg);
+	for (struct node *n = redis->nodes.first; n; n = n->next)
+		node_subscribe(n);
 }
 
 /* Checks every 20 ms whether Redis is ready, until the limit. */
@@ -254,12 +233,22 @@ struct wait {
 	int64_t limit_at;
 };
 
+static bool are_all_ready(const struct redis *redis)
+{
+	if (!redis_partition_is_ready(redis, REDIS_GLOBAL, NULL))
+		return false;
+	for (unsigned p = 0; p < redis_partitions(redis); p++)
+		if (!redis_partition_is_ready(redis, p, NULL))
+			return false;
+	return true;
+}
+
 static void check_ready(void *arg)
 {
 	struct wait *w = arg;
 
-	if (redis_is_ready(w->redis, NULL) || clock_mono_ms() >= w->limit_at)
-		loop_stop(w->redis->loop);
+	if (are_all_ready(w->redis) || clock_mono_ms() >= w->limit_at)
+		loop_stop(redis_loop(w->redis));
 	else
 		loop_timer_set(&w->timer, 20);
 }
@@ -269,10 +258,10 @@ int redis_wait_ready(struct redis *redis, int64_t ms, struct err *e)
 	struct wait w = {.redis = redis, .limit_at = clock_mono_ms() + ms};
 	const char *why;
 
-	if (loop_timer_init(&w.timer, redis->loop, check_ready, &w) < 0)
+	if (loop_timer_init(&w.timer, redis_loop(redis), check_ready, &w) < 0)
 		return err_oom(e);
 	loop_timer_set(&w.timer, 0);
-	loop_run(redis->loop);
+	loop_run(redis_loop(redis));
 	loop_timer_deinit(&w.timer);
 	if (!redis_is_ready(redis, &why))
 		return err_set(e, ERR_RETRY, "Redis is not ready: %s", why);

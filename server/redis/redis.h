@@ -36,32 +36,41 @@ void redis_close(struct redis *redis);
 
 /* ---- state ---- */
 
-/* True if mail can be accepted: connected, the settings are right, and the `meta` key is ours. Else
- * why (may be NULL) gets the reason, a sentence for an operator. */
+/* True if mail can be accepted in a partition: connected, the settings are right, and the `meta`
+ * key is ours. Else why (may be NULL) gets the reason, a sentence for an operator. partition:
+ * REDIS_GLOBAL for the keys of the installation. */
+bool redis_partition_is_ready(const struct redis *redis, unsigned partition, const char **why);
+/* The same, and no command for it was refused within the last second because its slot is being
+ * moved. New mail that can go anywhere goes elsewhere. */
+bool redis_partition_is_open(const struct redis *redis, unsigned partition);
+/* True if accepted mail of the partition can be processed, whatever the settings: connected, and
+ * the `meta` key is ours. */
+bool redis_partition_is_connected(const struct redis *redis, unsigned partition);
+/* The same for any partition. Without a cluster all partitions have the same state. */
 bool redis_is_ready(const struct redis *redis, const char **why);
-/* True if accepted mail can be processed, whatever the settings: connected, and the `meta` key is
- * ours. */
 bool redis_is_connected(const struct redis *redis);
 /* "fsync", "relaxed" or "replicated": the durability that a 202 promises now. */
 const char *redis_durability(const struct redis *redis);
-/* Redis's clock minus clock_real_ms(), as last measured. */
-int64_t redis_clock_offset_ms(const struct redis *redis);
-/* How much memory Redis may use, in bytes, as last measured; 0: not known. */
+/* The clock of the partition's Redis minus clock_real_ms(), as last measured. The clocks of a
+ * cluster are in step, so any partition will do where some ms do not matter. */
+int64_t redis_clock_offset_ms(const struct redis *redis, unsigned partition);
+/* How much memory Redis, or all nodes of a cluster, may use, in bytes, as last measured; 0: not
+ * known. */
 int64_t redis_memory_max(const struct redis *redis);
-/* How much memory Redis uses, in bytes. Measured every 5 s. */
+/* How much memory it uses, or they use, in bytes. Measured every 5 s. */
 int64_t redis_memory_used(const struct redis *redis);
 /* The number of partitions; 1 until Redis was connected for the first time. */
 unsigned redis_partitions(const struct redis *redis);
-/* Runs the loop until redis_is_ready, for at most ms. For commands and start-up only. ERR_RETRY:
- * not ready in time, with the reason. */
+/* Runs the loop until all partitions are ready, for at most ms. For commands and start-up only.
+ * ERR_RETRY: none is ready in time, with the reason. */
 int redis_wait_ready(struct redis *redis, int64_t ms, struct err *e);
 
 /* ---- calls, for the store ---- */
 
-/* Sends a command. connection: any number; modulo the number of connections it selects one.
- * limit_ms: time limit; 0 = none. Takes the command's memory. back.fn fires exactly once, after
- * this function has returned. A command that failed for lack of memory ends as CALL_FAILED
- * (ERR_INTERNAL). */
+/* Sends a command to the Redis that has its keys. connection: any number; modulo the number of
+ * connections it selects one. limit_ms: time limit; 0 = none. Takes the command's memory. back.fn
+ * fires exactly once, after this function has returned. A command that failed for lack of memory
+ * ends as CALL_FAILED (ERR_INTERNAL). */
 void redis_call(struct redis *redis, struct command *take, unsigned connection, int64_t limit_ms,
 		struct callback back);
 /* As redis_call, for calls that carry up to some 100 KB in the command or in the reply. They have a
@@ -89,10 +98,10 @@ void *redis_part(struct redis *redis, const struct redis_part_kind *kind);
 
 struct loop *redis_loop(struct redis *redis);
 const struct config *redis_config(const struct redis *redis);
-/* A script returned Redis's time: updates the clock offset. */
-void redis_saw_time(struct redis *redis, int64_t redis_ms);
+/* A script on the partition returned Redis's time: updates the clock offset. */
+void redis_saw_time(struct redis *redis, unsigned partition, int64_t redis_ms);
 /* A deadline in Redis's time passed too early, so one of the clocks may have been changed: sends
  * TIME. */
-void redis_was_late(struct redis *redis);
+void redis_was_late(struct redis *redis, unsigned partition);
 
 #endif

@@ -64,6 +64,19 @@ static void expect(struct redis_settings *c, const redisReply *info, const char 
 		fail(c, "Redis has %s %s, not %s: %s", name, *is ? is : "(none)", value, hint);
 }
 
+/* Some services do not show it. */
+static void check_mode(struct redis_settings *c, const redisReply *info, bool is_cluster)
+{
+	char is[8];
+
+	field(info, "cluster_enabled", is, sizeof(is));
+	if (is_cluster && strcmp(is, "0") == 0)
+		fail(c, "Redis is not in cluster mode: write redis:// in POSTERN_REDIS_URL");
+	if (!is_cluster && strcmp(is, "1") == 0)
+		fail(c, "Redis is a node of a cluster: write redis+cluster:// in "
+			"POSTERN_REDIS_URL");
+}
+
 static const char *setting(const redisReply *config, const char *name)
 {
 	for (size_t i = 0; i + 1 < config->elements; i += 2)
@@ -112,8 +125,8 @@ static void check_replicas(struct redis_settings *c, const redisReply *info,
 		     name, setting(config, name));
 }
 
-void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
-		    bool needs_replica, struct redis_settings *out)
+void settings_check(const redisReply *info, const redisReply *config,
+		    const struct settings_wanted *wanted, struct redis_settings *out)
 {
 	struct redis_settings c = {.holds = true};
 	char version[32];
@@ -124,6 +137,7 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 	if (strtol(version, NULL, 10) < 7)
 		fail(&c, "Redis %s is too old: 7.0 or later is needed", version);
 	expect(&c, info, "loading", "0", "it is still reading its files");
+	check_mode(&c, info, wanted->is_cluster);
 	expect(&c, info, "role", "master", "a replica cannot accept mail");
 	expect(&c, info, "aof_last_write_status", "ok", "its disk may be full");
 	c.memory_bytes = number(info, "used_memory");
@@ -140,10 +154,10 @@ void settings_check(const redisReply *info, const redisReply *config, bool may_a
 	c.is_able = c.holds;
 	expect(&c, info, "aof_enabled", "1",
 	       "set appendonly yes, or accepted mail is lost in a crash");
-	check_config(&c, config, may_assume);
+	check_config(&c, config, wanted->may_assume);
 	expect(&c, info, "maxmemory_policy", "noeviction",
 	       "any other policy deletes mail when memory is short");
-	if (needs_replica)
+	if (wanted->needs_replica)
 		check_replicas(&c, info, config);
 	*out = c;
 }

@@ -12,7 +12,7 @@
 struct redis_settings {
 	bool is_able;         /* it can store mail: it is a master, can write, and has room */
 	bool holds;           /* and it keeps stored mail after a crash: appendfsync always ... */
-	char why[200];        /* the first check that failed, as a sentence for an operator */
+	char why[300];        /* the first check that failed, as a sentence for an operator */
 	int64_t memory_bytes; /* used_memory */
 	int64_t memory_max_bytes; /* maxmemory; if it is not set, half of the machine's memory; 0:
 				   * not known */
@@ -22,10 +22,14 @@ struct redis_settings {
 };
 
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite
- * aof-load-truncated min-replicas-to-write, or an error reply if access is denied. may_assume:
- * settings that cannot be read are assumed to be right. needs_replica: a replica must be in
- * step ("online" in INFO), and min-replicas-to-write must ask for one. */
-void settings_check(const redisReply *info, const redisReply *config, bool may_assume,
-		    bool needs_replica, struct redis_settings *out);
+ * aof-load-truncated min-replicas-to-write, or an error reply if access is denied. */
+struct settings_wanted {
+	bool may_assume;    /* settings that cannot be read are assumed to be right */
+	bool needs_replica; /* a replica must be in step ("online" in INFO), and
+			       min-replicas-to-write must ask for one */
+	bool is_cluster;    /* it must be a node of a cluster, or must not be one */
+};
+void settings_check(const redisReply *info, const redisReply *config,
+		    const struct settings_wanted *wanted, struct redis_settings *out);
 
 #endif

@@ -8,64 +8,89 @@
 
 #include "server/redis/link/command.h"
 #include "server/redis/link/conn.h"
-
-#define CHANNELS_MAX 4
+#include "server/redis/node.h"
 
 struct subscriber {
+	struct node *node;
 	struct conn *conn;
-	unsigned partitions;
-	struct {
-		char name[16];
-		channel_fn *fn;
-		void *arg;
-	} channels[CHANNELS_MAX];
-	int n;
 };
 
+static void doubt(const struct subscriber *s)
+{
+	if (s->node->shared->on_doubt)
+		s->node->shared->on_doubt(s->node->shared->arg);
+}
+
+static void pass(const struct subscriptions *to, const redisReply *r)
+{
+	const char *name = strrchr(r->element[1]->str, ':');
+
+	for (int i = 0; name && i < to->n; i++) {
+		if (strcmp(name + 1, to->channels[i].name) != 0)
+			continue;
+		if (r->element[2]->type == REDIS_REPLY_STRING)
+			to->channels[i].fn(r->element[2]->str, r->element[2]->len,
+					   to->channels[i].arg);
+		else
+			to->channels[i].fn(NULL, 0, to->channels[i].arg);
+	}
+}
+
+/* r: {"smessage", "pn:{pN}:wake", text}. The reply to SSUBSCRIBE has a number in place of the text.
+ * A node that loses the slot of a channel sends "sunsubscribe". */
 static void on_message(const redisReply *r, void *arg)
 {
 	struct subscriber *s = arg;
-	const char *name;
 
+	/* An error such as LOADING or MOVED: reconnect and subscribe again. */
 	if (r && r->type == REDIS_REPLY_ERROR) {
-		conn_drop(s->conn,
-			  r->str); /* an error such as LOADING: reconnect and subscribe again */
+		doubt(s);
+		conn_drop(s->conn, r->str);
 		return;
 	}
-	if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 3 || !r->element[1]->str)
+	if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 3 || !r->element[0]->str ||
+	    !r->element[1]->str)
 		return;
-	/* r: {"message", "pn:{pN}:wake", text}. The reply to SUBSCRIBE has a number in place of
-	 * the text. */
-	name = strrchr(r->element[1]->str, ':');
-	for (int i = 0; name && i < s->n; i++) {
-		if (strcmp(name + 1, s->channels[i].name) != 0)
-			continue;
-		if (r->element[2]->type == REDIS_REPLY_STRING)
-			s->channels[i].fn(r->element[2]->str, r->element[2]->len,
-					  s->channels[i].arg);
-		else
-			s->channels[i].fn(NULL, 0, s->channels[i].arg);
+	if (strcmp(r->element[0]->str, "sunsubscribe") == 0) {
+		doubt(s);
+		subscriber_again(s);
+		return;
 	}
+	pass(&s->node->shared->subscriptions, r);
 	conn_is_fit(s->conn);
+}
+
+/* The channels of one partition. A cluster takes only channels of one slot in a command. */
+static bool subscribe(struct subscriber *s, unsigned partition)
+{
+	const struct subscriptions *all = &s->node->shared->subscriptions;
+	struct command c = {0};
+	const char *bytes;
+	size_t len;
+	bool is_sent;
+
+	command_start(&c, "SSUBSCRIBE");
+	for (int i = 0; i < all->n; i++)
+		command_key(&c, partition, "%s", all->channels[i].name);
+	bytes = command_finish(&c, &len);
+	is_sent = bytes && conn_listen(s->conn, bytes, len, on_message, s);
+	command_deinit(&c);
+	return is_sent;
 }
 
 static void on_connected(struct conn *conn, void *arg)
 {
 	struct subscriber *s = arg;
-	struct command c = {0};
-	const char *bytes;
-	size_t len;
+	unsigned partitions = s->node->shared->store.partitions;
 
-	if (s->n == 0)
+	if (s->node->shared->subscriptions.n == 0)
 		return;
-	command_start(&c, "SUBSCRIBE");
-	for (unsigned p = 0; p < s->partitions; p++)
-		for (int i = 0; i < s->n; i++)
-			command_key(&c, p, "%s", s->channels[i].name);
-	bytes = command_finish(&c, &len);
-	if (bytes)
-		conn_listen(conn, bytes, len, on_message, s);
-	command_deinit(&c);
+	for (unsigned p = 0; p < partitions; p++) {
+		if (node_owns(s->node, p) && !subscribe(s, p)) {
+			conn_drop(conn, "out of memory");
+			return;
+		}
+	}
 }
 
 static void on_lost(struct conn *conn, const char *why, void *arg)
@@ -75,14 +100,15 @@ static void on_lost(struct conn *conn, const char *why, void *arg)
 	(void)arg;
 }
 
-struct subscriber *subscriber_new(struct loop *loop, const struct conn_target *target)
+struct subscriber *subscriber_new(struct node *node)
 {
 	struct subscriber *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
-	s->partitions = 1;
-	s->conn = conn_new(loop, target, &(struct conn_events){on_connected, on_lost, s});
+	s->node = node;
+	s->conn = conn_new(node->shared->loop, &node->target,
+			   &(struct conn_events){on_connected, on_lost, s});
 	if (!s->conn) {
 		free(s);
 		return NULL;
@@ -98,19 +124,17 @@ void subscriber_free(struct subscriber *s)
 	free(s);
 }
 
-void subscriber_set_partitions(struct subscriber *s, unsigned partitions)
+/* conn connects again, and on_connected subscribes to all channels. */
+void subscriber_again(struct subscriber *s)
 {
-	s->partitions = partitions;
-	/* conn connects again, and on_connected subscribes to all channels. */
 	conn_drop(s->conn, "subscribe again");
 }
 
-void subscriber_add(struct subscriber *s, const char *name, channel_fn *fn, void *arg)
+void subscriptions_add(struct subscriptions *s, const char *name, channel_fn *fn, void *arg)
 {
 	assert(s->n < CHANNELS_MAX);
 	snprintf(s->channels[s->n].name, sizeof(s->channels[0].name), "%s", name);
 	s->channels[s->n].fn = fn;
 	s->channels[s->n].arg = arg;
 	s->n++;
-	conn_drop(s->conn, "subscribe again");
 }

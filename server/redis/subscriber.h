@@ -3,21 +3,31 @@
 
 #include <stddef.h>
 
-struct loop;
-struct conn_target;
+struct node;
 
-/* A connection that receives the publications of all partitions, by channel name. Publications are
- * lost while it reconnects. So fn fires with text NULL after each new subscription, and the user
- * reads the current state. text is borrowed for the callback. */
+/* A connection that receives the publications of a node's partitions, by channel name. Publications
+ * are lost while it reconnects. So fn fires with text NULL after each new subscription, and the
+ * user reads the current state. text is borrowed for the callback. */
 
 typedef void channel_fn(const char *text, size_t len, void *arg);
 
+/* The channels of all partitions, for the subscribers of all nodes. */
+#define CHANNELS_MAX 4
+struct subscriptions {
+	struct {
+		char name[16];
+		channel_fn *fn;
+		void *arg;
+	} channels[CHANNELS_MAX];
+	int n;
+};
+void subscriptions_add(struct subscriptions *s, const char *name, channel_fn *fn, void *arg);
+
 struct subscriber;
-struct subscriber *subscriber_new(struct loop *loop, const struct conn_target *target);
+/* The node is borrowed. NULL: out of memory. */
+struct subscriber *subscriber_new(struct node *node);
 void subscriber_free(struct subscriber *s);
-/* Sets the number of partitions and subscribes again. */
-void subscriber_set_partitions(struct subscriber *s, unsigned partitions);
-/* Adds a channel; at most 4 a process. */
-void subscriber_add(struct subscriber *s, const char *name, channel_fn *fn, void *arg);
+/* The node's partitions or the channels have changed: subscribes again. */
+void subscriber_again(struct subscriber *s);
 
 #endif

@@ -85,7 +85,7 @@ static void write_line(const struct relay_context *c, char letter, struct attemp
 	char line[ATTEMPT_MAX];
 	size_t len;
 
-	a->started_ms = clock_real_ms() + redis_clock_offset_ms(c->redis) - a->took_ms;
+	a->started_ms = clock_real_ms() + redis_clock_offset_ms(c->redis, 0) - a->took_ms;
 	len = attempt_format(a, line);
 	buf_char(out, letter);
 	buf_char(out, ' ');

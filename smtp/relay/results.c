@@ -93,7 +93,7 @@ static void count_result(enum connection_outcome outcome, const struct delivery 
 		[OUTCOME_BOUNCED] = METRIC_BOUNCED,     [OUTCOME_UNKNOWN] = METRIC_UNKNOWN_OUTCOMES,
 		[OUTCOME_UNTRIED] = METRIC_DEFERRED,    [OUTCOME_TOO_BIG] = METRIC_BOUNCED,
 	};
-	int64_t now = clock_real_ms() + redis_clock_offset_ms(d->set->context->redis);
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(d->set->context->redis, 0);
 
 	metric_add(metrics[outcome], 1);
 	if (outcome == OUTCOME_UNKNOWN)

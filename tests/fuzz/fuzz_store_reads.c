@@ -150,9 +150,9 @@ void __wrap_redis_call_bulk(struct redis *r, struct command *take, int64_t limit
 unsigned __wrap_redis_partitions(const struct redis *r);
 void *__wrap_redis_part(struct redis *r, const struct redis_part_kind *kind);
 const struct config *__wrap_redis_config(const struct redis *r);
-int64_t __wrap_redis_clock_offset_ms(const struct redis *r);
-void __wrap_redis_saw_time(struct redis *r, int64_t redis_ms);
-bool __wrap_redis_is_connected(const struct redis *r);
+int64_t __wrap_redis_clock_offset_ms(const struct redis *r, unsigned partition);
+void __wrap_redis_saw_time(struct redis *r, unsigned partition, int64_t redis_ms);
+bool __wrap_redis_partition_is_connected(const struct redis *r, unsigned partition);
 
 void __wrap_redis_call(struct redis *r, struct command *take, unsigned connection, int64_t limit_ms,
 		       struct callback back)
@@ -207,21 +207,24 @@ const struct config *__wrap_redis_config(const struct redis *r)
 	return &config;
 }
 
-int64_t __wrap_redis_clock_offset_ms(const struct redis *r)
+int64_t __wrap_redis_clock_offset_ms(const struct redis *r, unsigned partition)
 {
 	(void)r;
+	(void)partition;
 	return 0;
 }
 
-void __wrap_redis_saw_time(struct redis *r, int64_t redis_ms)
+void __wrap_redis_saw_time(struct redis *r, unsigned partition, int64_t redis_ms)
 {
 	(void)r;
+	(void)partition;
 	(void)redis_ms;
 }
 
-bool __wrap_redis_is_connected(const struct redis *r)
+bool __wrap_redis_partition_is_connected(const struct redis *r, unsigned partition)
 {
 	(void)r;
+	(void)partition;
 	return true;
 }
 

@@ -40,8 +40,8 @@ def deliver(server):
 
 def subscribers(node):
     """How many channels Postern's processes have subscribed to there."""
-    channels = node("PUBSUB", "CHANNELS", "pn:*")
-    return sum(n for n in node("PUBSUB", "NUMSUB", *channels) if isinstance(n, int))
+    channels = node("PUBSUB", "SHARDCHANNELS", "pn:*")
+    return sum(n for n in node("PUBSUB", "SHARDNUMSUB", *channels) if isinstance(n, int))
 
 
 def all_known(server, messages):

@@ -17,6 +17,8 @@ void command_start(struct command *c, const char *name)
 	static const char room[COMMAND_HEAD];
 
 	c->n = 0;
+	c->has_key = false;
+	c->partition = 0;
 	buf_reset(&c->bytes);
 	buf_append(&c->bytes, room, sizeof(room));
 	command_str(c, name);
@@ -83,24 +85,30 @@ void command_num(struct command *c, int64_t n)
 	command_arg(c, text, (size_t)len);
 }
 
+size_t command_root(unsigned partition, char root[COMMAND_ROOT_MAX])
+{
+	if (partition == REDIS_GLOBAL)
+		return (size_t)snprintf(root, COMMAND_ROOT_MAX, "pn:{g}:");
+	return (size_t)snprintf(root, COMMAND_ROOT_MAX, "pn:{p%u}:", partition);
+}
+
 void command_key(struct command *c, unsigned partition, const char *fmt, ...)
 {
 	char key[1024];
 	va_list ap;
-	size_t root;
+	size_t root = command_root(partition, key);
 	int rest;
 
-	if (partition == REDIS_GLOBAL)
-		root = (size_t)snprintf(key, sizeof(key), "pn:{g}:");
-	else
-		root = (size_t)snprintf(key, sizeof(key), "pn:{p%u}:", partition);
 	va_start(ap, fmt);
 	rest = vsnprintf(key + root, sizeof(key) - root, fmt, ap);
 	va_end(ap);
-	if (rest < 0 || root + (size_t)rest >= sizeof(key)) {
+	if (rest < 0 || root + (size_t)rest >= sizeof(key) ||
+	    (c->has_key && c->partition != partition)) {
 		c->bytes.failed = true; /* a truncated key would be another key */
 		return;
 	}
+	c->has_key = true;
+	c->partition = partition;
 	command_arg(c, key, root + (size_t)rest);
 }
 

@@ -14,21 +14,27 @@
 struct command {
 	struct buf bytes; /* COMMAND_HEAD bytes of room, then the arguments */
 	unsigned n;
+	unsigned partition; /* of its keys, which are all in one; 0 without keys */
+	bool has_key;
 	bool waits_for_replica; /* the call ends after a replica has what the command wrote */
 };
 
 void command_start(struct command *c, const char *name); /* "GET" ... */
 /* AUTH; user "" = the default user. */
 void command_auth(struct command *c, const char *user, const char *password);
+#define REDIS_GLOBAL 0xffffu /* in place of a partition: the keys of the installation */
+/* Writes the root of a partition or of REDIS_GLOBAL, with which all its keys begin. Returns its
+ * length. */
+#define COMMAND_ROOT_MAX 24
+size_t command_root(unsigned partition, char root[COMMAND_ROOT_MAX]);
 /* EVALSHA of a transition on the partition (or REDIS_GLOBAL). */
-#define REDIS_GLOBAL 0xffffu
 void command_script(struct command *c, enum script script, unsigned partition);
 /* One argument each: any octets, a text without its NUL, a number in decimal digits. */
 void command_arg(struct command *c, const void *bytes, size_t len);
 void command_str(struct command *c, const char *text);
 void command_num(struct command *c, int64_t n);
 /* Adds a key of a partition: its root, then the formatted rest. A key that is too long fails the
- * command. */
+ * command, and so does a key of another partition: a cluster would refuse it. */
 void command_key(struct command *c, unsigned partition, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Adds all arguments of a list that command_args started. */

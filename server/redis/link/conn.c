@@ -15,7 +15,7 @@
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 3000
 #define WATCH_MS 2000 /* the sentinels are asked whether the master is still the same */
-#define SENTINEL_DELAY_MAX_MS 1000 /* a failover is over within seconds */
+#define FAILOVER_DELAY_MAX_MS 1000 /* with sentinels or a cluster: a failover takes seconds */
 #define CONN_WHY_MAX 480
 /* Of the server and the reason in it, so that the hint after them fits. */
 #define SERVER_TEXT_MAX 130
@@ -39,7 +39,7 @@ struct conn {
 
 static void plan_retry(struct conn *c)
 {
-	long max = c->sentinel ? SENTINEL_DELAY_MAX_MS : DELAY_MAX_MS;
+	long max = c->sentinel || c->target.node ? FAILOVER_DELAY_MAX_MS : DELAY_MAX_MS;
 
 	c->is_connecting = false;
 	loop_timer_set(&c->timer, c->delay_ms);
@@ -69,11 +69,16 @@ static const char *hint_for(const struct conn *c, bool has_replied)
 	if (c->sentinel && *c->master.name && !has_replied)
 		return "if no failover follows, most sentinels may be down: ask one with SENTINEL "
 		       "CKQUORUM";
+	if (!c->target.node && (strstr(c->why, "MOVED ") || strstr(c->why, "CLUSTERDOWN")))
+		return "this Redis is a node of a cluster: use redis+cluster://";
 	if (!c->sentinel && strstr(c->why, "unknown command 'S"))
 		return "if this is the port of a sentinel, use redis+sentinel://host:port/service";
 	if (!c->target.tls && !*c->target.url->path && !has_replied &&
 	    (is_closed || strstr(c->why, "Protocol error")))
 		return "if this port speaks TLS, use rediss://";
+	if (c->target.node && !has_replied)
+		return "the cluster announces this address; if it is wrong from here, set "
+		       "cluster-announce-ip";
 	return NULL;
 }
 
@@ -89,14 +94,18 @@ static bool close_stream(struct conn *c)
 	return has_replied;
 }
 
-/* "Redis at host:port", or with sentinels the master that they named. */
+/* "Redis at host:port". With sentinels it is the master that they named, with a cluster a node. */
 static void name_server(const struct conn *c, char *out, size_t size)
 {
 	char address[REDIS_URL_ADDRESS_MAX], host[REDIS_HOST_TEXT_MAX];
 
 	redis_url_address(c->target.url, address);
 	redis_host_text(&c->master, host);
-	if (!c->sentinel)
+	if (c->target.node)
+		redis_host_text(c->target.node, host);
+	if (c->target.node)
+		snprintf(out, size, "Redis at %s (node of the cluster)", host);
+	else if (!c->sentinel)
 		snprintf(out, size, "Redis at %s", address);
 	else if (*c->master.name)
 		snprintf(out, size, "Redis at %s (master of %s)", host, c->target.url->service);
@@ -277,7 +286,8 @@ static void on_timer(void *arg)
 	if (c->sentinel)
 		sentinel_ask(c->sentinel);
 	else
-		dial_start(&c->dial, c->target.url->path, &c->target.url->host, CONNECT_MS);
+		dial_start(&c->dial, c->target.url->path,
+			   c->target.node ? c->target.node : &c->target.url->host, CONNECT_MS);
 }
 
 /* ---- for the user ---- */
@@ -286,7 +296,7 @@ static int init(struct conn *c)
 {
 	const struct conn_target *t = &c->target;
 
-	if (t->url->n_sentinels) {
+	if (*t->url->service) {
 		c->sentinel = sentinel_new(c->loop, t->url, t->tls,
 					   &(struct sentinel_events){on_master, on_no_master, c});
 		if (!c->sentinel)

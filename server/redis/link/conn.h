@@ -25,10 +25,11 @@ struct conn_events {
 	void *arg;
 };
 
-/* Both are borrowed. */
+/* All are borrowed. */
 struct conn_target {
 	const struct redis_url *url;
-	struct tls_context *tls; /* NULL = without TLS */
+	const struct redis_host *node; /* of a cluster; NULL = the URL says where Redis is */
+	struct tls_context *tls;       /* NULL = without TLS */
 };
 
 struct conn *conn_new(struct loop *loop, const struct conn_target *target,

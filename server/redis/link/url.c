@@ -25,7 +25,8 @@ static int bad(struct err *e, const char *what)
 {
 	return err_set(e, ERR_INPUT,
 		       "POSTERN_REDIS_URL: %s; write redis://[user:password@]host[:port][/db], "
-		       "redis+sentinel://host:port,.../service[?db=number], rediss... for TLS, or "
+		       "redis+sentinel://host:port,.../service[?db=number], "
+		       "redis+cluster://host:port,..., rediss... for TLS, or "
 		       "unix:///path/to/redis.sock[?db=number]",
 		       what);
 }
@@ -111,15 +112,16 @@ static int parse_tcp(struct redis_url *u, const char *rest, struct err *e)
 	return host_and_port(&u->host, rest, (size_t)(end - rest), e);
 }
 
-static int parse_hosts(struct redis_url *u, const char *text, const char *end, struct err *e)
+static int parse_hosts(struct redis_url *u, const char *text, const char *end, int port,
+		       struct err *e)
 {
 	for (;;) {
 		const char *comma = memchr(text, ',', (size_t)(end - text));
-		struct redis_host *host = &u->sentinels[u->n_sentinels];
+		struct redis_host *host = &u->hosts[u->n_hosts];
 
-		if (u->n_sentinels++ == REDIS_SENTINELS_MAX)
-			return bad(e, "at most 8 sentinels");
-		host->port = SENTINEL_PORT;
+		if (u->n_hosts++ == REDIS_HOSTS_MAX)
+			return bad(e, "at most 8 hosts");
+		host->port = port;
 		if (host_and_port(host, text, (size_t)((comma ? comma : end) - text), e) < 0)
 			return -1;
 		if (!comma)
@@ -136,7 +138,7 @@ static int parse_sentinels(struct redis_url *u, const char *rest, struct err *e)
 	size_t len = slash ? (query ? (size_t)(query - slash) : strlen(slash)) - 1 : 0;
 
 	rest = skip_credentials(u, rest, end, e);
-	if (!rest || parse_hosts(u, rest, end, e) < 0)
+	if (!rest || parse_hosts(u, rest, end, SENTINEL_PORT, e) < 0)
 		return -1;
 	if (query && strncmp(query, "?db=", 4) != 0)
 		return bad(e, "only db=number may follow the ?");
@@ -148,6 +150,22 @@ static int parse_sentinels(struct redis_url *u, const char *rest, struct err *e)
 	if (decode(u->service, sizeof(u->service), slash + 1, len) < 0)
 		return bad(e, "the service is too long or badly encoded");
 	return 0;
+}
+
+/* Nothing may follow the hosts, but "/" and "/0" are no error. */
+static int parse_cluster(struct redis_url *u, const char *rest, struct err *e)
+{
+	const char *slash = strchr(rest, '/');
+	const char *end = slash ? slash : rest + strlen(rest);
+
+	u->is_cluster = true;
+	rest = skip_credentials(u, rest, end, e);
+	if (!rest)
+		return -1;
+	if ((slash && slash[1] && strcmp(slash, "/0") != 0) ||
+	    memchr(rest, '?', (size_t)(end - rest)))
+		return bad(e, "a cluster has only database 0: nothing may follow its hosts");
+	return parse_hosts(u, rest, end, REDIS_PORT, e);
 }
 
 /* "?" and "%" in the path are percent-encoded. */
@@ -180,6 +198,8 @@ static const struct scheme {
 	{"rediss://", parse_tcp, true},
 	{"redis+sentinel://", parse_sentinels, false},
 	{"rediss+sentinel://", parse_sentinels, true},
+	{"redis+cluster://", parse_cluster, false},
+	{"rediss+cluster://", parse_cluster, true},
 	{"unix://", parse_unix, false},
 };
 
@@ -224,6 +244,11 @@ void redis_host_text(const struct redis_host *host, char text[REDIS_HOST_TEXT_MA
 		 is_v6 ? "]" : "", host->port);
 }
 
+bool redis_host_is(const struct redis_host *a, const struct redis_host *b)
+{
+	return a->port == b->port && strcmp(a->name, b->name) == 0;
+}
+
 static void add_text(char address[REDIS_URL_ADDRESS_MAX], const char *before, const char *text)
 {
 	size_t len = strlen(address);
@@ -240,8 +265,8 @@ void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRE
 		redis_host_text(&url->host, text);
 		add_text(address, "", text);
 	}
-	for (unsigned i = 0; i < url->n_sentinels; i++) {
-		redis_host_text(&url->sentinels[i], text);
+	for (unsigned i = 0; i < url->n_hosts; i++) {
+		redis_host_text(&url->hosts[i], text);
 		add_text(address, i ? "," : "", text);
 	}
 	if (*url->service)

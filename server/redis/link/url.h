@@ -8,11 +8,12 @@
 struct config;
 
 /* Where Redis is: redis:// or, with TLS, rediss://[user:password@]host[:port][/db],
- * redis+sentinel:// or rediss+sentinel://[user:password@]host[:port],.../service[?db=n], or
+ * redis+sentinel:// or rediss+sentinel://[user:password@]host[:port],.../service[?db=n],
+ * redis+cluster:// or rediss+cluster://[user:password@]host[:port],..., or
  * unix://[user:password@]/path/to/socket[?db=n], all percent-encoded; without POSTERN_REDIS_URL,
  * the socket of the embedded Redis in the data directory. */
 
-#define REDIS_SENTINELS_MAX 8
+#define REDIS_HOSTS_MAX 8
 #define REDIS_SERVICE_MAX 128
 
 struct redis_host {
@@ -22,10 +23,11 @@ struct redis_host {
 
 struct redis_url {
 	char path[108];                  /* Unix socket, "" = TCP */
-	struct redis_host host;          /* unless sentinels say where it is */
+	struct redis_host host;          /* unless sentinels or a cluster say where it is */
 	char service[REDIS_SERVICE_MAX]; /* the name of the master for the sentinels; "" = none */
-	struct redis_host sentinels[REDIS_SENTINELS_MAX];
-	unsigned n_sentinels;
+	bool is_cluster;
+	struct redis_host hosts[REDIS_HOSTS_MAX]; /* the sentinels, or nodes of the cluster */
+	unsigned n_hosts;
 	char user[128];
 	char password[256];
 	int db;
@@ -41,5 +43,6 @@ void redis_url_address(const struct redis_url *url, char address[REDIS_URL_ADDRE
 /* "redis.example:6379" or "[::1]:6379". */
 #define REDIS_HOST_TEXT_MAX 272
 void redis_host_text(const struct redis_host *host, char text[REDIS_HOST_TEXT_MAX]);
+bool redis_host_is(const struct redis_host *a, const struct redis_host *b);
 
 #endif

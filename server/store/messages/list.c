@@ -235,7 +235,7 @@ static void on_listed(const struct call_result *result, void *context)
 
 static int64_t hour_now(struct redis *redis)
 {
-	return (clock_real_ms() + redis_clock_offset_ms(redis)) / HOUR_MS;
+	return (clock_real_ms() + redis_clock_offset_ms(redis, 0)) / HOUR_MS;
 }
 
 void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions)

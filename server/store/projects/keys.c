@@ -147,7 +147,9 @@ void keys_find(struct redis *redis, const char *text, size_t len, key_fn *fn, vo
 	sha256(text, len, f.digest);
 	kept = cache ? slot_of(cache, f.digest) : NULL;
 	/* A Redis that refuses mail still knows which keys were revoked. */
-	if (kept && (kept->until_ms > clock_mono_ms() || !redis_is_connected(redis)) &&
+	if (kept &&
+	    (kept->until_ms > clock_mono_ms() ||
+	     !redis_partition_is_connected(redis, REDIS_GLOBAL)) &&
 	    is_of(kept, f.digest)) {
 		struct entry copy = *kept;
 

@@ -38,9 +38,8 @@ struct accept_item {
 	void *arg;
 };
 
-unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency)
+static unsigned choose_partition(unsigned n, const char *project, const char *idempotency)
 {
-	unsigned n = redis_partitions(redis);
 	uint64_t hash = 14695981039346656037u; /* FNV-1a */
 	char random[9];
 	const char *parts[2] = {project, idempotency};
@@ -55,6 +54,17 @@ unsigned accept_partition(const struct redis *redis, const char *project, const 
 		for (const char *p = parts[i]; *p; p++)
 			hash = (hash ^ (unsigned char)*p) * 1099511628211u;
 	return (unsigned)((hash >> 32) % n);
+}
+
+unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency)
+{
+	unsigned n = redis_partitions(redis);
+	unsigned partition = choose_partition(n, project, idempotency);
+
+	for (unsigned i = 0; !idempotency && i < n; i++)
+		if (redis_partition_is_open(redis, (partition + i) % n))
+			return (partition + i) % n;
+	return partition;
 }
 
 /* ---- results ---- */
@@ -115,7 +125,7 @@ static void end_answered(struct accept_item *it, const struct resp *reply, size_
 		end_item(it, ACCEPT_CONFLICT, id, NULL);
 		break;
 	case ACCEPT_STATUS_LATE:
-		redis_was_late(it->accepts->part.redis);
+		redis_was_late(it->accepts->part.redis, id_partition(it->id.text));
 		refuse(it, ERR_RETRY, "Redis did not reply in time");
 		break;
 	case ACCEPT_STATUS_FULL:
@@ -153,7 +163,8 @@ static void start_call(struct command *c, unsigned partition, void *arg)
 
 	script_accept(c, partition,
 		      &(struct script_accept){
-			      .latest_ms = clock_real_ms() + redis_clock_offset_ms(a->part.redis) +
+			      .latest_ms = clock_real_ms() +
+					   redis_clock_offset_ms(a->part.redis, partition) +
 					   ACCEPT_WITHIN_MS,
 			      .key_life_ms = config->idempotency_s * 1000,
 			      .retention_ms = config->retention_s * 1000,
@@ -272,7 +283,8 @@ void accept_message(struct redis *redis, const struct accept_request *m, accept_
 	if (!is_packed ||
 	    accept_args_write(&it->item.args, m, packed, chunks, redis_partitions(redis)) < 0)
 		it->item.args.bytes.failed = true; /* the batch ends it as failed */
-	if (chunks && !it->item.args.bytes.failed && redis_is_ready(redis, NULL))
+	if (chunks && !it->item.args.bytes.failed &&
+	    redis_partition_is_ready(redis, id_partition(m->id.text), NULL))
 		write_chunks(it, packed);
 	else
 		add(it);

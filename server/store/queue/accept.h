@@ -58,7 +58,7 @@ typedef void accept_fn(enum accept_status status, const char *id, int64_t at_ms,
 		       const char *suppressed, const struct err *why, void *arg);
 
 /* Chooses the partition of a new message: by the hash of project and Idempotency-Key, or at random
- * without a key. */
+ * among those that take mail now without a key. */
 unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency);
 
 /* Copies the request. fn fires exactly once, after the call has returned, within 15 s. */

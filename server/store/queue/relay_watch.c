@@ -117,7 +117,7 @@ static void on_ready(const struct call_result *result, void *context)
 static void on_owner(const struct call_result *result, void *context)
 {
 	struct relay_watch *w = context;
-	int64_t now = clock_real_ms() + redis_clock_offset_ms(w->redis), ago;
+	int64_t now = clock_real_ms() + redis_clock_offset_ms(w->redis, 0), ago;
 
 	if (resp_count(result->reply) == 2) {
 		ago = now + JOB_LEASE_OWNER_MS -

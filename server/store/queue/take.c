@@ -19,7 +19,7 @@
 
 struct take {
 	struct redis *redis;
-	unsigned max_jobs;
+	unsigned partition, max_jobs;
 	int64_t lease_until_ms;
 	take_fn *fn;
 	void *arg;
@@ -90,7 +90,7 @@ static void on_taken(const struct call_result *result, void *context)
 	struct err e;
 
 	if (result->end == CALL_ANSWERED && resp_count(reply) == TAKE_WORDS) {
-		redis_saw_time(t->redis, resp_number_at(reply, TAKE_NOW_MS));
+		redis_saw_time(t->redis, t->partition, resp_number_at(reply, TAKE_NOW_MS));
 		metric_add(METRIC_EXPIRED, resp_number_at(reply, TAKE_EXPIRED));
 		metric_add(METRIC_DEFERRED, resp_number_at(reply, TAKE_DEFERRED));
 		if (give(t, reply, &e) == 0)
@@ -119,7 +119,8 @@ void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 	       const struct take_request *request, take_fn *fn, void *arg)
 {
 	static unsigned number;
-	struct take t = {redis, request->max_jobs, clock_mono_ms() + JOB_LEASE_MS, fn, arg};
+	struct take t = {redis, partition, request->max_jobs, clock_mono_ms() + JOB_LEASE_MS,
+			 fn,    arg};
 	struct command c = {0};
 
 	script_take(&c, partition,

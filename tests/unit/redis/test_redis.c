@@ -51,7 +51,7 @@ static void a_new_store_becomes_ready_and_is_remembered(void **state)
 	assert_string_equal(reason(f), "");
 	assert_string_equal(redis_durability(f->store), "fsync");
 	assert_int_equal(redis_partitions(f->store), 1);
-	assert_true(llabs(redis_clock_offset_ms(f->store)) < 1000);
+	assert_true(llabs(redis_clock_offset_ms(f->store, 0)) < 1000);
 	snprintf(path, sizeof(path), "%s/instance", f->data_dir);
 	file = fopen(path, "re");
 	assert_non_null(file);

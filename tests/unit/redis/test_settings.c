@@ -79,7 +79,7 @@ static struct redis_settings check_with(const char *change, const redisReply *co
 
 	make_info(text, sizeof(text), change);
 	info = text_reply(text);
-	settings_check(&info, config, may_assume, false, &c);
+	settings_check(&info, config, &(struct settings_wanted){.may_assume = may_assume}, &c);
 	return c;
 }
 
@@ -214,17 +214,17 @@ static void newer_and_unreadable_info_texts_do_no_harm(void **state)
 	assert_true(check_with("redis_version:10.1", config, false).holds);
 	assert_true(check_with("redis_version:8.0.0-rc1", config, false).holds);
 	info = text_reply(empty);
-	settings_check(&info, config, false, false, &c);
+	settings_check(&info, config, &(struct settings_wanted){0}, &c);
 	assert_false(c.holds);
 	info = text_reply(odd);
-	settings_check(&info, config, false, false, &c);
+	settings_check(&info, config, &(struct settings_wanted){0}, &c);
 	assert_false(c.holds);
 	memset(longer + 16, '9', sizeof(longer) - 17);
 	info = text_reply(longer);
-	settings_check(&info, config, false, false, &c);
+	settings_check(&info, config, &(struct settings_wanted){0}, &c);
 	assert_false(c.holds);
 	info = (redisReply){.type = REDIS_REPLY_NIL};
-	settings_check(&info, config, false, false, &c);
+	settings_check(&info, config, &(struct settings_wanted){0}, &c);
 	assert_false(c.holds);
 }
 
@@ -253,10 +253,10 @@ static void a_replica_must_be_in_step_and_be_asked_for(void **state)
 		make_info(text, sizeof(text), NULL);
 		strcat(text, rows[i].replica);
 		info = text_reply(text);
-		settings_check(&info, config, false, true, &c);
+		settings_check(&info, config, &(struct settings_wanted){.needs_replica = true}, &c);
 		if (c.holds == (*rows[i].why != 0) || !strstr(c.why, rows[i].why))
 			fail_msg("%s, %s: %s", rows[i].replica, rows[i].wanted, c.why);
-		settings_check(&info, config, false, false, &c);
+		settings_check(&info, config, &(struct settings_wanted){0}, &c);
 		assert_true(c.holds);
 	}
 }

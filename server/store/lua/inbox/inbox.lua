@@ -109,7 +109,7 @@ local function add_mail()
 		news[i + 1] = item_recipient(i)
 	end
 	count_inbox(project, added)
-	call('PUBLISH', key_inbox_news(), concat(news, '\n') .. '\n')
+	call('SPUBLISH', key_inbox_news(), concat(news, '\n') .. '\n')
 	return true
 end
 

@@ -53,7 +53,7 @@ end
 
 -- Wakes relays that got fewer jobs than they wanted.
 local function wake()
-	if call('DEL', key_hungry()) == 1 then call('PUBLISH', key_wake(), '') end
+	if call('DEL', key_hungry()) == 1 then call('SPUBLISH', key_wake(), '') end
 end
 
 -- Pushes one list. Returns true if its destination needs a turn, because the list was empty.

@@ -364,7 +364,7 @@ if #rows > 0 or #granted > 0 or #due > 0 or goes_on_later then
 	call('ZADD', key_owners(), digits(now_ms + silence_ms), owner)
 	call('SET', key_last_take(owner), last, 'PX', LAST_TAKE_MS)
 end
-if goes_on_later then call('PUBLISH', key_wake(), '') end
+if goes_on_later then call('SPUBLISH', key_wake(), '') end
 if job_count < max_jobs and call('EXISTS', key_hungry()) == 0 then call('SET', key_hungry(), '1') end
 
 for i = 1, #rows do                            -- read it now: another job of the message may have changed it

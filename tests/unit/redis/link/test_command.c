@@ -52,6 +52,29 @@ static void keys_begin_with_the_root_of_their_partition(void **state)
 	command_deinit(&c);
 }
 
+/* A cluster would refuse it with CROSSSLOT. */
+static void a_command_with_keys_of_two_partitions_fails(void **state)
+{
+	static const unsigned others[] = {0, 2, 1023, REDIS_GLOBAL};
+	struct command c = {0};
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		command_start(&c, "EXISTS");
+		command_key(&c, 1, "a");
+		command_key(&c, 1, "b");
+		assert_non_null(command_finish(&c, &len));
+		command_key(&c, others[i], "a");
+		assert_null(command_finish(&c, &len));
+		command_deinit(&c);
+		command_script(&c, (enum script)0, 1);
+		command_key(&c, others[i], "a");
+		assert_null(command_finish(&c, &len));
+		command_deinit(&c);
+	}
+}
+
 static void a_script_is_called_by_its_name_with_one_key(void **state)
 {
 	struct command c = {0};
@@ -146,6 +169,7 @@ static void many_arguments_are_counted(void **state)
 
 UNIT_TESTS(cmocka_unit_test(arguments_are_written_with_their_lengths),
 	   cmocka_unit_test(keys_begin_with_the_root_of_their_partition),
+	   cmocka_unit_test(a_command_with_keys_of_two_partitions_fails),
 	   cmocka_unit_test(a_script_is_called_by_its_name_with_one_key),
 	   cmocka_unit_test(a_key_that_does_not_fit_fails_the_command),
 	   cmocka_unit_test(lists_of_arguments_are_appended),

@@ -49,30 +49,43 @@ static void good_urls_are_read(void **state)
 		{"unix://:p@w@/run/redis.sock?db=15",
 		 {.path = "/run/redis.sock", .password = "p@w", .db = 15}},
 		{"redis+sentinel://a/mymaster",
-		 {.sentinels = {{"a", 26379}}, .n_sentinels = 1, .service = "mymaster"}},
+		 {.hosts = {{"a", 26379}}, .n_hosts = 1, .service = "mymaster"}},
 		{"redis+sentinel://a:1,[::1],[::2]:3,10.0.0.1/my%2Fmaster%3F?db=7",
-		 {.sentinels = {{"a", 1}, {"::1", 26379}, {"::2", 3}, {"10.0.0.1", 26379}},
-		  .n_sentinels = 4,
+		 {.hosts = {{"a", 1}, {"::1", 26379}, {"::2", 3}, {"10.0.0.1", 26379}},
+		  .n_hosts = 4,
 		  .service = "my/master?",
 		  .db = 7}},
 		{"rediss+sentinel://app:a%2Cb@a,b/s?db=0",
-		 {.sentinels = {{"a", 26379}, {"b", 26379}},
-		  .n_sentinels = 2,
+		 {.hosts = {{"a", 26379}, {"b", 26379}},
+		  .n_hosts = 2,
 		  .service = "s",
 		  .user = "app",
 		  .password = "a,b",
 		  .is_tls = true}},
 		{"redis+sentinel://1,2,3,4,5,6,7,8/s",
-		 {.sentinels = {{"1", 26379},
-				{"2", 26379},
-				{"3", 26379},
-				{"4", 26379},
-				{"5", 26379},
-				{"6", 26379},
-				{"7", 26379},
-				{"8", 26379}},
-		  .n_sentinels = 8,
+		 {.hosts = {{"1", 26379},
+			    {"2", 26379},
+			    {"3", 26379},
+			    {"4", 26379},
+			    {"5", 26379},
+			    {"6", 26379},
+			    {"7", 26379},
+			    {"8", 26379}},
+		  .n_hosts = 8,
 		  .service = "s"}},
+		{"redis+cluster://a", {.hosts = {{"a", 6379}}, .n_hosts = 1, .is_cluster = true}},
+		{"redis+cluster://:p%2Fw@a:1,[::1]:7000,10.0.0.1/",
+		 {.hosts = {{"a", 1}, {"::1", 7000}, {"10.0.0.1", 6379}},
+		  .n_hosts = 3,
+		  .password = "p/w",
+		  .is_cluster = true}},
+		{"rediss+cluster://app:a?b@a,b/0",
+		 {.hosts = {{"a", 6379}, {"b", 6379}},
+		  .n_hosts = 2,
+		  .user = "app",
+		  .password = "a?b",
+		  .is_cluster = true,
+		  .is_tls = true}},
 		{"", {.path = "/data/redis.sock"}},
 	};
 	struct redis_url u;
@@ -85,12 +98,13 @@ static void good_urls_are_read(void **state)
 		assert_string_equal(u.path, rows[i].url.path);
 		assert_same_host(&u.host, &rows[i].url.host);
 		assert_string_equal(u.service, rows[i].url.service);
-		assert_int_equal(u.n_sentinels, rows[i].url.n_sentinels);
-		for (unsigned n = 0; n < u.n_sentinels; n++)
-			assert_same_host(&u.sentinels[n], &rows[i].url.sentinels[n]);
+		assert_int_equal(u.n_hosts, rows[i].url.n_hosts);
+		for (unsigned n = 0; n < u.n_hosts; n++)
+			assert_same_host(&u.hosts[n], &rows[i].url.hosts[n]);
 		assert_string_equal(u.user, rows[i].url.user);
 		assert_string_equal(u.password, rows[i].url.password);
 		assert_int_equal(u.db, rows[i].url.db);
+		assert_int_equal(u.is_cluster, rows[i].url.is_cluster);
 		assert_int_equal(u.is_tls, rows[i].url.is_tls);
 	}
 }
@@ -139,7 +153,15 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 		{"redis+sentinel://a/s?tls=1", "db=number"},
 		{"redis+sentinel://a/s%zz", "encoded"},
 		{"redis+sentinel://u@a/s", "user:password"},
-		{"redis+sentinel://1,2,3,4,5,6,7,8,9/s", "at most 8 sentinels"},
+		{"redis+sentinel://1,2,3,4,5,6,7,8,9/s", "at most 8 hosts"},
+		{"redis+cluster://", "the host is missing"},
+		{"redis+cluster://a,", "the host is missing"},
+		{"redis+cluster://a:x", "port"},
+		{"redis+cluster://a,b/1", "only database 0"},
+		{"redis+cluster://a,b/0?x=1", "only database 0"},
+		{"redis+cluster://a,b?db=0", "only database 0"},
+		{"redis+cluster://u@a", "user:password"},
+		{"redis+cluster://1,2,3,4,5,6,7,8,9", "at most 8 hosts"},
 		{"sentinel://a/s", "none of the known schemes"},
 		{"unix://redis.sock", "absolute"},
 		{"unix://", "absolute"},
@@ -171,10 +193,16 @@ static void wrong_urls_are_refused_with_the_reason(void **state)
 
 static void a_password_is_never_in_the_reason(void **state)
 {
-	static const char *const rows[] = {
-		"redis://u:hunter2@h:0",  "redis://u:hunter2@h/x", "redis://u:hunter2%zz@h",
-		"redis://u:hunter2@[::1", "redis://hunter2@h",     "rediss://u:hunter2@h/x",
-		"unix://u:hunter2@x",     "unix://hunter2@/x",     "redis+sentinel://:hunter2@a,b"};
+	static const char *const rows[] = {"redis://u:hunter2@h:0",
+					   "redis://u:hunter2@h/x",
+					   "redis://u:hunter2%zz@h",
+					   "redis://u:hunter2@[::1",
+					   "redis://hunter2@h",
+					   "rediss://u:hunter2@h/x",
+					   "unix://u:hunter2@x",
+					   "unix://hunter2@/x",
+					   "redis+sentinel://:hunter2@a,b",
+					   "redis+cluster://:hunter2@a/1"};
 	struct redis_url u;
 	struct err e;
 

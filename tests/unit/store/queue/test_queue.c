@@ -443,7 +443,7 @@ static void a_clock_that_was_set_refuses_for_a_moment_only(void **state)
 	struct accepted a;
 
 	/* As if our clock, or Redis's, had been set by an hour since we asked. */
-	redis_saw_time(f->store, clock_real_ms() - 3600 * 1000);
+	redis_saw_time(f->store, 0, clock_real_ms() - 3600 * 1000);
 	accept_one(f, &m, &a);
 	assert_int_equal(a.status, ACCEPT_NOT_ACCEPTED);
 	assert_false(look_at(f, PROJECT, m.id.text).is_found);

@@ -41,7 +41,7 @@ endef
 $(foreach d,$(dirs),$(eval $(call folder,$(d))))
 
 LUA := server/store/lua/generate.py $(wildcard server/store/lua/*.lua server/store/lua/*/*)
-LUA_HEADERS := $(patsubst %,$(B)/gen/lua_%.h,names sources calls keys)
+LUA_HEADERS := $(patsubst %,$(B)/gen/lua_%.h,names library calls keys)
 $(B)/%.o: %.c | $(LUA_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<

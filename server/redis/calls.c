@@ -83,10 +83,10 @@ static bool has_kind(const char *text, const char *kind)
 /* Errors that mean "try again later", whatever the command is. */
 static bool is_not_now(const char *text)
 {
-	static const char *const kinds[] = {"LOADING",  "READONLY",    "MASTERDOWN", "BUSY",
-					    "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS", "MISCONF",
-					    "OOM",      "UNBLOCKED",   "NOAUTH",     "EXECABORT",
-					    "NOPERM"};
+	static const char *const kinds[] = {"LOADING",  "READONLY",       "MASTERDOWN", "BUSY",
+					    "TRYAGAIN", "CLUSTERDOWN",    "NOREPLICAS", "MISCONF",
+					    "OOM",      "UNBLOCKED",      "NOAUTH",     "EXECABORT",
+					    "NOPERM",   SCRIPT_NOT_LOADED};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (has_kind(text, kinds[i]))
@@ -99,13 +99,7 @@ static bool is_not_now(const char *text)
 /* The error came from inside a script: some of its commands may have run. */
 static bool is_from_script(const char *text)
 {
-	return strstr(text, "user_script") != NULL;
-}
-
-static void ignore_reply(const redisReply *r, void *arg)
-{
-	(void)r;
-	(void)arg;
+	return strstr(text, "user_function") != NULL;
 }
 
 void calls_reconnect(struct calls *l, const char *why)
@@ -152,6 +146,25 @@ static void take_redirect(struct call *c, const char *text)
 	l->redirect.fn(c->command.partition, text, l->redirect.arg);
 }
 
+static void on_loaded(const redisReply *r, void *arg)
+{
+	struct calls *l = arg;
+
+	(void)r; /* if it is an error, the next call has the same one again */
+	l->is_loading = false;
+}
+
+/* Somebody has removed the functions from Redis. */
+static void load_functions(struct calls *l)
+{
+	struct command c = {0};
+
+	if (l->is_loading)
+		return;
+	script_load(&c);
+	l->is_loading = conn_send_command(l->conn, &c, on_loaded, l);
+}
+
 static void on_error(struct call *c, const redisReply *r)
 {
 	struct err why;
@@ -160,12 +173,8 @@ static void on_error(struct call *c, const redisReply *r)
 		take_redirect(c, r->str);
 		return;
 	}
-	if (has_kind(r->str, "NOSCRIPT")) {
-		(void)script_load_all(c->calls->conn, ignore_reply, NULL); /* else NOSCRIPT again */
-		c->retry_at = 0;
-		send_waiting(c->calls);
-		return;
-	}
+	if (has_kind(r->str, SCRIPT_NOT_LOADED))
+		load_functions(c->calls);
 	if (is_not_now(r->str)) {
 		take_not_now(c, r->str);
 		return;

@@ -41,6 +41,7 @@ struct calls {
 	int64_t moved_at;  /* monotonic ms; the last octet, while n_sent > 0 */
 	char not_now[200]; /* the last "not now" of Redis, as a sentence */
 	bool is_stale;     /* READONLY, NOAUTH: the next tick connects anew */
+	bool is_loading;   /* FUNCTION LOAD was sent, and has no reply yet */
 };
 
 /* Queues a command, and sends it if the connection is up. limit_ms 0: no time limit, but a command

@@ -198,18 +198,46 @@ static void ask_meta(struct handshake *h)
 	send_step(h, &c, on_step_meta);
 }
 
-void handshake_connected(struct conn *conn, void *arg)
+static void on_step_load(const redisReply *r, void *arg)
+{
+	if (r && r->type == REDIS_REPLY_ERROR && strstr(r->str, SCRIPT_IS_LOADED))
+		step_done(arg);
+	else
+		on_step(r, arg);
+}
+
+/* r: the libraries of the name of ours. */
+static void on_step_library(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
+	struct command c = {0};
 
-	(void)conn;
-	h->steps_left = SCRIPTS;
-	if (!script_load_all(h->calls->conn, on_step, h))
-		step_unsent(h);
+	if (!r)
+		return;
+	if (r->type != REDIS_REPLY_ARRAY) {
+		step_failed(h, "refused the handshake", r->str ? r->str : "unexpected reply");
+		return;
+	}
+	if (r->elements == 0) {
+		script_load(&c);
+		send_step(h, &c, on_step_load);
+	}
 	if (node_owns(h->node, REDIS_GLOBAL))
 		ask_meta(h);
 	else
 		ask_partitions(h);
+	step_done(h);
+}
+
+void handshake_connected(struct conn *conn, void *arg)
+{
+	struct handshake *h = arg;
+	struct command c = {0};
+
+	(void)conn;
+	h->steps_left = 0;
+	script_ask(&c);
+	send_step(h, &c, on_step_library);
 }
 
 void handshake_lost(struct conn *conn, const char *why, void *arg)

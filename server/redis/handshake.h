@@ -8,10 +8,11 @@ struct command;
 struct config;
 struct node;
 
-/* The first steps on each new connection: load the scripts; make or check the `meta` key (schema,
- * partitions, instance); read Redis's time, state and settings. Redis replies in order, so all
- * steps are sent at once after `meta` is known. In a cluster, only the node that owns `meta` is
- * asked for it. The others are connected after it is known, and set their own partitions up. */
+/* The first steps on each new connection: load the library of functions; make or check the `meta`
+ * key (schema, partitions, instance); read Redis's time, state and settings. Redis replies in
+ * order, so all steps are sent at once after `meta` is known. In a cluster, only the node that owns
+ * `meta` is asked for it. The others are connected after it is known, and set their own partitions
+ * up. */
 
 /* State that the handshakes of one process share. */
 struct handshake_store {

@@ -116,7 +116,7 @@ def test_scripts_that_redis_forgot_are_loaded_again(server, redis):
     load = Load(server, "d27.test", rate=50).start()
     for _ in range(10):
         time.sleep(0.15)
-        redis("SCRIPT", "FLUSH", "SYNC")
+        redis("FUNCTION", "FLUSH", "SYNC")
     load.stop()
     assert load.refused == 0 and not load.unknown
     load.assert_all_delivered()

@@ -165,7 +165,7 @@ def test_a_sentinel_that_names_a_replica_is_passed_over(make_trio, make_server, 
     deliver(server)
     assert late.n_asked > 0
     assert any("not a master" in line.get("reason", "") for line in server.log_lines())
-    assert trio.nodes[1].info("commandstats").get("cmdstat_script|load") is None    # ROLE comes before the handshake
+    assert trio.nodes[1].info("commandstats").get("cmdstat_function|list") is None    # ROLE comes before the handshake
 
 
 def test_sentinels_and_redis_with_a_password_and_a_database(make_trio, make_server):

@@ -10,7 +10,7 @@ from support import harness
 from support.harness import ROOT, RedisClient, RedisError, wait_for
 
 PASSWORD = "canary0of0the0redis0password"
-SUBCOMMANDS = {"CONFIG": "config|get", "SCRIPT": "script|load", "CLUSTER": "cluster|info cluster|slots"}
+SUBCOMMANDS = {"CONFIG": "config|get", "FUNCTION": "function|list function|load", "CLUSTER": "cluster|info cluster|slots"}
 NEVER_REFUSED = {"AUTH"}
 NO_COMMANDS_HERE = {"READONLY"}  # the name of an error too
 
@@ -73,7 +73,7 @@ def test_postern_can_do_all_its_work_as_that_user(make_postern, make_sink, guard
 def test_commands_that_destroy_or_spy_are_not_allowed(guarded):
     for words in (["FLUSHALL"], ["KEYS", "*"], ["SCAN", "0"], ["CONFIG", "SET", "appendfsync", "no"], ["CONFIG", "REWRITE"],
                   ["EVAL", "return 1", "0"], ["SHUTDOWN"], ["ACL", "LIST"], ["MONITOR"],
-                  ["REPLICAOF", "127.0.0.1", "1"], ["MODULE", "LIST"], ["CLIENT", "LIST"], ["SCRIPT", "FLUSH"],
+                  ["REPLICAOF", "127.0.0.1", "1"], ["MODULE", "LIST"], ["CLIENT", "LIST"], ["FUNCTION", "FLUSH"],
                   ["GET", "other"], ["SSUBSCRIBE", "other"], ["BGREWRITEAOF"]):
         with pytest.raises(RedisError, match="NOPERM"):
             guarded.as_user("postern", PASSWORD, *words)

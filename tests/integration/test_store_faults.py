@@ -22,10 +22,10 @@ from support.redis_proxy import Fault, Proxy
 # Commands that run on timers, and commands that are sent once for each connection.
 CHORES = {"promote", "release", "expire", "renew", "deliveries_endpoints", "deliveries_report", "suppression_news"}
 RARE = {"sweep", "ZCARD", "HLEN", "LLEN", "ZRANGE", "HKEYS"}
-HANDSHAKE = {"SCRIPT LOAD", "init_partition", "init_store", "SUBSCRIBE", "INFO", "CONFIG", "TIME"}
+HANDSHAKE = {"FUNCTION LIST", "FUNCTION LOAD", "init_partition", "init_store", "SSUBSCRIBE", "INFO", "CONFIG", "TIME"}
 NOT_NOW = ["OOM command not allowed when used memory > 'maxmemory'.", "LOADING Redis is loading the dataset in memory",
            "BUSY Redis is busy running a script.", "MISCONF Redis is configured to save RDB snapshots",
-           "READONLY You can't write against a read only replica.", "NOSCRIPT No matching script."]
+           "READONLY You can't write against a read only replica.", "ERR Function not found"]
 REMEMBERED = {"key_find"}  # for a second, by the API
 RUNS = itertools.count()
 MOST = 8
@@ -110,6 +110,8 @@ def spoil_each(scene, kind, errors):
                 time.sleep(1.1)
             fault = Fault(kind, name, at, next(errors))
             scene.proxy.faults = [*rare, fault]
+            if name == "FUNCTION LOAD":
+                scene.redis("FUNCTION", "FLUSH")
             if name in HANDSHAKE:
                 scene.proxy.cut_all()
             scene.mail()
@@ -127,7 +129,7 @@ def spoil_each(scene, kind, errors):
                          ids=["not now", "refused", "unheard", "unanswered"])
 def test_whichever_command_goes_wrong_the_ledger_balances(scene, kind, errors):
     spoilt = spoil_each(scene, kind, errors)
-    missing = {"accept", "take", "dot", "settle", "deliveries_report", "key_find", "SET", "GET", "SUBSCRIBE"} - set(spoilt)
+    missing = {"accept", "take", "dot", "settle", "deliveries_report", "key_find", "SET", "GET", "SSUBSCRIBE"} - set(spoilt)
     assert not missing, f"{missing} of {spoilt}"
     scene.check()
 

@@ -1,4 +1,4 @@
-"""bench.py [BATCH...]: µs of Redis a message in each transition: script (cmdstat_evalsha) and process (CPU of redis-server).
+"""bench.py [BATCH...]: µs of Redis a message in each transition: script (cmdstat_fcall) and process (CPU of redis-server).
 
 fsync always, one recipient, 1,000 destinations, one client.
 """
@@ -19,7 +19,7 @@ class Meter:
 
     def look(self):
         info = self.client("INFO", "commandstats")
-        usec = [int(line.split("usec=")[1].split(",")[0]) for line in info.splitlines() if line.startswith("cmdstat_evalsha:")]
+        usec = [int(line.split("usec=")[1].split(",")[0]) for line in info.splitlines() if line.startswith("cmdstat_fcall:")]
         with open(f"/proc/{self.process.pid}/schedstat", encoding="ascii") as f:
             return sum(usec), int(f.read().split()[0]) / 1000
 

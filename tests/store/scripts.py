@@ -1,10 +1,12 @@
 """The transitions as the server loads them, with a clock that the test moves, and with seeded bugs."""
 import functools
+import itertools
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "server" / "store" / "lua"))
 import generate
+import library
 
 ROOT = "pn:{p0}:"
 REAL_CLOCK, TEST_CLOCK = "call('TIME')", "call('HMGET', 'clock', 's', 'us')"
@@ -12,14 +14,15 @@ REAL_CLOCK, TEST_CLOCK = "call('TIME')", "call('HMGET', 'clock', 's', 'us')"
 
 source = functools.cache(generate.source)
 compiled = functools.cache(generate.compiled)
+LIBRARIES = itertools.count()
 
 
 class Scripts:
     """Calls transitions on a partition. patch: (script, text, broken text), applied where script matches."""
 
     def __init__(self, client, patch=None, real_clock=False):
-        self.client, self.hashes = client, {}
-        applied = 0
+        self.client, self.suffix = client, f"_{next(LIBRARIES)}"
+        applied, texts = 0, {}
         for name in generate.names():
             text = source(name)
             if not real_clock:
@@ -29,15 +32,16 @@ class Scripts:
             if patch and name in patch[0].split() and patch[1] in text:
                 text = text.replace(patch[1], patch[2])
                 applied += 1
-            self.hashes[name] = client("SCRIPT", "LOAD", compiled(text))
+            texts[name] = compiled(text)
         if patch and applied != len(patch[0].split()):
             raise AssertionError(f"the seeded bug does not apply: {patch[1]!r}")
+        client("FUNCTION", "LOAD", "REPLACE", library.library(texts, self.suffix))
 
     def __call__(self, name, *args):
         return self.at(0, name, *args)
 
     def at(self, partition, name, *args):
-        return self.client("EVALSHA", self.hashes[name], 1, f"pn:{{p{partition}}}:", *args)
+        return self.client("FCALL", name + self.suffix, 1, f"pn:{{p{partition}}}:", *args)
 
 
 class Clock:

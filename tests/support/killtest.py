@@ -213,8 +213,8 @@ class Nemesis(threading.Thread):
     def flush_scripts(self):
         try:
             with harness.RedisClient(self.server.redis_socket) as r:
-                r("SCRIPT", "FLUSH", "SYNC")
-            self.journal.add(target="scripts", action="SCRIPT FLUSH")
+                r("FUNCTION", "FLUSH", "SYNC")
+            self.journal.add(target="functions", action="FUNCTION FLUSH")
         except (OSError, harness.RedisError):
             self.missed += 1
 

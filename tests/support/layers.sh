@@ -23,7 +23,7 @@ forbid_except() {
 }
 
 own='^[[:space:]]*#[[:space:]]*include[[:space:]]*"'
-generated='"(lua_(names|sources|calls|keys)|openapi_text)\.h"'
+generated='"(lua_(names|library|calls|keys)|openapi_text)\.h"'
 
 # FOLDER: the folders that its files may include, besides itself and server/base.
 while read -r folder allowed; do

@@ -7,11 +7,8 @@ connection instead of giving the answer. Earlier commands on the connection get 
 import asyncio
 import collections
 import contextlib
-import hashlib
-import re
 import threading
 
-TITLE = re.compile(rb"(?m)^-- (\w+):")
 
 
 class Fault:
@@ -28,7 +25,6 @@ class Proxy:
         self.url = "unix://" + self.path
         self.faults = []
         self.refusal = None  # an error that answers every command
-        self.names = {}
         self.seen = collections.Counter()
         self.open = set()
         self.loop = asyncio.new_event_loop()
@@ -78,12 +74,11 @@ class Proxy:
     def name_of(self, words):
         """"take" for a transition ("renew" for a dot that is no fence), else the command's name."""
         name = words[0].upper().decode()
-        if name == "SCRIPT" and words[1].upper() == b"LOAD":
-            self.names[hashlib.sha1(words[2]).hexdigest()] = TITLE.search(words[2]).group(1).decode()
-            return "SCRIPT LOAD"
-        if name != "EVALSHA":
+        if name == "FUNCTION":
+            return f"FUNCTION {words[1].decode().upper()}"
+        if name != "FCALL":
             return name
-        script = self.names.get(words[1].decode(), "unknown script")
+        script = words[1].decode().rpartition("_")[0]
         return "renew" if script == "dot" and words[6] == b"0" else script
 
     def take_fault(self, name):
@@ -118,7 +113,7 @@ class Connection:
             raw, words = await read_command(self.reader)
             name = self.proxy.name_of(words)
             fault = self.proxy.take_fault(name)
-            self.is_subscriber |= name == "SUBSCRIBE"
+            self.is_subscriber |= name == "SSUBSCRIBE"
             if fault is None:
                 self.owed.append(self.REAL)
                 self.redis_writer.write(raw)

@@ -26,8 +26,8 @@ void command_start(struct command *c, const char *name)
 
 void command_script(struct command *c, enum script script, unsigned partition)
 {
-	command_start(c, "EVALSHA");
-	command_str(c, script_sha(script));
+	command_start(c, "FCALL");
+	command_str(c, script_function(script));
 	command_str(c, "1");
 	command_key(c, partition, "%s", "");
 }

@@ -27,7 +27,7 @@ void command_auth(struct command *c, const char *user, const char *password);
  * length. */
 #define COMMAND_ROOT_MAX 24
 size_t command_root(unsigned partition, char root[COMMAND_ROOT_MAX]);
-/* EVALSHA of a transition on the partition (or REDIS_GLOBAL). */
+/* FCALL of a transition on the partition (or REDIS_GLOBAL). */
 void command_script(struct command *c, enum script script, unsigned partition);
 /* One argument each: any octets, a text without its NUL, a number in decimal digits. */
 void command_arg(struct command *c, const void *bytes, size_t len);

@@ -1,34 +1,24 @@
-/* The Lua transitions and their SHA-1 names. */
+/* The Lua transitions, compiled in. */
 #include "server/redis/link/script.h"
 
-#include "lua_sources.h"
+#include "lua_library.h"
 
-const char *script_name(enum script script)
+const char *script_function(enum script script)
 {
-	return lua_sources[script].name;
+	return lua_functions[script];
 }
 
-const char *script_text(enum script script)
+void script_ask(struct command *c)
 {
-	return lua_sources[script].text;
+	command_start(c, "FUNCTION");
+	command_str(c, "LIST");
+	command_str(c, "LIBRARYNAME");
+	command_str(c, LUA_LIBRARY);
 }
 
-const char *script_sha(enum script script)
+void script_load(struct command *c)
 {
-	return lua_sources[script].sha;
-}
-
-bool script_load_all(struct conn *conn, reply_fn *fn, void *arg)
-{
-	bool are_sent = true;
-
-	for (int i = 0; i < SCRIPTS; i++) {
-		struct command c = {0};
-
-		command_start(&c, "SCRIPT");
-		command_str(&c, "LOAD");
-		command_str(&c, script_text((enum script)i));
-		are_sent &= conn_send_command(conn, &c, fn, arg);
-	}
-	return are_sent;
+	command_start(c, "FUNCTION");
+	command_str(c, "LOAD");
+	command_arg(c, lua_library, sizeof(lua_library) - 1);
 }

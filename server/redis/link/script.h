@@ -2,18 +2,22 @@
 #define SERVER_REDIS_LINK_SCRIPT_H
 
 #include "server/redis/link/command.h"
-#include "server/redis/link/conn.h"
 
-/* The transitions in server/store/lua/, compiled in. Redis knows them by their SHA-1. */
+/* The transitions in server/store/lua/, compiled in as one library of Redis functions. Redis stores
+ * it with its data, and replicas have it, too. Its name and the names of its functions contain a
+ * hash of the text, so that two versions of Postern can use one Redis. */
 
-/* The name of the file, without .lua. */
-const char *script_name(enum script script);
-/* As Redis runs it: with its parts, without comments. */
-const char *script_text(enum script script);
-const char *script_sha(enum script script); /* 40 hex digits */
+/* The name of the function, for FCALL. */
+const char *script_function(enum script script);
+/* Writes the command that lists the library. The reply is an empty array if Redis does not have
+ * it. */
+void script_ask(struct command *c);
+/* Writes the command that loads the library. The reply is an error that contains
+ * SCRIPT_IS_LOADED if another process has loaded it. */
+#define SCRIPT_IS_LOADED "already exists"
+void script_load(struct command *c);
 
-/* Sends SCRIPT LOAD of all scripts; fn gets each reply, and arg. False: out of memory, some were
- * not sent. */
-bool script_load_all(struct conn *conn, reply_fn *fn, void *arg);
+/* How the error of an FCALL begins if Redis does not have the library. */
+#define SCRIPT_NOT_LOADED "ERR Function not found"
 
 #endif

@@ -1,7 +1,7 @@
 """Makes what Redis and C need from the transitions in this folder. `generate.py WHAT` prints one of:
 
 names     C: enum script, one value for each transition
-sources   C: the name, the SHA-1 and the text of each transition
+library   C: the library of functions that Redis loads, its name, and the name of each function
 calls     C: for each transition its arguments as a struct, the function that writes them, the places in its reply
 keys      C: the keys of lib/keys.txt as printf formats
 show NAME the text of one transition, as Redis runs it
@@ -18,12 +18,14 @@ A transition is a file NAME.lua in one of the folders. These lines in its head d
 local LATE = 4 --@status     a number in the reply, for C, too: enum { TAKE_STATUS_LATE = 4 }
 
 key_NAME(...) is a key of lib/keys.txt. key_...(), item_...() and constants (local NAME = 'text' or number) are written out in
-place: calls and closures cost Redis more than all else in a short script.
+place, because calls of functions cost much in a short transition.
 """
 import hashlib
 import re
 import sys
 from pathlib import Path
+
+import library
 
 LUA = Path(__file__).resolve().parent
 BODY = "--@body\n"
@@ -71,7 +73,7 @@ def source(name):
     parts = [(LUA / "lib" / f"{part}.lua").read_text() for words in described(text, "include") for part, _ in words]
     parts += [f"local {n} = " + IN_LUA.get(kind, "{0}").format(f"ARGV[{i}]") + "\n" for i, (n, kind) in enumerate(fixed, 1)]
     if item:
-        parts += ["local ARGV = ARGV\n", f"local item_count = (#ARGV - {len(fixed)}) / {len(item)}\n"]
+        parts.append(f"local item_count = (#ARGV - {len(fixed)}) / {len(item)}\n")
         own = f"if item_count % 1 ~= 0 then return redis.error_reply('PNARG {name}') end\n" * (len(item) > 1) + own
     return head + "".join(parts) + BODY + own
 
@@ -138,13 +140,13 @@ def print_names():
     print("enum script {\n" + "".join(f"\tSCRIPT_{name.upper()},\n" for name in names()) + "\tSCRIPTS\n};")
 
 
-def print_sources():
-    print("static const struct {\n\tconst char *name;\n\tconst char *sha;\n\tconst char *text;\n} lua_sources[SCRIPTS] = {")
-    for name in names():
-        text = "".join(line.strip() + "\n" for line in compiled(source(name)).splitlines())
-        quoted = "\n".join('\t"' + re.sub(r'([\\"])', r"\\\1", line) + '\\n"' for line in text.splitlines())
-        print(f'\t[SCRIPT_{name.upper()}] = {{"{name}", "{hashlib.sha1(text.encode()).hexdigest()}",\n{quoted}}},')
-    print("};")
+def print_library():
+    """The names have a part that depends on the text, so that processes of two versions can use one Redis."""
+    texts = {name: compiled(source(name)) for name in names()}
+    suffix = "_" + hashlib.sha256(library.library(texts, "").encode()).hexdigest()[:12]
+    lines = [re.sub(r'([\\"])', r"\\\1", line.strip()) for line in library.library(texts, suffix).splitlines()]
+    print(f'#define LUA_LIBRARY "postern{suffix}"\nstatic const char lua_library[] =\n' + "\n".join(f'\t"{line}\\n"' for line in lines) + ";")
+    print("static const char *const lua_functions[SCRIPTS] = {\n" + "".join(f'\t[SCRIPT_{name.upper()}] = "{name}{suffix}",\n' for name in names()) + "};")
 
 
 def print_arguments(name, words, partition, begin):
@@ -223,7 +225,7 @@ def main():
     if what == "show":
         print(compiled(source(words[0])), end="")
     else:
-        {"names": print_names, "sources": print_sources, "calls": print_calls, "keys": print_keys, "check": check}[what](*words)
+        {"names": print_names, "library": print_library, "calls": print_calls, "keys": print_keys, "check": check}[what](*words)
 
 
 if __name__ == "__main__":

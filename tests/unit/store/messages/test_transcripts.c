@@ -183,7 +183,7 @@ static void the_last_twenty_of_both_are_kept_and_counted_on(void **state)
 		struct job *j;
 
 		if (i > 1)
-			redis_do(f, "EVALSHA %s 1 pn:{p0}: 10", script_sha(SCRIPT_PROMOTE));
+			redis_do(f, "FCALL %s 1 pn:{p0}: 10", script_function(SCRIPT_PROMOTE));
 		j = take(f);
 		assert_int_equal(
 			settle_retry(f, j->ref, j->epoch, 0, LINE "0 deferred 451 - later\n"),

@@ -791,13 +791,13 @@ static void flushed_scripts_are_loaded_again(void **state)
 	struct job *j;
 
 	accept_one(f, &m, &a);
-	redis_do(f, "SCRIPT FLUSH");
+	redis_do(f, "FUNCTION FLUSH");
 	j = take_one(f);
-	redis_do(f, "SCRIPT FLUSH");
+	redis_do(f, "FUNCTION FLUSH");
 	assert_true(ask_fence(f, j).is_yours);
-	redis_do(f, "SCRIPT FLUSH");
+	redis_do(f, "FUNCTION FLUSH");
 	assert_int_equal(settle(f, j->ref, j->epoch, "0 delivered 250 - ok\n"), SETTLED_APPLIED);
-	redis_do(f, "SCRIPT FLUSH");
+	redis_do(f, "FUNCTION FLUSH");
 	accept_one(f, &again, &a);
 	assert_int_equal(a.status, ACCEPT_COMMITTED);
 	job_free(j);

@@ -56,13 +56,13 @@ $(B)/gen/openapi_text.h: $(OPENAPI) openapi/embed.py
 	/usr/bin/python3 openapi/embed.py $(OPENAPI) >$@
 $(B)/api/meta.o: $(B)/gen/openapi_text.h
 
-$(B)/unit/api/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=redis_is_ready,--wrap=relay_watch_holds,--wrap=canary_holds
+$(B)/unit/api/test_meta: LDFLAGS += -Wl,--wrap=keys_find,--wrap=redis_is_ready,--wrap=redis_write_refusing,--wrap=redis_write_metrics,--wrap=relay_watch_holds,--wrap=canary_holds
 $(B)/unit/api/http/test_auth $(B)/unit/store/projects/test_keys: LDFLAGS += -Wl,--wrap=CRYPTO_memcmp,--wrap=sha256
 $(B)/unit/config/test_data_file: LDFLAGS += -Wl,--wrap=fsync,--wrap=rename
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS) -lcmocka
-$(B)/fuzz/fuzz_store_reads: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=redis_%,call call_bulk partitions part config clock_offset_ms saw_time partition_is_connected)
+$(B)/fuzz/fuzz_store_reads: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=redis_%,call call_bulk partitions part config clock_offset_ms saw_time partition_is_connected partition_is_first)
 $(B)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS)

@@ -32,14 +32,31 @@ static const char *find_obstacle(const struct api *api)
 	return NULL;
 }
 
+/* NULL: there is none. */
+static json_t *list_warnings(const struct api *api)
+{
+	const char *name = helo_name_warning(api->config);
+	struct buf partitions = {0};
+	json_t *list = json_array();
+
+	if (name)
+		json_array_append_new(list, json_string(name));
+	if (redis_write_refusing(api->redis, &partitions))
+		json_array_append_new(list, json_string(buf_text(&partitions)));
+	buf_deinit(&partitions);
+	if (json_array_size(list))
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static void respond_ready(struct request *r, bool with_reason)
 {
 	const char *why = find_obstacle(request_api(r));
-	const char *warning = why ? NULL : helo_name_warning(request_api(r)->config);
 	const char *status = why ? "not ready" : "ready";
 	json_t *json =
 		json_pack("{s:s, s:s*, s:o*}", "status", status, "reason", with_reason ? why : NULL,
-			  "warnings", with_reason && warning ? json_pack("[s]", warning) : NULL);
+			  "warnings", with_reason && !why ? list_warnings(request_api(r)) : NULL);
 
 	if (why)
 		response_header(r, "Retry-After", "1");
@@ -61,6 +78,7 @@ void meta_metrics(struct request *r)
 	struct buf text = {0};
 
 	metrics_render(&text);
+	redis_write_metrics(request_api(r)->redis, &text);
 	response_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_text(&text),
 		      text.len);
 	buf_deinit(&text);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/config/config.h"
@@ -110,13 +111,15 @@ static void use_map(struct nodes *n, const struct slot_map *map)
 
 static void set_state(struct nodes *n, bool is_down, const char *why)
 {
-	bool has_changed = strcmp(n->why, why) != 0;
+	bool was_down = n->is_down, has_changed = strcmp(n->why, why) != 0;
 
 	n->is_down = is_down;
 	snprintf(n->why, sizeof(n->why), "%s", why);
-	if (has_changed && *why)
-		LOG_ONCE(LOG_ERROR, "store.cluster_down", LOG_S("reason", n->why));
-	else if (has_changed)
+	if (is_down && has_changed)
+		LOG_ONCE(LOG_ERROR, "store.cluster_down", LOG_B("reason", why, strlen(why)));
+	else if (*why && has_changed)
+		LOG_ONCE(LOG_WARN, "store.cannot_connect", LOG_B("reason", why, strlen(why)));
+	else if (was_down && !is_down)
 		LOG_ONCE(LOG_INFO, "store.cluster_up", {NULL, NULL, 0, 0});
 }
 
@@ -206,6 +209,42 @@ bool nodes_partition_is_open(const struct nodes *n, unsigned partition)
 
 	return nodes_partition_is_ready(n, partition, NULL) &&
 	       (!refused_at || clock_mono_ms() - refused_at > REFUSED_MS);
+}
+
+static void write_refusing(const struct nodes *n, const struct node *node, struct buf *out)
+{
+	char list[LIST_TEXT_MAX];
+	unsigned partition = REDIS_GLOBAL;
+	const char *why = NULL;
+
+	for (unsigned p = 0; p < n->shared.store.partitions && partition == REDIS_GLOBAL; p++)
+		if (node_owns(node, p))
+			partition = p;
+	if (!node_owns(node, partition) || nodes_partition_is_ready(n, partition, &why))
+		return;
+	node_write_partitions(node, list, sizeof(list));
+	buf_fmt(out, "%s%s%s%s%s refuse requests: %s", out->len ? "; " : "",
+		*list ? "partitions " : "", list,
+		*list && node_owns(node, REDIS_GLOBAL) ? ", " : "",
+		node_owns(node, REDIS_GLOBAL) ? "keys and projects" : "", why);
+}
+
+bool nodes_write_refusing(const struct nodes *n, struct buf *out)
+{
+	for (const struct node *node = n->first; node; node = node->next)
+		write_refusing(n, node, out);
+	write_refusing(n, n->absent, out);
+	return out->len > 0;
+}
+
+void nodes_write_metrics(const struct nodes *n, struct buf *out)
+{
+	buf_str(out, "# HELP postern_store_partition_ready 1 while the partition takes mail; node "
+		     "is its primary in the Redis Cluster\n"
+		     "# TYPE postern_store_partition_ready gauge\n");
+	for (unsigned p = 0; p < n->shared.store.partitions; p++)
+		buf_fmt(out, "postern_store_partition_ready{partition=\"%u\",node=\"%s\"} %d\n", p,
+			nodes_owner(n, p)->health.node, nodes_partition_is_ready(n, p, NULL));
 }
 
 /* ---- timer ---- */

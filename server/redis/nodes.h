@@ -16,6 +16,7 @@
  * old owner refuses each with ASK before the first step. The calls wait until the slot has moved.
  */
 
+struct buf;
 struct cluster;
 struct slot_map;
 
@@ -45,5 +46,9 @@ struct node *nodes_owner(const struct nodes *n, unsigned partition);
 bool nodes_partition_is_ready(const struct nodes *n, unsigned partition, const char **why);
 bool nodes_partition_is_connected(const struct nodes *n, unsigned partition);
 bool nodes_partition_is_open(const struct nodes *n, unsigned partition);
+
+/* See redis_write_refusing and redis_write_metrics. */
+bool nodes_write_refusing(const struct nodes *n, struct buf *out);
+void nodes_write_metrics(const struct nodes *n, struct buf *out);
 
 #endif

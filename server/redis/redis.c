@@ -141,6 +141,28 @@ bool redis_is_connected(const struct redis *redis)
 	return false;
 }
 
+bool redis_partition_is_first(const struct redis *redis, unsigned partition)
+{
+	const struct node *owner = nodes_owner(&redis->nodes, partition);
+
+	for (unsigned p = 0; p < partition; p++)
+		if (nodes_owner(&redis->nodes, p) == owner)
+			return false;
+	return true;
+}
+
+bool redis_write_refusing(const struct redis *redis, struct buf *out)
+{
+	return redis->nodes.cluster && redis_is_ready(redis, NULL) &&
+	       nodes_write_refusing(&redis->nodes, out);
+}
+
+void redis_write_metrics(const struct redis *redis, struct buf *out)
+{
+	if (redis->nodes.cluster)
+		nodes_write_metrics(&redis->nodes, out);
+}
+
 const char *redis_durability(const struct redis *redis)
 {
 	const struct node *n = redis->nodes.first;

@@ -8,6 +8,7 @@
 #include "server/redis/callback.h"
 #include "server/redis/subscriber.h"
 
+struct buf;
 struct loop;
 struct config;
 struct command;
@@ -49,6 +50,14 @@ bool redis_partition_is_connected(const struct redis *redis, unsigned partition)
 /* The same for any partition. Without a cluster all partitions have the same state. */
 bool redis_is_ready(const struct redis *redis, const char **why);
 bool redis_is_connected(const struct redis *redis);
+/* True for the first partition of each Redis server: for questions about all servers, such as TIME.
+ */
+bool redis_partition_is_first(const struct redis *redis, unsigned partition);
+/* Writes which partitions of a cluster take no mail now, and why, as a sentence for an operator.
+ * False: all take mail, or none. */
+bool redis_write_refusing(const struct redis *redis, struct buf *out);
+/* Adds metrics of the partitions of a cluster, as Prometheus reads them. */
+void redis_write_metrics(const struct redis *redis, struct buf *out);
 /* "fsync", "relaxed" or "replicated": the durability that a 202 promises now. */
 const char *redis_durability(const struct redis *redis);
 /* The clock of the partition's Redis minus clock_real_ms(), as last measured. The clocks of a

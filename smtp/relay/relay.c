@@ -33,8 +33,7 @@ static void look_for_work(struct relay *r)
 
 static void check_drained(struct relay *r)
 {
-	if (r->context.is_draining && r->deliveries.n == 0 && r->sites.n_channels == 0 &&
-	    r->n_open_takes == 0)
+	if (r->context.is_draining && r->deliveries.n == 0 && r->sites.n_channels == 0 && !r->takes)
 		r->on_drained(r->arg);
 }
 
@@ -85,9 +84,20 @@ static void start_delivery(struct relay *r, struct job *j)
 /* ---- take ---- */
 
 struct open_take {
+	struct open_take *next;
 	struct relay *relay;
 	unsigned partition;
+	bool is_late; /* its round has ended without it */
 };
+
+static void unlink_take(struct open_take *take)
+{
+	struct open_take **at = &take->relay->takes;
+
+	while (*at != take)
+		at = &(*at)->next;
+	*at = take->next;
+}
 
 /* Notes which sites have more jobs or slots than the reply of one partition contained. */
 static void note_response(struct relay *r, const struct take_result *t)
@@ -144,7 +154,8 @@ static void on_taken(const struct take_result *t, void *arg)
 	struct open_take *take = arg;
 	struct relay *r = take->relay;
 
-	r->n_open_takes--;
+	unlink_take(take);
+	r->n_open_takes -= !take->is_late;
 	r->reports_all |= !t;
 	if (t) {
 		note_response(r, t);
@@ -154,10 +165,35 @@ static void on_taken(const struct take_result *t, void *arg)
 			start_delivery(r, t->jobs[i]);
 		r->looks_again |= t->n_jobs > 0;
 	}
+	if (r->n_open_takes == 0 && !take->is_late)
+		end_round(r);
 	free(take);
+	check_drained(r);
+}
+
+/* A call to a node of a cluster that went away has its reply when the node, or its replica, is
+ * there. The rounds of the other partitions do not wait for it. */
+static void leave_late_takes(struct relay *r)
+{
+	if (!r->n_open_takes || !redis_is_connected(r->context.redis))
+		return;
+	for (struct open_take *t = r->takes; t; t = t->next) {
+		if (t->is_late || redis_partition_is_connected(r->context.redis, t->partition))
+			continue;
+		t->is_late = true;
+		r->n_open_takes--;
+	}
 	if (r->n_open_takes == 0)
 		end_round(r);
-	check_drained(r);
+}
+
+static bool may_take_from(const struct relay *r, unsigned partition)
+{
+	const struct open_take *t = r->takes;
+
+	while (t && t->partition != partition)
+		t = t->next;
+	return !t && redis_partition_is_connected(r->context.redis, partition);
 }
 
 /* Each partition is asked for its part. If it returns all of it, it is asked again. */
@@ -242,7 +278,8 @@ static void take_from(struct relay *r, unsigned partition, struct round *round)
 		LOG(LOG_ERROR, "take.no_memory", LOG_N("partition", partition));
 		return; /* the next poll asks again */
 	}
-	*take = (struct open_take){r, partition};
+	*take = (struct open_take){r->takes, r, partition, false};
+	r->takes = take;
 	for (size_t i = 0; i < round->request.n_sites; i++)
 		round->list[i].has = site_slots_held(round->sites[i], partition);
 	r->n_open_takes++;
@@ -282,7 +319,8 @@ static void take_round(void *arg)
 	fill_shares(r, &round);
 	r->is_woken = r->has_found = r->reports_all = false;
 	for (unsigned p = 0; p < redis_partitions(r->context.redis); p++)
-		take_from(r, p, &round);
+		if (may_take_from(r, p))
+			take_from(r, p, &round);
 	buf_deinit(&round.capped);
 }
 
@@ -301,6 +339,7 @@ static void poll_queue(void *arg)
 {
 	struct relay *r = arg;
 
+	leave_late_takes(r);
 	loop_timer_set(&r->poll, redis_is_connected(r->context.redis) ? POLL_MS : POLL_AWAY_MS);
 	for (struct site *s = r->sites.first; s; s = s->next)
 		if (channel_count(&s->channels) == 0)

@@ -13,6 +13,7 @@
  * drains. */
 
 /* Zeroed; then the owner fills in context, on_drained and arg. */
+struct open_take;
 struct relay {
 	struct relay_context context;
 	void (*on_drained)(void *arg); /* the drain is over; may be called more than once */
@@ -24,13 +25,14 @@ struct relay {
 	struct loop_timer poll, renew;
 
 	/* A round asks each partition once. */
-	unsigned n_open_takes; /* calls of this round without a reply */
-	bool wants_new;        /* sites without a channel may have work */
-	bool has_asked_new;    /* in this round */
-	bool has_found;        /* slots, or as many jobs as allowed, in this round */
-	bool is_woken;         /* work became ready since the round began */
-	bool looks_again;      /* start another round when this one is over */
-	bool reports_all;      /* the next round reports all slots of this relay */
+	unsigned n_open_takes;   /* calls of this round without a reply */
+	struct open_take *takes; /* these, and those of a Redis that went away */
+	bool wants_new;          /* sites without a channel may have work */
+	bool has_asked_new;      /* in this round */
+	bool has_found;          /* slots, or as many jobs as allowed, in this round */
+	bool is_woken;           /* work became ready since the round began */
+	bool looks_again;        /* start another round when this one is over */
+	bool reports_all;        /* the next round reports all slots of this relay */
 	struct shortage shortage;
 };
 

@@ -153,6 +153,7 @@ const struct config *__wrap_redis_config(const struct redis *r);
 int64_t __wrap_redis_clock_offset_ms(const struct redis *r, unsigned partition);
 void __wrap_redis_saw_time(struct redis *r, unsigned partition, int64_t redis_ms);
 bool __wrap_redis_partition_is_connected(const struct redis *r, unsigned partition);
+bool __wrap_redis_partition_is_first(const struct redis *r, unsigned partition);
 
 void __wrap_redis_call(struct redis *r, struct command *take, unsigned connection, int64_t limit_ms,
 		       struct callback back)
@@ -226,6 +227,12 @@ bool __wrap_redis_partition_is_connected(const struct redis *r, unsigned partiti
 	(void)r;
 	(void)partition;
 	return true;
+}
+
+bool __wrap_redis_partition_is_first(const struct redis *r, unsigned partition)
+{
+	(void)r;
+	return partition == 0;
 }
 
 static void end_call(struct call c)

@@ -1,7 +1,10 @@
 """Redis Cluster: three real primaries, some of them with replicas, and 8 partitions or more."""
+import os
+import signal
+
 import pytest
 
-from support import cluster
+from support import cluster, harness, sentinel
 from support.harness import wait_for
 from support.load import Load, assert_delivered
 
@@ -39,6 +42,20 @@ def partition_of(message):
     return digits.index(message[-2]) * 32 + digits.index(message[-1])
 
 
+def key_for(server, partition):
+    """An Idempotency-Key of that partition, and the message that has it."""
+    for n in range(1000):
+        key = f"key{n}"
+        response = server.send("k@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key})
+        if response.status == 202 and partition_of(response.json()["id"]) == partition:
+            return key, response.json()["id"]
+    raise AssertionError("no key for the partition")
+
+
+def other_of(nodes, *not_these):
+    return next(n for n in nodes.nodes if n not in not_these and n.role() == "master")
+
+
 def test_mail_of_all_partitions_flows(make_cluster, make_server):
     nodes = make_cluster()
     server = make_server(nodes)
@@ -48,3 +65,175 @@ def test_mail_of_all_partitions_flows(make_cluster, make_server):
     used = {partition_of(message) for message, _ in load.accepted}
     assert used == set(range(PARTITIONS))
     assert len({nodes.owner_of(p).port for p in used}) > 1
+    listed = server.request("GET", "/v1/messages?limit=100", key=server.live_key).json()["data"]
+    assert {message for message, _ in load.accepted[-50:]} <= {m["id"] for m in listed}
+    assert len(server.request("GET", "/v1/events?limit=100", key=server.live_key).json()["data"]) == 100
+
+
+@pytest.mark.parametrize("durability", ["fsync", "replicated"])
+def test_the_replica_of_a_killed_primary_goes_on(make_cluster, make_server, durability):
+    nodes = make_cluster(replicas=1, min_replicas_to_write=1 if durability == "replicated" else 0)
+    server = make_server(nodes, durability=durability)
+    for partition in (3, "g"):
+        old = nodes.owner_of(partition)
+        with Load(server, pause=0.02) as load:
+            load.wait_more()
+            old.kill()
+            new = nodes.wait_other(old, partition)
+            old.start()
+            wait_for(nodes.is_well, 60, what="the old primary follows the new one")
+            load.wait_more(60)
+            after = load.accepted[-30:]
+        if durability == "replicated":
+            for message, to in load.accepted:
+                assert server.message(message, key=server.live_key)["id"] == message
+                server.sink.wait_taken(to, timeout=60)
+        assert_delivered(server, after)
+        assert new.role() == "master"
+    assert any(line["fact"] == "store.partitions_moved" for line in server.log_lines())
+
+
+def test_a_primary_that_hangs_is_left(make_cluster, make_server):
+    nodes = make_cluster(replicas=1)
+    server = make_server(nodes)
+    old = nodes.owner_of(0)
+    with Load(server, pause=0.02) as load:
+        load.wait_more()
+        os.kill(old.process.pid, signal.SIGSTOP)
+        try:
+            nodes.wait_other(old, 0)
+            load.wait_more(60)
+            after = load.accepted[-30:]
+        finally:
+            os.kill(old.process.pid, signal.SIGCONT)
+    assert_delivered(server, after)
+
+
+def test_a_stopped_node_refuses_only_its_partitions(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes)
+    away = next(n for n in nodes.nodes if nodes.owner_of("g") is not n and nodes.partitions_of(n, PARTITIONS))
+    refused = nodes.partitions_of(away, PARTITIONS)
+    key, message = key_for(server, refused[0])
+    away.kill()
+    wait_for(lambda: "warnings" in server.internal("/readyz").json(), 20, what="/readyz names the node")
+    ready = server.internal("/readyz")
+    assert ready.status == 200 and str(away.port) in ready.json()["warnings"][0], ready.json()
+    sent = [server.send(f"a{n}@d0.test", key=server.live_key) for n in range(40)]
+    assert {s.status for s in sent} == {202}
+    assert not {partition_of(s.json()["id"]) for s in sent} & set(refused)
+    assert_delivered(server, [(s.json()["id"], None) for s in sent])
+    repeated = server.send("k@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key})
+    assert (repeated.status, repeated.json()["code"]) == (503, "not_accepted")
+    metrics = server.internal("/metrics").body.decode()
+    for p in range(PARTITIONS):
+        assert f'postern_store_partition_ready{{partition="{p}",node="127.0.0.1:{nodes_port(nodes, away, p)}"}} {int(p not in refused)}' in metrics
+    assert server.request("GET", f"/v1/messages/{message}", key=server.live_key).status == 503
+    away.start()
+    wait_for(lambda: "warnings" not in server.internal("/readyz").json(), 30, what="all partitions are back")
+    repeated = server.send("k@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key})
+    assert (repeated.status, repeated.json()["id"]) == (202, message)
+
+
+def nodes_port(nodes, away, partition):
+    owner = nodes.owner_of(partition)
+    return owner.port if owner else away.port
+
+
+def test_while_the_node_of_the_keys_is_away_known_keys_work(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes)
+    other = server.create_key("other")
+    away = nodes.owner_of("g")
+    for _ in range(50):    # every process of the API knows the key
+        assert server.send("b@d0.test", key=server.live_key).status == 202
+    away.kill()
+    wait_for(lambda: "warnings" in server.internal("/readyz").json(), 20, what="/readyz names the node")
+    assert "keys and projects" in server.internal("/readyz").json()["warnings"][0]
+    assert {server.send("b@d0.test", key=server.live_key).status for _ in range(20)} == {202}
+    assert server.send("b@d0.test", key=other).status == 503
+    away.start()
+    wait_for(lambda: server.send("b@d0.test", key=other).status == 202, 30, what="the keys are back")
+
+
+def test_slots_are_moved_under_load(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes)
+    key, _ = key_for(server, 1)
+    with Load(server, pause=0.01) as load:
+        load.wait_more(100)
+        for partition in (*range(PARTITIONS), "g"):
+            source = nodes.owner_of(partition)
+            slot = source("CLUSTER", "KEYSLOT", "{g}" if partition == "g" else f"{{p{partition}}}")
+            nodes.move_slot(slot, source, other_of(nodes, source))
+        load.wait_more(100)
+    assert load.refused <= 5, f"{load.refused} of {len(load.accepted)} got 503"
+    assert_delivered(server, load.accepted)
+    assert all(len(server.sink.taken(to)) == 1 for _, to in load.accepted)
+    assert server.send("k@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key}).status == 202
+
+
+def test_no_transition_runs_while_a_part_of_its_keys_has_moved(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes)
+    key, message = key_for(server, 1)
+    before = server.wait_terminal(message, key=server.live_key)
+    source = nodes.owner_of(1)
+    target = other_of(nodes, source)
+    slot = source("CLUSTER", "KEYSLOT", "{p1}")
+    nodes.begin_move(slot, source, target)
+    assert nodes.move_keys(slot, source, target, 5) == 5
+    sent = [server.send(f"a{n}@d0.test", key=server.live_key) for n in range(20)]
+    # the processes learn of it by their first send to the partition; after that they choose others
+    refused = [s for s in sent if s.status != 202]
+    assert len(refused) <= 4 and all(s.json()["code"] == "not_accepted" for s in refused)
+    waiting = server.send("k2@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key})
+    assert (waiting.status, waiting.json()["code"]) == (503, "not_accepted")
+    while nodes.move_keys(slot, source, target):
+        pass
+    nodes.end_move(slot, target)
+    assert source("CLUSTER", "COUNTKEYSINSLOT", str(slot)) == 0
+    repeated = wait_for(lambda: (r := server.send("k@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key})).status == 202 and r,
+                        20, what="the partition is back")
+    assert repeated.json()["id"] == message
+    assert server.message(message, key=server.live_key) == before
+
+
+@pytest.mark.parametrize("url, reason", [
+    ("redis+cluster://127.0.0.1:{alone}", "not in cluster mode: write redis://"),
+    ("redis://127.0.0.1:{node}", "use redis+cluster://"),
+    ("redis+cluster://127.0.0.1:1,127.0.0.1:2", "127.0.0.1:2"),
+])
+def test_a_wrong_url_is_named(make_cluster, make_postern, stack, tmp_path, url, reason):
+    nodes = make_cluster()
+    alone = stack.add(sentinel.Node(tmp_path / "alone", harness.free_port())).start()
+    server = make_postern({"redis_url": url.format(alone=alone.port, node=nodes.nodes[0].port), "partitions": PARTITIONS}, start=False)
+    server.launch()
+    server.wait_not_ready(reason)
+
+
+def test_a_cluster_without_all_slots_is_named(make_cluster, make_postern):
+    nodes = make_cluster(cluster_require_full_coverage="yes")
+    slot = nodes.nodes[0]("CLUSTER", "KEYSLOT", "{p1}")
+    for node in nodes.nodes:
+        node("CLUSTER", "DELSLOTS", str(slot))
+    server = make_postern({"redis_url": nodes.url, "partitions": PARTITIONS}, start=False)
+    server.launch()
+    server.wait_not_ready("1 of its 16384 slots have no primary", fact="store.cluster_down")
+
+
+def test_the_settings_of_each_node_are_checked(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes)
+    node = next(n for n in nodes.nodes if nodes.partitions_of(n, PARTITIONS))
+    node("CONFIG", "SET", "appendfsync", "everysec")
+    wait_for(lambda: "warnings" in server.internal("/readyz").json(), 20, what="/readyz names the node")
+    warning = server.internal("/readyz").json()["warnings"][0]
+    assert f"node 127.0.0.1:{node.port}: Redis has appendfsync everysec" in warning
+
+
+def test_a_cluster_with_a_password_is_reached_by_any_seed(make_cluster, make_server):
+    nodes = make_cluster(password="pa:ss@/word%", replicas=1)
+    replica = nodes.nodes[-1]
+    nodes.url = f"redis+cluster://:pa%3Ass%40%2Fword%25@127.0.0.1:1,127.0.0.1:{replica.port}"
+    deliver(make_server(nodes))

@@ -313,7 +313,7 @@ class Postern:
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.log()[-4000:]}") from None
 
-    def wait_not_ready(self, *words, timeout=30):
+    def wait_not_ready(self, *words, timeout=30, fact="store.cannot_connect"):
         """Waits until /readyz gives a reason with these words. Then the log has it, too."""
         def is_said():
             try:
@@ -322,7 +322,7 @@ class Postern:
                 return False
             return answer.status == 503 and all(word in answer.body.decode() for word in words)
         wait_for(is_said, timeout, what=f"/readyz gives {words}: {self.log()[-2000:]}")
-        assert any(line["fact"] == "store.cannot_connect" and all(word in line["reason"] for word in words) for line in self.log_lines())
+        assert any(line["fact"] == fact and all(word in line["reason"] for word in words) for line in self.log_lines())
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

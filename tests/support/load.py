@@ -7,10 +7,11 @@ from support.harness import wait_for
 
 
 class Load:
-    """Sends from four threads until the end of the block, or until is_over is set. accepted: (id, recipient) of each 202."""
+    """Sends from four threads until the end of the block, or until is_over is set. accepted: (id, recipient) of each 202.
+    refused: the number of 5xx responses."""
 
     def __init__(self, server, pause=0):
-        self.server, self.pause, self.accepted, self.is_over = server, pause, [], threading.Event()
+        self.server, self.pause, self.accepted, self.refused, self.is_over = server, pause, [], 0, threading.Event()
         self.threads = [threading.Thread(target=self.run, args=(n,)) for n in range(4)]
 
     def run(self, sender):
@@ -24,6 +25,7 @@ class Load:
                 continue
             if response.status == 202:
                 self.accepted.append((response.json()["id"], to))
+            self.refused += response.status >= 500
 
     def wait_more(self, n=30, timeout=40):
         """Waits until n more are accepted than now."""

@@ -24,6 +24,11 @@ void command_start(struct command *c, const char *name)
 	command_str(c, name);
 }
 
+void command_to(struct command *c, unsigned partition)
+{
+	c->partition = partition;
+}
+
 void command_script(struct command *c, enum script script, unsigned partition)
 {
 	command_start(c, "FCALL");

@@ -29,6 +29,8 @@ void command_auth(struct command *c, const char *user, const char *password);
 size_t command_root(unsigned partition, char root[COMMAND_ROOT_MAX]);
 /* FCALL of a transition on the partition (or REDIS_GLOBAL). */
 void command_script(struct command *c, enum script script, unsigned partition);
+/* For a command without a key, such as TIME: it goes to the Redis that has this partition. */
+void command_to(struct command *c, unsigned partition);
 /* One argument each: any octets, a text without its NUL, a number in decimal digits. */
 void command_arg(struct command *c, const void *bytes, size_t len);
 void command_str(struct command *c, const char *text);

@@ -26,6 +26,7 @@ struct reading {
 	struct redis *redis;
 	char project[12];
 	size_t max;
+	int64_t now_ms;                   /* by the clock of Redis */
 	char until[EVENT_LOG_PLACE_TEXT]; /* the last place to read */
 	struct call_group calls;
 	bool is_full;
@@ -300,20 +301,25 @@ static void ask_all(struct reading *r)
 }
 
 /* Takes Redis's time, {s, us}. Entries from this ms on are left for the next read: a partition that
- * was read early may still get entries that are older than those read from others. */
+ * was read early may still get entries that are older than those read from others. In a cluster,
+ * the clock that is behind the others counts. */
 static void on_time(const struct call_result *result, void *context)
 {
 	struct reading *r = context;
 	int64_t now = resp_time_ms(result->reply);
+	bool is_last = call_group_end(&r->calls, result);
 
-	call_group_end(&r->calls, result);
-	if (!r->calls.has_failed && !now)
+	if (result->end == CALL_ANSWERED && !now)
 		r->calls.has_failed = resp_unexpected(&r->calls.why) < 0;
+	if (!r->now_ms || now < r->now_ms)
+		r->now_ms = now;
+	if (!is_last)
+		return;
 	if (r->calls.has_failed) {
 		end_reading(r);
 		return;
 	}
-	snprintf(r->until, sizeof(r->until), "%" PRId64, now - 1);
+	snprintf(r->until, sizeof(r->until), "%" PRId64, r->now_ms - 1);
 	ask_all(r);
 }
 
@@ -321,9 +327,14 @@ static void ask_time(struct reading *r)
 {
 	struct command c = {0};
 
-	r->calls.n_open = 1;
-	command_start(&c, "TIME");
-	redis_call(r->redis, &c, 1, LIMIT_MS, CALLBACK(on_time, r));
+	for (unsigned p = 0; p < redis_partitions(r->redis); p++) {
+		if (!redis_partition_is_first(r->redis, p))
+			continue;
+		r->calls.n_open++;
+		command_start(&c, "TIME");
+		command_to(&c, p);
+		redis_call(r->redis, &c, 1, LIMIT_MS, CALLBACK(on_time, r));
+	}
 }
 
 struct refused {

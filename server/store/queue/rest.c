@@ -52,5 +52,6 @@ static void rest_in_partition(struct redis *redis, unsigned partition, const cha
 void rest_site(struct redis *redis, const char *site, int code, const char *why)
 {
 	for (unsigned p = 0; p < redis_partitions(redis); p++)
-		rest_in_partition(redis, p, site, code, why);
+		if (redis_partition_is_connected(redis, p))
+			rest_in_partition(redis, p, site, code, why);
 }

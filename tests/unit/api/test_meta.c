@@ -2,10 +2,14 @@
 #define REAL_ROUTES
 /* The real handlers are linked; the linker sends their calls of these four here (see the
  * Makefile). */
-#define keys_find __wrap_keys_find                 /* NOLINT(bugprone-reserved-identifier) */
-#define redis_is_ready __wrap_redis_is_ready       /* NOLINT(bugprone-reserved-identifier) */
-#define relay_watch_holds __wrap_relay_watch_holds /* NOLINT(bugprone-reserved-identifier) */
-#define canary_holds __wrap_canary_holds           /* NOLINT(bugprone-reserved-identifier) */
+#define keys_find __wrap_keys_find           /* NOLINT(bugprone-reserved-identifier) */
+#define redis_is_ready __wrap_redis_is_ready /* NOLINT(bugprone-reserved-identifier) */
+#define redis_write_refusing                                                                       \
+	__wrap_redis_write_refusing                    /* NOLINT(bugprone-reserved-identifier)     \
+							*/
+#define redis_write_metrics __wrap_redis_write_metrics /* NOLINT(bugprone-reserved-identifier) */
+#define relay_watch_holds __wrap_relay_watch_holds     /* NOLINT(bugprone-reserved-identifier) */
+#define canary_holds __wrap_canary_holds               /* NOLINT(bugprone-reserved-identifier) */
 #include "tests/unit/api/http/client.h"
 
 #include <sys/mman.h>
@@ -19,6 +23,7 @@ static struct {
 	int asked;
 	int is_unattended;
 	int is_unproven;
+	int is_partly_away;
 } * store;
 
 bool redis_is_ready(const struct redis *redis, const char **why)
@@ -28,6 +33,20 @@ bool redis_is_ready(const struct redis *redis, const char **why)
 	if (!store->is_ready && why)
 		*why = "no \"connection\" to Redis";
 	return store->is_ready;
+}
+
+bool redis_write_refusing(const struct redis *redis, struct buf *out)
+{
+	(void)redis;
+	if (store->is_partly_away)
+		buf_str(out, "partitions 1-3 take no mail");
+	return store->is_partly_away;
+}
+
+void redis_write_metrics(const struct redis *redis, struct buf *out)
+{
+	(void)redis;
+	buf_str(out, "of_the_partitions 1\n");
 }
 
 bool relay_watch_holds(struct redis *redis, const char **why)
@@ -95,16 +114,18 @@ static void in_public_readiness_has_no_reason(void **state)
 static void readiness_depends_on_store_canary_and_relay(void **state)
 {
 	static const struct {
-		int is_ready, is_unproven, is_unattended, status;
+		int is_ready, is_unproven, is_unattended, is_partly_away, status;
 		const char *body;
 	} rows[] = {
-		{0, 0, 0, 503,
+		{0, 0, 0, 0, 503,
 		 "{\"status\":\"not ready\",\"reason\":\"no \\\"connection\\\" to Redis\"}\n"},
-		{0, 1, 1, 503,
+		{0, 1, 1, 1, 503,
 		 "{\"status\":\"not ready\",\"reason\":\"no \\\"connection\\\" to Redis\"}\n"},
-		{1, 1, 1, 503, "{\"status\":\"not ready\",\"reason\":\"no canary\"}\n"},
-		{1, 0, 1, 503, "{\"status\":\"not ready\",\"reason\":\"no relay\"}\n"},
-		{1, 0, 0, 200, "{\"status\":\"ready\"}\n"},
+		{1, 1, 1, 0, 503, "{\"status\":\"not ready\",\"reason\":\"no canary\"}\n"},
+		{1, 0, 1, 0, 503, "{\"status\":\"not ready\",\"reason\":\"no relay\"}\n"},
+		{1, 0, 0, 0, 200, "{\"status\":\"ready\"}\n"},
+		{1, 0, 0, 1, 200,
+		 "{\"status\":\"ready\",\"warnings\":[\"partitions 1-3 take no mail\"]}\n"},
 	};
 
 	(void)state;
@@ -112,6 +133,7 @@ static void readiness_depends_on_store_canary_and_relay(void **state)
 		store->is_ready = rows[i].is_ready;
 		store->is_unproven = rows[i].is_unproven;
 		store->is_unattended = rows[i].is_unattended;
+		store->is_partly_away = rows[i].is_partly_away;
 		assert_int_equal(get_from(&internal, "/readyz", ""), rows[i].status);
 		assert_string_equal(body(), rows[i].body);
 		assert_int_equal(get("/readyz", ""), rows[i].status);
@@ -125,6 +147,7 @@ static void metrics_are_only_on_the_internal_listener(void **state)
 	assert_int_equal(get_from(&internal, "/metrics", ""), 200);
 	assert_non_null(strstr(answer, "Content-Type: text/plain; version=0.0.4"));
 	assert_non_null(strstr(body(), "\npostern_http_requests_total{class=\"5xx\"} "));
+	assert_non_null(strstr(body(), "\nof_the_partitions 1\n"));
 	assert_int_equal(get_from(&internal, "/v1/messages", ""), 404);
 }
 

@@ -4,8 +4,9 @@
     flood.py --items 10000000 [--seconds 3600] [--seed 1]
 
 An item is a request that got a response, a connection that the server closed without one, or a reply of the hostile mail server.
-It stops after so many items or seconds, whichever comes first. Each minute it prints the counts and the memory. At the end the
-server must be ready, with no child that died, and stop without a report of the sanitizers."""
+It stops after so many items or seconds, whichever comes first. Each minute it prints the counts and the memory:
+that of each process, in the order of their pids, and that of Redis. At the end the server must be ready, with no child that died, and
+stop without a report of the sanitizers."""
 import argparse
 import asyncio
 import collections
@@ -246,8 +247,8 @@ class Flood:
         return self.items() >= self.options.items or time.monotonic() - self.began > self.options.seconds
 
     def show(self):
-        row = {"s": int(time.monotonic() - self.began), "items": self.items(), "rss_mb": self.memory.postern() >> 20,
-               "redis_mb": self.memory.redis() >> 20, **self.counts}
+        row = {"s": int(time.monotonic() - self.began), "items": self.items(),
+               "rss_mb": [n >> 20 for n in self.memory.processes()], "redis_mb": self.memory.redis() >> 20, **self.counts}
         print(json.dumps(row), flush=True)
 
     async def watch(self):

@@ -4,12 +4,14 @@ from collections import Counter, deque
 
 import invariants
 import rules
+from installation import Installation
 from scripts import ROOT, Clock
 from snapshot import Reader, need
 from world import DESTS, IDEMPOTENCY, PROJECTS, RETENTION, SITES, Message, World
 
 PROGRESS = {"promote", "release", "expire", "sweep"}
 DELAYS = (0, 10, 3000, 90_000)
+FINAL = ("delivered", "bounced", "failed")
 
 
 class Command:
@@ -47,10 +49,11 @@ class Actors:
         self.history, self.trace = deque(maxlen=60), deque(maxlen=12)
         self.limit, self.poison = rnd.randint(1, 4), rnd.choice((1, 2, 3, 5))
         self.has_backward_clock = rnd.random() < .3
+        self.installation = Installation(client, scripts, rnd)
         self.actions = [(17, self.accept), (20, self.take), (14, self.dot), (19, self.settle), (5, self.settle_part), (7, self.giveback), (5, self.slot), (2, self.rest),
                         (6, self.promote), (5, self.release), (3, self.release_dead), (3, self.expire), (3, self.cancel), (2, self.retry), (1, self.sweep),
                         (2, self.transcript),
-                        (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (1, self.change_suppressed), (9, self.tick)]
+                        (2, self.crash), (6, self.old_command), (2, self.take_again), (2, self.forget), (1, self.change_limit), (1, self.change_suppressed), (1, self.change_projects), (9, self.tick)]
         self.weights = [w for w, _ in self.actions]
 
     def relay(self):
@@ -178,8 +181,9 @@ class Actors:
             tenant, email = rnd.choice(listed)
             self.scripts("suppression_remove", tenant, email, self.clock.now + abs(self.world.stepped_back) + 10, rnd.choice((0, 86_400_000)))
         else:
-            email = f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
-            tenant = rnd.choice(PROJECTS)
+            tenant, email = rnd.choice(PROJECTS), f"u{rnd.randint(0, 3)}@{rnd.choice(DESTS)}"
+            if listed and rnd.random() < .5:   # it takes the place of an entry, perhaps of one by a bounce
+                tenant, email = rnd.choice(listed)
             now, _, gone, _ = self.scripts("suppression_look", tenant, email)
             self.scripts("suppression_put", tenant, email, json.dumps({"reason": "manual", "at": str(max(now, gone + 1))}))
         self.before = self.reader.read()
@@ -253,7 +257,15 @@ class Actors:
             return relay, relay.name, []
         if rnd.random() < .03:                 # it says what is not its own
             return None, rnd.choice(self.relays).name, [rnd.choice(sorted(relay.jobs.items()))]
+        ended = [job for job in sorted(relay.jobs.items()) if self.has_ended(job[0])]
+        if ended and rnd.random() < .3:
+            return relay, relay.name, ended[:1]
         return relay, relay.name, rnd.sample(sorted(relay.jobs.items()), min(len(relay.jobs), rnd.randint(1, 3)))
+
+    def has_ended(self, ref):
+        """The job has ended while a relay had it: by a late delivery, a cancel or its deadline."""
+        m = self.before.records.get(ref[:-3])
+        return m is None or m.jobs[int(ref[-3:], 16)].open == 0
 
     def dot(self):
         relay, owner, jobs = self.some_jobs()
@@ -290,16 +302,17 @@ class Actors:
         """Final results of some recipients; the relay goes on with the others."""
         _, owner, jobs = self.some_jobs()
         if jobs:
-            self.settle_jobs(owner, jobs, self.rnd.choice(("delivered", "bounced", "failed")), delay=-1)
+            self.settle_jobs(owner, jobs, self.rnd.choice(FINAL), is_of_part=True)
 
-    def settle_jobs(self, owner, jobs, outcome=None, delay=None):
+    def settle_jobs(self, owner, jobs, outcome=None, is_of_part=False):
         args, results = [owner, RETENTION], []
-        for ref, epoch in jobs:
-            results.append(self.results(ref, outcome))
-            if delay == -1:
+        for i, (ref, epoch) in enumerate(jobs):
+            is_part = is_of_part or (ref, epoch) in jobs[i + 1:] and self.rnd.random() < .5
+            results.append(self.results(ref, outcome or is_part and self.rnd.choice(FINAL) or None))
+            if is_part:
                 results[-1] = [r for r in results[-1] if self.rnd.random() < .5]
             attempt = self.rnd.choice(("", f"a at {self.clock.now}\n", f"a at {self.clock.now} {self.rnd.random()}\n"))
-            args += [ref, epoch, self.rnd.choice(DELAYS) if delay is None else delay, attempt + "".join(f"{r} {o} {c} {d} {t}\n" for r, o, c, d, t in results[-1])]
+            args += [ref, epoch, -1 if is_part else self.rnd.choice(DELAYS), attempt + "".join(f"{r} {o} {c} {d} {t}\n" for r, o, c, d, t in results[-1])]
         self.remember(Command("settle", args, results=results))
 
     def transcript(self):
@@ -382,6 +395,13 @@ class Actors:
 
     def change_limit(self):
         self.limit = self.rnd.randint(1, 4)
+
+    def change_projects(self):
+        """No change of a project, not even its deletion, changes a partition."""
+        for _ in range(self.rnd.randint(1, 20)):
+            self.installation.step()
+        self.done["projects"] += 1
+        need({**vars(self.reader.read()), "log": 0} == {**vars(self.before), "log": 0}, "a change of projects changed a partition")
 
     def forget(self):
         """Deletes the keys whose time to live has passed."""

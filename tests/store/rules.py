@@ -42,7 +42,7 @@ def leases(before, after, command, world):
             in_part = command.name == "settle" and (ref, lease[0], -1) in zip(command.args[2::4], command.args[3::4], command.args[4::4])
             need(new[0] == lease[0] and new[2] == lease[2] and (new[1] >= lease[1] or in_part), "lease changed", ref, lease, new)
             need(new[1] == lease[1] or new[1] == 0 or command.name == "dot" and command.args[2] == 1, "dot without a fence", ref)
-            need(after.ends[ref] >= before.ends[ref], "lease grew shorter", ref)
+            need(after.ends.get(ref, 0) >= before.ends[ref], "lease grew shorter", ref)
     for ref in after.leases.keys() - before.leases.keys():
         epoch, dot, owner = after.leases[ref]
         need(command.name == "take" and owner == command.args[0] and not dot, "a lease out of nothing", ref)

@@ -41,7 +41,10 @@ class Scripts:
         return self.at(0, name, *args)
 
     def at(self, partition, name, *args):
-        return self.client("FCALL", name + self.suffix, 1, f"pn:{{p{partition}}}:", *args)
+        return self.on(f"pn:{{p{partition}}}:", name, *args)
+
+    def on(self, root, name, *args):
+        return self.client("FCALL", name + self.suffix, 1, root, *args)
 
 
 class Clock:

@@ -2,7 +2,8 @@
 import sys
 import time
 
-from one_store import run_tests
+from bugs import EDGE_BUGS
+from one_store import find_bugs, run_tests
 from redis_server import RedisError
 from scripts import ROOT, generate
 from world import RETENTION
@@ -166,12 +167,16 @@ def test_a_delivery_is_taken_though_redis_lost_its_last_writes(store):
         assert record.open == 0 and record.recipients[0].state == "delivered" and record.jobs[0].settled == record.jobs[0].epoch == 1
 
 
-def test_final_results_of_some_recipients_keep_the_lease_for_the_others(store):
+def two_recipients(store):
     message = store.message()
     message[4] = "2 0 0 0 a.ex\n"
     message[5] += "queued 0 0 0 0 0 v@a.ex\n"
     message[7] += "000000"
-    me, = store.accept(message)
+    return message
+
+
+def test_final_results_of_some_recipients_keep_the_lease_for_the_others(store):
+    me, = store.accept(two_recipients(store))
     _, jobs = store.take(1, sites=[("a.ex", 1, 0)])
     ref, epoch = jobs[0][:2]
     part = [ref, epoch, -1, "a first\n0 delivered 250 - ok\n"]
@@ -194,6 +199,64 @@ def test_final_results_of_some_recipients_keep_the_lease_for_the_others(store):
     assert [(r.state, r.attempts) for r in recipients] == [("delivered", 1), ("deferred", 1)]
     # What comes late is taken if it was delivered.
     assert store.scripts("settle", "w", RETENTION, ref, epoch, 0, "1 delivered 250 - ok\n") == [3]
+
+
+def lease_of(read, ref):
+    """The lease of a job, and when it expires and the job is due."""
+    return read.leases.get(ref), read.ends.get(ref), read.due.get(ref)
+
+
+PART = -1                                      # the lease stays
+REPEATED = (                                   # (what settle gets of one job in one call, the statuses, the states)
+    ([(0, "0 delivered\n1 delivered\n"), (0, "0 delivered\n1 delivered\n")], [1, 2], "delivered delivered"),
+    ([(1000, "0 deferred\n1 deferred\n"), (0, "0 delivered\n")], [1, 2], "deferred deferred"),
+    ([(1000, "0 deferred\n1 deferred\n"), (PART, "0 delivered\n")], [1, 2], "deferred deferred"),
+    ([(PART, "0 delivered\n"), (0, "1 bounced\n")], [1, 1], "delivered bounced"),
+    ([(PART, "0 delivered\n"), (1000, "1 deferred\n")], [1, 1], "delivered deferred"),
+    ([(PART, "0 delivered\n"), (PART, "1 delivered\n")], [1, 1], "delivered delivered"),
+    ([(PART, ""), (0, "0 delivered\n1 failed\n")], [1, 1], "delivered failed"),
+    ([(PART, "0 delivered\n"), (PART, "0 delivered\n"), (PART, ""), (1000, "1 deferred\n")], [1, 1, 1, 1], "delivered deferred"),
+)
+
+
+def test_results_of_one_job_in_one_call_are_applied_in_order_and_the_lease_ends(store):
+    """As when the journal of a dead relay has several, and Redis has lost its last writes."""
+    for items, statuses, want in REPEATED:
+        me, = store.accept(two_recipients(store))
+        (ref, epoch, *_), = store.take(1, sites=[("a.ex", 1, 0)])[1]
+        store.scripts("dot", "w", 660_000, 1, 60_000, ref, epoch)
+        words = [w for delay, results in items for w in (ref, epoch, delay, results.replace("\n", " 250 - ok\n"))]
+        assert store.scripts("settle", "w", RETENTION, *words) == statuses, items
+        read = store.read()
+        recipients = read.records[me].recipients
+        assert " ".join(r.state for r in recipients) == want and {r.attempts for r in recipients} == {1}, items
+        assert lease_of(read, ref) == (None, None, store.clock.now + 1000 if "deferred" in want else None), items
+
+
+def test_a_job_whose_last_recipient_was_delivered_late_ends_when_its_relay_goes_on_with_the_others(store):
+    """So the next fence of that relay fails, and nobody gets the mail again."""
+    for results in ("", "0 delivered 250 - ok\n"):
+        me, = store.accept(two_recipients(store))
+        (ref, epoch, *_), = store.take(owner="first", free=9, lease=1000)[1]
+        store.clock.move(1000)
+        store.release()
+        second, = store.take(owner="second", free=9)[1]
+        assert store.scripts("dot", "second", 660_000, 1, 60_000, *second[:2])[1] == 1
+        assert store.scripts("settle", "first", RETENTION, ref, epoch, 0, "0 delivered 250 - ok\n1 delivered 250 - ok\n") == [3]
+        assert store.read().leases[ref][1]     # the second relay may have sent the mail
+        assert store.scripts("settle", "second", RETENTION, *second[:2], PART, results) == [1]
+        read = store.read()
+        assert lease_of(read, ref) == (None, None, None) and read.records[me].jobs[0].settled == second[1]
+        assert [r.state for r in read.records[me].recipients] == ["delivered"] * 2
+        store.slot("a.ex", 1, owner="second")
+        store.slot("a.ex", 1, owner="first")
+
+
+def test_the_seeded_bugs_are_found(store):
+    def work(broken):
+        test_results_of_one_job_in_one_call_are_applied_in_order_and_the_lease_ends(broken)
+        test_a_job_whose_last_recipient_was_delivered_late_ends_when_its_relay_goes_on_with_the_others(broken)
+    find_bugs(store, EDGE_BUGS, work)
 
 
 def test_a_dot_that_was_refused_for_a_time_is_cleared_for_the_next_host(store):

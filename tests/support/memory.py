@@ -29,9 +29,13 @@ class Memory:
     def __init__(self, server, every=0.1):
         self.server, self.every, self.done = server, every, threading.Event()
 
+    def processes(self):
+        """The bytes of each process, in the order of their start."""
+        pids = [self.server.process.pid, *sorted(harness.direct_children(self.server.process.pid))]
+        return [resident_bytes(pid) for pid in pids if not is_redis(pid)]
+
     def postern(self):
-        pids = [self.server.process.pid, *harness.direct_children(self.server.process.pid)]
-        return sum(resident_bytes(pid) for pid in pids if not is_redis(pid))
+        return sum(self.processes())
 
     def redis(self):
         with harness.RedisClient(self.server.redis_socket) as r:

@@ -101,10 +101,10 @@ local function end_lease(ref, job, lease)
 end
 
 -- The owner continues with the other recipients of the job. A repeated run applies nothing, and must not clear a dot
--- that was set in between.
+-- that was set in between. If the others were delivered late by another owner, the lease ends.
 local function settle_part(i, message, job, lease, epoch)
 	local is_empty = #results[i] == 0
-	if not is_empty and apply(i, message, epoch, false) == 0 then return APPLIED end
+	if not is_empty and apply(i, message, epoch, false) == 0 and job.open > 0 then return APPLIED end
 	if job.open > 0 then
 		if not is_empty then
 			changed[ids[i]] = message
@@ -168,8 +168,9 @@ for ref, ms in pairs(due_ms) do
 	due[#due + 1] = digits(ms)
 	due[#due + 1] = ref
 end
-call_in_pieces('HDEL', key_lease(), leases_over)
+-- in this order: final results may follow results of a part of the same job
 call_in_pieces('HSET', key_lease(), leases_kept)
+call_in_pieces('HDEL', key_lease(), leases_over)
 call_in_pieces('ZREM', key_lease_end(), leases_over)
 call_in_pieces('ZREM', key_due(), due_over)
 call_in_pieces('ZADD', key_due(), due)

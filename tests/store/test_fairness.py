@@ -489,7 +489,7 @@ class Ear:
 
     def __init__(self, store):
         self.client = Client(store.client.socket.getpeername())
-        self.client("SUBSCRIBE", ROOT + "wake")
+        self.client("SSUBSCRIBE", ROOT + "wake")
 
     def heard(self):
         self.client.socket.settimeout(0.05)

@@ -115,13 +115,14 @@ local function addresses_to_look_up(refs)
 	for i = 1, #refs do
 		local id, job_number = split_ref(refs[i])
 		local message = messages[id]
-		if message and message.jobs[job_number] and message.deadline_ms > now_ms then
+		if message and message.deadline_ms > now_ms then
 			local tenant = message.project
 			if has_suppressions[tenant] == nil then
 				has_suppressions[tenant] = call('EXISTS', key_suppressed(tenant)) == 1
 			end
-			local list = has_suppressions[tenant] and (asked[tenant] or { of = {} })
-			if list then
+			message = has_suppressions[tenant] and whole(id)
+			if message then
+				local list = asked[tenant] or { of = {} }
 				asked[tenant] = list
 				each_open(message, job_number, function(r, recipient)
 					list[#list + 1] = lower(recipient.email)
@@ -144,11 +145,11 @@ local function suppress_popped(refs)
 	end
 end
 
--- Loads the records of popped refs into `messages`.
+-- Loads the heads of the records of popped refs into `messages`.
 local function load_popped(refs)
 	local ids = {}
 	for i = 1, #refs do ids[i] = split_ref(refs[i]) end
-	load_messages(ids)
+	load_heads(ids)
 	suppress_popped(refs)
 end
 
@@ -156,7 +157,8 @@ end
 local function find_job(ref)
 	local id, job_number = split_ref(ref)
 	local message = messages[id]
-	local job = message and message.jobs[job_number]
+	if message and message.deadline_ms <= now_ms then message = whole(id) end
+	local job = message and job_of(message, job_number)
 	if not job then                            -- no text: the message ended and was swept
 		if texts[id] then damaged[#damaged + 1] = ref end
 		return nil

@@ -36,17 +36,22 @@ end
 local JOB = '^(%d+) (%d+) (%d+) (%d+) (%S+)\n()'
 local RECIPIENT = '^(%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n()'
 
+-- Returns the job whose line begins at the position, and where the next line begins; nil: damaged.
+local function parse_job(text, position)
+	local open, crashes, epoch, settled, destination, after = match(text, JOB, position)
+	if not after then return nil end
+	return { open = tonumber(open), crashes = tonumber(crashes), epoch = tonumber(epoch),
+		settled_epoch = tonumber(settled), destination = destination }, after
+end
+
 -- Returns the whole message; nil: absent or damaged. Raises no error for any text.
 local function parse_record(text)
 	local message, position = parse_head(text)
 	if not message then return nil end
 	local jobs, recipients = {}, {}
 	for j = 0, message.job_count - 1 do
-		local open, crashes, epoch, settled, destination, after = match(text, JOB, position)
-		if not after then return nil end
-		jobs[j] = { open = tonumber(open), crashes = tonumber(crashes), epoch = tonumber(epoch),
-			settled_epoch = tonumber(settled), destination = destination }
-		position = after
+		jobs[j], position = parse_job(text, position)
+		if not position then return nil end
 	end
 	for r = 0, message.recipient_count - 1 do
 		local state, job, attempts, code, at_ms, event, email, after = match(text, RECIPIENT, position)
@@ -107,6 +112,50 @@ local function load_messages(ids)
 		texts[names[i]] = got[i]
 	end
 	return messages
+end
+
+-- Like load_messages, but reads only the heads; then job_of and whole read more of them.
+local function load_heads(ids)
+	local keys, names = {}, {}
+	for i = 1, #ids do
+		if messages[ids[i]] == nil then
+			messages[ids[i]] = false
+			keys[#keys + 1] = key_message(ids[i])
+			names[#names + 1] = ids[i]
+		end
+	end
+	local got = read_in_pieces('MGET', nil, keys)
+	for i = 1, #got do
+		local message, jobs_at = parse_head(got[i])
+		if message then message.jobs, message.text, message.jobs_at = {}, got[i], jobs_at end
+		messages[names[i]] = message or false
+		texts[names[i]] = got[i]
+	end
+end
+
+-- Returns a job of a message; nil: it has no such job.
+local function job_of(message, job_number)
+	local job = message.jobs[job_number]
+	if job or not message.jobs_at or job_number >= message.job_count then return job end
+	local position = message.jobs_at
+	for _ = 1, job_number do
+		position = find(message.text, '\n', position, true)
+		if not position then return nil end
+		position = position + 1
+	end
+	job = parse_job(message.text, position)
+	message.jobs[job_number] = job
+	return job
+end
+
+-- Returns the whole message, of which the head was read; false: damaged.
+local function whole(id)
+	local message = messages[id]
+	if message and message.jobs_at then
+		message = parse_record(message.text) or false
+		messages[id] = message
+	end
+	return message
 end
 
 local function is_open(recipient)

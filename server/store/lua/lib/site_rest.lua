@@ -30,6 +30,7 @@ end
 -- Defers a job until the end of the rest. A recipient that is deferred already gets no second event.
 local function defer_job(ref, rest)
 	local message, id, job_number = find_job(ref)
+	message = message and whole(id)
 	if not message then return end
 	each_open(message, job_number, function(r, recipient)
 		if recipient.state == 'deferred' then return end

@@ -157,8 +157,17 @@ local function defer_or_try(site, rest)
 	return has_tried
 end
 
+local has_read_known = false
+
+local function read_known()
+	has_read_known = true
+	local counted = call('HKEYS', key_slots_of(owner))
+	for i = 1, #counted do is_known[counted[i]] = true end
+end
+
 -- Whether a first connection to the site may be opened: 'open', 'full', 'rests', or 'later'.
 local function judge_site(site)
+	if not has_read_known then read_known() end
 	if is_known[site] then return 'later' end
 	local used, rest = slots_used(site), rest_of(site)
 	if used >= site_limit then return 'full'
@@ -312,8 +321,6 @@ if is_complete then                            -- free slots that are counted, b
 	if #new_sites > 0 then wake() end
 	write_turns()                              -- these sites have room again
 end
-local counted_sites = call('HKEYS', key_slots_of(owner))
-for i = 1, #counted_sites do is_known[counted_sites[i]] = true end
 
 for tenant in gmatch(capped, '%S+') do
 	is_capped[tenant] = true

@@ -114,22 +114,25 @@ local function load_messages(ids)
 	return messages
 end
 
--- Like load_messages, but reads only the heads; then job_of and whole read more of them.
+local contents = {}                            -- id -> content; '': in chunks, or gone
+
+-- Like load_messages, but reads the contents, and of the records only the heads; then job_of and whole read more.
 local function load_heads(ids)
 	local keys, names = {}, {}
 	for i = 1, #ids do
-		if messages[ids[i]] == nil then
-			messages[ids[i]] = false
-			keys[#keys + 1] = key_message(ids[i])
-			names[#names + 1] = ids[i]
+		local id, n = ids[i], #keys
+		if messages[id] == nil then
+			messages[id] = false
+			keys[n + 1], keys[n + 2] = key_message(id), key_content(id)
+			names[#names + 1] = id
 		end
 	end
 	local got = read_in_pieces('MGET', nil, keys)
-	for i = 1, #got do
-		local message, jobs_at = parse_head(got[i])
-		if message then message.jobs, message.text, message.jobs_at = {}, got[i], jobs_at end
-		messages[names[i]] = message or false
-		texts[names[i]] = got[i]
+	for i = 1, #names do
+		local id, text = names[i], got[i * 2 - 1]
+		local message, jobs_at = parse_head(text)
+		if message then message.jobs, message.text, message.jobs_at = {}, text, jobs_at end
+		messages[id], texts[id], contents[id] = message or false, text, got[i * 2] or ''
 	end
 end
 

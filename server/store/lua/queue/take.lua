@@ -28,15 +28,12 @@ local picked_for = {}                          -- the tenant of each picked job
 
 local function may_go_on() return job_count < max_jobs and byte_count < max_bytes and looks_left > 0 end
 
--- rows: {ref, epoch, site, record}. Returns the flat list of all rows, each with its content.
-local function with_contents(rows)
-	local keys, list = {}, {}
-	for i = 1, #rows do keys[i] = key_content(sub(rows[i][1], 1, -4)) end
-	local contents = read_in_pieces('MGET', nil, keys)
+-- rows: {ref, epoch, site, record, content}.
+local function flat(rows)
+	local list = {}
 	for i = 1, #rows do
 		local row, n = rows[i], i * 5 - 5
-		list[n + 1], list[n + 2], list[n + 3], list[n + 4] = row[1], row[2], row[3], row[4]
-		list[n + 5] = contents[i] or ''
+		list[n + 1], list[n + 2], list[n + 3], list[n + 4], list[n + 5] = row[1], row[2], row[3], row[4], row[5]
 	end
 	return list
 end
@@ -44,21 +41,22 @@ end
 -- Repeats the reply of the last take, with the jobs that are still leased.
 local function take_again(last_take)
 	local slot_list, ref_list = match(last_take, '^%S+\n([^\n]*)\n([^\n]*)$')
-	local refs, sites, keys, rows = {}, {}, {}, {}
+	local refs, sites, ids, rows = {}, {}, {}, {}
 	for site, count, project in gmatch(slot_list, '(%S+) (%d+) (%S+)') do
 		add_granted(site, tonumber(count), project)
 	end
 	for ref, site in gmatch(ref_list, '(%S+) (%S+)') do
-		refs[#refs + 1], sites[#sites + 1], keys[#keys + 1] = ref, site, key_message(sub(ref, 1, -4))
+		refs[#refs + 1], sites[#sites + 1], ids[#ids + 1] = ref, site, sub(ref, 1, -4)
 	end
-	local leases, records = read_in_pieces('HMGET', key_lease(), refs), read_in_pieces('MGET', nil, keys)
+	local leases = read_in_pieces('HMGET', key_lease(), refs)
+	load_heads(ids)
 	for i = 1, #refs do
-		local lease = parse_lease(leases[i])
-		if lease and lease.owner == owner and records[i] then
-			rows[#rows + 1] = { refs[i], lease.epoch, sites[i], records[i] }
+		local lease, id = parse_lease(leases[i]), ids[i]
+		if lease and lease.owner == owner and texts[id] then
+			rows[#rows + 1] = { refs[i], lease.epoch, sites[i], texts[id], contents[id] }
 		end
 	end
-	local jobs = with_contents(rows)
+	local jobs = flat(rows)
 	return { now_ms, granted, jobs, expired, deferred, waiting }
 end
 
@@ -377,6 +375,7 @@ if job_count < max_jobs and call('EXISTS', key_hungry()) == 0 then call('SET', k
 for i = 1, #rows do                            -- read it now: another job of the message may have changed it
 	local id = rows[i][4]
 	rows[i][4] = changed[id] and call('GET', key_message(id)) or texts[id]
+	rows[i][5] = contents[id]
 end
-local jobs = with_contents(rows)
+local jobs = flat(rows)
 return { now_ms, granted, jobs, expired, deferred, waiting }

@@ -266,6 +266,13 @@ def test_the_weight_of_a_project_is_in_all_partitions_for_both_modes(make_redis,
     for wrong in ("0", "101", "-1", "1.5", "heavy"):
         refused = do("set", "shop", "--weight", wrong)
         assert refused.returncode == 2 and "--weight:" in refused.stderr and "1 to 100" in refused.stderr, refused
+    # One partition cannot store it.
+    redis("SET", "pn:{p1}:weights", "of another type")
+    stopped = do("set", "shop", "--weight", "7")
+    assert stopped.returncode == 1 and "stored in 2 of 3 partitions; set it again to store it in all: " in stopped.stderr, stopped
+    redis("DEL", "pn:{p1}:weights")
+    assert weights() == [[b"2", b"7", b"2t", b"7"], [], [b"2", b"7", b"2t", b"7"]]
+    assert do("set", "shop", "--weight", "7").returncode == 0 and weights() == [[b"2", b"7", b"2t", b"7"]] * 3
 
 
 def test_json_output_can_be_parsed(make_redis, run):

@@ -104,6 +104,7 @@ struct change {
 	bool has_weight; /* the weight is among the settings */
 	struct project project;
 	struct call_group calls;
+	unsigned n_weighed; /* partitions that have the new weight */
 };
 
 static void end_change(struct change *change, const struct err *why)
@@ -115,9 +116,17 @@ static void end_change(struct change *change, const struct err *why)
 static void on_weighed(const struct call_result *result, void *context)
 {
 	struct change *change = context;
+	struct call_group *calls = &change->calls;
 
-	if (call_group_end(&change->calls, result))
-		end_change(change, change->calls.has_failed ? &change->calls.why : NULL);
+	change->n_weighed += result->end == CALL_ANSWERED;
+	if (!call_group_end(calls, result))
+		return;
+	if (calls->has_failed)
+		err_prefix(&calls->why,
+			   "the weight is stored in %u of %u partitions; set it again to store it "
+			   "in all",
+			   change->n_weighed, redis_partitions(change->redis));
+	end_change(change, calls->has_failed ? &calls->why : NULL);
 }
 
 /* Each partition has a copy of the weight, because take reads it there. */

@@ -32,8 +32,9 @@ typedef void projects_fn(const struct project *list, size_t n, const struct err 
 void projects_create(struct redis *redis, const char *id, const char *name, projects_fn *fn,
 		     void *arg);
 /* Changes settings: names as in struct quota, or "weight"; value 0 = the default. fn gets a list of
- * one. ERR_NOT_FOUND: no such project. project: name or id. After an error, some partitions may
- * already have the new weight; call again. */
+ * one. ERR_NOT_FOUND: no such project. project: name or id. The weight has a copy in each
+ * partition: if only some have it, the error says how many, and calling again with it completes the
+ * change. */
 struct project_setting {
 	const char *name;
 	int64_t value;

@@ -101,6 +101,9 @@ test-contract: all ## the server against openapi.yaml, by schemathesis (needs Py
 	/usr/bin/python3 -m pytest -q tests/contract
 kill-test: all ## 60 s of load and kill -9 (part of test-integration); KILL_S=600 for longer
 	/usr/bin/python3 tests/support/killtest.py --seconds $(or $(KILL_S),60)
+test-cluster: all ## 10 min of load with a failover of a Redis Cluster each 30 s, and up to 12 min of waiting for leases; CLUSTER_S=60 for less
+	/usr/bin/python3 tests/support/killtest.py --redis cluster --durability replicated --targets redis --every 30 --rate 60 \
+		--seconds $(or $(CLUSTER_S),600) --drain 720
 bench: all ## measure accept, delivery, latency, memory, bytes in Redis
 	sh tests/support/install.sh bench
 	/usr/bin/python3 tests/bench/bench.py
@@ -134,6 +137,6 @@ clean: ## remove build/
 	rm -rf build
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
-.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-hostile flood test-clients test-contract kill-test bench fuzz fmt image image-test \
+.PHONY: all archives deps deps-test run asan test test-unit units test-property test-integration test-hostile flood test-clients test-contract kill-test test-cluster bench fuzz fmt image image-test \
 	fmt-check lint lint-openapi layers install clean help
 .DELETE_ON_ERROR:

@@ -15,7 +15,7 @@ class Cluster:
     def __init__(self, directory, add, primaries=3, replicas=0, password="", tls=None, seeds=None, **settings):
         secret = {"requirepass": password, "masterauth": password} if password else {}
         settings = {"cluster_node_timeout": 1500, "cluster_require_full_coverage": "no", **settings, **secret, **(tls or {})}
-        self.password = password
+        self.password, self.directory = password, directory
         self.nodes = [Node(directory / f"node{n}", harness.free_port(), cluster_enabled="yes", cluster_port=harness.free_port(), **settings)
                       for n in range(primaries * (1 + replicas))]
         for node in self.nodes:
@@ -31,6 +31,10 @@ class Cluster:
         wait_for(self.is_well, 30, what="the cluster is well")
         self.seeds = ",".join(f"127.0.0.1:{node.port}" for node in (seeds or self.nodes[:primaries]))
         self.url = f"redis{'s' if tls else ''}+cluster://{':' + password + '@' if password else ''}{self.seeds}"
+
+    def stop(self):
+        for node in self.nodes:
+            node.stop()
 
     @staticmethod
     def state(node):
@@ -77,6 +81,21 @@ class Cluster:
             now = self.owner_of(partition)
             return now if now is not None and now is not old else None
         return wait_for(other, 60, what="another primary")
+
+    def fail_over(self, partition, by_hand=False):
+        """The primary of a partition is killed and comes back as a replica, or its replica takes over by hand. Waits until
+        all is well again."""
+        old = wait_for(lambda: self.owner_of(partition), 60, what="a primary")
+        if by_hand:
+            replica = next(n for n in self.up() if n.role() == "slave" and n("ROLE")[2] == old.port)
+            replica("CLUSTER", "FAILOVER")
+        else:
+            old.kill()
+        self.wait_other(old, partition)
+        if not by_hand:
+            old.start()
+        wait_for(self.is_well, 60, what="the cluster is well")
+        return old
 
     def begin_move(self, slot, source, target):
         target("CLUSTER", "SETSLOT", str(slot), "IMPORTING", self.name(source))

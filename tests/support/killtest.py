@@ -6,6 +6,10 @@ then Redis forgets its scripts as well. Each message has an Idempotency-Key; wha
 again with the same key; half of what was refused is left alone, to catch mail that was refused and
 sent. Exit status 1 when a figure that must be 0 is not.
 
+With --redis cluster the faults are failovers of a Redis Cluster (three primaries, each with a replica): a primary is
+killed, or its replica takes over by hand. --durability replicated then keeps all accepted messages. Results of deliveries
+can be lost in a failover: such mail is sent again after its lease has ended, which takes up to 11 minutes (--drain).
+
 --negative spoils the run so that the checker must go red (then the exit status is 1):
     cut-aof       each kill of Redis takes the last 64 KB of its log along, as a disk that lies would
     everysec      appendfsync everysec (a mere kill shows loss only when it meets a delayed write)
@@ -30,11 +34,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import harness, ledger  # noqa: E402
+from support.cluster import Cluster  # noqa: E402
 from support.power import FrailRedis  # noqa: E402
 from support.receiver import Receiver  # noqa: E402
 from support.words import Words  # noqa: E402
 
 DOMAINS = [f"d{i}.test" for i in range(40)]
+PARTITIONS = 16  # in a cluster
 TARGETS = ["api", "relay", "keeper", "hooks", "redis"]
 VERBS = [("ok", 0.95), ("rcpt550", 0.01), ("dot5xx", 0.005), ("first1fail", 0.015), ("firstdot1fail", 0.01),
          ("firstlost1", 0.005), ("slow_dot_300", 0.005)]
@@ -180,11 +186,13 @@ class Nemesis(threading.Thread):
         while not self.over.wait(max(0, due - time.monotonic())):
             due += self.options.every
             target = self.rng.choice(self.options.targets)
-            if target == "redis":
-                self.kill_redis()
-            else:
+            if target != "redis":
                 self.kill_child(target)
-            if self.rng.random() < 0.2:
+            elif self.options.redis == "cluster":
+                self.fail_over()
+            else:
+                self.kill_redis()
+            if self.options.redis != "cluster" and self.rng.random() < 0.2:
                 self.flush_scripts()
 
     def stop(self):
@@ -209,6 +217,11 @@ class Nemesis(threading.Thread):
             cut_tail(self.redis.directory / "appendonlydir", 64 * 1024)
         self.journal.add(target="redis", action="kill -9", pid=self.redis.process.pid)
         self.redis.start()
+
+    def fail_over(self):
+        by_hand = self.rng.random() < 0.25
+        node = self.redis.fail_over(self.rng.randrange(PARTITIONS), by_hand)
+        self.journal.add(target="primary", action="CLUSTER FAILOVER" if by_hand else "kill -9", pid=node.process.pid)
 
     def flush_scripts(self):
         try:
@@ -326,6 +339,10 @@ class Run:
             fsync = {"appendfsync": "everysec"} if o.negative == "everysec" else {}
             kind = FrailRedis if o.power_loss else harness.Redis
             self.redis = kind(self.directory / "redis", **fsync).start()
+        if o.redis == "cluster":
+            self.redis = Cluster(self.directory / "cluster", lambda node: node, replicas=1,
+                                 min_replicas_to_write=int(o.durability == "replicated"))
+            settings |= {"partitions": PARTITIONS, "durability": o.durability}
         if o.negative == "everysec":
             settings["durability"] = "relaxed"
         self.server = harness.Postern(self.directory / "postern", settings, self.redis).start().make_keys()
@@ -393,7 +410,8 @@ def parse(words=None):
     p.add_argument("--every", type=float, default=2, help="seconds between faults")
     p.add_argument("--drain", type=float, default=60)
     p.add_argument("--seed", type=int, default=None)
-    p.add_argument("--redis", choices=["external", "embedded"], default="external")
+    p.add_argument("--redis", choices=["external", "embedded", "cluster"], default="external")
+    p.add_argument("--durability", choices=["fsync", "replicated"], default="fsync", help="with --redis cluster")
     p.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, help="who may be killed")
     p.add_argument("--power-loss", action="store_true", help="what Redis has not synced is gone when it is killed")
     p.add_argument("--negative", choices=["cut-aof", "everysec", "drop-line"])

@@ -33,7 +33,12 @@ struct room {
 	size_t top;            /* no higher level has a client */
 	struct client trusted; /* all trusted proxies together */
 	size_t n_peers;
-	uint64_t n_ended, n_refused; /* since the last report */
+	/* Since the last report. crowd: the client with the most waiting connections when one of
+	 * its connections ended, or it was refused one. */
+	uint64_t n_ended, n_refused;
+	uint8_t crowd[NETWORKS_ADDRESS];
+	size_t n_crowd;
+	bool is_crowd_known;
 };
 
 int room_init(struct http_server *s)
@@ -245,6 +250,15 @@ static struct peer *choose_victim(struct room *room)
 	return room->top > 0 ? room->levels[room->top].first->oldest : room->trusted.oldest;
 }
 
+static void note_crowd(struct room *room, const struct client *c)
+{
+	if (c->is_trusted || (room->is_crowd_known && c->n_waiting <= room->n_crowd))
+		return;
+	memcpy(room->crowd, c->address, sizeof(room->crowd));
+	room->n_crowd = c->n_waiting;
+	room->is_crowd_known = true;
+}
+
 static const char *end_one(struct http_server *s, struct peer *victim, const char *reason)
 {
 	if (!victim) {
@@ -253,6 +267,7 @@ static const char *end_one(struct http_server *s, struct peer *victim, const cha
 		return reason;
 	}
 	s->room->n_ended++;
+	note_crowd(s->room, victim->client);
 	metric_add(METRIC_HTTP_ENDED, 1);
 	peer_shut(victim);
 	engine_wake(s);
@@ -264,26 +279,26 @@ const char *room_make(struct http_server *s, const struct sockaddr *from)
 	struct room *room = s->room;
 	const struct client *c = is_trusted(s, from) ? NULL : find_client(s, from);
 
-	if (c && c->n_peers >= s->connections_per_address)
+	if (c && c->n_peers >= s->connections_per_address) {
+		note_crowd(room, c);
 		return end_one(s, c->oldest, "Too many connections from this address.");
+	}
 	if (room->n_peers >= s->connections_max)
 		return end_one(s, choose_victim(room), "Too many connections.");
 	return NULL;
 }
 
-/* Of the client with the most waiting connections; "" for none. */
-static const char *top_address(struct room *room, char text[INET6_ADDRSTRLEN])
+/* "" if no client is known: all were trusted proxies, or no connection waited. */
+static const char *crowd_address(const struct room *room, char text[INET6_ADDRSTRLEN])
 {
 	static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
-	const struct client *c;
+	const uint8_t *address = room->crowd;
 
 	*text = 0;
-	choose_victim(room);
-	c = room->top > 0 ? room->levels[room->top].first : NULL;
-	if (c && memcmp(c->address, v4_prefix, sizeof(v4_prefix)) == 0)
-		inet_ntop(AF_INET, c->address + sizeof(v4_prefix), text, INET6_ADDRSTRLEN);
-	else if (c)
-		inet_ntop(AF_INET6, c->address, text, INET6_ADDRSTRLEN);
+	if (room->is_crowd_known && memcmp(address, v4_prefix, sizeof(v4_prefix)) == 0)
+		inet_ntop(AF_INET, address + sizeof(v4_prefix), text, INET6_ADDRSTRLEN);
+	else if (room->is_crowd_known)
+		inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
 	return text;
 }
 
@@ -295,9 +310,10 @@ void room_report(struct http_server *s)
 
 	if (!room->n_ended && !room->n_refused)
 		return;
-	most_from = top_address(room, address);
+	most_from = crowd_address(room, address);
 	LOG(LOG_WARN, "http.crowded", LOG_N("ended", room->n_ended),
 	    LOG_N("refused", room->n_refused), LOG_N("connections", room->n_peers),
 	    LOG_S("most_from", most_from));
 	room->n_ended = room->n_refused = 0;
+	room->is_crowd_known = false;
 }

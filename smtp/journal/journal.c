@@ -63,7 +63,7 @@ static void *sync_file(void *arg)
 static void start_sync(struct journal *j)
 {
 	pthread_t thread;
-	int fd = dup(j->fd);
+	int fd = fcntl(j->fd, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
 		return;

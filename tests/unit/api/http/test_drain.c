@@ -26,6 +26,26 @@ static void above_the_limit_the_connections_that_waited_longest_end(void **state
 	assert_non_null(strstr(child_log(&shared), "http.crowded"));
 }
 
+static void the_report_of_a_crowd_names_its_address_after_it_is_gone(void **state)
+{
+	size_t before = strlen(child_log(&shared));
+	const char *line = NULL;
+	int fds[60];
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		fds[i] = dial(&shared);
+	assert_true(closes(fds[9], 2000)); /* the last of those that are too many */
+	for (int i = 0; i < 60; i++)
+		close(fds[i]);
+	for (int i = 0; i < 50 && !line; i++) {
+		usleep(100000);
+		line = strstr(child_log(&shared) + before, "http.crowded");
+	}
+	assert_non_null(line);
+	assert_non_null(strstr(line, "\"most_from\":\"127.0.0.1\""));
+}
+
 static void without_a_waiting_connection_a_new_one_gets_503(void **state)
 {
 	static const char slow[] = POST("/v1/much-later", "Content-Length: 2\r\n") "{}";
@@ -141,6 +161,7 @@ static void a_second_sigterm_stops_at_once_with_requests_open(void **state)
 
 UNIT_TESTS_IN(start_shared, stop_shared,
 	      cmocka_unit_test(above_the_limit_the_connections_that_waited_longest_end),
+	      cmocka_unit_test(the_report_of_a_crowd_names_its_address_after_it_is_gone),
 	      cmocka_unit_test(without_a_waiting_connection_a_new_one_gets_503),
 	      cmocka_unit_test(the_server_waits_and_recovers_when_out_of_descriptors),
 	      cmocka_unit_test(a_drain_finishes_open_requests_and_closes_the_other_connections),

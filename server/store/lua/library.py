@@ -6,9 +6,9 @@ call; for a short call that costs more than the call itself. In the library they
     local function f ... end        made once
     local LANES = { ... }           a name in capitals: made once
     local sub = string.sub          set in the first call, because a library has no globals while it is loaded
-    all other statements            run in each call, in their order; their locals are declared outside
+    all other statements            run in each call, in their order; their locals are declared outside, and are nil after the call
 
-So a function must not keep a value in a local of its file from one call to the next: the statement that sets it runs again.
+So nothing of a call is left for the next one.
 """
 import re
 
@@ -36,7 +36,7 @@ class Transition:
     def __init__(self, name, text):
         head, _, rest = text.split("\n", 2)
         self.name, self.flags = name, re.findall(r"flags=(\S+)", head)
-        self.names, self.declared, self.at_first, self.in_calls = {"KEYS", "ARGV"}, [], [], []
+        self.names, self.declared, self.at_first, self.in_calls, self.set_in_calls = {"KEYS", "ARGV"}, [], [], [], ["KEYS", "ARGV"]
         for statement in statements(rest):
             self.add(statement)
 
@@ -57,6 +57,7 @@ class Transition:
             self.declare(local[1].split(", "), f"local {local[1]}\n")
             to = self.at_first if OF_REDIS.fullmatch(local[2] or "") else self.in_calls
             to.append(f"{local[1]} = {local[2] or 'nil' + chr(10)}")
+            self.set_in_calls += local[1].split(", ") if to is self.in_calls else []
         else:
             self.in_calls.append(statement)
 
@@ -78,10 +79,14 @@ class Transition:
         lines += ["local function begin()\n", "has_begun = true\n", *self.at_first, "end\n"]
         for n, step in enumerate(steps, 1):
             lines += [f"local function step_{n}()\n", step, "end\n"]
+        for first in range(0, len(self.set_in_calls), UPVALUES_MAX):
+            names = self.set_in_calls[first:first + UPVALUES_MAX]
+            lines += [f"local function clear_{first}()\n", *(f"{name} = nil\n" for name in names), "end\n"]
         lines += [f"redis.register_function{{ function_name = '{self.name}{suffix}', flags = {{ {flags} }}, callback = function(keys, args)\n",
                   "if not has_begun then begin() end\n", "KEYS, ARGV = keys, args\n"]
         lines += [f"local reply_{n} = step_{n}()\nif reply_{n} ~= nil then return reply_{n} end\n" for n in range(1, len(steps))]
-        return "".join([*lines, f"return step_{len(steps)}()\n", "end }\n", "end\n"])
+        clear = "".join(f"clear_{first}()\n" for first in range(0, len(self.set_in_calls), UPVALUES_MAX))
+        return "".join([*lines, f"local reply = step_{len(steps)}()\n", clear, "return reply\n", "end }\n", "end\n"])
 
 
 def library(transitions, suffix):

@@ -10,6 +10,7 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/redis/link/script.h"
+#include "server/redis/refusal.h"
 
 #define RETRY_MS 200     /* delay after a "not now" of Redis */
 #define READONLY_MS 1500 /* after a replica refused: time to find the master and to connect */
@@ -75,33 +76,6 @@ static void end_call(struct call *c, enum call_end end, const redisReply *reply,
 	free(c);
 }
 
-static bool has_kind(const char *text, const char *kind)
-{
-	return strncmp(text, kind, strlen(kind)) == 0;
-}
-
-/* Errors that mean "try again later", whatever the command is. */
-static bool is_not_now(const char *text)
-{
-	static const char *const kinds[] = {"LOADING",  "READONLY",       "MASTERDOWN", "BUSY",
-					    "TRYAGAIN", "CLUSTERDOWN",    "NOREPLICAS", "MISCONF",
-					    "OOM",      "UNBLOCKED",      "NOAUTH",     "EXECABORT",
-					    "NOPERM",   SCRIPT_NOT_LOADED};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (has_kind(text, kinds[i]))
-			return true;
-	/* Within a script, Redis puts a prefix before the kind. */
-	return strstr(text, "-OOM ") || strstr(text, "-READONLY ") ||
-	       strstr(text, "OOM command not");
-}
-
-/* The error came from inside a script: some of its commands may have run. */
-static bool is_from_script(const char *text)
-{
-	return strstr(text, "user_function") != NULL;
-}
-
 void calls_reconnect(struct calls *l, const char *why)
 {
 	snprintf(l->not_now, sizeof(l->not_now), "%s", why);
@@ -110,39 +84,29 @@ void calls_reconnect(struct calls *l, const char *why)
 
 /* The call is sent again later. If the server is a replica, the next tick drops the connection. Not
  * now, because the replies to other calls, also refusals, are still to be read. */
-static void take_not_now(struct call *c, const char *text)
+static void take_not_now(struct call *c, const char *text, enum refusal refusal)
 {
 	struct calls *l = c->calls;
 	int64_t soon = clock_mono_ms() + READONLY_MS;
 
 	LOG_ONCE(LOG_WARN, "store.not_now", LOG_S("reason", text));
-	c->was_lost |= is_from_script(text);
+	c->was_lost |= refusal_is_from_script(text);
 	c->was_refused = true;
-	snprintf(l->not_now, sizeof(l->not_now), "%s%s",
-		 has_kind(text, "MISCONF") ? "Redis cannot write to its disk, which may be full: "
-					   : "Redis does not take commands now: ",
-		 text);
-	l->is_stale |= has_kind(text, "READONLY") || has_kind(text, "NOAUTH");
-	if (has_kind(text, "READONLY") && c->limit_at > soon)
+	refusal_write(text, l->not_now, sizeof(l->not_now));
+	l->is_stale |= refusal == REFUSAL_REPLICA || refusal == REFUSAL_NO_LOGIN;
+	if (refusal == REFUSAL_REPLICA && c->limit_at > soon)
 		c->limit_at = soon;
 }
 
-/* The command did not run: another node has the slot, or the cluster is changing. */
-static bool is_redirect(const char *text)
-{
-	return has_kind(text, "MOVED ") || has_kind(text, "ASK ") || has_kind(text, "TRYAGAIN") ||
-	       has_kind(text, "CLUSTERDOWN");
-}
-
-static void take_redirect(struct call *c, const char *text)
+/* The command did not run. */
+static void take_redirect(struct call *c, const char *text, enum refusal refusal)
 {
 	struct calls *l = c->calls;
 
-	if (has_kind(text, "MOVED ") && c->moves++ < MOVES_AT_ONCE)
+	if (refusal == REFUSAL_MOVED && c->moves++ < MOVES_AT_ONCE)
 		c->retry_at = 0;
 	c->was_refused = true;
-	snprintf(l->not_now, sizeof(l->not_now), "the Redis Cluster refuses the command now: %s",
-		 text);
+	refusal_write(text, l->not_now, sizeof(l->not_now));
 	l->redirect.fn(c->command.partition, text, l->redirect.arg);
 }
 
@@ -167,22 +131,23 @@ static void load_functions(struct calls *l)
 
 static void on_error(struct call *c, const redisReply *r)
 {
+	enum refusal refusal = refusal_of(r->str);
 	struct err why;
 
-	if (c->calls->redirect.fn && is_redirect(r->str)) {
-		take_redirect(c, r->str);
+	if (c->calls->redirect.fn && (refusal == REFUSAL_MOVED || refusal == REFUSAL_UNSTABLE)) {
+		take_redirect(c, r->str, refusal);
 		return;
 	}
-	if (has_kind(r->str, SCRIPT_NOT_LOADED))
+	if (refusal == REFUSAL_NOT_LOADED)
 		load_functions(c->calls);
-	if (is_not_now(r->str)) {
-		take_not_now(c, r->str);
+	if (refusal != REFUSAL_FINAL) {
+		take_not_now(c, r->str, refusal);
 		return;
 	}
 	LOG(LOG_ERROR, "store.script_failed", LOG_S("reason", r->str));
 	if (c->fn && !c->limit_at && c->refusals < REFUSALS_MAX) {
 		/* Without a time limit, do not give up because of a temporary error. */
-		c->was_lost |= is_from_script(r->str);
+		c->was_lost |= refusal_is_from_script(r->str);
 		c->retry_at = clock_mono_ms() + ((int64_t)RETRY_MS << c->refusals++);
 		return;
 	}

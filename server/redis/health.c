@@ -119,7 +119,8 @@ void health_report(struct health *h)
 }
 
 /* Logs warnings, once each. They are no reason to refuse mail. */
-static void log_warnings(const struct redis_settings *is, const struct redis_settings *was)
+static void log_warnings(const struct redis_settings *is, const struct redis_settings *was,
+			 bool is_cluster)
 {
 	if (is->is_unlimited && !was->is_unlimited)
 		LOG_ONCE(LOG_WARN, "store.no_memory_limit",
@@ -132,6 +133,11 @@ static void log_warnings(const struct redis_settings *is, const struct redis_set
 			       "after a power failure Redis may run half a transaction: set "
 			       "aof-load-truncated no, and run `postern redis mend` before "
 			       "Redis starts"));
+	if (is->stops_whole && !was->stops_whole && is_cluster)
+		LOG_ONCE(LOG_WARN, "store.stops_whole",
+			 LOG_S("hint",
+			       "set cluster-require-full-coverage no on each node: with yes, all "
+			       "mail stops while one primary is away"));
 }
 
 static void name_node(struct health *h)
@@ -158,7 +164,7 @@ void health_judge(struct health *h, const redisReply *config)
 		       &h->check);
 	if (*h->node && !h->check.holds)
 		name_node(h);
-	log_warnings(&h->check, &was);
+	log_warnings(&h->check, &was, *h->node);
 	if (!h->check.holds && !h->was_checked)
 		LOG_ONCE(LOG_ERROR, "store.settings", LOG_S("reason", h->check.why));
 	h->was_checked = true;
@@ -204,6 +210,7 @@ bool health_ask_config(struct calls *l, reply_fn *fn, void *arg)
 	command_str(&c, "appendfsync");
 	command_str(&c, "no-appendfsync-on-rewrite");
 	command_str(&c, "aof-load-truncated");
+	command_str(&c, "cluster-require-full-coverage");
 	command_str(&c, "min-replicas-to-write");
 	return conn_send_command(l->conn, &c, fn, arg);
 }

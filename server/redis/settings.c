@@ -102,6 +102,7 @@ static void check_config(struct redis_settings *c, const redisReply *config, boo
 				"or set POSTERN_ASSERT_REDIS_SETTINGS=true if they are right");
 		return;
 	}
+	c->stops_whole = strcmp(setting(config, "cluster-require-full-coverage"), "yes") == 0;
 	c->loads_halves = strcmp(setting(config, "aof-load-truncated"), "yes") == 0;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(setting(config, rows[i].name), rows[i].value) != 0)

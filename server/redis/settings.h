@@ -19,10 +19,12 @@ struct redis_settings {
 	bool is_unlimited;        /* maxmemory 0: a warning, not a refusal */
 	bool loads_halves;        /* aof-load-truncated yes: a warning too, see
 				     server/supervisor/redis_log.h */
+	bool stops_whole;         /* a cluster with cluster-require-full-coverage yes: a warning */
 };
 
 /* info: INFO (all default sections); config: CONFIG GET appendfsync no-appendfsync-on-rewrite
- * aof-load-truncated min-replicas-to-write, or an error reply if access is denied. */
+ * aof-load-truncated min-replicas-to-write cluster-require-full-coverage, or an error reply if
+ * access is denied. */
 struct settings_wanted {
 	bool may_assume;    /* settings that cannot be read are assumed to be right */
 	bool needs_replica; /* a replica must be in step ("online" in INFO), and

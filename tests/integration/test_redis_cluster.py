@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from support import cluster, harness, sentinel
+from support import cluster, harness, sentinel, talk
 from support.harness import wait_for
 from support.load import Load, assert_delivered
 
@@ -230,6 +230,55 @@ def test_the_settings_of_each_node_are_checked(make_cluster, make_server):
     wait_for(lambda: "warnings" in server.internal("/readyz").json(), 20, what="/readyz names the node")
     warning = server.internal("/readyz").json()["warnings"][0]
     assert f"node 127.0.0.1:{node.port}: Redis has appendfsync everysec" in warning
+
+
+def test_wake_ups_come_from_the_node_of_the_partition(make_cluster, make_server):
+    nodes = make_cluster(replicas=1)
+    server = make_server(nodes)
+
+    def subscribed():
+        """partition -> how many processes have subscribed to its wake-ups, at its owner."""
+        found = {}
+        for p in range(PARTITIONS):
+            owner = nodes.owner_of(p)
+            found[p] = owner("PUBSUB", "SHARDNUMSUB", f"pn:{{p{p}}}:wake")[1] if owner else 0
+        return found
+    before = wait_for(lambda: (s := subscribed()) and min(s.values()) >= 2 and s, 20, what="each relay has subscribed to all partitions")
+    slot = nodes.nodes[0]("CLUSTER", "KEYSLOT", "{p2}")
+    source = nodes.owner_of(2)
+    nodes.move_slot(slot, source, other_of(nodes, source))
+    wait_for(lambda: subscribed() == before, 20, what="the same at the new owner")
+    nodes.fail_over(5, by_hand=True)
+    wait_for(lambda: subscribed() == before, 20, what="the same at the new primary")
+    nodes.fail_over(5)
+    wait_for(lambda: subscribed() == before, 20, what="the same at the replica of the killed one")
+
+
+def test_the_commands_find_the_node_of_their_keys(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes)
+    server.cli("project", "create", "shop")
+    server.cli("project", "set", "shop", "--weight", "3")    # changes all partitions
+    key = server.create_key("web", project="shop", test=True)
+    assert server.send("inbox@example.com", key=key).status == 202
+    assert "shop" in server.cli("project", "list").stdout
+    assert "web" in server.cli("key", "list", "--project", "shop").stdout
+    server.cli("health")
+
+
+def test_a_cluster_over_tls_is_reached(make_cluster, make_server, tmp_path):
+    (tmp_path / "certificates").mkdir()
+    certificates = talk.Certificates(tmp_path / "certificates")
+    pem = str(certificates.folder / "address.pem")
+    nodes = make_cluster(tls={"tls_cert_file": pem, "tls_key_file": pem, "tls_ca_cert_file": certificates.ca_file, "tls_auth_clients": "no",
+                              "tls_replication": "yes", "tls_cluster": "yes"})
+    assert nodes.url.startswith("rediss+cluster://")
+    deliver(make_server(nodes, redis_ca_file=certificates.ca_file))
+
+
+def test_the_need_of_all_slots_is_logged(make_cluster, make_server):
+    server = make_server(make_cluster(cluster_require_full_coverage="yes"))
+    assert any(line["fact"] == "store.stops_whole" for line in server.log_lines())
 
 
 def test_a_cluster_with_a_password_is_reached_by_any_seed(make_cluster, make_server):

@@ -17,10 +17,10 @@ from scripts import Scripts
 from snapshot import Violation
 
 
-def run(seed, steps, bug=None):
+def run(seed, steps, bug=None, is_cluster=False):
     """Returns (steps done, None or (the error, the last commands), the actions)."""
     rnd, done, n = random.Random(seed), Counter(), 0
-    with Server() as server:
+    with Server(is_cluster=is_cluster) as server:
         client = server.client()
         scripts = Scripts(client, BUGS[bug] if bug else None)
         while n < steps:
@@ -55,13 +55,14 @@ def main():
     p.add_argument("seed", type=int, nargs="?", default=1)
     p.add_argument("steps", type=int, nargs="?", default=10_000)
     p.add_argument("--bug", choices=sorted(BUGS))
+    p.add_argument("--cluster", action="store_true", help="on a node of a Redis Cluster: each transition keeps to one slot")
     p.add_argument("--bugs", metavar="N", help="find N seeded bugs, picked by seed, or \"all\"")
     a = p.parse_args()
     if a.bugs:
         n = len(BUGS) if a.bugs == "all" else int(a.bugs)
         return 1 if find_bugs(random.Random(a.seed).sample(sorted(BUGS), n)) else 0
     start = time.monotonic()
-    n, failure, done = run(a.seed, a.steps, a.bug)
+    n, failure, done = run(a.seed, a.steps, a.bug, a.cluster)
     seconds = time.monotonic() - start
     if failure:
         print(f"FAILED seed {a.seed}, step {n}: {failure[0]}\n{failure[1]}")

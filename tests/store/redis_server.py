@@ -60,18 +60,30 @@ class Client:
         return [self.read() for _ in commands]
 
 
-class Server:
-    """Empty, without disk unless fsync is named; gone after the with block."""
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
 
-    def __init__(self, fsync=None):
+
+class Server:
+    """Empty, without disk unless fsync is named; gone after the with block. In cluster mode it is the only node, and refuses
+    transitions whose keys are in more than one slot."""
+
+    def __init__(self, fsync=None, is_cluster=False):
         self.dir = tempfile.mkdtemp(prefix="pn-store-")
         self.path = os.path.join(self.dir, "redis.sock")
         options = {"port": 0, "unixsocket": self.path, "dir": self.dir, "save": "", "loglevel": "warning",
                    "logfile": os.path.join(self.dir, "log"), "enable-debug-command": "yes", "maxmemory-policy": "noeviction",
                    "appendonly": "yes" if fsync else "no", "appendfsync": fsync or "no"}
+        if is_cluster:
+            options |= {"cluster-enabled": "yes", "cluster-port": free_port()}
         self.process = subprocess.Popen(["redis-server"] + [w for k, v in options.items() for w in ("--" + k, str(v))],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.clients = []
+        if is_cluster:
+            self.client()("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+            while "cluster_state:ok" not in self.clients[0]("CLUSTER", "INFO"):
+                time.sleep(0.01)
 
     def client(self):
         for _ in range(500):

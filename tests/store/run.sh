@@ -20,7 +20,7 @@ bugs=4
 } >"$out/1" 2>&1 &
 one=$!
 {
-	$python prop.py $((seed + 1)) "$steps"
+	$python prop.py $((seed + 1)) "$steps" --cluster
 	$python test_fairness.py
 	$python prop.py "$seed" --bugs $bugs
 } >"$out/2" 2>&1 &

@@ -9,12 +9,13 @@ import generate
 import library
 
 ROOT = "pn:{p0}:"
-REAL_CLOCK, TEST_CLOCK = "call('TIME')", "call('HMGET', 'clock', 's', 'us')"
+REAL_CLOCK, TEST_CLOCK = "call('TIME')", "call('HMGET', 'clock' .. root:match('{.*}'), 's', 'us')"
 
 
 source = functools.cache(generate.source)
 compiled = functools.cache(generate.compiled)
 LIBRARIES = itertools.count()
+CLOCKS = ["g", *(f"p{p}" for p in range(4))]  # a transition may read keys of its root only
 
 
 class Scripts:
@@ -56,4 +57,5 @@ class Clock:
 
     def move(self, ms):
         self.now += ms
-        self.client("HSET", "clock", "s", self.now // 1000, "us", self.now % 1000 * 1000)
+        for root in CLOCKS:
+            self.client("HSET", f"clock{{{root}}}", "s", self.now // 1000, "us", self.now % 1000 * 1000)

@@ -35,7 +35,7 @@ unsigned slot_of_key(const char *key, size_t len)
 static int set_host(struct redis_host *host, const char *name, size_t len, int64_t port,
 		    const struct redis_host *asked)
 {
-	if (port < 1 || port > 65535 || len >= sizeof(host->name))
+	if (port < 1 || port > 65535 || len >= sizeof(host->name) || memchr(name, 0, len))
 		return -1;
 	*host = (struct redis_host){.port = (int)port};
 	if (!len || (len == 1 && *name == '?'))

@@ -62,7 +62,7 @@ $(B)/unit/config/test_data_file: LDFLAGS += -Wl,--wrap=fsync,--wrap=rename
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS) -lcmocka
-$(B)/fuzz/fuzz_store_reads: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=redis_%,call call_bulk partitions part config clock_offset_ms saw_time partition_is_connected partition_is_first)
+$(B)/fuzz/fuzz_store_reads: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=redis_%,call call_bulk partitions spread part config clock_offset_ms saw_time partition_is_connected partition_is_first)
 $(B)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LDLIBS)

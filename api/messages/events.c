@@ -195,8 +195,15 @@ static void look(struct request *r, struct listing *l)
 
 void events_list(struct request *r)
 {
-	struct listing *l = listing_new(redis_partitions(request_api(r)->redis));
+	struct redis *redis = request_api(r)->redis;
+	struct listing *l = listing_new(redis_partitions(redis));
 
-	if (page_begin(r, l, listing_free, read_query))
+	if (!page_begin(r, l, listing_free, read_query))
+		return;
+	/* Without the events of new partitions, the cursor would pass them. */
+	if (redis_time_ms(redis) <= redis_known_until_ms(redis))
 		look(r, l);
+	else
+		response_problem(r, PROBLEM_UNAVAILABLE, NULL,
+				 "Redis did not reply in time. Try again.");
 }

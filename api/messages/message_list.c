@@ -22,7 +22,7 @@ struct listing {
 	struct page page;
 	struct list_query query;
 	struct cursor_position *at; /* of each partition */
-	unsigned partitions;
+	unsigned partitions;        /* that this listing reads */
 	struct address to;
 	unsigned looks;
 	json_t *data;
@@ -88,12 +88,14 @@ static int read_time(const struct request *r, const char *name, int64_t *ms, str
 
 static int read_cursor(const struct request *r, struct listing *l, struct err *e)
 {
-	if (!l->page.cursor)
-		list_begin(request_api(r)->redis, &l->query, l->at);
-	else if (list_cursor_read(l->page.cursor, l->at, l->partitions) < 0 ||
-		 list_is_over(l->at, l->partitions))
-		return page_bad_cursor(e);
-	return 0;
+	struct redis *redis = request_api(r)->redis;
+
+	if (!l->page.cursor) {
+		list_begin(redis, &l->query, l->at, l->partitions);
+		return 0;
+	}
+	l->partitions = list_cursor_read(l->page.cursor, redis_growth(redis), l->at);
+	return list_is_over(l->at, l->partitions) ? page_bad_cursor(e) : 0;
 }
 
 static int read_query(const struct request *r, void *state, struct err *e)
@@ -189,7 +191,7 @@ static void on_list(const struct list_page *page, const struct err *why, void *a
 static void look(struct request *r, struct listing *l)
 {
 	l->query.max = l->page.limit < LOOK_MESSAGES ? l->page.limit : LOOK_MESSAGES;
-	list_read(request_api(r)->redis, &l->query, l->at, on_list, r);
+	list_read(request_api(r)->redis, &l->query, l->at, l->partitions, on_list, r);
 }
 
 void message_list_get(struct request *r)

@@ -8,11 +8,12 @@
 #include "server/base/spelling.h"
 
 static const struct command *const commands[] = {
-	&command_serve,        &command_dev,         &command_key_create,
-	&command_key_list,     &command_key_revoke,  &command_project_create,
-	&command_project_list, &command_project_set, &command_project_delete,
-	&command_config_check, &command_config_show, &command_config_table,
-	&command_health,       &command_redis_mend,  &command_version,
+	&command_serve,          &command_dev,         &command_key_create,
+	&command_key_list,       &command_key_revoke,  &command_project_create,
+	&command_project_list,   &command_project_set, &command_project_delete,
+	&command_config_check,   &command_config_show, &command_config_table,
+	&command_partitions_set, &command_partitions,  &command_health,
+	&command_redis_mend,     &command_version,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 #define TYPED_MAX 60

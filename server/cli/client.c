@@ -74,7 +74,7 @@ static void on_limit(void *arg)
 	struct client *c = arg;
 	struct err e;
 
-	err_set(&e, ERR_RETRY, "Redis did not reply within %d s", WAIT_MS / 1000);
+	err_set(&e, ERR_RETRY, "Redis did not reply within %lld s", (long long)c->limit_ms / 1000);
 	client_end(c, &e);
 }
 
@@ -85,7 +85,9 @@ int client_wait(struct client *c, struct err *e)
 	if (c->status < 0 && c->why.kind == ERR_NONE) { /* else client_end() was called already */
 		if (loop_timer_init(&timer, c->loop, on_limit, c) < 0)
 			return err_oom(e);
-		loop_timer_set(&timer, WAIT_MS);
+		if (!c->limit_ms)
+			c->limit_ms = WAIT_MS;
+		loop_timer_set(&timer, c->limit_ms);
 		loop_run(c->loop);
 		loop_timer_deinit(&timer);
 	}

@@ -11,9 +11,10 @@ struct redis;
 struct client {
 	struct loop *loop;
 	struct redis *redis;
-	void *arg;      /* as given to client_run() */
-	struct err why; /* why it failed; set by client_end() */
-	int status;     /* of client_end(): 0 or -1 */
+	void *arg;        /* as given to client_run() */
+	int64_t limit_ms; /* of client_wait(); 0 = 10 s */
+	struct err why;   /* why it failed; set by client_end() */
+	int status;       /* of client_end(): 0 or -1 */
 };
 
 /* Defaults of commands: the log has errors only. */
@@ -28,7 +29,7 @@ int client_reach(struct client *c, const struct config *config, struct err *e);
 void client_close(struct client *c);
 /* For callbacks: keeps the outcome (why NULL = success) and ends client_wait(). */
 void client_end(struct client *c, const struct err *why);
-/* Waits for client_end(), at most 10 s. 0, or -1 with the reason. */
+/* Waits for client_end(), at most limit_ms. 0, or -1 with the reason. */
 int client_wait(struct client *c, struct err *e);
 
 /* Loads the configuration of file, opens the client, calls ask, waits for client_end(), and closes

@@ -260,7 +260,8 @@ const struct config_row config_rows[] = {
 	 .help = "Comma-separated list of addresses and networks of your reverse proxies, like "
 		 "10.0.0.0/8. They have no limit of connections per address."},
 	{ROW(partitions, CONFIG_NUMBER, "1"), .min = 1, .max = 1024,
-	 .help = "Number of partitions in Redis. It cannot be changed after the first start."},
+	 .help = "Number of partitions of a new store in Redis. Later `postern partitions set` "
+		 "raises it."},
 	{ROW(retry_first_otp_s, CONFIG_SECONDS, "60s"), .min = 1, .max = DAY, .is_reloadable = true,
 	 .help = "Delay before the first retry in lane otp. No connection to an unreachable site "
 		 "is "

@@ -158,8 +158,8 @@ static bool send_test(const struct webhook_test *test, void *arg)
 static int64_t oldest_ms(const struct target *t, int64_t oldest)
 {
 	for (size_t i = 0; i < t->n_feeds; i++)
-		if (t->feeds[i].first && t->feeds[i].first->at.ms < oldest)
-			oldest = t->feeds[i].first->at.ms;
+		if (t->feeds[i]->first && t->feeds[i]->first->at.ms < oldest)
+			oldest = t->feeds[i]->first->at.ms;
 	return oldest;
 }
 

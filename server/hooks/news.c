@@ -21,7 +21,7 @@ static void on_news(const char *project, void *arg)
 
 	if (project) {
 		for (struct target *t = *l->news->targets; t; t = t->next)
-			if (strcmp(t->endpoint.project, project) == 0)
+			if (strcmp(t->endpoint.project, project) == 0 && l->partition < t->n_feeds)
 				target_hear_news(t, l->partition);
 		return;
 	}
@@ -56,12 +56,12 @@ static size_t list_positions(struct deliveries_read_position *list, const struct
 	size_t n = 0;
 
 	for (const struct target *t = first; t; t = t->next) {
-		if (t->is_gone || t->feeds[partition].has_news)
+		if (t->is_gone || partition >= t->n_feeds || t->feeds[partition]->has_news)
 			continue;
 		if (n == POSITIONS_MAX && (n = merge_positions(list, n)) == POSITIONS_MAX)
 			break;
 		snprintf(list[n].project, sizeof(list[n].project), "%s", t->endpoint.project);
-		list[n++].at = t->feeds[partition].read_position;
+		list[n++].at = t->feeds[partition]->read_position;
 	}
 	return merge_positions(list, n);
 }
@@ -85,6 +85,8 @@ void news_look(struct news *news)
 
 	if (news->n_open)
 		return;
+	for (struct target *t = *news->targets; t; t = t->next)
+		(void)target_read_new_partitions(t); /* out of memory: the next look tries again */
 	for (unsigned i = 0; i < partitions && i < PARTITIONS_A_TURN; i++)
 		look_at(news, news->next_partition++ % partitions);
 }

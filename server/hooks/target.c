@@ -26,7 +26,7 @@ void target_close(struct target *t)
 {
 	t->is_gone = true;
 	for (size_t i = 0; i < t->n_feeds; i++)
-		t->feeds[i].is_closed = true;
+		t->feeds[i]->is_closed = true;
 	drop_waiting(t);
 }
 
@@ -64,7 +64,7 @@ static void on_result(struct post *p, enum post_outcome result,
 	outcome = outcome_judge(t, p, result, response);
 	take_outcome(t, &outcome);
 	if (outcome.is_over)
-		feed_end_post(&t->feeds[p->partition], p->entry);
+		feed_end_post(t->feeds[p->partition], p->entry);
 	if (p->is_retry)
 		retries_end(&t->retries);
 	post_free(p);
@@ -213,9 +213,9 @@ static void read_on(struct target *t)
 	size_t first = t->next_feed, n_reading = 0;
 
 	for (size_t i = 0; i < t->n_feeds; i++)
-		n_reading += t->feeds[i].is_reading;
+		n_reading += t->feeds[i]->is_reading;
 	for (size_t i = 0; i < t->n_feeds && n_reading < READS_AT_ONCE && may_read(t); i++) {
-		struct feed *f = &t->feeds[(first + i) % t->n_feeds];
+		struct feed *f = t->feeds[(first + i) % t->n_feeds];
 
 		if (!f->has_news || f->is_reading)
 			continue;
@@ -227,7 +227,7 @@ static void read_on(struct target *t)
 
 void target_hear_news(struct target *t, unsigned partition)
 {
-	t->feeds[partition].has_news = true;
+	t->feeds[partition]->has_news = true;
 	target_go_on(t);
 }
 
@@ -291,7 +291,7 @@ void target_go_on(struct target *t)
 bool target_is_idle(const struct target *t)
 {
 	for (size_t i = 0; i < t->n_feeds; i++)
-		if (t->feeds[i].is_reading)
+		if (t->feeds[i]->is_reading)
 			return false;
 	return t->in_flight == 0 && t->retries.n_open == 0;
 }
@@ -334,30 +334,68 @@ void target_update(struct target *t, struct deliveries_endpoint *take, uint64_t 
 	retries_count(&t->retries, take->n_retries, loaded_after);
 }
 
+/* The feed of the next partition begins after this place. */
+static int add_feed(struct target *t, const struct event_log_place *after)
+{
+	struct feed *f = calloc(1, sizeof(*f));
+	void *more = f ? list_room(t->feeds, t->n_feeds, sizeof(struct feed *)) : NULL;
+
+	if (!more) {
+		free(f);
+		return -1;
+	}
+	t->feeds = more;
+	feed_init(f, t->shared, &t->endpoint, (unsigned)t->n_feeds, after);
+	f->handler = &feed_handler;
+	f->arg = t;
+	t->feeds[t->n_feeds++] = f;
+	return 0;
+}
+
+int target_read_new_partitions(struct target *t)
+{
+	while (t->n_feeds < redis_partitions(t->shared->redis))
+		if (add_feed(t, &t->start) < 0)
+			return -1;
+	return 0;
+}
+
+static void free_feeds(struct target *t)
+{
+	for (size_t i = 0; i < t->n_feeds; i++) {
+		feed_deinit(t->feeds[i]);
+		free(t->feeds[i]);
+	}
+	free(t->feeds);
+}
+
+static int add_feeds(struct target *t, const struct deliveries_endpoint *from)
+{
+	for (unsigned p = 0; p < from->n_partitions; p++)
+		if (add_feed(t, &from->done[p]) < 0)
+			return -1;
+	return 0;
+}
+
 struct target *target_new(struct hooks_shared *shared, struct deliveries_endpoint *take)
 {
 	struct target *t = calloc(1, sizeof(*t));
-	unsigned partitions = redis_partitions(shared->redis);
 
-	if (!t || !(t->feeds = calloc(partitions, sizeof(*t->feeds))) ||
-	    !(t->share = share_join(&shared->shares, take->project_id))) {
-		free(t ? t->feeds : NULL);
+	if (!t)
+		return NULL;
+	t->shared = shared;
+	t->start = take->start;
+	if (add_feeds(t, take) < 0 || !(t->share = share_join(&shared->shares, take->project_id))) {
+		free_feeds(t);
 		free(t);
 		return NULL;
 	}
-	t->shared = shared;
-	t->n_feeds = partitions;
 	t->window = WINDOW_FIRST;
 	post_list_init(&t->waiting);
 	post_list_init(&t->tests);
 	t->is_failing = take->n_retries > 0;
 	t->delivered_ms = take->good_ms;
 	snprintf(t->project_id, sizeof(t->project_id), "%s", take->project_id);
-	for (unsigned p = 0; p < partitions; p++) {
-		feed_init(&t->feeds[p], shared, &t->endpoint, p, &take->done[p]);
-		t->feeds[p].handler = &feed_handler;
-		t->feeds[p].arg = t;
-	}
 	retries_init(&t->retries, shared, &t->endpoint, on_retry, t);
 	target_update(t, take, shared->lease.committed);
 	return t;
@@ -379,11 +417,9 @@ void target_free(struct target *t)
 		post_free(p);
 	}
 	share_leave(&t->shared->shares, t->share);
-	for (size_t i = 0; i < t->n_feeds; i++)
-		feed_deinit(&t->feeds[i]);
+	free_feeds(t);
 	wipe(t->secret);
 	wipe(t->old_secret);
 	endpoint_deinit(&t->endpoint);
-	free(t->feeds);
 	free(t);
 }

@@ -16,8 +16,9 @@ struct target {
 	char project_id[ID_LEN + 1];
 	struct share *share;       /* of the project */
 	char *secret, *old_secret; /* NULL: cannot be decrypted; none */
-	struct feed *feeds;        /* one a partition */
+	struct feed **feeds;       /* one a partition */
 	size_t n_feeds, next_feed;
+	struct event_log_place start;    /* of partitions without a cursor in the store */
 	struct post_list waiting, tests; /* to send: events of the log, and tests */
 	struct post *flying;
 	size_t in_flight, tests_in_flight; /* all requests; the tests among them */
@@ -38,6 +39,8 @@ void target_free(struct target *t);
 bool target_is_idle(const struct target *t);
 /* Does all that is possible now: sends posts, reads due retries, reads the log. */
 void target_go_on(struct target *t);
+/* Reads also partitions that were added. -1: out of memory; call it again. */
+int target_read_new_partitions(struct target *t);
 /* The log has entries after the read position. */
 void target_hear_news(struct target *t, unsigned partition);
 /* Queues a webhook.test. With too many of them, writes a refusal as the result. */

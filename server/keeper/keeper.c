@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lua_calls.h"
+#include "server/base/id.h"
 #include "server/config/config.h"
 #include "server/base/log.h"
 #include "server/base/loop.h"
@@ -19,6 +20,8 @@
 #include "server/redis/redis.h"
 
 #define STEP_MAX 200
+#define LOOK_FIRST_MS 100
+#define LOOK_MS 1000
 
 struct keeper;
 
@@ -45,10 +48,10 @@ struct keeper {
 	const struct config *config;
 	struct loop *loop;
 	struct redis *redis;
-	struct round *rounds;
-	size_t n_rounds;
+	struct round *rounds[ID_PARTITIONS]; /* CHORES for each partition */
+	unsigned n_partitions;
 	struct census census;
-	struct loop_timer wait;
+	struct loop_timer look;
 };
 
 static void ask_promote(struct keeper *k, struct command *c, unsigned partition)
@@ -204,36 +207,57 @@ static void do_chore(void *arg)
 
 /* ---- the role ---- */
 
-static int start_rounds(struct keeper *k)
+static void free_rounds(struct round *rounds)
 {
-	unsigned partitions = redis_partitions(k->redis);
-
-	k->rounds = calloc(partitions * CHORES, sizeof(*k->rounds));
-	if (!k->rounds)
-		return -1;
-	k->n_rounds = partitions * CHORES;
-	for (size_t i = 0; i < k->n_rounds; i++) {
-		struct round *r = &k->rounds[i];
-
-		*r = (struct round){k, &chores[i % CHORES], (unsigned)(i / CHORES), {NULL}};
-		if (loop_timer_init(&r->timer, k->loop, do_chore, r) < 0)
-			return -1;
-		loop_timer_set(&r->timer, 0);
-	}
-	return census_start(&k->census, k->loop, k->redis);
+	for (size_t i = 0; i < CHORES; i++)
+		loop_timer_deinit(&rounds[i].timer);
+	free(rounds);
 }
 
-/* Only Redis knows the number of partitions, so wait for its reply. */
-static void wait_for_redis(void *arg)
+/* NULL: out of memory. */
+static struct round *new_rounds(struct keeper *k, unsigned partition)
+{
+	struct round *rounds = calloc(CHORES, sizeof(*rounds));
+
+	for (size_t i = 0; rounds && i < CHORES; i++) {
+		rounds[i] = (struct round){k, &chores[i], partition, {NULL}};
+		if (loop_timer_init(&rounds[i].timer, k->loop, do_chore, &rounds[i]) < 0) {
+			free_rounds(rounds);
+			return NULL;
+		}
+	}
+	for (size_t i = 0; rounds && i < CHORES; i++)
+		loop_timer_set(&rounds[i].timer, 0);
+	return rounds;
+}
+
+/* Begins to work on partitions that are new, or that are known for the first time. */
+static int add_partitions(struct keeper *k)
+{
+	while (k->n_partitions < redis_partitions(k->redis)) {
+		struct round *rounds = new_rounds(k, k->n_partitions);
+
+		if (!rounds)
+			return -1;
+		k->rounds[k->n_partitions++] = rounds;
+	}
+	return 0;
+}
+
+static int go_on(struct keeper *k)
+{
+	if (!k->n_partitions && census_start(&k->census, k->loop, k->redis) < 0)
+		return -1;
+	return add_partitions(k);
+}
+
+/* Only Redis knows the number of partitions, which may grow. */
+static void look_for_partitions(void *arg)
 {
 	struct keeper *k = arg;
 
-	if (!redis_is_connected(k->redis)) {
-		loop_timer_set(&k->wait, 100);
-		return;
-	}
-	loop_timer_deinit(&k->wait);
-	if (start_rounds(k) == 0)
+	loop_timer_set(&k->look, k->n_partitions ? LOOK_MS : LOOK_FIRST_MS);
+	if (!redis_is_connected(k->redis) || go_on(k) == 0)
 		return;
 	LOG(LOG_ERROR, "role.cannot_start", LOG_S("reason", "out of memory"));
 	role_end(k->role, 1);
@@ -247,9 +271,9 @@ static int start(struct role *r, struct err *e)
 	k->config = r->ctx->config;
 	k->loop = r->loop;
 	k->redis = r->redis;
-	if (loop_timer_init(&k->wait, k->loop, wait_for_redis, k) < 0)
+	if (loop_timer_init(&k->look, k->loop, look_for_partitions, k) < 0)
 		return err_oom(e);
-	loop_timer_set(&k->wait, 0);
+	loop_timer_set(&k->look, 0);
 	return 0;
 }
 
@@ -257,11 +281,10 @@ static void stop(struct role *r)
 {
 	struct keeper *k = r->state;
 
-	for (size_t i = 0; i < k->n_rounds; i++)
-		loop_timer_deinit(&k->rounds[i].timer);
-	loop_timer_deinit(&k->wait);
+	for (unsigned p = 0; p < k->n_partitions; p++)
+		free_rounds(k->rounds[p]);
+	loop_timer_deinit(&k->look);
 	census_stop(&k->census);
-	free(k->rounds);
 }
 
 int keeper_run(const struct role_context *ctx)

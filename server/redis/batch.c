@@ -114,18 +114,32 @@ static size_t waiting_bytes(const struct queue *q)
 	return bytes;
 }
 
-/* Takes items until the call is full. Items whose args failed end here. */
+/* Ends the item if it cannot be in the call. */
+static bool ends_now(struct queue *q, struct batch_item *item)
+{
+	const struct batch_kind *kind = q->batch->kind;
+	struct err why;
+
+	if (item->args.bytes.failed) {
+		err_oom(&why);
+		answer(q, item, &(struct call_result){CALL_FAILED, NULL, &why}, 0);
+		return true;
+	}
+	if (!kind->is_over || !kind->is_over(item, q->batch->arg))
+		return false;
+	err_set(&why, ERR_RETRY, "%s", kind->over_text);
+	answer(q, item, &(struct call_result){CALL_NEVER_SENT, NULL, &why}, 0);
+	return true;
+}
+
+/* Takes items until the call is full. */
 static void fill(struct queue *q, struct command *c, struct flight *f)
 {
 	struct batch_item *item, **last = &f->first;
-	struct err oom;
 
 	while (!is_full(q->batch->kind, f->n, c->bytes.len) && (item = next_item(q))) {
-		if (item->args.bytes.failed) {
-			err_oom(&oom);
-			answer(q, item, &(struct call_result){CALL_FAILED, NULL, &oom}, 0);
+		if (ends_now(q, item))
 			continue;
-		}
 		command_append(c, &item->args);
 		command_deinit(&item->args);
 		*last = item;

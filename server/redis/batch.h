@@ -31,6 +31,10 @@ struct batch_kind {
 	size_t first, width;    /* the reply is an array of first + items * width; 0, 0 = any */
 	/* Writes the script and its arguments before those of the items. */
 	void (*start)(struct command *c, unsigned partition, void *arg);
+	/* After start: true if this item must not be in the call. It ends as CALL_NEVER_SENT, with
+	 * over_text. NULL: all items may be. */
+	bool (*is_over)(const struct batch_item *item, void *arg);
+	const char *over_text;
 	/* Fires once for each item, never inside batch_add, and frees the item. If the reply is an
 	 * array, the item's part starts at index `at` of result->reply. */
 	void (*answer)(struct batch_item *item, const struct call_result *result, size_t at,

@@ -93,12 +93,13 @@ static void send_step(struct handshake *h, struct command *take, reply_fn *fn)
 		step_unsent(h);
 }
 
-/* POSTERN_OTP_WAITING is for the whole store. Each partition gets an equal part of it, and at
- * least 1. */
+/* POSTERN_OTP_WAITING is for the whole store. Each partition that new messages use gets an equal
+ * part of it, and at least 1. */
 void handshake_init_partition(struct command *c, const struct handshake_store *store,
 			      unsigned partition)
 {
-	int64_t part = store->config->otp_waiting / (int64_t)store->partitions;
+	const struct partitions *p = &store->partitions;
+	int64_t part = store->config->otp_waiting / partitions_step_at(p, p->read_ms)->n;
 
 	script_init_partition(c, partition,
 			      &(struct script_init_partition){.otp_limit = part > 0 ? part : 1});
@@ -108,7 +109,7 @@ static void ask_partitions(struct handshake *h)
 {
 	struct command c = {0};
 
-	for (unsigned p = 0; p < store_of(h)->partitions; p++) {
+	for (unsigned p = 0; p < store_of(h)->partitions.n; p++) {
 		if (!node_owns(h->node, p))
 			continue;
 		handshake_init_partition(&c, store_of(h), p);
@@ -123,24 +124,31 @@ static void ask_partitions(struct handshake *h)
 		step_unsent(h);
 }
 
-static int set_partitions(struct handshake_store *store, unsigned long n, struct err *e)
+int handshake_take_partitions(struct handshake_store *store, const char *n, const char *growth,
+			      int64_t now_ms, struct err *e)
 {
-	if (n == 0 || n > ID_PARTITIONS)
-		return err_set(e, ERR_REFUSED, "meta: the number of partitions is damaged");
-	if (n != (unsigned long)store->config->partitions)
-		return err_set(e, ERR_REFUSED,
-			       "the store has %lu partition%s, and POSTERN_PARTITIONS is %lld: set "
-			       "it to %lu (a store keeps the number of its first use)",
-			       n, n == 1 ? "" : "s", (long long)store->config->partitions, n);
-	if (n != store->partitions) {
-		store->partitions = (unsigned)n;
+	unsigned before = store->partitions.n;
+
+	if (partitions_read(&store->partitions, n, growth, now_ms, e) < 0)
+		return -1;
+	if (store->partitions.n != before)
 		store->on_partitions(store->arg);
-	}
 	return 0;
 }
 
-/* r: {schema, number of partitions, id of the instance}. The partitions are asked only after
- * this store is known to be ours. */
+/* POSTERN_PARTITIONS is the number of a new store. An operator who raises it later may expect that
+ * the store grows. */
+static void log_fewer(const struct handshake_store *store)
+{
+	if (store->partitions.n < (unsigned long)store->config->partitions)
+		LOG_ONCE(LOG_WARN, "store.fewer_partitions",
+			 LOG_N("partitions", store->partitions.n),
+			 LOG_N("setting", store->config->partitions),
+			 LOG_S("hint", "`postern partitions set N` raises the number"));
+}
+
+/* r: {schema, number of partitions, id of the instance, growth, time}. The partitions are asked
+ * only after this store is known to be ours. */
 static void on_step_meta(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
@@ -159,7 +167,7 @@ static void on_step_meta(const redisReply *r, void *arg)
 			return;
 		}
 	}
-	if (r->elements == 3 && strcmp(r->element[0]->str, SCHEMA) != 0) {
+	if (r->elements == 5 && strcmp(r->element[0]->str, SCHEMA) != 0) {
 		snprintf(why, sizeof(why),
 			 "the store has schema %.8s, and Postern " POSTERN_VERSION " reads " SCHEMA
 			 ": deliver its mail with the version that wrote it, then start with an "
@@ -168,15 +176,17 @@ static void on_step_meta(const redisReply *r, void *arg)
 		conn_drop(h->calls->conn, why);
 		return;
 	}
-	if (instance_check(&store_of(h)->instance, r->elements == 3 ? r->element[2]->str : NULL,
+	if (instance_check(&store_of(h)->instance, r->elements == 5 ? r->element[2]->str : NULL,
 			   &e) < 0) {
 		conn_drop(h->calls->conn, e.text);
 		return;
 	}
-	if (set_partitions(store_of(h), strtoul(r->element[1]->str, NULL, 10), &e) < 0) {
+	if (handshake_take_partitions(store_of(h), r->element[1]->str, r->element[3]->str,
+				      strtoll(r->element[4]->str, NULL, 10), &e) < 0) {
 		conn_drop(h->calls->conn, e.text);
 		return;
 	}
+	log_fewer(store_of(h));
 	ask_partitions(h);
 	step_done(h);
 }

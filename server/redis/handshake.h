@@ -3,6 +3,7 @@
 
 #include "server/redis/calls.h"
 #include "server/redis/instance.h"
+#include "server/redis/partitions.h"
 
 struct command;
 struct config;
@@ -18,7 +19,7 @@ struct node;
 struct handshake_store {
 	const struct config *config;
 	struct instance instance;
-	unsigned partitions;              /* 0 until the first handshake is done */
+	struct partitions partitions;     /* n is 0 until the first handshake is done */
 	void (*on_partitions)(void *arg); /* the number became known, or changed */
 	void *arg;
 };
@@ -33,6 +34,10 @@ struct handshake {
 /* Writes the command that sets a partition up; it changes nothing if that was done before. */
 void handshake_init_partition(struct command *c, const struct handshake_store *store,
 			      unsigned partition);
+
+/* Takes the partitions as `meta` has them: see partitions_read. */
+int handshake_take_partitions(struct handshake_store *store, const char *n, const char *growth,
+			      int64_t now_ms, struct err *e);
 
 /* Callbacks for struct conn_events (conn.h); arg is the struct handshake. */
 void handshake_connected(struct conn *conn, void *arg);

@@ -98,7 +98,7 @@ bool node_owns_any(const struct node *n)
 
 void node_write_partitions(const struct node *n, char *out, size_t size)
 {
-	unsigned partitions = n->shared->store.partitions, last;
+	unsigned partitions = n->shared->store.partitions.n, last;
 	size_t len = 0;
 
 	*out = 0;

@@ -102,7 +102,7 @@ static void follow_map(struct nodes *n, const struct slot_map *map, unsigned par
 static void use_map(struct nodes *n, const struct slot_map *map)
 {
 	follow_map(n, map, REDIS_GLOBAL);
-	for (unsigned p = 0; p < n->shared.store.partitions; p++)
+	for (unsigned p = 0; p < n->shared.store.partitions.n; p++)
 		follow_map(n, map, p);
 	spread(n);
 }
@@ -167,7 +167,7 @@ static void follow_moved(struct nodes *n, unsigned partition, const struct redis
 
 	if (n->slots[node_root(REDIS_GLOBAL)] == slot)
 		set_owner(n, REDIS_GLOBAL, node);
-	for (unsigned p = 0; p < n->shared.store.partitions; p++)
+	for (unsigned p = 0; p < n->shared.store.partitions.n; p++)
 		if (n->slots[p] == slot)
 			set_owner(n, p, node);
 	spread(n);
@@ -217,7 +217,7 @@ static void write_refusing(const struct nodes *n, const struct node *node, struc
 	unsigned partition = REDIS_GLOBAL;
 	const char *why = NULL;
 
-	for (unsigned p = 0; p < n->shared.store.partitions && partition == REDIS_GLOBAL; p++)
+	for (unsigned p = 0; p < n->shared.store.partitions.n && partition == REDIS_GLOBAL; p++)
 		if (node_owns(node, p))
 			partition = p;
 	if (!node_owns(node, partition) || nodes_partition_is_ready(n, partition, &why))
@@ -242,7 +242,7 @@ void nodes_write_metrics(const struct nodes *n, struct buf *out)
 	buf_str(out, "# HELP postern_store_partition_ready 1 while the partition takes mail; node "
 		     "is its primary in the Redis Cluster\n"
 		     "# TYPE postern_store_partition_ready gauge\n");
-	for (unsigned p = 0; p < n->shared.store.partitions; p++)
+	for (unsigned p = 0; p < n->shared.store.partitions.n; p++)
 		buf_fmt(out, "postern_store_partition_ready{partition=\"%u\",node=\"%s\"} %d\n", p,
 			nodes_owner(n, p)->health.node, nodes_partition_is_ready(n, p, NULL));
 }

@@ -4,17 +4,23 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "lua_calls.h"
 #include "server/base/clock.h"
+#include "server/base/log.h"
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
 #include "server/redis/nodes.h"
 
 #define TICK_MS 200
+#define LOOK_LIMIT_MS 5000
+#define LOOK_MS 1000 /* how often the partitions are read */
 #define PARTS_MAX 16
 
 struct redis {
 	struct nodes nodes;
 	struct loop_timer tick;
+	int64_t look_at; /* monotonic; when the partitions are read next */
+	unsigned spread; /* as the parts of limits in the partitions are by now */
 	struct {
 		void *state;
 		const struct redis_part_kind *kind;
@@ -22,12 +28,72 @@ struct redis {
 	int n_parts;
 };
 
+/* ---- the partitions ---- */
+
+void redis_prepare_partition(struct redis *redis, unsigned partition, struct callback back)
+{
+	struct command c = {0};
+
+	handshake_init_partition(&c, &redis->nodes.shared.store, partition);
+	redis_call(redis, &c, 0, LOOK_LIMIT_MS, back);
+}
+
+static void on_partition_ready(const struct call_result *result, void *context)
+{
+	(void)result; /* the next handshake prepares it, too */
+	(void)context;
+}
+
+/* When new messages begin to use more partitions, the parts of limits in each partition change. The
+ * first time, the handshake has prepared the partitions. */
+static void follow_spread(struct redis *redis)
+{
+	const struct partitions *all = redis_growth(redis);
+	unsigned spread = partitions_step_at(all, all->read_ms)->n;
+	bool has_grown = redis->spread && redis->spread != spread;
+
+	redis->spread = spread;
+	for (unsigned p = 0; has_grown && p < all->n; p++)
+		redis_prepare_partition(redis, p, CALLBACK(on_partition_ready, NULL));
+}
+
+static void on_look(const struct call_result *result, void *context)
+{
+	const struct resp *r = result->reply;
+	int64_t now = resp_number_at(r, PARTITIONS_LOOK_NOW_MS);
+	struct redis *redis = context;
+	struct err e;
+
+	redis->look_at = clock_mono_ms() + LOOK_MS;
+	if (result->end != CALL_ANSWERED)
+		return;
+	redis_saw_time(redis, REDIS_GLOBAL, now);
+	if (handshake_take_partitions(&redis->nodes.shared.store,
+				      resp_text(resp_item(r, PARTITIONS_LOOK_NUMBER)),
+				      resp_text(resp_item(r, PARTITIONS_LOOK_GROWTH)), now, &e) < 0)
+		LOG_ONCE(LOG_ERROR, "store.partitions_unreadable", LOG_S("reason", e.text));
+	else
+		follow_spread(redis);
+}
+
+static void look_at_partitions(struct redis *redis)
+{
+	struct command c = {0};
+
+	if (clock_mono_ms() < redis->look_at || !redis_partition_is_connected(redis, REDIS_GLOBAL))
+		return;
+	redis->look_at = INT64_MAX;
+	script_partitions_look(&c, REDIS_GLOBAL);
+	redis_call(redis, &c, 0, LOOK_LIMIT_MS, CALLBACK(on_look, redis));
+}
+
 static void tick(void *arg)
 {
 	struct redis *redis = arg;
 
 	loop_timer_set(&redis->tick, TICK_MS);
 	nodes_tick(&redis->nodes);
+	look_at_partitions(redis);
 	metric_set(METRIC_STORE_READY, redis_is_ready(redis, NULL));
 	metric_set(METRIC_STORE_BYTES, redis_memory_used(redis));
 }
@@ -208,9 +274,32 @@ void redis_was_late(struct redis *redis, unsigned partition)
 
 unsigned redis_partitions(const struct redis *redis)
 {
-	unsigned n = redis->nodes.shared.store.partitions;
+	return redis_growth(redis)->n;
+}
 
-	return n ? n : 1;
+unsigned redis_spread(const struct redis *redis)
+{
+	return partitions_step_at(redis_growth(redis), redis_time_ms(redis))->n;
+}
+
+int64_t redis_time_ms(const struct redis *redis)
+{
+	return clock_real_ms() + redis_clock_offset_ms(redis, REDIS_GLOBAL);
+}
+
+const struct partitions *redis_growth(const struct redis *redis)
+{
+	static const struct partitions unknown = {.n = 1, .steps = {{1, 0}}, .n_steps = 1};
+	const struct partitions *known = &redis->nodes.shared.store.partitions;
+
+	return known->n ? known : &unknown;
+}
+
+int64_t redis_known_until_ms(const struct redis *redis)
+{
+	if (!redis_partition_is_connected(redis, REDIS_GLOBAL))
+		return INT64_MAX;
+	return redis_growth(redis)->read_ms + PARTITIONS_KNOWN_MS;
 }
 
 /* ---- parts ---- */

@@ -12,6 +12,7 @@ struct buf;
 struct loop;
 struct config;
 struct command;
+struct partitions;
 
 /* The Redis client of one process. It connects, authenticates, loads the scripts, and checks the
  * settings and the `meta` key. After a lost connection it repeats all of this, and sends calls
@@ -68,8 +69,21 @@ int64_t redis_clock_offset_ms(const struct redis *redis, unsigned partition);
 int64_t redis_memory_max(const struct redis *redis);
 /* How much memory it uses, or they use, in bytes. Measured every 5 s. */
 int64_t redis_memory_used(const struct redis *redis);
-/* The number of partitions; 1 until Redis was connected for the first time. */
+/* The number of partitions that exist, for readers; 1 until Redis was connected for the first time.
+ * It grows while the process runs: code that waits for a reply keeps its own copy. */
 unsigned redis_partitions(const struct redis *redis);
+/* The number that new messages use now. What is split in equal parts is split by it. */
+unsigned redis_spread(const struct redis *redis);
+/* All that is known of the partitions. Read every second. */
+const struct partitions *redis_growth(const struct redis *redis);
+/* The time by the clock of the Redis that has `meta`. */
+int64_t redis_time_ms(const struct redis *redis);
+/* Until this time, all that is known of the partitions is true, whatever others do: until
+ * PARTITIONS_KNOWN_MS after the last reading. INT64_MAX while the Redis that has `meta` is away:
+ * then nobody changes it. */
+int64_t redis_known_until_ms(const struct redis *redis);
+/* Prepares a partition for use: its cursors, and its part of limits. */
+void redis_prepare_partition(struct redis *redis, unsigned partition, struct callback back);
 /* Runs the loop until all partitions are ready, for at most ms. For commands and start-up only.
  * ERR_RETRY: none is ready in time, with the reason. */
 int redis_wait_ready(struct redis *redis, int64_t ms, struct err *e);

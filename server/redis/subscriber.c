@@ -81,7 +81,7 @@ static bool subscribe(struct subscriber *s, unsigned partition)
 static void on_connected(struct conn *conn, void *arg)
 {
 	struct subscriber *s = arg;
-	unsigned partitions = s->node->shared->store.partitions;
+	unsigned partitions = s->node->shared->store.partitions.n;
 
 	if (s->node->shared->subscriptions.n == 0)
 		return;

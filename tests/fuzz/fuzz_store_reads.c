@@ -10,6 +10,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/config/config.h"
 #include "server/redis/link/command.h"
@@ -150,6 +151,7 @@ void __wrap_redis_call_bulk(struct redis *r, struct command *take, int64_t limit
 unsigned __wrap_redis_partitions(const struct redis *r);
 void *__wrap_redis_part(struct redis *r, const struct redis_part_kind *kind);
 const struct config *__wrap_redis_config(const struct redis *r);
+unsigned __wrap_redis_spread(const struct redis *r);
 int64_t __wrap_redis_clock_offset_ms(const struct redis *r, unsigned partition);
 void __wrap_redis_saw_time(struct redis *r, unsigned partition, int64_t redis_ms);
 bool __wrap_redis_partition_is_connected(const struct redis *r, unsigned partition);
@@ -206,6 +208,12 @@ const struct config *__wrap_redis_config(const struct redis *r)
 {
 	(void)r;
 	return &config;
+}
+
+unsigned __wrap_redis_spread(const struct redis *r)
+{
+	(void)r;
+	return PARTITIONS;
 }
 
 int64_t __wrap_redis_clock_offset_ms(const struct redis *r, unsigned partition)
@@ -488,8 +496,8 @@ static void read_list(void)
 	struct list_query q = {.project = "1", .max = 10};
 	struct cursor_position positions[PARTITIONS] = {0};
 
-	list_begin(redis, &q, positions);
-	list_read(redis, &q, positions, on_list, NULL);
+	list_begin(redis, &q, positions, PARTITIONS);
+	list_read(redis, &q, positions, PARTITIONS, on_list, NULL);
 }
 
 static void on_taken(const struct take_result *result, void *arg)

@@ -14,7 +14,8 @@ from support import harness
 
 CANARY = "canary7canary7canary7canary7"
 COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "project list", "project set",
-            "project delete", "config check", "config show", "config table", "health", "redis mend"]
+            "project delete", "config check", "config show", "config table", "health", "redis mend",
+            "partitions", "partitions set"]
 
 
 @pytest.fixture

@@ -146,23 +146,15 @@ def test_many_partitions_work_too(make_postern, world):
 
 
 @pytest.mark.parametrize("first,then", [(4, 1), (1, 4)])
-def test_another_number_of_partitions_is_refused_with_a_hint(make_postern, make_redis, first, then):
+def test_a_store_keeps_its_number_of_partitions_whatever_the_setting(make_postern, make_redis, first, then):
     redis = make_redis()
     make_postern({"partitions": first}, redis=redis).stop()
-    server = make_postern({"partitions": then}, redis=redis, start=False).launch()
-
-    def reason():
-        try:
-            answer = server.internal("/readyz")
-        except OSError:
-            return None
-        return answer.status == 503 and "POSTERN_PARTITIONS" in answer.body.decode() and answer.body.decode()
-    said = harness.wait_for(reason, 20, what="/readyz tells")
-    want = f"the store has {first} partition{'s' if first > 1 else ''}, and POSTERN_PARTITIONS is {then}: set it to {first}"
-    assert want in said and want in server.log()
-    assert server.send("a@b.example", key="pn_test_" + "x" * 40).status == 503
-    done = server.cli("key", "create", "--name", "x", check=False)
-    assert done.returncode != 0 and want in done.stderr
+    server = make_postern({"partitions": then}, redis=redis)
+    assert server.cli("partitions").stdout == f"partitions: {first}\n"
+    hints = [line for line in server.log_lines() if line.get("fact") == "store.fewer_partitions"]
+    assert bool(hints) == (then > first)
+    assert all(line["partitions"] == first and line["setting"] == then for line in hints)
+    server.deliver("a@b.example")
 
 
 # ---- suppressions ----

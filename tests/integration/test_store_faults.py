@@ -20,7 +20,7 @@ from support.killtest import Told
 from support.redis_proxy import Fault, Proxy
 
 # Commands that run on timers, and commands that are sent once for each connection.
-CHORES = {"promote", "release", "expire", "renew", "deliveries_endpoints", "deliveries_report", "suppression_news"}
+CHORES = {"promote", "release", "expire", "renew", "deliveries_endpoints", "deliveries_report", "suppression_news", "partitions_look"}
 RARE = {"sweep", "ZCARD", "HLEN", "LLEN", "ZRANGE", "HKEYS"}
 HANDSHAKE = {"FUNCTION LIST", "FUNCTION LOAD", "init_partition", "init_store", "SSUBSCRIBE", "INFO", "CONFIG", "TIME"}
 NOT_NOW = ["OOM command not allowed when used memory > 'maxmemory'.", "LOADING Redis is loading the dataset in memory",

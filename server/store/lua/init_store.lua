@@ -3,11 +3,14 @@
 -- KEYS 1 the root of the installation. may_make: 0 = only read.
 --@include base
 --@args schema partitions:digits instance default_project may_make:flag
--- returns schema, partitions and instance; an empty list: there is no store, and may_make is 0
+-- returns schema, partitions, instance, growth (server/redis/partitions.h) and the time in ms, all as text; an empty
+-- list: there is no store, and may_make is 0
 if call('EXISTS', key_meta()) == 0 then
 	if not may_make then return {} end
 	call('HSET', key_meta(), 'schema', schema, 'partitions', partitions, 'instance', instance)
 	call('HSET', key_projects(), '1', cjson.encode({ id = default_project, name = 'default' }))
 	call('HSET', key_project_names(), 'default', '1', default_project, '1')
 end
-return call('HMGET', key_meta(), 'schema', 'partitions', 'instance')
+local meta = call('HMGET', key_meta(), 'schema', 'partitions', 'instance', 'growth')
+meta[4], meta[5] = meta[4] or '', now_digits
+return meta

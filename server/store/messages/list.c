@@ -11,6 +11,7 @@
 #include "server/config/config.h"
 #include "server/redis/link/command.h"
 #include "server/store/messages/list_mark.h"
+#include "server/redis/partitions.h"
 #include "server/redis/redis.h"
 
 #define LIMIT_MS 5000
@@ -238,11 +239,12 @@ static int64_t hour_now(struct redis *redis)
 	return (clock_real_ms() + redis_clock_offset_ms(redis, 0)) / HOUR_MS;
 }
 
-void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions)
+void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions,
+		unsigned n)
 {
 	int64_t hour = (q->until_ms ? q->until_ms / HOUR_MS : hour_now(redis)) + 1;
 
-	for (unsigned p = 0; p < redis_partitions(redis); p++)
+	for (unsigned p = 0; p < n; p++)
 		positions[p] = (struct cursor_position){hour, 0, 0};
 }
 
@@ -271,18 +273,38 @@ void list_cursor_write(const struct cursor_position *positions, unsigned n, stru
 		cursor_write(&one, 1, out);
 }
 
-int list_cursor_read(const char *text, struct cursor_position *positions, unsigned n)
+static int read_by_partition(const char *text, struct cursor_position *positions, unsigned n)
 {
 	struct cursor_position one;
 
-	if (is_by_time(n))
-		return cursor_read(text, positions, n);
 	if (cursor_read(text, &one, 1) < 0 || one.part >= n || !one.at)
 		return -1;
 	for (unsigned p = 0; p < n; p++)
 		positions[p] = (struct cursor_position){.at = p < one.part ? one.at - 1 : one.at};
 	positions[one.part].index = one.index;
 	return 0;
+}
+
+static unsigned count_positions(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '_';
+	return n;
+}
+
+/* A text with several positions has one for each partition of the time when the listing began. */
+unsigned list_cursor_read(const char *text, const struct partitions *all,
+			  struct cursor_position *positions)
+{
+	unsigned n = count_positions(text);
+
+	if (!is_by_time(all->n) && n == 1)
+		return read_by_partition(text, positions, all->n) < 0 ? 0 : all->n;
+	if (!is_by_time(n) || !partitions_was(all, n) || cursor_read(text, positions, n) < 0)
+		return 0;
+	return n;
 }
 
 void list_move_after(const struct list_item *item, struct cursor_position *positions, unsigned n)
@@ -354,10 +376,9 @@ static size_t share(const struct list_query *q, const struct cursor_position *po
 }
 
 void list_read(struct redis *redis, const struct list_query *q,
-	       const struct cursor_position *positions, list_fn *fn, void *arg)
+	       const struct cursor_position *positions, unsigned n, list_fn *fn, void *arg)
 {
 	struct refused refused = {fn, arg};
-	unsigned n = redis_partitions(redis);
 	struct asked *a = calloc(1, sizeof(*a) + n * sizeof(a->parts[0]));
 	char which[96], mark[5];
 

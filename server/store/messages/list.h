@@ -5,6 +5,8 @@
 #include "server/store/messages/cursor.h"
 #include "server/store/messages/record.h"
 
+struct partitions;
+
 struct redis;
 
 /* Lists the messages of a project, newest first. With more than LIST_BY_TIME_MAX partitions, only
@@ -35,11 +37,17 @@ struct list_item {
 	struct cursor_position place; /* position of its partition after this item */
 };
 
-/* Fills the first positions of the query, one for each partition. */
-void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions);
-/* Writes the positions as a text of at most CURSOR_MAX_BYTES, and reads it. -1: not such a text. */
+/* A listing reads n partitions, which exist when it begins, up to its last page. Partitions that
+ * are added later have newer messages only. */
+
+/* Fills the first positions of the query, one for each of n partitions. */
+void list_begin(struct redis *redis, const struct list_query *q, struct cursor_position *positions,
+		unsigned n);
+/* Writes the positions as a text of at most CURSOR_MAX_BYTES. */
 void list_cursor_write(const struct cursor_position *positions, unsigned n, struct buf *out);
-int list_cursor_read(const char *text, struct cursor_position *positions, unsigned n);
+/* Reads it. positions: room for all partitions. Returns n of the listing; 0: not such a text. */
+unsigned list_cursor_read(const char *text, const struct partitions *all,
+			  struct cursor_position *positions);
 /* True if no partition has messages after its position. */
 bool list_is_over(const struct cursor_position *positions, unsigned n);
 
@@ -60,6 +68,6 @@ struct list_page {
 typedef void list_fn(const struct list_page *page, const struct err *why, void *arg);
 /* Reads a page from these positions on. Call it only if !list_is_over(positions). */
 void list_read(struct redis *redis, const struct list_query *q,
-	       const struct cursor_position *positions, list_fn *fn, void *arg);
+	       const struct cursor_position *positions, unsigned n, list_fn *fn, void *arg);
 
 #endif

@@ -31,20 +31,20 @@ static struct event_log_place read_place(const struct resp *text)
 }
 
 /* {"start", place, partition, place, "good", ms ...}: a partition without a place is at start. */
-static void read_cursors(const struct resp *r, struct deliveries_endpoint *out, unsigned partitions)
+static void read_cursors(const struct resp *r, struct deliveries_endpoint *out)
 {
-	struct event_log_place start = {0};
+	unsigned partitions = out->n_partitions;
 
 	for (size_t i = 0; i + 1 < resp_count(r); i += 2) {
 		const char *name = resp_text(resp_item(r, i));
 
 		if (strcmp(name, "start") == 0)
-			start = read_place(resp_item(r, i + 1));
+			out->start = read_place(resp_item(r, i + 1));
 		else if (strcmp(name, "good") == 0)
 			out->good_ms = strtoll(resp_text(resp_item(r, i + 1)), NULL, 10);
 	}
 	for (unsigned p = 0; p < partitions; p++)
-		out->done[p] = start;
+		out->done[p] = out->start;
 	for (size_t i = 0; i + 1 < resp_count(r); i += 2) {
 		const char *name = resp_text(resp_item(r, i));
 		char *end;
@@ -69,7 +69,6 @@ static int read_endpoint(const struct resp *array, size_t at, void *context_out,
 	const struct resp *of = resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_PROJECT_JSON);
 	struct deliveries_endpoint *out = context_out;
 	const struct load *l = context;
-	unsigned partitions = redis_partitions(l->redis);
 	json_t *project;
 	int rc = endpoint_parse(
 		resp_text(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_ID)),
@@ -78,7 +77,8 @@ static int read_endpoint(const struct resp *array, size_t at, void *context_out,
 
 	if (rc < 0)
 		return rc;
-	out->done = calloc(partitions, sizeof(*out->done));
+	out->n_partitions = redis_partitions(l->redis);
+	out->done = calloc(out->n_partitions, sizeof(*out->done));
 	rc = stored_json_row(resp_text(of), resp_len(of), &project);
 	if (!out->done || rc == RESP_ROW_OOM) {
 		json_decref(project);
@@ -87,7 +87,7 @@ static int read_endpoint(const struct resp *array, size_t at, void *context_out,
 	}
 	stored_json_copy(project, "id", out->project_id, sizeof(out->project_id));
 	json_decref(project);
-	read_cursors(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_CURSORS), out, partitions);
+	read_cursors(resp_item(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_CURSORS), out);
 	out->n_retries = (size_t)resp_number_at(array, at + DELIVERIES_ENDPOINTS_ENDPOINT_WAITING);
 	return 0;
 }

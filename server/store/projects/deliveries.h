@@ -15,8 +15,10 @@ struct redis;
 struct deliveries_endpoint {
 	struct endpoint endpoint; /* the callback may take it: it then clears the struct */
 	char project_id[ID_LEN + 1];
+	struct event_log_place start; /* the same for partitions that are added later */
 	struct event_log_place *done; /* for each partition: the last entry that is delivered */
-	int64_t good_ms;              /* the last success; 0: never */
+	unsigned n_partitions;
+	int64_t good_ms; /* the last success; 0: never */
 	size_t n_retries;
 };
 /* Loads all endpoints. list NULL and why NULL: nothing has changed since `version`. */

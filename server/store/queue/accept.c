@@ -13,58 +13,89 @@
 #include "server/base/metrics.h"
 #include "server/config/config.h"
 #include "server/redis/batch.h"
+#include "server/redis/partitions.h"
 #include "server/redis/redis.h"
 #include "server/store/messages/content.h"
 #include "server/store/messages/content_chunks.h"
 #include "server/store/queue/accept_args.h"
+#include "server/store/queue/accept_earlier.h"
 
 #define BATCH_MAX 64
 #define BATCH_BYTES ((size_t)1 << 20)
 #define IN_FLIGHT_MAX 2        /* for each partition: one on each connection */
 #define ACCEPT_WITHIN_MS 5000  /* in Redis time: the script refuses later ones */
 #define ANSWER_WITHIN_MS 12000 /* then the outcome is unknown */
+#define CHOICE_AHEAD_MS 500    /* before a step: new messages are chosen for it */
+#define CALL_AHEAD_MS 100 /* before a step: keys with the old partition are not sent any more */
+#define UNFINISHED_MAX_MS                                                                          \
+	((int64_t)8 * 24 * 3600 * 1000) /* longest life of an unfinished message */
 
 struct accepts {
 	struct batch_part part;
 	struct buf packed;
+	int64_t call_ms; /* Redis time when the last call was started */
 };
 
 struct accept_item {
 	struct batch_item item;
 	struct accepts *accepts;
 	struct id id;
+	char project[ACCEPT_PROJECT_MAX], key[ACCEPT_KEY_MAX]; /* key "": no Idempotency-Key */
+	char fingerprint[ACCEPT_KEY_MAX];
+	unsigned n;     /* of the partitions that the key selected from */
+	unsigned share; /* the partition has this part of each limit */
 	int64_t max_messages, max_bytes;
 	accept_fn *fn;
 	void *arg;
 };
 
-static unsigned choose_partition(unsigned n, const char *project, const char *idempotency)
+static int64_t now_ms(const struct redis *redis, unsigned partition)
 {
-	uint64_t hash = 14695981039346656037u; /* FNV-1a */
-	char random[9];
-	const char *parts[2] = {project, idempotency};
+	return clock_real_ms() + redis_clock_offset_ms(redis, partition);
+}
 
-	if (n == 1)
-		return 0;
-	if (!idempotency) {
-		id_random(random, 8);
-		parts[1] = random;
-	}
-	for (int i = 0; i < 2; i++)
-		for (const char *p = parts[i]; *p; p++)
-			hash = (hash ^ (unsigned char)*p) * 1099511628211u;
-	return (unsigned)((hash >> 32) % n);
+/* The number of partitions for a message that is chosen now. Keys change their partition a little
+ * before the step, so that no message with the old one is on its way when the step begins. */
+static unsigned number_for_new(const struct redis *redis)
+{
+	int64_t soon = redis_time_ms(redis) + CHOICE_AHEAD_MS;
+
+	return partitions_step_at(redis_growth(redis), soon)->n;
+}
+
+/* The partition of a random key, or one after it that takes mail. */
+static unsigned any_partition(const struct redis *redis, const char *project, unsigned n)
+{
+	unsigned partition;
+	char random[9];
+
+	id_random(random, 8);
+	partition = accept_place(project, random, n);
+	for (unsigned i = 0; i < n; i++)
+		if (redis_partition_is_open(redis, (partition + i) % n))
+			return (partition + i) % n;
+	return partition;
 }
 
 unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency)
 {
-	unsigned n = redis_partitions(redis);
-	unsigned partition = choose_partition(n, project, idempotency);
+	unsigned n = number_for_new(redis);
 
-	for (unsigned i = 0; !idempotency && i < n; i++)
-		if (redis_partition_is_open(redis, (partition + i) % n))
-			return (partition + i) % n;
-	return partition;
+	return idempotency ? accept_place(project, idempotency, n)
+			   : any_partition(redis, project, n);
+}
+
+/* The number of partitions that the key of the message selected its partition from. */
+static unsigned number_of(const struct redis *redis, const struct accept_request *m)
+{
+	const struct partitions *all = redis_growth(redis);
+	unsigned n = number_for_new(redis), partition = id_partition(m->id.text);
+
+	for (unsigned i = all->n_steps; i-- > 0;)
+		if (all->steps[i].n <= n &&
+		    accept_place(m->project, m->idempotency, all->steps[i].n) == partition)
+			return all->steps[i].n;
+	return n;
 }
 
 /* ---- results ---- */
@@ -89,9 +120,8 @@ static void refuse(struct accept_item *it, enum err_kind kind, const char *reaso
  * much in each of the other partitions. */
 static void refuse_full(struct accept_item *it, const char *note)
 {
-	unsigned partitions = redis_partitions(it->accepts->part.redis);
 	const char *used = strchr(note, ' ');
-	int64_t total = used ? strtoll(used, NULL, 10) * partitions : 0;
+	int64_t total = used ? strtoll(used, NULL, 10) * it->share : 0;
 	struct err why;
 
 	if (strncmp(note, "queued", 6) == 0)
@@ -156,20 +186,40 @@ static void on_accepted(struct batch_item *item, const struct call_result *resul
 
 /* ---- the batch ---- */
 
+/* By the clock of Redis. A message whose partition was chosen by a key must not be committed after
+ * a step that this process may not know, or that gives the key another partition. */
+static int64_t latest_ms(const struct redis *redis, int64_t now)
+{
+	int64_t next = partitions_next_ms(redis_growth(redis), now);
+	int64_t latest = redis_known_until_ms(redis);
+
+	if (latest > now + ACCEPT_WITHIN_MS)
+		latest = now + ACCEPT_WITHIN_MS;
+	return next > now + CALL_AHEAD_MS && next < latest ? next : latest;
+}
+
 static void start_call(struct command *c, unsigned partition, void *arg)
 {
 	struct accepts *a = arg;
 	const struct config *config = redis_config(a->part.redis);
 
+	a->call_ms = now_ms(a->part.redis, partition);
 	script_accept(c, partition,
 		      &(struct script_accept){
-			      .latest_ms = clock_real_ms() +
-					   redis_clock_offset_ms(a->part.redis, partition) +
-					   ACCEPT_WITHIN_MS,
+			      .latest_ms = latest_ms(a->part.redis, a->call_ms),
 			      .key_life_ms = config->idempotency_s * 1000,
 			      .retention_ms = config->retention_s * 1000,
 		      });
 	metric_add(METRIC_ACCEPT_BATCHES, 1);
+}
+
+static bool has_moved(const struct batch_item *item, void *arg)
+{
+	const struct accept_item *it = (const struct accept_item *)item;
+	const struct accepts *a = arg;
+	int64_t soon = a->call_ms + CALL_AHEAD_MS;
+
+	return *it->key && it->n < partitions_step_at(redis_growth(a->part.redis), soon)->n;
 }
 
 static const struct batch_kind kind = {.max_items = BATCH_MAX,
@@ -180,6 +230,8 @@ static const struct batch_kind kind = {.max_items = BATCH_MAX,
 				       .waits_for_replica = true,
 				       .width = ACCEPT_MESSAGE_WORDS,
 				       .start = start_call,
+				       .is_over = has_moved,
+				       .over_text = "the number of partitions has just grown",
 				       .answer = on_accepted};
 
 static void *accepts_make(struct redis *redis)
@@ -205,10 +257,35 @@ static void on_oom(const struct call_result *result, void *context)
 	refuse(it, result->why->kind, result->why->text);
 }
 
-static void add(struct accept_item *it)
+static void commit(struct accept_item *it)
 {
 	if (batch_add(it->accepts->part.batch, id_partition(it->id.text), &it->item) < 0)
 		redis_call_oom(it->accepts->part.redis, CALLBACK(on_oom, it));
+}
+
+/* ---- the earlier message of an Idempotency-Key ---- */
+
+/* value: "fingerprint id" */
+static void on_earlier(const char *value, const struct err *why, void *arg)
+{
+	struct accept_item *it = arg;
+	size_t len = value ? strcspn(value, " ") : 0;
+	bool is_same = len == strlen(it->fingerprint) && !strncmp(value, it->fingerprint, len);
+
+	if (!value)
+		refuse(it, why->kind, why->text);
+	else if (!len)
+		commit(it);
+	else
+		end_item(it, is_same ? ACCEPT_REPLAYED : ACCEPT_CONFLICT,
+			 value + len + (value[len] == ' '), NULL);
+}
+
+static void add(struct accept_item *it)
+{
+	if (!*it->key || !accept_earlier_find(it->accepts->part.redis, it->project, it->key, it->n,
+					      on_earlier, it))
+		commit(it);
 }
 
 /* ---- large contents: chunks first, then the message that refers to them ---- */
@@ -255,6 +332,15 @@ static struct accept_item *new_item(struct redis *redis, const struct accept_req
 		return NULL;
 	it->accepts = a;
 	it->id = m->id;
+	it->share = partitions_share(redis_growth(redis), id_partition(m->id.text),
+				     now_ms(redis, id_partition(m->id.text)),
+				     redis_config(redis)->retention_s * 1000 + UNFINISHED_MAX_MS);
+	snprintf(it->project, sizeof(it->project), "%s", m->project);
+	if (m->idempotency) {
+		it->n = number_of(redis, m);
+		snprintf(it->key, sizeof(it->key), "%s", m->idempotency);
+		snprintf(it->fingerprint, sizeof(it->fingerprint), "%s", m->fingerprint);
+	}
 	it->max_messages = m->max_messages;
 	it->max_bytes = m->max_bytes;
 	it->fn = fn;
@@ -280,8 +366,7 @@ void accept_message(struct redis *redis, const struct accept_request *m, accept_
 	is_packed = content_pack(m->mail, m->mail_len, packed, &e) == 0;
 	if (packed->len > CONTENT_CHUNK_BYTES)
 		chunks = content_chunks_count(packed->len);
-	if (!is_packed ||
-	    accept_args_write(&it->item.args, m, packed, chunks, redis_partitions(redis)) < 0)
+	if (!is_packed || accept_args_write(&it->item.args, m, packed, chunks, it->share) < 0)
 		it->item.args.bytes.failed = true; /* the batch ends it as failed */
 	if (chunks && !it->item.args.bytes.failed &&
 	    redis_partition_is_ready(redis, id_partition(m->id.text), NULL))

@@ -90,13 +90,13 @@ static int put_head(const struct accept_request *m, size_t bytes, size_t chunks,
 }
 
 /* The part of a limit in each partition, rounded up. 0 stays 0: no limit. */
-static int64_t part_of(int64_t limit, unsigned partitions)
+static int64_t part_of(int64_t limit, unsigned share)
 {
-	return (limit + partitions - 1) / partitions;
+	return (limit + share - 1) / share;
 }
 
 int accept_args_write(struct command *args, const struct accept_request *m,
-		      const struct buf *packed, size_t chunks, unsigned partitions)
+		      const struct buf *packed, size_t chunks, unsigned share)
 {
 	struct buf jobs = {0}, recipients = {0}, marks = {0}, tag_marks = {0};
 	char head[512];
@@ -117,8 +117,8 @@ int accept_args_write(struct command *args, const struct accept_request *m,
 					 .facts = m->facts,
 					 .marks = buf_text(&marks),
 					 .tag_marks = buf_text(&tag_marks),
-					 .max_messages = part_of(m->max_messages, partitions),
-					 .max_bytes = part_of(m->max_bytes, partitions),
+					 .max_messages = part_of(m->max_messages, share),
+					 .max_bytes = part_of(m->max_bytes, share),
 					 .content = packed->data,
 					 .content_len = chunks ? 0 : packed->len,
 				 });

@@ -7,8 +7,8 @@
 
 /* Writes one message as the arguments of lua/queue/accept.lua. packed: its content, which is left
  * out if it was stored in chunks (chunks > 0). -1: out of memory, no recipient, or too many
- * destinations. partitions: each has an equal part of max_messages and max_bytes. */
+ * destinations. share: the partition has this part of max_messages and max_bytes. */
 int accept_args_write(struct command *args, const struct accept_request *m,
-		      const struct buf *packed, size_t chunks, unsigned partitions);
+		      const struct buf *packed, size_t chunks, unsigned share);
 
 #endif

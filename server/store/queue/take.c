@@ -100,10 +100,10 @@ static void on_taken(const struct call_result *result, void *context)
 	t->fn(NULL, t->arg);
 }
 
-/* Each partition has an equal part of the limit of a site. */
+/* Each partition that new messages use has an equal part of the limit of a site. */
 static int64_t site_limit(const struct redis *redis)
 {
-	int64_t limit = redis_config(redis)->site_connections / (int64_t)redis_partitions(redis);
+	int64_t limit = redis_config(redis)->site_connections / (int64_t)redis_spread(redis);
 
 	return limit > 0 ? limit : 1;
 }

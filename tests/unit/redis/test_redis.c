@@ -61,22 +61,64 @@ static void a_new_store_becomes_ready_and_is_remembered(void **state)
 	assert_true(id_valid("ins", id));
 }
 
-static void another_number_of_partitions_than_at_first_use_is_refused(void **state)
+static void the_setting_is_the_number_of_partitions_of_a_new_store_only(void **state)
 {
+	static const long long settings[] = {1, 8, 4};
 	struct fixture *f = *state;
 
 	assert_int_equal(redis_partitions(f->store), 4);
-	close_store(f);
-	f->config.partitions = 1;
-	open_store(f, REDIS_SCRIPTS);
-	assert_true(comes_to_say(f, "has 4 partitions, and POSTERN_PARTITIONS is 1: set it to 4"));
-	assert_false(redis_is_ready(f->store, NULL));
-	assert_false(redis_is_connected(f->store));
-	close_store(f);
-	f->config.partitions = 4;
-	open_store(f, REDIS_SCRIPTS);
-	wait_ready(f);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		close_store(f);
+		f->config.partitions = settings[i];
+		open_store(f, REDIS_SCRIPTS);
+		wait_ready(f);
+		assert_int_equal(redis_partitions(f->store), 4);
+		assert_int_equal(redis_spread(f->store), 4);
+	}
+}
+
+static bool has_seven(struct fixture *f, void *arg)
+{
+	(void)arg;
+	return redis_partitions(f->store) == 7;
+}
+
+static bool spreads_to_seven(struct fixture *f, void *arg)
+{
+	(void)arg;
+	return redis_spread(f->store) == 7;
+}
+
+static bool has_limit_of_seven(struct fixture *f, void *arg)
+{
+	(void)arg;
+	return redis_do(f, "EXISTS pn:{p6}:otp_limit") == 1 &&
+	       redis_do(f, "STRLEN pn:{p0}:otp_limit") == 3;
+}
+
+static void a_growth_is_read_and_its_step_begins_at_its_time(void **state)
+{
+	struct fixture *f = *state;
+	char growth[64];
+
+	f->config.otp_waiting = 4000;
+	snprintf(growth, sizeof(growth), "4 0 7 %lld",
+		 (long long)clock_real_ms() + (long long)redis_clock_offset_ms(f->store, 0) + 2500);
+	redis_do(f, "HSET pn:{g}:meta partitions 7 growth %s", growth);
+	assert_true(becomes(f, has_seven, NULL));
+	assert_int_equal(redis_spread(f->store), 4);
+	assert_true(becomes(f, spreads_to_seven, NULL));
+	assert_true(becomes(f, has_limit_of_seven, NULL));
+}
+
+static void damaged_numbers_of_partitions_change_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	redis_do(f, "HSET pn:{g}:meta partitions 9 growth %s", "4 0 9");
+	run_for(f, 1500);
 	assert_int_equal(redis_partitions(f->store), 4);
+	assert_true(redis_is_ready(f->store, NULL));
 }
 
 static void a_redis_that_comes_back_with_its_files_is_ready_again(void **state)
@@ -545,7 +587,9 @@ static void abandoned_calls_end_sent_or_not(void **state)
 }
 
 UNIT_TESTS(BARE(a_new_store_becomes_ready_and_is_remembered),
-	   FOUR(another_number_of_partitions_than_at_first_use_is_refused),
+	   FOUR(the_setting_is_the_number_of_partitions_of_a_new_store_only),
+	   FOUR(a_growth_is_read_and_its_step_begins_at_its_time),
+	   FOUR(damaged_numbers_of_partitions_change_nothing),
 	   READY(a_redis_that_comes_back_with_its_files_is_ready_again),
 	   READY(a_redis_that_comes_back_empty_is_refused),
 	   READY(another_store_at_the_same_address_is_refused),

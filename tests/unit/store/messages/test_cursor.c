@@ -5,6 +5,7 @@
 
 #include "server/base/id.h"
 #include "server/store/messages/cursor.h"
+#include "server/redis/partitions.h"
 #include "server/store/messages/list.h"
 #include "tests/unit/unit.h"
 
@@ -90,6 +91,7 @@ static void other_texts_are_refused(void **state)
 static void positions_by_time_fit_into_a_cursor(void **state)
 {
 	static struct cursor_position all[LIST_BY_TIME_MAX], read[LIST_BY_TIME_MAX];
+	const struct partitions same = {.n = LIST_BY_TIME_MAX}, fewer = {.n = LIST_BY_TIME_MAX - 1};
 	struct buf text = {0};
 
 	(void)state;
@@ -97,15 +99,16 @@ static void positions_by_time_fit_into_a_cursor(void **state)
 		all[p] = (struct cursor_position){498728 - p * 10, 2000000000 + p, 0};
 	list_cursor_write(all, LIST_BY_TIME_MAX, &text);
 	assert_in_range(text.len, 1, CURSOR_MAX_BYTES);
-	assert_int_equal(list_cursor_read(buf_text(&text), read, LIST_BY_TIME_MAX), 0);
+	assert_int_equal(list_cursor_read(buf_text(&text), &same, read), LIST_BY_TIME_MAX);
 	assert_memory_equal(all, read, sizeof(all));
-	assert_int_equal(list_cursor_read(buf_text(&text), read, LIST_BY_TIME_MAX - 1), -1);
+	assert_int_equal(list_cursor_read(buf_text(&text), &fewer, read), 0);
 	buf_deinit(&text);
 }
 
 static void positions_by_partition_have_a_short_text(void **state)
 {
 	static struct cursor_position all[ID_PARTITIONS], read[ID_PARTITIONS];
+	const struct partitions same = {.n = ID_PARTITIONS}, fewer = {.n = 700};
 	struct buf text = {0};
 
 	(void)state;
@@ -113,18 +116,46 @@ static void positions_by_partition_have_a_short_text(void **state)
 		all[p] = (struct cursor_position){p < 700 ? 498720 - p % 3 : 498728, 9 + p, 0};
 	list_cursor_write(all, ID_PARTITIONS, &text);
 	assert_in_range(text.len, 1, 40);
-	assert_int_equal(list_cursor_read(buf_text(&text), read, ID_PARTITIONS), 0);
+	assert_int_equal(list_cursor_read(buf_text(&text), &same, read), ID_PARTITIONS);
 	for (unsigned p = 0; p < ID_PARTITIONS; p++) {
 		assert_int_equal(read[p].at, p < 700 ? 498727 : 498728);
 		assert_int_equal(read[p].index, p == 700 ? 709 : 0);
 		assert_int_equal(read[p].part, 0);
 	}
-	assert_int_equal(list_cursor_read(buf_text(&text), read, 700), -1);
-	assert_int_equal(list_cursor_read("0_", read, ID_PARTITIONS), -1);
+	assert_int_equal(list_cursor_read(buf_text(&text), &fewer, read), 0);
+	assert_int_equal(list_cursor_read("0_", &same, read), 0);
 	buf_deinit(&text);
+}
+
+/* steps: the numbers that the store had. */
+static void a_listing_goes_on_with_the_partitions_that_it_began_with(void **state)
+{
+	static const struct {
+		unsigned steps[3], n, of_cursor, listed;
+	} rows[] = {
+		{{1, 8}, 8, 1, 1},    {{1, 8}, 8, 8, 8},      {{1, 8}, 8, 4, 0},
+		{{1, 8}, 64, 64, 64}, {{1, 8}, 64, 8, 8},     {{2, 64}, 64, 2, 2},
+		{{2, 64}, 64, 3, 0},  {{50, 64}, 64, 50, 64},
+	};
+	static struct cursor_position at[64], read[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct partitions all = {.n = rows[i].n, .n_steps = 2};
+		struct buf text = {0};
+
+		for (unsigned s = 0; s < 2; s++)
+			all.steps[s].n = rows[i].steps[s];
+		for (unsigned p = 0; p < rows[i].of_cursor; p++)
+			at[p] = (struct cursor_position){498728, 7, 0};
+		list_cursor_write(at, rows[i].of_cursor, &text);
+		assert_int_equal(list_cursor_read(buf_text(&text), &all, read), rows[i].listed);
+		buf_deinit(&text);
+	}
 }
 
 UNIT_TESTS(cmocka_unit_test(positions_come_back_from_their_text),
 	   cmocka_unit_test(other_texts_are_refused),
 	   cmocka_unit_test(positions_by_time_fit_into_a_cursor),
-	   cmocka_unit_test(positions_by_partition_have_a_short_text))
+	   cmocka_unit_test(positions_by_partition_have_a_short_text),
+	   cmocka_unit_test(a_listing_goes_on_with_the_partitions_that_it_began_with))

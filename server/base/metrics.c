@@ -89,8 +89,9 @@ static const struct {
 	[METRIC_CONNECTIONS_ENDING] = {"postern_smtp_connections_by_state", "state=\"ending\"",
 				       "gauge", NULL},
 	[METRIC_CONNECTIONS_YIELDED] = {"postern_smtp_connections_yielded_total", "", "counter",
-					"SMTP connections that were idle or not ready, and ended "
-					"because other mail waited for a connection"},
+					"SMTP connections that were idle, not ready or without a "
+					"reply before the body, and ended because other mail "
+					"waited for a connection"},
 	[METRIC_ADDRESSES_SILENT] =
 		{"postern_smtp_silent_addresses_total", "", "counter",
 		 "Connections not opened because too many connections to the same address "

@@ -31,7 +31,7 @@ struct connection {
 	bool has_sent;
 	unsigned armed_turn,
 		called_turn; /* session_turn when the timer was set, the owner called */
-	int64_t opened_ms;
+	int64_t opened_ms, armed_ms;
 };
 
 static int64_t since_open(const struct connection *c)
@@ -47,6 +47,7 @@ static void arm_timer(struct connection *c)
 	if (c->armed_turn == session_turn(c->session))
 		return;
 	c->armed_turn = session_turn(c->session);
+	c->armed_ms = clock_mono_ms();
 	if (wait_s > 0)
 		loop_timer_set(&c->timer, (int64_t)wait_s * 1000);
 	else
@@ -194,6 +195,7 @@ static void pump(struct connection *c)
 static void wake(struct connection *c)
 {
 	write_output(c);
+	note_stage(c);
 	if (c->is_pumping)
 		return;
 	if (session_step(c->session) == SESSION_WAIT)
@@ -392,6 +394,11 @@ void connection_quit(struct connection *c)
 {
 	session_quit(c->session);
 	wake(c);
+}
+
+int64_t connection_waits_since_ms(const struct connection *c)
+{
+	return c->armed_ms;
 }
 
 const struct connection_facts *connection_facts(const struct connection *c)

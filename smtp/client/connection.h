@@ -140,8 +140,11 @@ void connection_dot(struct connection *c);  /* after on_fence: writes the dot */
 void connection_drop(struct connection *c); /* after on_fence: closes without the dot; all results
 					       are OUTCOME_UNTRIED */
 void connection_quit(struct connection *c); /* QUIT when idle; a transaction is cut off */
-/* Ends a connection that is not ready yet. on_closed gets why. */
+/* Ends a connection that is not ready yet, or whose transaction has not reached the body. on_closed
+ * gets why, or on_done: all results are OUTCOME_DEFERRED with PHASE_NONE. */
 void connection_give_up(struct connection *c, const char *why);
+/* When the wait for the current reply began (monotonic ms). */
+int64_t connection_waits_since_ms(const struct connection *c);
 void connection_free(struct connection *c); /* at once; no callback is called */
 const struct connection_facts *connection_facts(const struct connection *c);
 /* Fills in the facts of a connection to the host that has not begun. */

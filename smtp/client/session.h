@@ -78,7 +78,8 @@ void session_next(struct session *s); /* after SESSION_DONE */
 
 /* The connection broke: end of stream, reset, timeout. why: the text of the results. */
 void session_lost(struct session *s, const char *why);
-/* Ends a session that is not ready yet. why: the text of its failure. */
+/* Ends a session that is not ready yet, or a transaction before its body. why: the text of the
+ * failure, or of the results; they are OUTCOME_DEFERRED with PHASE_NONE. */
 void session_give_up(struct session *s, const char *why);
 /* Ends the session: with QUIT if it is idle, else at once. */
 void session_quit(struct session *s);

@@ -155,12 +155,17 @@ void session_lost(struct session *s, const char *why)
 void session_give_up(struct session *s, const char *why)
 {
 	struct connection_result result = session_local(s, OUTCOME_DEFERRED, why);
+	bool is_before_body = s->state >= STATE_MAIL && s->state <= STATE_DATA;
 
-	if (s->was_ready || s->state == STATE_CLOSED)
+	if ((s->was_ready && !is_before_body) || s->state == STATE_CLOSED)
 		return;
 	note_in_transcript(s, &result);
 	note_failure(s, &result);
-	session_enter(s, STATE_CLOSED);
+	if (is_before_body) {
+		result.phase = PHASE_NONE; /* it says nothing about the host */
+		transaction_settle_all(&s->mail, MARK_UNSETTLED, &result);
+	}
+	session_enter(s, is_before_body ? session_done(s, STATE_CLOSED) : STATE_CLOSED);
 }
 
 void session_quit(struct session *s)

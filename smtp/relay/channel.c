@@ -108,9 +108,10 @@ struct slot *channel_free(struct channel *c)
 static void close_channel(struct channel *c)
 {
 	struct channel_pool *pool = c->pool;
+	bool has_yielded = c->has_yielded;
 	struct slot *slot = channel_free(c);
 
-	pool->callbacks->on_closed(slot, pool->arg);
+	pool->callbacks->on_closed(slot, has_yielded, pool->arg);
 }
 
 void channel_end(struct channel *c)
@@ -146,9 +147,17 @@ bool channel_has_yielded(const struct channel *c)
 	return c->has_yielded;
 }
 
+bool channel_is_before_body(const struct channel *c)
+{
+	enum connection_phase phase =
+		c->connection ? connection_facts(c->connection)->phase : PHASE_NONE;
+
+	return c->state == CHANNEL_BUSY && phase >= PHASE_MAIL && phase <= PHASE_DATA;
+}
+
 int64_t channel_since_ms(const struct channel *c)
 {
-	return c->since_ms;
+	return channel_is_before_body(c) ? connection_waits_since_ms(c->connection) : c->since_ms;
 }
 
 unsigned channel_share(const struct channel *c)
@@ -166,11 +175,13 @@ static void give_up(struct channel *c)
 	const struct connection_facts *facts = connection_facts(c->connection);
 	char why[160];
 
-	snprintf(why, sizeof(why), "no %s within %lld s, and other mail waited for a connection",
+	snprintf(why, sizeof(why), "no %s%s within %lld s, and other mail waited for a connection",
 		 facts->phase <= PHASE_CONNECT    ? "connection"
 		 : facts->phase == PHASE_GREETING ? "greeting"
-						  : "session",
-		 (long long)(clock_mono_ms() - c->since_ms) / 1000);
+		 : facts->phase < PHASE_MAIL      ? "session"
+						  : "reply to ",
+		 facts->phase < PHASE_MAIL ? "" : facts->stage,
+		 (long long)(clock_mono_ms() - channel_since_ms(c)) / 1000);
 	connection_give_up(c->connection, why);
 }
 
@@ -186,7 +197,7 @@ void channel_yield(struct channel *c)
 	LOG(LOG_INFO, "connection.yielded", LOG_S("site", c->pool->site),
 	    LOG_S("project", c->slot->share->tenant), LOG_S("address", c->last.address),
 	    LOG_S("stage", c->connection ? connection_facts(c->connection)->stage : "waits"),
-	    LOG_N("ms", clock_mono_ms() - c->since_ms));
+	    LOG_N("ms", clock_mono_ms() - channel_since_ms(c)));
 	metric_add(METRIC_CONNECTIONS_YIELDED, 1);
 	c->has_yielded = true;
 	if (c->state == CHANNEL_IDLE)

@@ -53,8 +53,8 @@ struct channel_callbacks {
 	void (*on_done)(const struct channel_done *done, void *arg);
 	/* The channel is gone. May be called within channel_open. */
 	void (*on_failed)(const struct channel_failure *failure, void *arg);
-	/* The channel is gone. The owner takes the slot. */
-	void (*on_closed)(struct slot *slot, void *arg);
+	/* The channel is gone. The owner takes the slot. has_yielded: other sites need it. */
+	void (*on_closed)(struct slot *slot, bool has_yielded, void *arg);
 };
 
 /* The channels of one site, each on the list of its state. The owner fills in all but lists. */
@@ -84,12 +84,14 @@ const char *channel_host(const struct channel *c);
 bool channel_is_worn(const struct channel *c);
 /* Sends QUIT if idle; a transaction is cut off. on_closed follows. */
 void channel_end(struct channel *c);
-/* Ends a connecting or idle channel, because other mail needs its connection. on_failed or
- * on_closed follows. */
+/* Ends a channel that is connecting, idle or before the body of a mail, because other mail needs
+ * its connection. on_failed or on_closed follows. The mail is deferred: no other host is tried. */
 void channel_yield(struct channel *c);
 /* True after channel_yield: on_failed or on_closed is still to come. */
 bool channel_has_yielded(const struct channel *c);
-/* Since when it connects to its host, or is idle (monotonic ms). */
+/* True if it is busy, and waits for a reply to MAIL, RCPT or DATA. */
+bool channel_is_before_body(const struct channel *c);
+/* Since when it connects to its host, is idle, or waits for its reply (monotonic ms). */
 int64_t channel_since_ms(const struct channel *c);
 /* True if it waits until fewer connections to its host are connecting. */
 bool channel_waits_for_address(const struct channel *c);

@@ -284,11 +284,11 @@ static void on_failed(const struct channel_failure *failure, void *arg)
 	site_pump(s);
 }
 
-static void on_closed(struct slot *slot, void *arg)
+static void on_closed(struct slot *slot, bool has_yielded, void *arg)
 {
 	struct site *s = arg;
 
-	if (s->waiting.n && !s->sites->context->is_draining)
+	if (s->waiting.n && !has_yielded && !s->sites->context->is_draining)
 		site_slots_free(s, slot);
 	else
 		site_slots_return(s, slot);

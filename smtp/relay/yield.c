@@ -8,8 +8,11 @@
 #include "smtp/relay/site.h"
 
 #define IDLE_MS 1000 /* a tenant that sends now and then keeps its connection */
+/* Replies to MAIL and RCPT may take longer than a greeting: servers look up the sender, or call
+ * it back. A mail that ends there has cost an attempt. */
+#define REPLY_FACTOR 4
 
-enum kind { KIND_IDLE, KIND_WAITS, KIND_SILENT, KIND_NONE };
+enum kind { KIND_IDLE, KIND_WAITS, KIND_SILENT, KIND_IN_MAIL, KIND_NONE };
 
 struct choice {
 	struct channel *channel; /* NULL = none */
@@ -26,6 +29,9 @@ static enum kind kind_of(const struct channel *c, enum channel_state state, int6
 		return KIND_NONE;
 	if (state == CHANNEL_IDLE)
 		return ms >= IDLE_MS ? KIND_IDLE : KIND_NONE;
+	if (state == CHANNEL_BUSY)
+		return channel_is_before_body(c) && ms >= silent_ms * REPLY_FACTOR ? KIND_IN_MAIL
+										   : KIND_NONE;
 	if (channel_waits_for_address(c))
 		return KIND_WAITS;
 	return ms >= silent_ms ? KIND_SILENT : KIND_NONE;
@@ -61,6 +67,7 @@ static struct channel *choose(const struct sites *sites, int64_t silent_ms)
 	for (const struct site *s = sites->first; s; s = s->next) {
 		choose_from(s, CHANNEL_IDLE, silent_ms, &best);
 		choose_from(s, CHANNEL_CONNECTING, silent_ms, &best);
+		choose_from(s, CHANNEL_BUSY, silent_ms, &best);
 	}
 	return best.channel;
 }

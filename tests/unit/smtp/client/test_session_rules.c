@@ -312,6 +312,47 @@ static void a_session_can_be_given_up_until_it_is_ready(void **state)
 	session_free(s);
 }
 
+/* A session whose mail for two recipients has got n of the replies to MAIL, RCPT, RCPT, DATA. */
+static struct session *session_in_mail(int n)
+{
+	static const char *const replies[] = {"250 ok\r\n", "550 no\r\n", "250 ok\r\n",
+					      "354 go\r\n"};
+	struct session *s = ready_session("250-hi\r\n250 PIPELINING\r\n");
+
+	assert_int_equal(send_body(s, NULL, "x\r\n", NULL), 0);
+	expect(s, "MAIL FROM:<me@x.test>\r\nRCPT TO:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n");
+	for (int i = 0; i < n; i++)
+		hear(s, replies[i]);
+	return s;
+}
+
+static void a_mail_can_be_given_up_until_its_body_begins(void **state)
+{
+	const struct connection_result *results;
+	struct session *s;
+	size_t n;
+
+	(void)state;
+	for (int replies = 0; replies < 4; replies++) {
+		s = session_in_mail(replies);
+		session_give_up(s, "no reply within 9 s");
+		assert_int_equal(session_step(s), SESSION_DONE);
+		results = session_results(s, &n);
+		assert_int_equal(n, 2);
+		assert_int_equal(results[0].code, replies > 1 ? 550 : 0);
+		assert_string_equal(results[1].text, "no reply within 9 s");
+		assert_int_equal(results[1].outcome, OUTCOME_DEFERRED);
+		assert_int_equal(results[1].phase, PHASE_NONE);
+		session_next(s);
+		assert_int_equal(session_step(s), SESSION_CLOSE);
+		session_free(s);
+	}
+	s = session_in_mail(4);
+	session_give_up(s, "too late");
+	assert_int_equal(session_step(s), SESSION_WAIT);
+	session_free(s);
+}
+
 /* The outcome is unknown from the first byte of the dot that left, not before. */
 static void a_dot_that_never_left_is_no_unknown_outcome(void **state)
 {
@@ -514,6 +555,7 @@ UNIT_TESTS(cmocka_unit_test(the_envelope_is_one_write_where_pipelining_is_offere
 	   cmocka_unit_test(waits_are_those_of_the_rfc),
 	   cmocka_unit_test(slow_octets_do_not_extend_the_deadline),
 	   cmocka_unit_test(a_session_can_be_given_up_until_it_is_ready),
+	   cmocka_unit_test(a_mail_can_be_given_up_until_its_body_begins),
 	   cmocka_unit_test(a_dot_that_never_left_is_no_unknown_outcome),
 	   cmocka_unit_test(a_good_reply_before_the_dot_does_not_count),
 	   cmocka_unit_test(bytes_after_the_last_reply_end_the_connection),

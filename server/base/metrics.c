@@ -60,6 +60,11 @@ static const struct {
 	[METRIC_ACCEPT_BATCHES] =
 		{"postern_accept_batches_total", "", "counter",
 		 "Calls of the accept script; accepted / batches is the mean batch size"},
+	[METRIC_ACCEPTS_DELAYED] = {"postern_accepts_delayed_total", "", "counter",
+				    "Messages whose acceptance waited because relays were behind"},
+	[METRIC_BEHIND_NORMAL] = {"postern_relays_behind", "lane=\"normal\"", "gauge",
+				  "Relays that lack processor time for the mail of a lane"},
+	[METRIC_BEHIND_BULK] = {"postern_relays_behind", "lane=\"bulk\"", "gauge", NULL},
 	[METRIC_TAKEN] = {"postern_jobs_taken_total", "", "counter", "Jobs leased by relays"},
 	[METRIC_GIVEN_BACK] = {"postern_jobs_given_back_total", "", "counter",
 			       "Jobs returned without an attempt"},

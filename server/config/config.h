@@ -66,6 +66,7 @@ struct config {
 				days */
 	int64_t default_deadline_s;           /* of a message without deliver_within; 48 h */
 	int64_t site_connections;             /* to one site, over all relays; 20 */
+	int64_t accept_wait_s;                /* while relays are behind; 2; 0 = never */
 	int64_t otp_waiting;                  /* ready jobs of a project in lane otp; 1000 */
 	int64_t relay_connections;            /* of one relay process; 200 */
 	int64_t connecting_per_address;       /* of one relay process, not ready for mail yet; 20 */

@@ -243,6 +243,9 @@ const struct config_row config_rows[] = {
 	{ROW(otp_waiting, CONFIG_NUMBER, "1000"), .min = 1, .max = 1000000, .is_reloadable = true,
 	 .help = "Maximum number of jobs of one project that wait in lane otp. Its further jobs of "
 		 "this lane queue in lane normal, so they do not delay other projects."},
+	{ROW(accept_wait_s, CONFIG_SECONDS, "2s"), .max = 5, .is_reloadable = true,
+	 .help = "How long a send of lane normal or bulk may wait for its response while the "
+		 "relays on this machine cannot keep up. 0: it never waits."},
 	{ROW(relay_connections, CONFIG_NUMBER, "200"), .min = 1, .max = 10000,
 	 .help = "Maximum number of SMTP connections of one relay process."},
 	{ROW(connecting_per_address, CONFIG_NUMBER, "20"), .min = 1, .max = 10000,

@@ -73,6 +73,9 @@ static void start_delivery(struct relay *r, struct job *j)
 {
 	struct site *s = site_get(&r->sites, j->site);
 
+	if (j->epoch == 1 && j->record.lane != LANE_OTP)
+		load_saw_job(&r->load, j->record.lane == LANE_BULK ? LOAD_BULK : LOAD_NORMAL,
+			     redis_time_ms(r->context.redis) - j->record.accepted_ms);
 	if (s) {
 		delivery_start(&r->deliveries, j, &s->coming);
 		return;
@@ -384,6 +387,18 @@ static void renew_leases(void *arg)
 	free(jobs);
 }
 
+static struct load_count count_transactions(void *arg)
+{
+	const struct relay *r = arg;
+	struct load_count count = {0};
+
+	for (const struct delivery *d = r->deliveries.first; d; d = d->next) {
+		count.n += d->stage == DELIVERY_SENDING;
+		count.n_waiting += d->stage == DELIVERY_SENDING && d->waits_for_fence;
+	}
+	return count;
+}
+
 /* ---- start and end ---- */
 
 int relay_start(struct relay *r, struct err *e)
@@ -399,7 +414,8 @@ int relay_start(struct relay *r, struct err *e)
 	r->wants_new = true;
 	if (loop_post_init(&r->take_post, loop, take_round, r) < 0 ||
 	    loop_timer_init(&r->poll, loop, poll_queue, r) < 0 ||
-	    loop_timer_init(&r->renew, loop, renew_leases, r) < 0)
+	    loop_timer_init(&r->renew, loop, renew_leases, r) < 0 ||
+	    load_start(&r->load, loop, count_transactions, r) < 0)
 		return err_oom(e);
 	take_listen(r->context.redis, on_wake, r);
 	loop_timer_set(&r->poll, 0);
@@ -427,6 +443,7 @@ void relay_stop(struct relay *r)
 {
 	loop_timer_deinit(&r->poll);
 	loop_timer_deinit(&r->renew);
+	load_stop(&r->load);
 	loop_post_deinit(&r->take_post);
 	site_free_all(&r->sites); /* before the deliveries that its channels carry */
 	while (r->deliveries.first)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "server/base/loop.h"
+#include "smtp/limits/load.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
 #include "smtp/relay/shortage.h"
@@ -23,6 +24,7 @@ struct relay {
 	struct delivery_set deliveries;
 	struct loop_post take_post;
 	struct loop_timer poll, renew;
+	struct load load;
 
 	/* A round asks each partition once. */
 	unsigned n_open_takes;   /* calls of this round without a reply */

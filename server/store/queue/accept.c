@@ -19,19 +19,21 @@
 #include "server/store/messages/content_chunks.h"
 #include "server/store/queue/accept_args.h"
 #include "server/store/queue/accept_earlier.h"
+#include "server/store/queue/accept_pace.h"
+#include "server/store/queue/accept_place.h"
 
 #define BATCH_MAX 64
 #define BATCH_BYTES ((size_t)1 << 20)
 #define IN_FLIGHT_MAX 2        /* for each partition: one on each connection */
 #define ACCEPT_WITHIN_MS 5000  /* in Redis time: the script refuses later ones */
 #define ANSWER_WITHIN_MS 12000 /* then the outcome is unknown */
-#define CHOICE_AHEAD_MS 500    /* before a step: new messages are chosen for it */
 #define CALL_AHEAD_MS 100 /* before a step: keys with the old partition are not sent any more */
 #define UNFINISHED_MAX_MS                                                                          \
 	((int64_t)8 * 24 * 3600 * 1000) /* longest life of an unfinished message */
 
 struct accepts {
 	struct batch_part part;
+	struct accept_pace pace;
 	struct buf packed;
 	int64_t call_ms; /* Redis time when the last call was started */
 };
@@ -39,6 +41,7 @@ struct accepts {
 struct accept_item {
 	struct batch_item item;
 	struct accepts *accepts;
+	struct paced paced;
 	struct id id;
 	char project[ACCEPT_PROJECT_MAX], key[ACCEPT_KEY_MAX]; /* key "": no Idempotency-Key */
 	char fingerprint[ACCEPT_KEY_MAX];
@@ -52,50 +55,6 @@ struct accept_item {
 static int64_t now_ms(const struct redis *redis, unsigned partition)
 {
 	return clock_real_ms() + redis_clock_offset_ms(redis, partition);
-}
-
-/* The number of partitions for a message that is chosen now. Keys change their partition a little
- * before the step, so that no message with the old one is on its way when the step begins. */
-static unsigned number_for_new(const struct redis *redis)
-{
-	int64_t soon = redis_time_ms(redis) + CHOICE_AHEAD_MS;
-
-	return partitions_step_at(redis_growth(redis), soon)->n;
-}
-
-/* The partition of a random key, or one after it that takes mail. */
-static unsigned any_partition(const struct redis *redis, const char *project, unsigned n)
-{
-	unsigned partition;
-	char random[9];
-
-	id_random(random, 8);
-	partition = accept_place(project, random, n);
-	for (unsigned i = 0; i < n; i++)
-		if (redis_partition_is_open(redis, (partition + i) % n))
-			return (partition + i) % n;
-	return partition;
-}
-
-unsigned accept_partition(const struct redis *redis, const char *project, const char *idempotency)
-{
-	unsigned n = number_for_new(redis);
-
-	return idempotency ? accept_place(project, idempotency, n)
-			   : any_partition(redis, project, n);
-}
-
-/* The number of partitions that the key of the message selected its partition from. */
-static unsigned number_of(const struct redis *redis, const struct accept_request *m)
-{
-	const struct partitions *all = redis_growth(redis);
-	unsigned n = number_for_new(redis), partition = id_partition(m->id.text);
-
-	for (unsigned i = all->n_steps; i-- > 0;)
-		if (all->steps[i].n <= n &&
-		    accept_place(m->project, m->idempotency, all->steps[i].n) == partition)
-			return all->steps[i].n;
-	return n;
 }
 
 /* ---- results ---- */
@@ -234,22 +193,6 @@ static const struct batch_kind kind = {.max_items = BATCH_MAX,
 				       .over_text = "the number of partitions has just grown",
 				       .answer = on_accepted};
 
-static void *accepts_make(struct redis *redis)
-{
-	return batch_part_make(redis, &kind, sizeof(struct accepts));
-}
-
-static void accepts_free(void *state)
-{
-	struct accepts *a = state;
-
-	buf_deinit(&a->packed);
-	batch_part_free(a);
-}
-
-static const struct redis_part_kind accepts_kind = {
-	.make = accepts_make, .abandon = batch_part_abandon, .free_fn = accepts_free};
-
 static void on_oom(const struct call_result *result, void *context)
 {
 	struct accept_item *it = context;
@@ -257,11 +200,55 @@ static void on_oom(const struct call_result *result, void *context)
 	refuse(it, result->why->kind, result->why->text);
 }
 
-static void commit(struct accept_item *it)
+static void send_item(struct accept_item *it)
 {
 	if (batch_add(it->accepts->part.batch, id_partition(it->id.text), &it->item) < 0)
 		redis_call_oom(it->accepts->part.redis, CALLBACK(on_oom, it));
 }
+
+static void on_pace(struct paced *message)
+{
+	send_item((struct accept_item *)((char *)message - offsetof(struct accept_item, paced)));
+}
+
+static void commit(struct accept_item *it)
+{
+	int64_t wait_ms = redis_config(it->accepts->part.redis)->accept_wait_s * 1000;
+
+	if (!accept_pace_holds(&it->accepts->pace, &it->paced, wait_ms))
+		send_item(it);
+}
+
+static void *accepts_make(struct redis *redis)
+{
+	struct accepts *a = batch_part_make(redis, &kind, sizeof(struct accepts));
+
+	if (a && accept_pace_init(&a->pace, redis_loop(redis), on_pace) < 0) {
+		batch_part_free(a);
+		return NULL;
+	}
+	return a;
+}
+
+static void accepts_abandon(void *state)
+{
+	struct accepts *a = state;
+
+	accept_pace_end(&a->pace);
+	batch_part_abandon(a);
+}
+
+static void accepts_free(void *state)
+{
+	struct accepts *a = state;
+
+	accept_pace_deinit(&a->pace);
+	buf_deinit(&a->packed);
+	batch_part_free(a);
+}
+
+static const struct redis_part_kind accepts_kind = {
+	.make = accepts_make, .abandon = accepts_abandon, .free_fn = accepts_free};
 
 /* ---- the earlier message of an Idempotency-Key ---- */
 
@@ -337,10 +324,12 @@ static struct accept_item *new_item(struct redis *redis, const struct accept_req
 				     redis_config(redis)->retention_s * 1000 + UNFINISHED_MAX_MS);
 	snprintf(it->project, sizeof(it->project), "%s", m->project);
 	if (m->idempotency) {
-		it->n = number_of(redis, m);
+		it->n = accept_place_number(redis, m->project, m->idempotency,
+					    id_partition(m->id.text));
 		snprintf(it->key, sizeof(it->key), "%s", m->idempotency);
 		snprintf(it->fingerprint, sizeof(it->fingerprint), "%s", m->fingerprint);
 	}
+	it->paced = (struct paced){.lane = m->lane, .weight = (int64_t)m->n_emails};
 	it->max_messages = m->max_messages;
 	it->max_bytes = m->max_bytes;
 	it->fn = fn;

@@ -10,6 +10,7 @@
 #include "server/config/config.h"
 #include "server/redis/partitions.h"
 #include "server/redis/redis.h"
+#include "server/store/queue/accept_place.h"
 
 #define LIMIT_MS 5000
 
@@ -28,17 +29,6 @@ struct search {
 struct searches {
 	struct search *first;
 };
-
-unsigned accept_place(const char *project, const char *key, unsigned n)
-{
-	uint64_t hash = 14695981039346656037u; /* FNV-1a */
-	const char *const parts[2] = {project, key};
-
-	for (int i = 0; i < 2; i++)
-		for (const char *p = parts[i]; *p; p++)
-			hash = (hash ^ (unsigned char)*p) * 1099511628211u;
-	return (unsigned)((hash >> 32) % n);
-}
 
 /* ---- which partitions ---- */
 

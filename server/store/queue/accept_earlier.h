@@ -15,9 +15,6 @@ struct redis;
 #define ACCEPT_PROJECT_MAX 16
 #define ACCEPT_KEY_MAX 72
 
-/* The partition of a key while new messages use n partitions. */
-unsigned accept_place(const char *project, const char *key, unsigned n);
-
 /* value: of the key, "fingerprint id"; "": no message. NULL: the search failed, see why. */
 typedef void accept_earlier_fn(const char *value, const struct err *why, void *arg);
 /* Searches the partitions that the key selected within POSTERN_IDEMPOTENCY_S before the step with n

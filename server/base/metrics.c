@@ -122,8 +122,10 @@ static const struct {
 		 "Script calls repeated after a lost connection or a temporary error"},
 	[METRIC_STORE_LOST] = {"postern_store_connections_lost_total", "", "counter",
 			       "Lost connections to Redis"},
-	[METRIC_STORE_READY] = {"postern_store_ready", "", "gauge",
-				"1 while Redis responds and its settings are as required"},
+	[METRIC_STORE_READY] =
+		{"postern_store_ready", "", "gauge",
+		 "1 while Redis responds and its settings are as required, in a Redis "
+		 "Cluster for some partition"},
 	[METRIC_QUEUE_READY_PROJECTS] =
 		{"postern_queue_ready_projects", "", "gauge",
 		 "Projects that may get a connection for ready jobs, in each lane"},

@@ -14,6 +14,7 @@
 #define WATCH_MS 5000
 #define SOON_MS 20
 #define SOON_MAX_MS 1000
+#define CALM_MS 2000 /* without a question: the next refresh is after SOON_MS again */
 #define HOSTS_MAX 64 /* that are asked in one round */
 
 struct cluster {
@@ -174,7 +175,7 @@ void cluster_refresh(struct cluster *c)
 {
 	if (c->is_soon || c->question.is_open)
 		return;
-	if (clock_mono_ms() - c->asked_ms > 2 * SOON_MAX_MS)
+	if (clock_mono_ms() - c->asked_ms > CALM_MS)
 		c->soon_ms = SOON_MS;
 	c->is_soon = true;
 	loop_timer_set(&c->timer, c->soon_ms);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lua_calls.h"
+#include "lua_keys.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
@@ -16,6 +17,15 @@
 
 /* The layout of the store. A store with another number is refused: docs/upgrading.md. */
 #define SCHEMA "3"
+
+#define META_WORDS 6
+#define NOTE_MS 5000
+
+static void on_noted(const struct call_result *result, void *context)
+{
+	(void)result; /* if it failed, the next handshake notes it */
+	(void)context;
+}
 
 static struct handshake_store *store_of(const struct handshake *h)
 {
@@ -102,7 +112,75 @@ void handshake_init_partition(struct command *c, const struct handshake_store *s
 	int64_t part = store->config->otp_waiting / partitions_step_at(p, p->read_ms)->n;
 
 	script_init_partition(c, partition,
-			      &(struct script_init_partition){.otp_limit = part > 0 ? part : 1});
+			      &(struct script_init_partition){
+				      .otp_limit = part > 0 ? part : 1,
+				      .instance = store->instance.id,
+				      .may_make = !store->made[partition],
+			      });
+}
+
+/* Once a partition is in this set, it must not be empty any more. */
+static void note_made(struct handshake *h, unsigned partition)
+{
+	struct node *owner = h->node->shared->owners[node_root(REDIS_GLOBAL)];
+	struct command c = {0};
+
+	store_of(h)->made[partition] = true;
+	command_start(&c, "SADD");
+	command_key(&c, REDIS_GLOBAL, KEY_MADE);
+	command_num(&c, partition);
+	calls_add(&owner->calls[0], &c, NOTE_MS, CALLBACK(on_noted, NULL));
+}
+
+static void refuse_partition(struct handshake *h, unsigned partition, const char *kept)
+{
+	char why[320];
+
+	if (*kept)
+		snprintf(why, sizeof(why), "partition %u belongs to another store (%.31s, not %s)",
+			 partition, kept, store_of(h)->instance.id);
+	else
+		snprintf(why, sizeof(why),
+			 "partition %u is empty, but it had data: this Redis has lost it. To go on "
+			 "without this data, run SREM pn:{g}:made %u, and restart Postern",
+			 partition, partition);
+	conn_drop(h->calls->conn, why);
+}
+
+static void on_step_partition(const redisReply *r, void *arg)
+{
+	const struct resp *reply = (const struct resp *)r;
+	const char *kept = resp_text(resp_item(reply, INIT_PARTITION_KEPT));
+	const char *root = resp_text(resp_item(reply, INIT_PARTITION_ROOT));
+	struct handshake *h = arg;
+	unsigned partition;
+
+	if (!r || r->type == REDIS_REPLY_ERROR) {
+		on_step(r, arg);
+		return;
+	}
+	if (sscanf(root, "pn:{p%u}:", &partition) != 1 || partition >= ID_PARTITIONS) {
+		step_failed(h, "init_partition", "unexpected reply");
+		return;
+	}
+	if (strcmp(kept, store_of(h)->instance.id) != 0) {
+		refuse_partition(h, partition, kept);
+		return;
+	}
+	if (!store_of(h)->made[partition])
+		note_made(h, partition);
+	step_done(h);
+}
+
+static void read_made(struct handshake_store *store, const char *text)
+{
+	char *end;
+
+	for (unsigned long p = strtoul(text, &end, 10); end != text; p = strtoul(text, &end, 10)) {
+		if (p < ID_PARTITIONS)
+			store->made[p] = true;
+		text = end;
+	}
 }
 
 static void ask_partitions(struct handshake *h)
@@ -113,7 +191,7 @@ static void ask_partitions(struct handshake *h)
 		if (!node_owns(h->node, p))
 			continue;
 		handshake_init_partition(&c, store_of(h), p);
-		send_step(h, &c, on_step);
+		send_step(h, &c, on_step_partition);
 	}
 	command_start(&c, "TIME");
 	send_step(h, &c, on_step_time);
@@ -147,8 +225,8 @@ static void log_fewer(const struct handshake_store *store)
 			 LOG_S("hint", "`postern partitions set N` raises the number"));
 }
 
-/* r: {schema, number of partitions, id of the instance, growth, time}. The partitions are asked
- * only after this store is known to be ours. */
+/* r: {schema, number of partitions, id of the instance, growth, time, partitions made}. The
+ * partitions are asked only after this store is known to be ours. */
 static void on_step_meta(const redisReply *r, void *arg)
 {
 	struct handshake *h = arg;
@@ -167,7 +245,7 @@ static void on_step_meta(const redisReply *r, void *arg)
 			return;
 		}
 	}
-	if (r->elements == 5 && strcmp(r->element[0]->str, SCHEMA) != 0) {
+	if (r->elements == META_WORDS && strcmp(r->element[0]->str, SCHEMA) != 0) {
 		snprintf(why, sizeof(why),
 			 "the store has schema %.8s, and Postern " POSTERN_VERSION " reads " SCHEMA
 			 ": deliver its mail with the version that wrote it, then start with an "
@@ -176,11 +254,12 @@ static void on_step_meta(const redisReply *r, void *arg)
 		conn_drop(h->calls->conn, why);
 		return;
 	}
-	if (instance_check(&store_of(h)->instance, r->elements == 5 ? r->element[2]->str : NULL,
-			   &e) < 0) {
+	if (instance_check(&store_of(h)->instance,
+			   r->elements == META_WORDS ? r->element[2]->str : NULL, &e) < 0) {
 		conn_drop(h->calls->conn, e.text);
 		return;
 	}
+	read_made(store_of(h), r->element[5]->str);
 	if (handshake_take_partitions(store_of(h), r->element[1]->str, r->element[3]->str,
 				      strtoll(r->element[4]->str, NULL, 10), &e) < 0) {
 		conn_drop(h->calls->conn, e.text);

@@ -1,6 +1,7 @@
 #ifndef SERVER_REDIS_HANDSHAKE_H
 #define SERVER_REDIS_HANDSHAKE_H
 
+#include "server/base/id.h"
 #include "server/redis/calls.h"
 #include "server/redis/instance.h"
 #include "server/redis/partitions.h"
@@ -13,13 +14,14 @@ struct node;
  * key (schema, partitions, instance); read Redis's time, state and settings. Redis replies in
  * order, so all steps are sent at once after `meta` is known. In a cluster, only the node that owns
  * `meta` is asked for it. The others are connected after it is known, and set their own partitions
- * up. */
+ * up. A partition that was made before, and is empty, is refused: its node has lost its data. */
 
 /* State that the handshakes of one process share. */
 struct handshake_store {
 	const struct config *config;
 	struct instance instance;
 	struct partitions partitions;     /* n is 0 until the first handshake is done */
+	bool made[ID_PARTITIONS];         /* partitions that have been made */
 	void (*on_partitions)(void *arg); /* the number became known, or changed */
 	void *arg;
 };

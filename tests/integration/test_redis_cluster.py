@@ -1,5 +1,6 @@
 """Redis Cluster: three real primaries, some of them with replicas, and 8 partitions or more."""
 import os
+import shutil
 import signal
 
 import pytest
@@ -279,6 +280,27 @@ def test_a_cluster_over_tls_is_reached(make_cluster, make_server, tmp_path):
 def test_the_need_of_all_slots_is_logged(make_cluster, make_server):
     server = make_server(make_cluster(cluster_require_full_coverage="yes"))
     assert any(line["fact"] == "store.stops_whole" for line in server.log_lines())
+
+
+def test_a_node_that_lost_its_data_is_refused(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes)
+    node = next(n for n in nodes.nodes if nodes.owner_of("g") is not n and nodes.partitions_of(n, PARTITIONS))
+    lost = nodes.partitions_of(node, PARTITIONS)
+    wait_for(lambda: len(nodes.owner_of("g")("SMEMBERS", "pn:{g}:made")) == PARTITIONS, 10, what="all partitions are known as made")
+    node.kill()
+    shutil.rmtree(node.directory / "appendonlydir")
+    node.start()
+
+    def warning():
+        return server.internal("/readyz").json().get("warnings", [""])[0]
+    wait_for(lambda: f"partition {lost[0]} is empty" in warning(), 30, what="/readyz says which partition is empty")
+    assert {server.send("a@d0.test", key=server.live_key).status for _ in range(10)} == {202}
+    for p in lost:
+        nodes.owner_of("g")("SREM", "pn:{g}:made", str(p))
+    server.stop()
+    server.start()
+    assert server.internal("/readyz").json() == {"status": "ready"}
 
 
 def test_a_cluster_with_a_password_is_reached_by_any_seed(make_cluster, make_server):

@@ -39,7 +39,7 @@ class Actors:
         self.client, self.scripts, self.rnd = client, scripts, rnd
         client("FLUSHDB")
         self.clock = Clock(client, 1_600_000_000_000 + rnd.randrange(10 ** 9))
-        scripts("init_partition", rnd.choice((2, 1000)))
+        scripts("init_partition", rnd.choice((2, 1000)), "ins_test", 1)
         if rnd.random() < .5:
             client("HSET", ROOT + "weights", rnd.choice(PROJECTS), rnd.randint(2, 100))
         self.world, self.reader, self.done = World(), Reader(client), Counter()

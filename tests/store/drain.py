@@ -2,7 +2,7 @@
 from snapshot import need
 from world import PROJECTS, RETENTION
 
-MAY_STAY = {"x_cursor", "ret_cursor", "taken", "otp_limit", "otp_late"}
+MAY_STAY = {"x_cursor", "ret_cursor", "taken", "otp_limit", "otp_late", "instance"}
 
 
 def drain(actors):

@@ -26,7 +26,7 @@ class Store:
         self.client, self.scripts, self.rnd = client, scripts, random.Random(1)
         client("FLUSHDB")
         self.clock = Clock(client, 1_700_000_000_000)
-        scripts("init_partition", otp_limit)
+        scripts("init_partition", otp_limit, "ins_test", 1)
         self.n_ids = self.n_requests = 0
 
     def message(self, dest="a.ex", lane="normal", project="1", within=3_600_000, unknown="-", chunks=0, content="C", start=0, bytes=100, limits=(0, 0)):

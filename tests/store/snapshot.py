@@ -187,7 +187,7 @@ class Reader:
     KINDS = {"m": "string", "c": "string", "t": "list", "i": "string", "q": "list", "p": "zset", "d": "list", "act": "zset", "full": "set",
              "site": "string", "slots": "hash", "rest": "string", "asked": "set", "retried": "string", "owners": "zset", "last": "string", "lease": "hash", "lease_end": "zset",
              "due": "zset", "x": "list", "ret": "list", "ev": "stream", "cut": "hash", "usage": "hash", "kept": "hash", "damaged": "list", "x_cursor": "string",
-             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_bounced": "zset", "sup_gone": "string", "turns": "hash", "weights": "hash", "otp_waiting": "hash", "otp_limit": "string", "otp_late": "string", "taken": "string", "ready": "hash", "hungry": "string"}
+             "ret_cursor": "string", "l": "list", "sup": "hash", "sup_at": "zset", "sup_new": "zset", "sup_bounced": "zset", "sup_gone": "string", "turns": "hash", "weights": "hash", "otp_waiting": "hash", "otp_limit": "string", "instance": "string", "otp_late": "string", "taken": "string", "ready": "hash", "hungry": "string"}
 
     def __init__(self, client):
         self.client, self.sha = client, client("SCRIPT", "LOAD", DUMP)
@@ -355,6 +355,7 @@ READERS = {
     **{name: _number(name) for name in ("x_cursor", "ret_cursor", "taken", "otp_limit", "otp_late")},
     "otp_waiting": _map("otp_waiting", int), "weights": _map("weights", int), "turns": _map("last_turns", float),
     "owners": _map("owners", int), "lease_end": _map("ends", int), "due": _map("due", int),
+    "instance": lambda s, rest, value: None,
     "t": _each("transcripts"), "l": _each("lists"), "site": _each("sites"), "last": _each("last"),
 }
 for _name, _read in READERS.items():

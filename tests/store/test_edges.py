@@ -23,6 +23,17 @@ def test_the_words_of_a_record_are_where_the_generated_names_say(store):
     assert recipient == {"state": "queued", "job": "0", "attempts": "0", "code": "0", "at_ms": "0", "event": "0", "email": "u@a.ex"}, recipient
 
 
+def test_a_partition_that_lost_its_data_is_not_made_again(store):
+    assert store.scripts("init_partition", 5, "ins_test", 0) == ["ins_test", ROOT] and store.get("otp_limit") == "5"
+    assert store.scripts("init_partition", 6, "ins_other", 1) == ["ins_test", ROOT] and store.get("otp_limit") == "5"
+    store.client("FLUSHDB")
+    store.clock.move(0)
+    for _ in range(2):
+        assert store.scripts("init_partition", 5, "ins_test", 0) == ["", ROOT]
+        assert store.client("EXISTS", ROOT + "otp_limit", ROOT + "instance", ROOT + "x_cursor") == 0
+    assert store.scripts("init_partition", 5, "ins_test", 1) == ["ins_test", ROOT] and store.get("otp_limit") == "5"
+
+
 def defer_again(store, me, times, reply="450"):
     """The job of the message is taken and deferred again; by a crash at its dot, when there is no reply."""
     for _ in range(times):

@@ -277,7 +277,7 @@ def test_a_project_that_comes_back_each_time_does_not_stop_the_others(store):
 
 
 def test_a_project_with_too_many_otp_jobs_delays_only_itself(store):
-    store.scripts("init_partition", 100)
+    store.scripts("init_partition", 100, "ins_test", 1)
     store.fill(500, lane="otp", project="1")
     store.fill(20, lane="normal", project="2")
     store.fill(20, lane="otp", project="3")

@@ -134,7 +134,7 @@ def race(store, seeds):
             keys = store.client("KEYS", f"pn:{{p{p}}}:*")
             if keys:
                 store.client("DEL", *keys)
-            store.scripts.at(p, "init_partition", 1000)
+            store.scripts.at(p, "init_partition", 1000, "ins_test", 1)
         Race(store, random.Random(seed)).run(60)
 
 

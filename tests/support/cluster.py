@@ -23,9 +23,7 @@ class Cluster:
         for n, node in enumerate(self.nodes[:primaries]):
             node("CLUSTER", "ADDSLOTSRANGE", str(SLOTS * n // primaries), str(SLOTS * (n + 1) // primaries - 1))
             node("CLUSTER", "SET-CONFIG-EPOCH", str(n + 1))
-        for node in self.nodes[1:]:
-            node("CLUSTER", "MEET", "127.0.0.1", str(self.nodes[0].port), str(self.nodes[0].settings["cluster-port"]))
-        wait_for(lambda: all(self.known(node) == len(self.nodes) for node in self.nodes), 30, what="the nodes know each other")
+        wait_for(self.have_met, 60, 0.5, what="the nodes know each other")
         for n, node in enumerate(self.nodes[primaries:]):
             node("CLUSTER", "REPLICATE", self.name(self.nodes[n % primaries]))
         wait_for(self.is_well, 30, what="the cluster is well")
@@ -39,6 +37,14 @@ class Cluster:
     @staticmethod
     def state(node):
         return dict(re.findall(r"(\w+):(\w+)", node("CLUSTER", "INFO").decode()))
+
+    def have_met(self):
+        """A node forgets one that did not reply within its timeout, so they are made known again."""
+        strangers = [node for node in self.nodes if self.known(node) != len(self.nodes)]
+        for node in strangers:
+            if node is not self.nodes[0]:
+                node("CLUSTER", "MEET", "127.0.0.1", str(self.nodes[0].port), str(self.nodes[0].settings["cluster-port"]))
+        return not strangers
 
     def known(self, node):
         return int(self.state(node)["cluster_known_nodes"])

@@ -105,6 +105,8 @@ static void take_redirect(struct call *c, const char *text, enum refusal refusal
 
 	if (refusal == REFUSAL_MOVED && c->moves++ < MOVES_AT_ONCE)
 		c->retry_at = 0;
+	if (refusal == REFUSAL_UNSTABLE)
+		LOG_ONCE(LOG_WARN, "store.not_now", LOG_S("reason", text));
 	c->was_refused = true;
 	refusal_write(text, l->not_now, sizeof(l->not_now));
 	l->redirect.fn(c->command.partition, text, l->redirect.arg);
@@ -319,7 +321,7 @@ void calls_move(struct calls *l, struct calls *(*to)(unsigned partition, void *a
 
 	for (struct call *c = l->first; c; c = next) {
 		next = c->next;
-		other = c->command.has_key ? to(c->command.partition, arg) : l;
+		other = c->command.is_placed ? to(c->command.partition, arg) : l;
 		if (c->is_sent || !c->fn || other == l)
 			continue;
 		unlink_call(c);

@@ -52,7 +52,7 @@ void calls_add(struct calls *l, struct command *take, int64_t limit_ms, struct c
 /* The handshake is done: sends all calls that wait. */
 void calls_went_up(struct calls *l);
 /* Moves the calls without a reply that are not sent, and for which `to` gives another connection.
- * Calls without a key stay. */
+ * Calls that are not placed (command.h) stay. */
 void calls_move(struct calls *l, struct calls *(*to)(unsigned partition, void *arg), void *arg);
 /* Every 200 ms: ends calls whose time is up, sends those that are due, drops a silent connection.
  */

@@ -8,6 +8,7 @@ import pytest
 from support import cluster, harness, sentinel, talk
 from support.harness import wait_for
 from support.load import Load, assert_delivered
+from support.receiver import Receiver
 
 PARTITIONS = 8
 
@@ -110,9 +111,11 @@ def test_a_primary_that_hangs_is_left(make_cluster, make_server):
     assert_delivered(server, after)
 
 
-def test_a_stopped_node_refuses_only_its_partitions(make_cluster, make_server):
+def test_a_stopped_node_refuses_only_its_partitions(make_cluster, make_server, stack):
     nodes = make_cluster()
-    server = make_server(nodes)
+    server = make_server(nodes, webhook_allow_private=True)
+    receiver = stack.add(Receiver())
+    assert server.request("POST", "/v1/webhooks", key=server.live_key, json={"url": receiver.url(), "events": ["message.delivered"]}).status == 201
     away = next(n for n in nodes.nodes if nodes.owner_of("g") is not n and nodes.partitions_of(n, PARTITIONS))
     refused = nodes.partitions_of(away, PARTITIONS)
     key, message = key_for(server, refused[0])
@@ -124,6 +127,8 @@ def test_a_stopped_node_refuses_only_its_partitions(make_cluster, make_server):
     assert {s.status for s in sent} == {202}
     assert not {partition_of(s.json()["id"]) for s in sent} & set(refused)
     assert_delivered(server, [(s.json()["id"], None) for s in sent])
+    ids = {s.json()["id"] for s in sent}
+    wait_for(lambda: ids <= {e["data"]["message_id"] for e in receiver.events()}, 30, what="the webhook has all events of the others")
     repeated = server.send("k@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key})
     assert (repeated.status, repeated.json()["code"]) == (503, "not_accepted")
     metrics = server.internal("/metrics").body.decode()

@@ -17,7 +17,7 @@ void command_start(struct command *c, const char *name)
 	static const char room[COMMAND_HEAD];
 
 	c->n = 0;
-	c->has_key = false;
+	c->is_placed = false;
 	c->partition = 0;
 	buf_reset(&c->bytes);
 	buf_append(&c->bytes, room, sizeof(room));
@@ -26,6 +26,7 @@ void command_start(struct command *c, const char *name)
 
 void command_to(struct command *c, unsigned partition)
 {
+	c->is_placed = true;
 	c->partition = partition;
 }
 
@@ -108,11 +109,11 @@ void command_key(struct command *c, unsigned partition, const char *fmt, ...)
 	rest = vsnprintf(key + root, sizeof(key) - root, fmt, ap);
 	va_end(ap);
 	if (rest < 0 || root + (size_t)rest >= sizeof(key) ||
-	    (c->has_key && c->partition != partition)) {
+	    (c->is_placed && c->partition != partition)) {
 		c->bytes.failed = true; /* a truncated key would be another key */
 		return;
 	}
-	c->has_key = true;
+	c->is_placed = true;
 	c->partition = partition;
 	command_arg(c, key, root + (size_t)rest);
 }

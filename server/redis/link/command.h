@@ -14,8 +14,8 @@
 struct command {
 	struct buf bytes; /* COMMAND_HEAD bytes of room, then the arguments */
 	unsigned n;
-	unsigned partition; /* of its keys, which are all in one; 0 without keys */
-	bool has_key;
+	unsigned partition;     /* of its keys, which are all in one */
+	bool is_placed;         /* partition is set: it goes to the Redis that has it */
 	bool waits_for_replica; /* the call ends after a replica has what the command wrote */
 };
 

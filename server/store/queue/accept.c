@@ -27,7 +27,8 @@
 #define IN_FLIGHT_MAX 2        /* for each partition: one on each connection */
 #define ACCEPT_WITHIN_MS 5000  /* in Redis time: the script refuses later ones */
 #define ANSWER_WITHIN_MS 12000 /* then the outcome is unknown */
-#define CALL_AHEAD_MS 100 /* before a step: keys with the old partition are not sent any more */
+#define CALL_AHEAD_MS 100  /* before a step: keys with the old partition are not sent any more */
+#define PACE_AHEAD_MS 1000 /* before a step: keys must not wait longer for relays */
 #define UNFINISHED_MAX_MS                                                                          \
 	((int64_t)8 * 24 * 3600 * 1000) /* longest life of an unfinished message */
 
@@ -211,11 +212,20 @@ static void on_pace(struct paced *message)
 	send_item((struct accept_item *)((char *)message - offsetof(struct accept_item, paced)));
 }
 
+/* A message whose partition was chosen by a key does not wait until a step: after it, the partition
+ * would be wrong. */
+static int64_t wait_max_ms(const struct accept_item *it)
+{
+	const struct redis *redis = it->accepts->part.redis;
+	int64_t wait_ms = redis_config(redis)->accept_wait_s * 1000, now = redis_time_ms(redis);
+	int64_t next = partitions_next_ms(redis_growth(redis), now);
+
+	return *it->key && next - now < wait_ms + PACE_AHEAD_MS ? 0 : wait_ms;
+}
+
 static void commit(struct accept_item *it)
 {
-	int64_t wait_ms = redis_config(it->accepts->part.redis)->accept_wait_s * 1000;
-
-	if (!accept_pace_holds(&it->accepts->pace, &it->paced, wait_ms))
+	if (!accept_pace_holds(&it->accepts->pace, &it->paced, wait_max_ms(it)))
 		send_item(it);
 }
 

@@ -1,7 +1,9 @@
 /* Idempotency-Keys while the number of partitions grows. */
 #include "server/store/queue/accept_earlier.h"
 
+#include "server/base/metrics.h"
 #include "server/redis/partitions.h"
+#include "server/store/queue/accept_place.h"
 #include "tests/unit/store/store_fixture.h"
 
 #define OTHER_FINGERPRINT "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
@@ -137,6 +139,34 @@ static void a_message_with_the_old_partition_is_not_committed_after_the_step(voi
 	assert_false(look_at(f, PROJECT, m.id.text).is_found);
 }
 
+/* The relays are behind, so other messages wait for accept_wait_s. */
+static void a_key_does_not_wait_for_relays_until_a_step(void **state)
+{
+	struct fixture *f = *state;
+	struct accept_request m = plain_message(f);
+	struct accepted with = {0}, without = {0};
+	int64_t from_ms;
+
+	assert_int_equal(metrics_init(), 0);
+	f->config.accept_wait_s = 2;
+	metric_set(METRIC_API_PROCESSES, 1);
+	accept_one(f, &m, &with); /* the first look at the metrics */
+	from_ms = grow(f, 3000);
+	metric_set(METRIC_BEHIND_NORMAL, 1);
+	wait_for_time(f, from_ms - 1500);
+	m = plain_message(f);
+	accept_message(f->store, &m, on_accepted, &without);
+	m = with_key(f, moving_key(), FINGERPRINT);
+	assert_int_equal(id_partition(m.id.text), 0);
+	accept_one(f, &m, &with);
+	assert_int_equal(with.status, ACCEPT_COMMITTED);
+	assert_true(with.at_ms < from_ms);
+	assert_int_equal(without.calls, 0);
+	wait_call(f, &without.calls);
+	assert_int_equal(without.status, ACCEPT_COMMITTED);
+	metric_set(METRIC_BEHIND_NORMAL, 0);
+}
+
 /* Two processes: the clock of the second is ahead, so it chooses the new partition too early. */
 static void two_requests_around_the_step_make_one_message(void **state)
 {
@@ -191,5 +221,6 @@ UNIT_TESTS(READY(a_key_of_before_the_growth_still_names_its_message),
 	   READY(a_key_of_before_the_growth_is_not_searched_after_its_life),
 	   READY(a_key_with_its_new_partition_waits_for_the_step),
 	   READY(a_message_with_the_old_partition_is_not_committed_after_the_step),
+	   READY(a_key_does_not_wait_for_relays_until_a_step),
 	   READY(two_requests_around_the_step_make_one_message),
 	   READY(searches_end_when_the_process_ends))

@@ -94,12 +94,13 @@ bool accept_pace_holds(struct accept_pace *p, struct paced *message, int64_t wai
 	fill(p, now_ms);
 	if (!p->is_behind[message->lane] || (!p->first && may_go(p, message)))
 		return false;
+	if (!p->first)
+		loop_timer_set(&p->timer, TICK_MS);
 	message->next = NULL;
 	message->until_ms = now_ms + wait_ms;
 	*p->last = message;
 	p->last = &message->next;
 	metric_add(METRIC_ACCEPTS_DELAYED, 1);
-	loop_timer_set(&p->timer, TICK_MS);
 	return true;
 }
 

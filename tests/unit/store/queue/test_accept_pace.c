@@ -115,6 +115,19 @@ static void a_message_waits_for_its_time_at_most(void **state)
 	assert_true(clock_mono_ms() - start >= 100);
 }
 
+static void messages_that_follow_do_not_make_one_wait_longer(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	fall_behind(METRIC_BEHIND_NORMAL);
+	while (n < MANY && n_gone == 0) {
+		assert_true(holds(n++, LANE_NORMAL, 50));
+		run_ms(2);
+	}
+	assert_int_not_equal(n_gone, 0);
+}
+
 static void five_go_for_four_that_are_finished(void **state)
 {
 	int64_t start;
@@ -150,5 +163,6 @@ static void all_go_when_the_relays_have_caught_up(void **state)
 
 UNIT_TESTS(TEST(nothing_waits_while_the_relays_keep_up),
 	   TEST(the_lanes_that_are_behind_and_lower_ones_wait),
-	   TEST(a_message_waits_for_its_time_at_most), TEST(five_go_for_four_that_are_finished),
-	   TEST(all_go_when_the_relays_have_caught_up))
+	   TEST(a_message_waits_for_its_time_at_most),
+	   TEST(messages_that_follow_do_not_make_one_wait_longer),
+	   TEST(five_go_for_four_that_are_finished), TEST(all_go_when_the_relays_have_caught_up))

@@ -116,7 +116,10 @@ static void on_loaded(const redisReply *r, void *arg)
 {
 	struct calls *l = arg;
 
-	(void)r; /* if it is an error, the next call has the same one again */
+	/* After an error, the next call loads them again. */
+	if (r && r->type == REDIS_REPLY_ERROR && !strstr(r->str, SCRIPT_IS_LOADED))
+		LOG_ONCE(LOG_WARN, "store.not_now", LOG_S("reason", SCRIPT_LOAD_FAILED),
+			 LOG_S("error", r->str));
 	l->is_loading = false;
 }
 

@@ -289,8 +289,12 @@ static void ask_meta(struct handshake *h)
 
 static void on_step_load(const redisReply *r, void *arg)
 {
-	if (r && r->type == REDIS_REPLY_ERROR && strstr(r->str, SCRIPT_IS_LOADED))
+	bool is_error = r && r->type == REDIS_REPLY_ERROR;
+
+	if (is_error && strstr(r->str, SCRIPT_IS_LOADED))
 		step_done(arg);
+	else if (is_error)
+		step_failed(arg, SCRIPT_LOAD_FAILED, r->str);
 	else
 		on_step(r, arg);
 }

@@ -218,6 +218,23 @@ def test_a_full_redis_is_drained_after_a_restart_too(make_redis, make_postern, w
     refuses_to_send(server, server.live_key)
 
 
+def test_a_full_redis_without_the_functions_says_what_to_do(make_redis, make_postern, world):
+    """As at the first start of a new version, and after FUNCTION FLUSH."""
+    redis = make_redis()
+    server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
+    id = server.send("first1fail-nofunctions@d36.test", key=server.live_key).json()["id"]
+    server.wait_status(id, "deferred", key=server.live_key)
+    redis("CONFIG", "SET", "maxmemory", "1mb")
+    redis("FUNCTION", "FLUSH")
+    fact = {"fact": "store.not_now", "reason": "the functions of Postern cannot be loaded (if Redis is full, raise its maxmemory)"}
+    harness.wait_for(lambda: any(fact.items() <= line.items() for line in server.log_lines()), 20, what="the log says it")
+    server.crash()
+    server.launch()
+    not_ready(server, "the functions of postern cannot be loaded", "raise its maxmemory", "oom command not allowed")
+    redis("CONFIG", "SET", "maxmemory", "0")
+    assert server.wait_terminal(id, key=server.live_key, timeout=60)["status"] == "delivered"
+
+
 def test_a_key_can_be_revoked_while_redis_is_full(make_redis, make_postern):
     redis = make_redis()
     server = make_postern(redis=redis)

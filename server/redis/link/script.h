@@ -15,6 +15,9 @@ void script_ask(struct command *c);
 /* Writes the command that loads the library. The reply is an error that contains
  * SCRIPT_IS_LOADED if another process has loaded it. */
 #define SCRIPT_IS_LOADED "already exists"
+/* Redis above its maxmemory refuses to load. */
+#define SCRIPT_LOAD_FAILED                                                                         \
+	"the functions of Postern cannot be loaded (if Redis is full, raise its maxmemory)"
 void script_load(struct command *c);
 
 /* How the error of an FCALL begins if Redis does not have the library. */

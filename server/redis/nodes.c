@@ -193,7 +193,10 @@ bool nodes_partition_is_ready(const struct nodes *n, unsigned partition, const c
 
 	if (!n->is_down && owner != n->absent)
 		return health_is_ready(&owner->health, why);
-	if (why)
+	/* Before the number of partitions is known, only the node with `meta` is connected. */
+	if (!*n->why && !n->shared.store.partitions.n && partition != REDIS_GLOBAL)
+		(void)nodes_partition_is_ready(n, REDIS_GLOBAL, why);
+	else if (why)
 		*why = *n->why ? n->why : "no primary of the Redis Cluster has its slot";
 	return false;
 }

@@ -209,6 +209,8 @@ def test_no_transition_runs_while_a_part_of_its_keys_has_moved(make_cluster, mak
     ("redis+cluster://127.0.0.1:{alone}", "not in cluster mode: write redis://"),
     ("redis://127.0.0.1:{node}", "use redis+cluster://"),
     ("redis+cluster://127.0.0.1:1,127.0.0.1:2", "127.0.0.1:2"),
+    ("redis+cluster://:no@127.0.0.1:{node}", "refuses the password of POSTERN_REDIS_URL"),
+    ("rediss+cluster://127.0.0.1:{node}", "use redis:// (with one s)"),
 ])
 def test_a_wrong_url_is_named(make_cluster, make_postern, stack, tmp_path, url, reason):
     nodes = make_cluster()

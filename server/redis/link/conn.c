@@ -8,6 +8,7 @@
 #include "server/base/loop.h"
 #include "server/redis/link/command.h"
 #include "server/redis/link/dial.h"
+#include "server/redis/link/hint.h"
 #include "server/redis/link/sentinel.h"
 #include "server/redis/link/url.h"
 
@@ -46,26 +47,16 @@ static void plan_retry(struct conn *c)
 	c->delay_ms = c->delay_ms * 2 > max ? max : c->delay_ms * 2;
 }
 
-/* What an operator can do about a reason that a library gave. */
+/* What an operator can do about the reason. */
 static const char *hint_for(const struct conn *c, bool has_replied)
 {
-	static const struct {
-		const char *part, *hint;
-	} hints[] = {
-		{"wrong version number", "this port does not speak TLS: use redis://"},
-		{"no TLS handshake", "if this port does not speak TLS, use redis://"},
-		{"signature failure", "set POSTERN_REDIS_CA_FILE to the CA that signed the server"},
-		{"self-signed", "set POSTERN_REDIS_CA_FILE to the CA that signed the server"},
-		{"unable to get", "set POSTERN_REDIS_CA_FILE to the CA that signed the server"},
-		{"ostname mismatch", "the certificate must have the host of POSTERN_REDIS_URL"},
-		{"IP address mismatch", "the certificate must have the host of POSTERN_REDIS_URL"},
-		{"certificate required", "set POSTERN_REDIS_CERT_FILE and POSTERN_REDIS_KEY_FILE"},
-	};
-	bool is_closed = strstr(c->why, "closed") || strstr(c->why, "reset");
+	bool may_be_tls = !*c->target.url->path;
+	const char *hint = NULL;
 
-	for (size_t i = 0; c->target.tls && i < sizeof(hints) / sizeof(hints[0]); i++)
-		if (strstr(c->why, hints[i].part))
-			return hints[i].hint;
+	if (c->target.tls)
+		hint = hint_about_tls(c->why, true, has_replied);
+	if (hint)
+		return hint;
 	if (c->sentinel && *c->master.name && !has_replied)
 		return "if no failover follows, most sentinels may be down: ask one with SENTINEL "
 		       "CKQUORUM";
@@ -73,13 +64,12 @@ static const char *hint_for(const struct conn *c, bool has_replied)
 		return "this Redis is a node of a cluster: use redis+cluster://";
 	if (!c->sentinel && strstr(c->why, "unknown command 'S"))
 		return "if this is the port of a sentinel, use redis+sentinel://host:port/service";
-	if (!c->target.tls && !*c->target.url->path && !has_replied &&
-	    (is_closed || strstr(c->why, "Protocol error")))
-		return "if this port speaks TLS, use rediss://";
-	if (c->target.node && !has_replied)
+	if (!c->target.tls && may_be_tls)
+		hint = hint_about_tls(c->why, false, has_replied);
+	if (!hint && c->target.node && !has_replied)
 		return "the cluster announces this address; if it is wrong from here, set "
 		       "cluster-announce-ip";
-	return NULL;
+	return hint;
 }
 
 /* Frees what there is of a connection: the callbacks of its commands get NULL. */

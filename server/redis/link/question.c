@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/redis/link/command.h"
+#include "server/redis/link/hint.h"
 
 #define CONNECT_MS 1000
 #define REPLY_MS 1000
@@ -22,11 +23,14 @@ static void close_stream(struct question *q)
 
 void question_next(struct question *q, const char *why)
 {
+	bool has_replied = q->pipeline && pipeline_has_replied(q->pipeline);
+	const char *hint = hint_about_tls(why, q->url->is_tls, has_replied);
 	char host[REDIS_HOST_TEXT_MAX];
 	size_t len = strlen(q->why);
 
 	redis_host_text(question_host(q), host);
-	snprintf(q->why + len, sizeof(q->why) - len, "%s%s: %s", len ? "; " : "", host, why);
+	snprintf(q->why + len, sizeof(q->why) - len, "%s%s: %s%s%s%s", len ? "; " : "", host, why,
+		 hint ? " (" : "", hint ? hint : "", hint ? ")" : "");
 	close_stream(q);
 	q->at = (q->at + 1) % q->n_hosts;
 	q->tried++;

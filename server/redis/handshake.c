@@ -19,11 +19,10 @@
 #define SCHEMA "3"
 
 #define META_WORDS 6
-#define NOTE_MS 5000
 
 static void on_noted(const struct call_result *result, void *context)
 {
-	(void)result; /* if it failed, the next handshake notes it */
+	(void)result; /* without a time limit, it fails only if Redis refuses it */
 	(void)context;
 }
 
@@ -120,56 +119,56 @@ void handshake_init_partition(struct command *c, const struct handshake_store *s
 }
 
 /* Once a partition is in this set, it must not be empty any more. */
-static void note_made(struct handshake *h, unsigned partition)
+static void note_made(struct node_shared *shared, unsigned partition)
 {
-	struct node *owner = h->node->shared->owners[node_root(REDIS_GLOBAL)];
+	struct node *owner = shared->owners[node_root(REDIS_GLOBAL)];
 	struct command c = {0};
 
-	store_of(h)->made[partition] = true;
+	shared->store.made[partition] = true;
 	command_start(&c, "SADD");
 	command_key(&c, REDIS_GLOBAL, KEY_MADE);
 	command_num(&c, partition);
-	calls_add(&owner->calls[0], &c, NOTE_MS, CALLBACK(on_noted, NULL));
+	calls_add(&owner->calls[0], &c, 0, CALLBACK(on_noted, NULL));
 }
 
-static void refuse_partition(struct handshake *h, unsigned partition, const char *kept)
+static int refuse_partition(unsigned partition, const char *kept, const char *ours, struct err *e)
 {
-	char why[320];
-
 	if (*kept)
-		snprintf(why, sizeof(why), "partition %u belongs to another store (%.31s, not %s)",
-			 partition, kept, store_of(h)->instance.id);
-	else
-		snprintf(why, sizeof(why),
-			 "partition %u is empty, but it had data: this Redis has lost it. To go on "
-			 "without this data, run SREM pn:{g}:made %u, and restart Postern",
-			 partition, partition);
-	conn_drop(h->calls->conn, why);
+		return err_set(e, ERR_REFUSED,
+			       "partition %u belongs to another store (%.31s, not %s)", partition,
+			       kept, ours);
+	return err_set(e, ERR_REFUSED,
+		       "partition %u is empty, but it had data: this Redis has lost it. To go on "
+		       "without this data, run SREM pn:{g}:made %u, and restart Postern",
+		       partition, partition);
+}
+
+int handshake_take_partition(struct node_shared *shared, const struct resp *reply, struct err *e)
+{
+	const char *kept = resp_text(resp_item(reply, INIT_PARTITION_KEPT));
+	const char *root = resp_text(resp_item(reply, INIT_PARTITION_ROOT));
+	unsigned partition;
+
+	if (sscanf(root, "pn:{p%u}:", &partition) != 1 || partition >= ID_PARTITIONS)
+		return err_set(e, ERR_INTERNAL, "init_partition: unexpected reply");
+	if (strcmp(kept, shared->store.instance.id) != 0)
+		return refuse_partition(partition, kept, shared->store.instance.id, e);
+	if (!shared->store.made[partition])
+		note_made(shared, partition);
+	return 0;
 }
 
 static void on_step_partition(const redisReply *r, void *arg)
 {
-	const struct resp *reply = (const struct resp *)r;
-	const char *kept = resp_text(resp_item(reply, INIT_PARTITION_KEPT));
-	const char *root = resp_text(resp_item(reply, INIT_PARTITION_ROOT));
 	struct handshake *h = arg;
-	unsigned partition;
+	struct err why;
 
-	if (!r || r->type == REDIS_REPLY_ERROR) {
+	if (!r || r->type == REDIS_REPLY_ERROR)
 		on_step(r, arg);
-		return;
-	}
-	if (sscanf(root, "pn:{p%u}:", &partition) != 1 || partition >= ID_PARTITIONS) {
-		step_failed(h, "init_partition", "unexpected reply");
-		return;
-	}
-	if (strcmp(kept, store_of(h)->instance.id) != 0) {
-		refuse_partition(h, partition, kept);
-		return;
-	}
-	if (!store_of(h)->made[partition])
-		note_made(h, partition);
-	step_done(h);
+	else if (handshake_take_partition(h->node->shared, (const struct resp *)r, &why) < 0)
+		conn_drop(h->calls->conn, why.text);
+	else
+		step_done(h);
 }
 
 static void read_made(struct handshake_store *store, const char *text)

@@ -9,6 +9,8 @@
 struct command;
 struct config;
 struct node;
+struct node_shared;
+struct resp;
 
 /* The first steps on each new connection: load the library of functions; make or check the `meta`
  * key (schema, partitions, instance); read Redis's time, state and settings. Redis replies in
@@ -36,6 +38,9 @@ struct handshake {
 /* Writes the command that sets a partition up; it changes nothing if that was done before. */
 void handshake_init_partition(struct command *c, const struct handshake_store *store,
 			      unsigned partition);
+/* Takes the reply: notes that the partition was made. ERR_REFUSED: it belongs to another store, or
+ * it has lost its data. */
+int handshake_take_partition(struct node_shared *shared, const struct resp *reply, struct err *e);
 
 /* Takes the partitions as `meta` has them: see partitions_read. */
 int handshake_take_partitions(struct handshake_store *store, const char *n, const char *growth,

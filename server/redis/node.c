@@ -114,18 +114,30 @@ void node_write_partitions(const struct node *n, char *out, size_t size)
 	}
 }
 
+struct init {
+	struct node_shared *shared;
+	unsigned partition;
+};
+
+/* A partition that is refused ends the connection. The next handshake gives the reason. */
 static void on_init(const struct call_result *result, void *context)
 {
-	(void)result; /* without a time limit, it ends only with the process */
-	(void)context;
+	const struct init *init = context;
+	struct node *owner = init->shared->owners[node_root(init->partition)];
+	struct err why;
+
+	if (result->end == CALL_ANSWERED && owner->calls[0].conn &&
+	    handshake_take_partition(init->shared, result->reply, &why) < 0)
+		calls_reconnect(&owner->calls[0], why.text);
 }
 
 void node_init_partition(struct node *n, unsigned partition)
 {
+	struct init init = {n->shared, partition};
 	struct command c = {0};
 
 	handshake_init_partition(&c, &n->shared->store, partition);
-	calls_add(&n->calls[0], &c, 0, CALLBACK(on_init, NULL));
+	calls_add(&n->calls[0], &c, 0, CALLBACK_COPY(on_init, init));
 }
 
 void node_subscribe(struct node *n)

@@ -71,7 +71,7 @@ void node_write_partitions(const struct node *n, char *out, size_t size);
 
 /* It has other partitions: subscribes again. */
 void node_subscribe(struct node *n);
-/* A new partition: sends its first step. */
+/* A new partition, or a new part of limits: sets the partition up, and checks that it is ours. */
 void node_init_partition(struct node *n, unsigned partition);
 struct calls *node_bulk(struct node *n);
 /* Ends all calls as CALL_UNKNOWN or CALL_NEVER_SENT. */

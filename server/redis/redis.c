@@ -30,18 +30,32 @@ struct redis {
 
 /* ---- the partitions ---- */
 
+struct preparing {
+	struct redis *redis;
+	struct callback back;
+};
+
+static void on_prepared(const struct call_result *result, void *context)
+{
+	const struct preparing *p = context;
+	struct call_result refused;
+	struct err why;
+
+	if (result->end == CALL_ANSWERED &&
+	    handshake_take_partition(&p->redis->nodes.shared, result->reply, &why) < 0) {
+		refused = (struct call_result){CALL_FAILED, NULL, &why};
+		result = &refused;
+	}
+	p->back.fn(result, (void *)(uintptr_t)p->back.context);
+}
+
 void redis_prepare_partition(struct redis *redis, unsigned partition, struct callback back)
 {
+	struct preparing preparing = {redis, back};
 	struct command c = {0};
 
 	handshake_init_partition(&c, &redis->nodes.shared.store, partition);
-	redis_call(redis, &c, 0, LOOK_LIMIT_MS, back);
-}
-
-static void on_partition_ready(const struct call_result *result, void *context)
-{
-	(void)result; /* the next handshake prepares it, too */
-	(void)context;
+	redis_call(redis, &c, 0, LOOK_LIMIT_MS, CALLBACK_COPY(on_prepared, preparing));
 }
 
 /* When new messages begin to use more partitions, the parts of limits in each partition change. The
@@ -54,7 +68,7 @@ static void follow_spread(struct redis *redis)
 
 	redis->spread = spread;
 	for (unsigned p = 0; has_grown && p < all->n; p++)
-		redis_prepare_partition(redis, p, CALLBACK(on_partition_ready, NULL));
+		node_init_partition(nodes_owner(&redis->nodes, p), p);
 }
 
 static void on_look(const struct call_result *result, void *context)

@@ -82,7 +82,8 @@ int64_t redis_time_ms(const struct redis *redis);
  * PARTITIONS_KNOWN_MS after the last reading. INT64_MAX while the Redis that has `meta` is away:
  * then nobody changes it. */
 int64_t redis_known_until_ms(const struct redis *redis);
-/* Prepares a partition for use: its cursors, and its part of limits. */
+/* Prepares a partition for use: its cursors, and its part of limits. back: with CALLBACK only.
+ * CALL_FAILED: it belongs to another store, or it has lost its data. */
 void redis_prepare_partition(struct redis *redis, unsigned partition, struct callback back);
 /* Runs the loop until all partitions are ready, for at most ms. For commands and start-up only.
  * ERR_RETRY: none is ready in time, with the reason. */

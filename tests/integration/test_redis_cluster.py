@@ -310,6 +310,18 @@ def test_a_node_that_lost_its_data_is_refused(make_cluster, make_server):
     assert server.internal("/readyz").json() == {"status": "ready"}
 
 
+def test_a_slot_that_comes_to_another_node_without_its_keys_is_refused(make_cluster, make_server):
+    """As redis-cli --cluster fix does it when a primary without a replica is lost."""
+    nodes = make_cluster()
+    server = make_server(nodes)
+    lost = next(n for n in nodes.nodes if nodes.owner_of("g") is not n and nodes.partitions_of(n, PARTITIONS))
+    partition = nodes.partitions_of(lost, PARTITIONS)[0]
+    slot = nodes.nodes[0]("CLUSTER", "KEYSLOT", f"{{p{partition}}}")
+    lost.kill()
+    nodes.end_move(slot, next(n for n in nodes.nodes if n is not lost and n is not nodes.owner_of("g")))
+    wait_for(lambda: f"partition {partition} is empty" in str(server.internal("/readyz").json()), 30, what="/readyz says which partition is empty")
+
+
 def test_a_cluster_with_a_password_is_reached_by_any_seed(make_cluster, make_server):
     nodes = make_cluster(password="pa:ss@/word%", replicas=1)
     replica = nodes.nodes[-1]

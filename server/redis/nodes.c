@@ -101,10 +101,20 @@ static void follow_map(struct nodes *n, const struct slot_map *map, unsigned par
 /* Before the number of partitions is known, only the node with `meta` is connected. */
 static void use_map(struct nodes *n, const struct slot_map *map)
 {
+	if (n->n_placed < n->shared.store.partitions.n)
+		n->n_placed = n->shared.store.partitions.n;
 	follow_map(n, map, REDIS_GLOBAL);
-	for (unsigned p = 0; p < n->shared.store.partitions.n; p++)
+	for (unsigned p = 0; p < n->n_placed; p++)
 		follow_map(n, map, p);
 	spread(n);
+}
+
+void nodes_place(struct nodes *n, unsigned partition)
+{
+	if (!n->cluster || partition < n->n_placed)
+		return;
+	n->n_placed = partition + 1;
+	use_map(n, cluster_map(n->cluster));
 }
 
 /* ---- events ---- */
@@ -167,7 +177,7 @@ static void follow_moved(struct nodes *n, unsigned partition, const struct redis
 
 	if (n->slots[node_root(REDIS_GLOBAL)] == slot)
 		set_owner(n, REDIS_GLOBAL, node);
-	for (unsigned p = 0; p < n->shared.store.partitions.n; p++)
+	for (unsigned p = 0; p < n->n_placed; p++)
 		if (n->slots[p] == slot)
 			set_owner(n, p, node);
 	spread(n);

@@ -27,6 +27,7 @@ struct nodes {
 	struct node *absent;     /* owns what no server owns */
 	struct cluster *cluster; /* NULL = one server */
 	uint16_t slots[NODE_ROOTS];
+	unsigned n_placed; /* partitions with an owner: all, and those in preparation */
 	int64_t refused_at[NODE_ROOTS]; /* monotonic ms; the last ASK, TRYAGAIN or CLUSTERDOWN */
 	bool is_down;                   /* the cluster takes no commands */
 	char why[480];                  /* why there is no map, or is_down; "" = all is well */
@@ -42,6 +43,8 @@ void nodes_tick(struct nodes *n);
 
 /* partition may be REDIS_GLOBAL. Never NULL. */
 struct node *nodes_owner(const struct nodes *n, unsigned partition);
+/* Before calls for a partition that does not exist yet. */
+void nodes_place(struct nodes *n, unsigned partition);
 /* See redis_partition_is_ready, redis_partition_is_connected and redis_partition_is_open. */
 bool nodes_partition_is_ready(const struct nodes *n, unsigned partition, const char **why);
 bool nodes_partition_is_connected(const struct nodes *n, unsigned partition);

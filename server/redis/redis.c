@@ -54,6 +54,7 @@ void redis_prepare_partition(struct redis *redis, unsigned partition, struct cal
 	struct preparing preparing = {redis, back};
 	struct command c = {0};
 
+	nodes_place(&redis->nodes, partition);
 	handshake_init_partition(&c, &redis->nodes.shared.store, partition);
 	redis_call(redis, &c, 0, LOOK_LIMIT_MS, CALLBACK_COPY(on_prepared, preparing));
 }

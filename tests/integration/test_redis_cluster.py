@@ -274,6 +274,18 @@ def test_the_commands_find_the_node_of_their_keys(make_cluster, make_server):
     server.cli("health")
 
 
+def test_new_partitions_are_on_the_nodes_of_their_slots(make_cluster, make_server):
+    nodes = make_cluster()
+    server = make_server(nodes, partitions=1)
+    assert len({nodes.owner_of(p).port for p in range(12)}) == 3
+    with Load(server, pause=0.02) as load:
+        load.wait_more()
+        server.cli("partitions", "set", "12")
+        wait_for(lambda: {partition_of(message) for message, _ in load.accepted[-200:]} == set(range(12)), 60, what="all partitions are used")
+    assert load.refused == 0
+    assert_delivered(server, load.accepted[-100:])
+
+
 def test_a_cluster_over_tls_is_reached(make_cluster, make_server, tmp_path):
     (tmp_path / "certificates").mkdir()
     certificates = talk.Certificates(tmp_path / "certificates")

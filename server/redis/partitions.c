@@ -55,6 +55,10 @@ int partitions_read(struct partitions *p, const char *n, const char *growth, int
 		read.steps[read.n_steps++] = (struct partitions_step){read.n, 0};
 	if (read.steps[read.n_steps - 1].n > read.n)
 		return damaged(e);
+	if (read.n < p->n || read.n_steps < p->n_steps)
+		return err_set(e, ERR_REFUSED,
+			       "meta: there are fewer partitions than before: Redis has an older "
+			       "copy of the store. Restart Postern");
 	*p = read;
 	return 0;
 }

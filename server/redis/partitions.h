@@ -30,7 +30,8 @@ struct partitions {
 };
 
 /* Reads the fields `partitions` and `growth` of `meta`: "8", and "1 0 8 1764561600000", which is n
- * and from_ms of each step. growth "": the number never changed. ERR_REFUSED: damaged. */
+ * and from_ms of each step. growth "": the number never changed. p: as read before, or zeroed.
+ * ERR_REFUSED: damaged, or fewer than before: messages of this process name the others. */
 int partitions_read(struct partitions *p, const char *n, const char *growth, int64_t now_ms,
 		    struct err *e);
 /* The step that counts at this time. */

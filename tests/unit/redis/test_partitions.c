@@ -5,7 +5,7 @@
 
 static struct partitions read_good(const char *n, const char *growth)
 {
-	struct partitions p;
+	struct partitions p = {0};
 	struct err e;
 
 	if (partitions_read(&p, n, growth, 5, &e) < 0)
@@ -43,6 +43,32 @@ static void damaged_numbers_are_refused(void **state)
 		if (partitions_read(&p, rows[i].n, rows[i].growth, 5, &e) == 0)
 			fail_msg("taken: \"%s\" \"%s\"", rows[i].n, rows[i].growth);
 	assert_int_equal(p.n, 3);
+}
+
+static void fewer_than_before_are_refused(void **state)
+{
+	static const struct {
+		const char *n, *growth;
+		bool is_taken;
+	} rows[] = {
+		{"8", "1 0 8 1000", true},
+		{"9", "1 0 8 1000", true},
+		{"9", "1 0 8 1000 9 2000", true},
+		{"7", "1 0 2 1000", false},
+		{"8", "8 0", false},
+		{"8", "", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct partitions p = read_good("8", "1 0 8 1000");
+		struct err e;
+
+		if ((partitions_read(&p, rows[i].n, rows[i].growth, 5, &e) == 0) !=
+		    rows[i].is_taken)
+			fail_msg("row %zu", i);
+		assert_in_range(p.n_steps, 2, 3);
+	}
 }
 
 static void a_step_counts_from_its_time_on(void **state)
@@ -97,6 +123,7 @@ static void older_partitions_keep_their_part_for_a_time(void **state)
 
 UNIT_TESTS(cmocka_unit_test(a_store_that_never_grew_has_one_step),
 	   cmocka_unit_test(damaged_numbers_are_refused),
+	   cmocka_unit_test(fewer_than_before_are_refused),
 	   cmocka_unit_test(a_step_counts_from_its_time_on),
 	   cmocka_unit_test(numbers_that_the_store_had_are_known),
 	   cmocka_unit_test(older_partitions_keep_their_part_for_a_time))

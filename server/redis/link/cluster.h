@@ -8,8 +8,8 @@ struct redis_url;
 struct tls_context;
 
 /* Asks the nodes of a Redis Cluster which primary has which slot: at the start, when
- * cluster_refresh is called, and every 5 s. A map with missing slots, or from a node that calls the
- * cluster down, counts only if no node has a better one. */
+ * cluster_refresh is called, and every 5 s. A map from a node that calls the cluster down counts
+ * only if all nodes that reply do so. */
 
 struct cluster;
 

@@ -1,6 +1,7 @@
 /* Slots of a Redis Cluster. */
 #include "server/redis/link/slot_map.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,11 +32,20 @@ unsigned slot_of_key(const char *key, size_t len)
 	return crc16(key, len) % SLOTS;
 }
 
+/* It is written to logs and metrics. */
+static bool is_host_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (name[i] <= ' ' || name[i] > '~' || name[i] == '"' || name[i] == '\\')
+			return false;
+	return true;
+}
+
 /* Redis leaves the name out, or writes "?", if it does not know it. */
 static int set_host(struct redis_host *host, const char *name, size_t len, int64_t port,
 		    const struct redis_host *asked)
 {
-	if (port < 1 || port > 65535 || len >= sizeof(host->name) || memchr(name, 0, len))
+	if (port < 1 || port > 65535 || len >= sizeof(host->name) || !is_host_name(name, len))
 		return -1;
 	*host = (struct redis_host){.port = (int)port};
 	if (!len || (len == 1 && *name == '?'))
@@ -92,7 +102,7 @@ int slot_map_read(struct slot_map *map, const redisReply *reply, const struct re
 	int status = 0;
 
 	*map = (struct slot_map){0};
-	if (reply->type != REDIS_REPLY_ARRAY)
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements > SLOTS)
 		return err_set(e, ERR_INTERNAL, "unexpected reply to CLUSTER SLOTS");
 	for (size_t i = 0; i < reply->elements && status == 0; i++)
 		status = read_range(map, reply->element[i], asked, e);

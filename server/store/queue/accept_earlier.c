@@ -13,6 +13,7 @@
 #include "server/store/queue/accept_place.h"
 
 #define LIMIT_MS 5000
+#define WAIT_MAX_MS 5000
 
 /* A search under way. It asks one partition after the other, from the latest step to the first. */
 struct search {
@@ -86,6 +87,19 @@ static void end_search(struct search *s, const char *value, const struct err *wh
 
 static void ask(struct search *s);
 
+/* The partition is used for a key from half a second before its step on. */
+static void wait_for_step(struct search *s, int64_t ms)
+{
+	struct err why;
+
+	if (ms <= WAIT_MAX_MS) {
+		loop_timer_set(&s->timer, ms);
+		return;
+	}
+	err_set(&why, ERR_RETRY, "the clocks of Redis and of this machine do not agree");
+	end_search(s, NULL, &why);
+}
+
 /* Until the step has ended, its partition may get a message by the clock of this partition. */
 static void take_value(struct search *s, const char *value, int64_t now_ms)
 {
@@ -93,7 +107,7 @@ static void take_value(struct search *s, const char *value, int64_t now_ms)
 	int earlier;
 
 	if (!*value && now_ms < end_ms) {
-		loop_timer_set(&s->timer, end_ms - now_ms);
+		wait_for_step(s, end_ms - now_ms);
 		return;
 	}
 	earlier = *value ? -1 : earlier_step(s->redis, s->project, s->key, s->step, s->last);

@@ -217,10 +217,25 @@ static void searches_end_when_the_process_ends(void **state)
 	assert_int_equal(b.status, ACCEPT_NOT_ACCEPTED);
 }
 
+static void a_wrong_clock_does_not_make_a_key_wait_for_a_far_step(void **state)
+{
+	struct fixture *f = *state;
+	int64_t from_ms = grow(f, 3600000);
+	struct accept_request m;
+	struct accepted a;
+
+	redis_saw_time(f->store, 0, from_ms + 50);
+	m = with_key(f, moving_key(), FINGERPRINT);
+	assert_true(id_partition(m.id.text) > 0);
+	accept_one(f, &m, &a);
+	assert_int_equal(a.status, ACCEPT_NOT_ACCEPTED);
+}
+
 UNIT_TESTS(READY(a_key_of_before_the_growth_still_names_its_message),
 	   READY(a_key_of_before_the_growth_is_not_searched_after_its_life),
 	   READY(a_key_with_its_new_partition_waits_for_the_step),
 	   READY(a_message_with_the_old_partition_is_not_committed_after_the_step),
 	   READY(a_key_does_not_wait_for_relays_until_a_step),
 	   READY(two_requests_around_the_step_make_one_message),
+	   READY(a_wrong_clock_does_not_make_a_key_wait_for_a_far_step),
 	   READY(searches_end_when_the_process_ends))

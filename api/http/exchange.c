@@ -14,6 +14,8 @@
 #include "api/http/mhd_response.h"
 #include "server/base/clock.h"
 
+#define LOOP_TURN_BYTES ((size_t)1 << 20) /* of bodies whose handlers are called in a loop turn */
+
 static uint64_t body_max(const struct request *r)
 {
 	return r->route->body == BODY_LARGE ? r->body.limit : ROUTE_SMALL_MAX;
@@ -170,17 +172,23 @@ void exchange_start(struct request *r)
 		r->route->handle(r);
 }
 
+/* When a large request ends at once, the next one that waits for its turn joins the queue. So the
+ * octets of one loop turn have a limit: sockets and Redis must not wait for all of them. */
 void exchange_work(void *server)
 {
 	struct http_server *s = server;
+	size_t bytes = 0;
 
-	while (s->waiting) {
+	while (s->waiting && bytes < LOOP_TURN_BYTES) {
 		struct request *r = s->waiting;
 
 		leave_queue(r);
 		r->step = STEP_WORK;
+		bytes += r->body.len;
 		r->route->handle(r);
 	}
+	if (s->waiting)
+		loop_timer_set(&s->work, 0);
 }
 
 static enum MHD_Result enter_work(struct request *r)

@@ -13,7 +13,7 @@ enum MHD_Result exchange_step(struct request *r, const char *url, const char *me
 			      const char *version);
 /* Called for each piece of the body. */
 enum MHD_Result exchange_body(struct request *r, const char *bytes, size_t len);
-/* Calls the handler of a request whose body has arrived, now or in this loop turn. */
+/* Calls the handler of a request whose body has arrived, now or in one of the next loop turns. */
 void exchange_start(struct request *r);
 /* Calls the handlers that wait for their turn. */
 void exchange_work(void *server);

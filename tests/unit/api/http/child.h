@@ -93,6 +93,13 @@ static inline void number(struct request *r)
 	response_header(r, "X-Number", text);
 }
 
+/* Works, and responds at once. */
+static inline void work(struct request *r)
+{
+	usleep(5000);
+	echo(r);
+}
+
 static inline void soon(struct request *r)
 {
 	delay(r, 1);
@@ -168,6 +175,8 @@ static inline void break_down(struct request *r)
 
 static const struct route rows_of_test[] = {
 	{HTTP_POST, "/v1/echo", SCOPE_SEND, echo, NULL, BODY_LARGE},
+	{HTTP_POST, "/v1/work", SCOPE_SEND, work, NULL, BODY_LARGE},
+	{HTTP_GET, "/v1/number", SCOPE_READ, number, NULL, BODY_NONE},
 	{HTTP_POST, "/v1/soon", SCOPE_SEND, soon, NULL, BODY_LARGE},
 	{HTTP_POST, "/v1/held", SCOPE_SEND, hold, NULL, BODY_LARGE},
 	{HTTP_GET, "/release", 0, release, NULL, BODY_NONE},

@@ -14,8 +14,8 @@ static int ask(const char *request)
 	return fd;
 }
 
-/* The number of its handler, from 1. */
-static int hear_number(int fd)
+/* The number of its handler, from 1. The connection stays open. */
+static int read_number(int fd)
 {
 	char answer[4000];
 	const char *number;
@@ -23,8 +23,15 @@ static int hear_number(int fd)
 	assert_int_equal(hear(fd, answer, sizeof(answer), true), 202);
 	number = strstr(answer, "X-Number: ");
 	assert_non_null(number);
-	close(fd);
 	return atoi(number + 10);
+}
+
+static int hear_number(int fd)
+{
+	int number = read_number(fd);
+
+	close(fd);
+	return number;
 }
 
 static void tenants_take_turns_at_lists(void **state)
@@ -75,6 +82,37 @@ static void small_requests_do_not_wait_for_lists(void **state)
 	close(small);
 }
 
+/* Many large bodies wait for a list, and then end as soon as their turn comes. */
+static void large_bodies_that_end_at_once_do_not_fill_a_loop_turn(void **state)
+{
+	static char request[BODY_LIMIT];
+	enum { N = 30, BODY = 190000 };
+	const char *ask_number = GET_AS(THEIRS, "/v1/number");
+	int large[N], small = dial(&shared), list, before;
+	char answer[4000];
+	size_t head = (size_t)snprintf(request, sizeof(request),
+				       POST("/v1/work", "Content-Length: %d\r\n"), BODY);
+
+	(void)state;
+	memset(request + head, ' ', BODY);
+	list = ask(GET_AS(MINE, "/v1/list"));
+	for (int i = 0; i < N; i++) {
+		large[i] = dial(&shared);
+		say(large[i], request, head + BODY);
+	}
+	say(small, ask_number, strlen(ask_number));
+	before = read_number(small); /* while they wait */
+	assert_int_equal(hear(large[0], answer, sizeof(answer), true), 202);
+	say(small, ask_number, strlen(ask_number));
+	assert_in_range(read_number(small) - before, 1, N);
+	for (int i = 1; i < N; i++)
+		assert_int_equal(hear(large[i], answer, sizeof(answer), true), 202);
+	for (int i = 0; i < N; i++)
+		close(large[i]);
+	close(list);
+	close(small);
+}
+
 static void the_tenant_that_holds_most_gives(void **state)
 {
 	int slow = dial_slow_reader(), second, other;
@@ -96,4 +134,5 @@ static void the_tenant_that_holds_most_gives(void **state)
 UNIT_TESTS_IN(start_shared, stop_shared, cmocka_unit_test(tenants_take_turns_at_lists),
 	      cmocka_unit_test(a_client_that_leaves_gives_up_its_turn),
 	      cmocka_unit_test(small_requests_do_not_wait_for_lists),
+	      cmocka_unit_test(large_bodies_that_end_at_once_do_not_fill_a_loop_turn),
 	      cmocka_unit_test(the_tenant_that_holds_most_gives))

@@ -20,6 +20,7 @@
 #include "server/redis/redis.h"
 
 #define STEP_MAX 200
+#define SLOWER_MAX 5
 #define LOOK_FIRST_MS 100
 #define LOOK_MS 1000
 
@@ -171,9 +172,18 @@ static const struct chore chores[] = {
 };
 #define CHORES (sizeof(chores) / sizeof(chores[0]))
 
+/* With many partitions each has its turn less often, so that idle ones cost little. */
+static int64_t turn_ms(const struct round *r)
+{
+	int64_t slower = redis_partitions(r->keeper->redis) / 8;
+
+	slower = slower < 1 ? 1 : slower > SLOWER_MAX ? SLOWER_MAX : slower;
+	return r->chore->every_ms * slower;
+}
+
 static void schedule(struct round *r, bool has_more)
 {
-	loop_timer_set(&r->timer, has_more ? 0 : r->chore->every_ms);
+	loop_timer_set(&r->timer, has_more ? 0 : turn_ms(r));
 }
 
 static void on_synced(bool has_more, void *arg)

@@ -23,16 +23,17 @@ static void doubt(const struct subscriber *s)
 
 static void pass(const struct subscriptions *to, const redisReply *r)
 {
-	const char *name = strrchr(r->element[1]->str, ':');
+	const char *channel = r->element[1]->str, *name = strrchr(channel, ':');
+	unsigned partition = command_root_partition(channel);
 
 	for (int i = 0; name && i < to->n; i++) {
 		if (strcmp(name + 1, to->channels[i].name) != 0)
 			continue;
 		if (r->element[2]->type == REDIS_REPLY_STRING)
-			to->channels[i].fn(r->element[2]->str, r->element[2]->len,
+			to->channels[i].fn(partition, r->element[2]->str, r->element[2]->len,
 					   to->channels[i].arg);
 		else
-			to->channels[i].fn(NULL, 0, to->channels[i].arg);
+			to->channels[i].fn(partition, NULL, 0, to->channels[i].arg);
 	}
 }
 

@@ -9,7 +9,7 @@ struct node;
  * are lost while it reconnects. So fn fires with text NULL after each new subscription, and the
  * user reads the current state. text is borrowed for the callback. */
 
-typedef void channel_fn(const char *text, size_t len, void *arg);
+typedef void channel_fn(unsigned partition, const char *text, size_t len, void *arg);
 
 /* The channels of all partitions, for the subscribers of all nodes. */
 #define CHANNELS_MAX 4

@@ -7,6 +7,7 @@
 #include "smtp/limits/load.h"
 #include "smtp/relay/context.h"
 #include "smtp/relay/delivery.h"
+#include "smtp/relay/partition_set.h"
 #include "smtp/relay/shortage.h"
 #include "smtp/relay/site.h"
 
@@ -26,19 +27,25 @@ struct relay {
 	struct loop_timer poll, renew;
 	struct load load;
 
-	/* A round asks each partition once. */
-	unsigned n_open_takes;   /* calls of this round without a reply */
-	struct open_take *takes; /* these, and those of a Redis that went away */
-	bool wants_new;          /* sites without a channel may have work */
-	bool has_asked_new;      /* in this round */
-	bool has_found;          /* slots, or as many jobs as allowed, in this round */
-	bool is_woken;           /* work became ready since the round began */
-	bool looks_again;        /* start another round when this one is over */
-	bool reports_all;        /* the next round reports all slots of this relay */
+	/* Of rounds.c. */
+	unsigned n_open_takes;      /* calls of this round without a reply */
+	struct open_take *takes;    /* these, and those of a Redis that went away */
+	struct partition_set news;  /* they may have work for sites without a channel */
+	struct partition_set woken; /* work became ready since they were asked */
+	unsigned n_partitions;      /* that were woken once */
+	unsigned next_poll;         /* the next partition to wake */
+	bool has_asked_new;         /* for sites without a channel, in this round */
+	bool is_woken;              /* work became ready since the round began */
+	bool looks_again;           /* start another round when this one is over */
+	bool reports_all;           /* the next round reports all slots of this relay */
 	struct shortage shortage;
 };
 
 int relay_start(struct relay *r, struct err *e) __attribute__((warn_unused_result));
+/* Looks for work at the end of this turn. */
+void relay_look_for_work(struct relay *r);
+/* Calls on_drained if the drain is over. */
+void relay_check_drained(struct relay *r);
 /* Takes no more jobs, gives back those that wait, lets transactions end; then calls on_drained. */
 void relay_drain(struct relay *r);
 unsigned relay_count_jobs(const struct relay *r);

@@ -116,15 +116,14 @@ unsigned site_wanted_jobs(const struct site *s)
 	unsigned has = s->waiting.n + s->channels.lists[CHANNEL_BUSY].n;
 
 	/* Ask only when half empty: few large takes, not many small ones. */
-	if (s->round.is_dry || has >= room || (depth > 1 && has > room / 2))
+	if (has >= room || (depth > 1 && has > room / 2))
 		return 0;
 	return room - has;
 }
 
 unsigned site_wanted_slots(const struct site *s)
 {
-	if (s->round.is_dry || s->round.is_at_limit || !s->has_moved ||
-	    s->channels.lists[CHANNEL_CONNECTING].n || s->slots.n_free ||
+	if (!s->has_moved || s->channels.lists[CHANNEL_CONNECTING].n || s->slots.n_free ||
 	    clock_mono_ms() < s->hold_until)
 		return 0;
 	return channel_count_ready(&s->channels);

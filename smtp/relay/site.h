@@ -8,6 +8,7 @@
 #include "server/route/route.h"
 #include "smtp/relay/channel.h"
 #include "smtp/relay/delivery.h"
+#include "smtp/relay/partition_set.h"
 #include "smtp/relay/site_slots.h"
 
 /* A site: its waiting deliveries, the slots that the store granted, and the channels that use them.
@@ -19,13 +20,13 @@ struct sites;
 
 #define SITE_LISTS 256
 
-/* The last round of takes. Written only by relay.c. */
+/* The last round of takes. Written only by rounds.c. */
 struct site_round {
 	unsigned want, grow; /* asked of each partition: jobs, further slots */
-	unsigned got;        /* jobs of one partition */
-	bool has_more;       /* some partition returned all that was asked for */
-	bool is_dry;         /* the queue had fewer jobs than asked for */
-	bool is_at_limit;    /* the store granted no further slot */
+	unsigned got;        /* jobs in the reply of one partition */
+	bool got_slots;
+	struct partition_set dry;      /* they had fewer jobs than asked for */
+	struct partition_set at_limit; /* they granted no further slot */
 };
 
 struct site {

@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "server/base/id.h"
 #include "server/redis/link/script.h"
 
 #define ARG_FRAME 25    /* "$", 20 digits, and two line ends */
@@ -91,11 +93,20 @@ void command_num(struct command *c, int64_t n)
 	command_arg(c, text, (size_t)len);
 }
 
+#define ROOT_BEGIN "pn:{p"
+
+unsigned command_root_partition(const char *key)
+{
+	bool has_root = strncmp(key, ROOT_BEGIN, strlen(ROOT_BEGIN)) == 0;
+
+	return has_root ? (unsigned)strtoul(key + strlen(ROOT_BEGIN), NULL, 10) % ID_PARTITIONS : 0;
+}
+
 size_t command_root(unsigned partition, char root[COMMAND_ROOT_MAX])
 {
 	if (partition == REDIS_GLOBAL)
 		return (size_t)snprintf(root, COMMAND_ROOT_MAX, "pn:{g}:");
-	return (size_t)snprintf(root, COMMAND_ROOT_MAX, "pn:{p%u}:", partition);
+	return (size_t)snprintf(root, COMMAND_ROOT_MAX, ROOT_BEGIN "%u}:", partition);
 }
 
 void command_key(struct command *c, unsigned partition, const char *fmt, ...)

@@ -27,6 +27,8 @@ void command_auth(struct command *c, const char *user, const char *password);
  * length. */
 #define COMMAND_ROOT_MAX 24
 size_t command_root(unsigned partition, char root[COMMAND_ROOT_MAX]);
+/* The partition in a key or channel of a partition. */
+unsigned command_root_partition(const char *key);
 /* FCALL of a transition on the partition (or REDIS_GLOBAL). */
 void command_script(struct command *c, enum script script, unsigned partition);
 /* For a command without a key, such as TIME: it goes to the Redis that has this partition. */

@@ -104,12 +104,13 @@ static void ask_for(struct waits *all, const char *project, size_t project_len, 
 }
 
 /* text: the project, and the recipients of a new mail, a line each. NULL: ask for all. */
-static void on_publish(const char *text, size_t len, void *arg)
+static void on_publish(unsigned partition, const char *text, size_t len, void *arg)
 {
 	struct waits *all = arg;
 	const char *end = text ? memchr(text, '\n', len) : NULL, *line;
 	size_t project_len;
 
+	(void)partition;
 	if (!text)
 		ask_all(all);
 	if (!end)

@@ -157,13 +157,13 @@ struct wake {
 	void *arg;
 };
 
-static void on_wake(const char *text, size_t len, void *arg)
+static void on_wake(unsigned partition, const char *text, size_t len, void *arg)
 {
 	struct wake *w = arg;
 
 	(void)text;
 	(void)len;
-	w->fn(w->arg);
+	w->fn(partition, w->arg);
 }
 
 void take_listen(struct redis *redis, take_wake_fn *fn, void *arg)

@@ -59,9 +59,9 @@ typedef void take_fn(const struct take_result *result, void *arg);
 void take_jobs(struct redis *redis, const char *owner, unsigned partition,
 	       const struct take_request *request, take_fn *fn, void *arg);
 
-/* fn fires when there may be work, and after each new subscription. For one relay a process. Needs
- * REDIS_SUBSCRIBER. */
-typedef void take_wake_fn(void *arg);
+/* fn fires when the partition may have work, and after each new subscription. For one relay a
+ * process. Needs REDIS_SUBSCRIBER. */
+typedef void take_wake_fn(unsigned partition, void *arg);
 void take_listen(struct redis *redis, take_wake_fn *fn, void *arg);
 
 #endif

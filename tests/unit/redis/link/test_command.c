@@ -167,6 +167,16 @@ static void many_arguments_are_counted(void **state)
 	command_deinit(&c);
 }
 
+static void a_key_names_its_partition(void **state)
+{
+	(void)state;
+	assert_int_equal(command_root_partition("pn:{p0}:wake"), 0);
+	assert_int_equal(command_root_partition("pn:{p1023}:wake"), 1023);
+	assert_int_equal(command_root_partition("pn:{p99999}:wake"), 99999 % 1024);
+	assert_int_equal(command_root_partition("pn:{g}:meta"), 0);
+	assert_int_equal(command_root_partition(""), 0);
+}
+
 UNIT_TESTS(cmocka_unit_test(arguments_are_written_with_their_lengths),
 	   cmocka_unit_test(keys_begin_with_the_root_of_their_partition),
 	   cmocka_unit_test(a_command_with_keys_of_two_partitions_fails),
@@ -174,4 +184,5 @@ UNIT_TESTS(cmocka_unit_test(arguments_are_written_with_their_lengths),
 	   cmocka_unit_test(a_key_that_does_not_fit_fails_the_command),
 	   cmocka_unit_test(lists_of_arguments_are_appended),
 	   cmocka_unit_test(a_list_that_failed_fails_the_command),
-	   cmocka_unit_test(many_arguments_are_counted))
+	   cmocka_unit_test(many_arguments_are_counted),
+	   cmocka_unit_test(a_key_names_its_partition))

@@ -361,8 +361,9 @@ struct woken {
 	int calls;
 };
 
-static void on_wake(void *arg)
+static void on_wake(unsigned partition, void *arg)
 {
+	assert_int_equal(partition, 0);
 	((struct woken *)arg)->calls++;
 }
 

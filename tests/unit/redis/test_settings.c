@@ -261,7 +261,53 @@ static void a_replica_must_be_in_step_and_be_asked_for(void **state)
 	}
 }
 
+static void a_cluster_needs_its_own_url_and_a_single_redis_too(void **state)
+{
+	static const struct {
+		const char *line;
+		bool is_cluster;
+		const char *why;
+	} rows[] = {
+		{"cluster_enabled:0\r\n", false, ""},
+		{"cluster_enabled:1\r\n", true, ""},
+		{"", false, ""}, /* some services do not show it */
+		{"", true, ""},
+		{"cluster_enabled:1\r\n", false, "node of a cluster: write redis+cluster://"},
+		{"cluster_enabled:0\r\n", true, "not in cluster mode: write redis://"},
+	};
+	char text[1200];
+	struct arranged s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		redisReply *config = make_settings(&s, "always", "no"), info;
+		struct redis_settings c;
+
+		make_info(text, sizeof(text), NULL);
+		strcat(text, rows[i].line);
+		info = text_reply(text);
+		settings_check(&info, config,
+			       &(struct settings_wanted){.is_cluster = rows[i].is_cluster}, &c);
+		if (c.is_able == (*rows[i].why != 0) || !strstr(c.why, rows[i].why))
+			fail_msg("%s, %d: %s", rows[i].line, rows[i].is_cluster, c.why);
+	}
+}
+
+static void a_cluster_that_stops_as_a_whole_is_noticed(void **state)
+{
+	struct arranged s;
+	redisReply *config = make_settings(&s, "always", "no");
+
+	(void)state;
+	assert_false(check_with(NULL, config, false).stops_whole);
+	add_setting(&s, "cluster-require-full-coverage", "yes");
+	assert_true(check_with(NULL, config, false).stops_whole);
+	assert_true(check_with(NULL, config, false).holds);
+}
+
 UNIT_TESTS(cmocka_unit_test(good_settings_hold),
+	   cmocka_unit_test(a_cluster_needs_its_own_url_and_a_single_redis_too),
+	   cmocka_unit_test(a_cluster_that_stops_as_a_whole_is_noticed),
 	   cmocka_unit_test(a_replica_must_be_in_step_and_be_asked_for),
 	   cmocka_unit_test(each_setting_that_loses_mail_is_named),
 	   cmocka_unit_test(settings_of_config_are_checked),

@@ -131,6 +131,8 @@ def test_a_stopped_node_refuses_only_its_partitions(make_cluster, make_server, s
     wait_for(lambda: ids <= {e["data"]["message_id"] for e in receiver.events()}, 30, what="the webhook has all events of the others")
     repeated = server.send("k@d0.test", key=server.live_key, http_headers={"Idempotency-Key": key})
     assert (repeated.status, repeated.json()["code"]) == (503, "not_accepted")
+    growth = server.cli("partitions", "set", "64", check=False)
+    assert growth.returncode == 1 and f"partition {refused[0]} is not ready" in growth.stderr and str(away.port) in growth.stderr
     metrics = server.internal("/metrics").body.decode()
     for p in range(PARTITIONS):
         assert f'postern_store_partition_ready{{partition="{p}",node="127.0.0.1:{nodes_port(nodes, away, p)}"}} {int(p not in refused)}' in metrics

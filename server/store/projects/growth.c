@@ -231,6 +231,17 @@ static void on_prepared(const struct call_result *result, void *context)
 
 /* ---- begin ---- */
 
+/* In a Redis Cluster, a node that is away would have some of the new partitions. */
+static int check_nodes(const struct redis *redis, struct err *e)
+{
+	const char *why;
+
+	for (unsigned p = 0; p < redis_partitions(redis); p++)
+		if (!redis_partition_is_ready(redis, p, &why))
+			return err_set(e, ERR_RETRY, "partition %u is not ready: %s", p, why);
+	return 0;
+}
+
 static int check(const struct partitions *all, unsigned wanted, struct err *e)
 {
 	unsigned used = all->steps[all->n_steps - 1].n;
@@ -274,7 +285,7 @@ void growth_run(struct redis *redis, unsigned wanted, growth_fn *fn, void *arg)
 	snprintf(g->scan, sizeof(g->scan), "0");
 	g->fn = fn;
 	g->arg = arg;
-	if (check(all, wanted, &e) < 0) {
+	if (check(all, wanted, &e) < 0 || check_nodes(redis, &e) < 0) {
 		end_growth(g, &e);
 		return;
 	}

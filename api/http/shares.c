@@ -88,7 +88,7 @@ static void drop_if_empty(struct share_line **at)
 {
 	struct share_line *line = *at;
 
-	if (line->first)
+	if (!line || line->first)
 		return;
 	*at = line->next;
 	free(line);

@@ -62,8 +62,9 @@ static const char *hint_for(const struct conn *c, bool has_replied)
 		       "CKQUORUM";
 	if (!c->target.node && (strstr(c->why, "MOVED ") || strstr(c->why, "CLUSTERDOWN")))
 		return "this Redis is a node of a cluster: use redis+cluster://";
-	if (!c->sentinel && strstr(c->why, "unknown command 'S"))
-		return "if this is the port of a sentinel, use redis+sentinel://host:port/service";
+	if (!c->sentinel && strstr(c->why, "unknown command"))
+		return "if this is the port of a sentinel, use redis+sentinel://host:port/service; "
+		       "else this Redis is older than 7.0";
 	if (!c->target.tls && may_be_tls)
 		hint = hint_about_tls(c->why, false, has_replied);
 	if (!hint && c->target.node && !has_replied)

@@ -3,13 +3,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/base/seal.h"
 #include "server/events/event.h"
 #include "server/hooks/outcome.h"
+#include "server/hooks/secret.h"
 #include "server/redis/redis.h"
 #include "server/store/projects/tenant.h"
 
@@ -298,39 +297,15 @@ bool target_is_idle(const struct target *t)
 
 /* ---- begin, change, end ---- */
 
-static char *open_secret(const struct target *t, const char *sealed)
-{
-	struct buf text = {0};
-	char name[64];
-	struct err why;
-
-	if (!sealed)
-		return NULL;
-	endpoint_seal_name(t->endpoint.id, name);
-	if (seal_open(t->shared->config->secret, name, sealed, &text, &why) < 0) {
-		LOG(LOG_ERROR, "webhook.secret_unreadable", LOG_S("webhook", t->endpoint.id),
-		    LOG_S("reason", why.text));
-		return NULL;
-	}
-	return buf_give(&text);
-}
-
-static void wipe(char *text)
-{
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 void target_update(struct target *t, struct deliveries_endpoint *take, uint64_t loaded_after)
 {
 	endpoint_deinit(&t->endpoint);
 	t->endpoint = take->endpoint;
 	take->endpoint = (struct endpoint){0};
-	wipe(t->secret);
-	wipe(t->old_secret);
-	t->secret = open_secret(t, t->endpoint.secret);
-	t->old_secret = open_secret(t, t->endpoint.old_secret);
+	secret_wipe(t->secret);
+	secret_wipe(t->old_secret);
+	t->secret = secret_open(&t->endpoint, t->endpoint.secret, t->shared->config);
+	t->old_secret = secret_open(&t->endpoint, t->endpoint.old_secret, t->shared->config);
 	retries_count(&t->retries, take->n_retries, loaded_after);
 }
 
@@ -418,8 +393,8 @@ void target_free(struct target *t)
 	}
 	share_leave(&t->shared->shares, t->share);
 	free_feeds(t);
-	wipe(t->secret);
-	wipe(t->old_secret);
+	secret_wipe(t->secret);
+	secret_wipe(t->old_secret);
 	endpoint_deinit(&t->endpoint);
 	free(t);
 }

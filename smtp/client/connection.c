@@ -2,7 +2,6 @@
  * its owner. */
 #include "smtp/client/connection.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "server/base/loop.h"
 #include "server/base/metrics.h"
 #include "server/stream/stream.h"
+#include "smtp/client/connection_facts.h"
 #include "smtp/client/session.h"
 #include "smtp/client/transcript.h"
 
@@ -29,9 +29,8 @@ struct connection {
 	bool is_handshaking;
 	bool is_pumping;
 	bool has_sent;
-	unsigned armed_turn,
-		called_turn; /* session_turn when the timer was set, the owner called */
-	int64_t opened_ms, armed_ms;
+	unsigned armed_turn, called_turn; /* session_turn() when it was armed, the owner called */
+	int64_t opened_ms, armed_ms;      /* armed: the timer was set */
 };
 
 static int64_t since_open(const struct connection *c)
@@ -223,25 +222,17 @@ static void on_timeout(void *arg)
 
 static void on_secured(struct connection *c)
 {
-	const struct tls *tls = stream_tls(c->stream);
-
 	c->is_handshaking = false;
 	c->facts.tls_ms = since_open(c);
-	c->facts.is_verified = tls_is_verified(tls);
-	snprintf(c->facts.tls_version, sizeof(c->facts.tls_version), "%s", tls_version(tls));
-	snprintf(c->facts.tls_cipher, sizeof(c->facts.tls_cipher), "%s", tls_cipher(tls));
+	connection_facts_note_tls(&c->facts, stream_tls(c->stream), c->transcript);
 	metric_add(METRIC_TLS_SESSIONS, 1);
-	transcript_note(c->transcript, "%s %s, the certificate is %s", c->facts.tls_version,
-			c->facts.tls_cipher, c->facts.is_verified ? "verified" : "not verified");
 	session_secured(c->session);
 }
 
 static void on_connected(struct connection *c)
 {
 	c->facts.connect_ms = since_open(c);
-	stream_source(c->stream, c->facts.source_ip, sizeof(c->facts.source_ip));
-	transcript_note(c->transcript, "connected from %s",
-			c->facts.source_ip[0] ? c->facts.source_ip : "local");
+	connection_facts_note_source(&c->facts, c->stream, c->transcript);
 	session_connected(c->session, c->facts.source_ip);
 }
 

@@ -16,8 +16,7 @@
 #define READONLY_MS 1500 /* after a replica refused: time to find the master and to connect */
 #define REFUSALS_MAX 5   /* of a call without a time limit; 6 s in all, with growing delays */
 #define SILENCE_MS 10000 /* no octet for this long while a call waits: the connection is dead */
-#define REPLICA_MS "2000"
-#define MOVES_AT_ONCE 3 /* after that, nodes that disagree are asked every RETRY_MS only */
+#define MOVES_AT_ONCE 3  /* after that, nodes that disagree are asked every RETRY_MS only */
 #define BULK_CALLS 16
 #define BULK_BYTES ((size_t)512 << 10)
 
@@ -112,28 +111,6 @@ static void take_redirect(struct call *c, const char *text, enum refusal refusal
 	l->redirect.fn(c->command.partition, text, l->redirect.arg);
 }
 
-static void on_loaded(const redisReply *r, void *arg)
-{
-	struct calls *l = arg;
-
-	/* After an error, the next call loads them again. */
-	if (r && r->type == REDIS_REPLY_ERROR && !strstr(r->str, SCRIPT_IS_LOADED))
-		LOG_ONCE(LOG_WARN, "store.not_now", LOG_S("reason", SCRIPT_LOAD_FAILED),
-			 LOG_S("error", r->str));
-	l->is_loading = false;
-}
-
-/* Somebody has removed the functions from Redis. */
-static void load_functions(struct calls *l)
-{
-	struct command c = {0};
-
-	if (l->is_loading)
-		return;
-	script_load(&c);
-	l->is_loading = conn_send_command(l->conn, &c, on_loaded, l);
-}
-
 static void on_error(struct call *c, const redisReply *r)
 {
 	enum refusal refusal = refusal_of(r->str);
@@ -144,7 +121,7 @@ static void on_error(struct call *c, const redisReply *r)
 		return;
 	}
 	if (refusal == REFUSAL_NOT_LOADED)
-		load_functions(c->calls);
+		script_load_again(c->calls->conn, &c->calls->is_loading);
 	if (refusal != REFUSAL_FINAL) {
 		take_not_now(c, r->str, refusal);
 		return;
@@ -220,15 +197,11 @@ static void on_reply(const redisReply *r, void *arg)
 		send_waiting(l);
 }
 
-/* WAIT covers all that the server has written when the command before it runs, also if that is the
- * repetition of a command whose connection was lost. False: out of memory. */
 static bool send_wait(struct calls *l, struct call *c)
 {
 	struct command wait = {0};
 
-	command_start(&wait, "WAIT");
-	command_str(&wait, "1");
-	command_str(&wait, REPLICA_MS);
+	command_wait(&wait);
 	return conn_send_command(l->conn, &wait, on_reply, c);
 }
 

@@ -11,6 +11,7 @@
 #include "server/base/id.h"
 #include "server/redis/link/script.h"
 
+#define WAIT_MS "2000"
 #define ARG_FRAME 25    /* "$", 20 digits, and two line ends */
 #define COMMAND_HEAD 16 /* "*4294967295\r\n", right-aligned */
 
@@ -169,6 +170,13 @@ void command_auth(struct command *c, const char *user, const char *password)
 	if (*user)
 		command_str(c, user);
 	command_str(c, password);
+}
+
+void command_wait(struct command *c)
+{
+	command_start(c, "WAIT");
+	command_str(c, "1");
+	command_str(c, WAIT_MS);
 }
 
 void command_deinit(struct command *c)

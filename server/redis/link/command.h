@@ -22,6 +22,9 @@ struct command {
 void command_start(struct command *c, const char *name); /* "GET" ... */
 /* AUTH; user "" = the default user. */
 void command_auth(struct command *c, const char *user, const char *password);
+/* WAIT for one replica, for at most 2 s. It covers all that the server has written when the command
+ * before it runs, also if that is the repetition of a command whose connection was lost. */
+void command_wait(struct command *c);
 #define REDIS_GLOBAL 0xffffu /* in place of a partition: the keys of the installation */
 /* Writes the root of a partition or of REDIS_GLOBAL, with which all its keys begin. Returns its
  * length. */

@@ -1,7 +1,11 @@
 #ifndef SERVER_REDIS_LINK_SCRIPT_H
 #define SERVER_REDIS_LINK_SCRIPT_H
 
+#include <stdbool.h>
+
 #include "server/redis/link/command.h"
+
+struct conn;
 
 /* The transitions in server/store/lua/, compiled in as one library of Redis functions. Redis stores
  * it with its data, and replicas have it, too. Its name and the names of its functions contain a
@@ -22,5 +26,8 @@ void script_load(struct command *c);
 
 /* How the error of an FCALL begins if Redis does not have the library. */
 #define SCRIPT_NOT_LOADED "ERR Function not found"
+/* Somebody has removed the library from Redis: loads it again, unless that is under way.
+ * is_loading: false at first; it lives as long as the connection. */
+void script_load_again(struct conn *conn, bool *is_loading);
 
 #endif

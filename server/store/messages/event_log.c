@@ -125,9 +125,7 @@ static int by_time(const void *left, const void *right)
 	const struct order *a = left, *b = right;
 	int way = event_log_place_compare(&a->entry.at, &b->entry.at);
 
-	return way ? way
-		   : (a->entry.partition > b->entry.partition) -
-			       (a->entry.partition < b->entry.partition);
+	return way ? way : (int)a->entry.partition - (int)b->entry.partition;
 }
 
 /* Merges the entries. A partition that returned `max` entries may have more, but the first `max` of
@@ -280,13 +278,12 @@ static void on_entries(const struct call_result *result, void *context)
 static void ask_entries(struct part *p)
 {
 	struct command c = {0};
-	char place[EVENT_LOG_PLACE_TEXT], start[EVENT_LOG_PLACE_TEXT + 1];
+	char start[EVENT_LOG_PLACE_TEXT + 1] = "(";
 
-	event_log_place_write(&p->from.at, place);
-	snprintf(start, sizeof(start), "%s%s", p->from.is_after ? "(" : "", place);
+	event_log_place_write(&p->from.at, start + 1);
 	command_start(&c, "XRANGE");
 	command_key(&c, p->partition, KEY_LOG, p->reading->project);
-	command_str(&c, start);
+	command_str(&c, p->from.is_after ? start : start + 1);
 	command_str(&c, p->reading->until);
 	command_str(&c, "COUNT");
 	command_num(&c, (int64_t)p->reading->max);

@@ -6,7 +6,7 @@
 #include "smtp/client/transcript.h"
 #include "smtp/limits/address_limit.h"
 #include "smtp/relay/channel.h"
-#include "smtp/relay/host_walk.h"
+#include "smtp/client/host_walk.h"
 
 /* Connects a channel to the hosts of its route, one after the other. For the files channel*.c only.
  */

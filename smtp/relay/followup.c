@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "smtp/relay/delivery.h"
-#include "smtp/relay/host_walk.h"
+#include "smtp/client/host_walk.h"
 #include "smtp/relay/retry.h"
 
 static bool contains(const char *text, const char *words)

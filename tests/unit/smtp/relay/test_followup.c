@@ -5,7 +5,7 @@
 #include "server/route/enhanced.h"
 #include "smtp/relay/delivery.h"
 #include "smtp/relay/followup.h"
-#include "smtp/relay/host_walk.h"
+#include "smtp/client/host_walk.h"
 #include "tests/unit/unit.h"
 
 static struct connection_result remote(enum connection_outcome outcome, enum connection_phase phase,

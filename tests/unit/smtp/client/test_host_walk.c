@@ -1,7 +1,7 @@
 /* Which host of a route is tried next. */
 #include <stdio.h>
 
-#include "smtp/relay/host_walk.h"
+#include "smtp/client/host_walk.h"
 #include "tests/unit/unit.h"
 
 static struct host_walk walk_of(size_t n_hosts)

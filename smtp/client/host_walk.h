@@ -1,5 +1,5 @@
-#ifndef SMTP_RELAY_HOST_WALK_H
-#define SMTP_RELAY_HOST_WALK_H
+#ifndef SMTP_CLIENT_HOST_WALK_H
+#define SMTP_CLIENT_HOST_WALK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Decides which host of a route is tried next. */
-#include "smtp/relay/host_walk.h"
+#include "smtp/client/host_walk.h"
 
 #define SESSIONS_MAX 2 /* after so many refused sessions the walk ends */
 

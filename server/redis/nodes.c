@@ -70,7 +70,9 @@ static void set_owner(struct nodes *n, unsigned partition, struct node *node)
 		return;
 	(*owner)->has_changed = node->has_changed = true;
 	*owner = node;
-	if (partition != REDIS_GLOBAL && node->calls[0].is_up)
+	/* A handshake under way may have passed this step. A later one sets up all. */
+	if (partition != REDIS_GLOBAL &&
+	    (node->calls[0].is_up || node->handshakes[0].steps_left > 0))
 		node_init_partition(node, partition);
 }
 

@@ -63,7 +63,8 @@ static const struct {
 	[METRIC_ACCEPTS_DELAYED] = {"postern_accepts_delayed_total", "", "counter",
 				    "Messages whose acceptance waited because relays were behind"},
 	[METRIC_BEHIND_NORMAL] = {"postern_relays_behind", "lane=\"normal\"", "gauge",
-				  "Relays that lack processor time for the mail of a lane"},
+				  "Relays that are behind with the mail of a lane, because the "
+				  "machine or Redis is busy"},
 	[METRIC_BEHIND_BULK] = {"postern_relays_behind", "lane=\"bulk\"", "gauge", NULL},
 	[METRIC_TAKEN] = {"postern_jobs_taken_total", "", "counter", "Jobs leased by relays"},
 	[METRIC_GIVEN_BACK] = {"postern_jobs_given_back_total", "", "counter",

@@ -13,7 +13,8 @@
 
 #define PARTITIONS_STEPS_MAX 32
 #define PARTITIONS_AHEAD_MS 15000
-/* A process that has not read `meta` for so long accepts no mail: it may have missed a step. */
+/* A process that is connected, and has not read `meta` for so long, accepts no mail: it may have
+ * missed a step. */
 #define PARTITIONS_KNOWN_MS 10000
 
 /* The number of partitions that new messages use, from a time on. */

@@ -80,7 +80,7 @@ const struct partitions *redis_growth(const struct redis *redis);
 int64_t redis_time_ms(const struct redis *redis);
 /* Until this time, all that is known of the partitions is true, whatever others do: until
  * PARTITIONS_KNOWN_MS after the last reading. INT64_MAX while the Redis that has `meta` is away:
- * then nobody changes it. */
+ * then nobody changes it, unless only this process cannot reach it. */
 int64_t redis_known_until_ms(const struct redis *redis);
 /* Prepares a partition for use: its cursors, and its part of limits. back: with CALLBACK only.
  * CALL_FAILED: it belongs to another store, or it has lost its data. */

@@ -84,9 +84,9 @@ class Transition:
             lines += [f"local function clear_{first}()\n", *(f"{name} = nil\n" for name in names), "end\n"]
         lines += [f"redis.register_function{{ function_name = '{self.name}{suffix}', flags = {{ {flags} }}, callback = function(keys, args)\n",
                   "if not has_begun then begin() end\n", "KEYS, ARGV = keys, args\n"]
-        lines += [f"local reply_{n} = step_{n}()\nif reply_{n} ~= nil then return reply_{n} end\n" for n in range(1, len(steps))]
+        lines += ["local reply = step_1()\n", *(f"if reply == nil then reply = step_{n}() end\n" for n in range(2, len(steps) + 1))]
         clear = "".join(f"clear_{first}()\n" for first in range(0, len(self.set_in_calls), UPVALUES_MAX))
-        return "".join([*lines, f"local reply = step_{len(steps)}()\n", clear, "return reply\n", "end }\n", "end\n"])
+        return "".join([*lines, clear, "return reply\n", "end }\n", "end\n"])
 
 
 def library(transitions, suffix):

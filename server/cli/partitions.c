@@ -89,13 +89,14 @@ static int show(int argc, char **argv)
 
 /* ---- set ---- */
 
-static void print_growth(const struct partitions_request *r, const struct growth_result *result)
+static void print_growth(const struct client *c, const struct growth_result *result)
 {
+	const struct partitions_request *r = c->arg;
+	unsigned n = redis_partitions(c->redis);
 	char from[CLOCK_RFC3339_LEN];
 
 	if (!result->from_ms) {
-		printf("The store already has %lld partition%s.\n", (long long)r->wanted,
-		       r->wanted == 1 ? "" : "s");
+		printf("The store already has %u partition%s.\n", n, n == 1 ? "" : "s");
 		return;
 	}
 	clock_rfc3339(result->from_ms, from);
@@ -110,7 +111,7 @@ static void on_grown(const struct growth_result *result, const struct err *why, 
 	struct err e;
 
 	if (result)
-		print_growth(c->arg, result);
+		print_growth(c, result);
 	if (result && output_flush(&e) < 0)
 		why = &e;
 	client_end(c, why);

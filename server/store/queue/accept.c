@@ -266,16 +266,21 @@ static const struct redis_part_kind accepts_kind = {
 static void on_earlier(const char *value, const struct err *why, void *arg)
 {
 	struct accept_item *it = arg;
-	size_t len = value ? strcspn(value, " ") : 0;
-	bool is_same = len == strlen(it->fingerprint) && !strncmp(value, it->fingerprint, len);
+	bool is_same;
+	size_t len;
 
-	if (!value)
+	if (!value) {
 		refuse(it, why->kind, why->text);
-	else if (!len)
+		return;
+	}
+	if (!*value) {
 		commit(it);
-	else
-		end_item(it, is_same ? ACCEPT_REPLAYED : ACCEPT_CONFLICT,
-			 value + len + (value[len] == ' '), NULL);
+		return;
+	}
+	len = strcspn(value, " ");
+	is_same = len == strlen(it->fingerprint) && strncmp(value, it->fingerprint, len) == 0;
+	end_item(it, is_same ? ACCEPT_REPLAYED : ACCEPT_CONFLICT, value + len + (value[len] == ' '),
+		 NULL);
 }
 
 static void add(struct accept_item *it)

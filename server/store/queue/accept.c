@@ -345,6 +345,7 @@ static struct accept_item *new_item(struct redis *redis, const struct accept_req
 		snprintf(it->fingerprint, sizeof(it->fingerprint), "%s", m->fingerprint);
 	}
 	it->paced = (struct paced){.lane = m->lane, .weight = (int64_t)m->n_emails};
+	snprintf(it->paced.tenant, sizeof(it->paced.tenant), "%s", m->project);
 	it->max_messages = m->max_messages;
 	it->max_bytes = m->max_bytes;
 	it->fn = fn;

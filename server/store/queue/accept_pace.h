@@ -10,12 +10,16 @@
 
 /* Slows accepts while the relays of this machine cannot keep up (smtp/limits/load.h), because each
  * accept takes processor time from them. Messages of the lanes that are behind, and of lower ones,
- * wait so that the machine accepts at most five recipients for four that it finishes. A message
- * waits for at most accept_wait_s, and none is refused. Lane otp never waits. */
+ * wait so that the machine accepts at most five recipients for four that it finishes. The tenants
+ * whose messages wait take turns. A message waits for at most accept_wait_s, and none is refused.
+ * Lane otp never waits. */
+
+#define PACED_TENANT_MAX 16 /* with the NUL */
 
 /* A message that waits. */
 struct paced {
 	struct paced *next;
+	char tenant[PACED_TENANT_MAX];
 	enum lane lane;
 	int64_t until_ms; /* monotonic */
 	int64_t weight;   /* recipients */
@@ -26,7 +30,9 @@ typedef void accept_pace_fn(struct paced *message);
 struct accept_pace {
 	struct loop_timer timer;
 	accept_pace_fn *go;
-	struct paced *first, **last;
+	struct pace_line *lines; /* of the tenants with messages that wait, in the order of turns */
+	struct pace_line **end;
+	size_t n_lines;
 	bool is_behind[LANES];
 	int64_t looked_ms, finished; /* at the last look: recipients with a result */
 	int64_t filled_ms;
@@ -36,7 +42,8 @@ struct accept_pace {
 
 /* go: called for each message that has waited. -1: out of memory. */
 int accept_pace_init(struct accept_pace *p, struct loop *loop, accept_pace_fn *go);
-/* True: the message, with lane and weight, waits; go is called later. wait_ms: its maximum. */
+/* True: the message, of which tenant, lane and weight are set, waits; go is called later. wait_ms:
+ * its maximum. */
 bool accept_pace_holds(struct accept_pace *p, struct paced *message, int64_t wait_ms);
 /* Lets all go. */
 void accept_pace_end(struct accept_pace *p);

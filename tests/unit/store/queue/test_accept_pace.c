@@ -15,11 +15,17 @@ static struct loop *loop;
 static struct accept_pace pace;
 static struct paced messages[MANY];
 static int n_gone;
+static const struct paced *gone[MANY];
 
 static void go(struct paced *message)
 {
-	assert_ptr_equal(message, &messages[n_gone]); /* in their order */
-	n_gone++;
+	gone[n_gone++] = message;
+}
+
+static void assert_in_order(void)
+{
+	for (int i = 0; i < n_gone; i++)
+		assert_ptr_equal(gone[i], &messages[i]);
 }
 
 static int set_up(void **state)
@@ -145,6 +151,27 @@ static void five_go_for_four_that_are_finished(void **state)
 	/* 160 were finished. What was finished after the last look does not count yet, and a credit
 	 * of a look may be used at once. */
 	assert_in_range(n_gone, 80, 320);
+	assert_in_order();
+}
+
+static void tenants_whose_messages_wait_take_turns(void **state)
+{
+	static const char *const tenants[] = {"1", "2", "1t"};
+	static const int order[] = {0, 100, 101, 1, 102, 103, 2, 104, 3, 4};
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		strcpy(messages[i].tenant, tenants[0]);
+	for (int i = 100; i < 105; i++)
+		strcpy(messages[i].tenant, tenants[i % 2 ? 2 : 1]);
+	fall_behind(METRIC_BEHIND_NORMAL);
+	for (int i = 0; i < 105; i++)
+		assert_true(holds(i, LANE_NORMAL, 60000));
+	accept_pace_end(&pace);
+	assert_int_equal(n_gone, 105);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (gone[i] != &messages[order[i]])
+			fail_msg("place %zu has message %td", i, gone[i] - messages);
 }
 
 static void all_go_when_the_relays_have_caught_up(void **state)
@@ -157,6 +184,7 @@ static void all_go_when_the_relays_have_caught_up(void **state)
 	for (int i = 0; i < 1000 && n_gone < 10; i++)
 		run_ms(10);
 	assert_int_equal(n_gone, 10);
+	assert_in_order();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -165,4 +193,5 @@ UNIT_TESTS(TEST(nothing_waits_while_the_relays_keep_up),
 	   TEST(the_lanes_that_are_behind_and_lower_ones_wait),
 	   TEST(a_message_waits_for_its_time_at_most),
 	   TEST(messages_that_follow_do_not_make_one_wait_longer),
-	   TEST(five_go_for_four_that_are_finished), TEST(all_go_when_the_relays_have_caught_up))
+	   TEST(five_go_for_four_that_are_finished), TEST(tenants_whose_messages_wait_take_turns),
+	   TEST(all_go_when_the_relays_have_caught_up))

@@ -98,3 +98,17 @@ def make_postern(tmp_path, stack):
                 server.make_keys()
         return server
     return make
+
+
+@pytest.fixture
+def make_server(make_postern, make_sink):
+    """make(nodes, **settings): a server on the Redis servers of a cluster or of sentinels. The CLI makes its key by the same URL."""
+    def make(nodes, **settings):
+        sink = make_sink()
+        server = make_postern({"relay_url": f"smtp://127.0.0.1:{sink.port}", "redis_url": nodes.url, "retry_first_s": 1, **settings},
+                              start=False, crashes=True)
+        server.sink = sink
+        server.start()
+        server.live_key = server.create_key("live")
+        return server
+    return make

@@ -1,4 +1,5 @@
 """Redis Cluster: three real primaries, some of them with replicas, and 8 partitions or more."""
+import functools
 import os
 import shutil
 import signal
@@ -7,7 +8,7 @@ import pytest
 
 from support import cluster, harness, sentinel, talk
 from support.harness import wait_for
-from support.load import Load, assert_delivered
+from support.load import Load, assert_delivered, deliver
 from support.receiver import Receiver
 
 PARTITIONS = 8
@@ -21,21 +22,8 @@ def make_cluster(tmp_path, stack):
 
 
 @pytest.fixture
-def make_server(make_postern, make_sink):
-    def make(nodes, **settings):
-        sink = make_sink()
-        server = make_postern({"relay_url": f"smtp://127.0.0.1:{sink.port}", "redis_url": nodes.url, "partitions": PARTITIONS,
-                               "retry_first_s": 1, **settings}, start=False, crashes=True)
-        server.sink = sink
-        server.start()
-        server.live_key = server.create_key("live")    # the CLI finds the node, too
-        return server
-    return make
-
-
-def deliver(server):
-    status = server.deliver("a@d0.test", key=server.live_key)["recipients"][0]["status"]
-    assert status == "delivered"
+def make_server(make_server):
+    return functools.partial(make_server, partitions=PARTITIONS)
 
 
 def partition_of(message):

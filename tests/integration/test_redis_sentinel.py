@@ -9,7 +9,7 @@ import pytest
 
 from support import sentinel, talk
 from support.harness import wait_for
-from support.load import Load, assert_delivered
+from support.load import Load, assert_delivered, deliver
 from support.sentinel import SERVICE
 
 
@@ -18,24 +18,6 @@ def make_trio(tmp_path, stack):
     def make(**options):
         return sentinel.Trio(tmp_path / "trio", stack.add, **options)
     return make
-
-
-@pytest.fixture
-def make_server(make_postern, make_sink):
-    def make(trio, **settings):
-        sink = make_sink()
-        server = make_postern({"relay_url": f"smtp://127.0.0.1:{sink.port}", "redis_url": trio.url, "retry_first_s": 1, **settings},
-                              start=False, crashes=True)
-        server.sink = sink
-        server.start()
-        server.live_key = server.create_key("live")    # the CLI finds the master, too
-        return server
-    return make
-
-
-def deliver(server):
-    status = server.deliver("a@d0.test", key=server.live_key)["recipients"][0]["status"]
-    assert status == "delivered"
 
 
 def subscribers(node):

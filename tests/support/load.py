@@ -46,3 +46,8 @@ class Load:
 def assert_delivered(server, messages, timeout=60):
     for message, _ in messages:
         assert server.wait_terminal(message, key=server.live_key, timeout=timeout)["recipients"][0]["status"] == "delivered"
+
+
+def deliver(server):
+    status = server.deliver("a@d0.test", key=server.live_key)["recipients"][0]["status"]
+    assert status == "delivered"

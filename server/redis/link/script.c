@@ -1,7 +1,10 @@
 /* The Lua transitions, compiled in. */
 #include "server/redis/link/script.h"
 
+#include <string.h>
+
 #include "lua_library.h"
+#include "server/base/log.h"
 #include "server/redis/link/conn.h"
 
 const char *script_function(enum script script)
@@ -28,7 +31,10 @@ static void on_loaded(const redisReply *r, void *arg)
 {
 	bool *is_loading = arg;
 
-	(void)r; /* if it is an error, the next FCALL has the same one again */
+	/* After an error, the next FCALL loads them again. */
+	if (r && r->type == REDIS_REPLY_ERROR && !strstr(r->str, SCRIPT_IS_LOADED))
+		LOG_ONCE(LOG_WARN, "store.not_now", LOG_S("reason", SCRIPT_LOAD_FAILED),
+			 LOG_S("error", r->str));
 	*is_loading = false;
 }
 

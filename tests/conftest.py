@@ -50,11 +50,11 @@ def postern(tmp_path_factory):
 
 
 class World:
-    """The outside: a sink, and a DNS server that leads to it. d0.test ... d39.test are its domains."""
+    """The outside: a sink, and a DNS server that leads to it. d0.test ... d42.test are its domains."""
 
     def __init__(self, directory):
         self.sink = harness.Sink(directory / "sink").start()
-        self.dns = harness.start_dns(f"d{i}.test" for i in range(40))
+        self.dns = harness.start_dns(f"d{i}.test" for i in range(43))
         self.settings = {"mx_allow_private": True, "smtp_port": self.sink.port,
                          "dns_servers": f"127.0.0.1@{self.dns.port}"}
 

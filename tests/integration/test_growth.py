@@ -69,7 +69,7 @@ class Load:
         while not self.is_over:
             i += 1
             time.sleep(0.05)
-            self.answers.append((f"load{pair}-{i}", send_until_accepted(self.server, f"load{pair}-{i}", f"ok-load{pair}x{i}@d30.test", self.other)))
+            self.answers.append((f"load{pair}-{i}", send_until_accepted(self.server, f"load{pair}-{i}", f"ok-load{pair}x{i}@d40.test", self.other)))
 
     def end(self):
         self.is_over = True
@@ -118,10 +118,10 @@ def kill_command(server, n, after_s):
 
 def test_one_becomes_eight_under_load(server, world, receiver):
     live = server.live_key
-    old = {f"old{i}": send_until_accepted(server, f"old{i}", f"ok-old{i}@d31.test") for i in range(20)}
-    gone = server.send("rcpt550-gone@d31.test", key=live).json()["id"]
+    old = {f"old{i}": send_until_accepted(server, f"old{i}", f"ok-old{i}@d41.test") for i in range(20)}
+    gone = server.send("rcpt550-gone@d41.test", key=live).json()["id"]
     assert server.wait_terminal(gone, key=live)["status"] == "bounced"
-    assert server.request("POST", "/v1/suppressions", json={"email": "asked@d31.test"}, key=live).status == 201
+    assert server.request("POST", "/v1/suppressions", json={"email": "asked@d41.test"}, key=live).status == 201
     server.cli("project", "set", "default", "--weight", "7")
     hook = server.request("POST", "/v1/webhooks", json={"url": receiver.url(), "events": ["message.delivered"]}, key=live)
     assert hook.status == 201
@@ -144,9 +144,9 @@ def test_one_becomes_eight_under_load(server, world, receiver):
     assert {partition(id) for id in ids.values()} == set(range(N))
     for id in sent - {gone}:
         assert server.wait_terminal(id, key=live, timeout=60)["status"] == "delivered"
-    assert copies(world, "@d30.test") == {f"ok-{key.replace('-', 'x')}@d30.test": 1 for key in ids}
+    assert copies(world, "@d40.test") == {f"ok-{key.replace('-', 'x')}@d40.test": 1 for key in ids}
     for key, id in old.items():
-        assert send_until_accepted(server, key, f"ok-{key}@d31.test") == id
+        assert send_until_accepted(server, key, f"ok-{key}@d41.test") == id
     # Lists and the log have all, from before and after.
     listed = [m["id"] for m in read_all(server, "/v1/messages?limit=100")]
     assert len(listed) == len(set(listed)) and set(listed) == sent
@@ -158,11 +158,11 @@ def test_one_becomes_eight_under_load(server, world, receiver):
     # What each partition has a copy of.
     with RedisClient(server.redis_socket) as r:
         for p in range(N):
-            assert r("HMGET", f"pn:{{p{p}}}:sup:1", "asked@d31.test", "rcpt550-gone@d31.test").count(None) == 0
+            assert r("HMGET", f"pn:{{p{p}}}:sup:1", "asked@d41.test", "rcpt550-gone@d41.test").count(None) == 0
             assert r("HGET", f"pn:{{p{p}}}:weights", "1t") == b"7"
             assert r("GET", f"pn:{{p{p}}}:otp_limit") == b"10"
     for i in range(20):
-        assert server.message(server.send("asked@d31.test", key=live).json()["id"], live)["status"] == "suppressed"
+        assert server.message(server.send("asked@d41.test", key=live).json()["id"], live)["status"] == "suppressed"
 
 
 def test_a_process_that_stood_still_meanwhile_makes_no_second_message(server, world):
@@ -175,7 +175,7 @@ def test_a_process_that_stood_still_meanwhile_makes_no_second_message(server, wo
     time.sleep(max(0, wait_next(server) - 1))
 
     def send(key):
-        results[key].add(send_until_accepted(server, key, f"ok-{key}@d32.test"))
+        results[key].add(send_until_accepted(server, key, f"ok-{key}@d42.test"))
     threads = [threading.Thread(target=send, args=(key,), daemon=True) for key in keys for _ in range(2)]
     for t in threads:
         t.start()
@@ -185,9 +185,9 @@ def test_a_process_that_stood_still_meanwhile_makes_no_second_message(server, wo
         t.join()
     assert all(len(ids) == 1 for ids in results.values()), results
     for key, ids in results.items():
-        assert send_until_accepted(server, key, f"ok-{key}@d32.test") in ids
+        assert send_until_accepted(server, key, f"ok-{key}@d42.test") in ids
         server.wait_terminal(next(iter(ids)), key=server.live_key)
-    assert copies(world, "@d32.test") == {f"ok-{key}@d32.test": 1 for key in keys}
+    assert copies(world, "@d42.test") == {f"ok-{key}@d42.test": 1 for key in keys}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,8 @@ struct request {
 	struct http_server *server; /* NULL: client or server is gone, no response is needed */
 	const struct api *api;
 	struct request *prev, *next; /* of the server's open requests */
-	struct request *after;       /* in STEP_TURN and STEP_WAIT: the next in the queue */
+	struct request *after;       /* in STEP_WAIT: the next in the queue */
+	struct turns_item turn;      /* in STEP_TURN */
 	struct shares *shares;       /* where it is at work; NULL: it has no turn */
 	struct request *next_working;
 	size_t share_bytes;     /* what it counts while it is at work */

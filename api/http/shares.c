@@ -2,7 +2,7 @@
  */
 #include "api/http/shares.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "api/http/exchange.h"
@@ -15,13 +15,6 @@
 #define BODIES_MAX ((size_t)256 << 20)
 
 /* ---- turns ---- */
-
-/* The requests of one tenant that wait. */
-struct share_line {
-	struct share_line *next;
-	char tenant[TENANT_MAX];
-	struct request *first, **last;
-};
 
 static size_t bytes_of(const struct request *r)
 {
@@ -45,91 +38,25 @@ static void start(struct shares *shares, struct request *r)
 	shares->working = r;
 }
 
-static struct share_line **find_line(struct shares *shares, const char *tenant)
+static struct request *request_of(struct turns_item *turn)
 {
-	struct share_line **at = &shares->first;
-
-	while (*at && strcmp((*at)->tenant, tenant) != 0)
-		at = &(*at)->next;
-	return at;
-}
-
-/* NULL: out of memory. */
-static struct share_line *line_of(struct shares *shares, const char *tenant)
-{
-	struct share_line **at = find_line(shares, tenant), *line = *at;
-
-	if (line)
-		return line;
-	line = calloc(1, sizeof(*line));
-	if (!line)
-		return NULL;
-	memcpy(line->tenant, tenant, TENANT_MAX);
-	line->last = &line->first;
-	*at = line;
-	return line;
-}
-
-static void take_out(struct share_line *line, struct request *r)
-{
-	struct request **at = line ? &line->first : NULL;
-
-	while (at && *at && *at != r)
-		at = &(*at)->after;
-	if (!at || !*at)
-		return;
-	*at = r->after;
-	if (!*at)
-		line->last = at;
-	r->after = NULL;
-}
-
-static void drop_if_empty(struct share_line **at)
-{
-	struct share_line *line = *at;
-
-	if (!line || line->first)
-		return;
-	*at = line->next;
-	free(line);
-}
-
-/* The first tenant gets a turn, and goes to the end. */
-static void start_next(struct shares *shares)
-{
-	struct share_line *line = shares->first, **end = &shares->first;
-	struct request *r = line->first;
-
-	take_out(line, r);
-	shares->first = line->next;
-	line->next = NULL;
-	while (*end)
-		end = &(*end)->next;
-	*end = line;
-	drop_if_empty(end);
-	start(shares, r);
-	exchange_start(r);
+	return turn ? (struct request *)((char *)turn - offsetof(struct request, turn)) : NULL;
 }
 
 bool shares_enter(struct request *r)
 {
 	struct shares *shares = &r->server->shares;
-	struct share_line *line;
 
 	if (bytes_of(r) == 0)
 		return true;
-	if (!shares->first && has_room(shares, r)) {
+	if (!turns_first(&shares->waiting) && has_room(shares, r)) {
 		start(shares, r);
 		return true;
 	}
-	line = line_of(shares, r->key.tenant);
-	if (!line)
+	if (turns_add(&shares->waiting, &r->turn, r->key.tenant) < 0)
 		return true;
 	r->step = STEP_TURN;
 	r->share_since_ms = clock_mono_ms();
-	r->after = NULL;
-	*line->last = r;
-	line->last = &r->after;
 	return false;
 }
 
@@ -143,58 +70,60 @@ static void end_turn(struct request *r)
 	*at = r->next_working;
 	shares->bytes -= r->share_bytes;
 	r->shares = NULL;
-	while (shares->first && has_room(shares, shares->first->first))
-		start_next(shares);
+	for (r = request_of(turns_first(&shares->waiting)); r && has_room(shares, r);
+	     r = request_of(turns_first(&shares->waiting))) {
+		turns_take(&shares->waiting);
+		start(shares, r);
+		exchange_start(r);
+	}
+}
+
+static void stop_waiting(struct request *r, enum request_step step)
+{
+	turns_remove(&r->server->shares.waiting, &r->turn, r->key.tenant);
+	r->step = step;
 }
 
 void shares_leave(struct request *r)
 {
-	struct share_line **at;
-
-	if (r->step == STEP_TURN) {
-		at = find_line(&r->server->shares, r->key.tenant);
-		take_out(*at, r);
-		drop_if_empty(at);
-		r->step = STEP_SENT;
-	}
+	if (r->step == STEP_TURN)
+		stop_waiting(r, STEP_SENT);
 	if (r->shares)
 		end_turn(r);
 }
 
-static void refuse(struct share_line *line, struct request *r)
+static void refuse(struct request *r)
 {
-	take_out(line, r);
-	r->step = STEP_WORK;
+	stop_waiting(r, STEP_WORK);
 	response_problem(
 		r, r->route->body == BODY_NONE_BULK ? PROBLEM_UNAVAILABLE : PROBLEM_NOT_ACCEPTED,
 		NULL, "Too many large requests of this project wait. Try again later.");
 }
 
-static size_t refuse_late(struct share_line *line, int64_t now_ms)
+/* Refuses those of the tenant whose turn it is; then the next one is first. */
+static void refuse_late(struct turns *waiting, int64_t now_ms)
 {
-	size_t n = 0;
+	struct request *r = request_of(turns_first(waiting));
+	size_t n = 0, n_lines = waiting->n_lines;
+	char tenant[TENANT_MAX];
 
-	for (; line->first && now_ms - line->first->share_since_ms > WAIT_MS; n++)
-		refuse(line, line->first);
-	return n;
+	memcpy(tenant, r->key.tenant, sizeof(tenant));
+	while (waiting->n_lines == n_lines && now_ms - r->share_since_ms > WAIT_MS) {
+		refuse(r);
+		n++;
+		r = request_of(turns_first(waiting));
+	}
+	if (n)
+		LOG(LOG_WARN, "http.waited_too_long", LOG_B("tenant", tenant, strlen(tenant)),
+		    LOG_N("requests", n));
+	if (waiting->n_lines == n_lines)
+		turns_pass(waiting);
 }
 
 void shares_tick(struct http_server *s, int64_t now_ms)
 {
-	struct share_line **at = &s->shares.first;
-
-	while (*at) {
-		struct share_line *line = *at;
-		size_t n = refuse_late(line, now_ms);
-
-		if (n)
-			LOG(LOG_WARN, "http.waited_too_long", LOG_S("tenant", line->tenant),
-			    LOG_N("requests", n));
-		if (line->first)
-			at = &line->next;
-		else
-			drop_if_empty(at);
-	}
+	for (size_t n = s->shares.waiting.n_lines; n > 0; n--)
+		refuse_late(&s->shares.waiting, now_ms);
 }
 
 void shares_deinit(struct shares *shares)
@@ -202,12 +131,8 @@ void shares_deinit(struct shares *shares)
 	for (struct request *r = shares->working; r; r = r->next_working)
 		r->shares = NULL;
 	shares->working = NULL;
-	while (shares->first) {
-		struct share_line *line = shares->first;
-
-		shares->first = line->next;
-		free(line);
-	}
+	while (turns_first(&shares->waiting))
+		turns_take(&shares->waiting);
 }
 
 /* ---- memory ---- */
@@ -277,10 +202,7 @@ static void end_other(struct http_server *s, struct request *r)
 	LOG(LOG_WARN, "http.made_room", LOG_S("request", r->id), LOG_S("tenant", r->key.tenant),
 	    LOG_N("bytes", r->body.len + r->text_len));
 	if (r->step == STEP_TURN) {
-		struct share_line **at = find_line(&s->shares, r->key.tenant);
-
-		refuse(*at, r);
-		drop_if_empty(at);
+		refuse(r);
 		return;
 	}
 	if (r->step == STEP_BODY)

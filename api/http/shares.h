@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/base/turns.h"
+
 /* Divides a process between the tenants, so that the large requests of one do not stop the others.
  * Large requests are bodies over SHARES_LARGE octets and routes with BODY_NONE_BULK. For this
  * folder only.
@@ -22,12 +24,11 @@
 
 struct http_server;
 struct request;
-struct share_line;
 
 struct shares {
-	struct share_line *first; /* tenants with waiting requests, in the order of their turns */
-	struct request *working;  /* the large requests at work */
-	size_t bytes;             /* of these */
+	struct turns waiting;
+	struct request *working; /* the large requests at work */
+	size_t bytes;            /* of these */
 };
 
 /* Call when no request waits any more. Requests may still be at work; they have no turn then. */

@@ -1,9 +1,6 @@
 /* Slows accepts while the relays of this machine cannot keep up. */
 #include "server/store/queue/accept_pace.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "server/base/clock.h"
 #include "server/base/metrics.h"
 
@@ -12,12 +9,6 @@
 #define TICK_MS 20
 #define AHEAD_NUM 5 /* accepted recipients for AHEAD_DEN finished ones */
 #define AHEAD_DEN 4
-
-/* The messages of a tenant that wait. It has at least one. */
-struct pace_line {
-	struct pace_line *next;
-	struct paced *first, **last;
-};
 
 static int64_t count_finished(void)
 {
@@ -63,58 +54,9 @@ static bool may_go(struct accept_pace *p, const struct paced *message)
 	return true;
 }
 
-/* ---- the lines ---- */
-
-static void append_line(struct accept_pace *p, struct pace_line *line)
+static struct paced *first_waiting(const struct accept_pace *p)
 {
-	line->next = NULL;
-	*p->end = line;
-	p->end = &line->next;
-	p->n_lines++;
-}
-
-static struct pace_line *take_first_line(struct accept_pace *p)
-{
-	struct pace_line *line = p->lines;
-
-	p->lines = line->next;
-	if (!p->lines)
-		p->end = &p->lines;
-	p->n_lines--;
-	return line;
-}
-
-/* NULL: out of memory. */
-static struct pace_line *line_of(struct accept_pace *p, const char *tenant)
-{
-	struct pace_line *line = p->lines;
-
-	while (line && strcmp(line->first->tenant, tenant) != 0)
-		line = line->next;
-	if (line)
-		return line;
-	line = calloc(1, sizeof(*line));
-	if (line) {
-		line->last = &line->first;
-		append_line(p, line);
-	}
-	return line;
-}
-
-/* The first line goes to the end, without its first message if that goes. */
-static void take_turn(struct accept_pace *p, bool goes)
-{
-	struct pace_line *line = take_first_line(p);
-	struct paced *message = line->first;
-
-	if (goes)
-		line->first = message->next;
-	if (line->first)
-		append_line(p, line);
-	else
-		free(line);
-	if (goes)
-		p->go(message);
+	return (struct paced *)turns_first(&p->waiting);
 }
 
 static void on_tick(void *arg)
@@ -124,53 +66,52 @@ static void on_tick(void *arg)
 
 	look(p, now_ms);
 	fill(p, now_ms);
-	/* Until each line in turn has a first message that must wait. */
-	for (size_t n_waiting = 0; p->lines && n_waiting < p->n_lines;) {
-		const struct paced *message = p->lines->first;
-		bool goes = now_ms >= message->until_ms || may_go(p, message);
+	/* Until the first message of each tenant, one after the other, must wait. */
+	for (size_t n_passed = 0; n_passed < p->waiting.n_lines;) {
+		struct paced *message = first_waiting(p);
 
-		n_waiting = goes ? 0 : n_waiting + 1;
-		take_turn(p, goes);
+		if (now_ms >= message->until_ms || may_go(p, message)) {
+			turns_take(&p->waiting);
+			p->go(message);
+			n_passed = 0;
+		} else {
+			turns_pass(&p->waiting);
+			n_passed++;
+		}
 	}
-	if (p->lines)
+	if (first_waiting(p))
 		loop_timer_set(&p->timer, TICK_MS);
 }
 
 int accept_pace_init(struct accept_pace *p, struct loop *loop, accept_pace_fn *go)
 {
 	*p = (struct accept_pace){.go = go};
-	p->end = &p->lines;
 	return loop_timer_init(&p->timer, loop, on_tick, p);
 }
 
 bool accept_pace_holds(struct accept_pace *p, struct paced *message, int64_t wait_ms)
 {
 	int64_t now_ms = clock_mono_ms();
-	struct pace_line *line;
 
 	if (message->lane == LANE_OTP || wait_ms == 0)
 		return false;
 	look(p, now_ms);
 	fill(p, now_ms);
-	if (!p->is_behind[message->lane] || (!p->lines && may_go(p, message)))
+	if (!p->is_behind[message->lane] || (!first_waiting(p) && may_go(p, message)))
 		return false;
-	if (!p->lines)
+	if (!first_waiting(p))
 		loop_timer_set(&p->timer, TICK_MS);
-	line = line_of(p, message->tenant);
-	if (!line)
+	if (turns_add(&p->waiting, &message->turn, message->tenant) < 0)
 		return false;
-	message->next = NULL;
 	message->until_ms = now_ms + wait_ms;
-	*line->last = message;
-	line->last = &message->next;
 	metric_add(METRIC_ACCEPTS_DELAYED, 1);
 	return true;
 }
 
 void accept_pace_end(struct accept_pace *p)
 {
-	while (p->lines)
-		take_turn(p, true);
+	while (first_waiting(p))
+		p->go((struct paced *)turns_take(&p->waiting));
 }
 
 void accept_pace_deinit(struct accept_pace *p)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "server/base/loop.h"
+#include "server/base/turns.h"
 #include "server/store/messages/lane.h"
 
 /* Slows accepts while the relays of this machine cannot keep up (smtp/limits/load.h), because each
@@ -14,12 +15,10 @@
  * whose messages wait take turns. A message waits for at most accept_wait_s, and none is refused.
  * Lane otp never waits. */
 
-#define PACED_TENANT_MAX 16 /* with the NUL */
-
 /* A message that waits. */
 struct paced {
-	struct paced *next;
-	char tenant[PACED_TENANT_MAX];
+	struct turns_item turn; /* the first member */
+	char tenant[TURNS_TENANT_MAX];
 	enum lane lane;
 	int64_t until_ms; /* monotonic */
 	int64_t weight;   /* recipients */
@@ -30,9 +29,7 @@ typedef void accept_pace_fn(struct paced *message);
 struct accept_pace {
 	struct loop_timer timer;
 	accept_pace_fn *go;
-	struct pace_line *lines; /* of the tenants with messages that wait, in the order of turns */
-	struct pace_line **end;
-	size_t n_lines;
+	struct turns waiting;
 	bool is_behind[LANES];
 	int64_t looked_ms, finished; /* at the last look: recipients with a result */
 	int64_t filled_ms;

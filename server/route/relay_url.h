@@ -16,10 +16,12 @@
  *	         | "opportunistic"           ; TLS where offered; any certificate; not with smtps
  *
  * Default of tls: "verified" for smtps and for a URL with a user, because any other server at that
- * address would get the password. Else POSTERN_TLS_POLICY decides. Default port: smtps 465; smtp
- *587 with a user (submission, RFC 6409), else 25. User and password are percent-decoded and must
- *not hold control characters. The last "@" ends them: a raw "@", ":" or "/" in a password needs no
- *"%". A raw "%" is written "%25". */
+ * address would get the password. Else POSTERN_TLS_POLICY decides.
+ *
+ * Default port: 465 for smtps. For smtp it is 587 with a user (submission, RFC 6409), else 25.
+ *
+ * User and password are percent-decoded and must not hold control characters. The last "@" ends
+ * them: a raw "@", ":" or "/" in a password needs no "%". A raw "%" is written "%25". */
 
 #define RELAY_URL_USER_MAX 320
 #define RELAY_URL_PASSWORD_MAX 512

@@ -68,7 +68,8 @@ static void on_tick(void *arg)
 	int64_t now_us = clock_mono_us();
 	bool is_behind[LOAD_KINDS];
 
-	loop_timer_set(&l->timer, COUNT_MS);
+	/* An idle relay seldom wakes for this. */
+	loop_timer_set(&l->timer, now.n ? COUNT_MS : LOOK_US / 1000);
 	l->transactions.n += now.n;
 	l->transactions.n_waiting += now.n_waiting;
 	if (now_us - l->looked_us < LOOK_US)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "server/base/links.h"
 #include "server/base/log.h"
 #include "server/redis/redis.h"
 #include "server/store/queue/job.h"
@@ -40,20 +41,11 @@ static void start_delivery(struct relay *r, struct job *j)
 /* ---- replies ---- */
 
 struct open_take {
-	struct open_take *next;
+	struct open_take *prev, *next;
 	struct relay *relay;
 	unsigned partition;
 	bool is_late; /* its round has ended without it */
 };
-
-static void unlink_take(struct open_take *take)
-{
-	struct open_take **at = &take->relay->takes;
-
-	while (*at != take)
-		at = &(*at)->next;
-	*at = take->next;
-}
 
 /* Counts the jobs of each site in the reply, and notes which sites got slots. */
 static void count_found(struct relay *r, const struct take_result *t)
@@ -129,7 +121,7 @@ static void on_taken(const struct take_result *t, void *arg)
 	struct open_take *take = arg;
 	struct relay *r = take->relay;
 
-	unlink_take(take);
+	LINKS_REMOVE(r->takes, take);
 	r->n_open_takes -= !take->is_late;
 	r->reports_all |= !t;
 	if (t) {
@@ -302,8 +294,8 @@ static void take_from(struct relay *r, const struct round *round, unsigned parti
 		LOG(LOG_ERROR, "take.no_memory", LOG_N("partition", partition));
 		return; /* a later poll asks again */
 	}
-	*take = (struct open_take){r->takes, r, partition, false};
-	r->takes = take;
+	*take = (struct open_take){.relay = r, .partition = partition};
+	LINKS_ADD(r->takes, take);
 	r->n_open_takes++;
 	partition_set_remove(&r->woken, partition);
 	take_jobs(r->context.redis, r->context.owner, partition, &request, on_taken, take);

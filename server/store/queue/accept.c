@@ -329,18 +329,17 @@ static struct accept_item *new_item(struct redis *redis, const struct accept_req
 {
 	struct accepts *a = redis_part(redis, &accepts_kind);
 	struct accept_item *it = a ? calloc(1, sizeof(*it)) : NULL;
+	unsigned partition = id_partition(m->id.text);
 
 	if (!it)
 		return NULL;
 	it->accepts = a;
 	it->id = m->id;
-	it->share = partitions_share(redis_growth(redis), id_partition(m->id.text),
-				     now_ms(redis, id_partition(m->id.text)),
+	it->share = partitions_share(redis_growth(redis), partition, now_ms(redis, partition),
 				     redis_config(redis)->retention_s * 1000 + UNFINISHED_MAX_MS);
 	snprintf(it->project, sizeof(it->project), "%s", m->project);
 	if (m->idempotency) {
-		it->n = accept_place_number(redis, m->project, m->idempotency,
-					    id_partition(m->id.text));
+		it->n = accept_place_number(redis, m->project, m->idempotency, partition);
 		snprintf(it->key, sizeof(it->key), "%s", m->idempotency);
 		snprintf(it->fingerprint, sizeof(it->fingerprint), "%s", m->fingerprint);
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lua_calls.h"
+#include "server/base/links.h"
 #include "server/base/loop.h"
 #include "server/config/config.h"
 #include "server/redis/partitions.h"
@@ -17,7 +18,8 @@
 
 /* A search under way. It asks one partition after the other, from the latest step to the first. */
 struct search {
-	struct search *next, **at; /* in the list of all searches */
+	struct searches *all;
+	struct search *prev, *next;
 	struct redis *redis;
 	char project[ACCEPT_PROJECT_MAX], key[ACCEPT_KEY_MAX];
 	unsigned step; /* whose partition is asked */
@@ -75,9 +77,7 @@ static unsigned step_of(const struct partitions *all, unsigned n)
 
 static void end_search(struct search *s, const char *value, const struct err *why)
 {
-	*s->at = s->next;
-	if (s->next)
-		s->next->at = s->at;
+	LINKS_REMOVE(s->all->first, s);
 	loop_timer_deinit(&s->timer);
 	s->fn(value, why, s->arg);
 	free(s);
@@ -178,11 +178,8 @@ static struct search *new_search(struct redis *redis)
 		free(s);
 		return NULL;
 	}
-	s->next = all->first;
-	s->at = &all->first;
-	if (s->next)
-		s->next->at = &s->next;
-	all->first = s;
+	s->all = all;
+	LINKS_ADD(all->first, s);
 	return s;
 }
 

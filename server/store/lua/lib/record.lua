@@ -95,21 +95,27 @@ local function split_ref(ref) return sub(ref, 1, -4), tonumber(sub(ref, -3), 16)
 local messages = {}
 local texts = {}
 
--- Reads the records that were not read yet, in one call to Redis. Returns `messages`.
-local function load_messages(ids)
+-- Reads what was not read yet, in one call to Redis. width: 2 = records and contents, 1 = records. Returns the ids, and
+-- for each of them `width` values in a flat list.
+local function read_new(ids, width)
 	local keys, names = {}, {}
 	for i = 1, #ids do
-		local id = ids[i]
+		local id, n = ids[i], #keys
 		if messages[id] == nil then
 			messages[id] = false
-			keys[#keys + 1] = key_message(id)
+			keys[n + 1] = key_message(id)
+			if width == 2 then keys[n + 2] = key_content(id) end
 			names[#names + 1] = id
 		end
 	end
-	local got = read_in_pieces('MGET', nil, keys)
-	for i = 1, #got do
-		messages[names[i]] = parse_record(got[i]) or false
-		texts[names[i]] = got[i]
+	return names, read_in_pieces('MGET', nil, keys)
+end
+
+-- Reads the records that were not read yet. Returns `messages`.
+local function load_messages(ids)
+	local names, got = read_new(ids, 1)
+	for i = 1, #names do
+		messages[names[i]], texts[names[i]] = parse_record(got[i]) or false, got[i]
 	end
 	return messages
 end
@@ -118,16 +124,7 @@ local contents = {}                            -- id -> content; '': in chunks, 
 
 -- Like load_messages, but reads the contents, and of the records only the heads; then job_of and whole read more.
 local function load_heads(ids)
-	local keys, names = {}, {}
-	for i = 1, #ids do
-		local id, n = ids[i], #keys
-		if messages[id] == nil then
-			messages[id] = false
-			keys[n + 1], keys[n + 2] = key_message(id), key_content(id)
-			names[#names + 1] = id
-		end
-	end
-	local got = read_in_pieces('MGET', nil, keys)
+	local names, got = read_new(ids, 2)
 	for i = 1, #names do
 		local id, text = names[i], got[i * 2 - 1]
 		local message, jobs_at = parse_head(text)

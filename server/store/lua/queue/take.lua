@@ -28,20 +28,17 @@ local picked_for = {}                          -- the tenant of each picked job
 
 local function may_go_on() return job_count < max_jobs and byte_count < max_bytes and looks_left > 0 end
 
--- rows: {ref, epoch, site, record, content}.
-local function flat(rows)
-	local list = {}
-	for i = 1, #rows do
-		local row, n = rows[i], i * 5 - 5
-		list[n + 1], list[n + 2], list[n + 3], list[n + 4], list[n + 5] = row[1], row[2], row[3], row[4], row[5]
-	end
-	return list
+local jobs = {}                                -- the list of the reply
+
+local function add_job(ref, epoch, site, record, content)
+	local n = #jobs
+	jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4], jobs[n + 5] = ref, epoch, site, record, content
 end
 
 -- Repeats the reply of the last take, with the jobs that are still leased.
 local function take_again(last_take)
 	local slot_list, ref_list = match(last_take, '^%S+\n([^\n]*)\n([^\n]*)$')
-	local refs, sites, ids, rows = {}, {}, {}, {}
+	local refs, sites, ids = {}, {}, {}
 	for site, count, project in gmatch(slot_list, '(%S+) (%d+) (%S+)') do
 		add_granted(site, tonumber(count), project)
 	end
@@ -53,10 +50,9 @@ local function take_again(last_take)
 	for i = 1, #refs do
 		local lease, id = parse_lease(leases[i]), ids[i]
 		if lease and lease.owner == owner and texts[id] then
-			rows[#rows + 1] = { refs[i], lease.epoch, sites[i], texts[id], contents[id] }
+			add_job(refs[i], lease.epoch, sites[i], texts[id], contents[id])
 		end
 	end
-	local jobs = flat(rows)
 	return { now_ms, granted, jobs, expired, deferred, waiting }
 end
 
@@ -372,10 +368,10 @@ end
 if goes_on_later then call('SPUBLISH', key_wake(), '') end
 if job_count < max_jobs and call('EXISTS', key_hungry()) == 0 then call('SET', key_hungry(), '1') end
 
-for i = 1, #rows do                            -- read it now: another job of the message may have changed it
-	local id = rows[i][4]
-	rows[i][4] = changed[id] and call('GET', key_message(id)) or texts[id]
-	rows[i][5] = contents[id]
+for i = 1, #rows do
+	local ref, epoch, site, id = unpack(rows[i])
+	-- Read it now: another job of the message may have changed it.
+	local record = changed[id] and call('GET', key_message(id)) or texts[id]
+	add_job(ref, epoch, site, record, contents[id])
 end
-local jobs = flat(rows)
 return { now_ms, granted, jobs, expired, deferred, waiting }

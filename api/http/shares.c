@@ -107,6 +107,8 @@ static void refuse_late(struct turns *waiting, int64_t now_ms)
 	size_t n = 0, n_lines = waiting->n_lines;
 	char tenant[TENANT_MAX];
 
+	if (!r)
+		return;
 	memcpy(tenant, r->key.tenant, sizeof(tenant));
 	while (waiting->n_lines == n_lines && now_ms - r->share_since_ms > WAIT_MS) {
 		refuse(r);

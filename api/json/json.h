@@ -11,12 +11,8 @@
  * name twice in an object, no NUL in a string, UTF-8 only, at most JSON_DEPTH_MAX levels and
  * JSON_VALUES_MAX values. */
 
-#define JSON_DEPTH_MAX 16
-/* A parsed value takes some 100 octets, even if its text is short. A send has about 10,000 values
- * at most. */
-#define JSON_VALUES_MAX 20000
-
-/* The caller must decref *out. ERR_INPUT: "Line 3, column 14: ..."; the text never quotes the body.
+/* The caller must decref *out. ERR_INPUT: "Line 3, column 14: ...", columns in
+ * characters; the text never quotes the body.
  * ERR_REFUSED: too many values. ERR_INTERNAL: out of memory. */
 int json_parse_body(const char *text, size_t len, json_t **out, struct err *e);
 

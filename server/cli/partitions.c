@@ -157,6 +157,7 @@ const struct command command_partitions = {
 	.help = "Usage: postern partitions [--json] [--config FILE]\n\n"
 		"  --json          as JSON\n"
 		"  --config FILE   instead of ./postern.yaml\n\n"
+		"`postern partitions set NUMBER` raises the number.\n\n"
 		"Example:\n  postern partitions\n",
 	.run = show,
 };

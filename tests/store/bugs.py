@@ -102,6 +102,7 @@ BUGS = {
     "a project with webhooks for test mail is deleted": ("project_delete", " + call('HLEN', key_endpoints(number .. 't'))", ""),
     "the default project is deleted": ("project_delete", "if project.name == 'default' then", "if false then"),
     "the number of a deleted project is forgotten": ("project_delete", "call('HSET', key_projects(), number, cjson.encode(project))", "call('HDEL', key_projects(), number)"),
+    "a deleted project gets a webhook": ("endpoint_put", "if not project_exists() then return -2 end", ""),
     "a deleted project is still found by its id": ("project_delete", "project.name, project.id)", "project.name)"),
     "swept messages still count": ("sweep", "used.bytes = used.bytes - kept[i + 1]", ""),
     "test mail to a real site": ("accept promote giveback release", "if sub(destination, 1, 5) == 'sink/' then", "if false then"),

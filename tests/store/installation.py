@@ -67,6 +67,8 @@ class Installation:
             return
         need(answer == 1, "project_delete answered", answer)
         del self.projects[project.name]
+        for tenant in (project.number, project.number + "t"):
+            need(self.call("endpoint_put", tenant, self.new_id("whk"), "", "{}", 100) == -2, "a deleted project has a new webhook", tenant)
         for name in (project.name, project.id):
             need(self.call("project_delete", name) == 0 and self.call("key_make", name, self.new_id("key"), "hash", "n", "live", 1, 100) == "", "a deleted project is known", name)
 

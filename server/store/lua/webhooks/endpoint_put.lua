@@ -4,14 +4,22 @@
 -- project may have.
 --@include base
 --@args project id before after most:number
--- returns 1, 0: another JSON is stored, -1: the project has too many. Run again: the same reply.
+-- returns 1, 0: another JSON is stored, -1: the project has too many, -2: the project was deleted, or never existed.
+-- Run again: the same reply.
 local known = call('HGET', key_endpoints(project), id)
 if known == after then return 1 end
 if (known or '') ~= before then return 0 end
 
+-- project: a tenant, its number with or without `t`. A process may know a key for a second after it was revoked.
+local function project_exists()
+	local json = call('HGET', key_projects(), (gsub(project, 't$', '')))
+	return json and not cjson.decode(json).deleted
+end
+
 local function is_enabled(json) return cjson.decode(json).enabled end
 
 if not known then
+	if not project_exists() then return -2 end
 	if call('HLEN', key_endpoints(project)) >= most then return -1 end
 	call('HSET', key_endpoint_cursors(id), 'start', now_digits .. '-0')
 	call('HSET', key_endpoint_projects(), id, project)

@@ -15,7 +15,7 @@ from support import harness
 CANARY = "canary7canary7canary7canary7"
 COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "project list", "project set",
             "project delete", "config check", "config show", "config table", "health", "redis mend",
-            "partitions", "partitions set"]
+            "partitions", "partitions set", "message show"]
 
 
 @pytest.fixture
@@ -57,6 +57,8 @@ def test_version(run):
     (["key", "crate"], 'unknown command "key crate". Commands:\n  postern key create'),
     (["serve", "--rolse", "api"], "--rolse: unknown option; did you mean --roles?"),
     (["serve", "--frobnicate"], "--frobnicate: unknown option\n"),
+    (["message", "show"], "the id of a message is expected"),
+    (["message", "show", "evt_06evzfk4p8a2j0v6n1y3t5w700"], "the id of a message is expected"),
     (["serve", "now"], "now: one argument too many"),
     (["serve", "--config"], "--config needs a value"),
     (["key", "create", "--scopes", "send,fly"], "some of send,read,manage"),
@@ -357,6 +359,27 @@ def make_dev(tmp_path):
     for dev in devs:
         if dev.process.poll() is None:
             dev.stop()
+
+
+def test_message_show_prints_states_events_and_attempts(make_postern):
+    """Of any project and mode; never the content."""
+    server = make_postern({"retry_first_s": "1h", "relay_url": f"smtp://127.0.0.1:{harness.free_port()}"})
+
+    def show(key, status):
+        sent = server.send("ada@d0.test", key=key, text="the secret code is 4711").json()
+        server.wait_status(sent["id"], status, key=key)
+        shown = server.cli("message", "show", sent["id"]).stdout
+        assert shown.startswith(f"{sent['id']}  {status}\n") and "4711" not in shown
+        assert re.search(r"events\n  1  20\S+  queued  the message\n  2  20\S+  " + status + "  ada@d0.test  ", shown), shown
+        return shown
+    delivered = show(server.test_key, "delivered")
+    assert "  project number 1, test, lane normal\n" in delivered and "  0  sink/d0.test  done\n" in delivered
+    assert re.search(r"\n  ada@d0.test  delivered  job 0, attempts 1, 20\S+  250  2.0.0 ", delivered), delivered
+    assert re.search(r"attempts\n  job 0  20\S+  \d+ ms  .* steps in ms:.* reply \d", delivered), delivered
+    deferred = show(server.live_key, "deferred")
+    assert ", live, lane" in deferred and re.search(r"  0  d0.test  open, next attempt 20\d\d-", deferred), deferred
+    missing = server.cli("message", "show", "msg_" + "0" * 26, check=False)
+    assert missing.returncode == 1 and "No message has this id." in missing.stderr
 
 
 def test_dev_prints_two_lines_that_work_when_pasted(make_dev, tmp_path):

@@ -50,7 +50,7 @@ server/hooks: server/events server/fetch server/store/projects server/store/mess
 server/keeper: server/store/queue server/store/projects server/redis server/redis/link server/config server/role
 server/role: server/redis server/config
 server/supervisor: api api/http smtp/relay smtp/journal server/hooks server/keeper server/role server/mail server/route server/redis server/redis/link server/stream server/config
-server/cli: server/supervisor server/store/projects server/redis server/redis/link server/stream server/config
+server/cli: server/supervisor server/store/projects server/store/messages server/redis server/redis/link server/stream server/config
 smtp/client: server/route server/stream
 smtp: server/store/projects
 smtp/journal:

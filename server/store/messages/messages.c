@@ -16,7 +16,7 @@
 
 struct read {
 	struct redis *redis;
-	char project[12];
+	char project[12]; /* "": any */
 	char id[ID_LEN + 1];
 	struct record record;
 	messages_fn *fn;
@@ -82,7 +82,7 @@ static void on_record(const struct call_result *result, void *context)
 	else if (resp_is_text(text) &&
 		 record_parse(resp_text(text), resp_len(text), &r->record, &e) < 0)
 		end_read(r, NULL, &e);
-	else if (!resp_is_text(text) || strcmp(r->record.project, r->project) != 0)
+	else if (!resp_is_text(text) || (*r->project && strcmp(r->record.project, r->project) != 0))
 		end_not_found(r);
 	else if (has_waiting_job(&r->record))
 		ask_due(r);
@@ -96,7 +96,7 @@ void messages_get(struct redis *redis, const char *project, const char *id, mess
 	struct read r = {.redis = redis, .fn = fn, .arg = arg};
 	struct command c = {0};
 
-	snprintf(r.project, sizeof(r.project), "%s", project);
+	snprintf(r.project, sizeof(r.project), "%s", project ? project : "");
 	snprintf(r.id, sizeof(r.id), "%s", id);
 	command_start(&c, "GET");
 	command_key(&c, id_partition(id), KEY_MESSAGE, id);

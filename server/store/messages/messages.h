@@ -9,7 +9,7 @@ struct redis;
  * has returned, within 5 s (10 s for a scheduled or deferred message). */
 
 /* record is borrowed for the callback. NULL: ERR_NOT_FOUND (no such message, or it belongs to
- * another project), ERR_RETRY, ERR_INTERNAL. */
+ * another project), ERR_RETRY, ERR_INTERNAL. project NULL: any, for operators. */
 typedef void messages_fn(const struct record *record, const struct err *why, void *arg);
 void messages_get(struct redis *redis, const char *project, const char *id, messages_fn *fn,
 		  void *arg);

@@ -117,7 +117,7 @@ build_image = $(CONTAINER) build $(if $(findstring podman,$(CONTAINER)),--format
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse --short HEAD) -f docker/Dockerfile
 image: ## build the container image, with podman or docker (CONTAINER=)
 	$(build_image) -t $(IMAGE) .
-image-test: image ## test the image, alone and with docker/compose.yaml: mail, crashes, stop
+image-test: image ## test the image, alone and with the compose files of docker/: mail, crashes, stop
 	$(build_image) -t $(IMAGE)-build --target build .
 	CONTAINER=$(CONTAINER) IMAGE=$(IMAGE) SINK_IMAGE=$(IMAGE)-build /usr/bin/python3 -m pytest -q tests/image
 

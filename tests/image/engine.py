@@ -97,14 +97,18 @@ class Services:
             return self.compose("ps", "-aq", service).stdout.strip()
         return f"{self.project}-{service}-1"
 
-    def up(self):
+    def up(self, services=None):
+        """Starts these services, by default all, and waits until they are healthy."""
+        wanted = services or list(self.spec["services"])
         if self.has_compose:
-            self.compose("up", "-d", "--no-build")
-            for service in self.spec["services"]:
+            self.compose("up", "-d", "--no-build", *wanted)
+            for service in wanted:
                 self.wait(service)
             return
         self.make_network()
         for service in self.in_order():
+            if service not in wanted:
+                continue
             name = self.container(service)
             if self.engine("inspect", name, check=False).returncode == 0:
                 self.engine.start(name)
@@ -131,7 +135,13 @@ class Services:
 
     def make_network(self):
         if self.engine("network", "inspect", self.project, check=False).returncode != 0:
-            self.engine("network", "create", self.project)
+            subnets = [c["subnet"] for c in self.network().get("ipam", {}).get("config", [])]
+            self.engine("network", "create", *(f"--subnet={s}" for s in subnets), self.project)
+
+    def network(self):
+        networks = self.spec.get("networks", {})
+        assert set(networks) <= {"default"}, networks
+        return networks.get("default", {})
 
     def down(self, volumes=False):
         """Removes containers and network; the volumes stay by default."""
@@ -174,6 +184,9 @@ class Services:
 
     def on_ports(self, value):
         return [w for port in value for w in ("-p", port)]
+
+    def on_networks(self, value):
+        return [f"--ip={value['default']['ipv4_address']}"]
 
     def on_volumes(self, value):
         return [w for volume in value for w in ("-v", self.volume(volume))]

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "server/base/buf.h"
+#include "server/base/clock.h"
 
 /* The upper bounds of the buckets; one more bucket has all that is slower. */
 #define BUCKETS 12
@@ -243,6 +244,20 @@ int64_t metric_sum(enum metric m)
 	return sum;
 }
 
+void metric_hold(enum metric m, int64_t ms)
+{
+	metric_set(m, ms ? clock_mono_ms() + ms : 0);
+}
+
+int64_t metric_holders(enum metric m)
+{
+	int64_t now_ms = clock_mono_ms(), n = 0;
+
+	for (int i = 0; slots && i < METRIC_SLOTS; i++)
+		n += atomic_load_explicit(&slots[i].values[m], memory_order_relaxed) > now_ms;
+	return n;
+}
+
 int64_t metric_least(enum metric m, enum metric has)
 {
 	int64_t least = INT64_MAX;
@@ -275,6 +290,8 @@ static int64_t shown(enum metric m)
 {
 	int64_t most = 0, value;
 
+	if (m == METRIC_BEHIND_NORMAL || m == METRIC_BEHIND_BULK)
+		return metric_holders(m);
 	if (m != METRIC_STORE_READY && m != METRIC_STORE_BYTES && m != METRIC_QUEUE_UNATTENDED_MS)
 		return metric_sum(m);
 	for (int i = 0; slots && i < METRIC_SLOTS; i++) {

@@ -24,7 +24,7 @@ enum metric {
 	METRIC_SUPPRESSIONS_DROPPED,
 	METRIC_ACCEPT_BATCHES,
 	METRIC_ACCEPTS_DELAYED,
-	METRIC_BEHIND_NORMAL, /* gauges: 1 while this relay cannot keep up with the lane */
+	METRIC_BEHIND_NORMAL, /* held while this relay cannot keep up with the lane */
 	METRIC_BEHIND_BULK,
 	METRIC_TAKEN,
 	METRIC_GIVEN_BACK,
@@ -98,6 +98,11 @@ void metrics_clear_gauges(unsigned slot);
 void metric_add(enum metric m, int64_t n);
 void metric_set(enum metric m, int64_t value);
 int64_t metric_sum(enum metric m);
+/* For the metrics METRIC_BEHIND_...: this process holds m for the next ms, unless it says something
+ * else before; 0: it does not hold it. So a process that hangs holds nothing for long. */
+void metric_hold(enum metric m, int64_t ms);
+/* The number of processes that hold m now. */
+int64_t metric_holders(enum metric m);
 /* The lowest value of m among the processes whose metric `has` is not 0; INT64_MAX: no such
  * process. */
 int64_t metric_least(enum metric m, enum metric has);

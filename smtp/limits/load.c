@@ -12,6 +12,7 @@
 
 #define COUNT_MS 50
 #define LOOK_US 250000
+#define HOLD_MS 2000 /* a relay that hangs is not behind */
 #define BUSY_PERCENT 80
 #define WAITING_PERCENT 33
 
@@ -75,8 +76,8 @@ static void on_tick(void *arg)
 	if (now_us - l->looked_us < LOOK_US)
 		return;
 	load_look(l, now_us, read_wanted_us(), is_behind);
-	metric_set(METRIC_BEHIND_NORMAL, is_behind[LOAD_NORMAL]);
-	metric_set(METRIC_BEHIND_BULK, is_behind[LOAD_BULK]);
+	metric_hold(METRIC_BEHIND_NORMAL, is_behind[LOAD_NORMAL] ? HOLD_MS : 0);
+	metric_hold(METRIC_BEHIND_BULK, is_behind[LOAD_BULK] ? HOLD_MS : 0);
 }
 
 int load_start(struct load *l, struct loop *loop, load_count_fn *count, void *arg)
@@ -91,6 +92,6 @@ int load_start(struct load *l, struct loop *loop, load_count_fn *count, void *ar
 void load_stop(struct load *l)
 {
 	loop_timer_deinit(&l->timer);
-	metric_set(METRIC_BEHIND_NORMAL, 0);
-	metric_set(METRIC_BEHIND_BULK, 0);
+	metric_hold(METRIC_BEHIND_NORMAL, 0);
+	metric_hold(METRIC_BEHIND_BULK, 0);
 }

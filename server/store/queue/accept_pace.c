@@ -24,9 +24,10 @@ static void look(struct accept_pace *p, int64_t now_ms)
 		return;
 	finished = count_finished();
 	processes = metric_sum(METRIC_API_PROCESSES);
-	p->is_behind[LANE_NORMAL] = passed_ms <= STALE_MS && metric_sum(METRIC_BEHIND_NORMAL) > 0;
+	p->is_behind[LANE_NORMAL] =
+		passed_ms <= STALE_MS && metric_holders(METRIC_BEHIND_NORMAL) > 0;
 	p->is_behind[LANE_BULK] = p->is_behind[LANE_NORMAL] ||
-				  (passed_ms <= STALE_MS && metric_sum(METRIC_BEHIND_BULK) > 0);
+				  (passed_ms <= STALE_MS && metric_holders(METRIC_BEHIND_BULK) > 0);
 	p->rate = (finished - p->finished) * 1000 / passed_ms * AHEAD_NUM / AHEAD_DEN /
 		  (processes > 0 ? processes : 1);
 	p->looked_ms = now_ms;

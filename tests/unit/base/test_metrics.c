@@ -81,6 +81,25 @@ static void the_least_value_is_that_of_a_process_that_has_the_other(void **state
 	assert_int_equal(metric_least(METRIC_HTTP_CONNECTIONS, METRIC_API_PROCESSES), 9);
 }
 
+static void what_a_process_holds_ends_by_itself(void **state)
+{
+	struct buf out = {0};
+
+	(void)state;
+	metrics_use_slot(4);
+	metric_hold(METRIC_BEHIND_BULK, 60000);
+	metrics_use_slot(5);
+	metric_hold(METRIC_BEHIND_BULK, 60000);
+	metrics_render(&out);
+	assert_non_null(strstr(buf_text(&out), "\npostern_relays_behind{lane=\"bulk\"} 2\n"));
+	metric_hold(METRIC_BEHIND_BULK, 1);
+	usleep(2000);
+	assert_int_equal(metric_holders(METRIC_BEHIND_BULK), 1);
+	metrics_clear_gauges(4);
+	assert_int_equal(metric_holders(METRIC_BEHIND_BULK), 0);
+	buf_deinit(&out);
+}
+
 static bool has(const struct buf *b, const char *text)
 {
 	return strstr(buf_text(b), text) != NULL;
@@ -152,6 +171,7 @@ static void a_slot_too_high_stays_in_the_mapping(void **state)
 UNIT_TESTS(TEST(counters_of_all_slots_add_up_and_survive_a_restart),
 	   TEST(gauges_of_a_restarted_process_start_at_0),
 	   TEST(a_gauge_that_all_processes_share_is_shown_once),
+	   TEST(what_a_process_holds_ends_by_itself),
 	   TEST(the_least_value_is_that_of_a_process_that_has_the_other),
 	   TEST(a_histogram_is_cumulative), TEST(each_name_is_described_once_before_its_values),
 	   TEST(a_slot_too_high_stays_in_the_mapping))

@@ -71,7 +71,7 @@ static void fall_behind(enum metric lane)
 	holds(0, LANE_NORMAL, 0);
 	accept_pace_holds(&pace, &(struct paced){.lane = LANE_BULK}, 1); /* the first look */
 	run_ms(300);
-	metric_set(lane, 1);
+	metric_hold(lane, 60000);
 }
 
 static void nothing_waits_while_the_relays_keep_up(void **state)
@@ -101,7 +101,7 @@ static void the_lanes_that_are_behind_and_lower_ones_wait(void **state)
 			assert_false(holds(1, (enum lane)lane, 0)); /* set to never */
 			accept_pace_end(&pace);
 		}
-		metric_set(rows[i].behind, 0);
+		metric_hold(rows[i].behind, 0);
 		tear_down(state);
 		set_up(state);
 	}
@@ -119,6 +119,17 @@ static void a_message_waits_for_its_time_at_most(void **state)
 		run_ms(5);
 	assert_int_equal(n_gone, 1);
 	assert_true(clock_mono_ms() - start >= 100);
+}
+
+/* Its relay hangs: it has said that it is behind, and says nothing more. */
+static void a_relay_that_hangs_slows_nothing_for_long(void **state)
+{
+	(void)state;
+	fall_behind(METRIC_BEHIND_NORMAL);
+	metric_hold(METRIC_BEHIND_NORMAL, 1);
+	run_ms(5);
+	assert_int_equal(metric_holders(METRIC_BEHIND_NORMAL), 0);
+	assert_false(holds(0, LANE_NORMAL, 60000));
 }
 
 static void messages_that_follow_do_not_make_one_wait_longer(void **state)
@@ -180,7 +191,7 @@ static void all_go_when_the_relays_have_caught_up(void **state)
 	fall_behind(METRIC_BEHIND_NORMAL);
 	for (int i = 0; i < 10; i++)
 		assert_true(holds(i, LANE_NORMAL, 60000));
-	metric_set(METRIC_BEHIND_NORMAL, 0);
+	metric_hold(METRIC_BEHIND_NORMAL, 0);
 	for (int i = 0; i < 1000 && n_gone < 10; i++)
 		run_ms(10);
 	assert_int_equal(n_gone, 10);
@@ -192,6 +203,7 @@ static void all_go_when_the_relays_have_caught_up(void **state)
 UNIT_TESTS(TEST(nothing_waits_while_the_relays_keep_up),
 	   TEST(the_lanes_that_are_behind_and_lower_ones_wait),
 	   TEST(a_message_waits_for_its_time_at_most),
+	   TEST(a_relay_that_hangs_slows_nothing_for_long),
 	   TEST(messages_that_follow_do_not_make_one_wait_longer),
 	   TEST(five_go_for_four_that_are_finished), TEST(tenants_whose_messages_wait_take_turns),
 	   TEST(all_go_when_the_relays_have_caught_up))

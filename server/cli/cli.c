@@ -13,7 +13,8 @@ static const struct command *const commands[] = {
 	&command_project_list,   &command_project_set, &command_project_delete,
 	&command_config_check,   &command_config_show, &command_config_table,
 	&command_partitions_set, &command_partitions,  &command_health,
-	&command_message_show,   &command_redis_mend,  &command_version,
+	&command_message_show,   &command_store_dump,  &command_redis_mend,
+	&command_version,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 #define TYPED_MAX 60

@@ -20,7 +20,7 @@ extern const struct command command_serve, command_dev, command_key_create, comm
 	command_key_revoke, command_project_create, command_project_list, command_project_set,
 	command_project_delete, command_config_check, command_config_show, command_config_table,
 	command_partitions, command_partitions_set, command_health, command_message_show,
-	command_redis_mend, command_version;
+	command_store_dump, command_redis_mend, command_version;
 
 int cli_run(int argc, char **argv);
 

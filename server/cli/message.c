@@ -3,10 +3,9 @@
 #include <string.h>
 
 #include "server/base/clock.h"
-#include "server/base/id.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
-#include "server/cli/options.h"
+#include "server/cli/message_id.h"
 #include "server/cli/output.h"
 #include "server/store/messages/attempt.h"
 #include "server/store/messages/messages.h"
@@ -158,22 +157,7 @@ static void ask_show(struct client *c)
 
 static int show(int argc, char **argv)
 {
-	const char *file = NULL, *given = NULL;
-	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
-	char id[ID_LEN + 1];
-	struct err e;
-	int n = options_read(argc, argv, rows, &given, 1, &e);
-
-	if (n == 0 || (n == 1 && !id_valid("msg", given))) {
-		err_set(&e, ERR_INPUT, "the id of a message is expected, like msg_0298255bb4...");
-		n = -1;
-	}
-	if (n < 0)
-		return cli_report_usage(&command_message_show, &e);
-	snprintf(id, sizeof(id), "%s", given);
-	return client_run(file, client_reach, ask_show, id, &e) < 0
-		       ? cli_report_error(&command_message_show, &e)
-		       : CLI_DONE;
+	return message_id_run(&command_message_show, argc, argv, ask_show);
 }
 
 const struct command command_message_show = {

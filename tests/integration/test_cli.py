@@ -15,7 +15,7 @@ from support import harness
 CANARY = "canary7canary7canary7canary7"
 COMMANDS = ["serve", "dev", "key create", "key list", "key revoke", "version", "project create", "project list", "project set",
             "project delete", "config check", "config show", "config table", "health", "redis mend",
-            "partitions", "partitions set", "message show"]
+            "partitions", "partitions set", "message show", "store dump"]
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def test_version(run):
     (["serve", "--frobnicate"], "--frobnicate: unknown option\n"),
     (["message", "show"], "the id of a message is expected"),
     (["message", "show", "evt_06evzfk4p8a2j0v6n1y3t5w700"], "the id of a message is expected"),
+    (["store", "dump", "x"], "the id of a message is expected"),
     (["serve", "now"], "now: one argument too many"),
     (["serve", "--config"], "--config needs a value"),
     (["key", "create", "--scopes", "send,fly"], "some of send,read,manage"),
@@ -378,8 +379,20 @@ def test_message_show_prints_states_events_and_attempts(make_postern):
     assert re.search(r"attempts\n  job 0  20\S+  \d+ ms  .* steps in ms:.* reply \d", delivered), delivered
     deferred = show(server.live_key, "deferred")
     assert ", live, lane" in deferred and re.search(r"  0  d0.test  open, next attempt 20\d\d-", deferred), deferred
-    missing = server.cli("message", "show", "msg_" + "0" * 26, check=False)
-    assert missing.returncode == 1 and "No message has this id." in missing.stderr
+    for words in (("message", "show"), ("store", "dump")):
+        missing = server.cli(*words, "msg_" + "0" * 26, check=False)
+        assert missing.returncode == 1 and "No message has this id." in missing.stderr
+
+
+def test_store_dump_prints_the_record_and_the_keys_of_a_message(make_postern):
+    server = make_postern({"retry_first_s": "1h", "relay_url": f"smtp://127.0.0.1:{harness.free_port()}"})
+    id = server.send("ada@d0.test", key=server.live_key, text="the secret code is 4711").json()["id"]
+    server.wait_status(id, "deferred", key=server.live_key)
+    record, _, lines = server.cli("store", "dump", id).stdout.partition("\n\n")
+    assert record.startswith("1 normal live ") and "\ndeferred 0 1 " in record and "4711" not in record + lines
+    for key in "mc":
+        assert re.search(rf"^key pn:{{p0}}:{key}:{id} string, bytes \d+$", lines, re.M), lines
+    assert re.search(r"^job 000 is due at \d{13} ms$", lines, re.M), lines
 
 
 def test_dev_prints_two_lines_that_work_when_pasted(make_dev, tmp_path):

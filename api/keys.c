@@ -186,22 +186,15 @@ void keys_post(struct request *r)
 
 /* ---- the list ---- */
 
+static json_t *row_json(const void *row)
+{
+	return key_json(row, NULL);
+}
+
 static void on_keys(const struct key *list, size_t n, const struct err *why, void *arg)
 {
-	struct request *r = arg;
-	const struct page *p = request_state(r);
-	json_t *data;
-
-	if (why) {
-		response_err(r, why);
-		return;
-	}
-	data = json_array();
-	for (size_t i = 0; i < n; i++) {
-		if (page_shows(p, data, list[i].id))
-			json_list_add(&data, key_json(&list[i], NULL));
-	}
-	page_respond_ids(r, p, data);
+	page_respond_rows(arg, &(struct page_rows){(const char *)list, sizeof(*list), n}, why,
+			  row_json);
 }
 
 void keys_list_get(struct request *r)

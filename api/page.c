@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/http/response.h"
+#include "server/base/json_text.h"
 #include "server/base/buf.h"
 #include "server/base/id.h"
 #include "server/base/number.h"
@@ -130,11 +131,6 @@ const struct page *page_begin_ids(struct request *r, const char *prefix, const c
 	return NULL;
 }
 
-bool page_shows(const struct page *p, const json_t *data, const char *id)
-{
-	return json_array_size(data) < p->limit && (!p->cursor || strcmp(id, p->cursor) < 0);
-}
-
 /* RFC 3986 2.1 */
 static void put_encoded(struct buf *out, const char *text)
 {
@@ -198,10 +194,29 @@ void page_respond_with(struct request *r, json_t *take_data, const char *next, j
 	response_json(r, 200, body);
 }
 
-void page_respond_ids(struct request *r, const struct page *p, json_t *take_data)
+static bool belongs(const struct page *p, const json_t *data, const char *id)
 {
-	size_t n = json_array_size(take_data);
-	const json_t *last = n == p->limit ? json_array_get(take_data, n - 1) : NULL;
+	return json_array_size(data) < p->limit && (!p->cursor || strcmp(id, p->cursor) < 0);
+}
 
-	page_respond(r, take_data, last ? json_string_value(json_object_get(last, "id")) : NULL);
+void page_respond_rows(struct request *r, const struct page_rows *rows, const struct err *why,
+		       page_row_fn *json)
+{
+	const struct page *p = request_state(r);
+	const char *row, *next = NULL;
+	json_t *data;
+
+	if (why) {
+		response_err(r, why);
+		return;
+	}
+	data = json_array();
+	for (size_t i = 0; i < rows->n; i++) {
+		row = rows->newest + (ptrdiff_t)i * rows->step;
+		if (!belongs(p, data, row))
+			continue;
+		json_list_add(&data, json(row));
+		next = row; /* its id */
+	}
+	page_respond(r, data, json_array_size(data) == p->limit ? next : NULL);
 }

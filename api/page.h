@@ -45,16 +45,21 @@ int page_tag(const struct request *r, const char **tag, struct err *e);
 /* Reads the query parameter to, an address, into a. *email: its text in a; unchanged if it is not
  * given. */
 int page_to(const struct request *r, struct address *a, const char **email, struct err *e);
-/* For a list of ids that sort by age, newest first. True if id belongs on this page, which has the
- * items of data so far. */
-bool page_shows(const struct page *p, const json_t *data, const char *id);
 /* Responds with the page. next: the cursor of the next page; NULL on the last page. Takes
  * take_data; NULL: 500. */
 void page_respond(struct request *r, json_t *take_data, const char *next);
 /* The same with more members, an object. Takes take_more; NULL: 500. */
 void page_respond_with(struct request *r, json_t *take_data, const char *next, json_t *take_more);
-/* The same for a list whose cursors are ids: the next page begins after the last item, if this page
- * is full. */
-void page_respond_ids(struct request *r, const struct page *p, json_t *take_data);
+/* A list whose cursors are ids that sort by age: n structs of a store function. Each begins with
+ * its id, an array of char. */
+struct page_rows {
+	const char *newest;
+	ptrdiff_t step; /* octets from a row to the next older one */
+	size_t n;
+};
+typedef json_t *page_row_fn(const void *row); /* with the member id; NULL: out of memory */
+/* For the callback of the store function, after page_begin_ids. why: its error, or NULL. */
+void page_respond_rows(struct request *r, const struct page_rows *rows, const struct err *why,
+		       page_row_fn *json);
 
 #endif

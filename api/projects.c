@@ -25,22 +25,15 @@ struct body {
 	const char *name;
 };
 
+static json_t *row_json(const void *row)
+{
+	return project_json(row);
+}
+
 static void on_projects(const struct project *list, size_t n, const struct err *why, void *arg)
 {
-	struct request *r = arg;
-	const struct page *p = request_state(r);
-	json_t *data;
-
-	if (why) {
-		response_err(r, why);
-		return;
-	}
-	data = json_array();
-	for (size_t i = 0; i < n; i++) {
-		if (page_shows(p, data, list[i].id))
-			json_list_add(&data, project_json(&list[i]));
-	}
-	page_respond_ids(r, p, data);
+	page_respond_rows(arg, &(struct page_rows){(const char *)list, sizeof(*list), n}, why,
+			  row_json);
 }
 
 void projects_list_get(struct request *r)

@@ -312,22 +312,16 @@ void webhooks_show(struct request *r)
 	get_endpoint(r, on_shown);
 }
 
+static json_t *row_json(const void *row)
+{
+	return endpoint_json(row, NULL);
+}
+
 static void on_list(const struct endpoint *list, size_t n, const struct err *why, void *arg)
 {
-	struct request *r = arg;
-	const struct page *p = request_state(r);
-	json_t *data;
-
-	if (why) {
-		response_err(r, why);
-		return;
-	}
-	data = json_array();
-	for (size_t i = n; i-- > 0;) { /* newest first */
-		if (page_shows(p, data, list[i].id))
-			json_list_add(&data, endpoint_json(&list[i], NULL));
-	}
-	page_respond_ids(r, p, data);
+	page_respond_rows(
+		arg, &(struct page_rows){n ? list[n - 1].id : NULL, -(ptrdiff_t)sizeof(*list), n},
+		why, row_json);
 }
 
 void webhooks_list(struct request *r)

@@ -21,8 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_decref(body);
 	} else {
 		assert(e.kind == ERR_INPUT || e.kind == ERR_REFUSED);
-		assert(!jansson || e.kind == ERR_REFUSED || strstr(e.text, "nested") ||
-		       strstr(e.text, "u0000") || strstr(e.text, "too many digits"));
+		/* Jansson takes a NUL after a number for the end of the number. */
+		assert(!jansson || e.kind == ERR_REFUSED || memchr(text, 0, size) ||
+		       strstr(e.text, "nested") || strstr(e.text, "u0000") ||
+		       strstr(e.text, "too many digits"));
 	}
 	json_decref(jansson);
 	return 0;

@@ -306,14 +306,18 @@ def test_tries_are_counted_and_a_possible_duplicate_is_flagged(server):
     assert second["transcript"] is None
 
 
-def test_an_attempt_whose_relay_died_is_shown_without_facts(make_postern, world):
-    server = make_postern({**world.settings, "workers_relay": 1, "retry_first_s": 1})
-    rcpt = "slow_dot_2000-killed@d5.test"
+def ends_after_a_crash_at_the_dot(server, world, rcpt):
+    """The message, after its relay was killed while it waited for the reply to the dot."""
     id = server.send(rcpt, key=server.live_key).json()["id"]
     world.sink.wait_begun(rcpt)
     for pid in server.children("relay"):
         os.kill(pid, signal.SIGKILL)
-    server.wait_terminal(id, key=server.live_key, timeout=60)
+    return server.wait_terminal(id, key=server.live_key, timeout=60)
+
+
+def test_an_attempt_whose_relay_died_is_shown_without_facts(make_postern, world):
+    server = make_postern({**world.settings, "workers_relay": 1, "retry_first_s": 1})
+    id = ends_after_a_crash_at_the_dot(server, world, "slow_dot_2000-killed@d5.test")["id"]
     found = attempts_of(server, id)
     assert [a["possible_duplicate"] for a in found] == [True, False]
     assert found[0]["remote"] is None and found[0]["started_at"] is None and found[0]["steps_ms"] == {}
@@ -323,12 +327,7 @@ def test_an_attempt_whose_relay_died_is_shown_without_facts(make_postern, world)
 
 def test_an_unknown_outcome_after_a_crash_of_the_relay_does_not_wait_for_the_usual_retry(make_postern, world):
     server = make_postern({**world.settings, "workers_relay": 1, "retry_first_s": 3600})
-    rcpt = "slow_dot_2000-crashed@d5.test"
-    id = server.send(rcpt, key=server.live_key).json()["id"]
-    world.sink.wait_begun(rcpt)
-    for pid in server.children("relay"):
-        os.kill(pid, signal.SIGKILL)
-    message = server.wait_terminal(id, key=server.live_key, timeout=60)
+    message = ends_after_a_crash_at_the_dot(server, world, "slow_dot_2000-crashed@d5.test")
     assert message["status"] == "delivered" and message["recipients"][0]["possible_duplicate"] is True
 
 

@@ -190,11 +190,17 @@ def test_a_wrong_password_is_reported_as_the_reason(make_redis, make_postern):
 
 # ---- full, read only ----
 
+def with_deferred_mail(make_postern, world, redis, name):
+    """A server, and the id of a message that is delivered at the second attempt, in two seconds."""
+    server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
+    id = server.send(f"first1fail-{name}@d36.test", key=server.live_key).json()["id"]
+    server.wait_status(id, "deferred", key=server.live_key)
+    return server, id
+
+
 def test_a_full_redis_refuses_new_mail_and_drains_the_old(make_redis, make_postern, world):
     redis = make_redis()
-    server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
-    id = server.send("first1fail-full@d36.test", key=server.live_key).json()["id"]
-    server.wait_status(id, "deferred", key=server.live_key)
+    server, id = with_deferred_mail(make_postern, world, redis, "full")
     redis("CONFIG", "SET", "maxmemory", "1mb")
     answer = server.send("ok-toomuch@d36.test", key=server.live_key)
     assert answer.status == 503 and answer.json()["type"] == "/problems/not-accepted"
@@ -206,9 +212,7 @@ def test_a_full_redis_refuses_new_mail_and_drains_the_old(make_redis, make_poste
 
 def test_a_full_redis_is_drained_after_a_restart_too(make_redis, make_postern, world):
     redis = make_redis()
-    server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
-    id = server.send("first1fail-refull@d36.test", key=server.live_key).json()["id"]
-    server.wait_status(id, "deferred", key=server.live_key)
+    server, id = with_deferred_mail(make_postern, world, redis, "refull")
     server.stop()
     redis("CONFIG", "SET", "maxmemory", "1mb")
     server.launch()
@@ -221,9 +225,7 @@ def test_a_full_redis_is_drained_after_a_restart_too(make_redis, make_postern, w
 def test_a_full_redis_without_the_functions_says_what_to_do(make_redis, make_postern, world):
     """As at the first start of a new version, and after FUNCTION FLUSH."""
     redis = make_redis()
-    server = make_postern({**world.settings, "retry_first_s": 2, "retry_first_otp_s": 2}, redis=redis)
-    id = server.send("first1fail-nofunctions@d36.test", key=server.live_key).json()["id"]
-    server.wait_status(id, "deferred", key=server.live_key)
+    server, id = with_deferred_mail(make_postern, world, redis, "nofunctions")
     redis("CONFIG", "SET", "maxmemory", "1mb")
     redis("FUNCTION", "FLUSH")
     fact = {"fact": "store.not_now", "reason": "the functions of Postern cannot be loaded (if Redis is full, raise its maxmemory)"}

@@ -123,6 +123,14 @@ static void outline(const struct buf *out, char *to_text, size_t size)
 	}
 }
 
+static void set_bodies(struct message *m, bool has_text, bool has_html)
+{
+	m->text = has_text ? "text" : NULL;
+	m->text_len = has_text ? 4 : 0;
+	m->html = has_html ? "<p>" : NULL;
+	m->html_len = has_html ? 3 : 0;
+}
+
 static void the_structure_follows_from_what_is_there(void **state)
 {
 	static const struct {
@@ -153,10 +161,7 @@ static void the_structure_follows_from_what_is_there(void **state)
 		struct buf out = {0};
 		char found[256];
 
-		m.text = rows[i].text ? "text" : NULL;
-		m.text_len = rows[i].text ? 4 : 0;
-		m.html = rows[i].html ? "<p>" : NULL;
-		m.html_len = rows[i].html ? 3 : 0;
+		set_bodies(&m, rows[i].text, rows[i].html);
 		m.parts = parts;
 		m.n_parts = rows[i].n_parts;
 		build(&m, &out);
@@ -495,9 +500,7 @@ static void a_calendar_invitation_is_the_last_form_of_the_text(void **state)
 		struct buf out = {0};
 		char found[256];
 
-		m.text = rows[i].text ? "text" : NULL;
-		m.html = rows[i].html ? "<p>" : NULL;
-		m.html_len = 3;
+		set_bodies(&m, rows[i].text, rows[i].html);
 		m.parts = parts + rows[i].first;
 		m.n_parts = rows[i].n_parts;
 		build(&m, &out);

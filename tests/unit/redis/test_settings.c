@@ -228,6 +228,17 @@ static void newer_and_unreadable_info_texts_do_no_harm(void **state)
 	assert_false(c.holds);
 }
 
+/* Good settings of CONFIG, and an INFO with this line at its end. */
+static redisReply *with_info_line(struct arranged *s, const char *line, redisReply *info)
+{
+	static char text[1200];
+
+	make_info(text, sizeof(text), NULL);
+	strcat(text, line);
+	*info = text_reply(text);
+	return make_settings(s, "always", "no");
+}
+
 static void a_replica_must_be_in_step_and_be_asked_for(void **state)
 {
 	static const struct {
@@ -241,18 +252,14 @@ static void a_replica_must_be_in_step_and_be_asked_for(void **state)
 		{"slave0:ip=10.0.0.2,port=6379,state=online,offset=14,lag=0", "0",
 		 "min-replicas-to-write 0"},
 	};
-	char text[1200];
 	struct arranged s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		redisReply *config = make_settings(&s, "always", "no"), info;
+		redisReply info, *config = with_info_line(&s, rows[i].replica, &info);
 		struct redis_settings c;
 
 		add_setting(&s, "min-replicas-to-write", rows[i].wanted);
-		make_info(text, sizeof(text), NULL);
-		strcat(text, rows[i].replica);
-		info = text_reply(text);
 		settings_check(&info, config, &(struct settings_wanted){.needs_replica = true}, &c);
 		if (c.holds == (*rows[i].why != 0) || !strstr(c.why, rows[i].why))
 			fail_msg("%s, %s: %s", rows[i].replica, rows[i].wanted, c.why);
@@ -275,17 +282,13 @@ static void a_cluster_needs_its_own_url_and_a_single_redis_too(void **state)
 		{"cluster_enabled:1\r\n", false, "node of a cluster: write redis+cluster://"},
 		{"cluster_enabled:0\r\n", true, "not in cluster mode: write redis://"},
 	};
-	char text[1200];
 	struct arranged s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		redisReply *config = make_settings(&s, "always", "no"), info;
+		redisReply info, *config = with_info_line(&s, rows[i].line, &info);
 		struct redis_settings c;
 
-		make_info(text, sizeof(text), NULL);
-		strcat(text, rows[i].line);
-		info = text_reply(text);
 		settings_check(&info, config,
 			       &(struct settings_wanted){.is_cluster = rows[i].is_cluster}, &c);
 		if (c.is_able == (*rows[i].why != 0) || !strstr(c.why, rows[i].why))

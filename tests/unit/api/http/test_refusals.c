@@ -317,51 +317,48 @@ static void a_nul_in_the_head_is_refused(void **state)
 	close(fd);
 }
 
+/* Sends a request with n zeros between the two texts, and checks status and text of the response.
+ */
+static void check_long(int fd, const char *before, int n, const char *after, int status,
+		       const char *words)
+{
+	static char request[70000], answer[20000];
+	int found;
+
+	snprintf(request, sizeof(request), "%s%0*d%s", before, n, 0, after);
+	say(fd, request, strlen(request));
+	found = hear(fd, answer, sizeof(answer), true);
+	if (found != status || !strstr(answer, words))
+		fail_msg("%s, %d zeros: %d %s", before, n, found, answer);
+}
+
 static void a_head_that_is_too_long_is_refused(void **state)
 {
-	static char request[70000];
-	static char answer[20000];
-	int fd = dial(&shared), status;
+	static const char target[] = "GET /", target_end[] = " HTTP/1.1\r\n" HOST "\r\n";
+	static const char head_end[] = "\r\n\r\n";
+	static const char uri_too_long[] = "/problems/uri-too-long";
+	static const char head_too_large[] = "/problems/head-too-large";
+	int fd = dial(&shared);
 
 	(void)state;
-	snprintf(request, sizeof(request), "GET /%065000d HTTP/1.1\r\n" HOST "\r\n", 0);
-	say(fd, request, strlen(request));
-	status = hear(fd, answer, sizeof(answer), true);
-	assert_int_equal(status, 414);
-	assert_non_null(strstr(answer, "/problems/uri-too-long"));
+	check_long(fd, target, 65000, target_end, 414, uri_too_long);
 	close(fd);
 	fd = dial(&shared);
-	snprintf(request, sizeof(request), "GET /%05000d HTTP/1.1\r\n" HOST "\r\n", 0);
-	say(fd, request, strlen(request));
-	assert_int_equal(hear(fd, answer, sizeof(answer), true), 404);
-	snprintf(request, sizeof(request), "GET /%08192d HTTP/1.1\r\n" HOST "\r\n", 0);
-	say(fd, request, strlen(request));
-	assert_int_equal(hear(fd, answer, sizeof(answer), true), 414);
-	assert_non_null(strstr(answer, "/problems/uri-too-long"));
-	snprintf(request, sizeof(request),
-		 "GET /healthz HTTP/1.1\r\n" HOST "Cookie: %08192d\r\n\r\n", 0);
-	say(fd, request, strlen(request));
-	assert_int_equal(hear(fd, answer, sizeof(answer), true), 200);
-	snprintf(request, sizeof(request), "GET /healthz HTTP/1.1\r\n" HOST "X: %016384d\r\n\r\n",
-		 0);
-	say(fd, request, strlen(request));
-	assert_int_equal(hear(fd, answer, sizeof(answer), true), 431);
-	assert_non_null(strstr(answer, "/problems/head-too-large"));
+	check_long(fd, target, 5000, target_end, 404, "");
+	check_long(fd, target, 8192, target_end, 414, uri_too_long);
+	check_long(fd, "GET /healthz HTTP/1.1\r\n" HOST "Cookie: ", 8192, head_end, 200, "");
+	check_long(fd, "GET /healthz HTTP/1.1\r\n" HOST "X: ", 16384, head_end, 431,
+		   head_too_large);
 	close(fd);
 	fd = dial(&shared);
-	snprintf(request, sizeof(request), "GET /healthz HTTP/1.1\r\n" HOST "X: %020000d\r\n\r\n",
-		 0);
-	say(fd, request, strlen(request));
-	assert_int_equal(hear(fd, answer, sizeof(answer), true), 431);
-	assert_non_null(strstr(answer, "/problems/head-too-large"));
+	check_long(fd, "GET /healthz HTTP/1.1\r\n" HOST "X: ", 20000, head_end, 431,
+		   head_too_large);
 	close(fd);
 	fd = dial(&shared);
-	snprintf(request, sizeof(request),
-		 "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
-		 "Authorization: Bearer %06000d\r\n\r\n",
-		 0);
-	say(fd, request, strlen(request));
-	assert_int_equal(hear(fd, answer, sizeof(answer), true), 401);
+	check_long(fd,
+		   "GET /v1/things/msg_01arz3ndektsv4rrffq69g5fav HTTP/1.1\r\n" HOST
+		   "Authorization: Bearer ",
+		   6000, head_end, 401, "");
 	close(fd);
 }
 

@@ -19,6 +19,15 @@ static const char *time_text(int64_t ms, char text[CLOCK_RFC3339_LEN])
 	return text;
 }
 
+/* The content is deleted when the last job ends. */
+static bool is_finished(const struct record *r)
+{
+	for (size_t j = 0; j < r->n_jobs; j++)
+		if (!r->jobs[j].is_done)
+			return false;
+	return true;
+}
+
 static void print_head(const char *id, const struct record *r)
 {
 	char accepted[CLOCK_RFC3339_LEN], deadline[CLOCK_RFC3339_LEN];
@@ -31,7 +40,9 @@ static void print_head(const char *id, const struct record *r)
 	       time_text(r->deadline_ms, deadline));
 	printf("  return path %s\n", r->sender);
 	printf("  request %s\n", r->facts);
-	printf("  content %zu bytes in Redis, until the message is finished\n", r->packed_bytes);
+	if (!is_finished(r))
+		printf("  content %zu bytes in Redis, until the message is finished\n",
+		       r->packed_bytes);
 }
 
 static void print_reply(int code, const char *text)

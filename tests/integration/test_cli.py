@@ -378,6 +378,7 @@ def test_message_show_prints_states_events_and_attempts(make_postern):
     assert re.search(r"\n  ada@d0.test  delivered  job 0, attempts 1, 20\S+  250  2.0.0 ", delivered), delivered
     assert re.search(r"attempts\n  job 0  20\S+  \d+ ms  .* steps in ms:.* reply \d", delivered), delivered
     deferred = show(server.live_key, "deferred")
+    assert "  content " not in delivered and re.search(r"  content \d+ bytes in Redis", deferred)
     assert ", live, lane" in deferred and re.search(r"  0  d0.test  open, next attempt 20\d\d-", deferred), deferred
     for words in (("message", "show"), ("store", "dump")):
         missing = server.cli(*words, "msg_" + "0" * 26, check=False)

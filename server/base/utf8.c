@@ -51,6 +51,17 @@ size_t utf8_next(const char *p, size_t len, uint32_t *cp)
 	return n;
 }
 
+size_t utf8_write(uint32_t cp, char out[UTF8_MAX])
+{
+	static const unsigned char leads[] = {0, 0, 0xC0, 0xE0, 0xF0}; /* by length */
+	size_t n = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+
+	for (size_t i = n - 1; i > 0; i--, cp >>= 6)
+		out[i] = (char)(0x80 | (cp & 0x3F));
+	out[0] = (char)(leads[n] | cp);
+	return n;
+}
+
 bool utf8_is_control(uint32_t cp)
 {
 	return cp < 0x20 || (cp >= 0x7F && cp < 0xA0) || cp == 0x2028 || cp == 0x2029;

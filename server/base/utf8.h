@@ -11,6 +11,9 @@
 
 /* Reads the code point at p to *cp. Returns its octets (1-4); 0 when p is not valid UTF-8. */
 size_t utf8_next(const char *p, size_t len, uint32_t *cp);
+#define UTF8_MAX 4 /* octets */
+/* Writes a valid code point. Returns its octets (1-4). */
+size_t utf8_write(uint32_t cp, char out[UTF8_MAX]);
 /* True for C0, DEL, C1, U+2028 and U+2029: some readers treat them as line ends. */
 bool utf8_is_control(uint32_t cp);
 /* True for embeddings, overrides and isolates: they can make one name look like another. */

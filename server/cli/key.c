@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "server/base/json_text.h"
-#include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/utf8.h"
 #include "server/cli/cli.h"
@@ -138,17 +137,15 @@ static int create(int argc, char **argv)
 
 static void print_key(const struct key *key)
 {
-	char created_at[CLOCK_RFC3339_LEN] = "-", scopes[32] = "";
+	char created_at[CLOCK_RFC3339_LEN], scopes[32] = "";
 	size_t len = 0;
 
-	if (key->created_ms)
-		clock_rfc3339(key->created_ms, created_at);
 	for (size_t i = 0; i < KEY_SCOPES; i++)
 		if (key->scopes & key_scope_names[i].scope)
 			len += (size_t)snprintf(scopes + len, sizeof(scopes) - len, "%s%s",
 						len ? "," : "", key_scope_names[i].name);
 	printf("%s  %s  %-16s  %s  %s\n", key->id, key->is_test ? "test" : "live", scopes,
-	       created_at, key->name);
+	       output_time_text(key->created_ms, created_at), key->name);
 }
 
 static int print_keys(const struct key *list, size_t n, bool is_json, struct err *e)

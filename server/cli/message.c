@@ -1,23 +1,15 @@
-/* postern message show: what the store knows about a message, for operators. */
+/* postern message show, and postern store dump: one message, for operators. */
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/clock.h"
+#include "server/base/id.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
-#include "server/cli/message_id.h"
+#include "server/cli/options.h"
 #include "server/cli/output.h"
 #include "server/store/messages/attempt.h"
+#include "server/store/messages/dump.h"
 #include "server/store/messages/messages.h"
-
-static const char *time_text(int64_t ms, char text[CLOCK_RFC3339_LEN])
-{
-	if (ms)
-		clock_rfc3339(ms, text);
-	else
-		snprintf(text, CLOCK_RFC3339_LEN, "-");
-	return text;
-}
 
 /* The content is deleted when the last job ends. */
 static bool is_finished(const struct record *r)
@@ -36,8 +28,8 @@ static void print_head(const char *id, const struct record *r)
 	printf("%s  %s\n", id, record_status(r));
 	printf("  project number %.*s, %s, lane %s\n", (int)len, r->project,
 	       r->is_test ? "test" : "live", lane_name(r->lane));
-	printf("  accepted %s, deadline %s\n", time_text(r->accepted_ms, accepted),
-	       time_text(r->deadline_ms, deadline));
+	printf("  accepted %s, deadline %s\n", output_time_text(r->accepted_ms, accepted),
+	       output_time_text(r->deadline_ms, deadline));
 	printf("  return path %s\n", r->sender);
 	printf("  request %s\n", r->facts);
 	if (!is_finished(r))
@@ -64,7 +56,7 @@ static void print_recipients(const struct record *r)
 
 		printf("  %s  %s  job %u, attempts %u, %s%s", to->email,
 		       recipient_state_name(to->state), to->job, to->attempts,
-		       time_text(to->at_ms, at),
+		       output_time_text(to->at_ms, at),
 		       to->possible_duplicate ? ", possible duplicate" : "");
 		print_reply(to->code, to->text);
 	}
@@ -79,7 +71,8 @@ static void print_jobs(const struct record *r)
 		printf("  %zu  %s  %s", j, r->jobs[j].destination,
 		       r->jobs[j].is_done ? "done" : "open");
 		if (r->jobs[j].next_attempt_ms)
-			printf(", next attempt %s", time_text(r->jobs[j].next_attempt_ms, next));
+			printf(", next attempt %s",
+			       output_time_text(r->jobs[j].next_attempt_ms, next));
 		putchar('\n');
 	}
 }
@@ -92,7 +85,7 @@ static void print_events(const struct record *r)
 	for (size_t i = 0; i < r->n_events; i++) {
 		const struct record_event *ev = &r->events[i];
 
-		printf("  %u  %s  %s  %s%s%s", ev->n, time_text(ev->at_ms, at), ev->type,
+		printf("  %u  %s  %s  %s%s%s", ev->n, output_time_text(ev->at_ms, at), ev->type,
 		       ev->recipient == SIZE_MAX ? "the message"
 						 : r->recipients[ev->recipient].email,
 		       ev->possible_duplicate ? ", possible duplicate" : "",
@@ -119,7 +112,7 @@ static void print_attempt(const struct record_attempt *attempt)
 		puts("  the relay died during it");
 		return;
 	}
-	printf("  %s  %lld ms", time_text(a.started_ms, at), (long long)a.took_ms);
+	printf("  %s  %lld ms", output_time_text(a.started_ms, at), (long long)a.took_ms);
 	if (*a.host)
 		printf("  %s", a.host);
 	if (*a.ip)
@@ -166,9 +159,54 @@ static void ask_show(struct client *c)
 	messages_get(c->redis, NULL, c->arg, on_message, c);
 }
 
+/* ---- dump ---- */
+
+static void on_texts(const char *const *texts, size_t n, const struct err *why, void *arg)
+{
+	struct err e;
+
+	for (size_t i = 0; texts && i < n; i++)
+		printf("%s%s", texts[i], i ? "\n" : "\n\n");
+	if (texts && output_flush(&e) < 0)
+		why = &e;
+	client_end(arg, why);
+}
+
+static void ask_dump(struct client *c)
+{
+	dump_message(c->redis, c->arg, on_texts, c);
+}
+
+/* ---- the commands ---- */
+
+/* Reads "ID [--config FILE]", and calls ask with the id as the client's arg. */
+static int run(const struct command *command, int argc, char **argv, client_ask_fn *ask)
+{
+	const char *file = NULL, *given = NULL;
+	const struct option_row rows[] = {{"--config", &file, NULL}, {NULL, NULL, NULL}};
+	char id[ID_LEN + 1];
+	struct err e;
+	int n = options_read(argc, argv, rows, &given, 1, &e);
+
+	if (n == 0 || (n == 1 && !id_valid("msg", given))) {
+		err_set(&e, ERR_INPUT, "the id of a message is expected, like msg_0298255bb4...");
+		n = -1;
+	}
+	if (n < 0)
+		return cli_report_usage(command, &e);
+	snprintf(id, sizeof(id), "%s", given);
+	return client_run(file, client_reach, ask, id, &e) < 0 ? cli_report_error(command, &e)
+							       : CLI_DONE;
+}
+
 static int show(int argc, char **argv)
 {
-	return message_id_run(&command_message_show, argc, argv, ask_show);
+	return run(&command_message_show, argc, argv, ask_show);
+}
+
+static int dump(int argc, char **argv)
+{
+	return run(&command_store_dump, argc, argv, ask_dump);
 }
 
 const struct command command_message_show = {
@@ -181,4 +219,16 @@ const struct command command_message_show = {
 		"the events, and the attempts with the time of each step.\n\n"
 		"Example:\n  postern message show msg_06evzfk4p8a2j0v6n1y3t5w700\n",
 	.run = show,
+};
+
+const struct command command_store_dump = {
+	.name = "store dump",
+	.summary = "show what Redis has of a message",
+	.help = "Usage: postern store dump ID [--config FILE]\n\n"
+		"  ID              msg_..., of any project\n"
+		"  --config FILE   instead of ./postern.yaml\n\n"
+		"Prints the record of the message as it is stored, and its keys with type, size\n"
+		"and expiry, but not the content. `postern message show` prints it for readers.\n\n"
+		"Example:\n  postern store dump msg_06evzfk4p8a2j0v6n1y3t5w700\n",
+	.run = dump,
 };

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/clock.h"
-
 int output_flush(struct err *e)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -33,4 +31,13 @@ json_t *output_time(int64_t ms)
 		return json_null();
 	clock_rfc3339(ms, text);
 	return json_string(text);
+}
+
+const char *output_time_text(int64_t ms, char text[CLOCK_RFC3339_LEN])
+{
+	if (ms)
+		clock_rfc3339(ms, text);
+	else
+		snprintf(text, CLOCK_RFC3339_LEN, "-");
+	return text;
 }

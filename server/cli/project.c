@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "server/base/json_text.h"
-#include "server/base/clock.h"
 #include "server/base/number.h"
 #include "server/base/utf8.h"
 #include "server/cli/cli.h"
@@ -104,11 +103,9 @@ static int create(int argc, char **argv)
 
 static void print_project(const struct project *p)
 {
-	char created_at[CLOCK_RFC3339_LEN] = "-";
+	char created_at[CLOCK_RFC3339_LEN];
 
-	if (p->created_ms)
-		clock_rfc3339(p->created_ms, created_at);
-	printf("%s  %s  %s\n", p->id, created_at, p->name);
+	printf("%s  %s  %s\n", p->id, output_time_text(p->created_ms, created_at), p->name);
 }
 
 static int print_projects(const struct project *list, size_t n, bool is_json, struct err *e)

@@ -269,6 +269,17 @@ def test_a_single_event_that_fails_ten_times_is_given_up_and_can_be_redelivered(
     assert len(r.requests()) == before + 1
 
 
+def test_a_project_that_was_deleted_gets_no_webhook(make_postern, make_redis):
+    """An API process may know a key for a second after its project is gone; here the key stays, so the second never ends."""
+    redis = make_redis()
+    server = make_postern({"webhook_allow_private": True}, redis=redis)
+    number, project = redis("HGETALL", "pn:{g}:projects")[:2]
+    redis("HSET", "pn:{g}:projects", number, json.dumps({**json.loads(project), "deleted": 1}))
+    answer = server.request("POST", "/v1/webhooks", json={"url": "http://127.0.0.1:9/"}, key=server.test_key)
+    assert (answer.status, answer.json()["detail"]) == (409, "The project was deleted."), answer
+    assert server.request("GET", "/v1/webhooks", key=server.test_key).json()["data"] == []
+
+
 def test_only_existing_events_can_be_redelivered(server, receiver):
     r = receiver()
     id = hook(server, r.url(), events=["message.bounced"])["id"]

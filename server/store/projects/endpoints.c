@@ -186,7 +186,7 @@ static void on_changed(const struct call_result *result, void *context)
 	if (result->end != CALL_ANSWERED)
 		why = *result->why;
 	else if (done == -2)
-		err_set(&why, ERR_NOT_FOUND, "The project was deleted.");
+		err_set(&why, ERR_REFUSED, "the project was deleted");
 	else if (done < 0)
 		err_set(&why, ERR_REFUSED, "%s", c->refusal);
 	else if (done == 0)

@@ -55,9 +55,7 @@ void endpoints_get(struct redis *redis, const char *project, const char *id, end
 /* why NULL: done. fn fires exactly once, after the call has returned. */
 typedef void endpoints_done_fn(const struct err *why, void *arg);
 /* Replaces `before` by *e (before NULL: a new endpoint). ERR_REFUSED: the project has
- * ENDPOINTS_MAX. ERR_NOT_FOUND: the stored endpoint differs from `before`, or the project was
- * deleted.
- */
+ * ENDPOINTS_MAX, or was deleted. ERR_NOT_FOUND: the stored endpoint differs from `before`. */
 void endpoints_put(struct redis *redis, const struct endpoint *e, const struct endpoint *before,
 		   endpoints_done_fn *fn, void *arg);
 /* With its cursors, retries and lists of deliveries. ERR_NOT_FOUND: the project has no such

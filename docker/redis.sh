@@ -18,7 +18,7 @@ if [ "${REDIS_CLUSTER:-no}" = yes ]; then
 fi
 unset REDIS_PASSWORD
 # shellcheck disable=SC2086 # a list of files
-cat $lists | sed '/^#/d' | tr -s '\n\t ' ' ' |
+sed '/^#/d' $lists | tr -s '\n\t ' ' ' |
 	sed -e "s/#PASSWORD_SHA256/#$hash/g" -e 's/ user /\nuser /g' >users.acl
 # If the log is damaged in another way, Redis decides whether it starts.
 postern redis mend "$PWD/appendonlydir" || :

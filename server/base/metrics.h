@@ -98,8 +98,8 @@ void metrics_clear_gauges(unsigned slot);
 void metric_add(enum metric m, int64_t n);
 void metric_set(enum metric m, int64_t value);
 int64_t metric_sum(enum metric m);
-/* For the metrics METRIC_BEHIND_...: this process holds m for the next ms, unless it says something
- * else before; 0: it does not hold it. So a process that hangs holds nothing for long. */
+/* For METRIC_BEHIND_NORMAL and METRIC_BEHIND_BULK. This process holds m for this many ms from now
+ * on; 0: it does not hold m any more. So a process that hangs holds nothing for long. */
 void metric_hold(enum metric m, int64_t ms);
 /* The number of processes that hold m now. */
 int64_t metric_holders(enum metric m);

@@ -12,7 +12,7 @@
 
 #define COUNT_MS 50
 #define LOOK_US 250000
-#define HOLD_MS 2000 /* a relay that hangs is not behind */
+#define HOLD_MS 2000 /* without a further look, the relay hangs, and does not count as behind */
 #define BUSY_PERCENT 80
 #define WAITING_PERCENT 33
 
@@ -69,7 +69,7 @@ static void on_tick(void *arg)
 	int64_t now_us = clock_mono_us();
 	bool is_behind[LOAD_KINDS];
 
-	/* An idle relay seldom wakes for this. */
+	/* Without transactions there is nothing to count between two looks. */
 	loop_timer_set(&l->timer, now.n ? COUNT_MS : LOOK_US / 1000);
 	l->transactions.n += now.n;
 	l->transactions.n_waiting += now.n_waiting;

@@ -3,8 +3,8 @@
 -- KEYS 1 partition root
 --@include base record
 --@args id
--- returns texts: the record as it is stored, then lines about the keys and the jobs of the message; none: no such
--- message.
+-- returns texts: the record as it is stored, then a line for each key, lease and due time of the message. An empty
+-- list: no such message.
 local text = call('GET', key_message(id))
 if not text then return {} end
 local lines = { text }
